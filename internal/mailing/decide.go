@@ -1,0 +1,156 @@
+package mailing
+
+import "time"
+
+// Action is what is to be done with a message now.
+type Action uint8
+
+const (
+	// Send: hand it over.
+	Send Action = iota + 1
+	// Defer: leave it until an instant that is known.
+	Defer
+	// Hold: leave it as it is until somebody resumes the mailing.
+	Hold
+	// Finish: it ends in a terminal status.
+	Finish
+)
+
+// Decision is what is to be done with a message now, and why.
+type Decision struct {
+	Action Action
+	// Status is the terminal status, with [Finish].
+	Status MessageStatus
+	// Until is when to decide again, with [Defer].
+	Until time.Time
+}
+
+// MaxAttempts is how often a message is tried.
+const MaxAttempts = 10
+
+// Decide says what is to be done with a message at this instant. It is asked
+// again immediately before each hand-over. client is nil if it was deleted.
+func Decide(m Mailing, client *Client, mem Member, now time.Time) Decision {
+	switch {
+	case m.Status == StatusCancelled || m.Deleted:
+		return finish(mem, Cancelled)
+	case !now.Before(m.EndAt):
+		return finish(mem, Expired)
+	case client == nil:
+		return finish(mem, Skipped)
+	case mem.Attempts >= MaxAttempts:
+		return finish(mem, Failed)
+	case m.OnUncertain == Stop && mem.Ambiguous:
+		return finish(mem, Uncertain)
+	case m.Status == StatusPaused:
+		return Decision{Action: Hold}
+	case now.Before(m.StartAt):
+		return Decision{Action: Defer, Until: m.StartAt}
+	}
+	if opens := opening(m, *client, now); opens.After(now) {
+		return Decision{Action: Defer, Until: opens}
+	}
+	return Decision{Action: Send}
+}
+
+// finish ends a message that may not be tried again. One whose last attempt
+// may have been accepted is not called by what overtook it: nobody knows.
+func finish(mem Member, s MessageStatus) Decision {
+	if mem.Ambiguous {
+		s = Uncertain
+	}
+	return Decision{Action: Finish, Status: s}
+}
+
+// opening is when the client's window opens: now if it is open, the mailing's
+// end if it does not open before that.
+func opening(m Mailing, c Client, now time.Time) time.Time {
+	if m.Window == nil {
+		return now
+	}
+	loc, err := Zone(c.Timezone)
+	if err != nil {
+		// The directory only holds zones that load. Should the zone database
+		// ever drop one, being a few hours off beats never being sent.
+		loc = time.UTC
+	}
+	opens := m.Window.Opening(loc, now)
+	if opens.After(m.EndAt) {
+		return m.EndAt
+	}
+	return opens
+}
+
+// Decided is mem after a decision other than [Send].
+func (mem Member) Decided(d Decision, now time.Time) Member {
+	switch d.Action {
+	case Finish:
+		mem.Status, mem.At = d.Status, now
+	case Defer:
+		if mem.Status != Deferred {
+			mem.Status, mem.At = Deferred, now
+		}
+	case Hold, Send:
+	}
+	return mem
+}
+
+// After is mem after one hand-over. An ambiguous attempt is always charged; an
+// unambiguous one that may be repeated only if the provider is known to work:
+// else the trouble is the provider's, not the message's.
+func (mem Member) After(o Outcome, m Mailing, providerWorks bool, now time.Time) Member {
+	charged := mem
+	charged.Attempts++
+	charged.At, charged.Error = now, o.Code
+	switch o.Kind {
+	case OutcomeSent:
+		charged.Status, charged.Ambiguous, charged.Error = Sent, false, ""
+		return charged
+	case OutcomeRejected:
+		charged.Status, charged.Ambiguous = Failed, false
+		return charged
+	case OutcomeAmbiguous:
+		charged.Uncertain++
+		charged.Ambiguous = true
+		return charged.again(m, now)
+	case OutcomeRetry:
+		if providerWorks {
+			charged.Ambiguous = false
+			return charged.again(m, now)
+		}
+	case OutcomeThrottled, OutcomeMisconfigured:
+	case OutcomeNotTried:
+		return mem
+	}
+	mem.Status, mem.At, mem.Error = Retrying, now, o.Code
+	return mem
+}
+
+// LostCode is the last error of a message whose sender never reported back.
+const LostCode = "sender_lost"
+
+// AfterLost is a pending mem after lost claims of its batch whose outcome is
+// unknown: each may have handed it over.
+func (mem Member) AfterLost(lost int, m Mailing, now time.Time) Member {
+	if lost <= 0 || !mem.Status.Pending() {
+		return mem
+	}
+	mem.Attempts += lost
+	mem.Uncertain += lost
+	mem.Ambiguous, mem.At, mem.Error = true, now, LostCode
+	return mem.again(m, now)
+}
+
+// again is mem waiting for its next attempt, or ended where there is none.
+func (mem Member) again(m Mailing, now time.Time) Member {
+	mem.Status = Retrying
+	switch {
+	case mem.Ambiguous && m.OnUncertain == Stop:
+		mem.Status = Uncertain
+	case mem.Attempts >= MaxAttempts:
+		mem.Status = finish(mem, Failed).Status
+	case m.Closed(now):
+		return mem.Decided(Decide(m, nil, mem, now), now)
+	}
+	return mem
+}
