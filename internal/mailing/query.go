@@ -1,0 +1,54 @@
+package mailing
+
+// Page sizes of lists.
+const (
+	DefaultLimit = 50
+	MaxLimit     = 100
+)
+
+// ClientQuery asks for a page of the directory. Empty fields match all.
+type ClientQuery struct {
+	Phone        string
+	OperatorCode string
+	Tag          string
+	Limit        int
+	Cursor       string
+}
+
+// MailingQuery asks for a page of mailings, newest first. An empty status
+// matches all.
+type MailingQuery struct {
+	Status Status
+	Limit  int
+	Cursor string
+}
+
+// MessageQuery asks for a page of messages, in storage order: of one mailing,
+// or with Mailing 0 of all, newest mailing first. Zero fields match all.
+type MessageQuery struct {
+	Mailing MailingID
+	Client  ClientID
+	Status  MessageStatus
+	Limit   int
+	Cursor  string
+}
+
+// List is one page of a list. It may be short while there is a Next; an empty
+// Next is the end.
+type List[T any] struct {
+	Items []T
+	Next  string
+}
+
+// Progress is what is known of one mailing's messages at one moment.
+type Progress struct {
+	Counts Counts
+	// Expanded: the whole audience is known, Total is final.
+	Expanded bool
+}
+
+// Overall is the sum over mailings.
+type Overall struct {
+	Totals   Counts
+	Mailings map[Status]int64
+}
