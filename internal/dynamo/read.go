@@ -1,0 +1,108 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// batchGetKeys is how many keys one BatchGetItem may name (DynamoDB's limit).
+	batchGetKeys = 100
+	// readConcurrency is how many reads one call of the store has under way.
+	readConcurrency = 8
+)
+
+// batchGet reads the items that keys name, in no particular order. A key that
+// nothing has is left out, one that is named twice is read once. What DynamoDB
+// leaves unprocessed is read again; an error if it stays so: an item is never
+// taken for absent because it could not be read.
+func (s *Store) batchGet(ctx context.Context, table string, keys []item, consistent bool) ([]item, error) {
+	keys, err := distinct(keys)
+	if err != nil {
+		return nil, err
+	}
+	var (
+		mu    sync.Mutex
+		found []item
+	)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readConcurrency)
+	for len(keys) > 0 {
+		part := keys[:min(len(keys), batchGetKeys)]
+		keys = keys[len(part):]
+		group.Go(func() error {
+			items, err := s.batchGetPart(ctx, table, part, consistent)
+			mu.Lock()
+			defer mu.Unlock()
+			found = append(found, items...)
+			return err
+		})
+	}
+	return found, group.Wait()
+}
+
+func (s *Store) batchGetPart(ctx context.Context, table string, keys []item, consistent bool) ([]item, error) {
+	var found []item
+	for idle := 0; len(keys) > 0; {
+		if idle == retryTries {
+			return nil, fmt.Errorf("batch read of %s: %d keys stay unprocessed after %d tries", table, len(keys), idle)
+		}
+		if idle > 0 {
+			if err := s.wait(ctx, backoff(idle-1)); err != nil {
+				return nil, fmt.Errorf("batch read of %s: %w", table, err)
+			}
+		}
+		out, err := s.api.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
+			table: {Keys: keys, ConsistentRead: aws.Bool(consistent)},
+		}})
+		if err != nil {
+			return nil, fmt.Errorf("batch read of %s: %w", table, err)
+		}
+		found = append(found, out.Responses[table]...)
+		left := out.UnprocessedKeys[table].Keys
+		// An answer is cut at 16 MB, too: one that brought something on is no
+		// sign of trouble, only ones in a row that brought nothing are counted.
+		idle++
+		if len(left) < len(keys) {
+			idle = min(idle, 1)
+		}
+		keys = left
+	}
+	return found, nil
+}
+
+// distinct is keys without repetitions, which BatchGetItem refuses.
+func distinct(keys []item) ([]item, error) {
+	type full struct {
+		Part string `dynamodbav:"part"`
+		Sort string `dynamodbav:"id"`
+	}
+	seen := make(map[full]bool, len(keys))
+	once := make([]item, 0, len(keys))
+	for _, k := range keys {
+		var f full
+		if err := attributevalue.UnmarshalMap(k, &f); err != nil {
+			return nil, fmt.Errorf("read a key: %w", err)
+		}
+		if !seen[f] {
+			seen[f] = true
+			once = append(once, k)
+		}
+	}
+	return once, nil
+}
+
+// backoff is how long to wait before the n-th repetition (from 0) of what may
+// pass: full jitter.
+func backoff(n int) time.Duration {
+	return rand.N(min(retryBase<<n, retryMax)) //nolint:gosec // G404: jitter needs no secrecy
+}
