@@ -149,3 +149,58 @@ func newBatch(m Mailing, key BatchKey, status MessageStatus, opens, now time.Tim
 	}
 	return b
 }
+
+// Sum adds up the slices of a mailing.
+func Sum(states *[Slices]SliceState) Progress {
+	p := Progress{Expanded: true}
+	for _, state := range states {
+		p.Counts = p.Counts.Plus(state.Counts)
+		p.Expanded = p.Expanded && state.Done
+	}
+	return p
+}
+
+// Settlement is what a holder leaves of a batch that it claimed.
+type Settlement struct {
+	Batch  Batch
+	Holder string
+	// Change is by how much the counts change.
+	Change Counts
+}
+
+// Foresight is how far ahead the sweep looks: what is overdue before the sweep
+// after next is queued with the delay that is left.
+const Foresight = 2 * time.Minute
+
+// Requeue tells whether a task of m should queue a pending batch again, after
+// which delay, and whether its NotBefore is void: the mailing has been edited
+// or closed since, so it has to be decided on anew.
+func (d Due) Requeue(m Mailing, now time.Time) (delay time.Duration, freed, ok bool) {
+	closed := m.Closed(now)
+	if m.Status == StatusPaused && !closed {
+		return 0, false, false
+	}
+	held := d.LeaseUntil.After(now)
+	// One that a sweep has queued already is not queued again before it is
+	// overdue once more.
+	if (closed || d.Plan < m.Plan) && d.Sweeps == 0 && !held {
+		return 0, true, true
+	}
+	if d.DueAt.After(now.Add(Foresight)) {
+		return 0, false, false
+	}
+	from := d.DueAt
+	if d.NotBefore.After(from) {
+		from = d.NotBefore
+	}
+	return max(0, from.Sub(now)), false, true
+}
+
+// DueHorizon is up to when m's tasks look at what is due; the zero time is no
+// limit.
+func (m Mailing) DueHorizon(now time.Time) time.Time {
+	if m.Closed(now) || m.Plan > 0 {
+		return time.Time{}
+	}
+	return now.Add(Foresight)
+}

@@ -19,49 +19,75 @@ func Backoff(round int) time.Duration {
 	return min(d, MaxBackoff)
 }
 
+// WaitKind is why a pending member waits after its batch was worked on.
+type WaitKind uint8
+
+const (
+	// WaitResume: until somebody resumes its mailing.
+	WaitResume WaitKind = iota
+	// WaitRetry: a failed attempt is repeated after a backoff, and not before
+	// Until.
+	WaitRetry
+	// WaitTurn: there was no time left to try it.
+	WaitTurn
+	// WaitUntil: an instant that is known, such as a window's opening.
+	WaitUntil
+)
+
 // Wait says what a pending member waits for after its batch was worked on.
 type Wait struct {
-	// Retry: a failed attempt, to be repeated after a backoff.
-	Retry bool
-	// Until is the earliest instant for the next look, where one is known:
-	// a window's opening, the end of being parked, a Retry-After.
+	Kind  WaitKind
 	Until time.Time
+}
+
+// instants are when a waiting member may be looked at again, and when somebody
+// must have.
+func (w Wait) instants(now, backoff time.Time) (from, due time.Time) {
+	switch w.Kind {
+	case WaitRetry:
+		from = backoff
+		if w.Until.After(from) {
+			from = w.Until
+		}
+		return from, from.Add(RetryPatience)
+	case WaitTurn:
+		return now, now.Add(RetryPatience)
+	case WaitUntil:
+		return w.Until, w.Until
+	case WaitResume:
+	}
+	return now, now
 }
 
 // Settled is b as its holder leaves it: with its new members, nobody holding
 // it, and due when the first of its members needs a look. waits has an entry
 // for each member; jitter gives a random duration from 0 to its argument.
 func (b Batch) Settled(members []Member, waits []Wait, plan int64, now time.Time, jitter func(time.Duration) time.Duration) Batch {
+	backoff := now.Add(jitter(Backoff(b.Round)))
 	b.Members, b.Plan = members, plan
 	b.Holder, b.LeaseUntil, b.Claims = "", time.Time{}, 0
 	b.NotBefore, b.DueAt = time.Time{}, time.Time{}
-	var backoff time.Time
+	retries := false
 	for i, mem := range members {
 		if !mem.Status.Pending() {
 			continue
 		}
-		until, due := waits[i].Until, waits[i].Until
-		if waits[i].Retry {
-			if backoff.IsZero() {
-				backoff = now.Add(jitter(Backoff(b.Round)))
-			}
-			if until.Before(backoff) {
-				until = backoff
-			}
-			due = until.Add(RetryPatience)
+		retries = retries || waits[i].Kind == WaitRetry
+		from, due := waits[i].instants(now, backoff)
+		if b.DueAt.IsZero() {
+			b.NotBefore, b.DueAt = from, due
 		}
-		if due.IsZero() {
-			until, due = now, now
-		}
-		if b.DueAt.IsZero() || until.Before(b.NotBefore) {
-			b.NotBefore = until
-		}
-		if b.DueAt.IsZero() || due.Before(b.DueAt) {
-			b.DueAt = due
-		}
+		b.NotBefore, b.DueAt = earlier(b.NotBefore, from), earlier(b.DueAt, due)
 	}
-	if !backoff.IsZero() {
+	if retries {
 		b.Round++
 	}
 	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }

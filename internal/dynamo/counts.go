@@ -1,0 +1,150 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"postrider/internal/mailing"
+)
+
+// countsItem are counts as attributes, named for the statuses. A total is not
+// stored: it is their sum, so the two cannot differ.
+type countsItem struct {
+	Queued    int64 `dynamodbav:"queued"`
+	Retrying  int64 `dynamodbav:"retrying"`
+	Deferred  int64 `dynamodbav:"deferred"`
+	Sent      int64 `dynamodbav:"sent"`
+	Failed    int64 `dynamodbav:"failed"`
+	Expired   int64 `dynamodbav:"expired"`
+	Cancelled int64 `dynamodbav:"cancelled"`
+	Skipped   int64 `dynamodbav:"skipped"`
+	Uncertain int64 `dynamodbav:"uncertain"`
+}
+
+func encodeCounts(c mailing.Counts) countsItem {
+	return countsItem{
+		Queued: c.Queued, Retrying: c.Retrying, Deferred: c.Deferred, Sent: c.Sent, Failed: c.Failed,
+		Expired: c.Expired, Cancelled: c.Cancelled, Skipped: c.Skipped, Uncertain: c.Uncertain,
+	}
+}
+
+func (i countsItem) decode() mailing.Counts {
+	c := mailing.Counts{
+		Queued: i.Queued, Retrying: i.Retrying, Deferred: i.Deferred, Sent: i.Sent, Failed: i.Failed,
+		Expired: i.Expired, Cancelled: i.Cancelled, Skipped: i.Skipped, Uncertain: i.Uncertain,
+	}
+	c.Total = c.Pending() + i.Sent + i.Failed + i.Expired + i.Cancelled + i.Skipped + i.Uncertain
+	return c
+}
+
+// adder builds the ADD clause of an update expression. What adds nothing is
+// left out.
+type adder struct {
+	clauses []string
+	names   map[string]string
+	values  item
+}
+
+func newAdder() *adder { return &adder{names: map[string]string{}, values: item{}} }
+
+func (a *adder) add(attr string, n int64) {
+	if n == 0 {
+		return
+	}
+	place := fmt.Sprintf("a%d", len(a.clauses))
+	a.clauses = append(a.clauses, "#"+place+" :"+place)
+	a.names["#"+place] = attr
+	a.values[":"+place] = num(n)
+}
+
+func (a *adder) addCounts(prefix string, c mailing.Counts) {
+	for _, status := range mailing.MessageStatuses {
+		if n := c.Of(status); n != nil {
+			a.add(prefix+string(status), *n)
+		}
+	}
+}
+
+// expression is the ADD clause, "" if there is nothing to add.
+func (a *adder) expression() string {
+	if len(a.clauses) == 0 {
+		return ""
+	}
+	return "ADD " + strings.Join(a.clauses, ", ")
+}
+
+// The totals item sums up finished mailings by their final status: how many
+// there are as {status}_mailings, their messages as {status}_{message status}.
+const mailingsSuffix = "_mailings"
+
+// totalsChange is what replacing old by updated does to the totals: a mailing
+// has its part in them while it is finished and not deleted.
+func (s *Store) totalsChange(old, updated mailing.Mailing) []types.TransactWriteItem {
+	a := newAdder()
+	if inTotals(old) && !inTotals(updated) {
+		a.add(string(old.Status)+mailingsSuffix, -1)
+		a.addCounts(string(old.Status)+"_", mailing.Counts{}.Minus(old.Counts))
+	}
+	if !inTotals(old) && inTotals(updated) {
+		a.add(string(updated.Status)+mailingsSuffix, 1)
+		a.addCounts(string(updated.Status)+"_", updated.Counts)
+	}
+	if a.expression() == "" {
+		return nil
+	}
+	return []types.TransactWriteItem{{Update: &types.Update{
+		TableName: &s.tables.Mailings, Key: totalsKey(), UpdateExpression: aws.String(a.expression()),
+		ExpressionAttributeNames: a.names, ExpressionAttributeValues: a.values,
+	}}}
+}
+
+func inTotals(m mailing.Mailing) bool { return m.Finished && !m.Deleted }
+
+// Totals are the sums over finished mailings, by final status.
+type Totals struct {
+	Mailings map[mailing.Status]int64
+	Counts   map[mailing.Status]mailing.Counts
+}
+
+// Totals reads the sums over finished mailings, strongly consistent.
+func (s *Store) Totals(ctx context.Context) (Totals, error) {
+	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &s.tables.Mailings, Key: totalsKey(), ConsistentRead: aws.Bool(true),
+	})
+	if err != nil {
+		return Totals{}, fmt.Errorf("read the totals: %w", err)
+	}
+	t := Totals{Mailings: map[mailing.Status]int64{}, Counts: map[mailing.Status]mailing.Counts{}}
+	for _, final := range []mailing.Status{mailing.StatusCompleted, mailing.StatusCancelled} {
+		n, err := number(out.Item, string(final)+mailingsSuffix)
+		if err != nil {
+			return Totals{}, err
+		}
+		t.Mailings[final] = n
+		var counts mailing.Counts
+		for _, status := range mailing.MessageStatuses {
+			n, err := number(out.Item, string(final)+"_"+string(status))
+			if err != nil {
+				return Totals{}, err
+			}
+			counts.Count(status, n)
+		}
+		t.Counts[final] = counts
+	}
+	return t, nil
+}
+
+// number is a number attribute, 0 if it is not there.
+func number(it item, attr string) (int64, error) {
+	var n int64
+	if err := attributevalue.Unmarshal(it[attr], &n); it[attr] != nil && err != nil {
+		return 0, fmt.Errorf("read attribute %s: %w", attr, err)
+	}
+	return n, nil
+}

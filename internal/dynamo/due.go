@@ -1,0 +1,100 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"postrider/internal/mailing"
+)
+
+type dueItem struct {
+	Part       string `dynamodbav:"part"`
+	Sort       string `dynamodbav:"id"`
+	DueAt      int64  `dynamodbav:"due_at"`
+	NotBefore  int64  `dynamodbav:"not_before"`
+	LeaseUntil int64  `dynamodbav:"lease_until"`
+	Plan       int64  `dynamodbav:"plan"`
+	Sweeps     int    `dynamodbav:"sweeps"`
+}
+
+// Due gives visit what is pending in a slice of a mailing, page by page in the
+// order in which it is due, up to until (inclusive; the zero time is no limit),
+// until visit returns false or an error. The index is eventually consistent:
+// what has just changed may be missing, or still be there as it was.
+func (s *Store) Due(ctx context.Context, id mailing.MailingID, slice int, until time.Time, visit func([]mailing.Due) (more bool, err error)) error {
+	query := &dynamodb.QueryInput{
+		TableName: &s.tables.Batches, IndexName: aws.String(dueIndex),
+		KeyConditionExpression:    aws.String("#part = :part"),
+		ExpressionAttributeNames:  map[string]string{"#part": partKey},
+		ExpressionAttributeValues: item{":part": str(batchPart(id, slice))},
+	}
+	if !until.IsZero() {
+		query.KeyConditionExpression = aws.String("#part = :part AND #due <= :until")
+		query.ExpressionAttributeNames["#due"] = dueKey
+		query.ExpressionAttributeValues[":until"] = millis(until)
+	}
+	pages := dynamodb.NewQueryPaginator(s.api, query)
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return fmt.Errorf("list what is due of mailing %d slice %d: %w", id, slice, err)
+		}
+		rows := make([]mailing.Due, len(page.Items))
+		for i, it := range page.Items {
+			if rows[i], err = decodeDue(it); err != nil {
+				return err
+			}
+		}
+		if more, err := visit(rows); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+func decodeDue(encoded item) (mailing.Due, error) {
+	var it dueItem
+	if err := attributevalue.UnmarshalMap(encoded, &it); err != nil {
+		return mailing.Due{}, fmt.Errorf("decode a row of what is due: %w", err)
+	}
+	k, err := decodeBatchKey(it.Part, it.Sort)
+	if err != nil {
+		return mailing.Due{}, err
+	}
+	return mailing.Due{
+		Key: k, DueAt: fromMillis(it.DueAt), NotBefore: fromMillis(it.NotBefore),
+		LeaseUntil: fromMillis(it.LeaseUntil), Plan: it.Plan, Sweeps: it.Sweeps,
+	}, nil
+}
+
+// Postpone moves a batch's due_at on before the batch is queued again, and
+// with freed lets it be claimed at once. It tells false if its due_at is not
+// the one that was seen any more: somebody else takes care of it.
+func (s *Store) Postpone(ctx context.Context, seen mailing.Due, due time.Time, freed bool) (bool, error) {
+	update := "SET #due = :due, #sweeps = :sweeps"
+	names := map[string]string{"#due": dueKey, "#sweeps": "sweeps"}
+	if freed {
+		update += " REMOVE #from"
+		names["#from"] = "not_before"
+	}
+	_, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &s.tables.Batches, Key: batchKey(seen.Key),
+		ConditionExpression: aws.String("#due = :seen"), UpdateExpression: &update,
+		ExpressionAttributeNames: names,
+		ExpressionAttributeValues: item{
+			":seen": millis(seen.DueAt), ":due": millis(due), ":sweeps": num(seen.Sweeps + 1),
+		},
+	})
+	if _, ok := refused(err); ok {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("postpone batch %s: %w", seen.Key, err)
+	}
+	return true, nil
+}

@@ -1,0 +1,100 @@
+package dynamo
+
+import (
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+
+	"postrider/internal/mailing"
+)
+
+type mailingItem struct {
+	Part string `dynamodbav:"part"`
+	Sort string `dynamodbav:"id"`
+
+	Text          string   `dynamodbav:"text"`
+	StartAt       int64    `dynamodbav:"start_at"`
+	EndAt         int64    `dynamodbav:"end_at"`
+	OperatorCodes []string `dynamodbav:"operator_codes,omitempty"`
+	Tags          []string `dynamodbav:"tags,omitempty"`
+	WindowFrom    string   `dynamodbav:"window_from,omitempty"`
+	WindowTo      string   `dynamodbav:"window_to,omitempty"`
+	OnUncertain   string   `dynamodbav:"on_uncertain"`
+
+	Status    string      `dynamodbav:"status"`
+	Version   int64       `dynamodbav:"version"`
+	Plan      int64       `dynamodbav:"plan"`
+	CreatedAt int64       `dynamodbav:"created_at"`
+	UpdatedAt int64       `dynamodbav:"updated_at"`
+	Finished  bool        `dynamodbav:"finished"`
+	Deleted   bool        `dynamodbav:"deleted"`
+	Counts    *countsItem `dynamodbav:"counts,omitempty"`
+}
+
+func encodeMailing(m mailing.Mailing) (item, error) {
+	it := mailingItem{
+		Part: mailingPart(m.ID), Sort: mailingSort(m.ID),
+		Text: m.Text, StartAt: toMillis(m.StartAt), EndAt: toMillis(m.EndAt),
+		OperatorCodes: m.Filter.OperatorCodes, Tags: m.Filter.Tags, OnUncertain: string(m.OnUncertain),
+		Status: string(m.Status), Version: m.Version, Plan: m.Plan,
+		CreatedAt: toMillis(m.CreatedAt), UpdatedAt: toMillis(m.UpdatedAt),
+		Finished: m.Finished, Deleted: m.Deleted,
+	}
+	if m.Window != nil {
+		it.WindowFrom, it.WindowTo = m.Window.From.String(), m.Window.To.String()
+	}
+	if m.Finished {
+		counts := encodeCounts(m.Counts)
+		it.Counts = &counts
+	}
+	encoded, err := attributevalue.MarshalMap(it)
+	if err != nil {
+		return nil, fmt.Errorf("encode mailing %d: %w", m.ID, err)
+	}
+	return encoded, nil
+}
+
+func decodeMailing(encoded item) (mailing.Mailing, error) {
+	var it mailingItem
+	if err := attributevalue.UnmarshalMap(encoded, &it); err != nil {
+		return mailing.Mailing{}, fmt.Errorf("decode a mailing: %w", err)
+	}
+	var id mailing.MailingID
+	if _, err := fmt.Sscanf(it.Sort, "%d", &id); err != nil {
+		return mailing.Mailing{}, fmt.Errorf("decode the id of mailing %q: %w", it.Sort, err)
+	}
+	m := mailing.Mailing{
+		ID: id,
+		Draft: mailing.Draft{
+			Text: it.Text, StartAt: fromMillis(it.StartAt), EndAt: fromMillis(it.EndAt),
+			Filter:      mailing.Filter{OperatorCodes: it.OperatorCodes, Tags: it.Tags},
+			OnUncertain: mailing.OnUncertain(it.OnUncertain),
+		},
+		Status: mailing.Status(it.Status), Version: it.Version, Plan: it.Plan,
+		CreatedAt: fromMillis(it.CreatedAt), UpdatedAt: fromMillis(it.UpdatedAt),
+		Finished: it.Finished, Deleted: it.Deleted,
+	}
+	if it.WindowFrom != "" {
+		window, err := decodeWindow(it.WindowFrom, it.WindowTo)
+		if err != nil {
+			return mailing.Mailing{}, fmt.Errorf("decode the window of mailing %d: %w", id, err)
+		}
+		m.Window = window
+	}
+	if it.Counts != nil {
+		m.Counts = it.Counts.decode()
+	}
+	return m, nil
+}
+
+func decodeWindow(from, to string) (*mailing.Window, error) {
+	f, err := mailing.ParseClockTime(from)
+	if err != nil {
+		return nil, err
+	}
+	t, err := mailing.ParseClockTime(to)
+	if err != nil {
+		return nil, err
+	}
+	return &mailing.Window{From: f, To: t}, nil
+}

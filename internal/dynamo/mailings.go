@@ -1,0 +1,201 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"postrider/internal/mailing"
+)
+
+// CreateMailing gives m the next id and stores it as live.
+func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing) (mailing.Mailing, error) {
+	id, err := s.nextMailingID(ctx)
+	if err != nil {
+		return mailing.Mailing{}, err
+	}
+	m.ID = id
+	put, err := s.putMailing(m, "attribute_not_exists(#id)", map[string]string{"#id": sortKey}, nil)
+	if err != nil {
+		return mailing.Mailing{}, err
+	}
+	live := types.TransactWriteItem{Put: &types.Put{TableName: &s.tables.Mailings, Item: liveKey(id)}}
+	if err := s.transact(ctx, fmt.Sprintf("create mailing %d", id), []types.TransactWriteItem{put, live}); err != nil {
+		return mailing.Mailing{}, fmt.Errorf("create mailing %d: %w", id, err)
+	}
+	return m, nil
+}
+
+func (s *Store) nextMailingID(ctx context.Context) (mailing.MailingID, error) {
+	out, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &s.tables.Mailings, Key: counterKey(),
+		UpdateExpression:          aws.String("ADD #last :one"),
+		ExpressionAttributeNames:  map[string]string{"#last": lastAttr},
+		ExpressionAttributeValues: item{":one": num(1)},
+		ReturnValues:              types.ReturnValueUpdatedNew,
+	})
+	if err != nil {
+		return 0, fmt.Errorf("count up the id of mailings: %w", err)
+	}
+	var id mailing.MailingID
+	if err := attributevalue.Unmarshal(out.Attributes[lastAttr], &id); err != nil {
+		return 0, fmt.Errorf("read the id of mailings: %w", err)
+	}
+	if id > mailing.MaxMailingID {
+		return 0, fmt.Errorf("all %d ids of mailings are used up", mailing.MaxMailingID)
+	}
+	return id, nil
+}
+
+// lastAttr is the counter's attribute: the id given out last.
+const lastAttr = "last"
+
+// Mailing reads one mailing, strongly consistent. One that is deleted is
+// still there, marked so, until its messages are accounted for and after.
+func (s *Store) Mailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error) {
+	if id == 0 || id > mailing.MaxMailingID {
+		return mailing.Mailing{}, mailing.NotFound("mailing")
+	}
+	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &s.tables.Mailings, Key: mailingKey(id), ConsistentRead: aws.Bool(true),
+	})
+	if err != nil {
+		return mailing.Mailing{}, fmt.Errorf("read mailing %d: %w", id, err)
+	}
+	if out.Item == nil {
+		return mailing.Mailing{}, mailing.NotFound("mailing")
+	}
+	return decodeMailing(out.Item)
+}
+
+// Mailings reads several mailings, strongly consistent. Ids that nothing has
+// are left out.
+func (s *Store) Mailings(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]mailing.Mailing, error) {
+	keys := make([]item, len(ids))
+	for i, id := range ids {
+		keys[i] = mailingKey(id)
+	}
+	items, err := s.batchGet(ctx, s.tables.Mailings, keys, true)
+	if err != nil {
+		return nil, fmt.Errorf("read %d mailings: %w", len(ids), err)
+	}
+	found := make(map[mailing.MailingID]mailing.Mailing, len(items))
+	for _, it := range items {
+		m, err := decodeMailing(it)
+		if err != nil {
+			return nil, err
+		}
+		found[m.ID] = m
+	}
+	return found, nil
+}
+
+// Live reads all mailings that are not finished, oldest first.
+func (s *Store) Live(ctx context.Context) ([]mailing.Mailing, error) {
+	var ids []mailing.MailingID
+	pages := dynamodb.NewQueryPaginator(s.api, &dynamodb.QueryInput{
+		TableName: &s.tables.Mailings, ConsistentRead: aws.Bool(true),
+		KeyConditionExpression:    aws.String("#part = :live"),
+		ExpressionAttributeNames:  map[string]string{"#part": partKey},
+		ExpressionAttributeValues: item{":live": str(livePart)},
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list live mailings: %w", err)
+		}
+		for _, it := range page.Items {
+			var row struct {
+				ID mailing.MailingID `dynamodbav:"id,string"`
+			}
+			if err := attributevalue.UnmarshalMap(it, &row); err != nil {
+				return nil, fmt.Errorf("read a live row: %w", err)
+			}
+			ids = append(ids, row.ID)
+		}
+	}
+	found, err := s.Mailings(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	live := make([]mailing.Mailing, 0, len(ids))
+	for _, id := range ids {
+		if m, ok := found[id]; ok {
+			live = append(live, m)
+		}
+	}
+	return live, nil
+}
+
+// editTries is how often a change is made anew because somebody else changed
+// the mailing in between.
+const editTries = 10
+
+// UpdateMailing reads a mailing, lets change decide what becomes of it, and
+// writes that unless somebody else has changed it in between: then it begins
+// anew, so change may be called several times. A change that leaves the version
+// as it is writes nothing.
+func (s *Store) UpdateMailing(ctx context.Context, id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error) {
+	for range editTries {
+		old, err := s.Mailing(ctx, id)
+		if err != nil {
+			return mailing.Mailing{}, err
+		}
+		updated, err := change(old)
+		if err != nil {
+			return mailing.Mailing{}, err
+		}
+		if updated.Version == old.Version {
+			return old, nil
+		}
+		saved, err := s.save(ctx, old, updated)
+		if err != nil {
+			return mailing.Mailing{}, err
+		}
+		if saved {
+			return updated, nil
+		}
+	}
+	return mailing.Mailing{}, mailing.Conflict("others keep changing this mailing: try again")
+}
+
+// save replaces old by updated, if old is still what is stored, together with
+// all that follows from it: its row among the live ones, and its part in the
+// totals of finished mailings.
+func (s *Store) save(ctx context.Context, old, updated mailing.Mailing) (bool, error) {
+	put, err := s.putMailing(updated, "#version = :seen", map[string]string{"#version": "version"}, item{":seen": num(old.Version)})
+	if err != nil {
+		return false, err
+	}
+	items := []types.TransactWriteItem{put}
+	switch {
+	case !old.Finished && updated.Finished:
+		items = append(items, types.TransactWriteItem{Delete: &types.Delete{TableName: &s.tables.Mailings, Key: liveKey(old.ID)}})
+	case old.Finished && !updated.Finished:
+		items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: &s.tables.Mailings, Item: liveKey(old.ID)}})
+	}
+	items = append(items, s.totalsChange(old, updated)...)
+	err = s.transact(ctx, fmt.Sprintf("save mailing %d", old.ID), items)
+	if _, ok := refused(err); ok {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("save mailing %d: %w", old.ID, err)
+	}
+	return true, nil
+}
+
+func (s *Store) putMailing(m mailing.Mailing, condition string, names map[string]string, values item) (types.TransactWriteItem, error) {
+	it, err := encodeMailing(m)
+	if err != nil {
+		return types.TransactWriteItem{}, err
+	}
+	return types.TransactWriteItem{Put: &types.Put{
+		TableName: &s.tables.Mailings, Item: it, ConditionExpression: &condition,
+		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+	}}, nil
+}

@@ -1,0 +1,147 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strconv"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"postrider/internal/mailing"
+)
+
+// Worker works on deliveries and says of each what becomes of it.
+type Worker interface {
+	Deliver(ctx context.Context, deliveries []mailing.Delivery) []mailing.Handling
+}
+
+// Handler is the sender's Lambda handler: it turns an event of the deliveries
+// queue into deliveries, and what became of them into visibility timeouts and
+// item failures.
+func (d *Deliveries) Handler(w Worker, dead *DeadLetters) func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
+	return func(ctx context.Context, event events.SQSEvent) (events.SQSEventResponse, error) {
+		// Never nil: some event sources take a null for a failed batch.
+		failures := []events.SQSBatchItemFailure{}
+		var deliveries []mailing.Delivery
+		var records []events.SQSMessage
+		for _, r := range event.Records {
+			k, err := decodeDelivery(r.Body)
+			if err == nil {
+				deliveries = append(deliveries, mailing.Delivery{Key: k, Receives: receives(r)})
+				records = append(records, r)
+				continue
+			}
+			slog.ErrorContext(ctx, "unreadable delivery", "queue_message_id", r.MessageId, "error", err)
+			if err := dead.queueUnreadable(ctx, r.Body); err != nil {
+				slog.ErrorContext(ctx, "keep an unreadable delivery", "queue_message_id", r.MessageId, "error", err)
+				failures = append(failures, events.SQSBatchItemFailure{ItemIdentifier: r.MessageId})
+			}
+		}
+		var back []types.ChangeMessageVisibilityBatchRequestEntry
+		for i, h := range w.Deliver(ctx, deliveries) {
+			if !h.Again {
+				continue
+			}
+			failures = append(failures, events.SQSBatchItemFailure{ItemIdentifier: records[i].MessageId})
+			back = append(back, types.ChangeMessageVisibilityBatchRequestEntry{
+				Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &records[i].ReceiptHandle, VisibilityTimeout: max(1, seconds(h.After)),
+			})
+		}
+		d.hide(ctx, back)
+		return events.SQSEventResponse{BatchItemFailures: failures}, nil
+	}
+}
+
+// hide sets when returned deliveries come back. Where that fails they come back
+// after the queue's own visibility timeout, or by their due_at: later, that is
+// all.
+func (d *Deliveries) hide(ctx context.Context, entries []types.ChangeMessageVisibilityBatchRequestEntry) {
+	for first := 0; first < len(entries); first += batchLimit {
+		chunk := entries[first:min(first+batchLimit, len(entries))]
+		out, err := d.api.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &d.url, Entries: chunk})
+		if err != nil {
+			slog.WarnContext(ctx, "set the visibility timeout of returned deliveries", "deliveries", len(chunk), "error", err)
+			continue
+		}
+		for _, f := range out.Failed {
+			slog.WarnContext(ctx, "set the visibility timeout of a returned delivery", "code", aws.ToString(f.Code))
+		}
+	}
+}
+
+func receives(r events.SQSMessage) int {
+	n, err := strconv.Atoi(r.Attributes["ApproximateReceiveCount"])
+	if err != nil || n < 1 {
+		return 1
+	}
+	return n
+}
+
+// Scheduler does the scheduler's work.
+type Scheduler interface {
+	Sweep(ctx context.Context) error
+	// Do does tasks side by side, and says of each whether it failed.
+	Do(ctx context.Context, tasks []mailing.Task) []error
+}
+
+// scheduled tells the two kinds of events apart that the scheduler gets.
+type scheduled struct {
+	Records    []events.SQSMessage `json:"Records"`
+	DetailType string              `json:"detail-type"`
+}
+
+// SchedulerHandler is the scheduler's Lambda handler: an event of the rule is
+// a sweep, an event of the tasks queue is tasks.
+func SchedulerHandler(s Scheduler) func(context.Context, json.RawMessage) (events.SQSEventResponse, error) {
+	return func(ctx context.Context, raw json.RawMessage) (events.SQSEventResponse, error) {
+		response := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
+		var event scheduled
+		if err := json.Unmarshal(raw, &event); err != nil {
+			return response, fmt.Errorf("decode the scheduler's event: %w", err)
+		}
+		if event.DetailType != "" {
+			return response, s.Sweep(ctx)
+		}
+		for _, id := range doTasks(ctx, s, event.Records) {
+			response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: id})
+		}
+		return response, nil
+	}
+}
+
+// doTasks gives the ids of the messages that are to come again.
+func doTasks(ctx context.Context, s Scheduler, records []events.SQSMessage) []string {
+	var (
+		failed []string
+		tasks  []mailing.Task
+		ids    []string
+	)
+	for _, r := range records {
+		task, sweep, err := decodeTask(r.Body)
+		switch {
+		case err != nil:
+			// It will end among the dead tasks; the sweep makes new ones.
+			slog.ErrorContext(ctx, "unreadable task", "queue_message_id", r.MessageId, "error", err)
+			failed = append(failed, r.MessageId)
+		case sweep:
+			if err := s.Sweep(ctx); err != nil {
+				slog.ErrorContext(ctx, "sweep", "error", err)
+				failed = append(failed, r.MessageId)
+			}
+		default:
+			tasks, ids = append(tasks, task), append(ids, r.MessageId)
+		}
+	}
+	for i, err := range s.Do(ctx, tasks) {
+		if err != nil {
+			slog.ErrorContext(ctx, "task", "mailing_id", tasks[i].Mailing, "slice", tasks[i].Slice, "error", err)
+			failed = append(failed, ids[i])
+		}
+	}
+	return failed
+}

@@ -1,0 +1,132 @@
+// Package queue is the edge to SQS: tasks for the scheduler, deliveries for
+// the sender, and dead letters.
+//
+// Queues are accelerators. Everything in them is owed by a table as well, so
+// what is lost here comes back later; what comes twice is harmless.
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"golang.org/x/sync/errgroup"
+)
+
+// API is the part of the SQS client that is called.
+type API interface {
+	SendMessageBatch(context.Context, *sqs.SendMessageBatchInput, ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error)
+	ChangeMessageVisibilityBatch(context.Context, *sqs.ChangeMessageVisibilityBatchInput, ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error)
+}
+
+const (
+	// batchLimit is how many messages SQS takes in one call.
+	batchLimit = 10
+	// sendConcurrency is how many calls are under way at once.
+	sendConcurrency = 8
+	// sendTries is how often entries are sent that SQS refused one by one,
+	// which the SDK does not repeat.
+	sendTries = 4
+	sendWait  = 50 * time.Millisecond
+)
+
+// message is one message on its way into a queue.
+type message struct {
+	body any
+	// group is what fair queues are fair between: the mailing.
+	group string
+	delay time.Duration
+}
+
+// send puts messages into a queue, ten a call. An error tells how many are not
+// in it for certain; the others are.
+func send(ctx context.Context, api API, url string, messages []message) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(sendConcurrency)
+	for first := 0; first < len(messages); first += batchLimit {
+		chunk := messages[first:min(first+batchLimit, len(messages))]
+		group.Go(func() error { return sendChunk(ctx, api, url, chunk) })
+	}
+	return group.Wait()
+}
+
+func sendChunk(ctx context.Context, api API, url string, chunk []message) error {
+	entries, err := encode(chunk)
+	if err != nil {
+		return err
+	}
+	for try := 0; ; try++ {
+		out, err := api.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: entries})
+		if err != nil {
+			return fmt.Errorf("send %d messages: %w", len(entries), err)
+		}
+		if len(out.Failed) == 0 {
+			return nil
+		}
+		if try == sendTries-1 {
+			return fmt.Errorf("send %d messages: %w", len(out.Failed), refusal(out.Failed))
+		}
+		entries = refusedEntries(entries, out.Failed)
+		if err := pause(ctx, time.Duration(rand.Int64N(int64(sendWait<<try)))); err != nil { //nolint:gosec // G404: jitter needs no secrecy
+			return fmt.Errorf("send %d messages again: %w", len(entries), err)
+		}
+	}
+}
+
+func encode(chunk []message) ([]types.SendMessageBatchRequestEntry, error) {
+	entries := make([]types.SendMessageBatchRequestEntry, len(chunk))
+	for i, m := range chunk {
+		body, err := json.Marshal(m.body)
+		if err != nil {
+			return nil, fmt.Errorf("encode a message: %w", err)
+		}
+		entries[i] = types.SendMessageBatchRequestEntry{
+			Id: aws.String(strconv.Itoa(i)), MessageBody: aws.String(string(body)),
+			MessageGroupId: aws.String(m.group), DelaySeconds: seconds(m.delay),
+		}
+	}
+	return entries, nil
+}
+
+// refusedEntries are those of entries that SQS did not take.
+func refusedEntries(entries []types.SendMessageBatchRequestEntry, failed []types.BatchResultErrorEntry) []types.SendMessageBatchRequestEntry {
+	ids := make(map[string]bool, len(failed))
+	for _, f := range failed {
+		ids[aws.ToString(f.Id)] = true
+	}
+	var again []types.SendMessageBatchRequestEntry
+	for _, e := range entries {
+		if ids[aws.ToString(e.Id)] {
+			again = append(again, e)
+		}
+	}
+	return again
+}
+
+func refusal(failed []types.BatchResultErrorEntry) error {
+	return errors.New("the queue refused: " + aws.ToString(failed[0].Code))
+}
+
+// seconds is d in whole seconds, rounded up: what comes too early is refused
+// and has to wait for the sweep.
+func seconds(d time.Duration) int32 {
+	return int32((d + time.Second - 1) / time.Second) //nolint:gosec // G115: delays are at most 12 hours
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,82 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"postrider/internal/mailing"
+)
+
+// Tasks is the scheduler's queue.
+type Tasks struct {
+	api API
+	url string
+	now func() time.Time
+}
+
+// NewTasks is the scheduler's queue at url.
+func NewTasks(api API, url string, now func() time.Time) *Tasks {
+	return &Tasks{api: api, url: url, now: now}
+}
+
+// taskBody is a task in the queue: for one slice of a mailing, or a sweep.
+type taskBody struct {
+	Mailing mailing.MailingID `json:"mailing_id,omitempty"`
+	Slice   int               `json:"slice"`
+	Sweep   bool              `json:"sweep,omitempty"`
+}
+
+// sweepGroup is the group of sweeps that are asked for by a person.
+const sweepGroup = "sweep"
+
+// QueueTasks queues a task for each slice of m, delayed until its start. It
+// queues none where m needs none now.
+func (t *Tasks) QueueTasks(ctx context.Context, m mailing.Mailing) error {
+	delay, ok := m.TaskDelay(t.now())
+	if !ok {
+		return nil
+	}
+	tasks := make([]mailing.Task, mailing.Slices)
+	for slice := range tasks {
+		tasks[slice] = mailing.Task{Mailing: m.ID, Slice: slice}
+	}
+	return t.Queue(ctx, tasks, delay)
+}
+
+// Queue queues tasks that are to run after delay (at most 15 minutes; the
+// fraction of a second is dropped).
+func (t *Tasks) Queue(ctx context.Context, tasks []mailing.Task, delay time.Duration) error {
+	messages := make([]message, len(tasks))
+	for i, task := range tasks {
+		messages[i] = message{
+			body:  taskBody{Mailing: task.Mailing, Slice: task.Slice},
+			group: strconv.FormatUint(uint64(task.Mailing), 10), delay: delay.Truncate(time.Second),
+		}
+	}
+	if err := send(ctx, t.api, t.url, messages); err != nil {
+		return fmt.Errorf("queue %d tasks: %w", len(tasks), err)
+	}
+	return nil
+}
+
+// QueueSweep asks for a sweep now.
+func (t *Tasks) QueueSweep(ctx context.Context) error {
+	if err := send(ctx, t.api, t.url, []message{{body: taskBody{Sweep: true}, group: sweepGroup}}); err != nil {
+		return fmt.Errorf("queue a sweep: %w", err)
+	}
+	return nil
+}
+
+func decodeTask(body string) (task mailing.Task, sweep bool, err error) {
+	var b taskBody
+	if err := json.Unmarshal([]byte(body), &b); err != nil {
+		return mailing.Task{}, false, fmt.Errorf("decode a task: %w", err)
+	}
+	if !b.Sweep && (b.Mailing == 0 || b.Slice < 0 || b.Slice >= mailing.Slices) {
+		return mailing.Task{}, false, fmt.Errorf("decode a task: no slice %d of mailing %d", b.Slice, b.Mailing)
+	}
+	return mailing.Task{Mailing: b.Mailing, Slice: b.Slice}, b.Sweep, nil
+}
