@@ -130,15 +130,16 @@ func (mem Member) After(o Outcome, m Mailing, providerWorks bool, now time.Time)
 const LostCode = "sender_lost"
 
 // AfterLost is a pending mem after lost claims of its batch whose outcome is
-// unknown: each may have handed it over.
-func (mem Member) AfterLost(lost int, m Mailing, now time.Time) Member {
+// unknown: each may have handed it over. Whether it may be tried again is for
+// [Decide] to say.
+func (mem Member) AfterLost(lost int, now time.Time) Member {
 	if lost <= 0 || !mem.Status.Pending() {
 		return mem
 	}
 	mem.Attempts += lost
 	mem.Uncertain += lost
-	mem.Ambiguous, mem.At, mem.Error = true, now, LostCode
-	return mem.again(m, now)
+	mem.Status, mem.Ambiguous, mem.At, mem.Error = Retrying, true, now, LostCode
+	return mem
 }
 
 // again is mem waiting for its next attempt, or ended where there is none.

@@ -1,0 +1,48 @@
+// Command sender is the Lambda function that hands the messages of queued
+// batches to the sending API.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"postrider/internal/deliver"
+	"postrider/internal/function"
+	"postrider/internal/provider"
+	"postrider/internal/queue"
+)
+
+type config struct {
+	function.Tables
+	DeliveriesURL   string `env:"DELIVERIES_QUEUE_URL,required,notEmpty"`
+	DeadLettersURL  string `env:"DEAD_LETTERS_QUEUE_URL,required,notEmpty"`
+	ProviderURL     string `env:"PROVIDER_URL,required,notEmpty"`
+	ProviderToken   string `env:"PROVIDER_TOKEN,required,notEmpty"`
+	ProviderTimeout int    `env:"PROVIDER_TIMEOUT_SECONDS" envDefault:"10"`
+	SenderTimeout   int    `env:"SENDER_TIMEOUT_SECONDS" envDefault:"30"`
+	MaxInFlight     int    `env:"MAX_IN_FLIGHT" envDefault:"500"`
+	MaxReceives     int    `env:"MAX_RECEIVES" envDefault:"20"`
+}
+
+func main() {
+	var c config
+	cfg := function.Setup(context.Background(), "sender", &c)
+	timeout := time.Duration(c.ProviderTimeout) * time.Second
+	api, err := provider.New(provider.Config{BaseURL: c.ProviderURL, Token: c.ProviderToken, Timeout: timeout, MaxConns: c.MaxInFlight})
+	if err != nil {
+		slog.Error("start of the function", "error", err)
+		os.Exit(1)
+	}
+	client := sqs.NewFromConfig(cfg)
+	dead := queue.NewDeadLetters(client, c.DeadLettersURL)
+	sender := deliver.New(c.Store(cfg), api, dead, deliver.Config{
+		ProviderTimeout: timeout, InvocationTime: time.Duration(c.SenderTimeout) * time.Second,
+		MaxInFlight: c.MaxInFlight, MaxReceives: c.MaxReceives,
+	}, time.Now, deliver.Randomness{Jitter: function.Jitter, Holder: function.Holder})
+	lambda.Start(queue.NewDeliveries(client, c.DeliveriesURL).Handler(sender, dead))
+}

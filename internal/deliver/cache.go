@@ -1,0 +1,106 @@
+package deliver
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"postrider/internal/mailing"
+)
+
+// freshFor is how long a mailing that was read is decided by. With the time
+// that reading it takes, a pause or a cancellation holds within two seconds.
+const freshFor = time.Second
+
+// rememberFor is longer than any invocation: what was decided by is there when
+// it is settled.
+const rememberFor = time.Hour
+
+// mailingCache reads mailings, each at most once a second however many members
+// ask.
+type mailingCache struct {
+	store Store
+	now   func() time.Time
+	group singleflight.Group
+	mu    sync.Mutex
+	known map[mailing.MailingID]cached
+}
+
+type cached struct {
+	mailing mailing.Mailing
+	// asked is when the reading of it began: it may be as old as that.
+	asked time.Time
+}
+
+func newMailingCache(store Store, now func() time.Time) *mailingCache {
+	return &mailingCache{store: store, now: now, known: map[mailing.MailingID]cached{}}
+}
+
+// get is the mailing as it was at most freshFor ago.
+func (c *mailingCache) get(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error) {
+	if m, ok := c.fresh(id); ok {
+		return m, nil
+	}
+	v, err, _ := c.group.Do(strconv.FormatUint(uint64(id), 10), func() (any, error) {
+		if m, ok := c.fresh(id); ok {
+			return m, nil
+		}
+		return c.read(ctx, id)
+	})
+	if err != nil {
+		return mailing.Mailing{}, err
+	}
+	m, ok := v.(mailing.Mailing)
+	if !ok {
+		return mailing.Mailing{}, fmt.Errorf("read mailing %d: got %T", id, v)
+	}
+	return m, nil
+}
+
+func (c *mailingCache) fresh(id mailing.MailingID) (mailing.Mailing, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k, ok := c.known[id]
+	return k.mailing, ok && c.now().Sub(k.asked) < freshFor
+}
+
+func (c *mailingCache) read(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error) {
+	asked := c.now()
+	found, err := c.store.Mailings(ctx, []mailing.MailingID{id})
+	if err != nil {
+		return mailing.Mailing{}, err
+	}
+	m, ok := found[id]
+	if !ok {
+		// Mailings are never removed. Should one be, nothing of it may go out.
+		m = mailing.Mailing{ID: id, Deleted: true}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forget(asked)
+	c.known[id] = cached{m, asked}
+	return m, nil
+}
+
+// forget drops what is long out of use, so that an environment that lives for
+// days does not collect every mailing it met.
+func (c *mailingCache) forget(now time.Time) {
+	for id, k := range c.known {
+		if now.Sub(k.asked) > rememberFor {
+			delete(c.known, id)
+		}
+	}
+}
+
+// peek is the mailing as it was read last, however old. ok is false if it was
+// not read within the last hour.
+func (c *mailingCache) peek(id mailing.MailingID) (m mailing.Mailing, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k, ok := c.known[id]
+	return k.mailing, ok
+}

@@ -1,0 +1,161 @@
+package deliver
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"postrider/internal/mailing"
+)
+
+// sliceKey is what is settled in one transaction.
+type sliceKey struct {
+	mailing mailing.MailingID
+	slice   int
+}
+
+// settle writes what became of batches: a transaction per slice, side by side.
+func (s *Sender) settle(ctx context.Context, works []*work) {
+	now := s.now()
+	slices := make(map[sliceKey][]*work)
+	for _, w := range works {
+		s.conclude(w, now)
+		k := sliceKey{w.batch.Key.Mailing, w.batch.Key.Slice}
+		slices[k] = append(slices[k], w)
+	}
+	s.bury(ctx, works)
+	var wg sync.WaitGroup
+	for k, group := range slices {
+		wg.Go(func() { s.settleSlice(ctx, k, group) })
+	}
+	wg.Wait()
+}
+
+// conclude turns the outcomes of a batch's hand-overs into its members' new
+// states, and says what those that are pending wait for.
+func (s *Sender) conclude(w *work, now time.Time) {
+	m, _ := s.mailings.peek(w.batch.Key.Mailing)
+	works := s.health.works(now)
+	for i, o := range w.outcomes {
+		if o.Kind == 0 {
+			continue
+		}
+		w.members[i] = w.members[i].After(o, m, works, now)
+		w.waits[i] = waitAfter(o, works, now)
+	}
+}
+
+// waitAfter says what a message that was not done with waits for.
+func waitAfter(o mailing.Outcome, providerWorks bool, now time.Time) mailing.Wait {
+	switch o.Kind {
+	case mailing.OutcomeNotTried:
+		return mailing.Wait{Kind: mailing.WaitTurn}
+	case mailing.OutcomeThrottled:
+		return mailing.Wait{Kind: mailing.WaitRetry, Until: now.Add(o.RetryAfter)}
+	case mailing.OutcomeRetry:
+		if providerWorks {
+			return mailing.Wait{Kind: mailing.WaitRetry}
+		}
+	case mailing.OutcomeAmbiguous:
+		return mailing.Wait{Kind: mailing.WaitRetry}
+	case mailing.OutcomeMisconfigured, mailing.OutcomeSent, mailing.OutcomeRejected:
+	}
+	return mailing.Wait{Kind: mailing.WaitUntil, Until: now.Add(mailing.ParkTime)}
+}
+
+func (s *Sender) settleSlice(ctx context.Context, k sliceKey, works []*work) {
+	m, ok := s.mailings.peek(k.mailing)
+	if !ok {
+		// Nothing was decided on: the batches go back as they were.
+		m.ID = k.mailing
+	}
+	now := s.now()
+	settlements := make([]mailing.Settlement, len(works))
+	var change mailing.Counts
+	for i, w := range works {
+		settlements[i] = mailing.Settlement{
+			Batch: w.batch.Settled(w.members, w.waits, planOf(m, w, ok), now, s.jitter), Holder: w.holder,
+			Change: mailing.CountMembers(w.members).Minus(mailing.CountMembers(w.batch.Members)),
+		}
+		change = change.Plus(settlements[i].Change)
+	}
+	lost, err := s.store.Settle(ctx, m, k.slice, settlements)
+	if err != nil {
+		// The leases run out; who claims next counts what we did as ambiguous.
+		slog.ErrorContext(ctx, "settle", "mailing_id", k.mailing, "slice", k.slice, "batches", len(works), "error", err)
+		return
+	}
+	gone := make(map[mailing.BatchKey]bool, len(lost))
+	for _, key := range lost {
+		slog.WarnContext(ctx, "the lease was lost before settlement", "mailing_id", k.mailing, "batch", key.String())
+		gone[key] = true
+	}
+	for i, w := range works {
+		if !gone[w.batch.Key] {
+			w.batch = settlements[i].Batch
+		}
+	}
+	slog.InfoContext(ctx, "settled", "mailing_id", k.mailing, "slice", k.slice, "batches", len(works)-len(lost),
+		"sent", change.Sent, "failed", change.Failed, "retrying", change.Retrying, "deferred", change.Deferred,
+		"expired", change.Expired, "cancelled", change.Cancelled, "skipped", change.Skipped, "uncertain", change.Uncertain)
+	s.after(ctx, k, works, change.Sent)
+}
+
+// planOf is the plan that a batch's waits come from.
+func planOf(m mailing.Mailing, w *work, known bool) int64 {
+	if !known {
+		return w.batch.Plan
+	}
+	return m.Plan
+}
+
+// after does what a settlement makes due: the rate is counted, and if the slice
+// has nothing pending any more, the mailing may be finished.
+func (s *Sender) after(ctx context.Context, k sliceKey, works []*work, sent int64) {
+	if sent > 0 {
+		if err := s.store.CountSent(ctx, k.mailing, sent); err != nil {
+			slog.WarnContext(ctx, "count the rate", "mailing_id", k.mailing, "error", err)
+		}
+	}
+	for _, w := range works {
+		if w.batch.Pending() {
+			return
+		}
+	}
+	state, err := s.store.Slice(ctx, k.mailing, k.slice)
+	if err != nil || !state.Done || state.Counts.Pending() > 0 {
+		return // the sweep finishes it, if there is anything to finish
+	}
+	finished, err := s.store.FinishMailing(ctx, k.mailing)
+	if err != nil {
+		slog.WarnContext(ctx, "finish", "mailing_id", k.mailing, "error", err)
+		return
+	}
+	if finished {
+		slog.InfoContext(ctx, "mailing finished", "mailing_id", k.mailing)
+	}
+}
+
+// bury adds the messages that have just failed to the dead letters, before
+// that is settled: an entry too many does no harm.
+func (s *Sender) bury(ctx context.Context, works []*work) {
+	var letters []mailing.DeadLetter
+	for _, w := range works {
+		for i, mem := range w.members {
+			if mem.Status == mailing.Failed && w.batch.Members[i].Status.Pending() {
+				letters = append(letters, mailing.DeadLetter{
+					Message: mailing.NewMessageID(w.batch.Key.Mailing, mem.Client), Reason: mem.Error, Attempts: mem.Attempts, At: mem.At,
+				})
+			}
+		}
+	}
+	if len(letters) == 0 {
+		return
+	}
+	if err := s.dead.Queue(ctx, letters); err != nil {
+		// The failure itself is in the table, with its reason: that is settled
+		// all the same.
+		slog.ErrorContext(ctx, "add dead letters", "letters", len(letters), "mailing_id", letters[0].Message.Mailing(), "error", err)
+	}
+}

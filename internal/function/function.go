@@ -1,0 +1,96 @@
+// Package function is what the three Lambda functions have in common at their
+// start: configuration, log, AWS.
+package function
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/caarlos0/env/v11"
+
+	"postrider/internal/dynamo"
+)
+
+// Tables is the part of a function's configuration that says where things are
+// kept. template.yaml sets it.
+type Tables struct {
+	Clients       string `env:"CLIENTS_TABLE,required,notEmpty"`
+	Mailings      string `env:"MAILINGS_TABLE,required,notEmpty"`
+	Batches       string `env:"BATCHES_TABLE,required,notEmpty"`
+	RetentionDays int    `env:"RETENTION_DAYS" envDefault:"90"`
+}
+
+// Store is the store over these tables.
+func (t Tables) Store(cfg aws.Config) *dynamo.Store {
+	tables := dynamo.Tables{Clients: t.Clients, Mailings: t.Mailings, Batches: t.Batches}
+	return dynamo.New(dynamodb.NewFromConfig(cfg), tables, time.Duration(t.RetentionDays)*24*time.Hour)
+}
+
+// logging is the part of a function's configuration that says what is logged.
+type logging struct {
+	Level slog.Level `env:"LOG_LEVEL" envDefault:"info"`
+}
+
+// Setup reads the function's configuration into config, a pointer to a struct
+// with env tags, sets up the log, and gives what AWS clients are made of. All
+// that is wrong with the configuration is told together, then the process ends:
+// a function without it can do nothing.
+func Setup(ctx context.Context, name string, config any) aws.Config {
+	cfg, err := setup(ctx, name, config)
+	if err != nil {
+		slog.ErrorContext(ctx, "start of the function", "function", name, "error", err)
+		os.Exit(1)
+	}
+	return cfg
+}
+
+func setup(ctx context.Context, name string, config any) (aws.Config, error) {
+	var l logging
+	if err := env.Parse(&l); err != nil {
+		return aws.Config{}, fmt.Errorf("read the configuration: %w", err)
+	}
+	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: l.Level})
+	slog.SetDefault(slog.New(handler).With("function", name))
+	if err := env.Parse(config); err != nil {
+		return aws.Config{}, fmt.Errorf("read the configuration: %w", err)
+	}
+	cfg, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("set up AWS: %w", err)
+	}
+	return cfg, nil
+}
+
+// Jitter is a random duration from 0 to d.
+func Jitter(d time.Duration) time.Duration {
+	return time.Duration(mathrand.Int64N(int64(d) + 1)) //nolint:gosec // G404: jitter needs no secrecy
+}
+
+// Holder is a name that nobody else has.
+func Holder() string { return rand.Text() }
+
+// Clock is the system's clock.
+type Clock struct{}
+
+// Now is the time.
+func (Clock) Now() time.Time { return time.Now() }
+
+// Sleep waits for d, or until ctx is done.
+func (Clock) Sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,142 @@
+// Package schedule is the scheduler's work: the sweep finds what live mailings
+// need, and tasks do it, one slice of a mailing each. A task obeys the mailing
+// as it reads it; it may be killed anywhere, done twice, or by two at once.
+package schedule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"postrider/internal/mailing"
+)
+
+// Store is what the scheduler needs to be kept. internal/dynamo implements it.
+type Store interface {
+	Live(ctx context.Context) ([]mailing.Mailing, error)
+	Mailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error)
+	StartMailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error)
+	FinishMailing(ctx context.Context, id mailing.MailingID) (bool, error)
+	Slice(ctx context.Context, id mailing.MailingID, slice int) (mailing.SliceState, error)
+	Slices(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, error)
+	Audience(ctx context.Context, slice int, f mailing.Filter, after mailing.ClientID, limit int) (clients []mailing.Client, next mailing.ClientID, done bool, err error)
+	WritePage(ctx context.Context, m mailing.Mailing, p mailing.Page) (bool, error)
+	Due(ctx context.Context, id mailing.MailingID, slice int, until time.Time, visit func([]mailing.Due) (bool, error)) error
+	Postpone(ctx context.Context, seen mailing.Due, due time.Time, freed bool) (bool, error)
+}
+
+// Deliveries is the queue that batches are put into.
+type Deliveries interface {
+	Queue(ctx context.Context, keys []mailing.BatchKey, delay time.Duration) error
+}
+
+// Tasks is the queue that tasks are put into.
+type Tasks interface {
+	Queue(ctx context.Context, tasks []mailing.Task, delay time.Duration) error
+}
+
+// Clock tells the time and waits.
+type Clock interface {
+	Now() time.Time
+	// Sleep returns early, with an error, when ctx is done.
+	Sleep(ctx context.Context, d time.Duration) error
+}
+
+// Scheduler sweeps and does tasks. It is safe for concurrent use.
+type Scheduler struct {
+	store      Store
+	deliveries Deliveries
+	tasks      Tasks
+	clock      Clock
+}
+
+// New is a scheduler.
+func New(store Store, deliveries Deliveries, tasks Tasks, clock Clock) *Scheduler {
+	return &Scheduler{store: store, deliveries: deliveries, tasks: tasks, clock: clock}
+}
+
+const (
+	// turn is how long a task works before it lets others go first.
+	turn = 5 * time.Second
+	// patience is how long a task waits for a start that is this close.
+	patience = 2 * time.Second
+	// sweepConcurrency is how many mailings a sweep queues tasks of at once.
+	sweepConcurrency = 8
+)
+
+// Sweep queues a task for each slice of each live mailing that needs one, and
+// finishes those that need none any more. One mailing's trouble does not keep
+// it from the others.
+func (s *Scheduler) Sweep(ctx context.Context) error {
+	live, err := s.store.Live(ctx)
+	if err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	now := s.clock.Now()
+	var begun []mailing.MailingID
+	for _, m := range live {
+		if m.Status != mailing.StatusScheduled {
+			begun = append(begun, m.ID)
+		}
+	}
+	states, err := s.store.Slices(ctx, begun)
+	if err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	errs := make([]error, len(live))
+	var group errgroup.Group
+	group.SetLimit(sweepConcurrency)
+	for i, m := range live {
+		group.Go(func() error {
+			errs[i] = s.sweepOne(ctx, m, states[m.ID], now)
+			return nil
+		})
+	}
+	_ = group.Wait() //nolint:errcheck // its functions keep their errors in errs
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	slog.DebugContext(ctx, "swept", "mailings", len(live))
+	return nil
+}
+
+func (s *Scheduler) sweepOne(ctx context.Context, m mailing.Mailing, states *[mailing.Slices]mailing.SliceState, now time.Time) error {
+	if m.Status == mailing.StatusScheduled {
+		if m.StartAt.After(now.Add(mailing.Foresight)) {
+			return nil
+		}
+		states = new([mailing.Slices]mailing.SliceState)
+	}
+	if p := mailing.Sum(states); p.Expanded && p.Counts.Pending() == 0 {
+		return s.finish(ctx, m.ID)
+	}
+	delay, ok := m.TaskDelay(now)
+	if !ok {
+		return nil
+	}
+	var tasks []mailing.Task
+	for slice, state := range states {
+		if !state.Done || state.Counts.Pending() > 0 {
+			tasks = append(tasks, mailing.Task{Mailing: m.ID, Slice: slice})
+		}
+	}
+	if err := s.tasks.Queue(ctx, tasks, delay); err != nil {
+		return fmt.Errorf("mailing %d: %w", m.ID, err)
+	}
+	return nil
+}
+
+func (s *Scheduler) finish(ctx context.Context, id mailing.MailingID) error {
+	finished, err := s.store.FinishMailing(ctx, id)
+	if err != nil {
+		return err
+	}
+	if finished {
+		slog.InfoContext(ctx, "mailing finished", "mailing_id", id)
+	}
+	return nil
+}

@@ -1,0 +1,233 @@
+package schedule
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"postrider/internal/mailing"
+)
+
+// Do does tasks side by side, and says of each whether it failed.
+func (s *Scheduler) Do(ctx context.Context, tasks []mailing.Task) []error {
+	errs := make([]error, len(tasks))
+	var wg sync.WaitGroup
+	for i, task := range tasks {
+		wg.Go(func() { errs[i] = s.do(ctx, task) })
+	}
+	wg.Wait()
+	return errs
+}
+
+// do does what the slice needs, for one turn; what is left goes behind the
+// other tasks in the queue.
+func (s *Scheduler) do(ctx context.Context, task mailing.Task) error {
+	until := s.clock.Now().Add(turn)
+	m, ok, err := s.begin(ctx, task)
+	if err != nil || !ok {
+		return err
+	}
+	state, err := s.store.Slice(ctx, task.Mailing, task.Slice)
+	if err != nil {
+		return err
+	}
+	more := false
+	if state.Counts.Pending() > 0 {
+		if more, err = s.requeue(ctx, m, task.Slice, until); err != nil {
+			return err
+		}
+	}
+	if !state.Done && !more {
+		if more, err = s.expand(ctx, task, until); err != nil {
+			return err
+		}
+	}
+	if more {
+		return s.tasks.Queue(ctx, []mailing.Task{task}, 0)
+	}
+	return s.finishIfDone(ctx, task)
+}
+
+// begin reads the mailing, and starts it if its start has come. ok is false if
+// there is nothing to do now.
+func (s *Scheduler) begin(ctx context.Context, task mailing.Task) (m mailing.Mailing, ok bool, err error) {
+	m, err = s.store.Mailing(ctx, task.Mailing)
+	if mailing.KindOf(err) == mailing.KindNotFound {
+		slog.WarnContext(ctx, "task of a mailing that is not there", "mailing_id", task.Mailing, "slice", task.Slice)
+		return m, false, nil
+	}
+	if err != nil {
+		return m, false, err
+	}
+	now := s.clock.Now()
+	if m.Status == mailing.StatusScheduled {
+		if early := m.StartAt.Sub(now); early > patience {
+			return m, false, s.later(ctx, m, task)
+		} else if early > 0 {
+			if err := s.clock.Sleep(ctx, early); err != nil {
+				return m, false, fmt.Errorf("wait for the start of mailing %d: %w", m.ID, err)
+			}
+		}
+		if m, err = s.store.StartMailing(ctx, task.Mailing); err != nil {
+			return m, false, fmt.Errorf("start mailing %d: %w", task.Mailing, err)
+		}
+	}
+	return m, works(m, s.clock.Now()), nil
+}
+
+// later queues a task again that came before its time, as after an edit of the
+// start. One whose start is far is left to the sweep.
+func (s *Scheduler) later(ctx context.Context, m mailing.Mailing, task mailing.Task) error {
+	delay, ok := m.TaskDelay(s.clock.Now())
+	if !ok {
+		return nil
+	}
+	return s.tasks.Queue(ctx, []mailing.Task{task}, delay)
+}
+
+// works tells whether a task of m has anything to do.
+func works(m mailing.Mailing, now time.Time) bool {
+	return !m.Finished && m.Status != mailing.StatusScheduled && (m.Status != mailing.StatusPaused || m.Closed(now))
+}
+
+// finishIfDone finishes the mailing if this slice was the last one with
+// anything to do.
+func (s *Scheduler) finishIfDone(ctx context.Context, task mailing.Task) error {
+	state, err := s.store.Slice(ctx, task.Mailing, task.Slice)
+	if err != nil {
+		return err
+	}
+	if !state.Done || state.Counts.Pending() > 0 {
+		return nil
+	}
+	return s.finish(ctx, task.Mailing)
+}
+
+// expand writes pages of the slice until it is done, the turn is over, or
+// somebody else is found at the same work. more tells whether anything is left
+// for this task.
+func (s *Scheduler) expand(ctx context.Context, task mailing.Task, until time.Time) (more bool, err error) {
+	for {
+		// Read before each page: a pause or a cancellation holds from the next one on.
+		m, err := s.store.Mailing(ctx, task.Mailing)
+		if err != nil {
+			return false, err
+		}
+		now := s.clock.Now()
+		if !works(m, now) {
+			return false, nil
+		}
+		state, err := s.store.Slice(ctx, task.Mailing, task.Slice)
+		if err != nil || state.Done {
+			return false, err
+		}
+		page, err := s.page(ctx, m, task.Slice, state.Cursor, now)
+		if err != nil {
+			return false, err
+		}
+		written, err := s.store.WritePage(ctx, m, page)
+		if err != nil {
+			return false, err
+		}
+		if !written {
+			return false, nil
+		}
+		if err := s.queueOpen(ctx, page.Batches); err != nil {
+			// They are owed by their due_at.
+			slog.WarnContext(ctx, "queue a page's batches", "mailing_id", m.ID, "slice", task.Slice, "error", err)
+		}
+		slog.InfoContext(ctx, "page expanded", "mailing_id", m.ID, "slice", task.Slice, "messages", page.Counts.Total, "batches", len(page.Batches))
+		if page.Done {
+			return false, nil
+		}
+		if !s.clock.Now().Before(until) {
+			return true, nil
+		}
+	}
+}
+
+func (s *Scheduler) page(ctx context.Context, m mailing.Mailing, slice int, cursor mailing.ClientID, now time.Time) (mailing.Page, error) {
+	clients, next, done, err := s.store.Audience(ctx, slice, m.Filter, cursor, mailing.PageSize)
+	if err != nil {
+		return mailing.Page{}, err
+	}
+	batches, counts, taken := mailing.PlanPage(m, slice, clients, now)
+	if taken < len(clients) {
+		next, done = clients[taken-1].ID, false
+	}
+	return mailing.Page{
+		Mailing: m.ID, Slice: slice, Seen: cursor, Next: next, Done: done, Batches: batches, Counts: counts,
+	}, nil
+}
+
+// queueOpen queues those of new batches that may be sent now.
+func (s *Scheduler) queueOpen(ctx context.Context, batches []mailing.Batch) error {
+	var keys []mailing.BatchKey
+	for _, b := range batches {
+		if b.Pending() && b.NotBefore.IsZero() {
+			keys = append(keys, b.Key)
+		}
+	}
+	return s.deliveries.Queue(ctx, keys, 0)
+}
+
+// postponeConcurrency is how many batches a task moves on at once.
+const postponeConcurrency = 10
+
+// requeue queues batches of the slice that are, or will soon be, overdue. more
+// tells whether the turn ended before the list did.
+func (s *Scheduler) requeue(ctx context.Context, m mailing.Mailing, slice int, until time.Time) (more bool, err error) {
+	err = s.store.Due(ctx, m.ID, slice, m.DueHorizon(s.clock.Now()), func(rows []mailing.Due) (bool, error) {
+		for first := 0; first < len(rows); first += postponeConcurrency {
+			if !s.clock.Now().Before(until) {
+				more = true
+				return false, nil
+			}
+			if err := s.requeueSome(ctx, m, rows[first:min(first+postponeConcurrency, len(rows))]); err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	})
+	return more, err
+}
+
+// requeueSome first moves the due_at of each batch on, then queues it: should
+// it fail in between, the batch is overdue once more.
+func (s *Scheduler) requeueSome(ctx context.Context, m mailing.Mailing, rows []mailing.Due) error {
+	now := s.clock.Now()
+	var (
+		mu    sync.Mutex
+		ready = map[time.Duration][]mailing.BatchKey{}
+	)
+	group, ctx2 := errgroup.WithContext(ctx)
+	for _, row := range rows {
+		delay, freed, ok := row.Requeue(m, now)
+		if !ok {
+			continue
+		}
+		group.Go(func() error {
+			moved, err := s.store.Postpone(ctx2, row, now.Add(delay+mailing.Patience(row.Sweeps)), freed)
+			if err != nil || !moved {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			rounded := (delay + time.Second - 1).Truncate(time.Second)
+			ready[rounded] = append(ready[rounded], row.Key)
+			return nil
+		})
+	}
+	err := group.Wait()
+	for delay, keys := range ready {
+		slog.InfoContext(ctx, "batches queued again", "mailing_id", m.ID, "slice", keys[0].Slice, "batches", len(keys), "delay_s", delay.Seconds())
+		if err := s.deliveries.Queue(ctx, keys, delay); err != nil {
+			return err
+		}
+	}
+	return err
+}
