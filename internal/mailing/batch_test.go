@@ -1,0 +1,199 @@
+package mailing_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"postrider/internal/mailing"
+)
+
+// inZones are n clients of slice 0, their zones dealt out in turn.
+func inZones(n int, zones ...string) []mailing.Client {
+	clients := make([]mailing.Client, n)
+	for i := range clients {
+		clients[i] = mailing.Client{ID: mailing.ClientID(16 * (i + 1)), Phone: "79001234567", Timezone: zones[i%len(zones)]}
+	}
+	return clients
+}
+
+func TestAPageHoldsEachClientOnceInBatchesOfOneOpening(t *testing.T) {
+	m := running(window(t, "09:00", "21:00"))
+	clients := inZones(1000, "Europe/Moscow", "Asia/Vladivostok", "America/New_York", "Europe/Kaliningrad")
+	batches, counts, taken := mailing.PlanPage(m, 0, clients, noon)
+	if taken != 1000 {
+		t.Fatalf("took %d", taken)
+	}
+	if diff := cmp.Diff(mailing.Counts{Total: 1000, Queued: 500, Deferred: 500}, counts); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+	seen := map[mailing.ClientID]bool{}
+	for _, b := range batches {
+		if len(b.Members) > mailing.BatchSize {
+			t.Errorf("batch %s has %d members", b.Key, len(b.Members))
+		}
+		if b.DueAt.IsZero() {
+			t.Errorf("batch %s is pending and not due", b.Key)
+		}
+		for _, mem := range b.Members {
+			if seen[mem.Client] {
+				t.Errorf("client %d is met twice", mem.Client)
+			}
+			seen[mem.Client] = true
+			if deferred := !b.NotBefore.IsZero(); deferred != (mem.Status == mailing.Deferred) {
+				t.Errorf("client %d is %s in a batch that waits until %s", mem.Client, mem.Status, b.NotBefore)
+			}
+		}
+	}
+	if len(seen) != 1000 {
+		t.Errorf("met %d clients", len(seen))
+	}
+}
+
+func TestAPageOfAClosedMailingIsAccountedForAtOnce(t *testing.T) {
+	for _, test := range []struct {
+		mailing mailing.Mailing
+		now     time.Time
+		want    mailing.Counts
+	}{
+		{running(), end, mailing.Counts{Total: 60, Expired: 60}},
+		{running(status(mailing.StatusCancelled)), noon, mailing.Counts{Total: 60, Cancelled: 60}},
+	} {
+		batches, counts, _ := mailing.PlanPage(test.mailing, 0, inZones(60, "UTC"), test.now)
+		if diff := cmp.Diff(test.want, counts); diff != "" {
+			t.Errorf("counts (-want +got):\n%s", diff)
+		}
+		for _, b := range batches {
+			if !b.DueAt.IsZero() || b.Pending() {
+				t.Errorf("batch %s is due at %s", b.Key, b.DueAt)
+			}
+		}
+	}
+}
+
+func TestABatchIsDueExactlyWhileSomethingIsPending(t *testing.T) {
+	full := func(d time.Duration) time.Duration { return d }
+	later := noon.Add(3 * time.Hour)
+	sent := mailing.Member{Client: 16, Status: mailing.Sent}
+	retrying := mailing.Member{Client: 32, Status: mailing.Retrying}
+	deferred := mailing.Member{Client: 48, Status: mailing.Deferred}
+	tests := []struct {
+		name      string
+		members   []mailing.Member
+		waits     []mailing.Wait
+		round     int
+		notBefore time.Time
+		due       time.Time
+	}{
+		{"all done", []mailing.Member{sent}, []mailing.Wait{{}}, 0, time.Time{}, time.Time{}},
+		{"a retry, first round", []mailing.Member{sent, retrying}, []mailing.Wait{{}, {Kind: mailing.WaitRetry}}, 0, noon.Add(15 * time.Second), noon.Add(75 * time.Second)},
+		{"a retry, fourth round", []mailing.Member{retrying}, []mailing.Wait{{Kind: mailing.WaitRetry}}, 3, noon.Add(2 * time.Minute), noon.Add(3 * time.Minute)},
+		{"a retry, late round", []mailing.Member{retrying}, []mailing.Wait{{Kind: mailing.WaitRetry}}, 60, noon.Add(15 * time.Minute), noon.Add(16 * time.Minute)},
+		{"told to wait longer than the backoff", []mailing.Member{retrying}, []mailing.Wait{{Kind: mailing.WaitRetry, Until: noon.Add(time.Hour)}}, 0, noon.Add(time.Hour), noon.Add(time.Hour + time.Minute)},
+		{"a window", []mailing.Member{deferred}, []mailing.Wait{{Kind: mailing.WaitUntil, Until: later}}, 0, later, later},
+		{"a window and a retry: the earlier", []mailing.Member{deferred, retrying}, []mailing.Wait{{Kind: mailing.WaitUntil, Until: later}, {Kind: mailing.WaitRetry}}, 0, noon.Add(15 * time.Second), noon.Add(75 * time.Second)},
+		{"held by a pause", []mailing.Member{retrying}, []mailing.Wait{{Kind: mailing.WaitResume}}, 0, noon, noon},
+		{"no time left", []mailing.Member{retrying}, []mailing.Wait{{Kind: mailing.WaitTurn}}, 0, noon, noon.Add(time.Minute)},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b := mailing.Batch{Members: test.members, Holder: "me", LeaseUntil: later, Claims: 3, Round: test.round}
+			got := b.Settled(test.members, test.waits, 0, noon, full)
+			if !got.NotBefore.Equal(test.notBefore) || !got.DueAt.Equal(test.due) {
+				t.Errorf("waits until %s, due %s", got.NotBefore, got.DueAt)
+			}
+			if got.Pending() == got.DueAt.IsZero() {
+				t.Errorf("pending is %t, due %s", got.Pending(), got.DueAt)
+			}
+			if got.Holder != "" || !got.LeaseUntil.IsZero() || got.Claims != 0 {
+				t.Errorf("it is still held: %+v", got)
+			}
+		})
+	}
+}
+
+func TestWhichBatchesATaskQueuesAgain(t *testing.T) {
+	ahead := noon.Add(3 * time.Hour)
+	paused, cancelled := status(mailing.StatusPaused), status(mailing.StatusCancelled)
+	edited := func(m *mailing.Mailing) { m.Plan = 1 }
+	type answer struct {
+		Delay     time.Duration
+		Freed, OK bool
+	}
+	tests := []struct {
+		name    string
+		mailing mailing.Mailing
+		due     mailing.Due
+		now     time.Time
+		want    answer
+	}{
+		{"overdue", running(), mailing.Due{DueAt: noon.Add(-time.Minute)}, noon, answer{0, false, true}},
+		{"overdue soon: with the delay that is left", running(), mailing.Due{DueAt: noon.Add(time.Minute)}, noon, answer{time.Minute, false, true}},
+		{"due later", running(), mailing.Due{DueAt: ahead, NotBefore: ahead}, noon, answer{}},
+		{"paused", running(paused), mailing.Due{DueAt: noon}, noon, answer{}},
+		{"paused, its end passed", running(paused), mailing.Due{DueAt: ahead}, end, answer{0, true, true}},
+		{"cancelled: whatever is pending", running(cancelled), mailing.Due{DueAt: ahead, NotBefore: ahead}, noon, answer{0, true, true}},
+		{"cancelled, but held: when the lease ends", running(cancelled), mailing.Due{DueAt: noon.Add(30 * time.Second), LeaseUntil: noon.Add(30 * time.Second)}, noon, answer{30 * time.Second, false, true}},
+		{"cancelled, but in the queue already", running(cancelled), mailing.Due{DueAt: ahead, Sweeps: 1}, noon, answer{}},
+		{"past the end", running(), mailing.Due{DueAt: end.Add(time.Hour)}, end, answer{0, true, true}},
+		{"edited since it was deferred", running(edited), mailing.Due{DueAt: ahead, NotBefore: ahead}, noon, answer{0, true, true}},
+		{"deferred under the plan that holds", running(edited), mailing.Due{DueAt: ahead, NotBefore: ahead, Plan: 1}, noon, answer{}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			delay, freed, ok := test.due.Requeue(test.mailing, test.now)
+			if diff := cmp.Diff(test.want, answer{delay, freed, ok}); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			horizon := test.mailing.DueHorizon(test.now)
+			if ok && !horizon.IsZero() && test.due.DueAt.After(horizon) {
+				t.Errorf("a task that looks up to %s does not meet it", horizon)
+			}
+		})
+	}
+}
+
+func TestPatienceDoublesToAnHour(t *testing.T) {
+	want := []time.Duration{5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute, time.Hour, time.Hour}
+	for n, d := range want {
+		if got := mailing.Patience(n); got != d {
+			t.Errorf("after %d sweeps %s, want %s", n, got, d)
+		}
+	}
+}
+
+func TestIDsFitTogether(t *testing.T) {
+	id := mailing.NewMessageID(mailing.MaxMailingID, 1<<32-1)
+	if id != 1<<53-1 || !id.Valid() || id.Mailing() != mailing.MaxMailingID || id.Client() != 1<<32-1 {
+		t.Errorf("the largest message id is %d: mailing %d, client %d", id, id.Mailing(), id.Client())
+	}
+	for _, bad := range []mailing.MessageID{0, -1, 1, 1 << 32, 1 << 53, -1 << 63, 1<<63 - 1} {
+		if bad.Valid() {
+			t.Errorf("%d is taken for a message id", bad)
+		}
+	}
+	key := mailing.BatchID{First: 4294967295, N: 12}
+	if got, err := mailing.ParseBatchID(key.String()); err != nil || got != key {
+		t.Errorf("%s is read as %v, %v", key, got, err)
+	}
+	for _, bad := range []string{"", "1#2", "0000000016#001x", "9999999999#001", "00000000a6#001"} {
+		if _, err := mailing.ParseBatchID(bad); err == nil {
+			t.Errorf("%q is taken for the id of a batch", bad)
+		}
+	}
+}
+
+func TestCountsAlwaysAddUp(t *testing.T) {
+	var members []mailing.Member
+	for _, s := range mailing.MessageStatuses {
+		members = append(members, mailing.Member{Status: s})
+	}
+	c := mailing.CountMembers(members)
+	if c.Total != 9 || c.Pending() != 3 || c.Terminal() != 6 {
+		t.Errorf("total %d, pending %d, terminal %d", c.Total, c.Pending(), c.Terminal())
+	}
+	if diff := cmp.Diff(mailing.Counts{}, c.Minus(c)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,156 @@
+package mailing_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"postrider/internal/mailing"
+)
+
+var (
+	start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	end   = time.Date(2026, 3, 2, 18, 0, 0, 0, time.UTC)
+	noon  = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+)
+
+func running(change ...func(*mailing.Mailing)) mailing.Mailing {
+	m := mailing.Mailing{
+		ID: 7, Status: mailing.StatusRunning, Version: 2,
+		Draft: mailing.Draft{Text: "hello", StartAt: start, EndAt: end, OnUncertain: mailing.Resend},
+	}
+	for _, c := range change {
+		c(&m)
+	}
+	return m
+}
+
+func status(s mailing.Status) func(*mailing.Mailing) {
+	return func(m *mailing.Mailing) { m.Status = s }
+}
+
+func window(t *testing.T, from, to string) func(*mailing.Mailing) {
+	t.Helper()
+	w := mailing.Window{From: clock(t, from), To: clock(t, to)}
+	return func(m *mailing.Mailing) { m.Window = &w }
+}
+
+func stop(m *mailing.Mailing) { m.OnUncertain = mailing.Stop }
+
+func deleted(m *mailing.Mailing) { m.Deleted = true }
+
+func TestWhatIsToBeDoneWithAMessage(t *testing.T) {
+	moscow := &mailing.Client{ID: 33, Phone: "79001234567", Timezone: "Europe/Moscow"}
+	queued := mailing.Member{Client: 33, Status: mailing.Queued}
+	ambiguous := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: 1, Uncertain: 1, Ambiguous: true}
+	spent := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: mailing.MaxAttempts}
+	send := mailing.Decision{Action: mailing.Send}
+	hold := mailing.Decision{Action: mailing.Hold}
+	until := func(at time.Time) mailing.Decision { return mailing.Decision{Action: mailing.Defer, Until: at} }
+	ends := func(s mailing.MessageStatus) mailing.Decision {
+		return mailing.Decision{Action: mailing.Finish, Status: s}
+	}
+	tests := []struct {
+		name    string
+		mailing mailing.Mailing
+		client  *mailing.Client
+		member  mailing.Member
+		now     time.Time
+		want    mailing.Decision
+	}{
+		{"it runs", running(), moscow, queued, noon, send},
+		{"1 ns before its start", running(), moscow, queued, start.Add(-1), until(start)},
+		{"at its start", running(), moscow, queued, start, send},
+		{"1 ns before its end", running(), moscow, queued, end.Add(-1), send},
+		{"at its end", running(), moscow, queued, end, ends(mailing.Expired)},
+		{"1 ns after its end", running(), moscow, queued, end.Add(1), ends(mailing.Expired)},
+		{"at its end, of an ambiguous try", running(), moscow, ambiguous, end, ends(mailing.Uncertain)},
+
+		{"paused", running(status(mailing.StatusPaused)), moscow, queued, noon, hold},
+		{"paused, its end passed", running(status(mailing.StatusPaused)), moscow, queued, end, ends(mailing.Expired)},
+		{"cancelled", running(status(mailing.StatusCancelled)), moscow, queued, noon, ends(mailing.Cancelled)},
+		{"cancelled, of an ambiguous try", running(status(mailing.StatusCancelled)), moscow, ambiguous, noon, ends(mailing.Uncertain)},
+		{"cancelled, its end passed", running(status(mailing.StatusCancelled)), moscow, queued, end, ends(mailing.Cancelled)},
+		{"deleted", running(deleted), moscow, queued, noon, ends(mailing.Cancelled)},
+
+		{"the client is gone", running(), nil, queued, noon, ends(mailing.Skipped)},
+		{"the client is gone, of an ambiguous try", running(), nil, ambiguous, noon, ends(mailing.Uncertain)},
+		{"paused, the client is gone", running(status(mailing.StatusPaused)), nil, queued, noon, ends(mailing.Skipped)},
+
+		{"an ambiguous try is repeated", running(), moscow, ambiguous, noon, send},
+		{"an ambiguous try is not repeated", running(stop), moscow, ambiguous, noon, ends(mailing.Uncertain)},
+		{"all attempts are used", running(), moscow, spent, noon, ends(mailing.Failed)},
+
+		{"the window is open", running(window(t, "09:00", "21:00")), moscow, queued, noon, send},
+		{"the window opens later", running(window(t, "17:00", "21:00")), moscow, queued, noon, until(instant(t, "2026-03-02T17:00:00+03:00"))},
+		{"the window opens after the end", running(window(t, "05:00", "06:00")), moscow, queued, noon, until(end)},
+		{"the window is closed, the mailing paused", running(window(t, "17:00", "21:00"), status(mailing.StatusPaused)), moscow, queued, noon, hold},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := mailing.Decide(test.mailing, test.client, test.member, test.now)
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("decision (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWhatAHandOverMakesOfAMessage(t *testing.T) {
+	outcome := func(k mailing.OutcomeKind) mailing.Outcome { return mailing.Outcome{Kind: k, Code: "code"} }
+	queued := mailing.Member{Client: 33, Status: mailing.Queued}
+	ninth := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: 9}
+	once := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: 1, Uncertain: 1, Ambiguous: true}
+	member := func(s mailing.MessageStatus, attempts, uncertain int, ambiguous bool, code string) mailing.Member {
+		return mailing.Member{Client: 33, Status: s, Attempts: attempts, Uncertain: uncertain, Ambiguous: ambiguous, At: noon, Error: code}
+	}
+	tests := []struct {
+		name    string
+		mailing mailing.Mailing
+		before  mailing.Member
+		outcome mailing.Outcome
+		works   bool
+		want    mailing.Member
+	}{
+		{"sent", running(), queued, outcome(mailing.OutcomeSent), true, member(mailing.Sent, 1, 0, false, "")},
+		{"sent after an ambiguous try", running(), once, outcome(mailing.OutcomeSent), true, member(mailing.Sent, 2, 1, false, "")},
+		{"rejected", running(), queued, outcome(mailing.OutcomeRejected), true, member(mailing.Failed, 1, 0, false, "code")},
+		{"retry is charged where the provider works", running(), queued, outcome(mailing.OutcomeRetry), true, member(mailing.Retrying, 1, 0, false, "code")},
+		{"retry is free where it does not", running(), queued, outcome(mailing.OutcomeRetry), false, member(mailing.Retrying, 0, 0, false, "code")},
+		{"the last retry", running(), ninth, outcome(mailing.OutcomeRetry), true, member(mailing.Failed, 10, 0, false, "code")},
+		{"never the last while the provider does not work", running(), ninth, outcome(mailing.OutcomeRetry), false, member(mailing.Retrying, 9, 0, false, "code")},
+		{"ambiguous is always charged", running(), queued, outcome(mailing.OutcomeAmbiguous), false, member(mailing.Retrying, 1, 1, true, "code")},
+		{"ambiguous, and the mailing says stop", running(stop), queued, outcome(mailing.OutcomeAmbiguous), true, member(mailing.Uncertain, 1, 1, true, "code")},
+		{"the last ambiguous one", running(), ninth, outcome(mailing.OutcomeAmbiguous), true, member(mailing.Uncertain, 10, 1, true, "code")},
+		{"ambiguous, and the mailing is cancelled meanwhile", running(status(mailing.StatusCancelled)), queued, outcome(mailing.OutcomeAmbiguous), true, member(mailing.Uncertain, 1, 1, true, "code")},
+		{"retry, and the mailing is cancelled meanwhile", running(status(mailing.StatusCancelled)), queued, outcome(mailing.OutcomeRetry), true, member(mailing.Cancelled, 1, 0, false, "code")},
+		{"throttled uses no attempt", running(), queued, outcome(mailing.OutcomeThrottled), true, member(mailing.Retrying, 0, 0, false, "code")},
+		{"throttled forgets no ambiguity", running(), once, outcome(mailing.OutcomeThrottled), true, member(mailing.Retrying, 1, 1, true, "code")},
+		{"misconfigured uses no attempt", running(), queued, outcome(mailing.OutcomeMisconfigured), true, member(mailing.Retrying, 0, 0, false, "code")},
+		{"not tried changes nothing", running(), queued, outcome(mailing.OutcomeNotTried), true, queued},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := test.before.After(test.outcome, test.mailing, test.works, noon)
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("message (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestALostClaimIsAnAmbiguousTryOfWhatWasPending(t *testing.T) {
+	pending := mailing.Member{Client: 33, Status: mailing.Deferred, Attempts: 1}
+	got := pending.AfterLost(2, noon)
+	want := mailing.Member{
+		Client: 33, Status: mailing.Retrying, Attempts: 3, Uncertain: 2, Ambiguous: true, At: noon, Error: mailing.LostCode,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("message (-want +got):\n%s", diff)
+	}
+	sent := mailing.Member{Client: 33, Status: mailing.Sent, Attempts: 1}
+	if diff := cmp.Diff(sent, sent.AfterLost(1, noon)); diff != "" {
+		t.Errorf("a sent message (-want +got):\n%s", diff)
+	}
+}
