@@ -1,0 +1,98 @@
+// Package api is the HTTP API under /api, its description at /openapi.json, and
+// /healthz.
+//
+// Handlers parse, call the domain or a store, and translate: no rule about
+// clients or mailings is decided here. What goes over the wire is in json.go,
+// what an error looks like in problem.go, and what happens around every request
+// in serve.go.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// Version is the version of the API's description.
+const Version = "0.1.0"
+
+// MaxBody is the largest request body, in bytes.
+const MaxBody = 1 << 20
+
+// Config is what the API works with. All of it is required.
+type Config struct {
+	Clients  Clients
+	Mailings Mailings
+	Tasks    Tasks
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// server holds the handlers; it has no state of its own.
+type server struct {
+	Config
+	api huma.API
+}
+
+// These two are huma's only places for what they say, and are for the whole
+// process. Nothing else in it uses huma.
+func init() {
+	huma.NewError = newProblem
+	// A key that differs in case is another key, hence an unknown one.
+	huma.ValidateStrictCasing = true
+}
+
+// New is the whole API.
+func New(c Config) http.Handler {
+	mux := http.NewServeMux()
+	s := &server{Config: c}
+	s.api = humago.New(mux, description())
+	s.api.UseMiddleware(s.checkContentType)
+	s.routeIndex()
+	s.routeClients()
+	s.routeMailings()
+	s.routeActions()
+	s.routeStatistics()
+	s.routeMessages()
+	s.routeDescription(mux)
+	return s.around(mux)
+}
+
+func description() huma.Config {
+	config := huma.DefaultConfig("Postrider", Version)
+	config.Info.Description = "Clients, mailings to them, and what became of every message."
+	config.Tags = []*huma.Tag{
+		{Name: "clients", Description: "The directory of clients."},
+		{Name: "mailings", Description: "Texts that go to every client that a filter chooses."},
+		{Name: "statistics", Description: "How far mailings are, in numbers."},
+		{Name: "messages", Description: "One message per mailing and client."},
+		{Name: "service", Description: "The service itself."},
+	}
+	// huma's own pages load from elsewhere, its hook adds "$schema" to bodies,
+	// and its description is built on first use without a lock.
+	config.DocsPath, config.SchemasPath, config.OpenAPIPath = "", "", ""
+	config.CreateHooks = nil
+	// A mistyped filter that is silently ignored answers with everything.
+	config.RejectUnknownQueryParameters = true
+	return config
+}
+
+// schemas holds the schema of every type that goes over the wire.
+func (s *server) schemas() huma.Registry { return s.api.OpenAPI().Components.Schemas }
+
+// handle registers one operation, whose errors become problem documents.
+func handle[I, O any](s *server, op huma.Operation, do func(context.Context, *I) (*O, error)) {
+	op.MaxBodyBytes = MaxBody + 1 // huma refuses a body of just this size
+	id := op.OperationID
+	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := do(ctx, in)
+		if err != nil {
+			return nil, s.problem(ctx, id, err)
+		}
+		return out, nil
+	})
+}

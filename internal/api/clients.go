@@ -1,0 +1,143 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"postrider/internal/mailing"
+)
+
+const (
+	clientsPath = "/api/clients"
+	clientPath  = clientsPath + "/{id}"
+)
+
+type clientAnswer struct{ Body Client }
+
+type clientCreated struct {
+	Location string `header:"Location" doc:"Where the client is."`
+	Body     Client
+}
+
+type clientsSearched struct {
+	Paging
+	Phone        string `query:"phone" pattern:"^7[0-9]{10}$" patternDescription:"11 digits that start with 7"`
+	OperatorCode string `query:"operator_code" pattern:"^[0-9]{3}$" patternDescription:"3 digits"`
+	Tag          string `query:"tag" maxLength:"64"`
+}
+
+type clientNamed struct {
+	ID idParam `path:"id"`
+}
+
+func (s *server) routeClients() {
+	op := func(id, method, path, summary string, errs ...int) huma.Operation {
+		o := operation(id, method, path, "clients", summary, errs...)
+		if path == clientPath {
+			o.Parameters = []*huma.Param{idDoc("path", "id", "The client's id.")}
+		}
+		return o
+	}
+	handle(s, op("list-clients", http.MethodGet, clientsPath, "List and search clients", http.StatusBadRequest), s.listClients)
+	create := op("create-client", http.MethodPost, clientsPath, "Create a client",
+		http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	create.DefaultStatus = http.StatusCreated
+	handle(s, create, s.createClient)
+	handle(s, op("get-client", http.MethodGet, clientPath, "Read a client", http.StatusNotFound), s.getClient)
+	changeErrs := []int{
+		http.StatusBadRequest, http.StatusNotFound, http.StatusConflict,
+		http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
+	}
+	handle(s, op("replace-client", http.MethodPut, clientPath, "Replace a client", changeErrs...), s.replaceClient)
+	patch := op("change-client", http.MethodPatch, clientPath, "Change a client", changeErrs...)
+	patch.RequestBody = patchBody[ClientBody](s)
+	handle(s, patch, s.changeClient)
+	handle(s, op("delete-client", http.MethodDelete, clientPath, "Delete a client", http.StatusNotFound), s.deleteClient)
+}
+
+func (s *server) listClients(ctx context.Context, in *clientsSearched) (*struct{ Body List[Client] }, error) {
+	found, err := s.Clients.ListClients(ctx, mailing.ClientQuery{
+		Phone: in.Phone, OperatorCode: in.OperatorCode, Tag: in.Tag, Limit: in.Limit, Cursor: in.Cursor,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &struct{ Body List[Client] }{listJSON(found, clientJSON)}, nil
+}
+
+func (s *server) createClient(ctx context.Context, in *struct{ Body ClientBody }) (*clientCreated, error) {
+	c, err := mailing.NewClient(in.Body.client(0))
+	if err != nil {
+		return nil, err
+	}
+	c, err = s.Clients.CreateClient(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return &clientCreated{clientsPath + "/" + strconv.FormatInt(int64(c.ID), 10), clientJSON(c)}, nil
+}
+
+func (s *server) getClient(ctx context.Context, in *clientNamed) (*clientAnswer, error) {
+	id, err := in.ID.client()
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.Clients.Client(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &clientAnswer{clientJSON(c)}, nil
+}
+
+type clientReplaced struct {
+	ID   idParam `path:"id"`
+	Body ClientBody
+}
+
+func (s *server) replaceClient(ctx context.Context, in *clientReplaced) (*clientAnswer, error) {
+	return s.updateClient(ctx, in.ID, func(c mailing.Client) (mailing.Client, error) {
+		return mailing.NewClient(in.Body.client(c.ID))
+	})
+}
+
+type clientChanged struct {
+	ID   idParam `path:"id"`
+	Body Patch[ClientBody]
+}
+
+func (s *server) changeClient(ctx context.Context, in *clientChanged) (*clientAnswer, error) {
+	return s.updateClient(ctx, in.ID, func(c mailing.Client) (mailing.Client, error) {
+		body, err := in.Body.applied(s.schemas(), clientBody(c))
+		if err != nil {
+			return c, err
+		}
+		next := body.client(c.ID)
+		if !in.Body.sets("operator_code") {
+			next.OperatorCode = c.WithPhone(body.Phone).OperatorCode
+		}
+		return mailing.NewClient(next)
+	})
+}
+
+func (s *server) updateClient(ctx context.Context, param idParam, change func(mailing.Client) (mailing.Client, error)) (*clientAnswer, error) {
+	id, err := param.client()
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.Clients.UpdateClient(ctx, id, change)
+	if err != nil {
+		return nil, err
+	}
+	return &clientAnswer{clientJSON(c)}, nil
+}
+
+func (s *server) deleteClient(ctx context.Context, in *clientNamed) (*struct{}, error) {
+	id, err := in.ID.client()
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.Clients.DeleteClient(ctx, id)
+}

@@ -1,0 +1,127 @@
+package api
+
+import (
+	"errors"
+	"time"
+
+	"postrider/internal/mailing"
+)
+
+func clientJSON(c mailing.Client) Client {
+	return Client{ID: int64(c.ID), Phone: c.Phone, OperatorCode: c.OperatorCode, Tag: c.Tag, Timezone: c.Timezone}
+}
+
+func (b ClientBody) client(id mailing.ClientID) mailing.Client {
+	return mailing.Client{ID: id, Phone: b.Phone, OperatorCode: b.OperatorCode, Tag: b.Tag, Timezone: b.Timezone}
+}
+
+func clientBody(c mailing.Client) ClientBody {
+	return ClientBody{Phone: c.Phone, OperatorCode: c.OperatorCode, Tag: c.Tag, Timezone: c.Timezone}
+}
+
+func mailingJSON(m mailing.Mailing) Mailing {
+	return Mailing{
+		ID:          int64(m.ID),
+		Text:        m.Text,
+		StartAt:     Time(m.StartAt),
+		EndAt:       Time(m.EndAt),
+		Filter:      filterJSON(m.Filter),
+		Window:      windowJSON(m.Window),
+		OnUncertain: string(m.OnUncertain),
+		Status:      string(m.Status),
+		Version:     m.Version,
+		CreatedAt:   Time(m.CreatedAt),
+		UpdatedAt:   Time(m.UpdatedAt),
+	}
+}
+
+// mailingBody is what of a mailing can be sent, for patching.
+func mailingBody(m mailing.Mailing) MailingBody {
+	j := mailingJSON(m)
+	return MailingBody{Text: j.Text, StartAt: j.StartAt, EndAt: j.EndAt, Filter: j.Filter, Window: j.Window, OnUncertain: j.OnUncertain}
+}
+
+// draft is what the body says. It must have passed its schema.
+func (b MailingBody) draft() (mailing.Draft, error) {
+	d := mailing.Draft{
+		Text:        b.Text,
+		StartAt:     time.Time(b.StartAt),
+		EndAt:       time.Time(b.EndAt),
+		Filter:      mailing.Filter{OperatorCodes: b.Filter.OperatorCodes, Tags: b.Filter.Tags},
+		OnUncertain: mailing.OnUncertain(b.OnUncertain),
+	}
+	var fields []mailing.Field
+	for _, t := range []struct {
+		location string
+		at       time.Time
+	}{{"body.start_at", d.StartAt}, {"body.end_at", d.EndAt}} {
+		// An offset can push a time out of what RFC 3339 can write.
+		if y := t.at.UTC().Year(); y < 1 || y > 9999 {
+			fields = append(fields, mailing.Field{Location: t.location, Message: "must be in the years 1 to 9999 of UTC"})
+		}
+	}
+	if b.Window != nil {
+		from, fromErr := mailing.ParseClockTime(b.Window.From)
+		to, toErr := mailing.ParseClockTime(b.Window.To)
+		if errors.Join(fromErr, toErr) != nil {
+			fields = append(fields, mailing.Field{Location: "body.window", Message: "from and to must be times as HH:MM"})
+		}
+		d.Window = &mailing.Window{From: from, To: to}
+	}
+	if len(fields) > 0 {
+		return mailing.Draft{}, &mailing.Error{Kind: mailing.KindInvalid, Message: "the mailing is not valid", Fields: fields}
+	}
+	return d, nil
+}
+
+func filterJSON(f mailing.Filter) Filter {
+	return Filter{OperatorCodes: notNil(f.OperatorCodes), Tags: notNil(f.Tags)}
+}
+
+func windowJSON(w *mailing.Window) *Window {
+	if w == nil {
+		return nil
+	}
+	return &Window{From: w.From.String(), To: w.To.String()}
+}
+
+func messageJSON(m mailing.Message) Message {
+	j := Message{
+		ID:                int64(m.ID),
+		MailingID:         int64(m.ID.Mailing()),
+		ClientID:          int64(m.ID.Client()),
+		Phone:             m.Phone,
+		Status:            string(m.Member.Status),
+		Attempts:          m.Member.Attempts,
+		UncertainAttempts: m.Member.Uncertain,
+		LastError:         m.Member.Error,
+		CreatedAt:         Time(m.CreatedAt),
+	}
+	if at := m.Member.SentAt(); !at.IsZero() {
+		sent := Time(at)
+		j.SentAt = &sent
+	}
+	return j
+}
+
+func countsJSON(c mailing.Counts) Counts { return Counts(c) }
+
+func listJSON[D, J any](l mailing.List[D], one func(D) J) List[J] {
+	return List[J]{Items: each(l.Items, one), NextCursor: l.Next}
+}
+
+// each is never nil: an empty list is [] in JSON.
+func each[D, J any](ds []D, one func(D) J) []J {
+	js := make([]J, 0, len(ds))
+	for _, d := range ds {
+		js = append(js, one(d))
+	}
+	return js
+}
+
+func notNil(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}

@@ -1,0 +1,247 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"postrider/internal/api"
+	"postrider/internal/mailing"
+)
+
+// now is the time in these tests.
+var now = time.Date(2030, 1, 31, 12, 0, 0, 0, time.UTC)
+
+// stores are answers that one test needs; a call of any other is a panic, and
+// with that a 500. They keep nothing: the real stores have their own tests.
+type stores struct {
+	api.Clients
+	api.Mailings
+
+	createClient func(mailing.Client) (mailing.Client, error)
+	client       *mailing.Client
+	listClients  func(mailing.ClientQuery) (mailing.List[mailing.Client], error)
+	deleteClient func(mailing.ClientID) error
+
+	createMailing func(mailing.Mailing) (mailing.Mailing, error)
+	mailing       *mailing.Mailing
+	listMailings  func(mailing.MailingQuery) (mailing.List[mailing.Mailing], error)
+	progress      []mailing.Progress
+	overall       func(mailing.Status) (mailing.Overall, error)
+	listMessages  func(mailing.MessageQuery) (mailing.List[mailing.Message], error)
+	message       *mailing.Message
+
+	// fail is what every reading or changing of one thing comes to.
+	fail error
+}
+
+func (s *stores) CreateClient(_ context.Context, c mailing.Client) (mailing.Client, error) {
+	return s.createClient(c)
+}
+
+func (s *stores) Client(_ context.Context, id mailing.ClientID) (mailing.Client, error) {
+	return found(s.fail, s.client, id, func(c mailing.Client) mailing.ClientID { return c.ID })
+}
+
+func (s *stores) UpdateClient(ctx context.Context, id mailing.ClientID, change func(mailing.Client) (mailing.Client, error)) (mailing.Client, error) {
+	c, err := s.Client(ctx, id)
+	if err != nil {
+		return c, err
+	}
+	return change(c)
+}
+
+func (s *stores) DeleteClient(_ context.Context, id mailing.ClientID) error {
+	return s.deleteClient(id)
+}
+
+func (s *stores) ListClients(_ context.Context, q mailing.ClientQuery) (mailing.List[mailing.Client], error) {
+	return s.listClients(q)
+}
+
+func (s *stores) CreateMailing(_ context.Context, m mailing.Mailing) (mailing.Mailing, error) {
+	return s.createMailing(m)
+}
+
+func (s *stores) Mailing(_ context.Context, id mailing.MailingID) (mailing.Mailing, error) {
+	return found(s.fail, s.mailing, id, func(m mailing.Mailing) mailing.MailingID { return m.ID })
+}
+
+func (s *stores) UpdateMailing(ctx context.Context, id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error) {
+	m, err := s.Mailing(ctx, id)
+	if err != nil {
+		return m, err
+	}
+	return change(m)
+}
+
+func (s *stores) ListMailings(_ context.Context, q mailing.MailingQuery) (mailing.List[mailing.Mailing], error) {
+	return s.listMailings(q)
+}
+
+func (s *stores) Progress(context.Context, []mailing.Mailing) ([]mailing.Progress, error) {
+	return s.progress, s.fail
+}
+
+func (s *stores) Overall(_ context.Context, status mailing.Status) (mailing.Overall, error) {
+	return s.overall(status)
+}
+
+func (s *stores) Rate(context.Context, mailing.MailingID) (float64, error) { return 812.5, s.fail }
+
+func (s *stores) ListMessages(_ context.Context, q mailing.MessageQuery) (mailing.List[mailing.Message], error) {
+	return s.listMessages(q)
+}
+
+func (s *stores) Message(_ context.Context, id mailing.MessageID) (mailing.Message, error) {
+	return found(s.fail, s.message, id, func(m mailing.Message) mailing.MessageID { return m.ID })
+}
+
+func found[T any, ID comparable](fail error, one *T, id ID, of func(T) ID) (T, error) {
+	var none T
+	switch {
+	case fail != nil:
+		return none, fail
+	case one == nil || of(*one) != id:
+		return none, mailing.NotFound("such thing")
+	}
+	return *one, nil
+}
+
+// tasks counts what is queued.
+type tasks struct {
+	queued []mailing.MailingID
+	sweeps int
+	fail   error
+}
+
+func (t *tasks) QueueTasks(_ context.Context, m mailing.Mailing) error {
+	t.queued = append(t.queued, m.ID)
+	return t.fail
+}
+
+func (t *tasks) QueueSweep(context.Context) error {
+	t.sweeps++
+	return t.fail
+}
+
+// service is the API over fakes.
+type service struct {
+	t       *testing.T
+	handler http.Handler
+	tasks   *tasks
+	log     *bytes.Buffer
+}
+
+func serve(t *testing.T, s *stores) service {
+	t.Helper()
+	v := service{t: t, tasks: &tasks{}, log: &bytes.Buffer{}}
+	v.handler = api.New(api.Config{
+		Clients: s, Mailings: s, Tasks: v.tasks,
+		Now: func() time.Time { return now }, Log: slog.New(slog.NewJSONHandler(v.log, nil)),
+	})
+	return v
+}
+
+// call sends a request; headers are name, value, name, value.
+func (v service) call(method, target, body string, headers ...string) *httptest.ResponseRecorder {
+	v.t.Helper()
+	var sent io.Reader
+	if body != "" {
+		sent = strings.NewReader(body)
+	}
+	r := httptest.NewRequestWithContext(v.t.Context(), method, target, sent)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	v.handler.ServeHTTP(w, r)
+	return w
+}
+
+// wantJSON compares a response with the JSON that it should be.
+func wantJSON(t *testing.T, w *httptest.ResponseRecorder, status int, want string) {
+	t.Helper()
+	if w.Code != status {
+		t.Errorf("status %d, want %d: %s", w.Code, status, w.Body)
+		return
+	}
+	if diff := cmp.Diff(decoded(t, want), decoded(t, w.Body.String())); diff != "" {
+		t.Errorf("body (-want +got):\n%s", diff)
+	}
+}
+
+func decoded(t *testing.T, text string) any {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		t.Fatalf("not JSON: %v: %s", err, text)
+	}
+	return v
+}
+
+// wantProblem checks a problem document: its status and the locations of its
+// errors.
+func wantProblem(t *testing.T, w *httptest.ResponseRecorder, status int, locations ...string) {
+	t.Helper()
+	var p api.Problem
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+		t.Fatalf("not a problem document: %d %v: %s", w.Code, err, w.Body)
+	}
+	if w.Code != status || p.Status != status || p.Title != http.StatusText(status) || p.Detail == "" {
+		t.Errorf("status %d, want %d: %s", w.Code, status, w.Body)
+	}
+	if got := w.Header().Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("content type %q", got)
+	}
+	var got []string
+	for _, f := range p.Errors {
+		if f.Message == "" {
+			t.Errorf("no message for %s", f.Location)
+		}
+		got = append(got, f.Location)
+	}
+	if diff := cmp.Diff(locations, got); diff != "" {
+		t.Errorf("locations (-want +got):\n%s%s", diff, w.Body)
+	}
+}
+
+var ann = mailing.Client{ID: 7, Phone: "79001234567", OperatorCode: "900", Tag: "vip", Timezone: "Europe/Moscow"}
+
+const (
+	annJSON = `{"id": 7, "phone": "79001234567", "operator_code": "900", "tag": "vip", "timezone": "Europe/Moscow"}`
+	annBody = `{"phone": "79001234567", "tag": "vip", "timezone": "Europe/Moscow"}`
+)
+
+// sale is a mailing that is running.
+func sale() mailing.Mailing {
+	return mailing.Mailing{
+		ID: 3,
+		Draft: mailing.Draft{
+			Text: "Sale", StartAt: now.Add(-time.Hour), EndAt: now.Add(time.Hour),
+			Filter: mailing.Filter{Tags: []string{"vip"}}, OnUncertain: mailing.Resend,
+		},
+		Status: mailing.StatusRunning, Version: 4, CreatedAt: now.Add(-2 * time.Hour), UpdatedAt: now.Add(-time.Hour),
+	}
+}
+
+const (
+	saleFields = `"id": 3, "text": "Sale", "start_at": "2030-01-31T11:00:00.000Z", "end_at": "2030-01-31T13:00:00.000Z",
+		"filter": {"operator_codes": [], "tags": ["vip"]}, "window": null, "on_uncertain": "resend",
+		"status": "running", "version": 4, "created_at": "2030-01-31T10:00:00.000Z", "updated_at": "2030-01-31T11:00:00.000Z"`
+	saleBody = `{"text": "Sale", "start_at": "2030-01-31T11:00:00Z", "end_at": "2030-01-31T13:00:00Z", "filter": {"tags": ["vip"]}}`
+)

@@ -1,0 +1,74 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"sync"
+)
+
+// Index says where everything is.
+type Index struct {
+	Links Links `json:"links"`
+}
+
+// Links are the paths to start from.
+type Links struct {
+	Clients     string `json:"clients" example:"/api/clients"`
+	Mailings    string `json:"mailings" example:"/api/mailings"`
+	Statistics  string `json:"statistics" example:"/api/mailings/fullinfo"`
+	Messages    string `json:"messages" example:"/api/messages"`
+	Description string `json:"description" example:"/openapi.json"`
+	Health      string `json:"health" example:"/healthz"`
+}
+
+// Health says that the service answers.
+type Health struct {
+	Status string `json:"status" enum:"ok"`
+}
+
+func (s *server) routeIndex() {
+	handle(s, operation("get-index", http.MethodGet, "/api", "service", "Where everything is"),
+		func(context.Context, *struct{}) (*struct{ Body Index }, error) {
+			return &struct{ Body Index }{Index{Links{
+				Clients:     clientsPath,
+				Mailings:    mailingsPath,
+				Statistics:  mailingsPath + "/fullinfo",
+				Messages:    messagesPath,
+				Description: "/openapi.json",
+				Health:      "/healthz",
+			}}}, nil
+		})
+	health := operation("get-health", http.MethodGet, "/healthz", "service", "Whether the service answers")
+	// Probes add parameters to get past caches.
+	health.SkipValidateParams = true
+	handle(s, health, func(context.Context, *struct{}) (*struct{ Body Health }, error) {
+		return &struct{ Body Health }{Health{"ok"}}, nil
+	})
+}
+
+// routeDescription serves the OpenAPI description of all that is registered.
+func (s *server) routeDescription(mux *http.ServeMux) {
+	described := s.api.OpenAPI()
+	// The path as the contract has it; without the slash it is the same.
+	described.Paths["/api/"] = described.Paths["/api"]
+	delete(described.Paths, "/api")
+	for _, form := range []struct {
+		path, contentType string
+		write             func() ([]byte, error)
+	}{
+		{"/openapi.json", "application/openapi+json", sync.OnceValues(described.MarshalJSON)},
+		{"/openapi.yaml", "application/openapi+yaml", sync.OnceValues(described.YAML)},
+	} {
+		mux.HandleFunc("GET "+form.path, func(w http.ResponseWriter, r *http.Request) {
+			text, err := form.write()
+			if err != nil {
+				s.Log.ErrorContext(r.Context(), "description not written", "error", err.Error())
+				writeProblem(w, internalProblem())
+				return
+			}
+			w.Header().Set("Content-Type", form.contentType)
+			// The status is out: there is nobody left to tell.
+			_, _ = w.Write(text)
+		})
+	}
+}

@@ -1,0 +1,135 @@
+package api
+
+// What goes over the wire, in both directions. These names are what
+// integrators script against: they are never changed, only added to.
+
+// Client is one client of the directory, in answers.
+type Client struct {
+	ID           int64  `json:"id" minimum:"1" example:"1"`
+	Phone        string `json:"phone" example:"79001234567"`
+	OperatorCode string `json:"operator_code" example:"900"`
+	Tag          string `json:"tag" example:"vip"`
+	Timezone     string `json:"timezone" example:"Europe/Moscow"`
+}
+
+// ClientBody is one client of the directory, in requests.
+type ClientBody struct {
+	Phone        string `json:"phone" pattern:"^7[0-9]{10}$" patternDescription:"11 digits that start with 7" example:"79001234567" doc:"Never normalised, and unique."`
+	OperatorCode string `json:"operator_code,omitempty" pattern:"^[0-9]{3}$" patternDescription:"3 digits" example:"900" doc:"By default digits 2 to 4 of the phone."`
+	Tag          string `json:"tag,omitempty" example:"vip" doc:"At most 64 characters, trimmed, case-sensitive."`
+	Timezone     string `json:"timezone" example:"Europe/Moscow" doc:"A name of the IANA database."`
+
+	ID ignored `json:"id,omitzero"`
+}
+
+// Filter chooses clients. An empty list matches all; both must match.
+type Filter struct {
+	OperatorCodes []string `json:"operator_codes" required:"false" maxItems:"50" pattern:"^[0-9]{3}$" patternDescription:"3 digits" example:"[\"900\"]"`
+	Tags          []string `json:"tags" required:"false" maxItems:"50" minLength:"1" maxLength:"64" example:"[\"vip\"]"`
+}
+
+// Window is the part of a client's day in which messages may be sent; from
+// after to crosses midnight. It may be null.
+type Window struct {
+	From string `json:"from" pattern:"^([01][0-9]|2[0-3]):[0-5][0-9]$" patternDescription:"a time as HH:MM" example:"09:00"`
+	To   string `json:"to" pattern:"^([01][0-9]|2[0-3]):[0-5][0-9]$" patternDescription:"a time as HH:MM" example:"21:00"`
+}
+
+// Mailing is a mailing, in answers.
+type Mailing struct {
+	ID          int64   `json:"id" minimum:"1" example:"1"`
+	Text        string  `json:"text" example:"Your order is ready"`
+	StartAt     Time    `json:"start_at"`
+	EndAt       Time    `json:"end_at"`
+	Filter      Filter  `json:"filter"`
+	Window      *Window `json:"window"`
+	OnUncertain string  `json:"on_uncertain" enum:"resend,stop"`
+	Status      string  `json:"status" enum:"scheduled,running,paused,completed,cancelled"`
+	Version     int64   `json:"version" minimum:"1"`
+	CreatedAt   Time    `json:"created_at"`
+	UpdatedAt   Time    `json:"updated_at"`
+}
+
+// MailingBody is a mailing, in requests.
+type MailingBody struct {
+	Text        string  `json:"text" minLength:"1" maxLength:"1600" example:"Your order is ready" doc:"Not blank."`
+	StartAt     Time    `json:"start_at" doc:"May be past."`
+	EndAt       Time    `json:"end_at" doc:"After now and after start_at."`
+	Filter      Filter  `json:"filter"`
+	Window      *Window `json:"window,omitempty" nullable:"true" doc:"In each client's local time; null is any time."`
+	OnUncertain string  `json:"on_uncertain,omitempty" enum:"resend,stop" doc:"What to do with a message of which nobody knows whether it was delivered; resend by default."`
+
+	ID        ignored `json:"id,omitzero"`
+	Status    ignored `json:"status,omitzero"`
+	Version   ignored `json:"version,omitzero"`
+	CreatedAt ignored `json:"created_at,omitzero"`
+	UpdatedAt ignored `json:"updated_at,omitzero"`
+}
+
+// Message is one message of a mailing to a client.
+type Message struct {
+	ID                int64  `json:"id" minimum:"1" example:"4294967297"`
+	MailingID         int64  `json:"mailing_id" minimum:"1" example:"1"`
+	ClientID          int64  `json:"client_id" minimum:"1" example:"1"`
+	Phone             string `json:"phone" example:"79001234567" doc:"Empty once the client is deleted."`
+	Status            string `json:"status" enum:"queued,retrying,deferred,sending,sent,failed,expired,cancelled,skipped,uncertain"`
+	Attempts          int    `json:"attempts" minimum:"0"`
+	UncertainAttempts int    `json:"uncertain_attempts" minimum:"0" doc:"How many of them may have been accepted without our knowing."`
+	LastError         string `json:"last_error" example:""`
+	CreatedAt         Time   `json:"created_at"`
+	SentAt            *Time  `json:"sent_at" nullable:"true"`
+}
+
+// Counts are how many messages are in which status; total is their sum.
+type Counts struct {
+	Total     int64 `json:"total" minimum:"0"`
+	Queued    int64 `json:"queued" minimum:"0"`
+	Retrying  int64 `json:"retrying" minimum:"0"`
+	Deferred  int64 `json:"deferred" minimum:"0"`
+	Sent      int64 `json:"sent" minimum:"0"`
+	Failed    int64 `json:"failed" minimum:"0"`
+	Expired   int64 `json:"expired" minimum:"0"`
+	Cancelled int64 `json:"cancelled" minimum:"0"`
+	Skipped   int64 `json:"skipped" minimum:"0"`
+	Uncertain int64 `json:"uncertain" minimum:"0"`
+}
+
+// List is one page. No next_cursor is the end.
+type List[T any] struct {
+	Items      []T    `json:"items" nullable:"false"`
+	NextCursor string `json:"next_cursor,omitempty"`
+}
+
+// Info is what is known of one mailing.
+type Info struct {
+	Mailing    Mailing   `json:"mailing"`
+	Counts     Counts    `json:"counts"`
+	Expanded   bool      `json:"expanded" doc:"Whether the whole audience is known, so that total is final."`
+	Progress   *float64  `json:"progress" minimum:"0" maximum:"1" doc:"Terminal over total; null until something is expanded."`
+	Rate       float64   `json:"rate" minimum:"0" doc:"Messages a second over the last minute."`
+	Messages   []Message `json:"messages" nullable:"false"`
+	NextCursor string    `json:"next_cursor,omitempty"`
+}
+
+// CountedMailing is a mailing with its counts.
+type CountedMailing struct {
+	Mailing
+	Counts Counts `json:"counts"`
+}
+
+// FullInfo is a page of mailings with the sums over all of them.
+type FullInfo struct {
+	Mailings         []CountedMailing `json:"mailings" nullable:"false"`
+	Totals           Counts           `json:"totals"`
+	MailingsByStatus MailingsByStatus `json:"mailings_by_status"`
+	NextCursor       string           `json:"next_cursor,omitempty"`
+}
+
+// MailingsByStatus are how many mailings are in which status.
+type MailingsByStatus struct {
+	Scheduled int64 `json:"scheduled" minimum:"0"`
+	Running   int64 `json:"running" minimum:"0"`
+	Paused    int64 `json:"paused" minimum:"0"`
+	Completed int64 `json:"completed" minimum:"0"`
+	Cancelled int64 `json:"cancelled" minimum:"0"`
+}

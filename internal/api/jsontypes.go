@@ -1,0 +1,55 @@
+package api
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+const timeFormat = "2006-01-02T15:04:05.000Z"
+
+// Time is an instant: written in UTC with milliseconds, read as RFC 3339 with
+// any offset.
+type Time time.Time
+
+// MarshalJSON writes the instant.
+func (t Time) MarshalJSON() ([]byte, error) {
+	return json.Marshal(time.Time(t).UTC().Format(timeFormat))
+}
+
+// UnmarshalJSON reads the instant.
+func (t *Time) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, (*time.Time)(t)) }
+
+// Schema describes the instant. The pattern refuses what time.Parse takes
+// though RFC 3339 does not.
+func (Time) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{
+		Type:               huma.TypeString,
+		Format:             "date-time",
+		Pattern:            `^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`,
+		PatternDescription: "a time with an offset, such as 2030-01-31T09:00:00+03:00",
+		Examples:           []any{"2030-01-31T09:00:00.000Z"},
+	}
+}
+
+// Schema describes the window. It stands in place, as a reference cannot be
+// null.
+func (Window) Schema(r huma.Registry) *huma.Schema {
+	type plain Window
+	s := huma.SchemaFromType(r, typeOf[plain]())
+	s.Nullable = true
+	return s
+}
+
+// ignored is a read-only field in a request: whatever it holds is not looked
+// at, so that what was read can be written back.
+type ignored struct{}
+
+// UnmarshalJSON looks away.
+func (*ignored) UnmarshalJSON([]byte) error { return nil }
+
+// Schema describes anything.
+func (ignored) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{ReadOnly: true, Description: "Ignored."}
+}

@@ -1,0 +1,107 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"regexp"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"postrider/internal/mailing"
+)
+
+const notAnInteger = "must be an integer"
+
+var integer = regexp.MustCompile(`^-?[0-9]+$`)
+
+// idParam is an id in a path or query. Any integer is read; one that nothing
+// can have as its id is an id that nothing has, never another one's.
+type idParam struct {
+	n     int64
+	given bool
+}
+
+// UnmarshalText reads the id.
+func (p *idParam) UnmarshalText(b []byte) error {
+	if !integer.Match(b) {
+		return errors.New(notAnInteger)
+	}
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	if err != nil {
+		n = 0 // too long a number: nothing's id
+	}
+	p.n, p.given = n, true
+	return nil
+}
+
+// Schema describes the id as the text that it comes as; idDoc describes it to
+// people.
+func (idParam) Schema(huma.Registry) *huma.Schema { return &huma.Schema{Type: huma.TypeString} }
+
+func idDoc(in, name, what string) *huma.Param {
+	one := 1.0
+	return &huma.Param{
+		Name: name, In: in, Required: in == "path", Description: what,
+		Schema: &huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: &one},
+	}
+}
+
+func (p idParam) client() (mailing.ClientID, error) {
+	id := mailing.ClientID(p.n) //nolint:gosec // G115: compared below
+	if p.n <= 0 || int64(id) != p.n {
+		return 0, mailing.NotFound("client")
+	}
+	return id, nil
+}
+
+func (p idParam) mailing() (mailing.MailingID, error) {
+	if p.n <= 0 || p.n > int64(mailing.MaxMailingID) {
+		return 0, mailing.NotFound("mailing")
+	}
+	return mailing.MailingID(p.n), nil
+}
+
+func (p idParam) message() (mailing.MessageID, error) {
+	id := mailing.MessageID(p.n)
+	if !id.Valid() {
+		return 0, mailing.NotFound("message")
+	}
+	return id, nil
+}
+
+// Paging is what every list takes.
+type Paging struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"50" doc:"How many at most."`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before; nothing else can be used."`
+}
+
+// statusParam is the status of a mailing, in a query; "" is all.
+type statusParam string
+
+// Schema lists the statuses.
+func (statusParam) Schema(huma.Registry) *huma.Schema { return enum(mailing.Statuses) }
+
+// messageStatusParam is the status of a message, in a query; "" is all.
+type messageStatusParam string
+
+// Schema lists the statuses.
+func (messageStatusParam) Schema(huma.Registry) *huma.Schema { return enum(mailing.MessageStatuses) }
+
+func enum[S ~string](values []S) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString}
+	for _, v := range values {
+		s.Enum = append(s.Enum, string(v))
+	}
+	return s
+}
+
+// operation is what all operations of a resource have in common. Errors are
+// those that huma does not add by itself (422, 500).
+func operation(id, method, path, tag, summary string, errs ...int) huma.Operation {
+	op := huma.Operation{OperationID: id, Method: method, Path: path, Tags: []string{tag}, Summary: summary, Errors: errs}
+	if len(errs) == 0 {
+		op.Errors = []int{http.StatusInternalServerError}
+	}
+	return op
+}

@@ -1,0 +1,91 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+	jsonpatch "github.com/evanphx/json-patch/v5"
+)
+
+const mergePatchType = "application/merge-patch+json"
+
+// Patch is a JSON merge patch (RFC 7396) of a T.
+type Patch[T any] struct{ raw json.RawMessage }
+
+// UnmarshalJSON keeps the patch as it came: what is null and what is absent
+// differ.
+func (p *Patch[T]) UnmarshalJSON(b []byte) error {
+	p.raw = bytes.Clone(b)
+	return nil
+}
+
+// Schema describes a T of which everything may be left out or null.
+func (Patch[T]) Schema(r huma.Registry) *huma.Schema {
+	return optional(r, r.Schema(typeOf[T](), true, ""))
+}
+
+func optional(r huma.Registry, s *huma.Schema) *huma.Schema {
+	for s.Ref != "" {
+		s = r.SchemaFromRef(s.Ref)
+	}
+	o := *s
+	o.Required = nil
+	o.Properties = make(map[string]*huma.Schema, len(s.Properties))
+	for name, p := range s.Properties {
+		o.Properties[name] = optional(r, p)
+		if o.Properties[name].Type != "" {
+			o.Properties[name].Nullable = true
+		}
+	}
+	o.PrecomputeMessages()
+	return &o
+}
+
+// sets tells whether the patch says anything about a key, be it null.
+func (p Patch[T]) sets(key string) bool {
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(p.raw, &keys); err != nil {
+		return false
+	}
+	_, ok := keys[key]
+	return ok
+}
+
+// applied is current after the patch; it is held to the same schema as a T
+// that is sent whole.
+func (p Patch[T]) applied(r huma.Registry, current T) (T, error) {
+	var zero, patched T
+	before, err := json.Marshal(current)
+	if err != nil {
+		return zero, fmt.Errorf("write what is to be patched as JSON: %w", err)
+	}
+	after, err := jsonpatch.MergePatch(before, p.raw)
+	if err != nil {
+		return zero, fmt.Errorf("apply a merge patch of %d bytes: %w", len(p.raw), err)
+	}
+	var value any
+	if err := json.Unmarshal(after, &value); err != nil {
+		return zero, fmt.Errorf("read what was patched: %w", err)
+	}
+	var found huma.ValidateResult
+	huma.Validate(r, r.Schema(typeOf[T](), true, ""), huma.NewPathBuffer([]byte("body"), len("body")), huma.ModeWriteToServer, value, &found)
+	if len(found.Errors) > 0 {
+		return zero, invalid("with this patch it would not be valid", found.Errors)
+	}
+	if err := json.Unmarshal(after, &patched); err != nil {
+		return zero, fmt.Errorf("read what was patched: %w", err)
+	}
+	return patched, nil
+}
+
+func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
+
+// patchBody is the description of a PATCH's body, which huma completes.
+func patchBody[T any](s *server) *huma.RequestBody {
+	return &huma.RequestBody{Content: map[string]*huma.MediaType{
+		mergePatchType: {Schema: Patch[T]{}.Schema(s.schemas())},
+	}}
+}

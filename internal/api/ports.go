@@ -1,0 +1,58 @@
+package api
+
+import (
+	"context"
+
+	"postrider/internal/mailing"
+)
+
+// Clients is the directory, as the API needs it.
+type Clients interface {
+	// CreateClient keeps c under an id that it gives. A taken phone is
+	// [mailing.KindConflict].
+	CreateClient(ctx context.Context, c mailing.Client) (mailing.Client, error)
+	// Client reads one; [mailing.KindNotFound] where there is none.
+	Client(ctx context.Context, id mailing.ClientID) (mailing.Client, error)
+	// UpdateClient reads, changes, and writes if nobody else has written since;
+	// change may be called again. Its error comes back unchanged.
+	UpdateClient(ctx context.Context, id mailing.ClientID, change func(mailing.Client) (mailing.Client, error)) (mailing.Client, error)
+	// DeleteClient removes one; [mailing.KindNotFound] where there is none.
+	DeleteClient(ctx context.Context, id mailing.ClientID) error
+	// ListClients gives one page in storage order; a malformed or foreign
+	// cursor is [mailing.KindMalformed].
+	ListClients(ctx context.Context, q mailing.ClientQuery) (mailing.List[mailing.Client], error)
+}
+
+// Mailings are the mailings with their messages and counts, as the API needs
+// them.
+type Mailings interface {
+	// CreateMailing keeps m under an id that it gives.
+	CreateMailing(ctx context.Context, m mailing.Mailing) (mailing.Mailing, error)
+	// Mailing reads one; [mailing.KindNotFound] where there is none. It may give
+	// one that is deleted.
+	Mailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error)
+	// UpdateMailing reads, changes, and writes if nobody else has written since;
+	// change may be called again. Its error comes back unchanged.
+	UpdateMailing(ctx context.Context, id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error)
+	// ListMailings gives one page, newest first, without deleted ones.
+	ListMailings(ctx context.Context, q mailing.MailingQuery) (mailing.List[mailing.Mailing], error)
+	// Progress tells how far each mailing is, in the same order.
+	Progress(ctx context.Context, ms []mailing.Mailing) ([]mailing.Progress, error)
+	// Overall sums up the mailings of one status, of all where it is "".
+	Overall(ctx context.Context, status mailing.Status) (mailing.Overall, error)
+	// Rate is how many messages a second were sent over the last minute.
+	Rate(ctx context.Context, id mailing.MailingID) (float64, error)
+	// ListMessages gives one page of messages.
+	ListMessages(ctx context.Context, q mailing.MessageQuery) (mailing.List[mailing.Message], error)
+	// Message reads one; [mailing.KindNotFound] where there is none.
+	Message(ctx context.Context, id mailing.MessageID) (mailing.Message, error)
+}
+
+// Tasks hands work to the scheduler.
+type Tasks interface {
+	// QueueTasks queues what the mailing needs now: a task per slice, delayed
+	// where its start is ahead.
+	QueueTasks(ctx context.Context, m mailing.Mailing) error
+	// QueueSweep asks for the work that is otherwise begun each minute.
+	QueueSweep(ctx context.Context) error
+}

@@ -1,0 +1,168 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"mime"
+	"net/http"
+	"path"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// RequestIDHeader is where the id of a request comes in, for logs.
+const RequestIDHeader = "X-Request-Id"
+
+// around is what happens around every request: one log line, a panic becomes
+// a 500, one trailing slash is the same path, and what the mux refuses becomes
+// a problem document.
+func (s *server) around(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := s.Now()
+		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, r.Header.Get(RequestIDHeader)))
+		r = withoutSlash(r)
+		out := &recorded{ResponseWriter: w}
+		defer func() {
+			if p := recover(); p != nil {
+				s.Log.LogAttrs(r.Context(), slog.LevelError, "panic", slog.String("panic", fmt.Sprint(p)),
+					slog.String("request_id", requestID(r.Context())), slog.String("stack", string(debug.Stack())))
+				if out.status == 0 {
+					writeProblem(out, internalProblem())
+				}
+			}
+			s.logRequest(r, out.status, s.Now().Sub(began))
+		}()
+		route(mux, out, r)
+	})
+}
+
+// withoutSlash is r with one trailing slash less.
+func withoutSlash(r *http.Request) *http.Request {
+	u := *r.URL
+	if len(u.Path) < 2 || !strings.HasSuffix(u.Path, "/") || u.RawPath != "" && !strings.HasSuffix(u.RawPath, "/") {
+		return r
+	}
+	u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), strings.TrimSuffix(u.RawPath, "/")
+	r = r.WithContext(r.Context())
+	r.URL = &u
+	return r
+}
+
+// route serves what the mux knows. The mux itself would redirect an unclean
+// path, and answer in plain text what it does not know.
+func route(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
+	if path.Clean(r.URL.Path) != r.URL.Path {
+		writeProblem(w, problemOf(http.StatusNotFound, "there is nothing at this path"))
+		return
+	}
+	refuse, pattern := mux.Handler(r)
+	if pattern != "" {
+		mux.ServeHTTP(w, r)
+		return
+	}
+	// Only the mux knows which methods it would have taken.
+	silent := &refusal{header: http.Header{}}
+	refuse.ServeHTTP(silent, r)
+	if silent.status != http.StatusMethodNotAllowed {
+		writeProblem(w, problemOf(http.StatusNotFound, "there is nothing at this path"))
+		return
+	}
+	allow := silent.header.Get("Allow")
+	w.Header().Set("Allow", allow)
+	writeProblem(w, problemOf(http.StatusMethodNotAllowed, "this path takes "+allow))
+}
+
+// checkContentType refuses bodies of a type that the operation does not take.
+// A body without a type is taken for JSON.
+func (s *server) checkContentType(ctx huma.Context, next func(huma.Context)) {
+	sent := ctx.Header("Content-Type")
+	body := ctx.Operation().RequestBody
+	if body == nil || sent == "" {
+		next(ctx)
+		return
+	}
+	r, w := humago.Unwrap(ctx)
+	media, _, err := mime.ParseMediaType(sent)
+	if err != nil || body.Content[media] == nil {
+		writeProblem(w, problemOf(http.StatusUnsupportedMediaType, "the body's Content-Type must be application/json"))
+		return
+	}
+	// huma knows it only without parameters and in lower case.
+	r.Header.Set("Content-Type", media)
+	next(ctx)
+}
+
+// recorded is a response whose status is known afterwards.
+type recorded struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader sends the status; only the first one counts.
+func (w *recorded) WriteHeader(status int) {
+	if w.status != 0 {
+		return
+	}
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write sends a part of the body.
+func (w *recorded) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(b)
+	if err != nil {
+		return n, fmt.Errorf("write a response: %w", err)
+	}
+	return n, nil
+}
+
+// refusal is the head of a response that nobody gets.
+type refusal struct {
+	header http.Header
+	status int
+}
+
+func (w *refusal) Header() http.Header         { return w.header }
+func (w *refusal) Write(b []byte) (int, error) { return len(b), nil }
+func (w *refusal) WriteHeader(status int)      { w.status = status }
+
+type requestKey struct{}
+
+func requestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestKey{}).(string)
+	return id
+}
+
+// logRequest writes the request's log line. It has nothing in it that a caller
+// could fill with a phone or a text: the route instead of the path, and ids
+// only if they are such.
+func (s *server) logRequest(r *http.Request, status int, took time.Duration) {
+	if status == 0 {
+		status = http.StatusOK
+	}
+	attrs := []slog.Attr{
+		slog.String("method", r.Method),
+		slog.String("route", r.Pattern),
+		slog.Int("status", status),
+		slog.Float64("ms", float64(took.Microseconds())/1000),
+		slog.String("request_id", requestID(r.Context())),
+	}
+	var id idParam
+	if id.UnmarshalText([]byte(r.PathValue("id"))) == nil {
+		if n, err := id.client(); err == nil && strings.Contains(r.Pattern, clientPath) {
+			attrs = append(attrs, slog.Int64("client_id", int64(n)))
+		}
+		if n, err := id.mailing(); err == nil && strings.Contains(r.Pattern, mailingPath) {
+			attrs = append(attrs, slog.Int64("mailing_id", int64(n)))
+		}
+	}
+	s.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs...)
+}

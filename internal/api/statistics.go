@@ -1,0 +1,103 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"postrider/internal/mailing"
+)
+
+func (s *server) routeStatistics() {
+	handle(s, operation("get-statistics", http.MethodGet, mailingsPath+"/fullinfo", "statistics",
+		"Overall statistics", http.StatusBadRequest), s.fullInfo)
+	info := mailingOp("get-mailing-statistics", http.MethodGet, mailingPath+"/info",
+		"One mailing's statistics and messages", http.StatusBadRequest, http.StatusNotFound)
+	info.Tags = []string{"statistics"}
+	handle(s, info, s.info)
+}
+
+func (s *server) fullInfo(ctx context.Context, in *mailingsSearched) (*struct{ Body FullInfo }, error) {
+	status := mailing.Status(in.Status)
+	page, err := s.Mailings.ListMailings(ctx, mailing.MailingQuery{Status: status, Limit: in.Limit, Cursor: in.Cursor})
+	if err != nil {
+		return nil, err
+	}
+	progress, err := s.Mailings.Progress(ctx, page.Items)
+	if err != nil {
+		return nil, err
+	}
+	overall, err := s.Mailings.Overall(ctx, status)
+	if err != nil {
+		return nil, err
+	}
+	body := FullInfo{
+		Mailings:         make([]CountedMailing, 0, len(page.Items)),
+		Totals:           countsJSON(overall.Totals),
+		MailingsByStatus: byStatusJSON(overall.Mailings),
+		NextCursor:       page.Next,
+	}
+	for i, m := range page.Items {
+		body.Mailings = append(body.Mailings, CountedMailing{mailingJSON(m), countsJSON(progress[i].Counts)})
+	}
+	return &struct{ Body FullInfo }{body}, nil
+}
+
+func byStatusJSON(n map[mailing.Status]int64) MailingsByStatus {
+	return MailingsByStatus{
+		Scheduled: n[mailing.StatusScheduled],
+		Running:   n[mailing.StatusRunning],
+		Paused:    n[mailing.StatusPaused],
+		Completed: n[mailing.StatusCompleted],
+		Cancelled: n[mailing.StatusCancelled],
+	}
+}
+
+type infoAsked struct {
+	ID     idParam            `path:"id"`
+	Status messageStatusParam `query:"status" doc:"Only messages of this status; the numbers stay."`
+	Limit  int                `query:"limit" minimum:"0" maximum:"100" default:"50" doc:"How many messages at most; 0 leaves them out."`
+	Cursor string             `query:"cursor" doc:"next_cursor of the page before; nothing else can be used."`
+}
+
+func (s *server) info(ctx context.Context, in *infoAsked) (*struct{ Body Info }, error) {
+	m, err := s.mailing(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	progress, err := s.Mailings.Progress(ctx, []mailing.Mailing{m})
+	if err != nil {
+		return nil, err
+	}
+	rate, err := s.Mailings.Rate(ctx, m.ID)
+	if err != nil {
+		return nil, err
+	}
+	var page mailing.List[mailing.Message]
+	if in.Limit > 0 {
+		page, err = s.Mailings.ListMessages(ctx, mailing.MessageQuery{
+			Mailing: m.ID, Status: mailing.MessageStatus(in.Status), Limit: in.Limit, Cursor: in.Cursor,
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	counts := progress[0].Counts
+	return &struct{ Body Info }{Info{
+		Mailing:    mailingJSON(m),
+		Counts:     countsJSON(counts),
+		Expanded:   progress[0].Expanded,
+		Progress:   share(counts),
+		Rate:       rate,
+		Messages:   each(page.Items, messageJSON),
+		NextCursor: page.Next,
+	}}, nil
+}
+
+// share is the part of all messages that is done with, nil of none.
+func share(c mailing.Counts) *float64 {
+	if c.Total == 0 {
+		return nil
+	}
+	p := float64(c.Terminal()) / float64(c.Total)
+	return &p
+}
