@@ -1,0 +1,135 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"postrider/internal/mailing"
+)
+
+// mailingPosition is where a list of mailings goes on: at this id, downwards.
+type mailingPosition struct {
+	At mailing.MailingID `json:"m"`
+}
+
+func (p *mailingPosition) valid() bool { return p.At > 0 && p.At <= mailing.MaxMailingID }
+
+// mailingPages is how many DynamoDB pages (of 1 MB, and at least one per
+// thousand ids) are read for one page of mailings.
+const mailingPages = 10
+
+// ListMailings is a page of the mailings that are not deleted, newest first,
+// strongly consistent.
+func (s *Store) ListMailings(ctx context.Context, q mailing.MailingQuery) (mailing.List[mailing.Mailing], error) {
+	list := listKey("mailings", q.Status)
+	at := mailingPosition{mailing.MaxMailingID}
+	if err := decodeCursor(list, q.Cursor, &at); err != nil {
+		return mailing.List[mailing.Mailing]{}, err
+	}
+	read := s.mailingsDown
+	switch q.Status {
+	case mailing.StatusScheduled, mailing.StatusRunning, mailing.StatusPaused:
+		read = s.liveDown
+	case mailing.StatusCompleted, mailing.StatusCancelled:
+	}
+	found, next, err := read(ctx, at.At, q.Status, q.Limit)
+	if err != nil {
+		return mailing.List[mailing.Mailing]{}, err
+	}
+	page := mailing.List[mailing.Mailing]{Items: found}
+	if next > 0 {
+		page.Next, err = encodeCursor(list, &mailingPosition{next})
+	}
+	return page, err
+}
+
+// liveDown reads mailings of a status that only unfinished ones have, from an id
+// downwards, from the rows of those: it does not look through all history for
+// the few. next is where to go on, 0 at the end.
+func (s *Store) liveDown(ctx context.Context, from mailing.MailingID, status mailing.Status, limit int) (found []mailing.Mailing, next mailing.MailingID, err error) {
+	live, err := s.Live(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, m := range slices.Backward(live) {
+		if m.ID > from || m.Deleted || m.Status != status {
+			continue
+		}
+		if len(found) == limit {
+			return found, m.ID, nil
+		}
+		found = append(found, m)
+	}
+	return found, 0, nil
+}
+
+// mailingsDown reads mailings of a status ("" for any) from an id downwards,
+// thousand by thousand. next is where to go on, 0 at the end.
+func (s *Store) mailingsDown(ctx context.Context, from mailing.MailingID, status mailing.Status, limit int) (found []mailing.Mailing, next mailing.MailingID, err error) {
+	newest, err := s.lastMailingID(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	next = min(from, newest)
+	for pages := mailingPages; next > 0 && pages > 0 && len(found) < limit; {
+		part, err := s.walk(ctx, s.downFrom(next, status, limit-len(found), pages))
+		if err != nil {
+			return nil, 0, fmt.Errorf("list mailings from %d downwards: %w", next, err)
+		}
+		pages -= part.pages
+		mailings, err := decodeAll(part.items, decodeMailing)
+		if err != nil {
+			return nil, 0, err
+		}
+		found = append(found, mailings...)
+		if next, err = below(next, part); err != nil {
+			return nil, 0, err
+		}
+	}
+	return found, next, nil
+}
+
+func (s *Store) downFrom(id mailing.MailingID, status mailing.Status, limit, pages int) walk {
+	filter := expression.Name("deleted").Equal(expression.Value(false))
+	if status != "" {
+		filter = filter.And(expression.Name("status").Equal(expression.Value(string(status))))
+	}
+	return walk{
+		table: s.tables.Mailings, filter: &filter, descending: true, limit: limit, pages: pages,
+		key: expression.Key(partKey).Equal(expression.Value(mailingPart(id))).
+			And(expression.Key(sortKey).LessThanEqual(expression.Value(mailingSort(id)))),
+	}
+}
+
+// below is the largest id that a walk down from an id has not looked at, 0 if
+// there is none.
+func below(id mailing.MailingID, part walked) (mailing.MailingID, error) {
+	if !part.end {
+		var last mailing.MailingID
+		if _, err := fmt.Sscanf(part.last, "%d", &last); err != nil {
+			return 0, fmt.Errorf("read %q as the id of a mailing: %w", part.last, err)
+		}
+		return last - 1, nil
+	}
+	if id < mailingsPerPart {
+		return 0, nil
+	}
+	return id/mailingsPerPart*mailingsPerPart - 1, nil
+}
+
+// lastMailingID is the id that was given out last, 0 if none was.
+func (s *Store) lastMailingID(ctx context.Context) (mailing.MailingID, error) {
+	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &s.tables.Mailings, Key: counterKey(), ConsistentRead: aws.Bool(true),
+	})
+	if err != nil {
+		return 0, fmt.Errorf("read the id of mailings: %w", err)
+	}
+	last, err := number(out.Item, lastAttr)
+	return mailing.MailingID(min(last, int64(mailing.MaxMailingID))), err //nolint:gosec // G115: bounded
+}

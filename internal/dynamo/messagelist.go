@@ -1,0 +1,170 @@
+package dynamo
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	"postrider/internal/mailing"
+)
+
+// Bounds of one page of a list over all mailings. A page that meets them is
+// short, and goes on at its cursor.
+const (
+	messageMailings = 100
+	messagePages    = 20
+)
+
+// ListMessages is a page of messages in storage order, of one mailing or of all,
+// strongly consistent. An unknown or deleted mailing is [mailing.KindNotFound].
+func (s *Store) ListMessages(ctx context.Context, q mailing.MessageQuery) (mailing.List[mailing.Message], error) {
+	list := listKey("messages", q.Mailing, q.Client, q.Status)
+	at := messagePosition{Mailing: mailing.MaxMailingID}
+	if err := decodeCursor(list, q.Cursor, &at); err != nil {
+		return mailing.List[mailing.Message]{}, err
+	}
+	read := s.allMessages
+	switch {
+	case q.Mailing != 0:
+		read = s.mailingMessages
+	case q.Client != 0:
+		read = s.clientMessages
+	}
+	found, next, err := read(ctx, q, at)
+	if err != nil {
+		return mailing.List[mailing.Message]{}, err
+	}
+	if err := s.addPhones(ctx, found); err != nil {
+		return mailing.List[mailing.Message]{}, err
+	}
+	page := mailing.List[mailing.Message]{Items: found}
+	if next != nil {
+		page.Next, err = encodeCursor(list, next)
+	}
+	return page, err
+}
+
+// mailingMessages reads the messages of one mailing, or its one to a client.
+func (s *Store) mailingMessages(ctx context.Context, q mailing.MessageQuery, at messagePosition) ([]mailing.Message, *messagePosition, error) {
+	m, err := s.Mailing(ctx, q.Mailing)
+	if err != nil {
+		return nil, nil, err
+	}
+	if m.Deleted {
+		return nil, nil, mailing.NotFound("mailing")
+	}
+	if q.Client != 0 {
+		found, err := s.messagesTo(ctx, m, q.Client)
+		return ofStatus(found, q.Status), nil, err
+	}
+	r := messageReader{store: s, m: m, status: q.Status, want: q.Limit + 1}
+	if at.Mailing != m.ID {
+		at = messagePosition{Mailing: m.ID}
+	}
+	if err := r.read(ctx, at); err != nil {
+		return nil, nil, err
+	}
+	found, next := cut(r.found, q.Limit, r.next)
+	return found, next, nil
+}
+
+// allMessages reads the messages of one mailing after the other, newest first.
+func (s *Store) allMessages(ctx context.Context, q mailing.MessageQuery, at messagePosition) ([]mailing.Message, *messagePosition, error) {
+	mailings, behind, err := s.mailingsDown(ctx, at.Mailing, "", messageMailings)
+	if err != nil {
+		return nil, nil, err
+	}
+	var (
+		found []placed
+		pages int
+	)
+	for _, m := range mailings {
+		start := messagePosition{Mailing: m.ID}
+		if m.ID == at.Mailing {
+			start = at
+		}
+		if pages >= messagePages {
+			messages, next := cut(found, q.Limit, &start)
+			return messages, next, nil
+		}
+		r := messageReader{store: s, m: m, status: q.Status, want: q.Limit + 1 - len(found)}
+		if err := r.read(ctx, start); err != nil {
+			return nil, nil, err
+		}
+		found, pages = append(found, r.found...), pages+r.pages
+		if len(found) > q.Limit || r.next != nil {
+			messages, next := cut(found, q.Limit, r.next)
+			return messages, next, nil
+		}
+	}
+	messages, next := cut(found, q.Limit, goOn(behind))
+	return messages, next, nil
+}
+
+// clientMessages finds the messages to one client, newest mailing first: where
+// each would be is known from the ids.
+func (s *Store) clientMessages(ctx context.Context, q mailing.MessageQuery, at messagePosition) ([]mailing.Message, *messagePosition, error) {
+	mailings, behind, err := s.mailingsDown(ctx, at.Mailing, "", messageMailings)
+	if err != nil {
+		return nil, nil, err
+	}
+	var found []mailing.Message
+	for len(mailings) > 0 {
+		some := mailings[:min(readConcurrency, len(mailings))]
+		mailings = mailings[len(some):]
+		messages, err := s.messagesOf(ctx, some, q.Client)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, each := range messages {
+			each = ofStatus(each, q.Status)
+			if len(each) > 0 && len(found) == q.Limit {
+				return found, goOn(some[i].ID), nil
+			}
+			found = append(found, each...)
+		}
+	}
+	return found, goOn(behind), nil
+}
+
+// messagesOf finds the message to a client in each of some mailings.
+func (s *Store) messagesOf(ctx context.Context, mailings []mailing.Mailing, client mailing.ClientID) ([][]mailing.Message, error) {
+	found := make([][]mailing.Message, len(mailings))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, m := range mailings {
+		group.Go(func() (err error) {
+			found[i], err = s.messagesTo(ctx, m, client)
+			return err
+		})
+	}
+	return found, group.Wait()
+}
+
+func ofStatus(messages []mailing.Message, status mailing.MessageStatus) []mailing.Message {
+	if len(messages) > 0 && status != "" && messages[0].Member.Status != status {
+		return nil
+	}
+	return messages
+}
+
+// goOn is the beginning of a mailing, nil for none.
+func goOn(id mailing.MailingID) *messagePosition {
+	if id == 0 {
+		return nil
+	}
+	return &messagePosition{Mailing: id}
+}
+
+// cut is a page's messages and where the next page begins: at the first one that
+// was found too many, else at next.
+func cut(found []placed, limit int, next *messagePosition) ([]mailing.Message, *messagePosition) {
+	if len(found) > limit {
+		next = &found[limit].at
+		found = found[:limit]
+	}
+	messages := make([]mailing.Message, len(found))
+	for i, f := range found {
+		messages[i] = f.Message
+	}
+	return messages, next
+}

@@ -1,0 +1,223 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"postrider/internal/mailing"
+)
+
+// messagePosition is a message that a list has not shown yet: a member of a
+// batch, or what comes behind the batch's last one. No batch is the beginning of
+// the slice. A member never leaves its place, so the position stays exact
+// however statuses change.
+type messagePosition struct {
+	Mailing mailing.MailingID `json:"m"`
+	Slice   int               `json:"s,omitempty"`
+	Batch   string            `json:"b,omitempty"`
+	Member  int               `json:"i,omitempty"`
+}
+
+func (p *messagePosition) valid() bool {
+	if p.Batch != "" {
+		if _, err := mailing.ParseBatchID(p.Batch); err != nil {
+			return false
+		}
+	}
+	return p.Mailing > 0 && p.Mailing <= mailing.MaxMailingID && p.Slice >= 0 && p.Slice < mailing.Slices &&
+		p.Member >= 0 && p.Member <= mailing.BatchSize
+}
+
+// Bounds of reading the messages of one mailing for one page of a list. A page of
+// DynamoDB holds some 17,000 messages.
+const (
+	// largeSlices are read at once where one does not fit one DynamoDB page,
+	// each up to largePages; where it does, all are read at once.
+	largeSlices = 4
+	largePages  = 2
+	// anyBatches is more batches than a DynamoDB page holds.
+	anyBatches = 1 << 20
+)
+
+// messageReader collects up to want messages of one status ("" for any) of one
+// mailing, in storage order.
+type messageReader struct {
+	store  *Store
+	m      mailing.Mailing
+	status mailing.MessageStatus
+	want   int
+
+	found []placed
+	// next is where to go on, nil if that is the end. It is not set where want
+	// was reached.
+	next *messagePosition
+	// pages is how many DynamoDB pages were read.
+	pages int
+}
+
+// placed is a message and where it stands.
+type placed struct {
+	mailing.Message
+	at messagePosition
+}
+
+// read collects from at on. It first reads a page of the first slice that may
+// hold anything; how far that comes tells how many slices to read at once then.
+func (r *messageReader) read(ctx context.Context, at messagePosition) error {
+	todo, err := r.slices(ctx, at)
+	if err != nil || len(todo) == 0 {
+		return err
+	}
+	// An unfiltered list finds 50 messages in nearly each batch, at least one in
+	// any; a filter may find none in most.
+	few := r.want/mailing.BatchSize + 2
+	width, pages := mailing.Slices, 1
+	if r.status != "" {
+		few = anyBatches
+	}
+	first, err := r.slice(ctx, todo[0], few, 1)
+	r.pages += first.pages
+	if err != nil || r.take(first) {
+		return err
+	}
+	if first.next == nil {
+		todo = todo[1:]
+	} else {
+		todo[0], width = *first.next, 1
+		if r.status != "" {
+			width, pages = largeSlices, largePages
+		}
+	}
+	width = min(width, len(todo))
+	return r.readTogether(ctx, todo, width, pages)
+}
+
+func (r *messageReader) readTogether(ctx context.Context, todo []messagePosition, width, pages int) error {
+	parts := make([]messagePart, width)
+	limit := anyBatches
+	if r.status == "" {
+		limit = r.want - len(r.found) + 1 // the batch gone on from may be used up
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(readConcurrency)
+	for i := range parts {
+		group.Go(func() (err error) {
+			parts[i], err = r.slice(groupCtx, todo[i], limit, pages)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, part := range parts {
+		r.pages += part.pages
+	}
+	for _, part := range parts {
+		if r.take(part) {
+			return nil
+		}
+		if part.next != nil {
+			r.next = part.next
+			return nil
+		}
+	}
+	if width < len(todo) {
+		r.next = &todo[width]
+	}
+	return nil
+}
+
+// slices are the places to read from at on: those slices of which the counts,
+// which change in the same transactions as the messages, say that they hold
+// any of the status.
+func (r *messageReader) slices(ctx context.Context, at messagePosition) ([]messagePosition, error) {
+	if r.m.Status == mailing.StatusScheduled || r.store.past(r.m) || (r.m.Finished && !anyOf(r.m.Counts, r.status)) {
+		return nil, nil
+	}
+	states, err := r.store.Slices(ctx, []mailing.MailingID{r.m.ID})
+	if err != nil {
+		return nil, err
+	}
+	var todo []messagePosition
+	for slice := at.Slice; slice < mailing.Slices; slice++ {
+		if anyOf(states[r.m.ID][slice].Counts, r.status) {
+			todo = append(todo, messagePosition{Mailing: r.m.ID, Slice: slice})
+		}
+	}
+	if len(todo) > 0 && todo[0].Slice == at.Slice {
+		todo[0] = at
+	}
+	return todo, nil
+}
+
+// anyOf tells whether counts may hold messages that show a status.
+func anyOf(c mailing.Counts, status mailing.MessageStatus) bool {
+	switch status {
+	case "":
+		return c.Total > 0
+	case mailing.Sending:
+		return c.Pending() > 0
+	default:
+		n := c.Of(status)
+		return n != nil && *n > 0
+	}
+}
+
+// take appends what was found in a slice, and tells whether that is enough.
+func (r *messageReader) take(part messagePart) bool {
+	r.found = append(r.found, part.found[:min(len(part.found), r.want-len(r.found))]...)
+	return len(r.found) == r.want
+}
+
+// messagePart is what was found in a slice; next is where to go on in it, nil at
+// its end.
+type messagePart struct {
+	found []placed
+	next  *messagePosition
+	pages int
+}
+
+func (r *messageReader) slice(ctx context.Context, at messagePosition, batches, pages int) (messagePart, error) {
+	part := messagePart{next: &at}
+	for part.pages < pages && part.next != nil && len(part.found) < r.want {
+		from := *part.next
+		got, err := r.store.walk(ctx, walk{
+			table: r.store.tables.Batches, limit: batches, pages: 1,
+			key: batchesBetween(batchPart(r.m.ID, from.Slice), batchPrefix+from.Batch, batchPrefix+"~"),
+		})
+		if err != nil {
+			return part, fmt.Errorf("read the messages of mailing %d slice %d: %w", r.m.ID, from.Slice, err)
+		}
+		part.pages++
+		decoded, err := r.store.batches(got.items)
+		if err != nil {
+			return part, err
+		}
+		for _, b := range decoded {
+			part.found = append(part.found, r.matching(b, from)...)
+		}
+		part.next = nil
+		if !got.end {
+			part.next = &messagePosition{r.m.ID, from.Slice, got.last[len(batchPrefix):], mailing.BatchSize}
+		}
+	}
+	return part, nil
+}
+
+// matching are the messages of a batch that the list shows, from a position on.
+func (r *messageReader) matching(b mailing.Batch, from messagePosition) []placed {
+	begin, id := 0, b.Key.Batch.String()
+	if id == from.Batch {
+		begin = from.Member
+	}
+	var found []placed
+	for i := begin; i < len(b.Members); i++ {
+		msg := r.store.message(b, b.Members[i])
+		if r.status == "" || msg.Member.Status == r.status {
+			found = append(found, placed{msg, messagePosition{r.m.ID, b.Key.Slice, id, i}})
+		}
+	}
+	return found
+}

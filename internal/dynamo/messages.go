@@ -1,0 +1,168 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
+
+	"postrider/internal/mailing"
+)
+
+// ttlAttr is when DynamoDB may remove an item, in seconds since 1970. It does so
+// up to days later: until then readers take such an item for gone.
+const ttlAttr = "ttl"
+
+// Message reads one message, strongly consistent. It is [mailing.KindNotFound]
+// if there never was one, its mailing is deleted, or it has been kept as long as
+// messages are.
+func (s *Store) Message(ctx context.Context, id mailing.MessageID) (mailing.Message, error) {
+	if !id.Valid() {
+		return mailing.Message{}, mailing.NotFound("message")
+	}
+	m, err := s.Mailing(ctx, id.Mailing())
+	if mailing.KindOf(err) == mailing.KindNotFound || (err == nil && m.Deleted) {
+		return mailing.Message{}, mailing.NotFound("message")
+	}
+	if err != nil {
+		return mailing.Message{}, err
+	}
+	found, err := s.messagesTo(ctx, m, id.Client())
+	if err != nil {
+		return mailing.Message{}, err
+	}
+	if len(found) == 0 {
+		return mailing.Message{}, mailing.NotFound("message")
+	}
+	if err := s.addPhones(ctx, found); err != nil {
+		return mailing.Message{}, err
+	}
+	return found[0], nil
+}
+
+const (
+	// lookupBatches is how many batches a look-up of one message reads at once: a
+	// page's worth of full ones.
+	lookupBatches = mailing.PageSize / mailing.BatchSize
+	// lastBatch sorts behind all batches of a page.
+	lastBatch = 999
+)
+
+// messagesTo finds the message of a mailing to a client, without its phone: none
+// or one. It is in a batch of the last page that begins at or before the client.
+func (s *Store) messagesTo(ctx context.Context, m mailing.Mailing, client mailing.ClientID) ([]mailing.Message, error) {
+	if s.past(m) {
+		return nil, nil
+	}
+	var page mailing.ClientID
+	last := batchSort(mailing.BatchID{First: client, N: lastBatch})
+	for {
+		part, err := s.walk(ctx, walk{
+			table: s.tables.Batches, descending: true, limit: lookupBatches, pages: 1,
+			key: batchesBetween(batchPart(m.ID, client.Slice()), batchPrefix, last),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("look message %d up: %w", mailing.NewMessageID(m.ID, client), err)
+		}
+		batches, err := decodeAll(part.items, decodeBatch)
+		if err != nil {
+			return nil, err
+		}
+		for i, b := range batches {
+			if page == 0 {
+				page = b.Key.Batch.First
+			}
+			if b.Key.Batch.First != page {
+				return nil, nil
+			}
+			if n := memberOf(b, client); n >= 0 {
+				return s.unlessGone(part.items[i], s.message(b, b.Members[n]))
+			}
+		}
+		if part.end {
+			return nil, nil
+		}
+		last = part.last // met once more, for both bounds are included
+	}
+}
+
+// memberOf is the place of a client in a batch, -1 if it is not in it.
+func memberOf(b mailing.Batch, client mailing.ClientID) int {
+	return slices.IndexFunc(b.Members, func(mem mailing.Member) bool { return mem.Client == client })
+}
+
+// unlessGone is a message found in a batch, unless that is past its time.
+func (s *Store) unlessGone(batch item, msg mailing.Message) ([]mailing.Message, error) {
+	gone, err := s.gone(batch)
+	if gone || err != nil {
+		return nil, err
+	}
+	return []mailing.Message{msg}, nil
+}
+
+// batchesBetween is the key condition of the batches of a partition from one
+// sort key to another, both included.
+func batchesBetween(part, from, to string) expression.KeyConditionBuilder {
+	return expression.Key(partKey).Equal(expression.Value(part)).
+		And(expression.Key(sortKey).Between(expression.Value(from), expression.Value(to)))
+}
+
+// batches decodes those of items that are not past their time.
+func (s *Store) batches(items []item) ([]mailing.Batch, error) {
+	kept := make([]item, 0, len(items))
+	for _, it := range items {
+		gone, err := s.gone(it)
+		if err != nil {
+			return nil, err
+		}
+		if !gone {
+			kept = append(kept, it)
+		}
+	}
+	return decodeAll(kept, decodeBatch)
+}
+
+// gone tells whether a stored batch is past its time.
+func (s *Store) gone(batch item) (bool, error) {
+	ttl, err := number(batch, ttlAttr)
+	return ttl != 0 && ttl <= s.now().Unix(), err
+}
+
+// past tells whether m's messages have been kept as long as messages are.
+func (s *Store) past(m mailing.Mailing) bool { return !s.now().Before(m.EndAt.Add(s.retention)) }
+
+// message is a member as a person sees it, without its phone.
+func (s *Store) message(b mailing.Batch, mem mailing.Member) mailing.Message {
+	mem.Status = shown(b, mem, s.now())
+	return mailing.Message{
+		ID: mailing.NewMessageID(b.Key.Mailing, mem.Client), Member: mem, CreatedAt: b.CreatedAt,
+	}
+}
+
+// shown is the status that a member shows: a pending one is being sent while a
+// sender holds its batch.
+func shown(b mailing.Batch, mem mailing.Member, now time.Time) mailing.MessageStatus {
+	if mem.Status.Pending() && b.Holder != "" && now.Before(b.LeaseUntil) {
+		return mailing.Sending
+	}
+	return mem.Status
+}
+
+// addPhones fills the phones in as they are now; those of deleted clients stay
+// empty.
+func (s *Store) addPhones(ctx context.Context, messages []mailing.Message) error {
+	ids := make([]mailing.ClientID, len(messages))
+	for i, msg := range messages {
+		ids[i] = msg.Member.Client
+	}
+	clients, err := s.Clients(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i := range messages {
+		messages[i].Phone = clients[messages[i].Member.Client].Phone
+	}
+	return nil
+}

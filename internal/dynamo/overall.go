@@ -1,0 +1,70 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"postrider/internal/mailing"
+)
+
+// Overall sums up all mailings that are not deleted, or those of one status.
+//
+// Each mailing is in the sum once, either as a live one or within the totals of
+// the finished. To know that none moved from one to the other while both were
+// read, the totals are read before and after; a sum over which they changed is
+// thrown away and made anew. What it says of a live mailing is as new as any
+// single read of it.
+func (s *Store) Overall(ctx context.Context, status mailing.Status) (mailing.Overall, error) {
+	before, err := s.Totals(ctx)
+	if err != nil {
+		return mailing.Overall{}, err
+	}
+	for n := range retryTries {
+		live, progress, err := s.liveProgress(ctx)
+		if err != nil {
+			return mailing.Overall{}, err
+		}
+		after, err := s.Totals(ctx)
+		if err != nil {
+			return mailing.Overall{}, err
+		}
+		if reflect.DeepEqual(before, after) {
+			return sumUp(status, live, progress, after), nil
+		}
+		before = after
+		if err := s.wait(ctx, backoff(n)); err != nil {
+			return mailing.Overall{}, fmt.Errorf("sum up all mailings: %w", err)
+		}
+	}
+	return mailing.Overall{}, errors.New("sum up all mailings: they finish faster than they can be read")
+}
+
+func (s *Store) liveProgress(ctx context.Context) ([]mailing.Mailing, []mailing.Progress, error) {
+	live, err := s.Live(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	progress, err := s.Progress(ctx, live)
+	return live, progress, err
+}
+
+// sumUp adds live mailings to the totals of finished ones.
+func sumUp(status mailing.Status, live []mailing.Mailing, progress []mailing.Progress, finished Totals) mailing.Overall {
+	o := mailing.Overall{Mailings: map[mailing.Status]int64{}}
+	for _, each := range mailing.Statuses {
+		if status == "" || each == status {
+			o.Mailings[each] = finished.Mailings[each]
+			o.Totals = o.Totals.Plus(finished.Counts[each])
+		}
+	}
+	for i, m := range live {
+		if m.Deleted || (status != "" && m.Status != status) {
+			continue
+		}
+		o.Mailings[m.Status]++
+		o.Totals = o.Totals.Plus(progress[i].Counts)
+	}
+	return o
+}
