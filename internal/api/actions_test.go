@@ -1,0 +1,81 @@
+package api_test
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+
+	"postrider/internal/mailing"
+)
+
+func TestAnActionAnswersWithTheMailing(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status mailing.Status
+		action string
+		want   int
+		queued int
+	}{
+		"pausing":                        {mailing.StatusRunning, "pause", http.StatusOK, 0},
+		"pausing again":                  {mailing.StatusPaused, "pause", http.StatusOK, 0},
+		"pausing what has not begun":     {mailing.StatusScheduled, "pause", http.StatusConflict, 0},
+		"resuming":                       {mailing.StatusPaused, "resume", http.StatusOK, 1},
+		"resuming again":                 {mailing.StatusRunning, "resume", http.StatusOK, 0},
+		"resuming what is done":          {mailing.StatusCompleted, "resume", http.StatusConflict, 0},
+		"cancelling":                     {mailing.StatusRunning, "cancel", http.StatusOK, 1},
+		"cancelling what is paused":      {mailing.StatusPaused, "cancel", http.StatusOK, 1},
+		"cancelling what has not begun":  {mailing.StatusScheduled, "cancel", http.StatusOK, 0},
+		"cancelling again":               {mailing.StatusCancelled, "cancel", http.StatusOK, 0},
+		"cancelling what is done":        {mailing.StatusCompleted, "cancel", http.StatusConflict, 0},
+		"an action that there is not":    {mailing.StatusRunning, "stop", http.StatusNotFound, 0},
+		"with one slash more at the end": {mailing.StatusRunning, "pause/", http.StatusOK, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := sale()
+			m.Status = c.status
+			v := serve(t, &stores{mailing: &m})
+			w := v.call(http.MethodPost, "/api/mailings/3/"+c.action, "")
+			if w.Code != c.want {
+				t.Errorf("status %d, want %d: %s", w.Code, c.want, w.Body)
+			}
+			if c.want != http.StatusOK {
+				wantProblem(t, w, c.want)
+			}
+			if len(v.tasks.queued) != c.queued {
+				t.Errorf("queued %d times, want %d", len(v.tasks.queued), c.queued)
+			}
+		})
+	}
+}
+
+func TestDeletingAMailingInAnyStatusCancelsItFirst(t *testing.T) {
+	t.Parallel()
+	for status, queued := range map[mailing.Status]int{
+		mailing.StatusScheduled: 0, mailing.StatusRunning: 1, mailing.StatusPaused: 1,
+		mailing.StatusCompleted: 0, mailing.StatusCancelled: 0,
+	} {
+		m := sale()
+		m.Status = status
+		m.Finished = status == mailing.StatusCompleted || status == mailing.StatusCancelled
+		v := serve(t, &stores{mailing: &m})
+		w := v.call(http.MethodDelete, "/api/mailings/3", "")
+		if w.Code != http.StatusNoContent || w.Body.Len() > 0 {
+			t.Errorf("%s: status %d: %s", status, w.Code, w.Body)
+		}
+		if len(v.tasks.queued) != queued {
+			t.Errorf("%s: queued %d times, want %d", status, len(v.tasks.queued), queued)
+		}
+	}
+}
+
+func TestProcessingQueuesASweep(t *testing.T) {
+	t.Parallel()
+	v := serve(t, &stores{})
+	wantJSON(t, v.call(http.MethodPost, "/api/mailings/process", ""), http.StatusAccepted, `{"status": "accepted"}`)
+	if v.tasks.sweeps != 1 {
+		t.Errorf("%d sweeps", v.tasks.sweeps)
+	}
+	v.tasks.fail = errors.New("no queue")
+	wantProblem(t, v.call(http.MethodPost, "/api/mailings/process", ""), http.StatusServiceUnavailable)
+}
