@@ -175,7 +175,7 @@ func (s *Sender) claim(ctx context.Context, inv *invocation, deliveries []mailin
 			return nil
 		})
 	}
-	_ = group.Wait() //nolint:errcheck // its functions return none
+	_ = group.Wait() // its functions return none
 	var claimed []*work
 	for _, w := range works {
 		if w != nil {

@@ -185,7 +185,7 @@ func TestIDsFitTogether(t *testing.T) {
 }
 
 func TestCountsAlwaysAddUp(t *testing.T) {
-	var members []mailing.Member
+	members := make([]mailing.Member, 0, len(mailing.MessageStatuses))
 	for _, s := range mailing.MessageStatuses {
 		members = append(members, mailing.Member{Status: s})
 	}

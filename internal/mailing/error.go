@@ -91,7 +91,7 @@ func Malformed(format string, args ...any) error {
 
 // problems collects the rules that one input breaks, so that all are told
 // together.
-type problems []Field
+type problems []Field //nolint:recvcheck // add appends in place
 
 func (p *problems) add(location, format string, args ...any) {
 	*p = append(*p, Field{Location: location, Message: fmt.Sprintf(format, args...)})

@@ -37,7 +37,7 @@ func NewMessageID(m MailingID, c ClientID) MessageID {
 func (id MessageID) Mailing() MailingID { return MailingID(id >> clientBits) } //nolint:gosec // G115: Valid bounds it
 
 // Client is the client whom the message goes to.
-func (id MessageID) Client() ClientID { return ClientID(id & (1<<clientBits - 1)) } //nolint:gosec // G115: masked to 32 bits
+func (id MessageID) Client() ClientID { return ClientID(id & (1<<clientBits - 1)) }
 
 // Valid tells whether the id can be one of a message at all.
 func (id MessageID) Valid() bool {

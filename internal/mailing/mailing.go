@@ -29,7 +29,9 @@ const (
 )
 
 // Statuses are all statuses of a mailing, in the order of its life.
-var Statuses = []Status{StatusScheduled, StatusRunning, StatusPaused, StatusCompleted, StatusCancelled}
+var Statuses = []Status{ //nolint:gochecknoglobals // a list that nobody changes
+	StatusScheduled, StatusRunning, StatusPaused, StatusCompleted, StatusCancelled,
+}
 
 // OnUncertain says what to do with a message of which nobody knows whether the
 // sending API took it.

@@ -30,7 +30,9 @@ const (
 )
 
 // MessageStatuses are all statuses that a message can show.
-var MessageStatuses = []MessageStatus{Queued, Retrying, Deferred, Sending, Sent, Failed, Expired, Cancelled, Skipped, Uncertain}
+var MessageStatuses = []MessageStatus{ //nolint:gochecknoglobals // a list that nobody changes
+	Queued, Retrying, Deferred, Sending, Sent, Failed, Expired, Cancelled, Skipped, Uncertain,
+}
 
 // Pending tells whether the message still waits for something.
 func (s MessageStatus) Pending() bool {
@@ -69,7 +71,7 @@ func (m Member) SentAt() time.Time {
 
 // Counts are how many messages of a mailing are in which status. Total is
 // always the sum of the others.
-type Counts struct {
+type Counts struct { //nolint:recvcheck // a value; only Of and Count change one in place
 	Total, Queued, Retrying, Deferred                    int64
 	Sent, Failed, Expired, Cancelled, Skipped, Uncertain int64
 }

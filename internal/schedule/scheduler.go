@@ -96,7 +96,7 @@ func (s *Scheduler) Sweep(ctx context.Context) error {
 			return nil
 		})
 	}
-	_ = group.Wait() //nolint:errcheck // its functions keep their errors in errs
+	_ = group.Wait() // its functions keep their errors in errs
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}

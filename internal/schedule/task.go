@@ -63,18 +63,20 @@ func (s *Scheduler) begin(ctx context.Context, task mailing.Task) (m mailing.Mai
 	if err != nil {
 		return m, false, err
 	}
-	now := s.clock.Now()
-	if m.Status == mailing.StatusScheduled {
-		if early := m.StartAt.Sub(now); early > patience {
-			return m, false, s.later(ctx, m, task)
-		} else if early > 0 {
-			if err := s.clock.Sleep(ctx, early); err != nil {
-				return m, false, fmt.Errorf("wait for the start of mailing %d: %w", m.ID, err)
-			}
+	if m.Status != mailing.StatusScheduled {
+		return m, works(m, s.clock.Now()), nil
+	}
+	early := m.StartAt.Sub(s.clock.Now())
+	if early > patience {
+		return m, false, s.later(ctx, m, task)
+	}
+	if early > 0 {
+		if err := s.clock.Sleep(ctx, early); err != nil {
+			return m, false, fmt.Errorf("wait for the start of mailing %d: %w", m.ID, err)
 		}
-		if m, err = s.store.StartMailing(ctx, task.Mailing); err != nil {
-			return m, false, fmt.Errorf("start mailing %d: %w", task.Mailing, err)
-		}
+	}
+	if m, err = s.store.StartMailing(ctx, task.Mailing); err != nil {
+		return m, false, fmt.Errorf("start mailing %d: %w", task.Mailing, err)
 	}
 	return m, works(m, s.clock.Now()), nil
 }
