@@ -1,0 +1,147 @@
+package provider
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+
+	"postrider/internal/mailing"
+)
+
+// maxAnswer is how much of an answer is read, in bytes. A proper one has a
+// hundred.
+const maxAnswer = 64 << 10
+
+func rejected(code string) mailing.Outcome {
+	return mailing.Outcome{Kind: mailing.OutcomeRejected, Code: code}
+}
+
+func retry(code string) mailing.Outcome {
+	return mailing.Outcome{Kind: mailing.OutcomeRetry, Code: code}
+}
+
+func ambiguous(code string) mailing.Outcome {
+	return mailing.Outcome{Kind: mailing.OutcomeAmbiguous, Code: code}
+}
+
+func misconfigured(code string) mailing.Outcome {
+	return mailing.Outcome{Kind: mailing.OutcomeMisconfigured, Code: code}
+}
+
+func notTried(code string) mailing.Outcome {
+	return mailing.Outcome{Kind: mailing.OutcomeNotTried, Code: code}
+}
+
+// answered judges an answer. Only a 200 depends on its body; for all others
+// the status is the answer, even if the body is cut.
+func (c *Client) answered(caller, call context.Context, resp *http.Response) mailing.Outcome {
+	if resp.StatusCode == http.StatusOK {
+		body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+		switch {
+		case len(body) > maxAnswer:
+			return ambiguous("too_large")
+		case err != nil:
+			// Even if a code 0 was in what came: an answer that does not end
+			// properly is not one that can be relied on.
+			return ambiguous(broken(caller, call, err))
+		}
+		return judge(body)
+	}
+	if resp.StatusCode >= 200 { // below, the body is the connection itself
+		// Reading it to its end is what lets the connection be used again.
+		_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer)
+	}
+	out := byStatus(resp.StatusCode)
+	if out.Kind == mailing.OutcomeThrottled {
+		out.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), c.now())
+	}
+	return out
+}
+
+// byStatus is the table of the statuses but 200.
+func byStatus(status int) mailing.Outcome {
+	code := "http_" + strconv.Itoa(status)
+	switch {
+	case status == http.StatusTooManyRequests:
+		return mailing.Outcome{Kind: mailing.OutcomeThrottled, Code: code}
+	case status == http.StatusUnauthorized, status == http.StatusForbidden, status >= 300 && status < 400:
+		return misconfigured(code)
+	case status == http.StatusRequestTimeout, status == http.StatusTooEarly:
+		return retry(code)
+	case status >= 400 && status < 500:
+		return rejected(code)
+	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout:
+		return ambiguous(code)
+	case status >= 500 && status < 600:
+		return retry(code)
+	default: // other 2xx, 101, and what HTTP does not know
+		return ambiguous(code)
+	}
+}
+
+// judge reads the body of a 200.
+func judge(body []byte) mailing.Outcome {
+	code, err := readCode(body)
+	switch {
+	case errors.Is(err, errNoCode):
+		return ambiguous("no_code")
+	case err != nil:
+		return ambiguous("bad_answer")
+	case code != 0:
+		return ambiguous("code_" + strconv.Itoa(int(code)))
+	default:
+		return mailing.Outcome{Kind: mailing.OutcomeSent}
+	}
+}
+
+var (
+	errNoCode    = errors.New("no code")
+	errNotObject = errors.New("not one JSON object with distinct keys")
+)
+
+// readCode reads the code of {"code": int32, ...}. It is stricter than
+// [json.Unmarshal], which takes "Code" for "code", null and absence for 0, and
+// the last of two: one object, no key twice, and nothing after it. Other keys
+// are the API's own affair.
+func readCode(body []byte) (int32, error) {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return 0, errNotObject
+	}
+	var (
+		code *int32
+		seen = make(map[string]bool, 2)
+	)
+	for dec.More() {
+		token, err := dec.Token()
+		key, ok := token.(string)
+		if err != nil || !ok || seen[key] {
+			return 0, errNotObject
+		}
+		seen[key] = true
+		if key != "code" {
+			var skipped json.RawMessage
+			if err := dec.Decode(&skipped); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		if err := dec.Decode(&code); err != nil {
+			return 0, err
+		}
+	}
+	if _, err := dec.Token(); err != nil { // the closing brace
+		return 0, err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return 0, errNotObject
+	}
+	if code == nil {
+		return 0, errNoCode
+	}
+	return *code, nil
+}

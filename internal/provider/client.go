@@ -1,0 +1,133 @@
+package provider
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"time"
+
+	"postrider/internal/mailing"
+)
+
+// Client hands messages over. It is safe for concurrent use, and keeps its
+// connections: one serves an environment for its whole life.
+type Client struct {
+	base      *url.URL    // up to and with /send
+	header    http.Header // shared by all requests; nobody changes it
+	timeout   time.Duration
+	now       func() time.Time
+	transport *http.Transport
+}
+
+// New makes a client. Its error tells everything that is wrong with the
+// configuration, and never shows the token.
+func New(cfg Config) (*Client, error) {
+	base, err := cfg.parse()
+	if err != nil {
+		return nil, err
+	}
+	if base.Path == "" {
+		base.Path = "/" // or JoinPath makes a request for "send/1", without a slash
+	}
+	c := &Client{
+		base: base.JoinPath("send"),
+		header: http.Header{
+			"Authorization": {"Bearer " + cfg.Token},
+			"Content-Type":  {"application/json"},
+			"Accept":        {"application/json"},
+			"User-Agent":    {"postrider"},
+		},
+		timeout:   cfg.Timeout,
+		now:       cfg.Now,
+		transport: newTransport(cfg.Timeout, cfg.MaxConns),
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	return c, nil
+}
+
+// String names the client without its token.
+func (c *Client) String() string { return "provider: client, token withheld" }
+
+// GoString is String.
+func (c *Client) GoString() string { return c.String() }
+
+// LogValue is String.
+func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// Close closes the idle connections. Calls under way are not disturbed.
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
+
+// Send hands one message over, once, and tells what it came to: see the
+// package's table. It takes until ctx is done or the configured timeout has
+// passed, whichever is first. It never makes a second request after a byte of
+// the first may have been written.
+func (c *Client) Send(ctx context.Context, h mailing.Handover) mailing.Outcome {
+	body, ok := encode(h)
+	if !ok {
+		return rejected("bad_message")
+	}
+	if ctx.Err() != nil {
+		return notTried("not_tried")
+	}
+	call, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+
+	try := &attempt{}
+	req := c.request(httptrace.WithClientTrace(call, try.trace()), h.ID, body, try)
+	// The transport itself, not an http.Client: that one's redirects, cookies
+	// and referrers are all things not to have here.
+	resp, err := c.transport.RoundTrip(req)
+	if err != nil {
+		return try.failed(ctx, call, err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // the verdict is made; a connection that will not close is dropped
+	if try.early.Load() && resp.StatusCode != http.StatusRequestTimeout {
+		// A 408 is what servers send down an idle connection as they close it.
+		return ambiguous("unsolicited")
+	}
+	return c.answered(ctx, call, resp)
+}
+
+func (c *Client) request(ctx context.Context, id mailing.MessageID, body []byte, try *attempt) *http.Request {
+	req := &http.Request{
+		Method: http.MethodPost,
+		URL:    c.base.JoinPath(strconv.FormatInt(int64(id), 10)),
+		// No Idempotency-Key: with one, net/http repeats a POST after a reset.
+		Header:        c.header,
+		Body:          io.NopCloser(bytes.NewReader(body)),
+		ContentLength: int64(len(body)),
+		// net/http asks for the body again to repeat a request on another
+		// connection. For a POST it does so only if nothing was written; should
+		// that ever change, it gets none here.
+		GetBody: func() (io.ReadCloser, error) {
+			if try.wrote.Load() {
+				return nil, errWritten
+			}
+			return io.NopCloser(bytes.NewReader(body)), nil
+		},
+	}
+	return req.WithContext(ctx)
+}
+
+// encode makes the request's body: the phone is a JSON number there. A phone
+// or id that the API's format has no room for is not handed over.
+func encode(h mailing.Handover) ([]byte, bool) {
+	phone, err := strconv.ParseInt(h.Phone, 10, 64)
+	if err != nil || phone < 70000000000 || phone > 79999999999 || len(h.Phone) != 11 || h.ID <= 0 || h.Text == "" {
+		return nil, false
+	}
+	body, err := json.Marshal(struct {
+		ID    int64  `json:"id"`
+		Phone int64  `json:"phone"`
+		Text  string `json:"text"`
+	}{int64(h.ID), phone, h.Text})
+	return body, err == nil
+}

@@ -1,0 +1,81 @@
+package provider
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Limits of a configuration. They catch slips (a timeout in the wrong unit, a
+// file's content as token); they are no advice.
+const (
+	maxTimeout  = 15 * time.Minute // a Lambda lives no longer
+	maxConns    = 10_000
+	maxTokenLen = 8 << 10 // what servers commonly take as one header line
+)
+
+// Config is what the client needs to know. It formats without its token.
+type Config struct {
+	// BaseURL is where "send/{id}" is appended, http or https, with or without
+	// a slash at the end: "https://host/v1".
+	BaseURL string
+	// Token is the bearer token (a JWT), without the word "Bearer".
+	Token string
+	// Timeout bounds one hand-over, from waiting for a connection to the
+	// answer's last byte: above 0, up to 15 min.
+	Timeout time.Duration
+	// MaxConns is how many connections, and so hand-overs, there are at once: 1
+	// to 10,000. Further calls wait for a free one.
+	MaxConns int
+	// Now is the wall clock that a Retry-After date is compared with; nil is
+	// [time.Now].
+	Now func() time.Time
+}
+
+// String tells the configuration without the token.
+func (c Config) String() string {
+	return fmt.Sprintf("provider: timeout %v, %d connections, token withheld", c.Timeout, c.MaxConns)
+}
+
+// GoString is String: %#v shows no token either.
+func (c Config) GoString() string { return c.String() }
+
+// LogValue is String: nor does slog.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// parse tells all problems together. It quotes no value: whoever swaps token
+// and URL in an environment would find the token in the log.
+func (c Config) parse() (*url.URL, error) {
+	var all []error
+	problem := func(text string) { all = append(all, errors.New("provider: "+text)) }
+
+	u, err := url.Parse(c.BaseURL)
+	switch {
+	case c.BaseURL == "":
+		problem("the base URL is missing: set it to the sending API's address, such as https://host/v1")
+	case err != nil:
+		problem("the base URL cannot be parsed: it should look like https://host/v1")
+	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.Opaque != "":
+		problem("the base URL needs a scheme (http or https) and a host: it should look like https://host/v1")
+	case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "":
+		problem("the base URL carries a user, a query or a fragment: leave them out, the token is sent as a header")
+	}
+	switch {
+	case c.Token == "":
+		problem("the token is missing: set it to the JWT that the sending API issued")
+	case len(c.Token) > maxTokenLen:
+		problem(fmt.Sprintf("the token has %d bytes, more than %d: is it the token?", len(c.Token), maxTokenLen))
+	case strings.IndexFunc(c.Token, func(r rune) bool { return r <= ' ' || r > '~' }) >= 0:
+		problem("the token holds a space, a line break or another character that a header cannot carry: is there one at its end?")
+	}
+	if c.Timeout <= 0 || c.Timeout > maxTimeout {
+		problem(fmt.Sprintf("the timeout is %v: it must be above 0 and at most %v", c.Timeout, maxTimeout))
+	}
+	if c.MaxConns < 1 || c.MaxConns > maxConns {
+		problem(fmt.Sprintf("the number of connections is %d: it must be 1 to %d", c.MaxConns, maxConns))
+	}
+	return u, errors.Join(all...)
+}

@@ -1,0 +1,176 @@
+package provider
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"postrider/internal/mailing"
+)
+
+func TestWithoutAConnectionNothingWasHandedOver(t *testing.T) {
+	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := nobody.Addr().String()
+	nobody.Close()
+
+	silent := listen(t, hold)
+	plain := listen(t, func(c *net.TCPConn) { write(c, "HTTP/1.1 400 Bad Request\r\n\r\n"); hold(c) })
+	ending := listen(t, func(c *net.TCPConn) { c.Read(make([]byte, 1)); reset(c) })
+	stranger := httptest.NewTLSServer(http.NotFoundHandler())
+	stranger.Config.ErrorLog = quiet
+	defer stranger.Close()
+
+	https := func(url string) string { return "https" + url[len("http"):] }
+	for _, tt := range []struct{ name, base, code string }{
+		{"nobody listens", "http://" + closed, "refused"},
+		{"nobody listens with TLS", "https://" + closed, "refused"},
+		{"the name does not exist", "http://nowhere.invalid", "dns"},
+		{"the certificate is unknown", stranger.URL, "tls"},
+		{"the server speaks no TLS", https(plain), "tls"},
+		{"the connection is reset in the handshake", https(ending), "tls"},
+		{"the handshake gets no answer", https(silent), "connect_timeout"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			want(t, send(client(t, tt.base, timeout(400*time.Millisecond))), mailing.OutcomeRetry, tt.code)
+		})
+	}
+}
+
+// dialing replaces how connections are made.
+func dialing(c *Client, dial func(context.Context) (net.Conn, error)) {
+	c.transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }
+}
+
+func TestAHostThatDropsPacketsIsAConnectTimeout(t *testing.T) {
+	for name, wait := range map[string]time.Duration{
+		"the dialer gives up":               5 * time.Millisecond,
+		"the call ends while it is dialing": time.Hour,
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := client(t, "http://127.0.0.1:1", timeout(100*time.Millisecond))
+			dialing(c, func(ctx context.Context) (net.Conn, error) {
+				// Control runs between the trace's ConnectStart and the connect itself.
+				d := net.Dialer{Timeout: wait, ControlContext: func(ctx context.Context, _, _ string, _ syscall.RawConn) error {
+					<-ctx.Done()
+					return ctx.Err()
+				}}
+				return d.DialContext(ctx, "tcp", "127.0.0.1:1")
+			})
+			want(t, send(c), mailing.OutcomeRetry, "connect_timeout")
+		})
+	}
+}
+
+func TestOtherFailuresToConnectAreUnreachable(t *testing.T) {
+	c := client(t, "http://127.0.0.1:1")
+	dialing(c, func(context.Context) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Err: errWritten}
+	})
+	want(t, send(c), mailing.OutcomeRetry, "unreachable")
+}
+
+func TestACallWhoseTimeIsUpIsNotTried(t *testing.T) {
+	s := serveAccepting(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	want(t, client(t, s.URL).Send(ctx, handover), mailing.OutcomeNotTried, "not_tried")
+	if n := s.conns.Load(); n != 0 {
+		t.Errorf("%d connections were made", n)
+	}
+}
+
+func TestACallThatIsCancelledWhileConnectingIsNotTried(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c := client(t, "http://127.0.0.1:1")
+	dialing(c, func(ctx context.Context) (net.Conn, error) {
+		cancel()
+		<-ctx.Done() // net/http cancels the dial once nobody wants it
+		return nil, ctx.Err()
+	})
+	want(t, c.Send(ctx, handover), mailing.OutcomeNotTried, "not_tried")
+}
+
+func TestACallThatWaitsForAFreeConnectionIsNotTried(t *testing.T) {
+	started, release := make(chan struct{}), make(chan struct{})
+	s := serveRaw(t, func(c *net.TCPConn, _ int32) bool {
+		close(started)
+		<-release
+		write(c, head200+accepted)
+		return true
+	})
+	c := client(t, s.URL, func(cfg *Config) { cfg.MaxConns = 1 })
+	first := make(chan mailing.Outcome)
+	go func() { first <- send(c) }()
+	<-started
+
+	soon, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	want(t, c.Send(soon, handover), mailing.OutcomeNotTried, "not_tried")
+
+	c.timeout = 20 * time.Millisecond
+	want(t, send(c), mailing.OutcomeNotTried, "no_connection")
+
+	close(release)
+	want(t, <-first, mailing.OutcomeSent, "")
+	if n := s.requests.Load(); n != 1 {
+		t.Errorf("%d requests were made", n)
+	}
+}
+
+// overTLS starts a server that offers HTTP/2, and a client that trusts it.
+func overTLS(t *testing.T, handle http.HandlerFunc) *Client {
+	s := httptest.NewUnstartedServer(handle)
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	c := client(t, s.URL)
+	c.transport.TLSClientConfig.RootCAs = s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	return c
+}
+
+func TestHTTPSIsSpokenAsHTTP1(t *testing.T) {
+	var proto string
+	c := overTLS(t, func(w http.ResponseWriter, r *http.Request) {
+		proto = r.Proto
+		write200(w)
+	})
+	want(t, send(c), mailing.OutcomeSent, "")
+	want(t, send(c), mailing.OutcomeSent, "")
+	if proto != "HTTP/1.1" {
+		t.Errorf("the server saw %s", proto)
+	}
+	if v := c.transport.TLSClientConfig.MinVersion; v < tls.VersionTLS12 {
+		t.Errorf("TLS version %x is allowed", v)
+	}
+}
+
+func TestARequestThatIsCutWithTLSIsAmbiguousAndNotRepeated(t *testing.T) {
+	var requests atomic.Int32
+	c := overTLS(t, func(w http.ResponseWriter, _ *http.Request) {
+		if requests.Add(1) > 1 {
+			panic(http.ErrAbortHandler)
+		}
+		write200(w)
+	})
+	want(t, send(c), mailing.OutcomeSent, "")
+	want(t, send(c), mailing.OutcomeAmbiguous, "cut")
+	if n := requests.Load(); n != 2 {
+		t.Errorf("%d requests were made", n)
+	}
+}
+
+func TestNoProxyIsUsed(t *testing.T) {
+	// net/http reads the environment once, so what counts is that it is not asked.
+	if client(t, "https://host.invalid").transport.Proxy != nil {
+		t.Error("there is a proxy")
+	}
+}

@@ -1,0 +1,44 @@
+// Package provider is the client of the external sending API: one POST a
+// message, and a verdict on what it came to.
+//
+// The verdict is the hard part. The API promises no deduplication, so a message
+// may be handed over again only if the first time certainly failed, and whatever
+// is not certain has to be told apart. [Client.Send] decides by two facts: the
+// answer, and whether a byte of the request was, or may have been, written.
+//
+// An outcome's code is one of the following words, each with one kind. Where N
+// stands, it is a number that the API gave; nothing else comes from outside.
+//
+//	code             kind           what happened
+//	(empty)          sent           200 and code 0, read to its proper end
+//	http_4NN         rejected       a 4xx that is in no other row
+//	bad_message      rejected       not a message that can be handed over; no request was made
+//	http_408, _425   retry          the API says that it has not taken the request
+//	http_5NN         retry          a 5xx but 502 and 504
+//	dns              retry          the host's name was not resolved
+//	refused          retry          nobody listens there
+//	connect_timeout  retry          no connection in time: half the timeout for TCP, half for TLS, 5 s at most each
+//	tls              retry          the TLS handshake failed
+//	unreachable      retry          any other failure to connect
+//	closed           retry          the connection broke before a byte was written
+//	http_502, _504   ambiguous      a gateway does not know what became of the request
+//	http_NNN         ambiguous      a 2xx but 200, 101, or a status outside 200 to 599
+//	code_N           ambiguous      200 and another code than 0, an int32
+//	no_code          ambiguous      200 and an object without code
+//	bad_answer       ambiguous      not HTTP, or a 200 that is not one JSON object with an int32 as code
+//	too_large        ambiguous      a 200 with more than 64 KiB
+//	cut              ambiguous      the connection ended before the answer did
+//	reset            ambiguous      the connection was reset after the first byte was written
+//	timeout          ambiguous      time ran out after the first byte was written
+//	cancelled        ambiguous      the caller gave up after the first byte was written
+//	unsolicited      ambiguous      the answer was there before the request: it belongs to something else
+//	http_429         throttled      told to wait; Retry-After is read, 0 to 15 min
+//	http_401, _403   misconfigured  the API does not know us
+//	http_3NN         misconfigured  it lives elsewhere; redirects are never followed
+//	not_tried        not tried      the caller gave up, or ran out of time, before a connection was there
+//	no_connection    not tried      all connections were in use for the whole timeout
+//
+// Phone, text and token are in no code, no error, and no log line of ours. One
+// line is not ours: if the API sends bytes that nobody asked for down an idle
+// connection, net/http closes it and prints them with the standard logger.
+package provider

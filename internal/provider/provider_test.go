@@ -1,0 +1,132 @@
+package provider
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"postrider/internal/mailing"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var handover = mailing.Handover{ID: mailing.NewMessageID(1, 1), Phone: "79001234567", Text: "Hello"}
+
+const accepted = `{"code":0,"message":"OK"}`
+
+// client makes a client of the server at base. The timeout is far away: a test
+// that depends on it sets its own.
+func client(t *testing.T, base string, change ...func(*Config)) *Client {
+	t.Helper()
+	cfg := Config{BaseURL: base, Token: "secret-token", Timeout: 20 * time.Second, MaxConns: 4}
+	for _, f := range change {
+		f(&cfg)
+	}
+	c, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func timeout(d time.Duration) func(*Config) { return func(c *Config) { c.Timeout = d } }
+
+// raw is a server that reads requests properly and does with the connection
+// whatever the test says.
+type raw struct {
+	URL      string
+	requests atomic.Int32 // whole requests that were read
+	conns    atomic.Int32
+}
+
+// serveRaw runs act after each request; the connection ends when it returns
+// false, and without a reset unless act has asked for one.
+func serveRaw(t *testing.T, act func(c *net.TCPConn, n int32) bool) *raw {
+	t.Helper()
+	s := &raw{}
+	s.URL = listen(t, func(c *net.TCPConn) {
+		s.conns.Add(1)
+		for r := bufio.NewReader(c); ; {
+			req, err := http.ReadRequest(r)
+			if err != nil {
+				return
+			}
+			if _, err := io.Copy(io.Discard, req.Body); err != nil {
+				return
+			}
+			if !act(c, s.requests.Add(1)) {
+				return
+			}
+		}
+	})
+	return s
+}
+
+// listen accepts connections until the test ends, and closes each after serve.
+func listen(t *testing.T, serve func(*net.TCPConn)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var (
+		wg   sync.WaitGroup
+		mu   sync.Mutex
+		open = map[net.Conn]bool{}
+	)
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			open[c] = true
+			mu.Unlock()
+			wg.Go(func() {
+				serve(c.(*net.TCPConn))
+				c.Close()
+				mu.Lock()
+				delete(open, c)
+				mu.Unlock()
+			})
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		mu.Lock()
+		for c := range open {
+			c.Close()
+		}
+		mu.Unlock()
+		wg.Wait()
+	})
+	return "http://" + l.Addr().String()
+}
+
+// reset makes the connection's end a reset.
+func reset(c *net.TCPConn) { c.SetLinger(0) }
+
+// hold waits until the client has gone.
+func hold(c *net.TCPConn) { io.Copy(io.Discard, c) }
+
+func write(c net.Conn, text string) { io.WriteString(c, text) }
+
+// want compares kind and code, and asks that nothing else is said.
+func want(t *testing.T, got mailing.Outcome, kind mailing.OutcomeKind, code string) {
+	t.Helper()
+	if (got != mailing.Outcome{Kind: kind, Code: code}) {
+		t.Errorf("got %+v, want kind %d, code %q", got, kind, code)
+	}
+}
+
+func send(c *Client) mailing.Outcome { return c.Send(context.Background(), handover) }

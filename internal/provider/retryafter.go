@@ -1,0 +1,38 @@
+package provider
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// maxRetryAfter is the longest wait that the API may ask for: what a delayed
+// queue message can wait (SQS: 15 min).
+const maxRetryAfter = 15 * time.Minute
+
+// retryAfter reads a Retry-After header (RFC 9110, section 10.2.3): seconds, or
+// a date. It is 0 to 15 min: 0 if there is none, or none that can be read, or
+// the date is past; 15 min if it asks for more.
+func retryAfter(header string, now time.Time) time.Duration {
+	header = strings.TrimSpace(header)
+	if header == "" {
+		return 0
+	}
+	if strings.Trim(header, "0123456789") == "" {
+		return seconds(header)
+	}
+	at, err := http.ParseTime(header)
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(now), 0), maxRetryAfter)
+}
+
+// seconds reads digits, however many.
+func seconds(digits string) time.Duration {
+	var d time.Duration
+	for _, r := range digits {
+		d = min(d*10+time.Duration(r-'0')*time.Second, maxRetryAfter)
+	}
+	return d
+}
