@@ -1,0 +1,141 @@
+// Package gateway puts an http.Handler behind API Gateway (REST, payload
+// version 1). It is the one place that knows both sides; where the adapter that
+// it uses differs from a net/http server, it is mended here.
+package gateway
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/awslabs/aws-lambda-go-api-proxy/core"
+	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
+)
+
+// requestIDHeader tells the handler API Gateway's id of the request. What a
+// caller sends under this name does not get through.
+const requestIDHeader = "X-Request-Id"
+
+// Function is what a Lambda function is started with.
+type Function func(context.Context, events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error)
+
+// New serves h. The function answers every event: what cannot be turned into a
+// request is a 400, a panic of h a 500, both as problem documents. Its error is
+// always nil, as an error is a failed invocation and a 502 without a word.
+//
+// h sees the path as the caller sent it, without the stage, and the context of
+// the invocation with its deadline.
+func New(h http.Handler) Function {
+	adapter := httpadapter.New(asServed(h))
+	return func(ctx context.Context, event events.APIGatewayProxyRequest) (resp events.APIGatewayProxyResponse, _ error) {
+		defer func() {
+			if p := recover(); p != nil {
+				slog.ErrorContext(ctx, "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()),
+					"request_id", event.RequestContext.RequestID)
+				resp = problem(http.StatusInternalServerError, "something went wrong on our side; the request can be repeated")
+			}
+		}()
+		event, readable := mended(ctx, event)
+		if !readable {
+			return problem(http.StatusBadRequest, "the request's method, path or body cannot be read"), nil
+		}
+		resp, err := adapter.ProxyWithContext(ctx, event)
+		if err != nil {
+			slog.ErrorContext(ctx, "event not served", "error", err, "request_id", event.RequestContext.RequestID)
+			return problem(http.StatusInternalServerError, "something went wrong on our side; the request can be repeated"), nil
+		}
+		if event.HTTPMethod == http.MethodHead {
+			// A server drops it; API Gateway would send it.
+			resp.Body, resp.IsBase64Encoded = "", false
+		}
+		return resp, nil
+	}
+}
+
+// mended is the event as the adapter needs it. readable is false where the
+// adapter would fail, printing the path.
+func mended(ctx context.Context, event events.APIGatewayProxyRequest) (_ events.APIGatewayProxyRequest, readable bool) {
+	// The adapter puts path and query together as text.
+	event.Path = strings.NewReplacer("?", "%3F", "#", "%23").Replace(event.Path)
+	if !strings.HasPrefix(event.Path, "/") {
+		event.Path = "/" + event.Path
+	}
+	event.HTTPMethod = strings.ToUpper(event.HTTPMethod)
+	if len(event.MultiValueHeaders) == 0 {
+		// The adapter reads the other ones only if this is nil.
+		event.MultiValueHeaders = nil
+	}
+	if event.IsBase64Encoded {
+		body, err := base64.StdEncoding.DecodeString(event.Body)
+		if err != nil {
+			return event, false
+		}
+		event.Body, event.IsBase64Encoded = string(body), false
+	}
+	_, err := http.NewRequestWithContext(ctx, event.HTTPMethod, "https://"+event.RequestContext.DomainName+event.Path, http.NoBody)
+	return event, err == nil
+}
+
+// asServed is h under the conditions of a net/http server.
+func asServed(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if host := r.Header.Get("Host"); host != "" {
+			r.Host = host
+			r.Header.Del("Host")
+		}
+		r.Header.Del(requestIDHeader)
+		if event, ok := core.GetAPIGatewayContextFromContext(r.Context()); ok && event.RequestID != "" {
+			r.Header.Set(requestIDHeader, event.RequestID)
+		}
+		out := &response{ResponseWriter: w}
+		h.ServeHTTP(out, r)
+		if !out.begun {
+			// A handler that writes nothing means an empty 200.
+			out.WriteHeader(http.StatusOK)
+		}
+	})
+}
+
+// response takes the first status only; the adapter would take the last.
+type response struct {
+	http.ResponseWriter
+	begun bool
+}
+
+// WriteHeader sets the status, once. There is nothing to send an informational
+// one (1xx) with.
+func (w *response) WriteHeader(status int) {
+	if w.begun || status < http.StatusOK {
+		return
+	}
+	w.begun = true
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write adds to the body.
+func (w *response) Write(b []byte) (int, error) {
+	w.begun = true
+	return w.ResponseWriter.Write(b) //nolint:wrapcheck // it is the same writer
+}
+
+func problem(status int, detail string) events.APIGatewayProxyResponse {
+	body, err := json.Marshal(struct {
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Detail string `json:"detail"`
+	}{http.StatusText(status), status, detail})
+	if err != nil {
+		body = []byte("{}") // strings and a number cannot fail
+	}
+	return events.APIGatewayProxyResponse{
+		StatusCode:        status,
+		MultiValueHeaders: map[string][]string{"Content-Type": {"application/problem+json"}},
+		Body:              string(body),
+	}
+}
