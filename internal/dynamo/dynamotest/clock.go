@@ -1,0 +1,42 @@
+package dynamotest
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"postrider/internal/dynamo"
+)
+
+// Clock is a clock that only moves when told to, or when somebody waits by it.
+// It is safe for concurrent use.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// NewClock is a clock that shows an instant.
+func NewClock(now time.Time) *Clock { return &Clock{now: now} }
+
+// Now is what the clock shows.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Advance moves the clock on.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// Wait moves the clock on by d at once, unless ctx is done.
+func (c *Clock) Wait(ctx context.Context, d time.Duration) error {
+	c.Advance(d)
+	return context.Cause(ctx)
+}
+
+// Option makes a store go by the clock.
+func (c *Clock) Option() dynamo.Option { return dynamo.WithClock(c.Now, c.Wait) }

@@ -1,0 +1,84 @@
+package dynamotest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"postrider/internal/dynamo"
+)
+
+// Retention is how long the stores of tests keep messages after their mailing's
+// end.
+const Retention = 90 * 24 * time.Hour
+
+// Env is DynamoDB as one test sees it.
+type Env struct {
+	// Client reaches all of DynamoDB, for what a store does not do.
+	Client *dynamodb.Client
+	// Tables are this test's own.
+	Tables dynamo.Tables
+}
+
+// tableNumber keeps tests that run at the same time apart.
+var tableNumber atomic.Int64 //nolint:gochecknoglobals // once a process is the point
+
+// Start gives a test tables of its own, in a DynamoDB Local that is started with
+// the first call and ends with the test binary.
+func Start(t testing.TB) *Env {
+	t.Helper()
+	local, err := shared()
+	if err != nil {
+		t.Fatalf("DynamoDB Local: %v", err)
+	}
+	transport := &http.Transport{MaxIdleConnsPerHost: 64}
+	t.Cleanup(transport.CloseIdleConnections)
+	e := &Env{Client: dynamodb.New(dynamodb.Options{
+		Region: "us-east-1", BaseEndpoint: aws.String(local.endpoint), HTTPClient: &http.Client{Transport: transport},
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
+		}),
+	})}
+	tables, err := definitions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	suffix := fmt.Sprintf("-%d", tableNumber.Add(1))
+	e.Tables = dynamo.Tables{
+		Clients:  e.create(t, tables[clientsTable], clientsTable+suffix),
+		Mailings: e.create(t, tables[mailingsTable], mailingsTable+suffix),
+		Batches:  e.create(t, tables[batchesTable], batchesTable+suffix),
+	}
+	return e
+}
+
+func (e *Env) create(t testing.TB, table *dynamodb.CreateTableInput, name string) string {
+	t.Helper()
+	table.TableName = aws.String(name)
+	if _, err := e.Client.CreateTable(t.Context(), table); err != nil {
+		t.Fatalf("create table %s: %v", name, err)
+	}
+	return name
+}
+
+// Store is a store over the test's tables that waits for nothing: between two
+// tries it goes on at once.
+func (e *Env) Store(options ...dynamo.Option) *dynamo.Store { return e.StoreOver(e.Client, options...) }
+
+// StoreOver is like [Env.Store] with something in between, such as [Faults].
+func (e *Env) StoreOver(api dynamo.API, options ...dynamo.Option) *dynamo.Store {
+	impatient := dynamo.WithClock(time.Now, func(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) })
+	return dynamo.New(api, e.Tables, Retention, append([]dynamo.Option{impatient}, options...)...)
+}
+
+// Store is a store over tables that this test has for itself.
+func Store(t testing.TB, options ...dynamo.Option) *dynamo.Store {
+	t.Helper()
+	return Start(t).Store(options...)
+}

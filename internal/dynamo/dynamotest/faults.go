@@ -1,0 +1,177 @@
+package dynamotest
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"postrider/internal/dynamo"
+)
+
+// Op is one of the calls of [dynamo.API].
+type Op string
+
+// The calls that can be made to fail.
+const (
+	GetItem            Op = "GetItem"
+	UpdateItem         Op = "UpdateItem"
+	Query              Op = "Query"
+	BatchGetItem       Op = "BatchGetItem"
+	TransactWriteItems Op = "TransactWriteItems"
+)
+
+// Fault is what happens to one call.
+type Fault struct {
+	// Before runs first: something that others do just then.
+	Before func()
+	// Refuse is the call's error; DynamoDB never sees the call.
+	Refuse error
+	// Lose is the call's error although DynamoDB did it: the answer was lost.
+	Lose error
+	// Unprocessed is how many of its keys a BatchGetItem leaves unread.
+	Unprocessed int
+}
+
+// Conflicted is the error of a transaction that met another one.
+func Conflicted() error {
+	return &types.TransactionCanceledException{
+		Message:             aws.String("Transaction cancelled"),
+		CancellationReasons: []types.CancellationReason{{Code: aws.String("TransactionConflict")}},
+	}
+}
+
+// Faults passes calls on to DynamoDB, but for those that it was told to make
+// fail. It is safe for concurrent use.
+type Faults struct {
+	api dynamo.API
+
+	mu    sync.Mutex
+	calls map[Op]int
+	plans map[Op]map[int]Fault
+	every map[Op]Fault
+}
+
+var _ dynamo.API = (*Faults)(nil)
+
+// NewFaults passes everything on to api, until told otherwise.
+func NewFaults(api dynamo.API) *Faults {
+	return &Faults{api: api, calls: map[Op]int{}, plans: map[Op]map[int]Fault{}, every: map[Op]Fault{}}
+}
+
+// On makes a fault happen to the n-th call of an operation, counted from 1 at
+// the first.
+func (f *Faults) On(op Op, n int, fault Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.plans[op] == nil {
+		f.plans[op] = map[int]Fault{}
+	}
+	f.plans[op][n] = fault
+}
+
+// Always makes a fault happen to each call of an operation that has none of its
+// own.
+func (f *Faults) Always(op Op, fault Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.every[op] = fault
+}
+
+// Calls is how often an operation was called.
+func (f *Faults) Calls(op Op) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls[op]
+}
+
+func (f *Faults) next(op Op) Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls[op]++
+	if fault, ok := f.plans[op][f.calls[op]]; ok {
+		return fault
+	}
+	return f.every[op]
+}
+
+// meet lets a call meet its fault.
+func meet[In, Out any](ctx context.Context, f *Faults, op Op, in In, do func(context.Context, In, ...func(*dynamodb.Options)) (Out, error), opts []func(*dynamodb.Options)) (Out, error) {
+	var none Out
+	fault := f.next(op)
+	if fault.Before != nil {
+		fault.Before()
+	}
+	if fault.Refuse != nil {
+		return none, fault.Refuse
+	}
+	out, err := do(ctx, in, opts...)
+	if err == nil && fault.Lose != nil {
+		return none, fault.Lose
+	}
+	return out, err
+}
+
+// GetItem is DynamoDB's.
+func (f *Faults) GetItem(ctx context.Context, in *dynamodb.GetItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	return meet(ctx, f, GetItem, in, f.api.GetItem, opts)
+}
+
+// UpdateItem is DynamoDB's.
+func (f *Faults) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	return meet(ctx, f, UpdateItem, in, f.api.UpdateItem, opts)
+}
+
+// Query is DynamoDB's.
+func (f *Faults) Query(ctx context.Context, in *dynamodb.QueryInput, opts ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	return meet(ctx, f, Query, in, f.api.Query, opts)
+}
+
+// TransactWriteItems is DynamoDB's.
+func (f *Faults) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, opts ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+	return meet(ctx, f, TransactWriteItems, in, f.api.TransactWriteItems, opts)
+}
+
+// BatchGetItem is DynamoDB's, but for the keys that stay unprocessed.
+func (f *Faults) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+	fault := f.next(BatchGetItem)
+	if fault.Before != nil {
+		fault.Before()
+	}
+	if fault.Refuse != nil {
+		return nil, fault.Refuse
+	}
+	asked, left := map[string]types.KeysAndAttributes{}, map[string]types.KeysAndAttributes{}
+	for table, keys := range in.RequestItems {
+		n := max(len(keys.Keys)-fault.Unprocessed, 0)
+		unread, read := keys, keys
+		read.Keys, unread.Keys = slices.Clone(keys.Keys[:n]), slices.Clone(keys.Keys[n:])
+		if len(read.Keys) > 0 {
+			asked[table] = read
+		}
+		if len(unread.Keys) > 0 {
+			left[table] = unread
+		}
+	}
+	if len(asked) == 0 {
+		return &dynamodb.BatchGetItemOutput{UnprocessedKeys: left}, nil
+	}
+	out, err := f.api.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: asked}, opts...)
+	if err != nil {
+		return nil, err
+	}
+	if fault.Lose != nil {
+		return nil, fault.Lose
+	}
+	for table, keys := range left {
+		if out.UnprocessedKeys == nil {
+			out.UnprocessedKeys = map[string]types.KeysAndAttributes{}
+		}
+		keys.Keys = append(keys.Keys, out.UnprocessedKeys[table].Keys...)
+		out.UnprocessedKeys[table] = keys
+	}
+	return out, nil
+}

@@ -1,0 +1,139 @@
+package dynamotest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// shared is the one DynamoDB Local of a test binary; the first call starts it.
+var shared = sync.OnceValues(start) //nolint:gochecknoglobals // once a process is the point
+
+type server struct {
+	endpoint string
+	// lifeline is held open as long as this process lives: see launch.
+	lifeline io.Closer
+}
+
+// Two minutes are for machines that run much else at the same time.
+const startPatience = 2 * time.Minute
+
+func start() (*server, error) {
+	jar, err := findJar()
+	if err != nil {
+		return nil, err
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.CreateTemp("", "dynamodb-local-*.log")
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	lifeline, err := launch(jar, port, log)
+	if err != nil {
+		return nil, err
+	}
+	url := fmt.Sprintf("http://127.0.0.1:%d", port)
+	if err := answers(url); err != nil {
+		told, _ := os.ReadFile(log.Name()) //nolint:errcheck // it only adds to an error
+		return nil, fmt.Errorf("%w; it said: %s", err, told)
+	}
+	return &server{url, lifeline}, os.Remove(log.Name())
+}
+
+// launch runs Java under a shell that kills it, by its pid, as soon as this
+// process is gone. A test that panics or is killed runs no code of its own any
+// more, but its end of the pipe is closed whatever happens.
+func launch(jar string, port int, log *os.File) (lifeline io.Closer, err error) {
+	const script = `"$@" </dev/null & child=$!; cat >/dev/null; kill -9 "$child"`
+	//nolint:gosec // G204: the jar comes from whoever runs the tests
+	cmd := exec.CommandContext(context.Background(), "sh", "-c", script, "sh",
+		"java", "-Xmx1g", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Djava.library.path=DynamoDBLocal_lib",
+		"-jar", jar, "-inMemory", "-sharedDb", "-disableTelemetry", "-port", strconv.Itoa(port))
+	cmd.Dir = filepath.Dir(jar)
+	cmd.Stdout, cmd.Stderr = log, log
+	// A group of its own: Ctrl-C is for the tests, which end it in their turn.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if lifeline, err = cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	return lifeline, cmd.Start()
+}
+
+// answers waits until DynamoDB Local does: any HTTP answer will do.
+func answers(url string) error {
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
+	for begun := time.Now(); time.Since(begun) < startPatience; time.Sleep(20 * time.Millisecond) { //nolint:forbidigo // another process gives no signal
+		resp, err := client.Get(url) //nolint:noctx // the client has a timeout
+		if err == nil {
+			return resp.Body.Close()
+		}
+	}
+	return fmt.Errorf("no answer within %s", startPatience)
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not block
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(port)
+}
+
+// findJar is the copy that DYNAMODB_LOCAL_JAR names, or the one below the
+// repository's .local/tools.
+func findJar() (string, error) {
+	if jar := os.Getenv("DYNAMODB_LOCAL_JAR"); jar != "" {
+		return filepath.Abs(jar)
+	}
+	root, err := repository()
+	if err != nil {
+		return "", err
+	}
+	var found string
+	err = filepath.WalkDir(filepath.Join(root, ".local", "tools"), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Name() == "DynamoDBLocal.jar" {
+			found = path
+			return fs.SkipAll
+		}
+		return nil
+	})
+	if err == nil && found == "" {
+		err = fmt.Errorf("it is not below %s/.local/tools: run `make tools`, or set DYNAMODB_LOCAL_JAR", root)
+	}
+	return found, err
+}
+
+// repository is the folder of go.mod, found from where the test runs.
+func repository() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("no go.mod in or above the working directory")
+		}
+	}
+}
