@@ -1,0 +1,128 @@
+package standin
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// maxBody is the largest request that is read, in bytes: 1,600 characters take
+// 9,600 at most.
+const maxBody = 64 << 10
+
+// send is the sending API.
+func (s *Server) send(w http.ResponseWriter, r *http.Request) {
+	p := s.plan.Load()
+	age, arrival := s.ledger.opened(), s.now()
+	rec := record{arrival: arrival.UnixNano()}
+	rec.id, _ = strconv.ParseInt(r.PathValue("id"), 10, 64)
+	rec.phone, rec.answer = s.judge(p, r, rec.id)
+	// From here on it is decided, whatever becomes of the connection.
+	s.ledger.add(age, rec)
+
+	switch rec.answer {
+	case Down, Unauthorized, Cut:
+	case Hang:
+		s.wait(r, p.hang())
+	default:
+		s.wait(r, p.latency())
+	}
+	s.answer(w, p, rec.answer)
+}
+
+// judge decides what a hand-over comes to, and reads its phone.
+func (s *Server) judge(p *plan, r *http.Request, id int64) (int64, Answer) {
+	if p.Down {
+		return 0, Down
+	}
+	if r.Header.Get("Authorization") != s.token {
+		return 0, Unauthorized
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return 0, Invalid
+	case err != nil:
+		return 0, Cut
+	}
+	var m struct {
+		ID    *int64  `json:"id"`
+		Phone *int64  `json:"phone"`
+		Text  *string `json:"text"`
+	}
+	if err := json.Unmarshal(body, &m); err != nil || m.ID == nil || m.Phone == nil || m.Text == nil {
+		return 0, Invalid
+	}
+	if *m.ID != id || id <= 0 || !validPhone(*m.Phone) || *m.Text == "" {
+		return max(*m.Phone, 0), Invalid
+	}
+	return *m.Phone, p.decide(*m.Phone, s.draw())
+}
+
+// validPhone tells whether a number is 7XXXXXXXXXX.
+func validPhone(n int64) bool { return n >= 70_000_000_000 && n <= 79_999_999_999 }
+
+// wait ends early if the client goes, or the stand-in is closed.
+func (s *Server) wait(r *http.Request, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.Context().Done():
+	case <-s.closed:
+	}
+}
+
+// answer gives the answer that was decided.
+func (s *Server) answer(w http.ResponseWriter, p *plan, a Answer) {
+	switch a {
+	case Accepted:
+		writeJSON(w, http.StatusOK, ok)
+	case Invalid:
+		w.WriteHeader(http.StatusBadRequest)
+	case Unauthorized:
+		w.WriteHeader(http.StatusUnauthorized)
+	case Throttled:
+		if p.RetryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(p.RetryAfter))
+		}
+		w.WriteHeader(http.StatusTooManyRequests)
+	case Error, Down:
+		w.WriteHeader(http.StatusServiceUnavailable)
+	case Garbage:
+		kind := s.turn.Add(1) - 1
+		garbage[kind%uint64(len(garbage))].write(w)
+	case Reset:
+		cutOff(w)
+	case Hang, Cut:
+		panic(http.ErrAbortHandler) // the way to end a connection without an answer
+	}
+}
+
+var ok = []byte(`{"code":0,"message":"OK"}`)
+
+func writeJSON(w http.ResponseWriter, status int, body []byte) {
+	w.Header()["Content-Type"] = []string{"application/json"}
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that has gone needs no answer
+}
+
+// cutOff resets the connection; where it cannot be had, it ends it.
+func cutOff(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // without it, the close is an orderly end
+	}
+	_ = conn.Close()
+}
