@@ -40,7 +40,7 @@ type server struct {
 
 // These two are huma's only places for what they say, and are for the whole
 // process. Nothing else in it uses huma.
-func init() {
+func init() { //nolint:gochecknoinits // huma has no other place for them, and tests run New in parallel
 	huma.NewError = newProblem
 	// A key that differs in case is another key, hence an unknown one.
 	huma.ValidateStrictCasing = true

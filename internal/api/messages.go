@@ -41,10 +41,13 @@ func (s *server) listMessages(ctx context.Context, in *messagesSearched) (*struc
 		q.Mailing = m.ID
 	}
 	if in.Client.given {
-		id, err := in.Client.client()
-		if err != nil {
+		if !in.Client.isClient() {
 			// Nobody ever had this id, so there are no messages to it.
 			return &struct{ Body List[Message] }{List[Message]{Items: []Message{}}}, nil
+		}
+		id, err := in.Client.client()
+		if err != nil {
+			return nil, err
 		}
 		q.Client = id
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -48,12 +49,14 @@ func idDoc(in, name, what string) *huma.Param {
 }
 
 func (p idParam) client() (mailing.ClientID, error) {
-	id := mailing.ClientID(p.n) //nolint:gosec // G115: compared below
-	if p.n <= 0 || int64(id) != p.n {
+	if !p.isClient() {
 		return 0, mailing.NotFound("client")
 	}
-	return id, nil
+	return mailing.ClientID(p.n), nil //nolint:gosec // G115: isClient bounds it
 }
+
+// isClient tells whether a client can have this id at all.
+func (p idParam) isClient() bool { return p.n > 0 && p.n <= math.MaxUint32 }
 
 func (p idParam) mailing() (mailing.MailingID, error) {
 	if p.n <= 0 || p.n > int64(mailing.MaxMailingID) {

@@ -18,19 +18,27 @@ import (
 
 const problemType = "application/problem+json"
 
-// statuses is the one table from what went wrong to what is answered.
-var statuses = map[mailing.Kind]int{
-	mailing.KindInternal:  http.StatusInternalServerError,
-	mailing.KindInvalid:   http.StatusUnprocessableEntity,
-	mailing.KindMalformed: http.StatusBadRequest,
-	mailing.KindNotFound:  http.StatusNotFound,
-	mailing.KindConflict:  http.StatusConflict,
-	mailing.KindStale:     http.StatusPreconditionFailed,
+// statusOf is the one table from what went wrong to what is answered.
+func statusOf(k mailing.Kind) int {
+	switch k {
+	case mailing.KindInvalid:
+		return http.StatusUnprocessableEntity
+	case mailing.KindMalformed:
+		return http.StatusBadRequest
+	case mailing.KindNotFound:
+		return http.StatusNotFound
+	case mailing.KindConflict:
+		return http.StatusConflict
+	case mailing.KindStale:
+		return http.StatusPreconditionFailed
+	case mailing.KindInternal:
+	}
+	return http.StatusInternalServerError
 }
 
 // Problem is a problem document (RFC 9457). It never repeats what was sent and
 // shows nothing of the inside.
-type Problem struct {
+type Problem struct { //nolint:errname // integrators know the schema by this name
 	Title  string       `json:"title" example:"Unprocessable Entity" doc:"What the status means."`
 	Status int          `json:"status" example:"422" doc:"The HTTP status."`
 	Detail string       `json:"detail,omitempty" example:"the client is not valid" doc:"What is wrong this time."`
@@ -74,7 +82,7 @@ func (s *server) problem(ctx context.Context, operation string, err error) error
 			slog.String("request_id", requestID(ctx)), slog.String("error", err.Error()))
 		return internalProblem()
 	}
-	p := problemOf(statuses[e.Kind], e.Message)
+	p := problemOf(statusOf(e.Kind), e.Message)
 	for _, f := range e.Fields {
 		p.Errors = append(p.Errors, FieldError{f.Location, f.Message})
 	}
@@ -150,6 +158,5 @@ func ownKey(location string) string {
 func writeProblem(w http.ResponseWriter, p *Problem) {
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(p.Status)
-	// The status is out: there is nobody left to tell.
-	_ = json.NewEncoder(w).Encode(p)
+	_ = json.NewEncoder(w).Encode(p) //nolint:errchkjson // the status is out: there is nobody left to tell
 }

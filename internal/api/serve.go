@@ -24,31 +24,35 @@ const RequestIDHeader = "X-Request-Id"
 func (s *server) around(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.Now()
-		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, r.Header.Get(RequestIDHeader)))
-		r = withoutSlash(r)
+		ctx := context.WithValue(r.Context(), requestKey{}, r.Header.Get(RequestIDHeader))
+		r = withoutSlash(ctx, r)
 		out := &recorded{ResponseWriter: w}
 		defer func() {
 			if p := recover(); p != nil {
-				s.Log.LogAttrs(r.Context(), slog.LevelError, "panic", slog.String("panic", fmt.Sprint(p)),
-					slog.String("request_id", requestID(r.Context())), slog.String("stack", string(debug.Stack())))
-				if out.status == 0 {
-					writeProblem(out, internalProblem())
-				}
+				s.panicked(ctx, out, p)
 			}
-			s.logRequest(r, out.status, s.Now().Sub(began))
+			s.logRequest(ctx, r, out.status, s.Now().Sub(began))
 		}()
 		route(mux, out, r)
 	})
 }
 
-// withoutSlash is r with one trailing slash less.
-func withoutSlash(r *http.Request) *http.Request {
+func (s *server) panicked(ctx context.Context, out *recorded, p any) {
+	s.Log.LogAttrs(ctx, slog.LevelError, "panic", slog.String("panic", fmt.Sprint(p)),
+		slog.String("request_id", requestID(ctx)), slog.String("stack", string(debug.Stack())))
+	if out.status == 0 {
+		writeProblem(out, internalProblem())
+	}
+}
+
+// withoutSlash is r under another context and with one trailing slash less.
+func withoutSlash(ctx context.Context, r *http.Request) *http.Request {
+	r = r.WithContext(ctx)
 	u := *r.URL
 	if len(u.Path) < 2 || !strings.HasSuffix(u.Path, "/") || u.RawPath != "" && !strings.HasSuffix(u.RawPath, "/") {
 		return r
 	}
 	u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), strings.TrimSuffix(u.RawPath, "/")
-	r = r.WithContext(r.Context())
 	r.URL = &u
 	return r
 }
@@ -144,7 +148,7 @@ func requestID(ctx context.Context) string {
 // logRequest writes the request's log line. It has nothing in it that a caller
 // could fill with a phone or a text: the route instead of the path, and ids
 // only if they are such.
-func (s *server) logRequest(r *http.Request, status int, took time.Duration) {
+func (s *server) logRequest(ctx context.Context, r *http.Request, status int, took time.Duration) {
 	if status == 0 {
 		status = http.StatusOK
 	}
@@ -153,7 +157,7 @@ func (s *server) logRequest(r *http.Request, status int, took time.Duration) {
 		slog.String("route", r.Pattern),
 		slog.Int("status", status),
 		slog.Float64("ms", float64(took.Microseconds())/1000),
-		slog.String("request_id", requestID(r.Context())),
+		slog.String("request_id", requestID(ctx)),
 	}
 	var id idParam
 	if id.UnmarshalText([]byte(r.PathValue("id"))) == nil {
@@ -164,5 +168,5 @@ func (s *server) logRequest(r *http.Request, status int, took time.Duration) {
 			attrs = append(attrs, slog.Int64("mailing_id", int64(n)))
 		}
 	}
-	s.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs...)
+	s.Log.LogAttrs(ctx, slog.LevelInfo, "request", attrs...)
 }

@@ -44,8 +44,9 @@ func request(t *testing.T, event events.APIGatewayProxyRequest) (seen *http.Requ
 func wantProblem(t *testing.T, resp events.APIGatewayProxyResponse, status int) {
 	t.Helper()
 	var p struct {
-		Title, Detail string
-		Status        int
+		Title  string `json:"title"`
+		Detail string `json:"detail"`
+		Status int    `json:"status"`
 	}
 	if err := json.Unmarshal([]byte(resp.Body), &p); err != nil {
 		t.Fatalf("not a problem document: %v: %s", err, resp.Body)
