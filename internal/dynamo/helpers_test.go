@@ -201,3 +201,17 @@ func inStorageOrder(ids []mailing.ClientID) []mailing.ClientID {
 	})
 	return sorted
 }
+
+// countLooked counts the items that queries look at.
+type countLooked struct {
+	dynamo.API
+	looked int
+}
+
+func (c *countLooked) Query(ctx context.Context, in *dynamodb.QueryInput, opts ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	out, err := c.API.Query(ctx, in, opts...)
+	if err == nil {
+		c.looked += int(out.ScannedCount)
+	}
+	return out, err
+}
