@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 
@@ -34,7 +35,7 @@ type mailingItem struct {
 func encodeMailing(m mailing.Mailing) (item, error) {
 	it := mailingItem{
 		Part: mailingPart(m.ID), Sort: mailingSort(m.ID),
-		Text: m.Text, StartAt: toMillis(m.StartAt), EndAt: toMillis(m.EndAt),
+		Text: m.Text, StartAt: m.StartAt.UnixMilli(), EndAt: m.EndAt.UnixMilli(),
 		OperatorCodes: m.Filter.OperatorCodes, Tags: m.Filter.Tags, OnUncertain: string(m.OnUncertain),
 		Status: string(m.Status), Version: m.Version, Plan: m.Plan,
 		CreatedAt: toMillis(m.CreatedAt), UpdatedAt: toMillis(m.UpdatedAt),
@@ -66,7 +67,7 @@ func decodeMailing(encoded item) (mailing.Mailing, error) {
 	m := mailing.Mailing{
 		ID: id,
 		Draft: mailing.Draft{
-			Text: it.Text, StartAt: fromMillis(it.StartAt), EndAt: fromMillis(it.EndAt),
+			Text: it.Text, StartAt: time.UnixMilli(it.StartAt).UTC(), EndAt: time.UnixMilli(it.EndAt).UTC(),
 			Filter:      mailing.Filter{OperatorCodes: it.OperatorCodes, Tags: it.Tags},
 			OnUncertain: mailing.OnUncertain(it.OnUncertain),
 		},

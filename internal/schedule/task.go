@@ -78,6 +78,10 @@ func (s *Scheduler) begin(ctx context.Context, task mailing.Task) (m mailing.Mai
 	if m, err = s.store.StartMailing(ctx, task.Mailing); err != nil {
 		return m, false, fmt.Errorf("start mailing %d: %w", task.Mailing, err)
 	}
+	if m.Status == mailing.StatusScheduled {
+		// The clock was set back, or the start moved, while we waited.
+		return m, false, s.later(ctx, m, task)
+	}
 	return m, works(m, s.clock.Now()), nil
 }
 

@@ -1,0 +1,279 @@
+//go:build integration
+
+package integration_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// figure prints what a "show" target is run for.
+func figure(t *testing.T, format string, args ...any) {
+	t.Helper()
+	t.Logf("figure: "+format, args...)
+}
+
+// sentOnce demands that each of n messages was accepted exactly once.
+func sentOnce(t *testing.T, lines []handOver, n int) {
+	t.Helper()
+	times := accepted(lines)
+	duplicates := 0
+	for _, k := range times {
+		duplicates += k - 1
+	}
+	if len(times) != n || duplicates != 0 {
+		t.Errorf("the ledger holds %d messages of %d, %d duplicates", len(times), n, duplicates)
+	}
+}
+
+// agrees demands that a mailing's messages, its counts and the ledger say the
+// same.
+func (s *service) agrees(t *testing.T, i info) {
+	t.Helper()
+	by := map[string]int{}
+	took := accepted(s.ledger(t, i.Mailing.ID))
+	for _, m := range s.messages(t, i.Mailing.ID, "") {
+		by[m.Status]++
+		if m.ID != i.Mailing.ID<<32|m.ClientID || m.MailingID != i.Mailing.ID {
+			t.Errorf("message %d is of mailing %d and client %d", m.ID, m.MailingID, m.ClientID)
+		}
+		if k := took[m.ID]; m.Status == "sent" && k == 0 || k > 1+m.UncertainAttempts {
+			t.Errorf("message %d is %s with %d uncertain attempts; the ledger has it %d times", m.ID, m.Status, m.UncertainAttempts, k)
+		}
+		if sent := m.SentAt != nil; sent != (m.Status == "sent") {
+			t.Errorf("message %d is %s, sent at %v", m.ID, m.Status, m.SentAt)
+		}
+	}
+	c := i.Counts
+	want := map[string]int{
+		"queued": c.Queued, "retrying": c.Retrying, "deferred": c.Deferred, "sent": c.Sent, "failed": c.Failed,
+		"expired": c.Expired, "cancelled": c.Cancelled, "skipped": c.Skipped, "uncertain": c.Uncertain,
+	}
+	for status, n := range want {
+		if by[status] != n {
+			t.Errorf("mailing %d: %d messages are %s, the count is %d", i.Mailing.ID, by[status], status, n)
+		}
+	}
+}
+
+// overall is the answer of fullinfo as far as tests look at it.
+type overall struct {
+	Mailings []struct {
+		mailing
+		Counts counts `json:"counts"`
+	} `json:"mailings"`
+	Totals           counts         `json:"totals"`
+	MailingsByStatus map[string]int `json:"mailings_by_status"`
+	NextCursor       string         `json:"next_cursor"`
+}
+
+func testImmediate(t *testing.T, s *service) {
+	s.clients(t, "1000", 500, func(i int, c *client) {
+		c.Tag = "sample"
+		c.Timezone = []string{"Europe/Kaliningrad", "Europe/Moscow", "Asia/Yekaterinburg", "Asia/Vladivostok"}[i%4]
+	})
+	var before overall
+	s.call(t, http.MethodGet, "/api/mailings/fullinfo", nil, http.StatusOK, &before)
+	m := now("hello", filter{Tags: []string{"sample"}})
+	posted := time.Now()
+	took := s.callTook(t, http.MethodPost, "/api/mailings", m, http.StatusCreated, &m)
+	i := s.completed(t, m.ID, time.Minute)
+	lines := s.ledger(t, m.ID)
+	sentOnce(t, lines, 500)
+	if want := (counts{Total: 500, Sent: 500}); i.Counts != want {
+		t.Errorf("counts %+v", i.Counts)
+	}
+	s.agrees(t, i)
+	var full overall
+	s.call(t, http.MethodGet, "/api/mailings/fullinfo", nil, http.StatusOK, &full)
+	if got := full.Totals.Sent - before.Totals.Sent; got != 500 || full.Mailings[0].Counts != i.Counts {
+		t.Errorf("fullinfo: %d sent more, the newest mailing has %+v", got, full.Mailings[0].Counts)
+	}
+	figure(t, "%d of 500 messages in the ledger, %d duplicates; info %+v; fullinfo totals grew by %d sent",
+		len(accepted(lines)), len(lines)-len(accepted(lines)), i.Counts, full.Totals.Sent-before.Totals.Sent)
+	figure(t, "POST took %d ms; first hand-over %d ms after it was sent off", took.Milliseconds(), lines[0].Arrival.Sub(posted).Milliseconds())
+}
+
+func testFirstHandOver(t *testing.T, s *service) {
+	s.clients(t, "1900", 20, func(_ int, c *client) { c.Tag = "first" })
+	for round := range 5 {
+		// Let the pollers of an idle stack go to their longest interval.
+		quiet(t, 5*time.Second)
+		m := now("first", filter{Tags: []string{"first"}})
+		posted := time.Now()
+		took := s.callTook(t, http.MethodPost, "/api/mailings", m, http.StatusCreated, &m)
+		s.completed(t, m.ID, time.Minute)
+		lines := s.ledger(t, m.ID)
+		sentOnce(t, lines, 20)
+		figure(t, "round %d: POST took %d ms, first hand-over after %d ms", round+1, took.Milliseconds(), lines[0].Arrival.Sub(posted).Milliseconds())
+	}
+}
+
+func testFilters(t *testing.T, s *service) {
+	codes := []string{"901", "902"}
+	tags := []string{"gold", "iron"}
+	s.clients(t, "1100", 40, func(i int, c *client) {
+		c.OperatorCode, c.Tag = codes[i%2], "filters-"+tags[i/2%2]
+	})
+	tests := []struct {
+		name string
+		f    filter
+		want int
+	}{
+		{"by code", filter{OperatorCodes: []string{"901"}}, 20},
+		{"by several codes", filter{OperatorCodes: []string{"901", "902", "999"}}, 40},
+		{"by tag", filter{Tags: []string{"filters-gold"}}, 20},
+		{"by code and tag", filter{OperatorCodes: []string{"902"}, Tags: []string{"filters-iron", "none"}}, 10},
+		{"by what nobody has", filter{Tags: []string{"filters-lead"}}, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			m := s.create(t, now("filter", test.f))
+			i := s.completed(t, m.ID, time.Minute)
+			if i.Counts.Total != test.want || i.Counts.Sent != test.want {
+				t.Errorf("counts %+v, want %d sent", i.Counts, test.want)
+			}
+			sentOnce(t, s.ledger(t, m.ID), test.want)
+		})
+	}
+	t.Run("by nothing: everyone", func(t *testing.T) {
+		t.Parallel()
+		m := s.create(t, now("everyone", filter{}))
+		i := s.completed(t, m.ID, 2*time.Minute)
+		if i.Counts.Total < 40 || i.Counts.Sent != i.Counts.Total {
+			t.Errorf("counts %+v", i.Counts)
+		}
+		sentOnce(t, s.ledger(t, m.ID), i.Counts.Total)
+	})
+}
+
+func testFutureStart(t *testing.T, s *service) {
+	s.clients(t, "1200", 100, func(_ int, c *client) { c.Tag = "future" })
+	m := now("future", filter{Tags: []string{"future"}})
+	m.StartAt = time.Now().Add(20 * time.Second).Truncate(time.Millisecond)
+	m = s.create(t, m)
+	if i := s.info(t, m.ID); m.Status != "scheduled" || i.Progress != nil || i.Counts.Total != 0 {
+		t.Errorf("before its start: %s, %+v", m.Status, i)
+	}
+	s.completed(t, m.ID, time.Minute)
+	lines := s.ledger(t, m.ID)
+	sentOnce(t, lines, 100)
+	after := lines[0].Arrival.Sub(m.StartAt)
+	if after < 0 {
+		t.Errorf("the first hand-over was %s before the start", -after)
+	}
+	figure(t, "first hand-over %d ms after a start 20 s ahead (never before, at most 3,000 ms)", after.Milliseconds())
+}
+
+func testThroughput(t *testing.T, s *service) {
+	s.clients(t, "1300", 5000, func(_ int, c *client) { c.Tag = "many" })
+	s.behave(t, behaviour{LatencyMS: 200})
+	m := s.create(t, now("many", filter{Tags: []string{"many"}}))
+	i := s.completed(t, m.ID, 3*time.Minute)
+	lines := s.ledger(t, m.ID)
+	sentOnce(t, lines, 5000)
+	if want := (counts{Total: 5000, Sent: 5000}); i.Counts != want {
+		t.Errorf("counts %+v", i.Counts)
+	}
+	figure(t, "%d of 5000 delivered in %.2f s from the first to the last line of the ledger: %.0f messages a second at 200 ms",
+		len(accepted(lines)), span(lines).Seconds(), 5000/span(lines).Seconds())
+}
+
+func testEndWhileRunning(t *testing.T, s *service) {
+	s.behave(t, behaviour{LatencyMS: 400})
+	m := now("end", filter{Tags: []string{"many"}}) // the clients of the throughput test
+	m.EndAt = time.Now().Add(5 * time.Second).Truncate(time.Millisecond)
+	m = s.create(t, m)
+	i := s.completed(t, m.ID, 3*time.Minute)
+	lines := s.ledger(t, m.ID)
+	last := time.Time{}
+	for _, l := range lines {
+		if l.Arrival.After(last) {
+			last = l.Arrival
+		}
+	}
+	if !last.Before(m.EndAt) {
+		t.Errorf("a hand-over arrived %s after the end", last.Sub(m.EndAt))
+	}
+	c := i.Counts
+	if c.Sent+c.Expired+c.Uncertain != c.Total || c.Total != 5000 {
+		t.Errorf("counts %+v", c)
+	}
+	if c.Sent == 0 || c.Expired == 0 {
+		t.Errorf("the end did not come while it was running: %+v", c)
+	}
+	s.agrees(t, i)
+	figure(t, "last arrival %d ms before the end; %d sent + %d expired + %d uncertain = %d", m.EndAt.Sub(last).Milliseconds(), c.Sent, c.Expired, c.Uncertain, c.Total)
+}
+
+func testRejected(t *testing.T, s *service) {
+	made := s.clients(t, "1400", 45, func(_ int, c *client) { c.Tag = "reject" })
+	s.behave(t, behaviour{RejectPhones: []string{made[7].Phone}})
+	m := s.create(t, now("reject", filter{Tags: []string{"reject"}}))
+	i := s.completed(t, m.ID, time.Minute)
+	if want := (counts{Total: 45, Sent: 44, Failed: 1}); i.Counts != want {
+		t.Errorf("counts %+v", i.Counts)
+	}
+	var got message
+	id := m.ID<<32 | made[7].ID
+	s.call(t, http.MethodGet, fmt.Sprintf("/api/messages/%d", id), nil, http.StatusOK, &got)
+	if got.Status != "failed" || got.Attempts != 1 || got.LastError != "http_400" {
+		t.Errorf("the message: %+v", got)
+	}
+	letters := deadLetters(t)
+	n := 0
+	for _, l := range letters {
+		if l.Message == id {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d dead letters of it: %+v", n, letters)
+	}
+	for _, other := range s.messages(t, m.ID, "&status=sent") {
+		if other.Attempts != 1 {
+			t.Errorf("another message: %+v", other)
+		}
+	}
+	s.agrees(t, i)
+	figure(t, "status %s, %d attempt, last error %s, %d dead letter; the other 44 of its mailing sent, one attempt each", got.Status, got.Attempts, got.LastError, n)
+}
+
+func testOutage(t *testing.T, s *service) {
+	s.clients(t, "1500", 2000, func(_ int, c *client) { c.Tag = "outage" })
+	s.behave(t, behaviour{LatencyMS: 400})
+	m := s.create(t, now("outage", filter{Tags: []string{"outage"}}))
+	s.until(t, m.ID, time.Minute, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
+	s.setBehaviour(t, behaviour{Down: true})
+	var (
+		mu    sync.Mutex
+		times []time.Duration
+	)
+	down := time.Now()
+	for time.Since(down) < outage {
+		got, err := s.ask(t.Context(), http.MethodGet, fmt.Sprintf("%s/api/mailings/%d/info?limit=10", s.base, m.ID), nil)
+		if err != nil || got.status != http.StatusOK {
+			t.Fatalf("the API while the sending API is down: status %d, %v", got.status, err)
+		}
+		mu.Lock()
+		times = append(times, got.took)
+		mu.Unlock()
+		quiet(t, 100*time.Millisecond)
+	}
+	during := s.info(t, m.ID)
+	s.setBehaviour(t, behaviour{})
+	back := time.Now()
+	i := s.completed(t, m.ID, 6*time.Minute)
+	if want := (counts{Total: 2000, Sent: 2000}); i.Counts != want {
+		t.Errorf("counts %+v", i.Counts)
+	}
+	sentOnce(t, s.ledger(t, m.ID), 2000)
+	slices.Sort(times)
+	figure(t, "down for %.0f s with %d of 2000 sent; all delivered %.0f s after it was back; the API's p95 meanwhile %d ms (%d requests)",
+		outage.Seconds(), during.Counts.Sent, time.Since(back).Seconds(), times[len(times)*95/100].Milliseconds(), len(times))
+}

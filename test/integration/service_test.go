@@ -1,0 +1,240 @@
+//go:build integration
+
+package integration_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// service is Postrider and the stand-in of the sending API as a person sees
+// them: addresses that answer HTTP.
+type service struct {
+	base    string
+	standIn string
+	http    *http.Client
+}
+
+func newService(base, standIn string) *service {
+	return &service{base: base, standIn: standIn, http: &http.Client{
+		Timeout:   20 * time.Second,
+		Transport: &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: 32},
+	}}
+}
+
+// answer is what one request got.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	took   time.Duration
+}
+
+// ask sends one request. body is sent as it is if it is a string, else as JSON.
+func (s *service) ask(ctx context.Context, method, url string, body any) (answer, error) {
+	var reader io.Reader
+	switch b := body.(type) {
+	case nil:
+	case string:
+		reader = strings.NewReader(b)
+	default:
+		encoded, err := json.Marshal(b)
+		if err != nil {
+			return answer{}, err
+		}
+		reader = bytes.NewReader(encoded)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, url, reader)
+	if err != nil {
+		return answer{}, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	begun := time.Now()
+	resp, err := s.http.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	return answer{resp.StatusCode, resp.Header, got, time.Since(begun)}, err
+}
+
+// call asks the API and demands a status; into, if it is not nil, receives the
+// body.
+func (s *service) call(t *testing.T, method, path string, body any, want int, into any) answer {
+	t.Helper()
+	got, err := s.ask(t.Context(), method, s.base+path, body)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	if got.status != want {
+		t.Fatalf("%s %s: status %d, want %d: %s", method, path, got.status, want, got.body)
+	}
+	if into != nil {
+		if err := json.Unmarshal(got.body, into); err != nil {
+			t.Fatalf("%s %s: %v in %s", method, path, err, got.body)
+		}
+	}
+	return got
+}
+
+type client struct {
+	ID           int64  `json:"id,omitempty"`
+	Phone        string `json:"phone"`
+	OperatorCode string `json:"operator_code,omitempty"`
+	Tag          string `json:"tag,omitempty"`
+	Timezone     string `json:"timezone"`
+}
+
+type filter struct {
+	OperatorCodes []string `json:"operator_codes,omitempty"`
+	Tags          []string `json:"tags,omitempty"`
+}
+
+type window struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+type mailing struct {
+	ID      int64     `json:"id,omitempty"`
+	Text    string    `json:"text"`
+	StartAt time.Time `json:"start_at"`
+	EndAt   time.Time `json:"end_at"`
+	Filter  filter    `json:"filter"`
+	Window  *window   `json:"window,omitempty"`
+	Status  string    `json:"status,omitempty"`
+	Version int64     `json:"version,omitempty"`
+}
+
+type counts struct {
+	Total     int `json:"total"`
+	Queued    int `json:"queued"`
+	Retrying  int `json:"retrying"`
+	Deferred  int `json:"deferred"`
+	Sent      int `json:"sent"`
+	Failed    int `json:"failed"`
+	Expired   int `json:"expired"`
+	Cancelled int `json:"cancelled"`
+	Skipped   int `json:"skipped"`
+	Uncertain int `json:"uncertain"`
+}
+
+func (c counts) pending() int { return c.Queued + c.Retrying + c.Deferred }
+
+func (c counts) sum() int {
+	return c.pending() + c.Sent + c.Failed + c.Expired + c.Cancelled + c.Skipped + c.Uncertain
+}
+
+type message struct {
+	ID                int64      `json:"id"`
+	MailingID         int64      `json:"mailing_id"`
+	ClientID          int64      `json:"client_id"`
+	Phone             string     `json:"phone"`
+	Status            string     `json:"status"`
+	Attempts          int        `json:"attempts"`
+	UncertainAttempts int        `json:"uncertain_attempts"`
+	LastError         string     `json:"last_error"`
+	SentAt            *time.Time `json:"sent_at"`
+}
+
+type info struct {
+	Mailing    mailing   `json:"mailing"`
+	Counts     counts    `json:"counts"`
+	Expanded   bool      `json:"expanded"`
+	Progress   *float64  `json:"progress"`
+	Rate       float64   `json:"rate"`
+	Messages   []message `json:"messages"`
+	NextCursor string    `json:"next_cursor"`
+}
+
+// now is the body of a mailing that starts at once and ends in an hour.
+func now(text string, f filter) mailing {
+	return mailing{Text: text, StartAt: time.Now().Add(-time.Second), EndAt: time.Now().Add(time.Hour), Filter: f}
+}
+
+func (s *service) create(t *testing.T, m mailing) mailing {
+	t.Helper()
+	s.call(t, http.MethodPost, "/api/mailings", m, http.StatusCreated, &m)
+	return m
+}
+
+func (s *service) info(t *testing.T, id int64) info {
+	t.Helper()
+	var i info
+	s.call(t, http.MethodGet, fmt.Sprintf("/api/mailings/%d/info?limit=0", id), nil, http.StatusOK, &i)
+	if i.Counts.sum() != i.Counts.Total {
+		t.Errorf("mailing %d: the counts do not add up: %+v", id, i.Counts)
+	}
+	return i
+}
+
+// until asks for a mailing's statistics until done says so, within limit.
+func (s *service) until(t *testing.T, id int64, limit time.Duration, what string, done func(info) bool) info {
+	t.Helper()
+	var last info
+	poll(t, limit, fmt.Sprintf("mailing %d: %s", id, what), func() (bool, string) {
+		last = s.info(t, id)
+		return done(last), fmt.Sprintf("%s, expanded %t, %+v", last.Mailing.Status, last.Expanded, last.Counts)
+	})
+	return last
+}
+
+// completed waits until all messages of a mailing are accounted for.
+func (s *service) completed(t *testing.T, id int64, limit time.Duration) info {
+	t.Helper()
+	return s.until(t, id, limit, "completed", func(i info) bool { return i.Mailing.Status == "completed" })
+}
+
+// messages are all messages of a mailing, over all pages.
+func (s *service) messages(t *testing.T, id int64, query string) []message {
+	t.Helper()
+	var all []message
+	for cursor := ""; ; {
+		var page struct {
+			Items      []message `json:"items"`
+			NextCursor string    `json:"next_cursor"`
+		}
+		path := fmt.Sprintf("/api/messages?mailing_id=%d&limit=100%s", id, query)
+		if cursor != "" {
+			path += "&cursor=" + cursor
+		}
+		s.call(t, http.MethodGet, path, nil, http.StatusOK, &page)
+		all = append(all, page.Items...)
+		if cursor = page.NextCursor; cursor == "" {
+			return all
+		}
+	}
+}
+
+// poll asks until ok, and fails with what was seen last when limit has passed.
+// It is how a test waits for a process that it can only look at.
+func poll(t *testing.T, limit time.Duration, what string, ask func() (ok bool, seen string)) {
+	t.Helper()
+	timeout := time.NewTimer(limit)
+	defer timeout.Stop()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ok, seen := ask()
+		if ok {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-timeout.C:
+			t.Fatalf("%s: not within %s; last seen: %s", what, limit, seen)
+		case <-t.Context().Done():
+			t.Fatalf("%s: the test ended; last seen: %s", what, seen)
+		}
+	}
+}

@@ -1,0 +1,138 @@
+//go:build integration
+
+package integration_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// handOver is a line of the stand-in's ledger.
+type handOver struct {
+	ID      int64     `json:"id"`
+	Phone   any       `json:"phone"`
+	Arrival time.Time `json:"arrival"`
+	Answer  string    `json:"answer"`
+}
+
+type behaviour struct {
+	LatencyMS     int      `json:"latency_ms,omitempty"`
+	ErrorShare    float64  `json:"error_share,omitempty"`
+	ThrottleShare float64  `json:"throttle_share,omitempty"`
+	RetryAfter    string   `json:"retry_after,omitempty"`
+	HangShare     float64  `json:"hang_share,omitempty"`
+	HangMS        int      `json:"hang_ms,omitempty"`
+	ResetShare    float64  `json:"reset_share,omitempty"`
+	GarbageShare  float64  `json:"garbage_share,omitempty"`
+	RejectPhones  []string `json:"reject_phones,omitempty"`
+	Down          bool     `json:"down,omitempty"`
+}
+
+// behave sets how the stand-in behaves until the test ends.
+func (s *service) behave(t *testing.T, b behaviour) {
+	t.Helper()
+	s.setBehaviour(t, b)
+	t.Cleanup(func() { s.setBehaviour(t, behaviour{}) })
+}
+
+func (s *service) setBehaviour(t *testing.T, b behaviour) {
+	t.Helper()
+	req, err := json.Marshal(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequest(http.MethodPut, s.standIn+"/behaviour", bytes.NewReader(req))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := s.http.Do(r)
+	if err != nil {
+		t.Fatalf("set the stand-in's behaviour: %v", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		t.Fatalf("set the stand-in's behaviour: status %d", resp.StatusCode)
+	}
+}
+
+// ledger are the hand-overs of one mailing, in the order of their arrival.
+func (s *service) ledger(t *testing.T, mailingID int64) []handOver {
+	t.Helper()
+	got, err := s.ask(t.Context(), http.MethodGet, s.standIn+"/ledger", nil)
+	if err != nil || got.status != http.StatusOK {
+		t.Fatalf("read the ledger: status %d, %v", got.status, err)
+	}
+	var lines []handOver
+	decoder := json.NewDecoder(bytes.NewReader(got.body))
+	for decoder.More() {
+		var line handOver
+		if err := decoder.Decode(&line); err != nil {
+			t.Fatalf("read the ledger: %v", err)
+		}
+		if line.ID>>32 == mailingID {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// accepted are the hand-overs that the stand-in took, by message.
+func accepted(lines []handOver) map[int64]int {
+	times := map[int64]int{}
+	for _, l := range lines {
+		if l.Answer != "refused" && isAccepted(l.Answer) {
+			times[l.ID]++
+		}
+	}
+	return times
+}
+
+// span is the time from the first to the last hand-over.
+func span(lines []handOver) time.Duration {
+	if len(lines) == 0 {
+		return 0
+	}
+	first, last := lines[0].Arrival, lines[0].Arrival
+	for _, l := range lines {
+		if l.Arrival.Before(first) {
+			first = l.Arrival
+		}
+		if l.Arrival.After(last) {
+			last = l.Arrival
+		}
+	}
+	return last.Sub(first)
+}
+
+// clients creates n clients with phones from 7{prefix}0000001 on (prefix: five
+// digits that no other test uses), each shaped by change.
+func (s *service) clients(t *testing.T, prefix string, n int, change func(i int, c *client)) []client {
+	t.Helper()
+	made := make([]client, n)
+	group := limited(t, 16)
+	for i := range made {
+		c := client{Phone: fmt.Sprintf("7%s%05d", prefix, i+1), Timezone: "Europe/Moscow"}
+		if change != nil {
+			change(i, &c)
+		}
+		group.Go(func() error {
+			got, err := s.ask(t.Context(), http.MethodPost, s.base+"/api/clients", c)
+			if err != nil {
+				return err
+			}
+			if got.status != http.StatusCreated {
+				return fmt.Errorf("create a client: status %d: %s", got.status, got.body)
+			}
+			return json.Unmarshal(got.body, &made[i])
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
