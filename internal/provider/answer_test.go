@@ -1,4 +1,4 @@
-package provider
+package provider_test
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"postrider/internal/mailing"
+	"postrider/internal/provider"
 )
 
 func TestAnAnswersStatusDecides(t *testing.T) {
@@ -39,7 +40,7 @@ func TestAnAnswersStatusDecides(t *testing.T) {
 }
 
 func TestOnly200WithCodeZeroIsSent(t *testing.T) {
-	big := strings.Repeat(" ", maxAnswer)
+	big := strings.Repeat(" ", provider.MaxAnswer)
 	for _, tt := range []struct {
 		name, body string
 		code       string // empty: sent
@@ -82,7 +83,7 @@ func TestOnly200WithCodeZeroIsSent(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.Write([]byte(tt.body))
+				write(w, tt.body)
 			}))
 			defer s.Close()
 			kind := mailing.OutcomeAmbiguous

@@ -22,6 +22,7 @@ var errWritten = errors.New("provider: a part of the request may have been writt
 type attempt struct {
 	dialing atomic.Bool // a connection is, or was, being made for it
 	got     atomic.Bool // it had a connection
+	begun   atomic.Bool // net/http has begun to put it into its buffer
 	wrote   atomic.Bool // a byte of it was, or may have been, written
 	heard   atomic.Bool // bytes came after that
 	early   atomic.Bool // its answer began before that
@@ -33,6 +34,8 @@ func (a *attempt) trace() *httptrace.ClientTrace {
 		DNSStart:     func(httptrace.DNSStartInfo) { a.dialing.Store(true) },
 		ConnectStart: func(string, string) { a.dialing.Store(true) },
 		GotConn:      func(info httptrace.GotConnInfo) { a.use(info.Conn) },
+		// The first header is in the buffer, and no buffer was full so far.
+		WroteHeaderField: func(string, []string) { a.begun.Store(true) },
 		// An answer that lay in the buffer before the request went out is the
 		// tail of an earlier one. Taken for this one's, it would make a message
 		// "sent" that nobody has read.

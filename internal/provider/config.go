@@ -14,6 +14,7 @@ import (
 const (
 	maxTimeout  = 15 * time.Minute // a Lambda lives no longer
 	maxConns    = 10_000
+	maxURLLen   = 2 << 10 // and so the request line fits into the write buffer
 	maxTokenLen = 8 << 10 // what servers commonly take as one header line
 )
 
@@ -56,6 +57,8 @@ func (c Config) parse() (*url.URL, error) {
 	switch {
 	case c.BaseURL == "":
 		problem("the base URL is missing: set it to the sending API's address, such as https://host/v1")
+	case len(c.BaseURL) > maxURLLen:
+		problem(fmt.Sprintf("the base URL has %d bytes, more than %d: is it the URL?", len(c.BaseURL), maxURLLen))
 	case err != nil:
 		problem("the base URL cannot be parsed: it should look like https://host/v1")
 	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.Opaque != "":

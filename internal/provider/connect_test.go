@@ -1,8 +1,9 @@
-package provider
+package provider_test
 
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"postrider/internal/mailing"
+	"postrider/internal/provider"
 )
 
 func TestWithoutAConnectionNothingWasHandedOver(t *testing.T) {
@@ -20,11 +22,11 @@ func TestWithoutAConnectionNothingWasHandedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	closed := nobody.Addr().String()
-	nobody.Close()
+	shut(nobody)
 
 	silent := listen(t, hold)
 	plain := listen(t, func(c *net.TCPConn) { write(c, "HTTP/1.1 400 Bad Request\r\n\r\n"); hold(c) })
-	ending := listen(t, func(c *net.TCPConn) { c.Read(make([]byte, 1)); reset(c) })
+	ending := listen(t, func(c *net.TCPConn) { _, _ = c.Read(make([]byte, 1)); reset(c) })
 	stranger := httptest.NewTLSServer(http.NotFoundHandler())
 	stranger.Config.ErrorLog = quiet
 	defer stranger.Close()
@@ -46,8 +48,8 @@ func TestWithoutAConnectionNothingWasHandedOver(t *testing.T) {
 }
 
 // dialing replaces how connections are made.
-func dialing(c *Client, dial func(context.Context) (net.Conn, error)) {
-	c.transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }
+func dialing(c *provider.Client, dial func(context.Context) (net.Conn, error)) {
+	c.SetDial(func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) })
 }
 
 func TestAHostThatDropsPacketsIsAConnectTimeout(t *testing.T) {
@@ -73,7 +75,7 @@ func TestAHostThatDropsPacketsIsAConnectTimeout(t *testing.T) {
 func TestOtherFailuresToConnectAreUnreachable(t *testing.T) {
 	c := client(t, "http://127.0.0.1:1")
 	dialing(c, func(context.Context) (net.Conn, error) {
-		return nil, &net.OpError{Op: "dial", Err: errWritten}
+		return nil, &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}
 	})
 	want(t, send(c), mailing.OutcomeRetry, "unreachable")
 }
@@ -107,7 +109,7 @@ func TestACallThatWaitsForAFreeConnectionIsNotTried(t *testing.T) {
 		write(c, head200+accepted)
 		return true
 	})
-	c := client(t, s.URL, func(cfg *Config) { cfg.MaxConns = 1 })
+	c := client(t, s.URL, func(cfg *provider.Config) { cfg.MaxConns = 1 })
 	first := make(chan mailing.Outcome)
 	go func() { first <- send(c) }()
 	<-started
@@ -116,7 +118,7 @@ func TestACallThatWaitsForAFreeConnectionIsNotTried(t *testing.T) {
 	defer cancel()
 	want(t, c.Send(soon, handover), mailing.OutcomeNotTried, "not_tried")
 
-	c.timeout = 20 * time.Millisecond
+	c.SetTimeout(20 * time.Millisecond)
 	want(t, send(c), mailing.OutcomeNotTried, "no_connection")
 
 	close(release)
@@ -127,19 +129,24 @@ func TestACallThatWaitsForAFreeConnectionIsNotTried(t *testing.T) {
 }
 
 // overTLS starts a server that offers HTTP/2, and a client that trusts it.
-func overTLS(t *testing.T, handle http.HandlerFunc) *Client {
+func overTLS(t *testing.T, version uint16, handle http.HandlerFunc) *provider.Client {
+	t.Helper()
 	s := httptest.NewUnstartedServer(handle)
+	s.TLS = &tls.Config{MinVersion: version, MaxVersion: version}
 	s.EnableHTTP2 = true
+	s.Config.ErrorLog = quiet
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	c := client(t, s.URL)
-	c.transport.TLSClientConfig.RootCAs = s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	c.SetRoots(roots)
 	return c
 }
 
 func TestHTTPSIsSpokenAsHTTP1(t *testing.T) {
 	var proto string
-	c := overTLS(t, func(w http.ResponseWriter, r *http.Request) {
+	c := overTLS(t, tls.VersionTLS13, func(w http.ResponseWriter, r *http.Request) {
 		proto = r.Proto
 		write200(w)
 	})
@@ -148,14 +155,11 @@ func TestHTTPSIsSpokenAsHTTP1(t *testing.T) {
 	if proto != "HTTP/1.1" {
 		t.Errorf("the server saw %s", proto)
 	}
-	if v := c.transport.TLSClientConfig.MinVersion; v < tls.VersionTLS12 {
-		t.Errorf("TLS version %x is allowed", v)
-	}
 }
 
 func TestARequestThatIsCutWithTLSIsAmbiguousAndNotRepeated(t *testing.T) {
 	var requests atomic.Int32
-	c := overTLS(t, func(w http.ResponseWriter, _ *http.Request) {
+	c := overTLS(t, tls.VersionTLS13, func(w http.ResponseWriter, _ *http.Request) {
 		if requests.Add(1) > 1 {
 			panic(http.ErrAbortHandler)
 		}
@@ -168,9 +172,35 @@ func TestARequestThatIsCutWithTLSIsAmbiguousAndNotRepeated(t *testing.T) {
 	}
 }
 
+// mute is a connection that takes no TLS record of application data.
+type mute struct{ net.Conn }
+
+func (m mute) Write(p []byte) (int, error) {
+	if len(p) > 0 && p[0] == 23 { // RFC 5246, section 6.2.1
+		_ = m.Close()
+		return 0, errBroken
+	}
+	return m.Conn.Write(p)
+}
+
+func TestARequestThatTLSCouldNotWriteIsWorthARetry(t *testing.T) {
+	// 1.2 is the last version that tells on the wire which records are data.
+	c := overTLS(t, tls.VersionTLS12, func(http.ResponseWriter, *http.Request) { t.Error("a request arrived") })
+	c.SetDial(func(ctx context.Context, network, address string) (net.Conn, error) {
+		plain, err := new(net.Dialer).DialContext(ctx, network, address)
+		return mute{plain}, err
+	})
+	want(t, send(c), mailing.OutcomeRetry, "closed")
+}
+
+func TestOldTLSIsNotSpoken(t *testing.T) {
+	c := overTLS(t, tls.VersionTLS11, func(http.ResponseWriter, *http.Request) { t.Error("a request arrived") })
+	want(t, send(c), mailing.OutcomeRetry, "tls")
+}
+
 func TestNoProxyIsUsed(t *testing.T) {
 	// net/http reads the environment once, so what counts is that it is not asked.
-	if client(t, "https://host.invalid").transport.Proxy != nil {
+	if client(t, "https://host.invalid").Proxied() {
 		t.Error("there is a proxy")
 	}
 }

@@ -1,4 +1,4 @@
-package provider
+package provider_test
 
 import (
 	"context"
@@ -137,9 +137,9 @@ func TestAfterTheRequestTimeRunsOut(t *testing.T) {
 
 // drop spaces drops out: it waits for the client's end, but not for long.
 func drop(c net.Conn, d time.Duration) {
-	c.SetReadDeadline(time.Now().Add(d))
-	c.Read(make([]byte, 1))
-	c.SetReadDeadline(time.Time{})
+	_ = c.SetReadDeadline(time.Now().Add(d))
+	_, _ = c.Read(make([]byte, 1))
+	_ = c.SetReadDeadline(time.Time{})
 }
 
 func TestTheCallersDeadlineIsKeptIfItIsSooner(t *testing.T) {

@@ -1,4 +1,4 @@
-package provider
+package provider_test
 
 import (
 	"bufio"
@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"postrider/internal/mailing"
+	"postrider/internal/provider"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -24,13 +25,13 @@ const accepted = `{"code":0,"message":"OK"}`
 
 // client makes a client of the server at base. The timeout is far away: a test
 // that depends on it sets its own.
-func client(t *testing.T, base string, change ...func(*Config)) *Client {
+func client(t *testing.T, base string, change ...func(*provider.Config)) *provider.Client {
 	t.Helper()
-	cfg := Config{BaseURL: base, Token: "secret-token", Timeout: 20 * time.Second, MaxConns: 4}
+	cfg := provider.Config{BaseURL: base, Token: "secret-token", Timeout: 20 * time.Second, MaxConns: 4}
 	for _, f := range change {
 		f(&cfg)
 	}
-	c, err := New(cfg)
+	c, err := provider.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +39,9 @@ func client(t *testing.T, base string, change ...func(*Config)) *Client {
 	return c
 }
 
-func timeout(d time.Duration) func(*Config) { return func(c *Config) { c.Timeout = d } }
+func timeout(d time.Duration) func(*provider.Config) {
+	return func(c *provider.Config) { c.Timeout = d }
+}
 
 // raw is a server that reads requests properly and does with the connection
 // whatever the test says.
@@ -74,7 +77,7 @@ func serveRaw(t *testing.T, act func(c *net.TCPConn, n int32) bool) *raw {
 // listen accepts connections until the test ends, and closes each after serve.
 func listen(t *testing.T, serve func(*net.TCPConn)) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +88,7 @@ func listen(t *testing.T, serve func(*net.TCPConn)) string {
 	)
 	wg.Go(func() {
 		for {
-			c, err := l.Accept()
+			c, err := l.AcceptTCP()
 			if err != nil {
 				return
 			}
@@ -93,8 +96,8 @@ func listen(t *testing.T, serve func(*net.TCPConn)) string {
 			open[c] = true
 			mu.Unlock()
 			wg.Go(func() {
-				serve(c.(*net.TCPConn))
-				c.Close()
+				serve(c)
+				shut(c)
 				mu.Lock()
 				delete(open, c)
 				mu.Unlock()
@@ -102,10 +105,10 @@ func listen(t *testing.T, serve func(*net.TCPConn)) string {
 		}
 	})
 	t.Cleanup(func() {
-		l.Close()
+		shut(l)
 		mu.Lock()
 		for c := range open {
-			c.Close()
+			shut(c)
 		}
 		mu.Unlock()
 		wg.Wait()
@@ -114,19 +117,30 @@ func listen(t *testing.T, serve func(*net.TCPConn)) string {
 }
 
 // reset makes the connection's end a reset.
-func reset(c *net.TCPConn) { c.SetLinger(0) }
+func reset(c *net.TCPConn) { _ = c.SetLinger(0) }
 
 // hold waits until the client has gone.
-func hold(c *net.TCPConn) { io.Copy(io.Discard, c) }
+func hold(c *net.TCPConn) { _, _ = io.Copy(io.Discard, c) }
 
-func write(c net.Conn, text string) { io.WriteString(c, text) }
+func write(c io.Writer, text string) { _, _ = io.WriteString(c, text) }
+
+// shut closes what may be closed already.
+func shut(c io.Closer) { _ = c.Close() }
+
+// What Send may say.
+func verdict(kind mailing.OutcomeKind, code string) mailing.Outcome {
+	return mailing.Outcome{Kind: kind, Code: code}
+}
+func retry(code string) mailing.Outcome     { return verdict(mailing.OutcomeRetry, code) }
+func ambiguous(code string) mailing.Outcome { return verdict(mailing.OutcomeAmbiguous, code) }
+func rejected(code string) mailing.Outcome  { return verdict(mailing.OutcomeRejected, code) }
 
 // want compares kind and code, and asks that nothing else is said.
 func want(t *testing.T, got mailing.Outcome, kind mailing.OutcomeKind, code string) {
 	t.Helper()
-	if (got != mailing.Outcome{Kind: kind, Code: code}) {
+	if got != verdict(kind, code) {
 		t.Errorf("got %+v, want kind %d, code %q", got, kind, code)
 	}
 }
 
-func send(c *Client) mailing.Outcome { return c.Send(context.Background(), handover) }
+func send(c *provider.Client) mailing.Outcome { return c.Send(context.Background(), handover) }

@@ -1,17 +1,15 @@
-package provider
+package provider_test
 
 import (
 	"context"
-	"errors"
-	"io"
-	"log"
 	"net"
-	"os"
+	"net/http/httptrace"
 	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"postrider/internal/mailing"
+	"postrider/internal/provider"
 )
 
 // net/http repeats requests by itself if it thinks that it may. These are all
@@ -19,6 +17,7 @@ import (
 
 // serveOnce answers a connection's first request, and ends its second.
 func serveOnce(t *testing.T, end func(*net.TCPConn)) *raw {
+	t.Helper()
 	return serveRaw(t, func(c *net.TCPConn, n int32) bool {
 		if n == 1 {
 			write(c, head200+accepted)
@@ -66,21 +65,22 @@ func (f *faulty) Write(p []byte) (int, error) {
 }
 
 // sabotage makes the first connection faulty, and counts all.
-func sabotage(c *Client, second func(net.Conn, []byte) (int, error)) *atomic.Int32 {
+func sabotage(c *provider.Client, second func(net.Conn, []byte) (int, error)) *atomic.Int32 {
 	dials := new(atomic.Int32)
-	c.transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+	c.SetDial(func(ctx context.Context, network, address string) (net.Conn, error) {
 		plain, err := new(net.Dialer).DialContext(ctx, network, address)
 		if err != nil || dials.Add(1) > 1 {
-			return &conn{Conn: plain}, err
+			return plain, err
 		}
-		return &conn{Conn: &faulty{Conn: plain, second: second}}, nil
-	}
+		return &faulty{Conn: plain, second: second}, nil
+	})
 	return dials
 }
 
 var errBroken = &net.OpError{Op: "write", Err: syscall.EPIPE}
 
 func serveAccepting(t *testing.T) *raw {
+	t.Helper()
 	return serveRaw(t, func(c *net.TCPConn, _ int32) bool {
 		write(c, head200+accepted)
 		return true
@@ -133,88 +133,40 @@ func TestARequestOfWhichOneByteWasWrittenIsNotRepeated(t *testing.T) {
 func TestAFreshConnectionThatTakesNothingIsWorthARetry(t *testing.T) {
 	s := serveAccepting(t)
 	c := client(t, s.URL)
-	c.transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+	c.SetDial(func(ctx context.Context, network, address string) (net.Conn, error) {
 		plain, err := new(net.Dialer).DialContext(ctx, network, address)
 		f := &faulty{Conn: plain, second: func(net.Conn, []byte) (int, error) { return 0, errBroken }}
 		f.writes.Store(1)
-		return &conn{Conn: f}, err
-	}
+		return f, err
+	})
 	want(t, send(c), mailing.OutcomeRetry, "closed")
 	if n := s.requests.Load(); n != 0 {
 		t.Errorf("%d requests arrived", n)
 	}
 }
 
-func TestTheBodyIsNotGivenOutAgainOnceAByteWasWritten(t *testing.T) {
-	c := client(t, "http://127.0.0.1:1")
-	try := &attempt{}
-	req := c.request(t.Context(), handover.ID, []byte("{}"), try)
-	if body, err := req.GetBody(); err != nil {
-		t.Error(err)
-	} else if b, _ := io.ReadAll(body); string(b) != "{}" {
-		t.Errorf("got %q", b)
-	}
-	try.wrote.Store(true)
-	if _, err := req.GetBody(); !errors.Is(err, errWritten) {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestAnAnswerThatWasThereBeforeTheRequestIsNotItsAnswer(t *testing.T) {
-	near, far := net.Pipe()
-	defer near.Close()
-	defer far.Close()
-	read := func(c *conn) {
-		go far.Write([]byte("HTTP/1.1"))
-		if _, err := io.ReadFull(c, make([]byte, 8)); err != nil {
-			t.Error(err)
-		}
-	}
-	put := func(c *conn) {
-		go io.ReadFull(far, make([]byte, 4))
-		if _, err := c.Write([]byte("POST")); err != nil {
-			t.Error(err)
-		}
-	}
-	for _, tt := range []struct {
-		name  string
-		steps []func(*conn)
-		early bool
-	}{
-		{"request, then answer", []func(*conn){put, read}, false},
-		{"an answer to no request", []func(*conn){read}, true},
-		{"an answer, then the request", []func(*conn){read, put}, true},
-		{"nothing was read since the request: it lay in the buffer", []func(*conn){put}, true},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			c, try := &conn{Conn: near}, &attempt{}
-			try.use(c)
-			for _, step := range tt.steps {
-				step(c)
-			}
-			try.trace().GotFirstResponseByte()
-			if got := try.early.Load(); got != tt.early {
-				t.Errorf("early is %v", got)
-			}
-		})
-	}
-}
-
 func TestASecondAnswerToOneRequestIsNeverTheNextOnes(t *testing.T) {
-	log.SetOutput(io.Discard) // where net/http tells about such answers
-	defer log.SetOutput(os.Stderr)
-	for range 20 {
-		s := serveRaw(t, func(c *net.TCPConn, n int32) bool {
-			if n == 1 {
-				write(c, head200+accepted+head200+accepted)
-				return true
-			}
-			return false // the second is never answered
-		})
-		c := client(t, s.URL)
-		want(t, send(c), mailing.OutcomeSent, "")
-		if got := send(c); got.Kind == mailing.OutcomeSent {
-			t.Fatalf("got %+v", got)
+	s := serveRaw(t, func(c *net.TCPConn, n int32) bool {
+		if n == 1 {
+			write(c, head200+accepted+head200+accepted)
 		}
-	}
+		return n == 1 // the second is never answered
+	})
+	c := client(t, s.URL)
+
+	// net/http looks for such an answer when it has put the connection back. Keep
+	// it from looking until the next request has the connection.
+	kept, taken := make(chan struct{}), make(chan struct{})
+	first := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{PutIdleConn: func(error) {
+		close(kept)
+		<-taken
+	}})
+	second := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) {
+		close(taken)
+	}})
+	done := make(chan mailing.Outcome)
+	go func() { done <- c.Send(first, handover) }()
+	<-kept
+	want(t, c.Send(second, handover), mailing.OutcomeAmbiguous, "unsolicited")
+	want(t, <-done, mailing.OutcomeSent, "")
 }

@@ -69,10 +69,11 @@ type conn struct {
 }
 
 // Write counts as written from its beginning, until it turns out to have
-// written nothing at all.
+// written nothing at all. What goes out before net/http has begun with the
+// request is TLS saying good-bye on a connection that the server has closed.
 func (c *conn) Write(p []byte) (int, error) {
 	try := c.serves.Load()
-	first := try != nil && try.wrote.CompareAndSwap(false, true)
+	first := try != nil && try.begun.Load() && try.wrote.CompareAndSwap(false, true)
 	n, err := c.Conn.Write(p)
 	if first && n == 0 && err != nil {
 		try.wrote.Store(false)

@@ -1,10 +1,12 @@
 package standin
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -52,7 +54,7 @@ func readBehaviour(r io.Reader) (Behaviour, error) {
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrong):
-		return Behaviour{}, fmt.Errorf("%s: it is a %s, and has to be %s", wrong.Field, wrong.Value, kinds[wrong.Type.String()])
+		return Behaviour{}, fmt.Errorf("%s: it is of the kind %s, and has to be %s", cmp.Or(wrong.Field, "the body"), wrong.Value, wanted(wrong.Type))
 	case err != nil && strings.HasPrefix(err.Error(), "json: unknown field"):
 		return Behaviour{}, errors.New(strings.TrimPrefix(err.Error(), "json: ") + ": the known ones are " + known)
 	case err != nil:
@@ -69,10 +71,22 @@ func readBehaviour(r io.Reader) (Behaviour, error) {
 
 const known = "latency_ms, error_share, throttle_share, retry_after, hang_share, hang_ms, reset_share, garbage_share, reject_phones, down"
 
-// kinds tells in JSON's words what a Go type wants.
-var kinds = map[string]string{
-	"int": "an integer", "float64": "a number", "bool": "true or false",
-	"string": "a string", "[]string": "an array of strings", "standin.Behaviour": "an object",
+// wanted tells in JSON's words what a Go type takes.
+func wanted(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Int:
+		return "an integer"
+	case reflect.Float64:
+		return "a number"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a string"
+	case reflect.Slice:
+		return "an array of strings"
+	default:
+		return "an object"
+	}
 }
 
 // check tells all that is wrong together.

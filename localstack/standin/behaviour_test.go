@@ -1,4 +1,4 @@
-package standin
+package standin_test
 
 import (
 	"context"
@@ -10,14 +10,16 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"postrider/localstack/standin"
 )
 
-func put(s *Server, body string) *httptest.ResponseRecorder {
+func put(s *standin.Server, body string) *httptest.ResponseRecorder {
 	return serve(s, httptest.NewRequest(http.MethodPut, "/behaviour", strings.NewReader(body)))
 }
 
 func TestPuttingABehaviourReplacesAllOfIt(t *testing.T) {
-	s := New()
+	s := standin.New()
 	const all = `{"latency_ms":5,"error_share":0.1,"throttle_share":0.2,"retry_after":3,"hang_share":0.05,"hang_ms":7,` +
 		`"reset_share":0.15,"garbage_share":0.5,"reject_phones":["79001234567"],"down":true}`
 	if w := put(s, all); w.Code != http.StatusOK || strings.TrimSpace(w.Body.String()) != all {
@@ -26,9 +28,9 @@ func TestPuttingABehaviourReplacesAllOfIt(t *testing.T) {
 	if w := put(s, `{"latency_ms":9}`); w.Code != http.StatusOK {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
-	want := Default()
+	want := standin.Default()
 	want.LatencyMS = 9
-	var got Behaviour
+	var got standin.Behaviour
 	w := serve(s, httptest.NewRequest(http.MethodGet, "/behaviour", nil))
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
@@ -36,8 +38,8 @@ func TestPuttingABehaviourReplacesAllOfIt(t *testing.T) {
 }
 
 func TestAWrongBehaviourIsRefusedAndChangesNothing(t *testing.T) {
-	s := New()
-	set(t, s, func(b *Behaviour) { b.LatencyMS = 1 })
+	s := standin.New()
+	set(t, s, func(b *standin.Behaviour) { b.LatencyMS = 1 })
 	before := s.Behaviour()
 	for _, tt := range []struct {
 		name, body, says string
@@ -48,9 +50,9 @@ func TestAWrongBehaviourIsRefusedAndChangesNothing(t *testing.T) {
 		{"two objects", `{}{}`, "not one JSON object", 400},
 		{"an array", `[]`, "an object", 422},
 		{"an unknown key", `{"latency":1}`, `unknown field "latency": the known ones are latency_ms`, 422},
-		{"a word for a number", `{"latency_ms":"1"}`, "latency_ms: it is a string, and has to be an integer", 422},
+		{"a word for a number", `{"latency_ms":"1"}`, "latency_ms: it is of the kind string, and has to be an integer", 422},
 		{"a fraction of a millisecond", `{"latency_ms":1.5}`, "latency_ms", 422},
-		{"a number for a phone", `{"reject_phones":[79001234567]}`, "reject_phones: it is a number, and has to be a string", 422},
+		{"a number for a phone", `{"reject_phones":[79001234567]}`, "reject_phones: it is of the kind number, and has to be a string", 422},
 		{"a share above 1", `{"error_share":1.1}`, "error_share is 1.1: it has to be 0 to 1", 422},
 		{"a share below 0", `{"hang_share":-0.1}`, "hang_share is -0.1", 422},
 		{"shares above 1 together", `{"reset_share":0.6,"garbage_share":0.5}`, "sum up to 1.1", 422},
@@ -73,19 +75,19 @@ func TestAWrongBehaviourIsRefusedAndChangesNothing(t *testing.T) {
 }
 
 func TestSharesMaySumUpToOneDespiteRounding(t *testing.T) {
-	if w := put(New(), `{"error_share":0.1,"throttle_share":0.2,"hang_share":0.3,"reset_share":0.3,"garbage_share":0.1}`); w.Code != http.StatusOK {
+	if w := put(standin.New(), `{"error_share":0.1,"throttle_share":0.2,"hang_share":0.3,"reset_share":0.3,"garbage_share":0.1}`); w.Code != http.StatusOK {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
 }
 
 func TestOneDrawPicksAmongTheShares(t *testing.T) {
 	draw := 0.0
-	s := New(WithDraw(func() float64 { return draw }))
-	set(t, s, func(b *Behaviour) {
+	s := standin.New(standin.WithDraw(func() float64 { return draw }))
+	set(t, s, func(b *standin.Behaviour) {
 		b.ErrorShare, b.ThrottleShare, b.HangShare, b.ResetShare, b.GarbageShare, b.HangMS = 0.1, 0.1, 0.1, 0.1, 0.1, 0
 	})
 	for _, draw = range []float64{0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.99} {
-		serve(s, handOver(1))
+		serve(s, request(1))
 	}
 	if got := answersOf(s); got != "503 429 hang reset garbage accepted accepted" {
 		t.Errorf("got %s", got)
@@ -98,18 +100,18 @@ func TestOneDrawPicksAmongTheShares(t *testing.T) {
 
 func TestAThrottledAnswerTellsHowLongToWait(t *testing.T) {
 	for seconds, header := range map[int]string{0: "", 7: "7"} {
-		s := New()
-		set(t, s, func(b *Behaviour) { b.ThrottleShare, b.RetryAfter = 1, seconds })
-		if w := serve(s, handOver(1)); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != header {
+		s := standin.New()
+		set(t, s, func(b *standin.Behaviour) { b.ThrottleShare, b.RetryAfter = 1, seconds })
+		if w := serve(s, request(1)); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != header {
 			t.Errorf("got %d, %q", w.Code, w.Header().Get("Retry-After"))
 		}
 	}
 }
 
 func TestDownRefusesEverythingAndKeepsTheControls(t *testing.T) {
-	s := New()
-	set(t, s, func(b *Behaviour) { b.Down, b.LatencyMS = true, 600_000 })
-	if w := serve(s, handOver(1)); w.Code != http.StatusServiceUnavailable {
+	s := standin.New()
+	set(t, s, func(b *standin.Behaviour) { b.Down, b.LatencyMS = true, 600_000 })
+	if w := serve(s, request(1)); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("got %d", w.Code)
 	}
 	if got := answersOf(s); got != "down" {
@@ -118,17 +120,17 @@ func TestDownRefusesEverythingAndKeepsTheControls(t *testing.T) {
 	if w := put(s, `{}`); w.Code != http.StatusOK {
 		t.Errorf("got %d", w.Code)
 	}
-	if w := serve(s, handOver(1)); w.Code != http.StatusOK {
+	if w := serve(s, request(1)); w.Code != http.StatusOK {
 		t.Errorf("got %d", w.Code)
 	}
 }
 
 func TestLatencyDelaysTheAnswerAndNotTheAcceptance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := New()
-		set(t, s, func(b *Behaviour) { b.LatencyMS = 200 })
+		s := standin.New()
+		set(t, s, func(b *standin.Behaviour) { b.LatencyMS = 200 })
 		began, done := time.Now(), make(chan int)
-		go func() { done <- serve(s, handOver(1)).Code }()
+		go func() { done <- serve(s, request(1)).Code }()
 		synctest.Wait()
 		if st := s.Stats(); st.Accepted != 1 {
 			t.Errorf("while it waits: %+v", st)
@@ -146,21 +148,21 @@ func TestLatencyDelaysTheAnswerAndNotTheAcceptance(t *testing.T) {
 func TestAHangEndsWithItsTimeOrTheClientOrTheStandIn(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		end  func(s *Server, leave context.CancelFunc)
+		end  func(s *standin.Server, leave context.CancelFunc)
 		took time.Duration
 	}{
-		{"its time", func(*Server, context.CancelFunc) {}, 30 * time.Second},
-		{"the client", func(_ *Server, leave context.CancelFunc) { leave() }, 0},
-		{"the stand-in", func(s *Server, _ context.CancelFunc) { s.Close(); s.Close() }, 0},
+		{"its time", func(*standin.Server, context.CancelFunc) {}, 30 * time.Second},
+		{"the client", func(_ *standin.Server, leave context.CancelFunc) { leave() }, 0},
+		{"the stand-in", func(s *standin.Server, _ context.CancelFunc) { s.Close(); s.Close() }, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := New()
-				set(t, s, func(b *Behaviour) { b.HangShare = 1 })
+				s := standin.New()
+				set(t, s, func(b *standin.Behaviour) { b.HangShare = 1 })
 				ctx, leave := context.WithCancel(t.Context())
 				defer leave()
 				began, done := time.Now(), make(chan bool)
-				go func() { done <- serve(s, handOver(1).WithContext(ctx)) == nil }()
+				go func() { done <- serve(s, request(1).WithContext(ctx)) == nil }()
 				synctest.Wait()
 				tt.end(s, leave)
 				if cut, took := <-done, time.Since(began); !cut || took != tt.took {

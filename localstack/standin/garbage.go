@@ -13,18 +13,25 @@ type nonsense struct {
 	length int // what Content-Length claims; 0: the truth
 }
 
-const page = "<!doctype html><title>Welcome</title><p>It works!"
+const (
+	typeJSON = "application/json"
+	typeHTML = "text/html"
+	page     = "<!doctype html><title>Welcome</title><p>It works!"
+)
 
-// garbage is given out in turn, so that a few hundred hand-overs meet it all.
-var garbage = []nonsense{
-	{status: http.StatusOK, kind: "text/html", body: page},
-	{status: http.StatusOK, kind: "application/json"},
-	{status: http.StatusOK, kind: "application/json", body: `{"code":0,"mess`, length: len(ok)},
-	{status: http.StatusOK, kind: "application/json", body: `{"message":"OK"}`},
-	{status: http.StatusOK, kind: "application/json", body: `{"code":1,"message":"unknown"}`},
-	{status: http.StatusAccepted, kind: "application/json", body: string(ok)},
-	{status: http.StatusBadGateway, kind: "text/html", body: page},
-	{status: http.StatusGatewayTimeout, kind: "text/html", body: page},
+// garbage is all of it in turn, so that a few hundred hand-overs meet each.
+func garbage(turn uint64) nonsense {
+	all := [...]nonsense{
+		{status: http.StatusOK, kind: typeHTML, body: page},
+		{status: http.StatusOK, kind: typeJSON},
+		{status: http.StatusOK, kind: typeJSON, body: `{"code":0,"mess`, length: len(ok)},
+		{status: http.StatusOK, kind: typeJSON, body: `{"message":"OK"}`},
+		{status: http.StatusOK, kind: typeJSON, body: `{"code":1,"message":"unknown"}`},
+		{status: http.StatusAccepted, kind: typeJSON, body: ok},
+		{status: http.StatusBadGateway, kind: typeHTML, body: page},
+		{status: http.StatusGatewayTimeout, kind: typeHTML, body: page},
+	}
+	return all[turn%uint64(len(all))]
 }
 
 func (n nonsense) write(w http.ResponseWriter) {

@@ -23,10 +23,10 @@ const (
 	Cut
 )
 
-var answers = [...]string{"accepted", "hang", "reset", "garbage", "400", "401", "429", "503", "down", "cut"}
-
 // String is the answer as the ledger writes it.
-func (a Answer) String() string { return answers[a] }
+func (a Answer) String() string {
+	return [...]string{"accepted", "hang", "reset", "garbage", "400", "401", "429", "503", "down", "cut"}[a]
+}
 
 // Accepts tells whether a provider would deliver the message.
 func (a Answer) Accepts() bool { return a <= Garbage }
@@ -75,7 +75,7 @@ func (r record) appendJSON(to []byte) []byte {
 	to = append(to, `","arrival":"`...)
 	to = time.Unix(0, r.arrival).UTC().AppendFormat(to, time.RFC3339Nano)
 	to = append(to, `","answer":"`...)
-	to = append(to, answers[r.answer]...)
+	to = append(to, r.answer.String()...)
 	return append(to, '"', '}', '\n')
 }
 

@@ -85,7 +85,7 @@ func (s *Server) wait(r *http.Request, d time.Duration) {
 func (s *Server) answer(w http.ResponseWriter, p *plan, a Answer) {
 	switch a {
 	case Accepted:
-		writeJSON(w, http.StatusOK, ok)
+		writeJSON(w, http.StatusOK, []byte(ok))
 	case Invalid:
 		w.WriteHeader(http.StatusBadRequest)
 	case Unauthorized:
@@ -98,8 +98,7 @@ func (s *Server) answer(w http.ResponseWriter, p *plan, a Answer) {
 	case Error, Down:
 		w.WriteHeader(http.StatusServiceUnavailable)
 	case Garbage:
-		kind := s.turn.Add(1) - 1
-		garbage[kind%uint64(len(garbage))].write(w)
+		garbage(s.turn.Add(1) - 1).write(w)
 	case Reset:
 		cutOff(w)
 	case Hang, Cut:
@@ -107,10 +106,11 @@ func (s *Server) answer(w http.ResponseWriter, p *plan, a Answer) {
 	}
 }
 
-var ok = []byte(`{"code":0,"message":"OK"}`)
+// ok is the documented answer.
+const ok = `{"code":0,"message":"OK"}`
 
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	w.Header()["Content-Type"] = []string{"application/json"}
+	w.Header()["Content-Type"] = []string{typeJSON}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that has gone needs no answer
 }

@@ -1,8 +1,7 @@
-package standin
+package standin_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"postrider/localstack/standin"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -20,17 +21,17 @@ const phone = "79001234567"
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
 
-// handOver makes the request of one message.
-func handOver(id int64) *http.Request {
+// request makes the request of one message.
+func request(id int64) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, fmt.Sprintf("/v1/send/%d", id),
 		strings.NewReader(fmt.Sprintf(`{"id":%d,"phone":%s,"text":"Hello"}`, id, phone)))
-	r.Header.Set("Authorization", "Bearer "+DefaultToken)
+	r.Header.Set("Authorization", "Bearer "+standin.DefaultToken)
 	return r
 }
 
 // serve answers a request without a network. A connection that the stand-in
 // cuts off is a nil answer.
-func serve(s *Server, r *http.Request) (w *httptest.ResponseRecorder) {
+func serve(s *standin.Server, r *http.Request) (w *httptest.ResponseRecorder) {
 	w = httptest.NewRecorder()
 	defer func() {
 		if p := recover(); p != nil {
@@ -45,17 +46,17 @@ func serve(s *Server, r *http.Request) (w *httptest.ResponseRecorder) {
 }
 
 // set changes the default behaviour.
-func set(t *testing.T, s *Server, change func(*Behaviour)) {
+func set(t *testing.T, s *standin.Server, change func(*standin.Behaviour)) {
 	t.Helper()
-	b := Default()
+	b := standin.Default()
 	change(&b)
 	if err := s.SetBehaviour(b); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func answersOf(s *Server) string {
-	var all []string
+func answersOf(s *standin.Server) string {
+	all := make([]string, 0, 8)
 	for _, e := range s.Ledger() {
 		all = append(all, e.Answer.String())
 	}
@@ -63,12 +64,12 @@ func answersOf(s *Server) string {
 }
 
 func TestAValidHandOverIsAccepted(t *testing.T) {
-	s := New(WithClock(func() time.Time { return noon }))
-	w := serve(s, handOver(1<<32|1))
+	s := standin.New(standin.WithClock(func() time.Time { return noon }))
+	w := serve(s, request(1<<32|1))
 	if w.Code != http.StatusOK || w.Body.String() != `{"code":0,"message":"OK"}` {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
-	want := Entry{ID: 1<<32 | 1, Phone: phone, Arrival: noon, Answer: Accepted}
+	want := standin.Entry{ID: 1<<32 | 1, Phone: phone, Arrival: noon, Answer: standin.Accepted}
 	if got := s.Ledger(); len(got) != 1 || got[0] != want {
 		t.Errorf("ledger %+v", got)
 	}
@@ -98,11 +99,11 @@ func TestWhatTheAPIWouldNotTakeIsRefused(t *testing.T) {
 		{"no JSON", "1", "", `id=1`, 400, "400"},
 		{"nothing", "1", "", ``, 400, "400"},
 		{"more behind it", "1", "", `{"id":1,"phone":79001234567,"text":"x"}{}`, 400, "400"},
-		{"a huge text", "1", "", `{"id":1,"phone":79001234567,"text":"` + strings.Repeat("x", maxBody) + `"}`, 400, "400"},
+		{"a huge text", "1", "", `{"id":1,"phone":79001234567,"text":"` + strings.Repeat("x", 64<<10) + `"}`, 400, "400"},
 		{"a path without id", "", "", `{}`, 404, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := New()
+			s := standin.New()
 			r := httptest.NewRequest(http.MethodPost, "/v1/send/"+tt.path, strings.NewReader(tt.body))
 			if tt.token == "" && tt.status != 401 {
 				tt.token = "Bearer local-token"
@@ -123,8 +124,8 @@ func TestWhatTheAPIWouldNotTakeIsRefused(t *testing.T) {
 }
 
 func TestARequestThatEndsEarlyIsNotAccepted(t *testing.T) {
-	s := New()
-	r := handOver(1)
+	s := standin.New()
+	r := request(1)
 	r.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"id":1,`), broken{}))
 	if serve(s, r) != nil || answersOf(s) != "cut" || s.Stats().Refused != 1 {
 		t.Errorf("ledger %q, stats %+v", answersOf(s), s.Stats())
@@ -136,21 +137,21 @@ type broken struct{}
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 func TestAnotherTokenCanBeAsked(t *testing.T) {
-	s := New(WithToken("other"))
-	if w := serve(s, handOver(1)); w.Code != http.StatusUnauthorized {
+	s := standin.New(standin.WithToken("other"))
+	if w := serve(s, request(1)); w.Code != http.StatusUnauthorized {
 		t.Errorf("got %d", w.Code)
 	}
 }
 
 func TestStatisticsAddUp(t *testing.T) {
 	var clock time.Time
-	s := New(WithClock(func() time.Time { return clock }))
-	if got, _ := json.Marshal(s.Stats()); string(got) != `{"requests":0,"accepted":0,"unique":0,"duplicates":0,"refused":0,"first":null,"last":null}` {
+	s := standin.New(standin.WithClock(func() time.Time { return clock }))
+	if got := serve(s, httptest.NewRequest(http.MethodGet, "/stats", nil)).Body.String(); got != `{"requests":0,"accepted":0,"unique":0,"duplicates":0,"refused":0,"first":null,"last":null}`+"\n" {
 		t.Errorf("at first %s", got)
 	}
 	for i, id := range []int64{1, 2, 1, 3, 1, -4} {
 		clock = noon.Add(time.Duration(i) * time.Second)
-		serve(s, handOver(id))
+		serve(s, request(id))
 	}
 	w := serve(s, httptest.NewRequest(http.MethodGet, "/stats", nil))
 	want := `{"requests":6,"accepted":5,"unique":3,"duplicates":2,"refused":1,"first":"2026-03-01T12:00:00.123456789Z","last":"2026-03-01T12:00:05.123456789Z"}` + "\n"
@@ -160,12 +161,12 @@ func TestStatisticsAddUp(t *testing.T) {
 }
 
 func TestTheLedgerIsLinesOfJSON(t *testing.T) {
-	s := New(WithClock(func() time.Time { return noon }))
-	const n = blockSize + 1000 // more than a block, more than a write
+	s := standin.New(standin.WithClock(func() time.Time { return noon }))
+	const n = (1 << 14) + 1000 // more than a block, more than a write
 	for id := range int64(n) {
-		serve(s, handOver(id+1))
+		serve(s, request(id+1))
 	}
-	r := handOver(7)
+	r := request(7)
 	r.Header.Del("Authorization")
 	serve(s, r)
 	w := serve(s, httptest.NewRequest(http.MethodGet, "/ledger", nil))
@@ -185,23 +186,23 @@ func TestTheLedgerIsLinesOfJSON(t *testing.T) {
 }
 
 func TestResetForgetsTheLedgerAndKeepsTheBehaviour(t *testing.T) {
-	s := New()
-	set(t, s, func(b *Behaviour) { b.RejectPhones = []string{phone} })
-	serve(s, handOver(1))
+	s := standin.New()
+	set(t, s, func(b *standin.Behaviour) { b.RejectPhones = []string{phone} })
+	serve(s, request(1))
 	if w := serve(s, httptest.NewRequest(http.MethodPost, "/reset", nil)); w.Code != http.StatusNoContent {
 		t.Errorf("got %d", w.Code)
 	}
-	if st := s.Stats(); st != (Stats{}) || len(s.Ledger()) != 0 {
+	if st := s.Stats(); st != (standin.Stats{}) || len(s.Ledger()) != 0 {
 		t.Errorf("it remembers %+v, %v", st, s.Ledger())
 	}
-	if w := serve(s, handOver(1)); w.Code != http.StatusBadRequest {
+	if w := serve(s, request(1)); w.Code != http.StatusBadRequest {
 		t.Errorf("the behaviour is forgotten: %d", w.Code)
 	}
 }
 
 func TestAHandOverUnderWayDoesNotComeBackAfterAReset(t *testing.T) {
-	s := New()
-	r := handOver(1)
+	s := standin.New()
+	r := request(1)
 	r.Body = io.NopCloser(&interrupted{Reader: r.Body, meanwhile: s.Reset})
 	if w := serve(s, r); w.Code != http.StatusOK {
 		t.Errorf("got %d", w.Code)

@@ -1,0 +1,90 @@
+package provider
+
+import (
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+)
+
+func TestTheBodyIsNotGivenOutAgainOnceAByteWasWritten(t *testing.T) {
+	c, err := New(Config{BaseURL: "http://127.0.0.1:1", Token: "x", Timeout: time.Second, MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	try := &attempt{}
+	req := c.request(t.Context(), 1, []byte("{}"), try)
+	if body, err := req.GetBody(); err != nil {
+		t.Error(err)
+	} else if b, _ := io.ReadAll(body); string(b) != "{}" {
+		t.Errorf("got %q", b)
+	}
+	try.wrote.Store(true)
+	if _, err := req.GetBody(); !errors.Is(err, errWritten) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnAnswerThatWasThereBeforeTheRequestIsNotItsAnswer(t *testing.T) {
+	read := func(c *conn, far net.Conn) {
+		go mustWrite(t, far, "HTTP/1.1")
+		if _, err := io.ReadFull(c, make([]byte, 8)); err != nil {
+			t.Error(err)
+		}
+	}
+	put := func(c *conn, far net.Conn) {
+		c.serves.Load().begun.Store(true)
+		go mustRead(t, far, "POST")
+		mustWrite(t, c, "POST")
+	}
+	for _, tt := range []struct {
+		name  string
+		steps []func(*conn, net.Conn)
+		early bool
+	}{
+		{"request, then answer", []func(*conn, net.Conn){put, read}, false},
+		{"an answer to no request", []func(*conn, net.Conn){read}, true},
+		{"an answer, then the request", []func(*conn, net.Conn){read, put}, true},
+		{"nothing was read since the request: it lay in the buffer", []func(*conn, net.Conn){put}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			near, far := net.Pipe()
+			c, try := &conn{Conn: near}, &attempt{}
+			try.use(c)
+			for _, step := range tt.steps {
+				step(c, far)
+			}
+			try.trace().GotFirstResponseByte()
+			if got := try.early.Load(); got != tt.early {
+				t.Errorf("early is %v", got)
+			}
+		})
+	}
+}
+
+func TestWhatGoesOutBeforeTheRequestIsNotCountedAsTheRequest(t *testing.T) {
+	near, far := net.Pipe()
+	c, try := &conn{Conn: near}, &attempt{}
+	try.use(c)
+	go mustRead(t, far, "good-bye")
+	mustWrite(t, c, "good-bye")
+	if try.wrote.Load() {
+		t.Error("it is")
+	}
+}
+
+func mustWrite(t *testing.T, c net.Conn, text string) {
+	t.Helper()
+	if _, err := io.WriteString(c, text); err != nil {
+		t.Error(err)
+	}
+}
+
+func mustRead(t *testing.T, c net.Conn, text string) {
+	t.Helper()
+	got := make([]byte, len(text))
+	if _, err := io.ReadFull(c, got); err != nil || string(got) != text {
+		t.Errorf("got %q, %v", got, err)
+	}
+}

@@ -1,0 +1,39 @@
+package provider
+
+import (
+	"context"
+	"crypto/x509"
+	"net"
+	"time"
+
+	"postrider/internal/mailing"
+)
+
+// MaxAnswer is how much of an answer is read.
+const MaxAnswer = maxAnswer
+
+// SetDial replaces how connections are made, below what watches them.
+func (c *Client) SetDial(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
+	c.transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		raw, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &conn{Conn: raw}, nil
+	}
+}
+
+// SetRoots replaces the authorities that are trusted.
+func (c *Client) SetRoots(roots *x509.CertPool) { c.transport.TLSClientConfig.RootCAs = roots }
+
+// SetTimeout changes the timeout between calls.
+func (c *Client) SetTimeout(d time.Duration) { c.timeout = d }
+
+// Proxied tells whether a proxy may be used.
+func (c *Client) Proxied() bool { return c.transport.Proxy != nil }
+
+// FitsOneWrite tells whether a hand-over with 4 KiB of headers does.
+func FitsOneWrite(h mailing.Handover) bool {
+	body, ok := encode(h)
+	return ok && len(body)+4<<10 <= writeBuffer
+}
