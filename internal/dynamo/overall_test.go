@@ -1,0 +1,108 @@
+//go:build integration
+
+package dynamo_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"postrider/internal/dynamo"
+	"postrider/internal/dynamo/dynamotest"
+	"postrider/internal/mailing"
+)
+
+func overall(t *testing.T, s *dynamo.Store, status mailing.Status) mailing.Overall {
+	t.Helper()
+	got, err := s.Overall(t.Context(), status)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// fourMailings stores one completed with 5 sent, one cancelled with 3 cancelled,
+// one running with 32 queued, and one deleted. It returns the running one.
+func fourMailings(t *testing.T, s *dynamo.Store) mailing.Mailing {
+	t.Helper()
+	finish(t, s, newMailing(t, s, noon).ID, counts(mailing.Sent, 5))
+	cancelled := newMailing(t, s, noon)
+	change(t, s, cancelled.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Cancelled(noon) })
+	finish(t, s, cancelled.ID, counts(mailing.Cancelled, 3))
+	deleted := newMailing(t, s, noon)
+	finish(t, s, deleted.ID, counts(mailing.Sent, 100))
+	change(t, s, deleted.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.AsDeleted(noon), nil })
+	dying := newMailing(t, s, noon)
+	change(t, s, dying.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.AsDeleted(noon), nil })
+
+	running := newMailing(t, s, noon)
+	var to []mailing.ClientID
+	for id := range mailing.ClientID(32) {
+		to = append(to, id+1)
+	}
+	expand(t, s, running, noon, to, 10, 10, func(mailing.ClientID) mailing.MessageStatus { return mailing.Queued })
+	return running
+}
+
+func counts(s mailing.MessageStatus, n int64) mailing.Counts {
+	var c mailing.Counts
+	c.Count(s, n)
+	return c
+}
+
+func byStatus(completed, cancelled, running int64) map[mailing.Status]int64 {
+	return map[mailing.Status]int64{
+		mailing.StatusScheduled: 0, mailing.StatusRunning: running, mailing.StatusPaused: 0,
+		mailing.StatusCompleted: completed, mailing.StatusCancelled: cancelled,
+	}
+}
+
+func TestTheOverallSumCoversFinishedAndLiveMailings(t *testing.T) {
+	t.Parallel()
+	s := dynamotest.Store(t)
+	fourMailings(t, s)
+	sum := counts(mailing.Sent, 5).Plus(counts(mailing.Cancelled, 3)).Plus(counts(mailing.Queued, 32))
+	if diff := cmp.Diff(mailing.Overall{Totals: sum, Mailings: byStatus(1, 1, 1)}, overall(t, s, "")); diff != "" {
+		t.Error(diff)
+	}
+	for status, want := range map[mailing.Status]mailing.Overall{
+		mailing.StatusCompleted: {Totals: counts(mailing.Sent, 5), Mailings: map[mailing.Status]int64{mailing.StatusCompleted: 1}},
+		mailing.StatusCancelled: {Totals: counts(mailing.Cancelled, 3), Mailings: map[mailing.Status]int64{mailing.StatusCancelled: 1}},
+		mailing.StatusRunning:   {Totals: counts(mailing.Queued, 32), Mailings: map[mailing.Status]int64{mailing.StatusRunning: 1}},
+		mailing.StatusPaused:    {Mailings: map[mailing.Status]int64{mailing.StatusPaused: 0}},
+	} {
+		if diff := cmp.Diff(want, overall(t, s, status)); diff != "" {
+			t.Errorf("%s: %s", status, diff)
+		}
+	}
+}
+
+func TestAnEmptyStoreSumsUpToNothing(t *testing.T) {
+	t.Parallel()
+	if diff := cmp.Diff(mailing.Overall{Mailings: byStatus(0, 0, 0)}, overall(t, dynamotest.Store(t), "")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAMailingThatFinishesWhileTheSumIsMadeIsInItOnce(t *testing.T) {
+	t.Parallel()
+	for _, at := range []struct {
+		op dynamotest.Op
+		n  int
+	}{
+		{dynamotest.Query, 1},        // between the totals and the live ones
+		{dynamotest.BatchGetItem, 1}, // between the rows and the mailings
+		{dynamotest.BatchGetItem, 2}, // between the mailings and their counts
+		{dynamotest.GetItem, 2},      // between those and the totals again
+	} {
+		e := dynamotest.Start(t)
+		s := e.Store()
+		running := fourMailings(t, s)
+		faults := dynamotest.NewFaults(e.Client)
+		faults.On(at.op, at.n, dynamotest.Fault{Before: func() { finish(t, s, running.ID, counts(mailing.Sent, 32)) }})
+		want := mailing.Overall{Totals: counts(mailing.Sent, 37).Plus(counts(mailing.Cancelled, 3)), Mailings: byStatus(2, 1, 0)}
+		if diff := cmp.Diff(want, overall(t, e.StoreOver(faults), "")); diff != "" {
+			t.Errorf("finished before %s %d: %s", at.op, at.n, diff)
+		}
+	}
+}
