@@ -1,0 +1,220 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/smithy-go"
+)
+
+// interval between looks at a stack's state: `aws cloudformation deploy` takes 30 s.
+const interval = 250 * time.Millisecond
+
+// A Resource is one that a stack created.
+type Resource struct {
+	LogicalID  string
+	PhysicalID string
+	Type       string
+}
+
+// A Result is a deployed stack.
+type Result struct {
+	Outputs   map[string]string
+	Resources map[string]Resource // by logical id
+	Changed   bool
+}
+
+// Stack creates the stack, or brings it up to the template and parameters. It
+// fails, with the events that tell why, when a resource was not really created:
+// LocalStack reports success of types that it does not know, with the physical
+// id "unknown". A stack whose creation failed is deleted and created again.
+func Stack(ctx context.Context, cfg aws.Config, name string, template []byte, parameters map[string]string) (Result, error) {
+	d := deployment{client: cloudformation.NewFromConfig(cfg), name: name}
+	result, err := d.run(ctx, template, parameters)
+	if err != nil {
+		return Result{}, fmt.Errorf("deploy the stack %s: %w%s", name, err, d.failures(ctx))
+	}
+	return result, nil
+}
+
+type deployment struct {
+	client  *cloudformation.Client
+	name    string
+	started time.Time
+}
+
+func (d *deployment) run(ctx context.Context, template []byte, parameters map[string]string) (Result, error) {
+	kind, err := d.prepare(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	d.started = time.Now().Add(-time.Second) // events carry the time in coarser units
+	changed, err := d.change(ctx, kind, template, parameters)
+	if err != nil {
+		return Result{}, err
+	}
+	stack, err := d.settled(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	if s := stack.StackStatus; s != types.StackStatusCreateComplete && s != types.StackStatusUpdateComplete {
+		return Result{}, fmt.Errorf("it ended as %s: %s", s, aws.ToString(stack.StackStatusReason))
+	}
+	resources, err := d.resources(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	outputs := map[string]string{}
+	for _, o := range stack.Outputs {
+		outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
+	}
+	return Result{Outputs: outputs, Resources: resources, Changed: changed}, nil
+}
+
+// prepare tells whether the stack is to be created or updated, and clears what a
+// failed creation left.
+func (d *deployment) prepare(ctx context.Context) (types.ChangeSetType, error) {
+	stack, err := d.settled(ctx)
+	if isMissing(err) {
+		return types.ChangeSetTypeCreate, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	switch stack.StackStatus {
+	case types.StackStatusCreateComplete, types.StackStatusUpdateComplete, types.StackStatusUpdateRollbackComplete:
+		return types.ChangeSetTypeUpdate, nil
+	case types.StackStatusDeleteComplete:
+		return types.ChangeSetTypeCreate, nil
+	}
+	if _, err := d.client.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &d.name}); err != nil {
+		return "", fmt.Errorf("delete what a failed attempt left (%s): %w", stack.StackStatus, err)
+	}
+	stack, err = d.settled(ctx)
+	if err != nil && !isMissing(err) {
+		return "", err
+	}
+	if err == nil && stack.StackStatus != types.StackStatusDeleteComplete {
+		return "", fmt.Errorf("what a failed attempt left cannot be deleted: %s", stack.StackStatus)
+	}
+	return types.ChangeSetTypeCreate, nil
+}
+
+// change makes a change set and carries it out; false when there is nothing to change.
+func (d *deployment) change(ctx context.Context, kind types.ChangeSetType, template []byte, parameters map[string]string) (bool, error) {
+	set := fmt.Sprintf("change-%d", time.Now().UnixNano())
+	in := &cloudformation.CreateChangeSetInput{
+		StackName: &d.name, ChangeSetName: &set, ChangeSetType: kind, TemplateBody: aws.String(string(template)),
+		Capabilities: []types.Capability{types.CapabilityCapabilityIam, types.CapabilityCapabilityAutoExpand},
+	}
+	for name, value := range parameters {
+		in.Parameters = append(in.Parameters, types.Parameter{ParameterKey: aws.String(name), ParameterValue: aws.String(value)})
+	}
+	if _, err := d.client.CreateChangeSet(ctx, in); err != nil {
+		return false, fmt.Errorf("create a change set: %w", err)
+	}
+	for {
+		out, err := d.client.DescribeChangeSet(ctx, &cloudformation.DescribeChangeSetInput{StackName: &d.name, ChangeSetName: &set})
+		if err != nil {
+			return false, fmt.Errorf("look at the change set: %w", err)
+		}
+		switch out.Status {
+		case types.ChangeSetStatusCreateComplete:
+			if _, err := d.client.ExecuteChangeSet(ctx, &cloudformation.ExecuteChangeSetInput{StackName: &d.name, ChangeSetName: &set}); err != nil {
+				return false, fmt.Errorf("execute the change set: %w", err)
+			}
+			return true, nil
+		case types.ChangeSetStatusFailed:
+			reason := aws.ToString(out.StatusReason)
+			if kind == types.ChangeSetTypeUpdate && unchanged(reason) {
+				_, err := d.client.DeleteChangeSet(ctx, &cloudformation.DeleteChangeSetInput{StackName: &d.name, ChangeSetName: &set})
+				return false, err
+			}
+			return false, fmt.Errorf("the change set failed: %s", reason)
+		}
+		if err := sleep(ctx, interval); err != nil {
+			return false, err
+		}
+	}
+}
+
+func unchanged(reason string) bool {
+	return strings.Contains(reason, "didn't contain changes") || strings.Contains(reason, "No updates are to be performed")
+}
+
+// settled waits until nothing is in progress.
+func (d *deployment) settled(ctx context.Context) (types.Stack, error) {
+	for {
+		out, err := d.client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &d.name})
+		if err != nil {
+			return types.Stack{}, fmt.Errorf("look at the stack: %w", err)
+		}
+		if s := out.Stacks[0]; !strings.HasSuffix(string(s.StackStatus), "_IN_PROGRESS") || s.StackStatus == types.StackStatusReviewInProgress {
+			return s, nil
+		}
+		if err := sleep(ctx, interval); err != nil {
+			return types.Stack{}, err
+		}
+	}
+}
+
+func (d *deployment) resources(ctx context.Context) (map[string]Resource, error) {
+	out, err := d.client.DescribeStackResources(ctx, &cloudformation.DescribeStackResourcesInput{StackName: &d.name})
+	if err != nil {
+		return nil, fmt.Errorf("list the stack's resources: %w", err)
+	}
+	all := map[string]Resource{}
+	var unreal []string
+	for _, r := range out.StackResources {
+		resource := Resource{LogicalID: aws.ToString(r.LogicalResourceId), PhysicalID: aws.ToString(r.PhysicalResourceId), Type: aws.ToString(r.ResourceType)}
+		all[resource.LogicalID] = resource
+		if resource.PhysicalID == "" || resource.PhysicalID == "unknown" {
+			unreal = append(unreal, resource.LogicalID+" ("+resource.Type+")")
+		}
+	}
+	if len(unreal) > 0 {
+		slices.Sort(unreal)
+		return nil, fmt.Errorf("LocalStack says that the stack is complete, but did not really create %s: it does not know these types", strings.Join(unreal, ", "))
+	}
+	return all, nil
+}
+
+// failures tells what went wrong in this deployment, a line each, oldest first.
+func (d *deployment) failures(ctx context.Context) string {
+	if d.started.IsZero() {
+		return ""
+	}
+	out, err := d.client.DescribeStackEvents(ctx, &cloudformation.DescribeStackEventsInput{StackName: &d.name})
+	if err != nil {
+		return ""
+	}
+	var b strings.Builder
+	slices.Reverse(out.StackEvents)
+	for _, e := range out.StackEvents {
+		if strings.HasSuffix(string(e.ResourceStatus), "_FAILED") && !e.Timestamp.Before(d.started) {
+			fmt.Fprintf(&b, "\n  %s (%s): %s", aws.ToString(e.LogicalResourceId), aws.ToString(e.ResourceType), aws.ToString(e.ResourceStatusReason))
+		}
+	}
+	return b.String()
+}
+
+func isMissing(err error) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && api.ErrorCode() == "ValidationError" && strings.Contains(api.ErrorMessage(), "does not exist")
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}

@@ -1,0 +1,28 @@
+"""Entry points only: LocalStack imports this to list plugins, so it must stay cheap to import."""
+
+from localstack.runtime.server.core import RuntimeServerPlugin
+from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
+
+
+class ProcessExecutorPlugin(RuntimeExecutorPlugin):
+    """LAMBDA_RUNTIME_EXECUTOR=process"""
+
+    name = "process"
+
+    def load(self, *args, **kwargs):
+        from postrider_executor import polling
+        from postrider_executor.executor import ProcessExecutor
+
+        polling.install()
+        return ProcessExecutor
+
+
+class LoopbackServerPlugin(RuntimeServerPlugin):
+    """GATEWAY_SERVER=loopback"""
+
+    name = "loopback"
+
+    def load(self, *args, **kwargs):
+        from postrider_executor.server import LoopbackServer
+
+        return LoopbackServer()

@@ -1,0 +1,102 @@
+"""One process of one function: its start, its lines of log, its end."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from select import poll, POLLIN
+
+STATE = Path(os.environ["POSTRIDER_STATE"])
+PROCESSES = STATE / "processes"
+LOGS = STATE / "logs"
+# Writes the record by which a later run finds what a crash left, then becomes the command.
+RECORDED = STATE / "recorded"
+
+
+class Process:
+    """Runs `command`; `exited(self)` is called once, from a thread of its own.
+
+    Lines go to the function's log file as they come, and are kept for take_lines().
+    """
+
+    def __init__(
+        self, function: str, command: str, env: dict[str, str], exited: Callable[["Process"], None]
+    ):
+        self.exit_code: int | None = None
+        self._exited = exited
+        self._lock = threading.Lock()  # of the pipe and the two buffers
+        self._partial = b""
+        self._lines = bytearray()
+        LOGS.mkdir(exist_ok=True)
+        # appended line by line: several environments of a function share the file
+        self._log = open(LOGS / f"{function}.log", "ab", buffering=0)
+        self._process = subprocess.Popen(
+            [str(RECORDED), str(PROCESSES), "function", function, command],
+            cwd=os.path.dirname(command),
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._pipe = self._process.stdout.fileno()
+        os.set_blocking(self._pipe, False)
+        threading.Thread(target=self._follow, daemon=True, name=f"lambda-{function}").start()
+
+    def kill(self) -> None:
+        """Ends the process with everything that it may have started. Safe to call again."""
+        if self.exit_code is None:
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass  # gone; macOS says EPERM of a zombie's group
+
+    def note(self, line: str) -> None:
+        """Adds a line of our own to the log."""
+        self._log.write(line.encode() + b"\n")
+
+    def take_lines(self) -> str:
+        """What was written since the last call, also what is still in the pipe."""
+        self._drain()
+        with self._lock:
+            data = bytes(self._lines)
+            self._lines.clear()
+        return data.decode(errors="replace")
+
+    def _follow(self) -> None:
+        waiter = poll()
+        waiter.register(self._pipe, POLLIN)
+        while True:
+            waiter.poll()
+            if self._drain():
+                break
+        code = self._process.wait()
+        with self._lock:
+            if self._partial:
+                self._keep(self._partial + b"\n")
+        self._process.stdout.close()
+        (PROCESSES / str(self._process.pid)).unlink(missing_ok=True)
+        self.exit_code = code
+        self._exited(self)
+
+    def _drain(self) -> bool:
+        """Moves what is in the pipe to the log; True at its end."""
+        with self._lock:
+            while True:
+                try:
+                    data = os.read(self._pipe, 65536)
+                except BlockingIOError:
+                    return False
+                except (OSError, ValueError):  # closed: the follower was there first
+                    return True
+                if not data:
+                    return True
+                *lines, self._partial = (self._partial + data).split(b"\n")
+                if lines:
+                    self._keep(b"\n".join(lines) + b"\n")
+
+    def _keep(self, lines: bytes) -> None:
+        self._log.write(lines)
+        self._lines += lines

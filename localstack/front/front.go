@@ -1,0 +1,89 @@
+// Package front gives the API one stable address, as a custom domain does on
+// AWS: the API's id and stage are not seen.
+package front
+
+import (
+	"encoding/json"
+	"errors"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// A Front is a reverse proxy to the API, wherever that is at the moment.
+type Front struct {
+	target atomic.Pointer[url.URL]
+	proxy  *httputil.ReverseProxy
+}
+
+// New returns a front without a target: it answers 503 until it has one.
+func New(log *log.Logger) *Front {
+	f := &Front{}
+	f.proxy = &httputil.ReverseProxy{
+		Rewrite: f.rewrite,
+		Transport: &http.Transport{
+			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+			MaxIdleConnsPerHost: 64,
+			IdleConnTimeout:     time.Minute,
+			DisableCompression:  true, // bodies pass as they are
+		},
+		FlushInterval: -1,
+		ErrorHandler:  unavailable,
+		ErrorLog:      log,
+	}
+	return f
+}
+
+// SetTarget makes the front lead to base, to which paths are appended; nil: to
+// nowhere.
+func (f *Front) SetTarget(base *url.URL) { f.target.Store(base) }
+
+func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if f.target.Load() == nil {
+		problem(w, http.StatusServiceUnavailable, "The local stack is starting. Try again in a moment.")
+		return
+	}
+	f.proxy.ServeHTTP(w, r)
+}
+
+func (f *Front) rewrite(r *httputil.ProxyRequest) {
+	target := f.target.Load()
+	if target == nil { // taken away since
+		target = &url.URL{Scheme: "http", Host: "127.0.0.1:0"}
+	}
+	out := r.Out.URL
+	out.Scheme, out.Host = target.Scheme, target.Host
+	// Joined as text: a slash at the end, two in a row, and %2F are the API's to judge.
+	out.Path, out.RawPath = target.Path+r.In.URL.Path, target.EscapedPath()+r.In.URL.EscapedPath()
+	out.RawQuery = r.In.URL.RawQuery // also what Go would drop as malformed
+	r.Out.Host = r.In.Host           // a custom domain's name reaches the function
+	r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
+	r.SetXForwarded()
+}
+
+func unavailable(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		return // whoever asked has gone
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+		problem(w, http.StatusServiceUnavailable, "LocalStack does not answer: it is starting, or it has ended.")
+		return
+	}
+	problem(w, http.StatusBadGateway, "LocalStack did not answer properly.")
+}
+
+// problem writes an RFC 9457 document, the form of all of the API's errors.
+func problem(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	w.WriteHeader(status)
+	// nobody is left to tell when this fails
+	_ = json.NewEncoder(w).Encode(map[string]any{"title": http.StatusText(status), "status": status, "detail": detail})
+}

@@ -1,0 +1,157 @@
+// Package recorder sees which AWS calls functions make: a reverse proxy between
+// them and LocalStack. IAM is not enforced there, so this is what a template's
+// policies are compared with.
+package recorder
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A Call is what a function did, in the terms of IAM.
+type Call struct {
+	Function string // the function's name
+	Action   string // as IAM knows it: dynamodb:PutItem, also within a transaction
+	Resource string // a table's or queue's name; TABLE/index/INDEX
+	Count    int
+}
+
+// A Recorder proxies requests to /<function's name>/... and counts what they are.
+type Recorder struct {
+	proxy *httputil.ReverseProxy
+	mu    sync.Mutex
+	calls map[Call]int // with a Count of zero
+}
+
+// New returns a recorder in front of the endpoint.
+func New(endpoint *url.URL, log *log.Logger) *Recorder {
+	return &Recorder{
+		calls: map[Call]int{},
+		proxy: &httputil.ReverseProxy{
+			Rewrite: func(r *httputil.ProxyRequest) {
+				r.SetURL(endpoint)
+				r.Out.Host = endpoint.Host
+			},
+			Transport: &http.Transport{
+				DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+				MaxIdleConnsPerHost: 256,
+				DisableCompression:  true,
+			},
+			ErrorLog: log,
+		},
+	}
+}
+
+// Calls returns what was recorded, each once, in order.
+func (r *Recorder) Calls() []Call {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]Call, 0, len(r.calls))
+	for c, n := range r.calls {
+		c.Count = n
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b Call) int {
+		return cmp.Or(cmp.Compare(a.Function, b.Function), cmp.Compare(a.Action, b.Action), cmp.Compare(a.Resource, b.Resource))
+	})
+	return all
+}
+
+func (r *Recorder) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	function, rest, _ := strings.Cut(strings.TrimPrefix(request.URL.Path, "/"), "/")
+	body, err := io.ReadAll(request.Body)
+	if err != nil {
+		http.Error(w, "unreadable body", http.StatusBadRequest)
+		return
+	}
+	r.record(function, request, body)
+	request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	request.URL.Path, request.URL.RawPath = "/"+rest, ""
+	r.proxy.ServeHTTP(w, request)
+}
+
+func (r *Recorder) record(function string, request *http.Request, body []byte) {
+	calls := actions(request.Header.Get("X-Amz-Target"), body)
+	if len(calls) == 0 { // another protocol: recorded all the same, so that no call goes unseen
+		calls = []Call{{Action: fmt.Sprintf("%s %s", request.Method, request.URL.Path)}}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range calls {
+		c.Function = function
+		r.calls[c]++
+	}
+}
+
+// input has the fields, of all the calls there are, that name a resource.
+type input struct {
+	TableName     string
+	IndexName     string
+	QueueUrl      string //nolint:staticcheck // the API's spelling
+	QueueName     string
+	RequestItems  map[string]json.RawMessage
+	TransactItems []map[string]struct{ TableName string }
+}
+
+// actions tells what a request of the JSON protocols (DynamoDB, SQS) is to IAM:
+// a batch of messages is authorised as one, a transaction by what is in it.
+func actions(target string, body []byte) []Call {
+	service, operation, ok := strings.Cut(target, ".")
+	var in input
+	if !ok || json.Unmarshal(body, &in) != nil {
+		return nil
+	}
+	switch {
+	case strings.HasPrefix(service, "DynamoDB_"):
+		return tableActions(operation, in)
+	case service == "AmazonSQS":
+		name := in.QueueName
+		if name == "" {
+			name = in.QueueUrl[strings.LastIndexByte(in.QueueUrl, '/')+1:]
+		}
+		return []Call{{Action: "sqs:" + strings.TrimSuffix(operation, "Batch"), Resource: name}}
+	}
+	return []Call{{Action: target}}
+}
+
+func tableActions(operation string, in input) []Call {
+	switch operation {
+	case "TransactWriteItems", "TransactGetItems":
+		var calls []Call
+		for _, item := range in.TransactItems {
+			for kind, on := range item {
+				calls = append(calls, Call{Action: "dynamodb:" + transactions[kind], Resource: on.TableName})
+			}
+		}
+		return calls
+	case "BatchGetItem", "BatchWriteItem":
+		var calls []Call
+		for table := range in.RequestItems {
+			calls = append(calls, Call{Action: "dynamodb:" + operation, Resource: table})
+		}
+		return calls
+	}
+	resource := in.TableName
+	if in.IndexName != "" {
+		resource += "/index/" + in.IndexName
+	}
+	return []Call{{Action: "dynamodb:" + operation, Resource: resource}}
+}
+
+// transactions are the actions that IAM asks for each part of a transaction:
+// docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+var transactions = map[string]string{
+	"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem", "Get": "GetItem",
+}

@@ -1,0 +1,100 @@
+package tools
+
+import (
+	"archive/zip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// installDynamoDB lays DynamoDB Local out as LocalStack's own installer would,
+// from Maven instead of an archive that has no version: jars below
+// DynamoDBLocal_lib, a Java agent, and DynamoDBLocal.jar, which is also what
+// LocalStack takes as the sign that all is there.
+//
+// sqlite4java's native libraries need no place: since 2.6, DynamoDB Local's own
+// jar holds them for Linux and macOS on both processors, and unpacks the right one.
+func installDynamoDB(ctx context.Context, root, dir string, found Found, log io.Writer) error {
+	inputs, err := content(root, "localstack/tools/pom.xml", "localstack/tools/dynamodb.go")
+	if err != nil {
+		return err
+	}
+	return once(log, "DynamoDB Local", dir, inputs, func() error {
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+		libs := filepath.Join(dir, "DynamoDBLocal_lib")
+		// in a folder of its own: Maven would make a target folder beside the pom
+		if err := run(ctx, "", []string{"JAVA_HOME=" + found.JavaHome}, found.Maven, "-q", "-B",
+			"-f", filepath.Join(root, "localstack", "tools", "pom.xml"),
+			"org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies",
+			"-DoutputDirectory="+libs, "-DincludeScope=runtime", "-DincludeTypes=jar"); err != nil {
+			return err
+		}
+		agents, err := filepath.Glob(filepath.Join(libs, "byte-buddy-agent-*.jar"))
+		if err != nil || len(agents) != 1 {
+			return fmt.Errorf("want one byte-buddy-agent among %s, there are %d", libs, len(agents))
+		}
+		if err := os.Rename(agents[0], filepath.Join(dir, "ddb-local-loader-0.1.jar")); err != nil {
+			return err
+		}
+		return writeLauncher(dir, libs)
+	})
+}
+
+const log4j = `<?xml version="1.0" encoding="UTF-8"?>
+<Configuration status="WARN">
+  <Appenders><Console name="Console" target="SYSTEM_OUT"><PatternLayout pattern="%d{HH:mm:ss.SSS} %-5level %logger{36} - %msg%n"/></Console></Appenders>
+  <Loggers><Root level="WARN"><AppenderRef ref="Console"/></Root></Loggers>
+</Configuration>
+`
+
+// writeLauncher writes DynamoDBLocal.jar: a manifest that names the other jars,
+// and where its log goes.
+func writeLauncher(dir, libs string) (err error) {
+	jars, err := filepath.Glob(filepath.Join(libs, "*.jar"))
+	if err != nil || len(jars) == 0 {
+		return fmt.Errorf("no jars in %s: %w", libs, fs.ErrNotExist)
+	}
+	classPath := []string{"."}
+	for _, jar := range jars {
+		classPath = append(classPath, "DynamoDBLocal_lib/"+filepath.Base(jar))
+	}
+	file, err := os.Create(filepath.Join(dir, "DynamoDBLocal.jar"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	archive := zip.NewWriter(file)
+	entries := []struct{ name, content string }{
+		{"META-INF/MANIFEST.MF", "Manifest-Version: 1.0\r\n" + fold("Class-Path: "+strings.Join(classPath, " ")) +
+			"Main-Class: com.amazonaws.services.dynamodbv2.local.main.ServerRunner\r\n\r\n"},
+		{"log4j2.xml", log4j},
+	}
+	for _, e := range entries {
+		w, err := archive.Create(e.name)
+		if err != nil {
+			return err
+		}
+		if _, err := io.WriteString(w, e.content); err != nil {
+			return err
+		}
+	}
+	return archive.Close()
+}
+
+// fold breaks a manifest line as the JAR specification wants it: at most 72
+// bytes with the line's end, each continuation after a blank.
+func fold(line string) string {
+	var b strings.Builder
+	for width := 70; len(line) > width; width = 69 {
+		b.WriteString(line[:width] + "\r\n ")
+		line = line[width:]
+	}
+	return b.String() + line + "\r\n"
+}

@@ -1,0 +1,47 @@
+package tools
+
+import (
+	"context"
+	"io"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// gateCommands are the Go programs that check the code, as versions.md pins them.
+var gateCommands = []string{
+	"github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0",
+	"golang.org/x/vuln/cmd/govulncheck@v1.9.0",
+	"mvdan.cc/gofumpt@v0.12.0",
+}
+
+// InstallGate brings what checks the code below root/.local/tools: SAM and
+// cfn-lint in a virtual environment, `gate`, and Go programs in `bin`.
+func InstallGate(ctx context.Context, root string, log io.Writer) error {
+	found, err := Find(ctx)
+	if err != nil {
+		return err
+	}
+	dir := Dir(root)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return installVenv(ctx, root, filepath.Join(dir, "gate"), "gate.lock", found, log)
+	})
+	g.Go(func() error {
+		bin := filepath.Join(dir, "bin")
+		version, err := output(ctx, nil, "go", "env", "GOVERSION")
+		if err != nil {
+			return err
+		}
+		return once(log, "golangci-lint, govulncheck, gofumpt", bin, append([]string{version}, gateCommands...), func() error {
+			for _, command := range gateCommands {
+				// package@version: the versions in go.mod are no concern of these programs
+				if err := run(ctx, dir, []string{"GOBIN=" + bin}, "go", "install", command); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	return g.Wait()
+}
