@@ -197,19 +197,25 @@ func (w *world) otherMade() bool {
 
 func TestAnOutageAloneFailsNoMessage(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []mailing.OutcomeKind{mailing.OutcomeRetry, mailing.OutcomeMisconfigured, mailing.OutcomeThrottled} {
-		w := newWorld(t)
-		w.clients(60)
-		m := w.create(nil)
-		w.provider.feels(always(kind, "trouble"))
-		w.sweep()
-		w.run(6*time.Hour, nil)
-		if c := w.counts(m.ID); c != (mailing.Counts{Total: 60, Retrying: 60}) || len(w.letters.all) != 0 {
-			t.Errorf("outcome %d: after six hours %+v, %d dead letters", kind, c, len(w.letters.all))
-		}
-		w.provider.feels(nil)
-		w.run(time.Hour, w.is(m.ID, mailing.StatusCompleted))
-		w.sentAll(t, m.ID, 60)
+	troubles := map[string]mailing.OutcomeKind{
+		"refused": mailing.OutcomeRetry, "http_401": mailing.OutcomeMisconfigured, "http_429": mailing.OutcomeThrottled,
+	}
+	for code, kind := range troubles {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.clients(8)
+			m := w.create(nil)
+			w.provider.feels(always(kind, code))
+			w.sweep()
+			w.run(2*time.Hour, nil)
+			if c := w.counts(m.ID); c != (mailing.Counts{Total: 8, Retrying: 8}) || len(w.letters.all) != 0 {
+				t.Errorf("after two hours %+v, %d dead letters", c, len(w.letters.all))
+			}
+			w.provider.feels(nil)
+			w.run(time.Hour, w.is(m.ID, mailing.StatusCompleted))
+			w.sentAll(t, m.ID, 8)
+		})
 	}
 }
 

@@ -1,0 +1,300 @@
+package queue_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/google/go-cmp/cmp"
+
+	"postrider/internal/mailing"
+	"postrider/internal/queue"
+)
+
+// calls is SQS as a case needs it: it keeps what was sent, and refuses what
+// refuse says.
+type calls struct {
+	mu     sync.Mutex
+	sent   []types.SendMessageBatchRequestEntry
+	hidden []types.ChangeMessageVisibilityBatchRequestEntry
+	calls  int
+	refuse func(call int, e types.SendMessageBatchRequestEntry) bool
+	err    error
+}
+
+func (c *calls) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return nil, c.err
+	}
+	c.calls++
+	out := &sqs.SendMessageBatchOutput{}
+	for _, e := range in.Entries {
+		if c.refuse != nil && c.refuse(c.calls, e) {
+			out.Failed = append(out.Failed, types.BatchResultErrorEntry{Id: e.Id, Code: aws.String("InternalError")})
+			continue
+		}
+		c.sent = append(c.sent, e)
+	}
+	return out, nil
+}
+
+func (c *calls) ChangeMessageVisibilityBatch(_ context.Context, in *sqs.ChangeMessageVisibilityBatchInput, _ ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hidden = append(c.hidden, in.Entries...)
+	return &sqs.ChangeMessageVisibilityBatchOutput{}, nil
+}
+
+func (c *calls) bodies() map[string]int {
+	times := map[string]int{}
+	for _, e := range c.sent {
+		times[*e.MessageBody]++
+	}
+	return times
+}
+
+func batchKeys(n int) []mailing.BatchKey {
+	keys := make([]mailing.BatchKey, n)
+	for i := range keys {
+		keys[i] = mailing.BatchKey{Mailing: 7, Slice: 3, Batch: mailing.BatchID{First: 19, N: i}}
+	}
+	return keys
+}
+
+func TestBatchesAreQueuedTenACallInTheirMailingsGroup(t *testing.T) {
+	api := &calls{}
+	if err := queue.NewDeliveries(api, "url").Queue(t.Context(), batchKeys(25), 1500*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	if api.calls != 3 || len(api.bodies()) != 25 {
+		t.Errorf("%d calls, %d bodies", api.calls, len(api.bodies()))
+	}
+	for _, e := range api.sent {
+		if *e.MessageGroupId != "7" || e.DelaySeconds != 2 {
+			t.Errorf("group %s, delay %d s", *e.MessageGroupId, e.DelaySeconds)
+		}
+	}
+}
+
+func TestRefusedEntriesAreSentAgainAndNoOthers(t *testing.T) {
+	api := &calls{refuse: func(call int, e types.SendMessageBatchRequestEntry) bool { return call <= 2 && *e.Id == "4" }}
+	if err := queue.NewDeliveries(api, "url").Queue(t.Context(), batchKeys(10), 0); err != nil {
+		t.Fatal(err)
+	}
+	for body, times := range api.bodies() {
+		if times != 1 {
+			t.Errorf("%s was sent %d times", body, times)
+		}
+	}
+	if api.calls != 3 || len(api.sent) != 10 {
+		t.Errorf("%d calls, %d entries", api.calls, len(api.sent))
+	}
+}
+
+func TestAQueueThatKeepsRefusingIsAnError(t *testing.T) {
+	api := &calls{refuse: func(_ int, e types.SendMessageBatchRequestEntry) bool { return *e.Id == "4" }}
+	if err := queue.NewDeliveries(api, "url").Queue(t.Context(), batchKeys(10), 0); err == nil {
+		t.Error("no error")
+	}
+	broken := &calls{err: errors.New("broken")}
+	if err := queue.NewDeliveries(broken, "url").Queue(t.Context(), batchKeys(1), 0); !errors.Is(err, broken.err) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTasksAreQueuedForEachSliceAndDelayedUntilTheStart(t *testing.T) {
+	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	at := func(start time.Time) mailing.Mailing {
+		return mailing.Mailing{ID: 7, Status: mailing.StatusScheduled, Draft: mailing.Draft{StartAt: start, EndAt: start.Add(time.Hour)}}
+	}
+	for name, test := range map[string]struct {
+		start time.Time
+		tasks int
+		delay int32
+	}{
+		"at once":       {now, 16, 0},
+		"soon":          {now.Add(90500 * time.Millisecond), 16, 90},
+		"in an hour":    {now.Add(time.Hour), 0, 0},
+		"in 15 minutes": {now.Add(15 * time.Minute), 16, 900},
+	} {
+		api := &calls{}
+		tasks := queue.NewTasks(api, "url", func() time.Time { return now })
+		if err := tasks.QueueTasks(t.Context(), at(test.start)); err != nil {
+			t.Fatal(err)
+		}
+		if len(api.bodies()) != test.tasks {
+			t.Errorf("%s: %d tasks", name, len(api.bodies()))
+		}
+		for _, e := range api.sent {
+			if e.DelaySeconds != test.delay {
+				t.Errorf("%s: delay %d s", name, e.DelaySeconds)
+			}
+		}
+	}
+}
+
+// worker says of each delivery what the case wants.
+type worker struct {
+	got    []mailing.Delivery
+	answer []mailing.Handling
+}
+
+func (w *worker) Deliver(_ context.Context, deliveries []mailing.Delivery) []mailing.Handling {
+	w.got = deliveries
+	return w.answer[:len(deliveries)]
+}
+
+func record(id, body, receives string) events.SQSMessage {
+	return events.SQSMessage{
+		MessageId: id, ReceiptHandle: "handle-" + id, Body: body,
+		Attributes: map[string]string{"ApproximateReceiveCount": receives},
+	}
+}
+
+// queued is the body of a batch as the queue has it.
+func queued(t *testing.T, k mailing.BatchKey) string {
+	t.Helper()
+	api := &calls{}
+	if err := queue.NewDeliveries(api, "url").Queue(t.Context(), []mailing.BatchKey{k}, 0); err != nil {
+		t.Fatal(err)
+	}
+	return *api.sent[0].MessageBody
+}
+
+func TestAnEventBecomesDeliveriesAndWhatComesAgainIsHidden(t *testing.T) {
+	keys := batchKeys(3)
+	w := &worker{answer: []mailing.Handling{{}, {Again: true, After: 2500 * time.Millisecond}, {Again: true}}}
+	api := &calls{}
+	handle := queue.NewDeliveries(api, "url").Handler(w, queue.NewDeadLetters(&calls{}, "dead"))
+	response, err := handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{
+		record("a", queued(t, keys[0]), "1"), record("b", queued(t, keys[1]), "7"), record("c", queued(t, keys[2]), ""),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []mailing.Delivery{{Key: keys[0], Receives: 1}, {Key: keys[1], Receives: 7}, {Key: keys[2], Receives: 1}}
+	if diff := cmp.Diff(want, w.got); diff != "" {
+		t.Errorf("deliveries (-want +got):\n%s", diff)
+	}
+	failures := []events.SQSBatchItemFailure{{ItemIdentifier: "b"}, {ItemIdentifier: "c"}}
+	if diff := cmp.Diff(failures, response.BatchItemFailures); diff != "" {
+		t.Errorf("failures (-want +got):\n%s", diff)
+	}
+	hidden := map[string]int32{}
+	for _, e := range api.hidden {
+		hidden[*e.ReceiptHandle] = e.VisibilityTimeout
+	}
+	if diff := cmp.Diff(map[string]int32{"handle-b": 3, "handle-c": 1}, hidden); diff != "" {
+		t.Errorf("visibility timeouts (-want +got):\n%s", diff)
+	}
+}
+
+func TestNoFailuresAreAnEmptyListNeverNull(t *testing.T) {
+	handle := queue.NewDeliveries(&calls{}, "url").Handler(&worker{}, queue.NewDeadLetters(&calls{}, "dead"))
+	response, err := handle(t.Context(), events.SQSEvent{})
+	encoded, encodeErr := json.Marshal(response)
+	if err != nil || encodeErr != nil || string(encoded) != `{"batchItemFailures":[]}` {
+		t.Errorf("%s, %v, %v", encoded, err, encodeErr)
+	}
+}
+
+func TestABodyThatCannotBeReadIsADeadLetter(t *testing.T) {
+	bad := []string{"", "{}", "nonsense", `{"mailing_id":7,"slice":16,"batch":"0000000019#000"}`, `{"mailing_id":7,"slice":3,"batch":"19"}`}
+	for _, body := range bad {
+		dead := &calls{}
+		w := &worker{answer: make([]mailing.Handling, 1)}
+		handle := queue.NewDeliveries(&calls{}, "url").Handler(w, queue.NewDeadLetters(dead, "dead"))
+		good := queued(t, batchKeys(1)[0])
+		response, err := handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{record("a", body, "1"), record("b", good, "1")}})
+		if err != nil || len(response.BatchItemFailures) != 0 {
+			t.Errorf("%q: %v, %v", body, response, err)
+		}
+		if len(w.got) != 1 || len(dead.sent) != 1 {
+			t.Errorf("%q: %d delivered, %d dead letters", body, len(w.got), len(dead.sent))
+		}
+	}
+	// Where even that fails, the queue keeps it.
+	handle := queue.NewDeliveries(&calls{}, "url").Handler(&worker{}, queue.NewDeadLetters(&calls{err: errors.New("broken")}, "dead"))
+	response, err := handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{record("a", "nonsense", "1")}})
+	if err != nil || len(response.BatchItemFailures) != 1 {
+		t.Errorf("%v, %v", response, err)
+	}
+}
+
+func TestADeadLetterSaysWhichMessageAndWhy(t *testing.T) {
+	api := &calls{}
+	at := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	letter := mailing.DeadLetter{Message: mailing.NewMessageID(7, 19), Reason: "http_400", Attempts: 1, At: at}
+	if err := queue.NewDeadLetters(api, "url").Queue(t.Context(), []mailing.DeadLetter{letter}); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf(`{"message_id":%d,"mailing_id":7,"client_id":19,"reason":"http_400","attempts":1,"at":"2026-03-02T12:00:00Z"}`, letter.Message)
+	if got := *api.sent[0].MessageBody; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// scheduler keeps what it was asked to do.
+type scheduler struct {
+	sweeps int
+	tasks  []mailing.Task
+	fail   func(mailing.Task) error
+}
+
+func (s *scheduler) Sweep(context.Context) error { s.sweeps++; return nil }
+
+func (s *scheduler) Do(_ context.Context, tasks []mailing.Task) []error {
+	s.tasks = append(s.tasks, tasks...)
+	errs := make([]error, len(tasks))
+	for i, task := range tasks {
+		if s.fail != nil {
+			errs[i] = s.fail(task)
+		}
+	}
+	return errs
+}
+
+func TestTheSchedulerTellsItsTwoEventsApart(t *testing.T) {
+	s := &scheduler{fail: func(task mailing.Task) error {
+		if task.Slice == 2 {
+			return errors.New("broken")
+		}
+		return nil
+	}}
+	handle := queue.SchedulerHandler(s)
+	if _, err := handle(t.Context(), json.RawMessage(`{"source":"aws.events","detail-type":"Scheduled Event","detail":{}}`)); err != nil || s.sweeps != 1 {
+		t.Errorf("%d sweeps, %v", s.sweeps, err)
+	}
+	event, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{
+		record("a", `{"mailing_id":7,"slice":1}`, "1"), record("b", `{"mailing_id":7,"slice":2}`, "1"),
+		record("c", `{"mailing_id":7,"slice":16}`, "1"), record("d", `{"sweep":true}`, "1"), record("e", "?", "1"),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := handle(t.Context(), event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failed []string
+	for _, f := range response.BatchItemFailures {
+		failed = append(failed, f.ItemIdentifier)
+	}
+	if got := strings.Join(failed, " "); got != "c e b" || s.sweeps != 2 || len(s.tasks) != 2 {
+		t.Errorf("failed %s, %d sweeps, tasks %v", got, s.sweeps, s.tasks)
+	}
+	if _, err := handle(t.Context(), json.RawMessage(`[]`)); err == nil {
+		t.Error("an event of no kind is taken")
+	}
+}
