@@ -36,7 +36,7 @@ func TestEachMessageIsFoundByItsID(t *testing.T) {
 	e := dynamotest.Start(t)
 	clock := dynamotest.NewClock(noon)
 	s := e.Store(clock.Option())
-	to := someIDs(400, 3)
+	to := someIDs(150, 3)
 	there := map[mailing.ClientID]bool{}
 	for _, id := range to {
 		there[id] = true
@@ -59,7 +59,7 @@ func TestEachMessageIsFoundByItsID(t *testing.T) {
 				t.Fatalf("%s: client %d: %+v, %v", m.name, id, got, err)
 			}
 		}
-		for _, id := range to[:40] {
+		for _, id := range to[:20] {
 			for _, other := range []mailing.ClientID{id - mailing.Slices, id + mailing.Slices, id + 8} {
 				if !there[other] && other > 0 {
 					_, err := s.Message(t.Context(), mailing.NewMessageID(m.mailing.ID, other))
