@@ -4,6 +4,7 @@ package dynamo_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -21,7 +22,7 @@ func audience(t *testing.T, e *dynamotest.Env, n int) []mailing.Client {
 	for i := range clients {
 		clients[i] = mailing.Client{
 			ID: mailing.ClientID(i*mailing.Slices*1000 + 3), Phone: phone(i), Timezone: "UTC",
-			OperatorCode: fmt.Sprint(900 + i%7), Tag: fmt.Sprintf("%s%03d", long, i%500),
+			OperatorCode: strconv.Itoa(900 + i%7), Tag: fmt.Sprintf("%s%03d", long, i%500),
 		}
 		if i == 0 {
 			clients[i].ID = 19
@@ -32,7 +33,8 @@ func audience(t *testing.T, e *dynamotest.Env, n int) []mailing.Client {
 	}
 	elsewhere := client(n)
 	elsewhere.ID = 4
-	seed(t, e, append(clients, elsewhere))
+	seed(t, e, clients)
+	seed(t, e, []mailing.Client{elsewhere})
 	return clients
 }
 

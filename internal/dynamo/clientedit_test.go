@@ -235,6 +235,7 @@ func TestAnEditEndsWithItsContext(t *testing.T) {
 	s := e.Store()
 	c := create(t, s, client(1))
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	faults := dynamotest.NewFaults(e.Client)
 	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{Refuse: dynamotest.Conflicted(), Before: cancel})
 	patient := dynamo.WithClock(time.Now, func(ctx context.Context, _ time.Duration) error { return ctx.Err() })

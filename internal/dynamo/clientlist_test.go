@@ -3,9 +3,9 @@
 package dynamo_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,7 +30,7 @@ func directory(t *testing.T, e *dynamotest.Env, n int) []mailing.Client {
 			byID[c.ID] = c
 		}
 	}
-	var keys []mailing.ClientID
+	keys := make([]mailing.ClientID, 0, n)
 	for id := range byID {
 		keys = append(keys, id)
 	}
@@ -121,8 +121,8 @@ func TestASearchFindsWhatMatchesWithAnyLimit(t *testing.T) {
 func TestASearchThatMatchesLittleReadsOnBeforeItGivesAShortPage(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
-	var clients []mailing.Client
-	for n := range 60 {
+	clients := make([]mailing.Client, 0, 60)
+	for n := range cap(clients) {
 		c := client(n)
 		c.ID, c.OperatorCode = mailing.ClientID(n+1), "901"
 		if n%30 == 29 {
@@ -191,7 +191,7 @@ func TestAWalkMeetsClientsOnceWhileOthersComeAndGo(t *testing.T) {
 	seen := map[mailing.ClientID]int{}
 	n := 0
 	for _, c := range all(t, 5, func(cursor string) (mailing.List[mailing.Client], error) {
-		create(t, s, mailing.Client{Phone: phone(1000 + n), OperatorCode: "900", Tag: fmt.Sprint(n), Timezone: "UTC"})
+		create(t, s, mailing.Client{Phone: phone(1000 + n), OperatorCode: "900", Tag: strconv.Itoa(n), Timezone: "UTC"})
 		n++
 		return s.ListClients(t.Context(), mailing.ClientQuery{Limit: 5, Cursor: cursor})
 	}) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -30,10 +31,11 @@ type position interface {
 // nothing of what was searched for.
 func listKey(list string, filters ...any) string {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%q", list)
+	full := fmt.Appendf(nil, "%q", list)
 	for _, f := range filters {
-		fmt.Fprintf(h, " %q", fmt.Sprint(f))
+		full = fmt.Appendf(full, " %q", fmt.Sprint(f))
 	}
+	h.Write(full) // a hash takes all
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 
@@ -78,7 +80,7 @@ func strict(raw []byte, into any) error {
 		return err
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return fmt.Errorf("something follows the value")
+		return errors.New("something follows the value")
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func create(t *testing.T, s *dynamo.Store, c mailing.Client) mailing.Client {
 // seed writes clients with their phones the fast way.
 func seed(t *testing.T, e *dynamotest.Env, clients []mailing.Client) {
 	t.Helper()
-	var puts []types.WriteRequest
+	puts := make([]types.WriteRequest, 0, 2*len(clients))
 	for _, c := range clients {
 		it, err := dynamo.EncodeClient(c)
 		if err != nil {

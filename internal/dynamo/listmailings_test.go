@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"postrider/internal/dynamo"
 	"postrider/internal/dynamo/dynamotest"
@@ -18,7 +19,7 @@ func listMailings(t *testing.T, s *dynamo.Store, status mailing.Status, limit in
 	found := all(t, limit, func(cursor string) (mailing.List[mailing.Mailing], error) {
 		return s.ListMailings(t.Context(), mailing.MailingQuery{Status: status, Limit: limit, Cursor: cursor})
 	})
-	var got []mailing.MailingID
+	got := make([]mailing.MailingID, 0, len(found))
 	for _, m := range found {
 		got = append(got, m.ID)
 	}
@@ -69,7 +70,7 @@ func TestMailingsAreListedNewestFirstWithAnyLimit(t *testing.T) {
 	for _, status := range append([]mailing.Status{""}, mailing.Statuses...) {
 		for _, limit := range []int{1, 3, 100} {
 			for _, api := range []dynamo.API{e.Client, smallPages{e.Client, 4}} {
-				if diff := cmp.Diff(want[status], listMailings(t, e.StoreOver(api), status, limit)); diff != "" {
+				if diff := cmp.Diff(want[status], listMailings(t, e.StoreOver(api), status, limit), cmpopts.EquateEmpty()); diff != "" {
 					t.Errorf("status %q, limit %d: %s", status, limit, diff)
 				}
 			}

@@ -36,9 +36,9 @@ func fourMailings(t *testing.T, s *dynamo.Store) mailing.Mailing {
 	change(t, s, dying.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.AsDeleted(noon), nil })
 
 	running := newMailing(t, s, noon)
-	var to []mailing.ClientID
-	for id := range mailing.ClientID(32) {
-		to = append(to, id+1)
+	to := make([]mailing.ClientID, 32)
+	for i := range to {
+		to[i] = mailing.ClientID(i + 1)
 	}
 	expand(t, s, running, noon, to, 10, 10, func(mailing.ClientID) mailing.MessageStatus { return mailing.Queued })
 	return running

@@ -60,8 +60,10 @@ func (s *Store) walk(ctx context.Context, w walk) (walked, error) {
 		matched, looked = len(done.items), looked+int(out.ScannedCount)
 		in.ExclusiveStartKey = out.LastEvaluatedKey
 		done.end = len(out.LastEvaluatedKey) == 0
-		if err := done.lookedAt(out); err != nil {
+		if last, err := lookedAt(out); err != nil {
 			return walked{}, err
+		} else if last != "" {
+			done.last = last
 		}
 	}
 	if matched > w.limit {
@@ -113,18 +115,12 @@ func (w walk) pageSize(need, looked, matched int) *int32 {
 	return aws.Int32(int32(size)) //nolint:gosec // G115: bounded above
 }
 
-// lookedAt moves last to the end of a page.
-func (d *walked) lookedAt(out *dynamodb.QueryOutput) error {
-	behind := out.LastEvaluatedKey
-	if len(behind) == 0 && len(out.Items) > 0 {
-		behind = out.Items[len(out.Items)-1]
+// lookedAt is the sort key at the end of a page, "" if that is not known.
+func lookedAt(out *dynamodb.QueryOutput) (string, error) {
+	if len(out.LastEvaluatedKey) == 0 && len(out.Items) > 0 {
+		return text(out.Items[len(out.Items)-1], sortKey)
 	}
-	if len(behind) == 0 {
-		return nil
-	}
-	last, err := text(behind, sortKey)
-	d.last = last
-	return err
+	return text(out.LastEvaluatedKey, sortKey)
 }
 
 // cut drops what was found above a limit, as if it had not been looked at.

@@ -31,14 +31,14 @@ var tableNumber atomic.Int64 //nolint:gochecknoglobals // once a process is the 
 
 // Start gives a test tables of its own, in a DynamoDB Local that is started with
 // the first call and ends with the test binary.
-func Start(t testing.TB) *Env {
-	t.Helper()
+func Start(tb testing.TB) *Env {
+	tb.Helper()
 	local, err := shared()
 	if err != nil {
-		t.Fatalf("DynamoDB Local: %v", err)
+		tb.Fatalf("DynamoDB Local: %v", err)
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
-	t.Cleanup(transport.CloseIdleConnections)
+	tb.Cleanup(transport.CloseIdleConnections)
 	e := &Env{Client: dynamodb.New(dynamodb.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String(local.endpoint), HTTPClient: &http.Client{Transport: transport},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -47,22 +47,22 @@ func Start(t testing.TB) *Env {
 	})}
 	tables, err := definitions()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	suffix := fmt.Sprintf("-%d", tableNumber.Add(1))
 	e.Tables = dynamo.Tables{
-		Clients:  e.create(t, tables[clientsTable], clientsTable+suffix),
-		Mailings: e.create(t, tables[mailingsTable], mailingsTable+suffix),
-		Batches:  e.create(t, tables[batchesTable], batchesTable+suffix),
+		Clients:  e.create(tb, tables[clientsTable], clientsTable+suffix),
+		Mailings: e.create(tb, tables[mailingsTable], mailingsTable+suffix),
+		Batches:  e.create(tb, tables[batchesTable], batchesTable+suffix),
 	}
 	return e
 }
 
-func (e *Env) create(t testing.TB, table *dynamodb.CreateTableInput, name string) string {
-	t.Helper()
+func (e *Env) create(tb testing.TB, table *dynamodb.CreateTableInput, name string) string {
+	tb.Helper()
 	table.TableName = aws.String(name)
-	if _, err := e.Client.CreateTable(t.Context(), table); err != nil {
-		t.Fatalf("create table %s: %v", name, err)
+	if _, err := e.Client.CreateTable(tb.Context(), table); err != nil {
+		tb.Fatalf("create table %s: %v", name, err)
 	}
 	return name
 }
@@ -78,7 +78,7 @@ func (e *Env) StoreOver(api dynamo.API, options ...dynamo.Option) *dynamo.Store 
 }
 
 // Store is a store over tables that this test has for itself.
-func Store(t testing.TB, options ...dynamo.Option) *dynamo.Store {
-	t.Helper()
-	return Start(t).Store(options...)
+func Store(tb testing.TB, options ...dynamo.Option) *dynamo.Store {
+	tb.Helper()
+	return Start(tb).Store(options...)
 }

@@ -2,11 +2,13 @@ package dynamotest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,7 +30,7 @@ type server struct {
 // Two minutes are for machines that run much else at the same time.
 const startPatience = 2 * time.Minute
 
-func start() (*server, error) {
+func start() (s *server, err error) {
 	jar, err := findJar()
 	if err != nil {
 		return nil, err
@@ -41,17 +43,17 @@ func start() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()
+	defer func() { err = errors.Join(err, log.Close(), os.Remove(log.Name())) }()
 	lifeline, err := launch(jar, port, log)
 	if err != nil {
 		return nil, err
 	}
 	url := fmt.Sprintf("http://127.0.0.1:%d", port)
 	if err := answers(url); err != nil {
-		told, _ := os.ReadFile(log.Name()) //nolint:errcheck // it only adds to an error
-		return nil, fmt.Errorf("%w; it said: %s", err, told)
+		told, unread := os.ReadFile(log.Name())
+		return nil, errors.Join(fmt.Errorf("%w; it said: %s", err, told), unread)
 	}
-	return &server{url, lifeline}, os.Remove(log.Name())
+	return &server{url, lifeline}, nil
 }
 
 // launch runs Java under a shell that kills it, by its pid, as soon as this
@@ -85,17 +87,13 @@ func answers(url string) error {
 	return fmt.Errorf("no answer within %s", startPatience)
 }
 
-func freePort() (int, error) {
+func freePort() (port int, err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not block
 	if err != nil {
 		return 0, err
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		return 0, err
-	}
-	return strconv.Atoi(port)
+	addr, err := netip.ParseAddrPort(l.Addr().String())
+	return int(addr.Port()), errors.Join(err, l.Close())
 }
 
 // findJar is the copy that DYNAMODB_LOCAL_JAR names, or the one below the
@@ -133,7 +131,7 @@ func repository() (string, error) {
 			return dir, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("no go.mod in or above the working directory")
+			return "", errors.New("no go.mod in or above the working directory")
 		}
 	}
 }
