@@ -6,6 +6,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
+	"log"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"os"
@@ -59,6 +61,9 @@ func setup(ctx context.Context, name string, config any) (aws.Config, error) {
 	}
 	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: l.Level})
 	slog.SetDefault(slog.New(handler).With("function", name))
+	// net/http prints through package log what a server sends unasked, word for
+	// word; what comes from outside is not for our log.
+	log.SetOutput(io.Discard)
 	if err := env.Parse(config); err != nil {
 		return aws.Config{}, fmt.Errorf("read the configuration: %w", err)
 	}

@@ -238,3 +238,9 @@ func poll(t *testing.T, limit time.Duration, what string, ask func() (ok bool, s
 		}
 	}
 }
+
+// callTook is [service.call], and tells how long it took.
+func (s *service) callTook(t *testing.T, method, path string, body any, want int, into any) time.Duration {
+	t.Helper()
+	return s.call(t, method, path, body, want, into).took
+}

@@ -1,0 +1,246 @@
+//go:build integration
+
+// Package integration_test runs the whole of Postrider, deployed from
+// template.yaml on a LocalStack of its own, and looks at it as a person would:
+// through the API, the stand-in's ledger, and the queues.
+package integration_test
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"golang.org/x/sync/errgroup"
+
+	"postrider/localstack/stack"
+	"postrider/localstack/standin"
+	"postrider/localstack/tools"
+)
+
+// The stack that all tests of this binary share.
+var (
+	running *stack.Stack
+	outage  = 30 * time.Second
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "integration tests:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	if s := os.Getenv("OUTAGE_SECONDS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			return 1, fmt.Errorf("OUTAGE_SECONDS is %q: give whole seconds", s)
+		}
+		outage = time.Duration(n) * time.Second
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		return 1, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	log := io.Writer(os.Stderr)
+	installed, err := tools.Install(ctx, root, log)
+	if err != nil {
+		return 1, err
+	}
+	dir := filepath.Join(root, ".local", "test", strconv.Itoa(os.Getpid()))
+	api := standin.New()
+	standInPort, err := freePort(ctx)
+	if err != nil {
+		return 1, err
+	}
+	running, err = stack.Start(ctx, stack.Options{
+		Root: root, Dir: dir, Tools: installed, Ports: stack.Ports{StandIn: standInPort}, StandIn: api, Record: true, Log: log,
+		Parameters: map[string]string{
+			"ProviderUrl":   fmt.Sprintf("http://127.0.0.1:%d/v1", standInPort),
+			"ProviderToken": "local-token",
+		},
+	})
+	if err != nil {
+		return 1, err
+	}
+	defer func() {
+		if closeErr := running.Close(); err == nil {
+			err = closeErr
+		}
+		if code == 0 && err == nil {
+			err = os.RemoveAll(dir)
+		} else {
+			fmt.Fprintln(os.Stderr, "the functions' logs are in", filepath.Join(dir, "logs"))
+		}
+	}()
+	return m.Run(), nil
+}
+
+// freePort is a port that nobody listens on now.
+func freePort(ctx context.Context) (int, error) {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(port)
+}
+
+// TestStack is one test with parts, because they share a stack: those that set
+// how the sending API behaves come one after the other, then those that do not
+// care, side by side, and last what is to be said of all of them.
+func TestStack(t *testing.T) {
+	s := newService(running.BaseURL, running.StandInURL)
+	// Before the others: it empties the queue of everybody.
+	finishPurge := testPurge(t, s)
+	for _, part := range []struct {
+		name string
+		test func(*testing.T, *service)
+	}{
+		{"a mailing reaches everyone once", testImmediate},
+		{"an idle stack hands over within two seconds", testFirstHandOver},
+		{"a refused phone fails alone", testRejected},
+		{"five thousand at 200 ms", testThroughput},
+		{"the end comes while it is running", testEndWhileRunning},
+		{"pause and resume", testPauseAndResume},
+		{"cancel", testCancel},
+		{"delete", testDelete},
+		{"the sending API is down for a while", testOutage},
+	} {
+		t.Run(part.name, func(t *testing.T) { part.test(t, s) })
+	}
+	t.Run("side by side", func(t *testing.T) {
+		for _, part := range []struct {
+			name string
+			test func(*testing.T, *service)
+		}{
+			{"a purged queue loses nothing", finishPurge},
+			{"a start ahead", testFutureStart},
+			{"filters", testFilters},
+			{"a window", testWindow},
+			{"a deleted client is skipped", testDeletedClientIsSkipped},
+			{"a mailing cancelled before its start", testCancelBeforeStart},
+			{"process", testProcess},
+			{"bad input", testBadInput},
+		} {
+			t.Run(part.name, func(t *testing.T) {
+				t.Parallel()
+				part.test(t, s)
+			})
+		}
+	})
+	t.Run("all of the API is called", func(t *testing.T) { testRest(t, s) })
+	t.Run("policies allow just the calls that were made", testPolicies)
+}
+
+// deliveriesQueued is how many batches are in the deliveries queue, hidden ones
+// included.
+func deliveriesQueued(t *testing.T) int {
+	t.Helper()
+	out, err := sqs.NewFromConfig(running.Config()).GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
+		QueueUrl: aws.String(running.PhysicalID("DeliveriesQueue")), AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, name := range []types.QueueAttributeName{
+		types.QueueAttributeNameApproximateNumberOfMessages, types.QueueAttributeNameApproximateNumberOfMessagesDelayed,
+		types.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
+	} {
+		k, err := strconv.Atoi(out.Attributes[string(name)])
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += k
+	}
+	return n
+}
+
+func purgeDeliveries(t *testing.T) {
+	t.Helper()
+	_, err := sqs.NewFromConfig(running.Config()).PurgeQueue(t.Context(), &sqs.PurgeQueueInput{QueueUrl: aws.String(running.PhysicalID("DeliveriesQueue"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// deadLetter is an entry of the queue of dead letters.
+type deadLetter struct {
+	Message int64  `json:"message_id"`
+	Reason  string `json:"reason"`
+}
+
+// deadLetters reads the queue of dead letters, and leaves it as it is.
+func deadLetters(t *testing.T) []deadLetter {
+	t.Helper()
+	api := sqs.NewFromConfig(running.Config())
+	url := aws.String(running.PhysicalID("DeadLettersQueue"))
+	var letters []deadLetter
+	for {
+		out, err := api.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: url, MaxNumberOfMessages: 10, VisibilityTimeout: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(out.Messages) == 0 {
+			return letters
+		}
+		for _, m := range out.Messages {
+			var l deadLetter
+			if err := json.Unmarshal([]byte(*m.Body), &l); err != nil {
+				t.Fatal(err)
+			}
+			letters = append(letters, l)
+		}
+	}
+}
+
+// limited is a group of at most n goroutines.
+func limited(t *testing.T, n int) *errgroup.Group {
+	t.Helper()
+	var g errgroup.Group
+	g.SetLimit(n)
+	return &g
+}
+
+// quiet lets time pass in which nothing may happen, or something has to have
+// happened without a sign.
+func quiet(t *testing.T, d time.Duration) {
+	t.Helper()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-t.Context().Done():
+	}
+}
+
+func isAccepted(answer string) bool {
+	switch answer {
+	case "accepted", "hang", "reset", "garbage":
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,37 @@
+//go:build integration
+
+package integration_test
+
+import (
+	"testing"
+	"time"
+)
+
+// testPurge empties the deliveries queue in the middle of a mailing. What it
+// returns waits until all is delivered all the same: that takes some minutes,
+// in which other tests can run.
+func testPurge(t *testing.T, s *service) func(*testing.T, *service) {
+	t.Helper()
+	s.clients(t, "1950", 3000, func(_ int, c *client) { c.Tag = "purge" })
+	s.setBehaviour(t, behaviour{LatencyMS: 400})
+	m := s.create(t, now("purge", filter{Tags: []string{"purge"}}))
+	s.until(t, m.ID, time.Minute, "some are sent", func(i info) bool { return i.Expanded && i.Counts.Sent > 0 })
+	queued := deliveriesQueued(t)
+	purgeDeliveries(t)
+	purged := time.Now()
+	s.setBehaviour(t, behaviour{})
+	quiet(t, 5*time.Second) // what was in flight at the purge is settled
+	left := s.info(t, m.ID)
+	if left.Counts.pending() == 0 {
+		t.Errorf("nothing was lost with the queue: %+v", left.Counts)
+	}
+	return func(t *testing.T, s *service) {
+		i := s.completed(t, m.ID, 8*time.Minute)
+		if want := (counts{Total: 3000, Sent: 3000}); i.Counts != want {
+			t.Errorf("counts %+v", i.Counts)
+		}
+		sentOnce(t, s.ledger(t, m.ID), 3000)
+		figure(t, "purged with %d batches in the queue, %d messages pending after it; all 3000 delivered once, %.0f s later",
+			queued, left.Counts.pending(), time.Since(purged).Seconds())
+	}
+}
