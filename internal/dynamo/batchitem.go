@@ -40,12 +40,12 @@ type memberItem struct {
 	Error     string           `dynamodbav:"e,omitempty"`
 }
 
-var statusCodes = map[mailing.MessageStatus]string{
+var statusCodes = map[mailing.MessageStatus]string{ //nolint:gochecknoglobals // a table that nobody changes
 	mailing.Queued: "q", mailing.Retrying: "r", mailing.Deferred: "d", mailing.Sent: "s", mailing.Failed: "f",
 	mailing.Expired: "x", mailing.Cancelled: "c", mailing.Skipped: "k", mailing.Uncertain: "u",
 }
 
-var statusOfCode = func() map[string]mailing.MessageStatus {
+var statusOfCode = func() map[string]mailing.MessageStatus { //nolint:gochecknoglobals // the same table, read the other way round
 	statuses := make(map[string]mailing.MessageStatus, len(statusCodes))
 	for status, code := range statusCodes {
 		statuses[code] = status

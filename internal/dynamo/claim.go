@@ -31,7 +31,7 @@ func (s *Store) Claim(ctx context.Context, k mailing.BatchKey, holder string, no
 		ReturnValues:                        types.ReturnValueAllNew,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
-	it := item(nil)
+	var it item
 	var condition *types.ConditionalCheckFailedException
 	switch {
 	case err == nil:

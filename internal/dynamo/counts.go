@@ -83,6 +83,9 @@ func (a *adder) expression() string {
 // there are as {status}_mailings, their messages as {status}_{message status}.
 const mailingsSuffix = "_mailings"
 
+// changesAttr counts changes of the totals: two that undo each other are seen.
+const changesAttr = "changes"
+
 // totalsChange is what replacing old by updated does to the totals: a mailing
 // has its part in them while it is finished and not deleted.
 func (s *Store) totalsChange(old, updated mailing.Mailing) []types.TransactWriteItem {
@@ -98,6 +101,7 @@ func (s *Store) totalsChange(old, updated mailing.Mailing) []types.TransactWrite
 	if a.expression() == "" {
 		return nil
 	}
+	a.add(changesAttr, 1)
 	return []types.TransactWriteItem{{Update: &types.Update{
 		TableName: &s.tables.Mailings, Key: totalsKey(), UpdateExpression: aws.String(a.expression()),
 		ExpressionAttributeNames: a.names, ExpressionAttributeValues: a.values,
@@ -110,6 +114,8 @@ func inTotals(m mailing.Mailing) bool { return m.Finished && !m.Deleted }
 type Totals struct {
 	Mailings map[mailing.Status]int64
 	Counts   map[mailing.Status]mailing.Counts
+	// Changes goes up with every change.
+	Changes int64
 }
 
 // Totals reads the sums over finished mailings, strongly consistent.
@@ -121,6 +127,9 @@ func (s *Store) Totals(ctx context.Context) (Totals, error) {
 		return Totals{}, fmt.Errorf("read the totals: %w", err)
 	}
 	t := Totals{Mailings: map[mailing.Status]int64{}, Counts: map[mailing.Status]mailing.Counts{}}
+	if t.Changes, err = number(out.Item, changesAttr); err != nil {
+		return Totals{}, err
+	}
 	for _, final := range []mailing.Status{mailing.StatusCompleted, mailing.StatusCancelled} {
 		n, err := number(out.Item, string(final)+mailingsSuffix)
 		if err != nil {

@@ -140,7 +140,7 @@ const editTries = 10
 // anew, so change may be called several times. A change that leaves the version
 // as it is writes nothing.
 func (s *Store) UpdateMailing(ctx context.Context, id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error) {
-	for range editTries {
+	for n := range editTries {
 		old, err := s.Mailing(ctx, id)
 		if err != nil {
 			return mailing.Mailing{}, err
@@ -158,6 +158,9 @@ func (s *Store) UpdateMailing(ctx context.Context, id mailing.MailingID, change 
 		}
 		if saved {
 			return updated, nil
+		}
+		if err := s.wait(ctx, backoff(n)); err != nil {
+			return mailing.Mailing{}, fmt.Errorf("change mailing %d: %w", id, err)
 		}
 	}
 	return mailing.Mailing{}, mailing.Conflict("others keep changing this mailing: try again")

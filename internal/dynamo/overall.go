@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 
 	"postrider/internal/mailing"
 )
@@ -30,7 +29,7 @@ func (s *Store) Overall(ctx context.Context, status mailing.Status) (mailing.Ove
 		if err != nil {
 			return mailing.Overall{}, err
 		}
-		if reflect.DeepEqual(before, after) {
+		if before.Changes == after.Changes {
 			return sumUp(status, live, progress, after), nil
 		}
 		before = after

@@ -44,7 +44,7 @@ func (s *Store) Slice(ctx context.Context, id mailing.MailingID, slice int) (mai
 
 // Slices reads all slices of several mailings, strongly consistent.
 func (s *Store) Slices(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, error) {
-	var keys []item
+	keys := make([]item, 0, len(ids)*mailing.Slices)
 	states := make(map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, len(ids))
 	place := make(map[string]*mailing.SliceState, len(ids)*mailing.Slices)
 	for _, id := range ids {

@@ -15,8 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
-	"postrider/internal/mailing"
 )
 
 // Tables are the names of the three tables.
@@ -96,8 +94,7 @@ func (s *Store) retried(ctx context.Context, what string, do func() error) error
 		if n == retryTries-1 {
 			return fmt.Errorf("%s: gave up after %d tries: %w", what, retryTries, err)
 		}
-		d := min(retryBase<<n, retryMax)
-		if err := s.wait(ctx, time.Duration(rand.Int64N(int64(d)))); err != nil { //nolint:gosec // G404: jitter needs no secrecy
+		if err := s.wait(ctx, backoff(n)); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
@@ -156,6 +153,3 @@ func (s *Store) transact(ctx context.Context, what string, items []types.Transac
 // newToken is a ClientRequestToken: with the same one, a transaction that is
 // repeated because its answer was lost is done once.
 func newToken() string { return fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64()) } //nolint:gosec // G404: it must differ, not be secret
-
-// Interface of what is stored where: see keys.go.
-var _ = mailing.Slices

@@ -287,7 +287,7 @@ func TestTheSchedulerTellsItsTwoEventsApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var failed []string
+	failed := make([]string, 0, len(response.BatchItemFailures))
 	for _, f := range response.BatchItemFailures {
 		failed = append(failed, f.ItemIdentifier)
 	}

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# All checks, one after the other, each with how long it took. `make test` runs
+# it; a part that cannot run here says so in the summary, never nothing.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+
+bin=$PWD/.local/tools/bin
+log=$PWD/.local/test/log
+mkdir -p "$log"
+summary=()
+failed=0
+
+# part NAME COMMAND...: runs one part.
+part() {
+  local name=$1 start=$SECONDS result=ok
+  shift
+  echo "== $name"
+  if ! "$@"; then
+    result=FAILED
+    failed=1
+  fi
+  summary+=("$(printf '%-52s %-7s %4d s' "$name" "$result" $((SECONDS - start)))")
+}
+
+formatted() {
+  local files
+  files=$("$bin/gofumpt" -l functions internal localstack test) || return 1
+  [ -z "$files" ] || { echo "not formatted (make fmt): $files"; return 1; }
+}
+
+# The database of vulnerabilities is on the internet. Where it cannot be reached
+# there is nothing to compare with; that is said, and fails nothing.
+vulnerabilities() {
+  local out status=0
+  out=$("$bin/govulncheck" -tags integration ./... 2>&1) || status=$?
+  if [ $status -ne 0 ] && grep -q "fetching vulnerabilities" <<<"$out"; then
+    echo "NOT CHECKED: govulncheck cannot reach its database from here"
+    summary+=("$(printf '%-52s %s' "  (govulncheck)" "NOT CHECKED: its database cannot be reached from here")")
+    return 0
+  fi
+  echo "$out"
+  return $status
+}
+
+# tests NAME ARGUMENTS...: go test with the race detector. A skipped test fails:
+# whoever skips one says why by removing it.
+tests() {
+  local name=$1 status=0
+  shift
+  go test -race -count=1 -v "$@" >"$log/$name.log" 2>&1 || status=$?
+  grep -E '^(ok|FAIL|panic)|^ *--- (FAIL|SKIP)|figure:' "$log/$name.log" | sed -E 's/^ *[a-z_]+_test\.go:[0-9]+: figure/    figure/'
+  if grep -qE '^ *--- SKIP' "$log/$name.log"; then
+    echo "a test was skipped"
+    status=1
+  fi
+  [ $status -eq 0 ] || grep -vE '^(=== |\{)' "$log/$name.log" | grep -vE '^ *--- PASS' | tail -100
+  return $status
+}
+
+# without is all packages but those whose path contains the argument.
+without() { go list -tags integration ./... | grep -v "$1"; }
+
+part "tools" make gate-tools tools
+part "gofumpt" formatted
+part "go vet" go vet -tags integration ./...
+part "golangci-lint" "$bin/golangci-lint" run ./...
+part "govulncheck" vulnerabilities
+part "sam validate --lint" .local/tools/gate/bin/sam validate --lint --template template.yaml --region us-east-1
+part "unit tests" tests unit ./...
+# shellcheck disable=SC2046 # a list of packages
+part "store and fault tests, on DynamoDB Local" tests stores -tags integration $(without test/integration)
+part "integration tests, on a stack of their own" tests integration -timeout 20m -tags integration ./test/integration
+
+echo
+printf '%s\n' "${summary[@]}"
+echo "logs: .local/test/log"
+[ $failed -eq 0 ] || { echo "FAILED"; exit 1; }
+echo "all passed"
