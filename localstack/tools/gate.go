@@ -18,11 +18,20 @@ var gateCommands = []string{
 // InstallGate brings what checks the code below root/.local/tools: SAM and
 // cfn-lint in a virtual environment, `gate`, and Go programs in `bin`.
 func InstallGate(ctx context.Context, root string, log io.Writer) error {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return err
+	}
 	found, err := Find(ctx)
 	if err != nil {
 		return err
 	}
 	dir := Dir(root)
+	lock, err := lockDir(ctx, dir, log)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return installVenv(ctx, root, filepath.Join(dir, "gate"), "gate.lock", found, log)

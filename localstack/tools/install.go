@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"postrider/localstack/process"
 )
 
 // Installed says where the tools of the local stack are.
@@ -27,12 +29,20 @@ type Installed struct {
 // Install brings LocalStack, its executor plugin and DynamoDB Local below
 // root/.local/tools. What is there already, complete and from the same lock
 // files, stays; anything else is made anew.
-func Install(ctx context.Context, root string, log io.Writer) (Installed, error) {
+func Install(ctx context.Context, root string, log io.Writer) (_ Installed, err error) {
+	if root, err = filepath.Abs(root); err != nil {
+		return Installed{}, err
+	}
 	found, err := Find(ctx)
 	if err != nil {
 		return Installed{}, err
 	}
 	dir := Dir(root)
+	lock, err := lockDir(ctx, dir, log)
+	if err != nil {
+		return Installed{}, err
+	}
+	defer lock.Close()
 	venv, dynamodb := filepath.Join(dir, "localstack"), filepath.Join(dir, "dynamodb")
 	g, ctx := errgroup.WithContext(ctx) // the network is what each of them waits for
 	g.Go(func() error {
@@ -51,6 +61,27 @@ func Install(ctx context.Context, root string, log io.Writer) (Installed, error)
 // Dir is where tools are, below the repository's root.
 func Dir(root string) string { return filepath.Join(root, ".local", "tools") }
 
+// lockDir waits until nobody else installs to dir: `make run` and the tests share it.
+func lockDir(ctx context.Context, dir string, log io.Writer) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	for waited := false; ; waited = true {
+		lock, err := process.Lock(filepath.Join(dir, "lock"))
+		if !errors.Is(err, process.ErrLocked) {
+			return lock, err
+		}
+		if !waited {
+			fmt.Fprintf(log, "waiting for another installation to end: %v\n", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
 // once runs install unless it was completed before with the same inputs. The
 // stamp is taken away first and written last, so that half an installation is
 // never trusted.
@@ -67,9 +98,6 @@ func once(log io.Writer, what, target string, inputs []string, install func() er
 	}
 	start := time.Now()
 	fmt.Fprintf(log, "installing %s ...\n", what)
-	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-		return fmt.Errorf("install %s: %w", what, err)
-	}
 	if err := install(); err != nil {
 		return fmt.Errorf("install %s: %w", what, err)
 	}
@@ -117,13 +145,10 @@ func installVenv(ctx context.Context, root, venv, lock string, found Found, log 
 		if err := run(ctx, "", nil, found.Python, "-m", "venv", venv); err != nil {
 			return err
 		}
-		// The lock is complete: without a resolver, pip is done sooner, and says so if it is not.
+		// The lock is complete, so pip need not look for more.
 		python := filepath.Join(venv, "bin", "python")
-		if err := run(ctx, "", nil, python, "-m", "pip", "install", "-q", "--no-input", "--disable-pip-version-check",
-			"--no-deps", "-r", filepath.Join(root, "localstack", "tools", lock)); err != nil {
-			return err
-		}
-		return run(ctx, "", nil, python, "-m", "pip", "check", "--disable-pip-version-check")
+		return run(ctx, "", nil, python, "-m", "pip", "install", "-q", "--no-input", "--disable-pip-version-check",
+			"--no-deps", "-r", filepath.Join(root, "localstack", "tools", lock))
 	})
 }
 

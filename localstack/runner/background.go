@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"postrider/localstack/process"
+	"postrider/localstack/stack"
+)
+
+const (
+	upTimeout   = 180 * time.Second
+	downTimeout = 20 * time.Second
+)
+
+// up starts the stack in the background, or deploys to the one that runs.
+func up(e *ending) error {
+	config, err := load()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(e.first, upTimeout)
+	defer cancel()
+	var s status
+	switch err := ask(ctx, http.MethodGet, "/status", nil, &s); {
+	case errors.Is(err, errNothingRuns):
+		return startInBackground(ctx, e)
+	case err != nil:
+		return err
+	case s.State == "ready":
+		fmt.Println("the stack runs; deploying what has changed ...")
+		if err := ask(ctx, http.MethodPost, "/deploy", config, nil); err != nil {
+			return err
+		}
+	}
+	return report(ctx, nil)
+}
+
+func startInBackground(ctx context.Context, e *ending) error {
+	if err := os.MkdirAll(runDir, 0o700); err != nil {
+		return err
+	}
+	log, err := os.Create(upLog)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(self, "daemon")
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // it outlives this terminal
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // how it ended is in its log
+	}()
+	err = report(ctx, ended)
+	if err == nil {
+		return nil
+	}
+	if e.first.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("the stack is not up after %.0f s", upTimeout.Seconds())
+	}
+	fmt.Fprintln(os.Stderr, "ending it ...")
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) // our child, unless it has ended
+	select {
+	case <-ended:
+	case <-time.After(downTimeout):
+		_ = cmd.Process.Kill()
+		<-ended
+	case <-e.second.Done():
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) // its second: at once
+		<-ended
+	}
+	return fmt.Errorf("%w. Its last lines:\n%s", err, lastLines(upLog, 30))
+}
+
+// report waits until the stack answers through its address, and shows meanwhile
+// what it logs. A stack that has ended is an error.
+func report(ctx context.Context, ended <-chan struct{}) error {
+	shown := &follower{path: upLog, out: os.Stdout}
+	if ended == nil { // not started by us
+		shown = nil
+	}
+	for {
+		shown.copy()
+		var s status
+		if ask(ctx, http.MethodGet, "/status", nil, &s) == nil && s.State == "ready" && healthy(ctx, s.Base) {
+			shown.copy()
+			fmt.Printf("the stack is up:\n%s\n`make logs` follows the functions, `make down` ends the stack with all local data.\n", s.Addresses())
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ended:
+			return errors.New("the stack has ended")
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+func healthy(ctx context.Context, base string) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/healthz", nil)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close() // the status is all
+	return response.StatusCode == http.StatusOK
+}
+
+// down ends what runs, in order, and what a crash has left.
+func down(e *ending) error {
+	var s status
+	err := ask(e.first, http.MethodGet, "/status", nil, &s)
+	if errors.Is(err, errNothingRuns) {
+		fmt.Println("nothing runs")
+		return recoverStack(e.first)
+	}
+	if err != nil {
+		return err
+	}
+	started, _ := process.StartTime(s.PID)
+	if err := ask(e.first, http.MethodPost, "/stop", nil, nil); err != nil && !errors.Is(err, errNothingRuns) {
+		return err
+	}
+	fmt.Println("ending the stack ...")
+	begun := time.Now()
+	for {
+		if now, ok := process.StartTime(s.PID); !ok || now != started {
+			break
+		}
+		if time.Since(begun) > downTimeout {
+			fmt.Println("it takes too long: ending it by force")
+			if err := syscall.Kill(s.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+				return err
+			}
+		}
+		select {
+		case <-e.first.Done():
+			return e.first.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	fmt.Printf("ended in %.1f s, and its data with it\n", time.Since(begun).Seconds())
+	return recoverStack(e.first)
+}
+
+// recoverStack ends what a crash has left, unless a stack runs.
+func recoverStack(ctx context.Context) error {
+	if _, err := os.Stat(runDir); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	lock, err := process.Lock(lockFile)
+	if errors.Is(err, process.ErrLocked) {
+		return nil // one has just been started
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(stack.Recover(ctx, stackDir, os.Stdout), lock.Close())
+}
+
+func lastLines(path string, n int) string {
+	data, _ := os.ReadFile(path)
+	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	return "  " + strings.Join(lines[max(0, len(lines)-n):], "\n  ")
+}
+
+// A follower copies what is appended to a file.
+type follower struct {
+	path   string
+	out    io.Writer
+	offset int64
+}
+
+// copy copies what is new; nil copies nothing.
+func (f *follower) copy() {
+	if f == nil {
+		return
+	}
+	file, err := os.Open(f.path)
+	if err != nil {
+		return // not there yet
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err == nil && info.Size() < f.offset {
+		f.offset = 0 // a new stack's
+	}
+	if _, err := file.Seek(f.offset, io.SeekStart); err != nil {
+		return
+	}
+	n, _ := io.Copy(f.out, file) // the rest comes with the next call
+	f.offset += n
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"postrider/localstack/stack"
+)
+
+// The socket is named from the repository's root: a full path may be too long for one.
+var socket = filepath.Join(runDir, "control.sock")
+
+// control is how `up` and `down` talk to what runs.
+type control struct {
+	server *http.Server
+	out    io.Writer
+	deploy sync.Mutex // one deployment at a time
+
+	mu    sync.Mutex
+	stack *stack.Stack
+	status
+}
+
+// status is what a running stack says of itself.
+type status struct {
+	State string `json:"state"` // starting, ready, ending
+	PID   int    `json:"pid"`
+	Base  string `json:"base"`
+	Lines string `json:"lines"` // the addresses, to be shown
+}
+
+// Addresses are what a person wants to know of a stack that is up.
+func (s status) Addresses() string { return s.Lines }
+
+func serveControl(end context.CancelFunc, out io.Writer) (*control, error) {
+	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.Listen("unix", socket) // in a folder that is ours alone
+	if err != nil {
+		return nil, fmt.Errorf("listen for make up and make down: %w", err)
+	}
+	c := &control{out: out, status: status{State: "starting", PID: os.Getpid()}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		_ = json.NewEncoder(w).Encode(c.status) // who asked may be gone
+	})
+	mux.HandleFunc("POST /stop", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusAccepted)
+		end()
+	})
+	mux.HandleFunc("POST /deploy", c.serveDeploy)
+	c.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = c.server.Serve(l) }() // it ends with close
+	return c, nil
+}
+
+func (c *control) close() { _ = c.server.Close() }
+
+func (c *control) ready(s *stack.Stack) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stack, c.State, c.Base, c.Lines = s, "ready", s.BaseURL, addresses(s)
+}
+
+func (c *control) ending() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.State = "ending"
+}
+
+// serveDeploy deploys to the running stack with the settings that `up` has sent.
+func (c *control) serveDeploy(w http.ResponseWriter, r *http.Request) {
+	var wanted config
+	if err := json.NewDecoder(r.Body).Decode(&wanted); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	c.mu.Lock()
+	s, state := c.stack, c.State
+	c.mu.Unlock()
+	if state != "ready" {
+		http.Error(w, "the stack is "+state, http.StatusConflict)
+		return
+	}
+	if err := samePorts(s, wanted.Ports); err != nil {
+		http.Error(w, err.Error(), http.StatusConflict)
+		return
+	}
+	c.deploy.Lock()
+	defer c.deploy.Unlock()
+	if err := s.Deploy(r.Context(), wanted.Parameters); err != nil {
+		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+		return
+	}
+	c.ready(s)
+}
+
+func samePorts(s *stack.Stack, wanted stack.Ports) error {
+	for url, port := range map[string]int{s.BaseURL: wanted.Front, s.StandInURL: wanted.StandIn, s.EndpointURL: wanted.LocalStack} {
+		if !strings.HasSuffix(url, fmt.Sprintf(":%d", port)) {
+			return errors.New("ports of a running stack cannot be changed: `make down` first")
+		}
+	}
+	return nil
+}
+
+func addresses(s *stack.Stack) string {
+	gateway := strings.Replace(s.EndpointURL, "http:", "https:", 1)
+	var b strings.Builder
+	for _, line := range [][2]string{
+		{"Postrider", s.BaseURL + "/"},
+		{"API", s.BaseURL + "/api/"},
+		{"description", s.BaseURL + "/openapi.json"},
+		{"health", s.BaseURL + "/healthz"},
+		{"sending API's stand-in", s.StandInURL + "/stats"},
+		{"what it was handed", s.StandInURL + "/ledger"},
+		{"API Gateway's own", fmt.Sprintf("%s/_aws/execute-api/%s/%s/api/", gateway, s.APIID, s.Stage)},
+	} {
+		fmt.Fprintf(&b, "  %-24s%s\n", line[0], line[1])
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// ask sends a request to what runs; errNothingRuns when nothing does.
+func ask(ctx context.Context, method, path string, in, out any) error {
+	client := http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", socket)
+		},
+		DisableKeepAlives: true,
+	}}
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://stack"+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return errNothingRuns
+	}
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode/100 != 2 {
+		return errors.New(strings.TrimSpace(string(data)))
+	}
+	if out == nil {
+		return nil
+	}
+	return json.Unmarshal(data, out)
+}
+
+var errNothingRuns = errors.New("nothing runs")

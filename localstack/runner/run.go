@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"postrider/localstack/process"
+	"postrider/localstack/sample"
+	"postrider/localstack/stack"
+	"postrider/localstack/standin"
+	"postrider/localstack/tools"
+)
+
+// Below the repository's root.
+var (
+	runDir   = filepath.Join(".local", "run")
+	stackDir = filepath.Join(runDir, "stack")
+	lockFile = filepath.Join(runDir, "lock")
+	upLog    = filepath.Join(runDir, "up.log")
+)
+
+func runForeground(e *ending) error { return run(e, os.Stdout, isTerminal(os.Stdout)) }
+
+func runDaemon(e *ending) error { return run(e, os.Stdout, false) }
+
+// run starts everything, and stays until the end is asked for.
+func run(e *ending, out io.Writer, terminal bool) error {
+	if err := os.MkdirAll(runDir, 0o700); err != nil {
+		return err
+	}
+	lock, err := process.Lock(lockFile)
+	if errors.Is(err, process.ErrLocked) {
+		return fmt.Errorf("the stack of this checkout runs already: %w. `make down` ends it, `make up` deploys changes to it", err)
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	config, err := load()
+	if err != nil {
+		return err
+	}
+	control, err := serveControl(e.end, out)
+	if err != nil {
+		return err
+	}
+	defer control.close()
+
+	s, err := start(e.first, config, out)
+	if err == nil {
+		err = serve(e.first, s, config, control, out, terminal)
+		control.ending()
+		fmt.Fprintln(out, "\nending the stack; its data ends with it (again: at once) ...")
+		begun := time.Now()
+		err = errors.Join(err, s.CloseContext(e.second))
+		fmt.Fprintf(out, "ended in %.1f s\n", time.Since(begun).Seconds())
+	}
+	return err
+}
+
+func start(ctx context.Context, c config, out io.Writer) (*stack.Stack, error) {
+	// Ports are looked at first: on a new machine, the tools take minutes. What a
+	// crash left may hold them.
+	if err := stack.Recover(ctx, stackDir, out); err != nil {
+		return nil, err
+	}
+	if err := stack.CheckPorts(ctx, c.Ports); err != nil {
+		return nil, err
+	}
+	installed, err := tools.Install(ctx, ".", out)
+	if err != nil {
+		return nil, err
+	}
+	return stack.Start(ctx, stack.Options{
+		Root: ".", Dir: stackDir, Tools: installed, Ports: c.Ports, Parameters: c.Parameters, StandIn: standin.New(), Log: out,
+	})
+}
+
+// serve stays until ctx is done, which is no error, or LocalStack has ended.
+func serve(ctx context.Context, s *stack.Stack, c config, control *control, out io.Writer, terminal bool) error {
+	control.ready(s)
+	fmt.Fprintf(out, "\n%s\n\n", control.Addresses())
+	if c.Sample {
+		if err := send(ctx, s.BaseURL, out, terminal); err != nil && ctx.Err() == nil {
+			fmt.Fprintf(out, "the sample failed: %v\nThe stack stays up.\n", err)
+		}
+	}
+	if ctx.Err() == nil {
+		fmt.Fprintln(out, "Ctrl-C, or `make down`, ends the stack. All local data ends with it.")
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-s.Ended():
+		return errors.New("LocalStack has ended by itself: see " + filepath.Join(stackDir, "logs", "localstack.log"))
+	}
+}
+
+func send(ctx context.Context, base string, out io.Writer, terminal bool) error {
+	begun := time.Now()
+	fmt.Fprintf(out, "sample: creating %d clients and a mailing to all of them (SAMPLE=0 leaves it out) ...\n", sample.Clients)
+	id, err := sample.Load(ctx, base)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "sample: created in %.1f s\n", time.Since(begun).Seconds())
+	begun = time.Now()
+	if err := sample.Follow(ctx, base, id, out, terminal); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "sample: done in %.1f s\n", time.Since(begun).Seconds())
+	return nil
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

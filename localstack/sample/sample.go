@@ -1,0 +1,198 @@
+// Package sample shows the service at work: some clients, one mailing, and how
+// it gets on.
+package sample
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Clients is how many a sample has: phones 70000000001 to 70000000500, which
+// belong to nobody.
+const Clients = 500
+
+var (
+	zones     = []string{"Europe/Kaliningrad", "Europe/Moscow", "Europe/Samara", "Asia/Yekaterinburg", "Asia/Novosibirsk", "Asia/Vladivostok"}
+	operators = []string{"900", "916", "926", "953", "999"}
+	tags      = []string{"", "new", "regular", "vip"}
+)
+
+type client struct {
+	Phone        string `json:"phone"`
+	OperatorCode string `json:"operator_code"`
+	Tag          string `json:"tag"`
+	Timezone     string `json:"timezone"`
+}
+
+// nth returns the n-th client, from 1. The lists' lengths have no common
+// divisor, so that every combination comes up.
+func nth(n int) client {
+	return client{
+		Phone: fmt.Sprintf("7%010d", n), OperatorCode: operators[n%len(operators)],
+		Tag: tags[n/2%len(tags)], Timezone: zones[n%len(zones)],
+	}
+}
+
+// Load creates the clients and one mailing to all of them that is active now,
+// through the API at base, and returns the mailing's id.
+func Load(ctx context.Context, base string) (id int64, err error) {
+	g, clientsCtx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	for n := 1; n <= Clients; n++ {
+		g.Go(func() error {
+			err := call(clientsCtx, http.MethodPost, base+"/api/clients", nth(n), nil)
+			var status statusError
+			if errors.As(err, &status) && status == http.StatusConflict {
+				return nil // it is there: a retry of ours, or an earlier sample
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return 0, fmt.Errorf("create the sample's clients: %w", err)
+	}
+	now := time.Now().UTC()
+	mailing := map[string]any{
+		"text":     "Greetings from Postrider",
+		"start_at": now.Add(-time.Minute).Format(time.RFC3339),
+		"end_at":   now.Add(24 * time.Hour).Format(time.RFC3339),
+		"filter":   map[string]any{},
+	}
+	var created struct {
+		ID int64 `json:"id"`
+	}
+	if err := call(ctx, http.MethodPost, base+"/api/mailings", mailing, &created); err != nil {
+		return 0, fmt.Errorf("create the sample's mailing: %w", err)
+	}
+	return created.ID, nil
+}
+
+// Progress is what is known of a mailing's messages.
+type Progress struct {
+	Expanded bool `json:"expanded"`
+	Counts   struct {
+		Total    int `json:"total"`
+		Queued   int `json:"queued"`
+		Retrying int `json:"retrying"`
+		Deferred int `json:"deferred"`
+		Sent     int `json:"sent"`
+	} `json:"counts"`
+	Rate float64 `json:"rate"`
+}
+
+// Done says that every message has found its end.
+func (p Progress) Done() bool { return p.Expanded && p.pending() == 0 }
+
+func (p Progress) pending() int { return p.Counts.Queued + p.Counts.Retrying + p.Counts.Deferred }
+
+func (p Progress) String() string {
+	if p.Counts.Total == 0 && !p.Expanded {
+		return "mailing: looking for its clients"
+	}
+	s := fmt.Sprintf("mailing: %d of %d sent", p.Counts.Sent, p.Counts.Total)
+	if n := p.pending(); n > 0 {
+		s += fmt.Sprintf(", %d to go", n)
+	}
+	if n := p.Counts.Total - p.pending() - p.Counts.Sent; n > 0 {
+		s += fmt.Sprintf(", %d not delivered", n)
+	}
+	return s
+}
+
+// Follow shows the mailing's progress on out until every message has found its
+// end: in one line that it rewrites on a terminal, in a line each otherwise.
+func Follow(ctx context.Context, base string, id int64, out io.Writer, terminal bool) error {
+	var last string
+	for {
+		var p Progress
+		err := call(ctx, http.MethodGet, fmt.Sprintf("%s/api/mailings/%d/info?limit=0", base, id), nil, &p)
+		if err != nil {
+			return fmt.Errorf("follow the sample's mailing: %w", err)
+		}
+		line := p.String()
+		switch {
+		case terminal:
+			fmt.Fprintf(out, "\r\033[K%s", line)
+		case line != last:
+			fmt.Fprintln(out, line)
+		}
+		last = line
+		if p.Done() {
+			if terminal {
+				fmt.Fprintln(out)
+			}
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+}
+
+// statusError is an answer that is no success.
+type statusError int
+
+func (e statusError) Error() string {
+	return fmt.Sprintf("the answer is %d %s", int(e), http.StatusText(int(e)))
+}
+
+// call sends a request, and again, three times at most, when the stack is not
+// ready for it (503): it has not been looked at then.
+func call(ctx context.Context, method, url string, in, out any) error {
+	for try := 1; ; try++ {
+		err := once(ctx, method, url, in, out)
+		var status statusError
+		if err == nil || try == 3 || !errors.As(err, &status) || status != http.StatusServiceUnavailable {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Duration(try) * time.Second):
+		}
+	}
+}
+
+func once(ctx context.Context, method, url string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		data, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(data)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, url, body)
+	if err != nil {
+		return err
+	}
+	if in != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode/100 != 2 {
+		return fmt.Errorf("%s %s: %w: %.300s", method, url, statusError(response.StatusCode), data)
+	}
+	if out == nil {
+		return nil
+	}
+	return json.Unmarshal(data, out)
+}

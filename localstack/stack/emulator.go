@@ -1,0 +1,222 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"postrider/localstack/process"
+)
+
+// emulator is a running LocalStack.
+type emulator struct {
+	dir  string // the stack's
+	url  string
+	cmd  *exec.Cmd
+	done chan struct{} // closed once it has ended
+}
+
+// environment of the LocalStack process: nothing of a person's own, but for what
+// programs need to run.
+func environment(dir string, port int, ipv6 bool, lambdaEndpoint string) []string {
+	root := filepath.Join(dir, "localstack")
+	listen := fmt.Sprintf("127.0.0.1:%d", port)
+	if ipv6 {
+		listen += fmt.Sprintf(",[::1]:%d", port)
+	}
+	env := []string{
+		"PATH=" + os.Getenv("PATH"),
+		"LANG=C.UTF-8",
+		"HOME=" + root,
+		"TMPDIR=" + filepath.Join(dir, "tmp"),
+		"PYTHONDONTWRITEBYTECODE=1",
+		"PYTHONUNBUFFERED=1",
+
+		"FILESYSTEM_ROOT=" + root,                              // packages, caches and state
+		"LAMBDA_RUNTIME_EXECUTOR=process",                      // ours: functions are host processes
+		"GATEWAY_SERVER=loopback",                              // ours: LocalStack's own listens on every interface
+		"GATEWAY_LISTEN=" + listen,                             //
+		fmt.Sprintf("LOCALSTACK_HOST=localhost:%d", port),      // the host in addresses that it returns
+		"DNS_ADDRESS=0",                                        // no DNS server
+		"DISABLE_EVENTS=1",                                     // no analytics
+		"SKIP_SSL_CERT_DOWNLOAD=1",                             // a self-signed certificate instead of one from the internet
+		"SQS_ENDPOINT_STRATEGY=path",                           // queue URLs on plain localhost: no wildcard DNS
+		"DYNAMODB_IN_MEMORY=1",                                 //
+		"DYNAMODB_HEAP_SIZE=1g",                                // the default of 256m is short of a large mailing
+		"OVERRIDE_IN_DOCKER=0",                                 // whatever /.dockerenv or cgroups say
+		"LAMBDA_SYNCHRONOUS_CREATE=1",                          // a function that does not start fails the deployment
+		"LAMBDA_LIMITS_CODE_SIZE_ZIPPED=104857600",             // archives are stored, not deflated
+		"EAGER_SERVICE_LOADING=0",                              //
+		"LS_LOG=warning",                                       // a line for each request costs more than the request
+		"AWS_CONFIG_FILE=/dev/null",                            // LocalStack's own clients: nobody's profile,
+		"AWS_SHARED_CREDENTIALS_FILE=/dev/null",                //
+		"AWS_EC2_METADATA_DISABLED=true",                       // no looking for a cloud around us
+		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", //
+		"AWS_DEFAULT_REGION=" + region,                           //
+		"LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC=0.01",     // between two polls: 1 s otherwise, one batch a second
+		"LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_ERROR_SEC=2", // 60 s otherwise: an error passes sooner here
+
+		"POSTRIDER_STATE=" + dir,
+	}
+	if lambdaEndpoint != "" {
+		env = append(env, "POSTRIDER_LAMBDA_ENDPOINT="+lambdaEndpoint)
+	}
+	for _, name := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR"} { // functions talk to a provider
+		if v := os.Getenv(name); v != "" {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}
+
+// prepare lays out the stack's folder for LocalStack. Packages are links to the
+// tools; Java is a script, so that its process is recorded as all others are.
+func prepare(dir, dynamodb, javaHome string) error {
+	libs := filepath.Join(dir, "localstack", "var", "lib", "localstack", "lib")
+	java := filepath.Join(libs, "java", "21") // LocalStack's name of "new enough"
+	folders := []string{
+		filepath.Join(dir, "tmp"), processes(dir), logs(dir), filepath.Join(libs, "dynamodb-local"),
+		filepath.Join(java, "bin"), filepath.Join(java, "Contents", "Home", "bin"), // the latter on macOS
+	}
+	for _, folder := range folders {
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := os.Symlink(dynamodb, filepath.Join(libs, "dynamodb-local", "2")); err != nil {
+		return err
+	}
+	recorded := filepath.Join(dir, "recorded")
+	if err := process.WriteScript(recorded); err != nil {
+		return err
+	}
+	// DynamoDB Local unpacks a library into Java's own idea of a temporary folder.
+	script := fmt.Sprintf("#!/bin/sh\nexec %s %s %s dynamodb %s -Djava.io.tmpdir=%s \"$@\"\n", quote(recorded), quote(processes(dir)),
+		process.KindJava, quote(filepath.Join(javaHome, "bin", "java")), quote(filepath.Join(dir, "tmp")))
+	for _, bin := range folders[len(folders)-2:] {
+		if err := os.WriteFile(filepath.Join(bin, "java"), []byte(script), 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// quote makes a path one word of a shell.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+func processes(dir string) string { return filepath.Join(dir, "processes") }
+func logs(dir string) string      { return filepath.Join(dir, "logs") }
+
+// startEmulator starts LocalStack, and returns when it is healthy.
+func startEmulator(ctx context.Context, dir, python string, port int, ipv6 bool, lambdaEndpoint string) (*emulator, error) {
+	log, err := os.Create(filepath.Join(logs(dir), "localstack.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	cmd := exec.Command(filepath.Join(dir, "recorded"), processes(dir), process.KindLocalStack, "localstack",
+		python, "-m", "localstack.runtime.main")
+	cmd.Dir = dir
+	cmd.Env = environment(dir, port, ipv6, lambdaEndpoint)
+	cmd.Stdout, cmd.Stderr = log, log
+	process.InOwnGroup(cmd)
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start LocalStack: %w", err)
+	}
+	e := &emulator{dir: dir, url: fmt.Sprintf("http://127.0.0.1:%d", port), cmd: cmd, done: make(chan struct{})}
+	go func() {
+		defer close(e.done)
+		_ = cmd.Wait() // how it ended is in its log
+	}()
+	if err := e.healthy(ctx); err != nil {
+		e.kill()
+		return nil, err
+	}
+	return e, nil
+}
+
+// healthy waits until LocalStack answers, a minute at most: it takes 2 to 5
+// seconds on an idle machine.
+func (e *emulator) healthy(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url+"/_localstack/health", nil)
+		if err != nil {
+			return err
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err == nil {
+			_ = response.Body.Close() // the status is all
+			if response.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-e.done:
+			return fmt.Errorf("LocalStack ended while it was starting. Its last lines:\n%s", e.lastLines())
+		case <-ctx.Done():
+			return fmt.Errorf("LocalStack is not healthy: %w. Its last lines:\n%s", context.Cause(ctx), e.lastLines())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// warm makes LocalStack start DynamoDB Local, which takes Java some seconds,
+// while functions are still being built.
+func (e *emulator) warm(ctx context.Context) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url+"/", bytes.NewReader([]byte("{}")))
+	if err != nil {
+		return
+	}
+	request.Header.Set("X-Amz-Target", "DynamoDB_20120810.ListTables")
+	request.Header.Set("Content-Type", "application/x-amz-json-1.0")
+	request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20200101/"+region+"/dynamodb/aws4_request, SignedHeaders=host, Signature=0")
+	if response, err := http.DefaultClient.Do(request); err == nil {
+		_ = response.Body.Close() // nobody waits for it
+	}
+}
+
+func (e *emulator) lastLines() string {
+	data, _ := os.ReadFile(filepath.Join(logs(e.dir), "localstack.log"))
+	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	return "  " + strings.Join(lines[max(0, len(lines)-15):], "\n  ")
+}
+
+// stop ends LocalStack, which ends its functions and Java; what is still there
+// when grace is over, or ctx is done, is killed.
+func (e *emulator) stop(ctx context.Context, grace time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	e.signal(syscall.SIGTERM)
+	select {
+	case <-e.done:
+	case <-ctx.Done():
+	}
+	e.kill()
+	if _, err := process.EndAll(context.WithoutCancel(ctx), processes(e.dir)); err != nil {
+		return fmt.Errorf("end the stack's processes: %w", err)
+	}
+	return nil
+}
+
+func (e *emulator) kill() {
+	e.signal(syscall.SIGKILL)
+	<-e.done
+}
+
+// signal does nothing once LocalStack has ended: its id may be another's by then.
+func (e *emulator) signal(sig syscall.Signal) {
+	select {
+	case <-e.done:
+	default:
+		_ = process.SignalGroup(e.cmd.Process.Pid, sig) // it is our child: it can only have ended
+	}
+}

@@ -1,0 +1,145 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A PortError says that a port of the stack is taken.
+type PortError struct {
+	Port     int
+	Variable string // what to set to choose another
+	What     string // what the port is for
+	Holder   string // who has it, as far as that can be told
+	Err      error
+}
+
+func (e *PortError) Error() string {
+	by := ""
+	if e.Holder != "" {
+		by = " by " + e.Holder
+	}
+	return fmt.Sprintf("port %d, for %s, is taken%s: end that, or choose another with %s=", e.Port, e.What, by, e.Variable)
+}
+
+func (e *PortError) Unwrap() error { return e.Err }
+
+// listeners holds the ports of a stack from before anything is started.
+type listeners struct {
+	front, standIn, localStack []net.Listener
+}
+
+// listen takes all three ports, or says of each one that is taken.
+func listen(ctx context.Context, p Ports) (listeners, error) {
+	var l listeners
+	var errs [3]error
+	l.front, errs[0] = take(ctx, p.Front, "PORT", "the API")
+	l.standIn, errs[1] = take(ctx, p.StandIn, "STANDIN_PORT", "the stand-in of the sending API")
+	l.localStack, errs[2] = take(ctx, p.LocalStack, "LOCALSTACK_PORT", "LocalStack")
+	if err := errors.Join(errs[:]...); err != nil {
+		l.close()
+		return listeners{}, err
+	}
+	return l, nil
+}
+
+// CheckPorts tells, before anything is started, of each port that is taken.
+func CheckPorts(ctx context.Context, p Ports) error {
+	l, err := listen(ctx, p)
+	l.close()
+	return err
+}
+
+func (l listeners) close() {
+	for _, all := range [][]net.Listener{l.front, l.standIn, l.localStack} {
+		closeAll(all)
+	}
+}
+
+func closeAll(all []net.Listener) {
+	for _, l := range all {
+		_ = l.Close() // it has served nobody, or its server has closed it
+	}
+}
+
+func port(all []net.Listener) int { return all[0].Addr().(*net.TCPAddr).Port }
+
+// take listens on 127.0.0.1 and, where the machine has it, on ::1, on one port.
+func take(ctx context.Context, wanted int, variable, what string) ([]net.Listener, error) {
+	for try := 0; ; try++ {
+		all, err := both(ctx, wanted)
+		if err == nil {
+			return all, nil
+		}
+		if wanted == 0 && try < 20 { // free on one address only
+			continue
+		}
+		return nil, &PortError{Port: wanted, Variable: variable, What: what, Holder: holder(ctx, wanted), Err: err}
+	}
+}
+
+func both(ctx context.Context, wanted int) ([]net.Listener, error) {
+	// macOS lets one listen on 127.0.0.1 beside somebody who listens on all addresses.
+	if wanted != 0 && answers(ctx, wanted) {
+		return nil, syscall.EADDRINUSE
+	}
+	var config net.ListenConfig
+	v4, err := config.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(wanted)))
+	if err != nil {
+		return nil, err
+	}
+	v6, err := config.Listen(ctx, "tcp6", net.JoinHostPort("::1", strconv.Itoa(v4.Addr().(*net.TCPAddr).Port)))
+	switch {
+	case err == nil:
+		return []net.Listener{v4, v6}, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, errors.Join(err, v4.Close())
+	}
+	return []net.Listener{v4}, nil // no IPv6 on this machine
+}
+
+func answers(ctx context.Context, port int) bool {
+	dialer := net.Dialer{Timeout: time.Second}
+	c, err := dialer.DialContext(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	_ = c.Close() // nothing was sent
+	return true
+}
+
+var ssHolder = regexp.MustCompile(`\("([^"]+)",pid=(\d+)`)
+
+// holder asks the machine's own tools who listens on a port; "" when none tells.
+func holder(ctx context.Context, port int) string {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "lsof", "-nP", "-iTCP:"+strconv.Itoa(port), "-sTCP:LISTEN", "-Fpc").Output()
+	if err == nil {
+		var pid, command string
+		for line := range strings.Lines(string(out)) {
+			switch line = strings.TrimSpace(line); {
+			case strings.HasPrefix(line, "p") && pid == "":
+				pid = line[1:]
+			case strings.HasPrefix(line, "c") && command == "":
+				command = line[1:]
+			}
+		}
+		if pid != "" {
+			return fmt.Sprintf("%s (pid %s)", command, pid)
+		}
+	}
+	out, err = exec.CommandContext(ctx, "ss", "-Hltnp", "sport = :"+strconv.Itoa(port)).Output()
+	if m := ssHolder.FindSubmatch(out); err == nil && m != nil {
+		return fmt.Sprintf("%s (pid %s)", m[1], m[2])
+	}
+	return ""
+}

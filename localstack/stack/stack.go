@@ -1,0 +1,315 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"postrider/localstack/deploy"
+	"postrider/localstack/front"
+	"postrider/localstack/process"
+	"postrider/localstack/recorder"
+	"postrider/localstack/standin"
+)
+
+// A Stack is running, and deployed.
+type Stack struct {
+	BaseURL     string // the API's stable address, http://localhost:<port>
+	StandInURL  string // the stand-in's, http://localhost:<port>; "" without one
+	EndpointURL string // LocalStack's, http://localhost:<port>
+	APIID       string // of API Gateway
+	Stage       string
+
+	opts     Options
+	log      *log.Logger
+	lock     *os.File
+	emulator *emulator
+	front    *front.Front
+	recorder *recorder.Recorder
+	servers  []*http.Server // in the order in which they are closed
+	closing  sync.Once
+	closed   error
+
+	mu     sync.Mutex
+	result deploy.Result
+}
+
+// Start starts a stack and deploys it. It fails, with nothing left behind, when
+// a port is taken, another stack runs from the same folder, or ctx is done.
+func Start(ctx context.Context, opts Options) (_ *Stack, err error) {
+	if opts.Log == nil {
+		opts.Log = io.Discard
+	}
+	if opts.Root, err = filepath.Abs(opts.Root); err != nil {
+		return nil, err
+	}
+	if opts.Dir, err = filepath.Abs(opts.Dir); err != nil {
+		return nil, err
+	}
+	s := &Stack{opts: opts, log: log.New(opts.Log, "", 0)}
+	if err := s.claim(ctx); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	open, err := listen(ctx, opts.Ports)
+	if err != nil {
+		return nil, err
+	}
+	s.serveFront(open.front)
+	s.serveStandIn(open.standIn)
+	if err := s.startLocalStack(ctx, open.localStack); err != nil {
+		return nil, err
+	}
+	go s.emulator.warm(ctx)
+	if err := s.Deploy(ctx, opts.Parameters); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// claim takes the stack's folder, ends what a crash left there, and empties it.
+func (s *Stack) claim(ctx context.Context) error {
+	dir := s.opts.Dir
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make the stack's folder: %w", err)
+	}
+	lock, err := process.Lock(filepath.Join(dir, "lock"))
+	if err != nil {
+		return fmt.Errorf("a stack runs from %s already: %w", dir, err)
+	}
+	s.lock = lock
+	if err := Recover(ctx, dir, s.opts.Log); err != nil {
+		return errors.Join(err, lock.Close())
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return errors.Join(err, lock.Close())
+	}
+	for _, e := range entries {
+		if e.Name() == "lock" || e.Name() == "build" { // the build is only a faster start
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return errors.Join(fmt.Errorf("empty the stack's folder: %w", err), lock.Close())
+		}
+	}
+	return nil
+}
+
+// Recover ends what a crash has left of a stack in dir. No stack may be running
+// from there: Start takes care of that, and calls it.
+func Recover(ctx context.Context, dir string, log io.Writer) error {
+	ended, err := process.EndAll(ctx, processes(dir))
+	if err != nil {
+		return fmt.Errorf("end what a crash left: %w", err)
+	}
+	for _, r := range ended {
+		fmt.Fprintf(log, "ended what a crash had left: %s (pid %d)\n", strings.TrimSpace(r.Kind+" "+r.Name), r.PID)
+	}
+	return nil
+}
+
+func (s *Stack) serveFront(open []net.Listener) {
+	s.front = front.New(log.New(io.Discard, "", 0)) // its errors are answers
+	s.BaseURL = fmt.Sprintf("http://localhost:%d", port(open))
+	s.serve(s.front, open)
+}
+
+func (s *Stack) serveStandIn(open []net.Listener) {
+	if s.opts.StandIn == nil {
+		closeAll(open)
+		return
+	}
+	s.StandInURL = fmt.Sprintf("http://localhost:%d", port(open))
+	s.serve(s.opts.StandIn, open)
+}
+
+func (s *Stack) serve(handler http.Handler, open []net.Listener) {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
+	if closer, ok := handler.(interface{ Close() }); ok {
+		server.RegisterOnShutdown(closer.Close)
+	}
+	s.servers = append(s.servers, server)
+	for _, l := range open {
+		go func() { _ = server.Serve(l) }() // it ends with Close
+	}
+}
+
+func (s *Stack) startLocalStack(ctx context.Context, open []net.Listener) error {
+	number, ipv6 := port(open), len(open) > 1
+	closeAll(open) // LocalStack binds them itself
+	if err := prepare(s.opts.Dir, s.opts.Tools.DynamoDB, s.opts.Tools.JavaHome); err != nil {
+		return fmt.Errorf("lay out the stack's folder: %w", err)
+	}
+	s.EndpointURL = fmt.Sprintf("http://localhost:%d", number)
+	endpoint := ""
+	if s.opts.Record {
+		at, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return fmt.Errorf("listen for the recorder: %w", err)
+		}
+		s.recorder = recorder.New(&url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", number)}, log.New(io.Discard, "", 0))
+		endpoint = "http://" + at.Addr().String()
+		s.serve(s.recorder, []net.Listener{at})
+	}
+	s.log.Printf("starting LocalStack ...")
+	start := time.Now()
+	var err error
+	if s.emulator, err = startEmulator(ctx, s.opts.Dir, s.opts.Tools.Python, number, ipv6, endpoint); err != nil {
+		return err
+	}
+	s.log.Printf("LocalStack is up, in %.1f s", time.Since(start).Seconds())
+	return nil
+}
+
+// Deploy builds the functions and brings the running stack up to the template
+// and these parameters. It may be called again.
+func (s *Stack) Deploy(ctx context.Context, parameters map[string]string) error {
+	start := time.Now()
+	path := s.opts.Template
+	if path == "" {
+		path = filepath.Join(s.opts.Root, "template.yaml")
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read the template: %w", err)
+	}
+	template, err := deploy.ParseTemplate(data)
+	if err != nil {
+		return err
+	}
+	s.log.Printf("building the functions ...")
+	programs, err := s.build(ctx, template.Functions())
+	if err != nil {
+		return err
+	}
+	built := time.Now()
+	s.log.Printf("deploying ...")
+	code, err := deploy.Upload(ctx, s.config(), programs)
+	if err != nil {
+		return err
+	}
+	packaged, err := template.Package(code)
+	if err != nil {
+		return err
+	}
+	result, err := deploy.Stack(ctx, s.config(), name, packaged, s.withStandIn(template, parameters))
+	if err != nil {
+		return err
+	}
+	if err := s.lead(result); err != nil {
+		return err
+	}
+	state := "deployed"
+	if !result.Changed {
+		state = "nothing to deploy"
+	}
+	s.log.Printf("%s; building took %.1f s, deploying %.1f s", state, built.Sub(start).Seconds(), time.Since(built).Seconds())
+	return nil
+}
+
+// withStandIn makes the stand-in the sending API, unless another is given.
+func (s *Stack) withStandIn(template *deploy.Template, parameters map[string]string) map[string]string {
+	all := parameters
+	for _, p := range template.Parameters() {
+		if p.Name == "ProviderUrl" && s.StandInURL != "" && parameters["ProviderUrl"] == "" {
+			all = maps.Clone(parameters)
+			if all == nil {
+				all = map[string]string{}
+			}
+			// An address, not a name: localhost would be tried on ::1 first, a moment lost for each connection.
+			all["ProviderUrl"] = strings.Replace(s.StandInURL, "localhost", "127.0.0.1", 1) + "/v1"
+			all["ProviderToken"] = standin.DefaultToken
+		}
+	}
+	return all
+}
+
+// lead points the front at the API of a deployment.
+func (s *Stack) lead(result deploy.Result) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.result = result
+	api, ok := result.Resources[apiResource]
+	if !ok {
+		return fmt.Errorf("the template has no resource %s: the front leads nowhere", apiResource)
+	}
+	s.APIID = api.PhysicalID
+	for _, r := range result.Resources {
+		if r.Type == "AWS::ApiGateway::Stage" {
+			s.Stage = r.PhysicalID
+		}
+	}
+	base, err := url.Parse(fmt.Sprintf("%s/_aws/execute-api/%s/%s", s.emulator.url, s.APIID, s.Stage))
+	if err != nil {
+		return err
+	}
+	s.front.SetTarget(base)
+	return nil
+}
+
+// config is that of an AWS client for this stack's LocalStack.
+func (s *Stack) config() aws.Config {
+	return aws.Config{
+		Region:       region,
+		BaseEndpoint: aws.String(s.emulator.url),
+		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
+	}
+}
+
+// Config is what an AWS client of this stack's LocalStack is made from.
+func (s *Stack) Config() aws.Config { return s.config() }
+
+// Ended is closed when LocalStack has ended, by itself or by Close.
+func (s *Stack) Ended() <-chan struct{} { return s.emulator.done }
+
+// grace is how long LocalStack may take to end. It is a third of that when idle.
+const grace = 8 * time.Second
+
+// Close ends the stack in order: the front and the stand-in, then LocalStack
+// with its functions and Java. It takes at most some ten seconds.
+func (s *Stack) Close() error { return s.CloseContext(context.Background()) }
+
+// CloseContext is Close; when ctx is done, whatever is left is ended at once.
+func (s *Stack) CloseContext(ctx context.Context) error {
+	s.closing.Do(func() {
+		var errs []error
+		for _, server := range s.servers {
+			soon, cancel := context.WithTimeout(ctx, time.Second)
+			if server.Shutdown(soon) != nil {
+				_ = server.Close() // requests under way are cut: the stack ends
+			}
+			cancel()
+		}
+		if s.emulator != nil {
+			errs = append(errs, s.emulator.stop(ctx, grace))
+		}
+		for _, remains := range []string{"tmp", "localstack", "processes", "recorded"} { // logs stay, to be read
+			if err := os.RemoveAll(filepath.Join(s.opts.Dir, remains)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				errs = append(errs, err)
+			}
+		}
+		errs = append(errs, s.lock.Close())
+		s.closed = errors.Join(errs...)
+	})
+	return s.closed
+}
