@@ -19,7 +19,7 @@ func TestAMailingReachesEveryoneOnce(t *testing.T) {
 	w.clients(300)
 	m := w.create(nil)
 	w.sweep()
-	w.run(time.Minute, w.is(m.ID, mailing.StatusCompleted))
+	w.run(time.Minute, w.completed(m.ID))
 	w.sentAll(t, m.ID, 300)
 }
 
@@ -30,7 +30,7 @@ func TestAMailingDoesNotStartBeforeItsStart(t *testing.T) {
 	m := w.create(func(d *mailing.Draft) {
 		d.StartAt, d.EndAt = begin.Add(10*time.Minute+1500*time.Millisecond), begin.Add(time.Hour)
 	})
-	w.run(time.Hour, w.is(m.ID, mailing.StatusCompleted))
+	w.run(time.Hour, w.completed(m.ID))
 	w.sentAll(t, m.ID, 50)
 	for _, times := range w.provider.handed {
 		if late := times[0].Sub(m.StartAt); late > 3*time.Second {
@@ -53,7 +53,7 @@ func TestTasksDoneTwiceAndSideBySideChangeNothing(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	w.run(time.Minute, w.is(m.ID, mailing.StatusCompleted))
+	w.run(time.Minute, w.completed(m.ID))
 	w.sentAll(t, m.ID, 400)
 }
 
@@ -69,7 +69,7 @@ func TestAPurgedQueueLosesNothing(t *testing.T) {
 	if w.delivered.purge() == 0 {
 		t.Fatal("nothing was queued")
 	}
-	w.run(10*time.Minute, w.is(m.ID, mailing.StatusCompleted))
+	w.run(10*time.Minute, w.completed(m.ID))
 	w.sentAll(t, m.ID, 300)
 }
 
@@ -82,7 +82,7 @@ func TestAPageWhoseBatchesWereNeverQueuedIsSentAllTheSame(t *testing.T) {
 	broken := schedule.New(w.store, noQueue{}, w.tasks, schedulerClock{w.clock})
 	broken.Do(t.Context(), bodies(w.tasks.take(16)))
 	w.tasks.purge()
-	w.run(10*time.Minute, w.is(m.ID, mailing.StatusCompleted))
+	w.run(10*time.Minute, w.completed(m.ID))
 	w.sentAll(t, m.ID, 300)
 }
 
@@ -102,7 +102,7 @@ func TestTheSameDeliveryTwiceInARowAndSideBySide(t *testing.T) {
 	}
 	w.deliver(w.sender, again)
 	w.deliver(w.sender, some)
-	w.run(time.Minute, w.is(m.ID, mailing.StatusCompleted))
+	w.run(time.Minute, w.completed(m.ID))
 	w.sentAll(t, m.ID, 200)
 }
 
@@ -118,7 +118,7 @@ func TestAPermanentRefusalEndsOneMessageAndNoOther(t *testing.T) {
 		return mailing.Outcome{Kind: mailing.OutcomeSent}, true
 	})
 	w.sweep()
-	w.run(time.Minute, w.is(m.ID, mailing.StatusCompleted))
+	w.run(time.Minute, w.completed(m.ID))
 	if c := w.counts(m.ID); c != (mailing.Counts{Total: 100, Sent: 99, Failed: 1}) {
 		t.Errorf("counts %+v", c)
 	}
@@ -146,7 +146,7 @@ func TestAMessageIsTriedTenTimesWhereTheProviderWorks(t *testing.T) {
 	// Other mailings go through meanwhile: the provider is known to work.
 	w.run(3*time.Hour, func() bool {
 		w.sendOther(bad)
-		return w.is(m.ID, mailing.StatusCompleted)()
+		return w.completed(m.ID)()
 	})
 	if c := w.counts(m.ID); c != (mailing.Counts{Total: 20, Sent: 19, Failed: 1}) || tries != mailing.MaxAttempts {
 		t.Errorf("%d tries, counts %+v", tries, c)
@@ -213,7 +213,7 @@ func TestAnOutageAloneFailsNoMessage(t *testing.T) {
 				t.Errorf("after two hours %+v, %d dead letters", c, len(w.letters.all))
 			}
 			w.provider.feels(nil)
-			w.run(time.Hour, w.is(m.ID, mailing.StatusCompleted))
+			w.run(time.Hour, w.completed(m.ID))
 			w.sentAll(t, m.ID, 8)
 		})
 	}
@@ -236,7 +236,7 @@ func TestASenderThatDiesIsAnAmbiguousTryOfItsBatch(t *testing.T) {
 	if c := w.counts(m.ID); c.Queued != 30 {
 		t.Fatalf("counts %+v", c)
 	}
-	w.run(10*time.Minute, w.is(m.ID, mailing.StatusCompleted))
+	w.run(10*time.Minute, w.completed(m.ID))
 	for _, msg := range w.messages(m.ID) {
 		if msg.Member.Status != mailing.Sent || msg.Member.Uncertain != 1 || msg.Member.Attempts != 2 {
 			t.Errorf("message %+v", msg.Member)
@@ -263,7 +263,7 @@ func TestABatchThatKillsItsSendersIsPoison(t *testing.T) {
 	calls := func() bool { return w.provider.calls >= 25 }
 	w.run(time.Hour, calls)
 	w.sender = alive
-	w.run(time.Hour, w.is(m.ID, mailing.StatusCompleted))
+	w.run(time.Hour, w.completed(m.ID))
 	for _, msg := range w.messages(m.ID) {
 		if msg.Member.Status != mailing.Failed || msg.Member.Error != "poison" {
 			t.Errorf("message %+v", msg.Member)
@@ -287,7 +287,7 @@ func TestPausedNothingGoesOutAndResumedEverything(t *testing.T) {
 		t.Errorf("%d handed over, %d batches in the queue", len(w.provider.handed), w.delivered.size())
 	}
 	w.update(m.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Resumed(w.clock.Now()) })
-	w.run(3*time.Minute, w.is(m.ID, mailing.StatusCompleted))
+	w.run(3*time.Minute, w.completed(m.ID))
 	w.sentAll(t, m.ID, 120)
 }
 
@@ -365,7 +365,7 @@ func TestAnEditOfTheWindowReachesWhatWasDeferred(t *testing.T) {
 		d.Window = nil
 		return m.Edit(d, w.clock.Now())
 	})
-	w.run(2*time.Minute, w.is(m.ID, mailing.StatusCompleted))
+	w.run(2*time.Minute, w.completed(m.ID))
 	w.sentAll(t, m.ID, 100)
 }
 
@@ -379,7 +379,7 @@ func TestDeferredMessagesGoOutWhenTheirWindowOpens(t *testing.T) {
 		d.Window = &mailing.Window{From: mailing.ClockTime(14 * time.Hour), To: mailing.ClockTime(15 * time.Hour)}
 	})
 	w.sweep()
-	w.run(2*time.Hour, w.is(m.ID, mailing.StatusCompleted))
+	w.run(2*time.Hour, w.completed(m.ID))
 	w.sentAll(t, m.ID, 100)
 	for id, times := range w.provider.handed {
 		if late := times[0].Sub(opens); late < 0 || late > 3*time.Second {

@@ -193,9 +193,9 @@ func earliest(t time.Time, others ...time.Time) time.Time {
 	return t
 }
 
-// is tells whether a mailing has a status, for [world.run].
-func (w *world) is(id mailing.MailingID, s mailing.Status) func() bool {
-	return func() bool { return w.mailing(id).Status == s }
+// completed tells whether a mailing is, for [world.run].
+func (w *world) completed(id mailing.MailingID) func() bool {
+	return func() bool { return w.mailing(id).Status == mailing.StatusCompleted }
 }
 
 func (w *world) mailing(id mailing.MailingID) mailing.Mailing {

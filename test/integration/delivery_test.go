@@ -171,9 +171,8 @@ func testFutureStart(t *testing.T, s *service) {
 }
 
 func testThroughput(t *testing.T, s *service) {
-	s.clients(t, "1300", 5000, func(_ int, c *client) { c.Tag = "many" })
 	s.behave(t, behaviour{LatencyMS: 200})
-	m := s.create(t, now("many", filter{Tags: []string{"many"}}))
+	m := s.create(t, now("many", many))
 	i := s.completed(t, m.ID, 3*time.Minute)
 	lines := s.ledger(t, m.ID)
 	sentOnce(t, lines, 5000)
@@ -186,7 +185,7 @@ func testThroughput(t *testing.T, s *service) {
 
 func testEndWhileRunning(t *testing.T, s *service) {
 	s.behave(t, behaviour{LatencyMS: 400})
-	m := now("end", filter{Tags: []string{"many"}}) // the clients of the throughput test
+	m := now("end", many)
 	m.EndAt = time.Now().Add(5 * time.Second).Truncate(time.Millisecond)
 	m = s.create(t, m)
 	i := s.completed(t, m.ID, 3*time.Minute)
@@ -245,9 +244,8 @@ func testRejected(t *testing.T, s *service) {
 }
 
 func testOutage(t *testing.T, s *service) {
-	s.clients(t, "1500", 2000, func(_ int, c *client) { c.Tag = "outage" })
 	s.behave(t, behaviour{LatencyMS: 400})
-	m := s.create(t, now("outage", filter{Tags: []string{"outage"}}))
+	m := s.create(t, now("outage", some))
 	s.until(t, m.ID, time.Minute, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
 	s.setBehaviour(t, behaviour{Down: true})
 	var (

@@ -51,9 +51,8 @@ func testWindow(t *testing.T, s *service) {
 }
 
 func testPauseAndResume(t *testing.T, s *service) {
-	s.clients(t, "1700", 3000, func(_ int, c *client) { c.Tag = "life" })
 	s.behave(t, behaviour{LatencyMS: 500})
-	m := s.create(t, now("pause", filter{Tags: []string{"life"}}))
+	m := s.create(t, now("pause", most))
 	s.until(t, m.ID, time.Minute, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
 	s.call(t, http.MethodPost, fmt.Sprintf("/api/mailings/%d/pause", m.ID), nil, http.StatusOK, &m)
 	paused := time.Now()
@@ -89,7 +88,7 @@ func testPauseAndResume(t *testing.T, s *service) {
 
 func testCancel(t *testing.T, s *service) {
 	s.behave(t, behaviour{LatencyMS: 1000})
-	m := s.create(t, now("cancel", filter{Tags: []string{"life"}}))
+	m := s.create(t, now("cancel", most))
 	s.until(t, m.ID, time.Minute, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
 	s.call(t, http.MethodPost, fmt.Sprintf("/api/mailings/%d/cancel", m.ID), nil, http.StatusOK, &m)
 	cancelled := time.Now()
@@ -111,7 +110,7 @@ func testCancel(t *testing.T, s *service) {
 }
 
 func testCancelBeforeStart(t *testing.T, s *service) {
-	m := now("never", filter{Tags: []string{"life"}})
+	m := now("never", most)
 	m.StartAt = time.Now().Add(30 * time.Minute)
 	m = s.create(t, m)
 	s.call(t, http.MethodPost, fmt.Sprintf("/api/mailings/%d/cancel", m.ID), nil, http.StatusOK, &m)
@@ -122,7 +121,7 @@ func testCancelBeforeStart(t *testing.T, s *service) {
 
 func testDelete(t *testing.T, s *service) {
 	s.behave(t, behaviour{LatencyMS: 1000})
-	m := s.create(t, now("delete", filter{Tags: []string{"life"}}))
+	m := s.create(t, now("delete", most))
 	s.until(t, m.ID, time.Minute, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
 	path := fmt.Sprintf("/api/mailings/%d", m.ID)
 	s.call(t, http.MethodDelete, path, nil, http.StatusNoContent, nil)

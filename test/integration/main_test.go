@@ -112,6 +112,7 @@ func freePort(ctx context.Context) (int, error) {
 // care, side by side, and last what is to be said of all of them.
 func TestStack(t *testing.T) {
 	s := newService(running.BaseURL, running.StandInURL)
+	makeMany(t, s)
 	// Before the others: it empties the queue of everybody.
 	finishPurge := testPurge(t, s)
 	for _, part := range []struct {

@@ -7,14 +7,31 @@ import (
 	"time"
 )
 
+// Five thousand clients that the larger mailings share: making them takes a
+// minute.
+var (
+	many = filter{Tags: []string{"many"}}
+	most = filter{Tags: []string{"many"}, OperatorCodes: []string{"301"}} // 3,000 of them
+	some = filter{Tags: []string{"many"}, OperatorCodes: []string{"302"}} // the other 2,000
+)
+
+func makeMany(t *testing.T, s *service) {
+	t.Helper()
+	s.clients(t, "1300", 5000, func(i int, c *client) {
+		c.Tag, c.OperatorCode = "many", "301"
+		if i%5 > 2 {
+			c.OperatorCode = "302"
+		}
+	})
+}
+
 // testPurge empties the deliveries queue in the middle of a mailing. What it
 // returns waits until all is delivered all the same: that takes some minutes,
 // in which other tests can run.
 func testPurge(t *testing.T, s *service) func(*testing.T, *service) {
 	t.Helper()
-	s.clients(t, "1950", 3000, func(_ int, c *client) { c.Tag = "purge" })
 	s.setBehaviour(t, behaviour{LatencyMS: 400})
-	m := s.create(t, now("purge", filter{Tags: []string{"purge"}}))
+	m := s.create(t, now("purge", most))
 	s.until(t, m.ID, time.Minute, "some are sent", func(i info) bool { return i.Expanded && i.Counts.Sent > 0 })
 	queued := deliveriesQueued(t)
 	purgeDeliveries(t)

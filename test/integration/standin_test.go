@@ -109,14 +109,14 @@ func span(lines []handOver) time.Duration {
 	return last.Sub(first)
 }
 
-// clients creates n clients with phones from 7{prefix}0000001 on (prefix: five
+// clients creates n clients with phones from 7{prefix}000001 on (prefix: four
 // digits that no other test uses), each shaped by change.
 func (s *service) clients(t *testing.T, prefix string, n int, change func(i int, c *client)) []client {
 	t.Helper()
 	made := make([]client, n)
 	group := limited(t, 16)
 	for i := range made {
-		c := client{Phone: fmt.Sprintf("7%s%05d", prefix, i+1), Timezone: "Europe/Moscow"}
+		c := client{Phone: fmt.Sprintf("7%s%06d", prefix, i+1), Timezone: "Europe/Moscow"}
 		if change != nil {
 			change(i, &c)
 		}
