@@ -2,6 +2,7 @@ package stack
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -54,7 +55,7 @@ func environment(dir string, port int, ipv6 bool, lambdaEndpoint string) []strin
 		"LAMBDA_SYNCHRONOUS_CREATE=1",                          // a function that does not start fails the deployment
 		"LAMBDA_LIMITS_CODE_SIZE_ZIPPED=104857600",             // archives are stored, not deflated
 		"EAGER_SERVICE_LOADING=0",                              //
-		"LS_LOG=warning",                                       // a line for each request costs more than the request
+		"LS_LOG=" + cmp.Or(os.Getenv("LS_LOG"), "warning"),     // a line for each request costs more than the request
 		"AWS_CONFIG_FILE=/dev/null",                            // LocalStack's own clients: nobody's profile,
 		"AWS_SHARED_CREDENTIALS_FILE=/dev/null",                //
 		"AWS_EC2_METADATA_DISABLED=true",                       // no looking for a cloud around us

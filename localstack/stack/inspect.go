@@ -34,6 +34,9 @@ func (s *Stack) PhysicalIDs() map[string]string {
 	return ids
 }
 
+// LogDir is the folder of logs: <function's name>.log, and localstack.log.
+func (s *Stack) LogDir() string { return logs(s.opts.Dir) }
+
 // A Process is an execution environment of a function.
 type Process struct {
 	PID      int

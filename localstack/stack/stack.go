@@ -283,7 +283,7 @@ func (s *Stack) Config() aws.Config { return s.config() }
 func (s *Stack) Ended() <-chan struct{} { return s.emulator.done }
 
 // grace is how long LocalStack may take to end. It is a third of that when idle.
-const grace = 8 * time.Second
+const grace = 7 * time.Second
 
 // Close ends the stack in order: the front and the stand-in, then LocalStack
 // with its functions and Java. It takes at most some ten seconds.

@@ -1,0 +1,311 @@
+//go:build integration
+
+package stack_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/google/go-cmp/cmp"
+
+	"postrider/localstack/process"
+	"postrider/localstack/stack"
+	"postrider/localstack/tools"
+)
+
+var root, _ = filepath.Abs("../..")
+
+// built compiles the echo function for each function of the test's template.
+func built(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, id := range []string{"EchoFunction", "PromptFunction"} {
+		cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", filepath.Join(dir, id, "bootstrap"), "./testdata/echo")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	return dir
+}
+
+func options(t *testing.T) stack.Options {
+	t.Helper()
+	installed, err := tools.Install(t.Context(), root, os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stack.Options{
+		Root: root, Dir: filepath.Join(root, ".local", "test", fmt.Sprint("stack-", os.Getpid())), Tools: installed,
+		Template: filepath.Join("testdata", "template.yaml"), Built: built(t), Record: true, Log: t.Output(),
+	}
+}
+
+func TestStack(t *testing.T) {
+	opts := options(t)
+	t.Cleanup(func() { os.RemoveAll(opts.Dir) })
+	s, err := stack.Start(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		begun := time.Now()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		t.Logf("closed in %.1f s", time.Since(begun).Seconds())
+		if took := time.Since(begun); took > 15*time.Second {
+			t.Errorf("it took %v to close", took)
+		}
+		if alive, err := process.Alive(filepath.Join(opts.Dir, "processes")); err != nil || len(alive) != 0 {
+			t.Errorf("left behind: %v, %v", alive, err)
+		}
+	})
+	deployed := time.Now()
+
+	t.Run("a second stack in the folder is refused", func(t *testing.T) {
+		if second, err := stack.Start(t.Context(), opts); err == nil {
+			second.Close()
+			t.Fatal("it started")
+		}
+	})
+	t.Run("a request passes with its body and headers", func(t *testing.T) {
+		body := string([]byte{0, 200, 10, 13})
+		got := get(t, s, "/a/b?x=1", body)
+		event := got["event"].(map[string]any)
+		want := []any{"hello", "/a/b", true, base64.StdEncoding.EncodeToString([]byte(body))}
+		if diff := cmp.Diff(want, []any{got["greeting"], event["path"], event["isBase64Encoded"], event["body"]}); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("a message reaches an idle function at once", func(t *testing.T) { latency(t, s) })
+	t.Run("a batch holds more than ten messages", func(t *testing.T) { largeBatch(t, s) })
+	t.Run("a function that exits or times out starts anew", func(t *testing.T) {
+		first := get(t, s, "/", "")["pid"]
+		for _, path := range []string{"/exit", "/sleep"} {
+			if response, err := http.Get(s.BaseURL + path); err != nil || response.StatusCode/100 != 5 {
+				t.Errorf("%s: %v, %v", path, response, err)
+			}
+			second := get(t, s, "/", "")["pid"]
+			if second == first {
+				t.Errorf("after %s, it is process %v still", path, second)
+			}
+			first = second
+		}
+	})
+	t.Run("functions' processes are known and can be killed", func(t *testing.T) {
+		pid := int(get(t, s, "/", "")["pid"].(float64))
+		running, err := s.Processes()
+		if err != nil || !slices.Contains(running, stack.Process{PID: pid, Function: "EchoFunction"}) {
+			t.Fatalf("Processes = %v, %v, want %d among them", running, err, pid)
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, "another process", func() bool {
+			response, err := http.Get(s.BaseURL + "/")
+			return err == nil && response.StatusCode == 200
+		})
+	})
+	t.Run("calls are recorded by logical ids", func(t *testing.T) {
+		get(t, s, "/put", "")
+		want := stack.Call{Function: "EchoFunction", Action: "dynamodb:PutItem", Resource: "Table", Count: 1}
+		if calls := s.Calls(); !slices.Contains(calls, want) {
+			t.Errorf("Calls = %v, want %v among them", calls, want)
+		}
+	})
+	t.Run("an unchanged template is no error, a changed parameter is deployed", func(t *testing.T) {
+		if err := s.Deploy(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Deploy(t.Context(), map[string]string{"Greeting": "bye"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := get(t, s, "/", "")["greeting"]; got != "bye" {
+			t.Errorf("the greeting is %v", got)
+		}
+	})
+	t.Run("what was not really created fails the deployment", func(t *testing.T) {
+		err := s.Deploy(t.Context(), map[string]string{"Broken": "unreal"})
+		if err == nil || !strings.Contains(err.Error(), "UnrealApi") {
+			t.Errorf("Deploy = %v, want an error that names UnrealApi", err)
+		}
+	})
+	t.Run("the rule of every minute fires", func(t *testing.T) {
+		log := filepath.Join(opts.Dir, "logs", s.PhysicalID("EchoFunction")+".log")
+		for time.Since(deployed) < 130*time.Second {
+			if data, _ := os.ReadFile(log); bytes.Contains(data, []byte("tick\n")) {
+				t.Logf("first tick after %.0f s", time.Since(deployed).Seconds())
+				return
+			}
+			time.Sleep(time.Second)
+		}
+		t.Error("no tick in 130 s")
+	})
+}
+
+func TestAFailedCreationCanBeTriedAgain(t *testing.T) {
+	opts := options(t)
+	opts.Dir += "-again"
+	t.Cleanup(func() { os.RemoveAll(opts.Dir) })
+	opts.Parameters = map[string]string{"Broken": "yes"}
+	if s, err := stack.Start(t.Context(), opts); err == nil {
+		s.Close()
+		t.Fatal("it started")
+	} else if !strings.Contains(err.Error(), "BrokenTable") {
+		t.Fatalf("Start = %v, want an error that names BrokenTable", err)
+	}
+}
+
+func TestWhatACrashLeavesIsEndedByTheNextStart(t *testing.T) {
+	opts := options(t)
+	opts.Dir += "-crash"
+	t.Cleanup(func() { os.RemoveAll(opts.Dir) })
+	s, err := stack.Start(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	get(t, s, "/", "")
+	records := filepath.Join(opts.Dir, "processes")
+	before, err := process.Alive(records)
+	if err != nil || len(before) < 3 {
+		t.Fatalf("alive: %v, %v; want LocalStack, Java and a function", before, err)
+	}
+	if err := syscall.Kill(before[0].PID, syscall.SIGKILL); err != nil { // LocalStack
+		t.Fatal(err)
+	}
+	<-s.Ended()
+	left, err := process.Alive(records)
+	if err != nil || !slices.ContainsFunc(left, func(r process.Record) bool { return r.Kind == process.KindJava }) {
+		t.Fatalf("left: %v, %v; want Java among them", left, err)
+	}
+	var log bytes.Buffer
+	if err := stack.Recover(context.Background(), opts.Dir, &log); err != nil {
+		t.Fatal(err)
+	}
+	t.Log(log.String())
+	if left, err := process.Alive(records); err != nil || len(left) != 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// latency measures how long a message needs from SendMessage to the handler.
+func latency(t *testing.T, s *stack.Stack) {
+	client := sqs.NewFromConfig(s.Config())
+	queue := s.PhysicalID("PromptQueue")
+	log := filepath.Join(s.LogDir(), s.PhysicalID("PromptFunction")+".log")
+	var took []time.Duration
+	for i := range 13 {
+		if i > 0 { // until it is idle, and at no fixed point of a poll
+			time.Sleep(time.Duration(300+i*370%2500) * time.Millisecond)
+		}
+		body := fmt.Sprintf("message %d", i)
+		sent := time.Now()
+		if _, err := client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &queue, MessageBody: aws.String(body)}); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, body, func() bool {
+			for _, l := range events(t, log) {
+				if slices.Contains(l.Bodies, body) {
+					took = append(took, time.Unix(0, l.At).Sub(sent))
+					return true
+				}
+			}
+			return false
+		})
+	}
+	cold, warm := took[0], took[1:]
+	slices.Sort(warm)
+	t.Logf("cold %v; warm: median %v, slowest %v", cold.Round(time.Millisecond), warm[len(warm)/2].Round(time.Millisecond), warm[len(warm)-1].Round(time.Millisecond))
+}
+
+func largeBatch(t *testing.T, s *stack.Stack) {
+	client := sqs.NewFromConfig(s.Config())
+	queue := s.PhysicalID("Queue")
+	var entries []types.SendMessageBatchRequestEntry
+	for i := range 10 {
+		entries = append(entries, types.SendMessageBatchRequestEntry{Id: aws.String(fmt.Sprint(i)), MessageBody: aws.String("x")})
+	}
+	for range 20 {
+		if _, err := client.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: &queue, Entries: entries}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log := filepath.Join(s.LogDir(), s.PhysicalID("EchoFunction")+".log")
+	waitFor(t, "200 messages", func() bool {
+		total, largest := 0, 0
+		for _, l := range events(t, log) {
+			total += len(l.Bodies)
+			largest = max(largest, len(l.Bodies))
+		}
+		if total == 200 {
+			t.Logf("the largest batch has %d", largest)
+			if largest <= 10 {
+				t.Errorf("the largest batch has %d", largest)
+			}
+		}
+		return total == 200
+	})
+}
+
+type line struct {
+	At     int64
+	Bodies []string
+}
+
+func events(t *testing.T, path string) []line {
+	t.Helper()
+	data, _ := os.ReadFile(path)
+	var all []line
+	for scanner := bufio.NewScanner(bytes.NewReader(data)); scanner.Scan(); {
+		var l line
+		if json.Unmarshal(scanner.Bytes(), &l) == nil && l.At != 0 {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+func get(t *testing.T, s *stack.Stack, path, body string) map[string]any {
+	t.Helper()
+	response, err := http.Post(s.BaseURL+path, "application/octet-stream", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	data, _ := io.ReadAll(response.Body)
+	var out map[string]any
+	if err := json.Unmarshal(data, &out); err != nil {
+		t.Fatalf("%s: %d %s", path, response.StatusCode, data)
+	}
+	return out
+}
+
+func waitFor(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !condition(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("waited in vain for ", what)
+		}
+	}
+}
