@@ -19,8 +19,16 @@ func StartTime(pid int) (string, bool) {
 	}
 	// The command's name may hold blanks and parentheses: fields count from its end.
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+	if len(fields) < 20 || fields[0] == "X" || (fields[0] == "Z" && !hasThreads(pid)) {
 		return "", false
 	}
 	return strings.TrimSpace(string(boot)) + "/" + fields[19], true
+}
+
+// hasThreads tells a zombie from a process that is still ending: its first
+// thread is a zombie as soon as it has ended, while the others may still hold
+// files and ports.
+func hasThreads(pid int) bool {
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	return err == nil && len(threads) > 1
 }
