@@ -24,7 +24,7 @@ type Store interface {
 	Settle(ctx context.Context, m mailing.Mailing, slice int, settlements []mailing.Settlement) (lost []mailing.BatchKey, err error)
 	Mailings(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]mailing.Mailing, error)
 	Clients(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error)
-	Slice(ctx context.Context, id mailing.MailingID, slice int) (mailing.SliceState, error)
+	Slices(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, error)
 	FinishMailing(ctx context.Context, id mailing.MailingID) (bool, error)
 	CountSent(ctx context.Context, id mailing.MailingID, n int64) error
 }
@@ -208,15 +208,20 @@ func (s *Sender) process(ctx context.Context, inv *invocation, deliveries []mail
 	if len(works) == 0 {
 		return
 	}
+	begun := s.now()
 	s.chargeLost(ctx, works)
 	clients, err := s.read(ctx, works)
+	read := s.now()
 	if err != nil {
 		slog.ErrorContext(ctx, "read what batches need", "batches", len(works), "error", err)
 		s.release(works)
 	} else {
 		s.handOver(ctx, inv, works, clients)
 	}
+	handed := s.now()
 	s.settle(ctx, works)
+	slog.InfoContext(ctx, "batches done", "batches", len(works), "read_ms", read.Sub(begun).Milliseconds(),
+		"hand_over_ms", handed.Sub(read).Milliseconds(), "settle_ms", s.now().Sub(handed).Milliseconds())
 	for _, w := range works {
 		inv.handling[w.delivery] = s.handling(deliveries[w.delivery], w)
 	}

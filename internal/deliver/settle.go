@@ -25,9 +25,23 @@ func (s *Sender) settle(ctx context.Context, works []*work) {
 		slices[k] = append(slices[k], w)
 	}
 	s.bury(ctx, works)
-	var wg sync.WaitGroup
+	var (
+		wg   sync.WaitGroup
+		mu   sync.Mutex
+		sent = map[mailing.MailingID]int64{}
+	)
 	for k, group := range slices {
-		wg.Go(func() { s.settleSlice(ctx, k, group) })
+		wg.Go(func() {
+			n := s.settleSlice(ctx, k, group)
+			mu.Lock()
+			defer mu.Unlock()
+			sent[k.mailing] += n
+		})
+	}
+	wg.Wait()
+	for id, n := range sent {
+		wg.Go(func() { s.countSent(ctx, id, n) })
+		wg.Go(func() { s.finishIfDone(ctx, id, works) })
 	}
 	wg.Wait()
 }
@@ -64,7 +78,9 @@ func waitAfter(o mailing.Outcome, providerWorks bool, now time.Time) mailing.Wai
 	return mailing.Wait{Kind: mailing.WaitUntil, Until: now.Add(mailing.ParkTime)}
 }
 
-func (s *Sender) settleSlice(ctx context.Context, k sliceKey, works []*work) {
+// settleSlice settles the batches of one slice, and tells how many of their
+// messages were sent.
+func (s *Sender) settleSlice(ctx context.Context, k sliceKey, works []*work) (sent int64) {
 	m, ok := s.mailings.peek(k.mailing)
 	if !ok {
 		// Nothing was decided on: the batches go back as they were.
@@ -84,7 +100,7 @@ func (s *Sender) settleSlice(ctx context.Context, k sliceKey, works []*work) {
 	if err != nil {
 		// The leases run out; who claims next counts what we did as ambiguous.
 		slog.ErrorContext(ctx, "settle", "mailing_id", k.mailing, "slice", k.slice, "batches", len(works), "error", err)
-		return
+		return 0
 	}
 	gone := make(map[mailing.BatchKey]bool, len(lost))
 	for _, key := range lost {
@@ -99,7 +115,7 @@ func (s *Sender) settleSlice(ctx context.Context, k sliceKey, works []*work) {
 	slog.InfoContext(ctx, "settled", "mailing_id", k.mailing, "slice", k.slice, "batches", len(works)-len(lost),
 		"sent", change.Sent, "failed", change.Failed, "retrying", change.Retrying, "deferred", change.Deferred,
 		"expired", change.Expired, "cancelled", change.Cancelled, "skipped", change.Skipped, "uncertain", change.Uncertain)
-	s.after(ctx, k, works, change.Sent)
+	return change.Sent
 }
 
 // planOf is the plan that a batch's waits come from.
@@ -110,30 +126,39 @@ func planOf(m mailing.Mailing, w *work, known bool) int64 {
 	return m.Plan
 }
 
-// after does what a settlement makes due: the rate is counted, and if the slice
-// has nothing pending any more, the mailing may be finished.
-func (s *Sender) after(ctx context.Context, k sliceKey, works []*work, sent int64) {
-	if sent > 0 {
-		if err := s.store.CountSent(ctx, k.mailing, sent); err != nil {
-			slog.WarnContext(ctx, "count the rate", "mailing_id", k.mailing, "error", err)
-		}
+// countSent adds to the rate, which is only for people to look at.
+func (s *Sender) countSent(ctx context.Context, id mailing.MailingID, n int64) {
+	if n == 0 {
+		return
 	}
+	if err := s.store.CountSent(ctx, id, n); err != nil {
+		slog.WarnContext(ctx, "count the rate", "mailing_id", id, "error", err)
+	}
+}
+
+// finishIfDone finishes a mailing if these batches were the last to have
+// anything pending. Where it cannot tell, the sweep does.
+func (s *Sender) finishIfDone(ctx context.Context, id mailing.MailingID, works []*work) {
 	for _, w := range works {
-		if w.batch.Pending() {
+		if w.batch.Key.Mailing == id && w.batch.Pending() {
 			return
 		}
 	}
-	state, err := s.store.Slice(ctx, k.mailing, k.slice)
-	if err != nil || !state.Done || state.Counts.Pending() > 0 {
-		return // the sweep finishes it, if there is anything to finish
-	}
-	finished, err := s.store.FinishMailing(ctx, k.mailing)
+	states, err := s.store.Slices(ctx, []mailing.MailingID{id})
 	if err != nil {
-		slog.WarnContext(ctx, "finish", "mailing_id", k.mailing, "error", err)
+		slog.WarnContext(ctx, "look whether the mailing is done", "mailing_id", id, "error", err)
+		return
+	}
+	if p := mailing.Sum(states[id]); !p.Expanded || p.Counts.Pending() > 0 {
+		return
+	}
+	finished, err := s.store.FinishMailing(ctx, id)
+	if err != nil {
+		slog.WarnContext(ctx, "finish", "mailing_id", id, "error", err)
 		return
 	}
 	if finished {
-		slog.InfoContext(ctx, "mailing finished", "mailing_id", k.mailing)
+		slog.InfoContext(ctx, "mailing finished", "mailing_id", id)
 	}
 }
 

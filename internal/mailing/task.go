@@ -2,11 +2,26 @@ package mailing
 
 import "time"
 
-// Task asks the scheduler to do what one slice of a mailing needs, whatever
-// that is when the task is read.
+// Task asks the scheduler to do what one slice of a mailing needs, or with
+// [AllSlices] each of them, whatever that is when the task is read.
 type Task struct {
 	Mailing MailingID
 	Slice   int
+}
+
+// AllSlices is the slice of a task that is for the whole mailing.
+const AllSlices = -1
+
+// List are the slices that the task is for.
+func (t Task) List() []int {
+	if t.Slice != AllSlices {
+		return []int{t.Slice}
+	}
+	all := make([]int, Slices)
+	for slice := range all {
+		all[slice] = slice
+	}
+	return all
 }
 
 // Delivery is a batch that waits in the queue, as a sender receives it.

@@ -113,7 +113,7 @@ func TestAQueueThatKeepsRefusingIsAnError(t *testing.T) {
 	}
 }
 
-func TestTasksAreQueuedForEachSliceAndDelayedUntilTheStart(t *testing.T) {
+func TestATaskForTheWholeMailingIsDelayedUntilTheStart(t *testing.T) {
 	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 	at := func(start time.Time) mailing.Mailing {
 		return mailing.Mailing{ID: 7, Status: mailing.StatusScheduled, Draft: mailing.Draft{StartAt: start, EndAt: start.Add(time.Hour)}}
@@ -123,10 +123,10 @@ func TestTasksAreQueuedForEachSliceAndDelayedUntilTheStart(t *testing.T) {
 		tasks int
 		delay int32
 	}{
-		"at once":       {now, 16, 0},
-		"soon":          {now.Add(90500 * time.Millisecond), 16, 90},
+		"at once":       {now, 1, 0},
+		"soon":          {now.Add(90500 * time.Millisecond), 1, 90},
 		"in an hour":    {now.Add(time.Hour), 0, 0},
-		"in 15 minutes": {now.Add(15 * time.Minute), 16, 900},
+		"in 15 minutes": {now.Add(15 * time.Minute), 1, 900},
 	} {
 		api := &calls{}
 		tasks := queue.NewTasks(api, "url", func() time.Time { return now })
@@ -279,6 +279,7 @@ func TestTheSchedulerTellsItsTwoEventsApart(t *testing.T) {
 	event, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{
 		record("a", `{"mailing_id":7,"slice":1}`, "1"), record("b", `{"mailing_id":7,"slice":2}`, "1"),
 		record("c", `{"mailing_id":7,"slice":16}`, "1"), record("d", `{"sweep":true}`, "1"), record("e", "?", "1"),
+		record("f", `{"mailing_id":8}`, "1"), record("g", `{}`, "1"),
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -291,7 +292,7 @@ func TestTheSchedulerTellsItsTwoEventsApart(t *testing.T) {
 	for _, f := range response.BatchItemFailures {
 		failed = append(failed, f.ItemIdentifier)
 	}
-	if got := strings.Join(failed, " "); got != "c e b" || s.sweeps != 2 || len(s.tasks) != 2 {
+	if got := strings.Join(failed, " "); got != "c e g b" || s.sweeps != 2 || len(s.tasks) != 3 || s.tasks[2] != (mailing.Task{Mailing: 8, Slice: mailing.AllSlices}) {
 		t.Errorf("failed %s, %d sweeps, tasks %v", got, s.sweeps, s.tasks)
 	}
 	if _, err := handle(t.Context(), json.RawMessage(`[]`)); err == nil {

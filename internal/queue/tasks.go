@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -22,28 +23,33 @@ func NewTasks(api API, url string, now func() time.Time) *Tasks {
 	return &Tasks{api: api, url: url, now: now}
 }
 
-// taskBody is a task in the queue: for one slice of a mailing, or a sweep.
+// taskBody is a task in the queue: for one slice of a mailing, without one for
+// all of them, or a sweep.
 type taskBody struct {
 	Mailing mailing.MailingID `json:"mailing_id,omitempty"`
-	Slice   int               `json:"slice"`
+	Slice   *int              `json:"slice,omitempty"`
 	Sweep   bool              `json:"sweep,omitempty"`
+}
+
+func encodeTask(task mailing.Task) taskBody {
+	b := taskBody{Mailing: task.Mailing}
+	if task.Slice != mailing.AllSlices {
+		b.Slice = &task.Slice
+	}
+	return b
 }
 
 // sweepGroup is the group of sweeps that are asked for by a person.
 const sweepGroup = "sweep"
 
-// QueueTasks queues a task for each slice of m, delayed until its start. It
-// queues none where m needs none now.
+// QueueTasks queues a task for all of m, delayed until its start. It queues none
+// where m needs none now.
 func (t *Tasks) QueueTasks(ctx context.Context, m mailing.Mailing) error {
 	delay, ok := m.TaskDelay(t.now())
 	if !ok {
 		return nil
 	}
-	tasks := make([]mailing.Task, mailing.Slices)
-	for slice := range tasks {
-		tasks[slice] = mailing.Task{Mailing: m.ID, Slice: slice}
-	}
-	return t.Queue(ctx, tasks, delay)
+	return t.Queue(ctx, []mailing.Task{{Mailing: m.ID, Slice: mailing.AllSlices}}, delay)
 }
 
 // Queue queues tasks that are to run after delay (at most 15 minutes; the
@@ -52,7 +58,7 @@ func (t *Tasks) Queue(ctx context.Context, tasks []mailing.Task, delay time.Dura
 	messages := make([]message, len(tasks))
 	for i, task := range tasks {
 		messages[i] = message{
-			body:  taskBody{Mailing: task.Mailing, Slice: task.Slice},
+			body:  encodeTask(task),
 			group: strconv.FormatUint(uint64(task.Mailing), 10), delay: delay.Truncate(time.Second),
 		}
 	}
@@ -75,8 +81,18 @@ func decodeTask(body string) (task mailing.Task, sweep bool, err error) {
 	if err := json.Unmarshal([]byte(body), &b); err != nil {
 		return mailing.Task{}, false, fmt.Errorf("decode a task: %w", err)
 	}
-	if !b.Sweep && (b.Mailing == 0 || b.Slice < 0 || b.Slice >= mailing.Slices) {
-		return mailing.Task{}, false, fmt.Errorf("decode a task: no slice %d of mailing %d", b.Slice, b.Mailing)
+	if b.Sweep {
+		return mailing.Task{}, true, nil
 	}
-	return mailing.Task{Mailing: b.Mailing, Slice: b.Slice}, b.Sweep, nil
+	task = mailing.Task{Mailing: b.Mailing, Slice: mailing.AllSlices}
+	if b.Slice != nil {
+		task.Slice = *b.Slice
+		if task.Slice < 0 || task.Slice >= mailing.Slices {
+			return mailing.Task{}, false, fmt.Errorf("decode a task: mailing %d has no slice %d", b.Mailing, task.Slice)
+		}
+	}
+	if b.Mailing == 0 {
+		return mailing.Task{}, false, errors.New("decode a task: it names no mailing")
+	}
+	return task, false, nil
 }

@@ -124,6 +124,9 @@ func (s *Scheduler) sweepOne(ctx context.Context, m mailing.Mailing, states *[ma
 			tasks = append(tasks, mailing.Task{Mailing: m.ID, Slice: slice})
 		}
 	}
+	if len(tasks) == mailing.Slices {
+		tasks = []mailing.Task{{Mailing: m.ID, Slice: mailing.AllSlices}}
+	}
 	if err := s.tasks.Queue(ctx, tasks, delay); err != nil {
 		return fmt.Errorf("mailing %d: %w", m.ID, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,42 +15,92 @@ import (
 
 // Do does tasks side by side, and says of each whether it failed.
 func (s *Scheduler) Do(ctx context.Context, tasks []mailing.Task) []error {
+	until := s.clock.Now().Add(turn)
+	of := make(map[mailing.MailingID][]int)
+	for i, task := range tasks {
+		of[task.Mailing] = append(of[task.Mailing], i)
+	}
 	errs := make([]error, len(tasks))
 	var wg sync.WaitGroup
-	for i, task := range tasks {
-		wg.Go(func() { errs[i] = s.do(ctx, task) })
+	for _, places := range of {
+		wg.Go(func() {
+			same := make([]mailing.Task, len(places))
+			for n, i := range places {
+				same[n] = tasks[i]
+			}
+			for n, err := range s.doTogether(ctx, same, until) {
+				errs[places[n]] = err
+			}
+		})
 	}
 	wg.Wait()
 	return errs
 }
 
-// do does what the slice needs, for one turn; what is left goes behind the
-// other tasks in the queue.
-func (s *Scheduler) do(ctx context.Context, task mailing.Task) error {
-	until := s.clock.Now().Add(turn)
-	m, ok, err := s.begin(ctx, task)
+// doTogether does tasks of one mailing. What concerns all of it, its start and
+// its finish, is done once, not once a slice.
+func (s *Scheduler) doTogether(ctx context.Context, tasks []mailing.Task, until time.Time) []error {
+	errs := make([]error, len(tasks))
+	m, ok, err := s.begin(ctx, tasks[0])
 	if err != nil || !ok {
-		return err
+		for i := range errs {
+			errs[i] = err
+		}
+		return errs
 	}
-	state, err := s.store.Slice(ctx, task.Mailing, task.Slice)
+	var (
+		wg   sync.WaitGroup
+		idle = make([]bool, len(tasks))
+	)
+	for i, task := range tasks {
+		wg.Go(func() { idle[i], errs[i] = s.do(ctx, m, task, until) })
+	}
+	wg.Wait()
+	if last := slices.Index(idle, true); last >= 0 {
+		errs[last] = s.finishIfDone(ctx, m.ID)
+	}
+	return errs
+}
+
+// do does what the task's slices need, side by side, until the turn is over.
+// idle tells whether one of them has nothing to be done any more.
+func (s *Scheduler) do(ctx context.Context, m mailing.Mailing, task mailing.Task, until time.Time) (idle bool, err error) {
+	list := task.List()
+	each := make([]bool, len(list))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, slice := range list {
+		group.Go(func() (err error) {
+			each[i], err = s.doSlice(ctx, m, slice, until)
+			return err
+		})
+	}
+	err = group.Wait()
+	return err == nil && slices.Contains(each, true), err
+}
+
+// doSlice does what one slice needs, for one turn; what is left goes behind the
+// other tasks in the queue. idle tells whether there is nothing to be done any
+// more.
+func (s *Scheduler) doSlice(ctx context.Context, m mailing.Mailing, slice int, until time.Time) (idle bool, err error) {
+	state, err := s.store.Slice(ctx, m.ID, slice)
 	if err != nil {
-		return err
+		return false, err
 	}
 	more := false
 	if state.Counts.Pending() > 0 {
-		if more, err = s.requeue(ctx, m, task.Slice, until); err != nil {
-			return err
+		if more, err = s.requeue(ctx, m, slice, until); err != nil {
+			return false, err
 		}
 	}
 	if !state.Done && !more {
-		if more, err = s.expand(ctx, task, until); err != nil {
-			return err
+		if more, err = s.expand(ctx, m, slice, &state, until); err != nil {
+			return false, err
 		}
 	}
 	if more {
-		return s.tasks.Queue(ctx, []mailing.Task{task}, 0)
+		return false, s.tasks.Queue(ctx, []mailing.Task{{Mailing: m.ID, Slice: slice}}, 0)
 	}
-	return s.finishIfDone(ctx, task)
+	return state.Done && state.Counts.Pending() == 0, nil
 }
 
 // begin reads the mailing, and starts it if its start has come. ok is false if
@@ -100,58 +151,50 @@ func works(m mailing.Mailing, now time.Time) bool {
 	return !m.Finished && m.Status != mailing.StatusScheduled && (m.Status != mailing.StatusPaused || m.Closed(now))
 }
 
-// finishIfDone finishes the mailing if this slice was the last one with
-// anything to do.
-func (s *Scheduler) finishIfDone(ctx context.Context, task mailing.Task) error {
-	state, err := s.store.Slice(ctx, task.Mailing, task.Slice)
+// finishIfDone finishes the mailing if no slice has anything to do any more.
+func (s *Scheduler) finishIfDone(ctx context.Context, id mailing.MailingID) error {
+	states, err := s.store.Slices(ctx, []mailing.MailingID{id})
 	if err != nil {
 		return err
 	}
-	if !state.Done || state.Counts.Pending() > 0 {
+	if p := mailing.Sum(states[id]); !p.Expanded || p.Counts.Pending() > 0 {
 		return nil
 	}
-	return s.finish(ctx, task.Mailing)
+	return s.finish(ctx, id)
 }
 
 // expand writes pages of the slice until it is done, the turn is over, or
-// somebody else is found at the same work. more tells whether anything is left
-// for this task.
-func (s *Scheduler) expand(ctx context.Context, task mailing.Task, until time.Time) (more bool, err error) {
+// somebody else is found at the same work, and keeps state up to that. more
+// tells whether anything is left for this task.
+func (s *Scheduler) expand(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, until time.Time) (more bool, err error) {
 	for {
-		// Read before each page: a pause or a cancellation holds from the next one on.
-		m, err := s.store.Mailing(ctx, task.Mailing)
-		if err != nil {
-			return false, err
-		}
 		now := s.clock.Now()
 		if !works(m, now) {
 			return false, nil
 		}
-		state, err := s.store.Slice(ctx, task.Mailing, task.Slice)
-		if err != nil || state.Done {
-			return false, err
-		}
-		page, err := s.page(ctx, m, task.Slice, state.Cursor, now)
+		page, err := s.page(ctx, m, slice, state.Cursor, now)
 		if err != nil {
 			return false, err
 		}
 		written, err := s.store.WritePage(ctx, m, page)
-		if err != nil {
+		if err != nil || !written {
 			return false, err
 		}
-		if !written {
-			return false, nil
-		}
+		state.Cursor, state.Done, state.Counts = page.Next, page.Done, state.Counts.Plus(page.Counts)
 		if err := s.queueOpen(ctx, page.Batches); err != nil {
 			// They are owed by their due_at.
-			slog.WarnContext(ctx, "queue a page's batches", "mailing_id", m.ID, "slice", task.Slice, "error", err)
+			slog.WarnContext(ctx, "queue a page's batches", "mailing_id", m.ID, "slice", slice, "error", err)
 		}
-		slog.InfoContext(ctx, "page expanded", "mailing_id", m.ID, "slice", task.Slice, "messages", page.Counts.Total, "batches", len(page.Batches))
+		slog.InfoContext(ctx, "page expanded", "mailing_id", m.ID, "slice", slice, "messages", page.Counts.Total, "batches", len(page.Batches))
 		if page.Done {
 			return false, nil
 		}
 		if !s.clock.Now().Before(until) {
 			return true, nil
+		}
+		// Read again for each page: a pause or a cancellation holds from the next one on.
+		if m, err = s.store.Mailing(ctx, m.ID); err != nil {
+			return false, err
 		}
 	}
 }

@@ -173,6 +173,7 @@ func testFutureStart(t *testing.T, s *service) {
 func testThroughput(t *testing.T, s *service) {
 	s.behave(t, behaviour{LatencyMS: 200})
 	m := s.create(t, now("many", many))
+	quiet(t, 5*time.Second) // asking costs what is being measured
 	i := s.completed(t, m.ID, 3*time.Minute)
 	lines := s.ledger(t, m.ID)
 	sentOnce(t, lines, 5000)
