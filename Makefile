@@ -52,17 +52,55 @@ build: ## build the three functions for Lambda, below .local/build
 
 ##@ The code
 
-.PHONY: fmt lint test
+.PHONY: fmt lint unit test
 fmt: gate-tools ## format
-	@$(GATE)/gofumpt -w functions internal localstack
+	@$(GATE)/gofumpt -w functions internal localstack test
 
 lint: gate-tools ## check formatting and the linters' rules
-	@out=$$($(GATE)/gofumpt -l functions internal localstack) && test -z "$$out" || { echo "not formatted (make fmt):"; echo "$$out"; exit 1; }
-	@go vet ./...
+	@out=$$($(GATE)/gofumpt -l functions internal localstack test) && test -z "$$out" || { echo "not formatted (make fmt):"; echo "$$out"; exit 1; }
+	@go vet -tags integration ./...
 	@$(GATE)/golangci-lint run ./...
 
-test: ## unit tests
+unit: ## the tests that need nothing but Go
 	@go test ./...
+
+test: ## everything that checks it: linters, unit, store, fault and integration tests
+	@test/gate/all.sh
+
+##@ Figures: each runs the test that shows it, on a stack of its own
+
+# show PART: the integration test's part of that name.
+show = @go test -count=1 -v -timeout 20m -tags integration -run 'TestStack/$(1)$$' ./test/integration 2>&1 | \
+	sed -nE 's/^ *[a-z_]+_test\.go:[0-9]+: figure: //p; /^ *--- FAIL|^FAIL|_test\.go/p; s/^ok .*/passed/p'
+
+.PHONY: show-sample show-throughput show-end show-window show-outage show-rejected show-first show-purge show-input show-start show-pause show-cancel
+show-sample: tools ## 500 messages, each once; info and fullinfo agree with the ledger
+	$(call show,a_mailing_reaches_everyone_once)
+show-throughput: tools ## 5,000 messages with the sending API at 200 ms
+	$(call show,five_thousand_at_200_ms)
+show-end: tools ## 5,000 messages, and the end comes in the middle
+	$(call show,the_end_comes_while_it_is_running)
+show-window: tools ## clients in four zones, two of them outside the window
+	$(call show,side_by_side/a_window)
+show-outage: tools ## the sending API down for 60 s in the middle
+	@echo "this takes some minutes ..."
+	$(call show,the_sending_API_is_down_for_a_while)
+show-outage: export OUTAGE_SECONDS = 60
+show-rejected: tools ## a phone that the sending API refuses
+	$(call show,a_refused_phone_fails_alone)
+show-first: tools ## from an idle stack to the first hand-over, and how long the POST takes
+	$(call show,an_idle_stack_hands_over_within_two_seconds)
+show-purge: tools ## the queue purged in the middle of a mailing
+	@echo "this takes some minutes ..."
+	$(call show,side_by_side/a_purged_queue_loses_nothing)
+show-input: tools ## bad input, and its answers
+	$(call show,side_by_side/bad_input)
+show-start: tools ## a start 20 s ahead
+	$(call show,side_by_side/a_start_ahead)
+show-pause: tools ## paused and resumed in the middle
+	$(call show,pause_and_resume)
+show-cancel: tools ## cancelled in the middle
+	$(call show,cancel)
 
 .PHONY: clean
 clean: ## remove all that was installed and built here (after `make down`)
@@ -73,4 +111,4 @@ clean: ## remove all that was installed and built here (after `make down`)
 
 .PHONY: help
 help: ## this list
-	@awk 'BEGIN { FS = ":.*## " } /^##@/ { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -32,7 +32,11 @@ func testWindow(t *testing.T, s *service) {
 		t.Errorf("counts %+v", i.Counts)
 	}
 	sentOnce(t, s.ledger(t, m.ID), 100)
-	figure(t, "window %s to %s in Moscow: %d sent, %d deferred; batches of it in the queue: %d", w.From, w.To, i.Counts.Sent, i.Counts.Deferred, deliveriesQueued(t))
+	inQueue := batchesQueued(t, s, m.ID)
+	if inQueue != 0 {
+		t.Errorf("%d batches are in the queue while their window is closed", inQueue)
+	}
+	figure(t, "window %s to %s in Moscow: %d sent, %d deferred, %d batches of it in the queue", w.From, w.To, i.Counts.Sent, i.Counts.Deferred, inQueue)
 	zones := map[int64]bool{}
 	for _, msg := range s.messages(t, m.ID, "&status=deferred") {
 		zones[msg.ClientID] = true

@@ -33,7 +33,10 @@ func testPurge(t *testing.T, s *service) func(*testing.T, *service) {
 	s.setBehaviour(t, behaviour{LatencyMS: 400})
 	m := s.create(t, now("purge", most))
 	s.until(t, m.ID, time.Minute, "some are sent", func(i info) bool { return i.Expanded && i.Counts.Sent > 0 })
-	queued := deliveriesQueued(t)
+	queued := batchesQueued(t, s, m.ID)
+	if queued == 0 {
+		t.Error("there is nothing in the queue to be lost")
+	}
 	purgeDeliveries(t)
 	purged := time.Now()
 	s.setBehaviour(t, behaviour{})
