@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"postrider/localstack/process"
 	"postrider/localstack/sample"
 	"postrider/localstack/stack"
@@ -72,13 +74,27 @@ func start(ctx context.Context, c config, out io.Writer) (*stack.Stack, error) {
 	if err := stack.CheckPorts(ctx, c.Ports); err != nil {
 		return nil, err
 	}
-	installed, err := tools.Install(ctx, ".", out)
+	installed, err := prepare(ctx, out)
 	if err != nil {
 		return nil, err
 	}
 	return stack.Start(ctx, stack.Options{
 		Root: ".", Dir: stackDir, Tools: installed, Ports: c.Ports, Parameters: c.Parameters, StandIn: standin.New(), Log: out,
 	})
+}
+
+// prepare installs the tools and, since that mostly waits for the network,
+// compiles the functions meanwhile.
+func prepare(ctx context.Context, out io.Writer) (tools.Installed, error) {
+	var installed tools.Installed
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		installed, err = tools.Install(ctx, ".", out)
+		return err
+	})
+	g.Go(func() error { return stack.Build(ctx, ".", stackDir) })
+	err := g.Wait()
+	return installed, err
 }
 
 // serve stays until ctx is done, which is no error, or LocalStack has ended.

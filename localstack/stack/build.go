@@ -10,7 +10,35 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+
+	"postrider/localstack/deploy"
 )
+
+// Build builds the functions of a stack that is not started yet. Start builds
+// them again, in a moment: this is to be done while tools are installed.
+func Build(ctx context.Context, root, dir string) error {
+	template, err := readTemplate(filepath.Join(root, "template.yaml"))
+	if err != nil {
+		return err
+	}
+	if root, err = filepath.Abs(root); err != nil {
+		return err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	s := &Stack{opts: Options{Root: root, Dir: dir}}
+	_, err = s.build(ctx, template.Functions())
+	return err
+}
+
+func readTemplate(path string) (*deploy.Template, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the template: %w", err)
+	}
+	return deploy.ParseTemplate(data)
+}
 
 // build builds each function through the Makefile's target that SAM uses, for
 // this machine instead of Lambda's, and returns their programs.

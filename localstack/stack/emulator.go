@@ -37,7 +37,6 @@ func environment(dir string, port int, ipv6 bool, lambdaEndpoint string) []strin
 		"LANG=C.UTF-8",
 		"HOME=" + root,
 		"TMPDIR=" + filepath.Join(dir, "tmp"),
-		"PYTHONDONTWRITEBYTECODE=1",
 		"PYTHONUNBUFFERED=1",
 
 		"FILESYSTEM_ROOT=" + root,                              // packages, caches and state

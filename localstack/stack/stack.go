@@ -189,11 +189,7 @@ func (s *Stack) Deploy(ctx context.Context, parameters map[string]string) error 
 	if path == "" {
 		path = filepath.Join(s.opts.Root, "template.yaml")
 	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("read the template: %w", err)
-	}
-	template, err := deploy.ParseTemplate(data)
+	template, err := readTemplate(path)
 	if err != nil {
 		return err
 	}
