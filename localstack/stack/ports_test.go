@@ -1,0 +1,62 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+)
+
+func occupied(t *testing.T, address string) int {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func TestEveryPortThatIsTakenIsTold(t *testing.T) {
+	front, localStack := occupied(t, "127.0.0.1:0"), occupied(t, ":0")
+	err := CheckPorts(context.Background(), Ports{Front: front, LocalStack: localStack})
+	if err == nil {
+		t.Fatal("no port is taken")
+	}
+	for _, want := range []string{fmt.Sprintf("port %d, for the API, is taken", front), "PORT=", fmt.Sprintf("port %d, for LocalStack, is taken", localStack), "LOCALSTACK_PORT="} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q in %v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "STANDIN_PORT") {
+		t.Errorf("a free port is told, too: %v", err)
+	}
+	var port *PortError
+	if !errors.As(err, &port) || (port.Holder != "" && !strings.Contains(port.Holder, fmt.Sprint(os.Getpid()))) {
+		t.Errorf("the holder is %q, want this process or nothing", port.Holder)
+	}
+}
+
+func TestAPortThatIsTakenOnIPv6OnlyIsTaken(t *testing.T) {
+	port := occupied(t, "[::1]:0")
+	if err := CheckPorts(context.Background(), Ports{StandIn: port}); err == nil || !strings.Contains(err.Error(), "STANDIN_PORT=") {
+		t.Errorf("CheckPorts = %v", err)
+	}
+}
+
+func TestFreePortsAreFreeOnBothAddressesAndAgainAfterTheCheck(t *testing.T) {
+	l, err := listen(context.Background(), Ports{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ports := Ports{Front: port(l.front), StandIn: port(l.standIn), LocalStack: port(l.localStack)}
+	l.close()
+	for range 2 {
+		if err := CheckPorts(context.Background(), ports); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

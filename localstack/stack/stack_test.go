@@ -1,0 +1,125 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"postrider/localstack/deploy"
+	"postrider/localstack/process"
+)
+
+func TestLocalStacksEnvironmentHasNothingOfAPersonsOwn(t *testing.T) {
+	t.Setenv("AWS_PROFILE", "mine")
+	t.Setenv("AWS_ACCESS_KEY_ID", "mine")
+	t.Setenv("HTTPS_PROXY", "http://mine")
+	env := strings.Join(environment("/dir", 4566, true, "http://127.0.0.1:1"), "\n")
+	if strings.Contains(env, "mine") {
+		t.Error(env)
+	}
+	for _, want := range []string{"GATEWAY_LISTEN=127.0.0.1:4566,[::1]:4566", "POSTRIDER_STATE=/dir", "POSTRIDER_LAMBDA_ENDPOINT=http://127.0.0.1:1"} {
+		if !strings.Contains(env, want) {
+			t.Errorf("no %s in\n%s", want, env)
+		}
+	}
+	if env := strings.Join(environment("/dir", 4566, false, ""), "\n"); strings.Contains(env, "::1") || strings.Contains(env, "LAMBDA_ENDPOINT") {
+		t.Errorf("without IPv6 and recorder:\n%s", env)
+	}
+}
+
+// The folder's name is one that a shell would take apart.
+func TestJavaIsRecordedAndGetsItsOwnTemporaryFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "it's a $HOME")
+	home := filepath.Join(dir, "jdk")
+	if err := os.MkdirAll(filepath.Join(home, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(home, "bin", "java"), []byte("#!/bin/sh\necho \"$$\"\nprintf '%s\\n' \"$@\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := prepare(dir, filepath.Join(dir, "dynamodb"), home); err != nil {
+		t.Fatal(err)
+	}
+	java := filepath.Join(dir, "localstack", "var", "lib", "localstack", "lib", "java", "21", "bin", "java")
+	out, err := exec.Command(java, "-jar", "a b.jar").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if diff := cmp.Diff([]string{"-Djava.io.tmpdir=" + filepath.Join(dir, "tmp"), "-jar", "a b.jar"}, lines[1:]); diff != "" {
+		t.Error(diff)
+	}
+	record, err := os.ReadFile(filepath.Join(processes(dir), lines[0]))
+	if err != nil || !strings.HasSuffix(string(record), " java dynamodb\n") {
+		t.Errorf("the record is %q, %v", record, err)
+	}
+}
+
+func TestRecoverEndsWhatACrashLeft(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(processes(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sleep", "1000")
+	process.InOwnGroup(cmd)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	start, ok := process.StartTime(cmd.Process.Pid)
+	if !ok {
+		t.Fatal("no start time")
+	}
+	record := filepath.Join(processes(dir), strconv.Itoa(cmd.Process.Pid))
+	if err := os.WriteFile(record, []byte(start+" java dynamodb\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	if err := Recover(context.Background(), dir, &log); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	if !strings.Contains(log.String(), "java dynamodb") {
+		t.Errorf("the log is %q", &log)
+	}
+}
+
+func TestNamesAreTranslatedToLogicalIDs(t *testing.T) {
+	s := &Stack{result: deploy.Result{Resources: map[string]deploy.Resource{
+		"Table": {PhysicalID: "postrider-Table-1"},
+		"Queue": {PhysicalID: "http://localhost:4566/queue/us-east-1/000000000000/postrider-Queue-1"},
+	}}}
+	logical := s.logicalIDs()
+	for name, want := range map[string]string{"postrider-Table-1": "Table", "postrider-Queue-1": "Queue", "other": "other"} {
+		if got := translate(logical, name); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+}
+
+func TestTheStandInIsTheSendingAPIUnlessAnotherIsGiven(t *testing.T) {
+	template, err := deploy.ParseTemplate([]byte("Parameters: {ProviderUrl: {Type: String}, ProviderToken: {Type: String}}\nResources: {}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Stack{StandInURL: "http://localhost:8001"}
+	own := map[string]string{"ProviderUrl": "https://example.com/v1", "ProviderToken": "x"}
+	if diff := cmp.Diff(own, s.withStandIn(template, own)); diff != "" {
+		t.Error(diff)
+	}
+	want := map[string]string{"ProviderUrl": "http://127.0.0.1:8001/v1", "ProviderToken": "local-token"}
+	if diff := cmp.Diff(want, s.withStandIn(template, nil)); diff != "" {
+		t.Error(diff)
+	}
+	if got := (&Stack{}).withStandIn(template, nil); len(got) != 0 {
+		t.Errorf("without a stand-in: %v", got)
+	}
+}
