@@ -93,6 +93,7 @@ func (d *deployment) prepare(ctx context.Context) (types.ChangeSetType, error) {
 		return types.ChangeSetTypeUpdate, nil
 	case types.StackStatusDeleteComplete:
 		return types.ChangeSetTypeCreate, nil
+	default: // the remains of a failed creation
 	}
 	if _, err := d.client.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &d.name}); err != nil {
 		return "", fmt.Errorf("delete what a failed attempt left (%s): %w", stack.StackStatus, err)
@@ -138,6 +139,7 @@ func (d *deployment) change(ctx context.Context, kind types.ChangeSetType, templ
 				return false, err
 			}
 			return false, fmt.Errorf("the change set failed: %s", reason)
+		default: // it is being made
 		}
 		if err := sleep(ctx, interval); err != nil {
 			return false, err

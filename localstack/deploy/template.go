@@ -4,6 +4,7 @@ package deploy
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,7 +47,7 @@ func ParseTemplate(data []byte) (*Template, error) {
 	}
 	t := &Template{root: &root}
 	if len(root.Content) == 0 || get(root.Content[0], "Resources") == nil {
-		return nil, fmt.Errorf("parse the template: it has no Resources")
+		return nil, errors.New("parse the template: it has no Resources")
 	}
 	return t, nil
 }

@@ -83,7 +83,15 @@ func problem(w http.ResponseWriter, status int, detail string) {
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	}
+	document := struct {
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Detail string `json:"detail"`
+	}{http.StatusText(status), status, detail}
+	body, err := json.Marshal(document)
+	if err != nil { // it is two strings and a number
+		body = []byte("{}")
+	}
 	w.WriteHeader(status)
-	// nobody is left to tell when this fails
-	_ = json.NewEncoder(w).Encode(map[string]any{"title": http.StatusText(status), "status": status, "detail": detail})
+	_, _ = w.Write(body) // nobody is left to tell when this fails
 }

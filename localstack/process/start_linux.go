@@ -1,6 +1,7 @@
 package process
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strings"
@@ -18,7 +19,7 @@ func StartTime(pid int) (string, bool) {
 		return "", false
 	}
 	// The command's name may hold blanks and parentheses: fields count from its end.
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 20 || fields[0] == "X" || (fields[0] == "Z" && !hasThreads(pid)) {
 		return "", false
 	}

@@ -97,12 +97,14 @@ func (r *Recorder) record(function string, request *http.Request, body []byte) {
 
 // input has the fields, of all the calls there are, that name a resource.
 type input struct {
-	TableName     string
-	IndexName     string
-	QueueUrl      string //nolint:staticcheck // the API's spelling
-	QueueName     string
-	RequestItems  map[string]json.RawMessage
-	TransactItems []map[string]struct{ TableName string }
+	TableName     string                     `json:"TableName"`
+	IndexName     string                     `json:"IndexName"`
+	QueueURL      string                     `json:"QueueUrl"`
+	QueueName     string                     `json:"QueueName"`
+	RequestItems  map[string]json.RawMessage `json:"RequestItems"`
+	TransactItems []map[string]struct {
+		TableName string `json:"TableName"`
+	} `json:"TransactItems"`
 }
 
 // actions tells what a request of the JSON protocols (DynamoDB, SQS) is to IAM:
@@ -119,7 +121,7 @@ func actions(target string, body []byte) []Call {
 	case service == "AmazonSQS":
 		name := in.QueueName
 		if name == "" {
-			name = in.QueueUrl[strings.LastIndexByte(in.QueueUrl, '/')+1:]
+			name = in.QueueURL[strings.LastIndexByte(in.QueueURL, '/')+1:]
 		}
 		return []Call{{Action: "sqs:" + strings.TrimSuffix(operation, "Batch"), Resource: name}}
 	}
@@ -132,7 +134,7 @@ func tableActions(operation string, in input) []Call {
 		var calls []Call
 		for _, item := range in.TransactItems {
 			for kind, on := range item {
-				calls = append(calls, Call{Action: "dynamodb:" + transactions[kind], Resource: on.TableName})
+				calls = append(calls, Call{Action: transacted(kind), Resource: on.TableName})
 			}
 		}
 		return calls
@@ -150,8 +152,7 @@ func tableActions(operation string, in input) []Call {
 	return []Call{{Action: "dynamodb:" + operation, Resource: resource}}
 }
 
-// transactions are the actions that IAM asks for each part of a transaction:
-// docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
-var transactions = map[string]string{
-	"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem", "Get": "GetItem",
-}
+// transacted is the action that IAM asks for a part of a transaction, of Put,
+// Update, Delete, ConditionCheck and Get, as AWS documents it at
+// docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html.
+func transacted(part string) string { return "dynamodb:" + part + "Item" }

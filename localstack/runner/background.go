@@ -52,7 +52,7 @@ func startInBackground(ctx context.Context, e *ending) error {
 	if err != nil {
 		return err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }() // the child has its own
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -201,7 +201,7 @@ func (f *follower) copy() {
 	if err != nil {
 		return // not there yet
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	if info, err := file.Stat(); err == nil && info.Size() < f.offset {
 		f.offset = 0 // a new stack's
 	}

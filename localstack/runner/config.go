@@ -12,9 +12,9 @@ import (
 
 // A config is what a person has set, and what follows from it.
 type config struct {
-	Ports      stack.Ports
-	Parameters map[string]string // of the template; secrets are among them
-	Sample     bool
+	Ports      stack.Ports       `json:"ports"`
+	Parameters map[string]string `json:"parameters"` // of the template; secrets are among them
+	Sample     bool              `json:"sample"`
 }
 
 // load reads the environment, .env and the template's parameters.

@@ -10,16 +10,12 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
 	"postrider/localstack/stack"
 )
-
-// The socket is named from the repository's root: a full path may be too long for one.
-var socket = filepath.Join(runDir, "control.sock")
 
 // control is how `up` and `down` talk to what runs.
 type control struct {
@@ -43,11 +39,11 @@ type status struct {
 // Addresses are what a person wants to know of a stack that is up.
 func (s status) Addresses() string { return s.Lines }
 
-func serveControl(end context.CancelFunc, out io.Writer) (*control, error) {
+func serveControl(ctx context.Context, end context.CancelFunc, out io.Writer) (*control, error) {
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	l, err := net.Listen("unix", socket) // in a folder that is ours alone
+	l, err := new(net.ListenConfig).Listen(ctx, "unix", socket) // in a folder that is ours alone
 	if err != nil {
 		return nil, fmt.Errorf("listen for make up and make down: %w", err)
 	}
@@ -160,7 +156,7 @@ func ask(ctx context.Context, method, path string, in, out any) error {
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }() // it was only read
 	data, err := io.ReadAll(response.Body)
 	if err != nil {
 		return err

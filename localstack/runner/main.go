@@ -8,34 +8,41 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"postrider/localstack/tools"
 )
 
-var commands = map[string]func(*ending) error{
-	"run":    runForeground,
-	"daemon": runDaemon, // what `up` starts
-	"up":     up,
-	"down":   down,
-	"logs":   followLogs,
-	"tools": func(e *ending) error {
-		_, err := tools.Install(e.first, ".", os.Stdout)
-		return err
-	},
-	"gate-tools": func(e *ending) error { return tools.InstallGate(e.first, ".", os.Stdout) },
+func main() {
+	e := watchSignals()
+	err := do(e, os.Args[1:])
+	if err == nil || (errors.Is(err, context.Canceled) && e.first.Err() != nil) {
+		return
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
 }
 
-func main() {
-	if len(os.Args) != 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: make run, up, down, logs, tools or gate-tools")
-		os.Exit(2)
+func do(e *ending, args []string) error {
+	switch strings.Join(args, " ") {
+	case "run":
+		return run(e, os.Stdout, isTerminal(os.Stdout))
+	case "daemon": // what `up` starts
+		return run(e, os.Stdout, false)
+	case "up":
+		return up(e)
+	case "down":
+		return down(e)
+	case "logs":
+		return followLogs(e)
+	case "tools":
+		_, err := tools.Install(e.first, ".", os.Stdout)
+		return err
+	case "gate-tools":
+		return tools.InstallGate(e.first, ".", os.Stdout)
 	}
-	e := watchSignals()
-	if err := commands[os.Args[1]](e); err != nil && !(errors.Is(err, context.Canceled) && e.first.Err() != nil) {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	return errors.New("usage: make run, up, down, logs, tools or gate-tools")
 }
 
 // An ending is how a person asks for the end: once, in order; twice, at once.

@@ -19,16 +19,14 @@ import (
 )
 
 // Below the repository's root.
-var (
-	runDir   = filepath.Join(".local", "run")
-	stackDir = filepath.Join(runDir, "stack")
-	lockFile = filepath.Join(runDir, "lock")
-	upLog    = filepath.Join(runDir, "up.log")
+const (
+	runDir   = ".local/run"
+	stackDir = runDir + "/stack"
+	lockFile = runDir + "/lock"
+	upLog    = runDir + "/up.log"
+	// A full path may be too long for a socket.
+	socket = runDir + "/control.sock"
 )
-
-func runForeground(e *ending) error { return run(e, os.Stdout, isTerminal(os.Stdout)) }
-
-func runDaemon(e *ending) error { return run(e, os.Stdout, false) }
 
 // run starts everything, and stays until the end is asked for.
 func run(e *ending, out io.Writer, terminal bool) error {
@@ -42,12 +40,12 @@ func run(e *ending, out io.Writer, terminal bool) error {
 	if err != nil {
 		return err
 	}
-	defer lock.Close()
+	defer func() { _ = lock.Close() }() // the end of this process would do
 	config, err := load()
 	if err != nil {
 		return err
 	}
-	control, err := serveControl(e.end, out)
+	control, err := serveControl(e.first, e.end, out)
 	if err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func TestWhatRunsIsAskedAndEndedThroughItsSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended, end := context.WithCancel(context.Background())
-	control, err := serveControl(end, os.Stdout)
+	control, err := serveControl(t.Context(), end, os.Stdout)
 	if err != nil {
 		t.Fatal(err)
 	}

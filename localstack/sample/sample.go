@@ -19,12 +19,6 @@ import (
 // belong to nobody.
 const Clients = 500
 
-var (
-	zones     = []string{"Europe/Kaliningrad", "Europe/Moscow", "Europe/Samara", "Asia/Yekaterinburg", "Asia/Novosibirsk", "Asia/Vladivostok"}
-	operators = []string{"900", "916", "926", "953", "999"}
-	tags      = []string{"", "new", "regular", "vip"}
-)
-
 type client struct {
 	Phone        string `json:"phone"`
 	OperatorCode string `json:"operator_code"`
@@ -32,9 +26,12 @@ type client struct {
 	Timezone     string `json:"timezone"`
 }
 
-// nth returns the n-th client, from 1. The lists' lengths have no common
-// divisor, so that every combination comes up.
+// nth returns the n-th client, from 1: of six time zones, five operators and
+// four tags, each operator with each tag.
 func nth(n int) client {
+	zones := []string{"Europe/Kaliningrad", "Europe/Moscow", "Europe/Samara", "Asia/Yekaterinburg", "Asia/Novosibirsk", "Asia/Vladivostok"}
+	operators := []string{"900", "916", "926", "953", "999"}
+	tags := []string{"", "new", "regular", "vip"}
 	return client{
 		Phone: fmt.Sprintf("7%010d", n), OperatorCode: operators[n%len(operators)],
 		Tag: tags[n/2%len(tags)], Timezone: zones[n%len(zones)],
@@ -183,7 +180,7 @@ func once(ctx context.Context, method, url string, in, out any) error {
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }() // it was only read
 	data, err := io.ReadAll(response.Body)
 	if err != nil {
 		return err

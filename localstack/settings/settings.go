@@ -25,7 +25,7 @@ func Environment(path string) (Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read settings: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	values, err := Parse(file)
 	if err != nil {
 		return nil, fmt.Errorf("read settings from %s: %w", path, err)

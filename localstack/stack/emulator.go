@@ -86,7 +86,7 @@ func prepare(dir, dynamodb, javaHome string) error {
 		filepath.Join(java, "bin"), filepath.Join(java, "Contents", "Home", "bin"), // the latter on macOS
 	}
 	for _, folder := range folders {
-		if err := os.MkdirAll(folder, 0o755); err != nil {
+		if err := os.MkdirAll(folder, 0o750); err != nil {
 			return err
 		}
 	}
@@ -120,7 +120,7 @@ func startEmulator(ctx context.Context, dir, python string, port int, ipv6 bool,
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }() // LocalStack has its own
 	cmd := exec.Command(filepath.Join(dir, "recorded"), processes(dir), process.KindLocalStack, "localstack",
 		python, "-m", "localstack.runtime.main")
 	cmd.Dir = dir

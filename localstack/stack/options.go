@@ -12,9 +12,9 @@ import (
 
 // Ports are those of a stack, on 127.0.0.1 and ::1; 0 is any free one.
 type Ports struct {
-	Front      int // the API's stable address
-	StandIn    int
-	LocalStack int
+	Front      int `json:"front"` // the API's stable address
+	StandIn    int `json:"stand_in"`
+	LocalStack int `json:"local_stack"`
 }
 
 // Options say what to start.

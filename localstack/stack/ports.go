@@ -70,7 +70,15 @@ func closeAll(all []net.Listener) {
 	}
 }
 
-func port(all []net.Listener) int { return all[0].Addr().(*net.TCPAddr).Port }
+func port(all []net.Listener) int { return portOf(all[0]) }
+
+// portOf is that of a TCP listener; 0 for any other.
+func portOf(l net.Listener) int {
+	if address, ok := l.Addr().(*net.TCPAddr); ok {
+		return address.Port
+	}
+	return 0
+}
 
 // take listens on 127.0.0.1 and, where the machine has it, on ::1, on one port.
 func take(ctx context.Context, wanted int, variable, what string) ([]net.Listener, error) {
@@ -96,7 +104,7 @@ func both(ctx context.Context, wanted int) ([]net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	v6, err := config.Listen(ctx, "tcp6", net.JoinHostPort("::1", strconv.Itoa(v4.Addr().(*net.TCPAddr).Port)))
+	v6, err := config.Listen(ctx, "tcp6", net.JoinHostPort("::1", strconv.Itoa(portOf(v4))))
 	switch {
 	case err == nil:
 		return []net.Listener{v4, v6}, nil

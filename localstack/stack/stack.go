@@ -67,7 +67,7 @@ func Start(ctx context.Context, opts Options) (_ *Stack, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.Close())
+			err = errors.Join(err, s.CloseContext(context.WithoutCancel(ctx)))
 		}
 	}()
 	open, err := listen(ctx, opts.Ports)
@@ -89,7 +89,7 @@ func Start(ctx context.Context, opts Options) (_ *Stack, err error) {
 // claim takes the stack's folder, ends what a crash left there, and empties it.
 func (s *Stack) claim(ctx context.Context) error {
 	dir := s.opts.Dir
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("make the stack's folder: %w", err)
 	}
 	lock, err := process.Lock(filepath.Join(dir, "lock"))
@@ -163,7 +163,7 @@ func (s *Stack) startLocalStack(ctx context.Context, open []net.Listener) error 
 	s.EndpointURL = fmt.Sprintf("http://localhost:%d", number)
 	endpoint := ""
 	if s.opts.Record {
-		at, err := net.Listen("tcp", "127.0.0.1:0")
+		at, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			return fmt.Errorf("listen for the recorder: %w", err)
 		}

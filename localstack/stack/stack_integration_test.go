@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,6 +26,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/go-cmp/cmp"
 
+	"postrider/localstack/deploy"
 	"postrider/localstack/process"
 	"postrider/localstack/stack"
 	"postrider/localstack/tools"
@@ -60,7 +62,7 @@ func options(t *testing.T) stack.Options {
 
 func TestStack(t *testing.T) {
 	opts := options(t)
-	t.Cleanup(func() { os.RemoveAll(opts.Dir) })
+	t.Cleanup(func() { _ = os.RemoveAll(opts.Dir) })
 	s, err := stack.Start(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
@@ -82,28 +84,28 @@ func TestStack(t *testing.T) {
 
 	t.Run("a second stack in the folder is refused", func(t *testing.T) {
 		if second, err := stack.Start(t.Context(), opts); err == nil {
-			second.Close()
+			_ = second.Close()
 			t.Fatal("it started")
 		}
 	})
 	t.Run("a request passes with its body and headers", func(t *testing.T) {
 		body := string([]byte{0, 200, 10, 13})
 		got := get(t, s, "/a/b?x=1", body)
-		event := got["event"].(map[string]any)
-		want := []any{"hello", "/a/b", true, base64.StdEncoding.EncodeToString([]byte(body))}
-		if diff := cmp.Diff(want, []any{got["greeting"], event["path"], event["isBase64Encoded"], event["body"]}); diff != "" {
+		want := answer{Greeting: "hello", PID: got.PID}
+		want.Event.Path, want.Event.Body, want.Event.Base64 = "/a/b", base64.StdEncoding.EncodeToString([]byte(body)), true
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
 	})
 	t.Run("a message reaches an idle function at once", func(t *testing.T) { latency(t, s) })
 	t.Run("a batch holds more than ten messages", func(t *testing.T) { largeBatch(t, s) })
 	t.Run("a function that exits or times out starts anew", func(t *testing.T) {
-		first := get(t, s, "/", "")["pid"]
+		first := get(t, s, "/", "").PID
 		for _, path := range []string{"/exit", "/sleep"} {
-			if response, err := http.Get(s.BaseURL + path); err != nil || response.StatusCode/100 != 5 {
-				t.Errorf("%s: %v, %v", path, response, err)
+			if status := statusOf(s.BaseURL + path); status/100 != 5 {
+				t.Errorf("%s: %d", path, status)
 			}
-			second := get(t, s, "/", "")["pid"]
+			second := get(t, s, "/", "").PID
 			if second == first {
 				t.Errorf("after %s, it is process %v still", path, second)
 			}
@@ -111,7 +113,7 @@ func TestStack(t *testing.T) {
 		}
 	})
 	t.Run("functions' processes are known and can be killed", func(t *testing.T) {
-		pid := int(get(t, s, "/", "")["pid"].(float64))
+		pid := get(t, s, "/", "").PID
 		running, err := s.Processes()
 		if err != nil || !slices.Contains(running, stack.Process{PID: pid, Function: "EchoFunction"}) {
 			t.Fatalf("Processes = %v, %v, want %d among them", running, err, pid)
@@ -119,10 +121,7 @@ func TestStack(t *testing.T) {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		waitFor(t, "another process", func() bool {
-			response, err := http.Get(s.BaseURL + "/")
-			return err == nil && response.StatusCode == 200
-		})
+		waitFor(t, "another process", func() bool { return statusOf(s.BaseURL+"/") == http.StatusOK })
 	})
 	t.Run("calls are recorded by logical ids", func(t *testing.T) {
 		get(t, s, "/put", "")
@@ -138,7 +137,7 @@ func TestStack(t *testing.T) {
 		if err := s.Deploy(t.Context(), map[string]string{"Greeting": "bye"}); err != nil {
 			t.Fatal(err)
 		}
-		if got := get(t, s, "/", "")["greeting"]; got != "bye" {
+		if got := get(t, s, "/", "").Greeting; got != "bye" {
 			t.Errorf("the greeting is %v", got)
 		}
 	})
@@ -148,36 +147,46 @@ func TestStack(t *testing.T) {
 			t.Errorf("Deploy = %v, want an error that names UnrealApi", err)
 		}
 	})
+	t.Run("a failed creation can be tried again", func(t *testing.T) {
+		template := []byte("Resources: {Table: {Type: 'AWS::DynamoDB::Table', Properties: {BillingMode: PAY_PER_REQUEST, " +
+			"AttributeDefinitions: [{AttributeName: NAME, AttributeType: S}], KeySchema: [{AttributeName: id, KeyType: HASH}]}}}")
+		if _, err := deploy.Stack(t.Context(), s.Config(), "again", template, nil); err == nil || !strings.Contains(err.Error(), "Table (AWS::DynamoDB::Table)") {
+			t.Fatalf("Stack = %v, want an error that names Table", err)
+		}
+		if _, err := deploy.Stack(t.Context(), s.Config(), "again", bytes.ReplaceAll(template, []byte("NAME"), []byte("id")), nil); err != nil {
+			t.Fatal(err)
+		}
+	})
 	t.Run("the rule of every minute fires", func(t *testing.T) {
 		log := filepath.Join(opts.Dir, "logs", s.PhysicalID("EchoFunction")+".log")
-		for time.Since(deployed) < 130*time.Second {
-			if data, _ := os.ReadFile(log); bytes.Contains(data, []byte("tick\n")) {
-				t.Logf("first tick after %.0f s", time.Since(deployed).Seconds())
-				return
-			}
-			time.Sleep(time.Second)
-		}
-		t.Error("no tick in 130 s")
+		waitFor(t, "a tick", func() bool {
+			data, _ := os.ReadFile(log)
+			return bytes.Contains(data, []byte("tick\n"))
+		})
+		t.Logf("first tick after %.0f s", time.Since(deployed).Seconds())
 	})
 }
 
-func TestAFailedCreationCanBeTriedAgain(t *testing.T) {
+func TestAStackThatCannotBeCreatedSaysWhyAndLeavesNothing(t *testing.T) {
 	opts := options(t)
 	opts.Dir += "-again"
-	t.Cleanup(func() { os.RemoveAll(opts.Dir) })
+	t.Cleanup(func() { _ = os.RemoveAll(opts.Dir) })
 	opts.Parameters = map[string]string{"Broken": "yes"}
 	if s, err := stack.Start(t.Context(), opts); err == nil {
-		s.Close()
+		_ = s.Close()
 		t.Fatal("it started")
 	} else if !strings.Contains(err.Error(), "BrokenTable") {
 		t.Fatalf("Start = %v, want an error that names BrokenTable", err)
+	}
+	if alive, err := process.Alive(filepath.Join(opts.Dir, "processes")); err != nil || len(alive) != 0 {
+		t.Errorf("left behind: %v, %v", alive, err)
 	}
 }
 
 func TestWhatACrashLeavesIsEndedByTheNextStart(t *testing.T) {
 	opts := options(t)
 	opts.Dir += "-crash"
-	t.Cleanup(func() { os.RemoveAll(opts.Dir) })
+	t.Cleanup(func() { _ = os.RemoveAll(opts.Dir) })
 	s, err := stack.Start(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
@@ -211,13 +220,14 @@ func TestWhatACrashLeavesIsEndedByTheNextStart(t *testing.T) {
 
 // latency measures how long a message needs from SendMessage to the handler.
 func latency(t *testing.T, s *stack.Stack) {
+	t.Helper()
 	client := sqs.NewFromConfig(s.Config())
 	queue := s.PhysicalID("PromptQueue")
 	log := filepath.Join(s.LogDir(), s.PhysicalID("PromptFunction")+".log")
 	var took []time.Duration
 	for i := range 13 {
-		if i > 0 { // until it is idle, and at no fixed point of a poll
-			time.Sleep(time.Duration(300+i*370%2500) * time.Millisecond)
+		if i > 0 { // it is idle by then, and at no fixed point of a poll
+			<-time.After(time.Duration(300+i*370%2500) * time.Millisecond)
 		}
 		body := fmt.Sprintf("message %d", i)
 		sent := time.Now()
@@ -240,11 +250,12 @@ func latency(t *testing.T, s *stack.Stack) {
 }
 
 func largeBatch(t *testing.T, s *stack.Stack) {
+	t.Helper()
 	client := sqs.NewFromConfig(s.Config())
 	queue := s.PhysicalID("Queue")
 	var entries []types.SendMessageBatchRequestEntry
 	for i := range 10 {
-		entries = append(entries, types.SendMessageBatchRequestEntry{Id: aws.String(fmt.Sprint(i)), MessageBody: aws.String("x")})
+		entries = append(entries, types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), MessageBody: aws.String("x")})
 	}
 	for range 20 {
 		if _, err := client.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: &queue, Entries: entries}); err != nil {
@@ -269,8 +280,8 @@ func largeBatch(t *testing.T, s *stack.Stack) {
 }
 
 type line struct {
-	At     int64
-	Bodies []string
+	At     int64    `json:"at"`
+	Bodies []string `json:"bodies"`
 }
 
 func events(t *testing.T, path string) []line {
@@ -286,15 +297,26 @@ func events(t *testing.T, path string) []line {
 	return all
 }
 
-func get(t *testing.T, s *stack.Stack, path, body string) map[string]any {
+// answer is what the echo function says.
+type answer struct {
+	PID      int    `json:"pid"`
+	Greeting string `json:"greeting"`
+	Event    struct {
+		Path   string `json:"path"`
+		Body   string `json:"body"`
+		Base64 bool   `json:"isBase64Encoded"`
+	} `json:"event"`
+}
+
+func get(t *testing.T, s *stack.Stack, path, body string) answer {
 	t.Helper()
 	response, err := http.Post(s.BaseURL+path, "application/octet-stream", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	data, _ := io.ReadAll(response.Body)
-	var out map[string]any
+	var out answer
 	if err := json.Unmarshal(data, &out); err != nil {
 		t.Fatalf("%s: %d %s", path, response.StatusCode, data)
 	}
@@ -303,9 +325,24 @@ func get(t *testing.T, s *stack.Stack, path, body string) map[string]any {
 
 func waitFor(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !condition(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
+	end := time.After(130 * time.Second) // a rule of every minute takes two on a bad day
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-end:
 			t.Fatal("waited in vain for ", what)
+		case <-tick.C:
 		}
 	}
+}
+
+// statusOf is that of a GET; 0 without an answer.
+func statusOf(url string) int {
+	response, err := http.Get(url)
+	if err != nil {
+		return 0
+	}
+	_ = response.Body.Close()
+	return response.StatusCode
 }

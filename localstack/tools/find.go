@@ -5,7 +5,6 @@ package tools
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,13 +23,18 @@ type Found struct {
 	Maven         string
 }
 
+// A missing program: a sentence for a person, with what was tried and what to do.
+type missing string
+
+func (m missing) Error() string { return string(m) }
+
 // Find looks for every program that the local stack needs by running it: that a
 // name is on the PATH says little (pyenv puts names there for versions that are
 // not installed). All that is missing is told in one error, a sentence each.
 func Find(ctx context.Context) (Found, error) {
 	var found Found
-	var missing []error
-	add := func(err error) { missing = append(missing, err) }
+	var all []error
+	add := func(err error) { all = append(all, err) }
 	var err error
 	if found.Python, found.PythonVersion, err = python(ctx); err != nil {
 		add(err)
@@ -42,15 +46,15 @@ func Find(ctx context.Context) (Found, error) {
 		add(err)
 	}
 	if out, err := output(ctx, nil, "go", "env", "GOVERSION"); err != nil || !newer(goVersion.FindStringSubmatch(out), 1, 26) {
-		add(errors.New("Go 1.26 or newer is missing. Tried go env GOVERSION. Install it from go.dev, or update it."))
+		add(missing("Go 1.26 or newer is missing. Tried go env GOVERSION. Install it from go.dev, or update it."))
 	}
 	if _, err := output(ctx, nil, "make", "--version"); err != nil {
-		add(errors.New("make is missing: the functions are built by it. Install your system's build tools (build-essential, or xcode-select --install)."))
+		add(missing("make is missing: the functions are built by it. Install your system's build tools (build-essential, or xcode-select --install)."))
 	}
 	if !runs(ctx, "gcc", "--version") && !runs(ctx, "cc", "--version") {
-		add(errors.New("gcc is missing: Go's race detector needs a C compiler. Install your system's build tools (build-essential, or xcode-select --install)."))
+		add(missing("gcc is missing: Go's race detector needs a C compiler. Install your system's build tools (build-essential, or xcode-select --install)."))
 	}
-	return found, errors.Join(missing...)
+	return found, errors.Join(all...)
 }
 
 // checkPython fails unless this Python can make a virtual environment: Debian
@@ -77,8 +81,8 @@ func python(ctx context.Context) (path, version string, err error) {
 		}
 		tried = append(tried, c+" (is "+strings.TrimSpace(out)+")")
 	}
-	return "", "", fmt.Errorf("Python 3.13 or 3.12 with its venv module is missing: LocalStack needs it. Tried %s. "+
-		"Install one, or name it: PYTHON=/path/to/python3.13", strings.Join(tried, ", "))
+	return "", "", missing("Python 3.13 or 3.12 with its venv module is missing: LocalStack needs it. Tried " + strings.Join(tried, ", ") +
+		". Install one, or name it: PYTHON=/path/to/python3.13")
 }
 
 // pyenv lists the versions that pyenv has installed, newest first.
@@ -132,8 +136,8 @@ func java(ctx context.Context) (string, error) {
 		}
 		tried = append(tried, c+" (is "+version[1]+")")
 	}
-	return "", fmt.Errorf("Java 17 or newer is missing: DynamoDB Local needs it. Tried %s. Install a JDK, or set JAVA_HOME.",
-		strings.Join(tried, ", "))
+	return "", missing("Java 17 or newer is missing: DynamoDB Local needs it. Tried " + strings.Join(tried, ", ") +
+		". Install a JDK, or set JAVA_HOME.")
 }
 
 func maven(ctx context.Context, home string) (string, error) {
@@ -145,7 +149,7 @@ func maven(ctx context.Context, home string) (string, error) {
 	if err == nil && newer(mavenVersion.FindStringSubmatch(out), 3, 8) {
 		return exec.LookPath("mvn")
 	}
-	return "", errors.New("Maven 3.8 or newer is missing: DynamoDB Local is fetched by it. Tried mvn. Install Maven, and have mvn on the PATH.")
+	return "", missing("Maven 3.8 or newer is missing: DynamoDB Local is fetched by it. Tried mvn. Install Maven, and have mvn on the PATH.")
 }
 
 // newer compares the version in a match of two numbers; no match is too old.

@@ -9,10 +9,12 @@ import (
 )
 
 // gateCommands are the Go programs that check the code, as versions.md pins them.
-var gateCommands = []string{
-	"github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0",
-	"golang.org/x/vuln/cmd/govulncheck@v1.9.0",
-	"mvdan.cc/gofumpt@v0.12.0",
+func gateCommands() []string {
+	return []string{
+		"github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0",
+		"golang.org/x/vuln/cmd/govulncheck@v1.9.0",
+		"mvdan.cc/gofumpt@v0.12.0",
+	}
 }
 
 // InstallGate brings what checks the code below root/.local/tools: SAM and
@@ -31,7 +33,7 @@ func InstallGate(ctx context.Context, root string, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer lock.Close()
+	defer func() { _ = lock.Close() }() // nothing is written to it
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return installVenv(ctx, root, filepath.Join(dir, "gate"), "gate.lock", found, log)
@@ -42,8 +44,8 @@ func InstallGate(ctx context.Context, root string, log io.Writer) error {
 		if err != nil {
 			return err
 		}
-		return once(log, "golangci-lint, govulncheck, gofumpt", bin, append([]string{version}, gateCommands...), func() error {
-			for _, command := range gateCommands {
+		return once(log, "golangci-lint, govulncheck, gofumpt", bin, append([]string{version}, gateCommands()...), func() error {
+			for _, command := range gateCommands() {
 				// package@version: the versions in go.mod are no concern of these programs
 				if err := run(ctx, dir, []string{"GOBIN=" + bin}, "go", "install", command); err != nil {
 					return err

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -42,7 +43,7 @@ func Install(ctx context.Context, root string, log io.Writer) (_ Installed, err 
 	if err != nil {
 		return Installed{}, err
 	}
-	defer lock.Close()
+	defer func() { _ = lock.Close() }() // nothing is written to it
 	venv, dynamodb := filepath.Join(dir, "localstack"), filepath.Join(dir, "dynamodb")
 	g, ctx := errgroup.WithContext(ctx) // the network is what each of them waits for
 	g.Go(func() error {
@@ -64,7 +65,7 @@ func Dir(root string) string { return filepath.Join(root, ".local", "tools") }
 
 // lockDir waits until nobody else installs to dir: `make run` and the tests share it.
 func lockDir(ctx context.Context, dir string, log io.Writer) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
 	}
 	for waited := false; ; waited = true {
@@ -148,8 +149,10 @@ func installVenv(ctx context.Context, root, venv, lock string, found Found, log 
 		}
 		// The lock is complete, so pip need not look for more.
 		python := filepath.Join(venv, "bin", "python")
-		args := []string{"-m", "pip", "install", "-q", "--no-input", "--disable-pip-version-check", "--no-deps", "-r", filepath.Join(root, "localstack", "tools", lock)}
-		return run(ctx, "", nil, python, append(args, options...)...)
+		return run(ctx, "", nil, python, slices.Concat([]string{
+			"-m", "pip", "install", "-q", "--no-input", "--disable-pip-version-check", "--no-deps",
+			"-r", filepath.Join(root, "localstack", "tools", lock),
+		}, options)...)
 	})
 }
 

@@ -15,7 +15,7 @@ func TestAnInstallationIsDoneOnceForTheSameInputs(t *testing.T) {
 	done := 0
 	install := func() error {
 		done++
-		return os.MkdirAll(target, 0o755)
+		return os.MkdirAll(target, 0o750)
 	}
 	for i, inputs := range [][]string{{"a"}, {"a"}, {"b"}, {"b"}} {
 		if err := once(io.Discard, "a tool", target, inputs, install); err != nil {
@@ -35,7 +35,7 @@ func TestAnInstallationIsDoneOnceForTheSameInputs(t *testing.T) {
 
 func TestHalfAnInstallationIsNotTrusted(t *testing.T) {
 	target := filepath.Join(t.TempDir(), "tool")
-	if err := once(io.Discard, "a tool", target, []string{"a"}, func() error { return os.MkdirAll(target, 0o755) }); err != nil {
+	if err := once(io.Discard, "a tool", target, []string{"a"}, func() error { return os.MkdirAll(target, 0o750) }); err != nil {
 		t.Fatal(err)
 	}
 	broken := errors.New("the network is gone")
@@ -57,7 +57,7 @@ func TestHalfAnInstallationIsNotTrusted(t *testing.T) {
 func TestTheLauncherNamesEveryJarInFoldedLines(t *testing.T) {
 	dir := t.TempDir()
 	libs := filepath.Join(dir, "DynamoDBLocal_lib")
-	if err := os.Mkdir(libs, 0o755); err != nil {
+	if err := os.Mkdir(libs, 0o750); err != nil {
 		t.Fatal(err)
 	}
 	names := []string{"a-rather-long-name-of-a-jar-1.0.0.jar", "another-rather-long-name-of-a-jar-2.0.0.jar", "short.jar"}
@@ -73,7 +73,7 @@ func TestTheLauncherNamesEveryJarInFoldedLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer z.Close()
+	defer func() { _ = z.Close() }()
 	file, err := z.Open("META-INF/MANIFEST.MF")
 	if err != nil {
 		t.Fatal(err)

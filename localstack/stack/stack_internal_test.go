@@ -38,7 +38,7 @@ func TestLocalStacksEnvironmentHasNothingOfAPersonsOwn(t *testing.T) {
 func TestJavaIsRecordedAndGetsItsOwnTemporaryFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "it's a $HOME")
 	home := filepath.Join(dir, "jdk")
-	if err := os.MkdirAll(filepath.Join(home, "bin"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(home, "bin"), 0o750); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(home, "bin", "java"), []byte("#!/bin/sh\necho \"$$\"\nprintf '%s\\n' \"$@\"\n"), 0o755); err != nil {
@@ -64,7 +64,7 @@ func TestJavaIsRecordedAndGetsItsOwnTemporaryFolder(t *testing.T) {
 
 func TestRecoverEndsWhatACrashLeft(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.MkdirAll(processes(dir), 0o755); err != nil {
+	if err := os.MkdirAll(processes(dir), 0o750); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("sleep", "1000")
@@ -86,7 +86,9 @@ func TestRecoverEndsWhatACrashLeft(t *testing.T) {
 	if err := Recover(context.Background(), dir, &log); err != nil {
 		t.Fatal(err)
 	}
-	<-ended
+	if err := <-ended; err == nil {
+		t.Error("it ended by itself")
+	}
 	if !strings.Contains(log.String(), "java dynamodb") {
 		t.Errorf("the log is %q", &log)
 	}

@@ -17,7 +17,7 @@ func TestCallsAreToldAsIAMKnowsThem(t *testing.T) {
 	behind := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		paths = append(paths, r.URL.Path)
-		w.Write(body)
+		_, _ = w.Write(body)
 	}))
 	defer behind.Close()
 	endpoint, err := url.Parse(behind.URL)
@@ -55,7 +55,7 @@ func TestCallsAreToldAsIAMKnowsThem(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, _ := io.ReadAll(response.Body)
-		response.Body.Close()
+		_ = response.Body.Close()
 		if string(got) != c.body {
 			t.Errorf("%s: the answer is %q", c.target, got)
 		}

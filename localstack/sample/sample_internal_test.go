@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -44,11 +45,11 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		w.WriteHeader(http.StatusCreated)
-		w.Write([]byte(`{"id":7}`))
+		_, _ = w.Write([]byte(`{"id":7}`))
 	case "GET /api/mailings/7/info":
 		a.looks++
 		sent := min(500, 200*(a.looks-1))
-		json.NewEncoder(w).Encode(map[string]any{"expanded": true, "counts": map[string]int{"total": 500, "sent": sent, "queued": 500 - sent}})
+		_, _ = fmt.Fprintf(w, `{"expanded":true,"counts":{"total":500,"sent":%d,"queued":%d}}`, sent, 500-sent)
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}
@@ -73,7 +74,7 @@ func TestASampleIsLoadedAndFollowedToItsEnd(t *testing.T) {
 		seenZones[c.Timezone] = true
 		kinds[c.OperatorCode+c.Tag] = true
 	}
-	if len(seenZones) != len(zones) || len(kinds) != len(operators)*len(tags) {
+	if len(seenZones) != 6 || len(kinds) != 20 {
 		t.Errorf("%d zones, %d combinations of operator and tag", len(seenZones), len(kinds))
 	}
 	var out bytes.Buffer

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -16,8 +17,8 @@ func occupied(t *testing.T, address string) int {
 	if err != nil {
 		t.Skip(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	return l.Addr().(*net.TCPAddr).Port
+	t.Cleanup(func() { _ = l.Close() })
+	return portOf(l)
 }
 
 func TestEveryPortThatIsTakenIsTold(t *testing.T) {
@@ -35,7 +36,7 @@ func TestEveryPortThatIsTakenIsTold(t *testing.T) {
 		t.Errorf("a free port is told, too: %v", err)
 	}
 	var port *PortError
-	if !errors.As(err, &port) || (port.Holder != "" && !strings.Contains(port.Holder, fmt.Sprint(os.Getpid()))) {
+	if !errors.As(err, &port) || (port.Holder != "" && !strings.Contains(port.Holder, strconv.Itoa(os.Getpid()))) {
 		t.Errorf("the holder is %q, want this process or nothing", port.Holder)
 	}
 }

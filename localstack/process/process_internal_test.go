@@ -119,5 +119,5 @@ func TestALockIsHeldOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	second.Close()
+	_ = second.Close()
 }

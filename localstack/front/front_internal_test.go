@@ -35,7 +35,7 @@ func serve(t *testing.T, backend http.HandlerFunc) *httptest.Server {
 
 func TestARequestPassesUnchanged(t *testing.T) {
 	var got seen
-	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	server := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		got = seen{uri: r.RequestURI, host: r.Host, body: string(body), header: r.Header}
 	})
@@ -53,7 +53,7 @@ func TestARequestPassesUnchanged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		response.Body.Close()
+		_ = response.Body.Close()
 		if want := "/_aws/execute-api/abc/local" + path; got.uri != want && got.uri+"?" != want {
 			t.Errorf("%s arrived as %s, want %s", path, got.uri, want)
 		}
@@ -75,13 +75,13 @@ func TestARequestPassesUnchanged(t *testing.T) {
 
 func TestAnAnswerPassesUnchanged(t *testing.T) {
 	body := []byte{0x1f, 0x8b, 0, 1, 2}
-	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Location", "/api/clients/1")
 		w.Header().Set("Content-Encoding", "gzip")
 		w.Header().Add("Set-Cookie", "a=1")
 		w.Header().Add("Set-Cookie", "b=2")
 		w.WriteHeader(http.StatusFound)
-		w.Write(body)
+		_, _ = w.Write(body)
 	})
 	client := http.Client{
 		Transport:     &http.Transport{DisableCompression: true},
@@ -91,7 +91,7 @@ func TestAnAnswerPassesUnchanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	got, _ := io.ReadAll(response.Body)
 	if response.StatusCode != http.StatusFound || response.Header.Get("Location") != "/api/clients/1" || !bytes.Equal(got, body) || len(response.Header["Set-Cookie"]) != 2 {
 		t.Errorf("got %d %v %v", response.StatusCode, response.Header, got)
@@ -103,7 +103,7 @@ func TestWithoutAStackTheAnswerIsAProblem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener.Close() // nobody listens there any more
+	_ = listener.Close() // nobody listens there any more
 	nowhere := &url.URL{Scheme: "http", Host: listener.Addr().String()}
 	for name, target := range map[string]*url.URL{"no target": nil, "refused": nowhere} {
 		front := New(log.New(io.Discard, "", 0))
@@ -124,12 +124,12 @@ func TestWithoutAStackTheAnswerIsAProblem(t *testing.T) {
 }
 
 func TestABrokenAnswerIsABadGateway(t *testing.T) {
-	server := serve(t, func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) })
+	server := serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	response, err := http.Post(server.URL+"/x", "text/plain", nil) // a POST is not sent again
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusBadGateway {
 		t.Errorf("got %d", response.StatusCode)
 	}
