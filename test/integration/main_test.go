@@ -90,7 +90,7 @@ func run(m *testing.M) (code int, err error) {
 		if closeErr := running.Close(); err == nil {
 			err = closeErr
 		}
-		if code == 0 && err == nil {
+		if code == 0 && err == nil && os.Getenv("KEEP_LOGS") == "" {
 			err = os.RemoveAll(dir)
 		} else {
 			fmt.Fprintln(os.Stderr, "the functions' logs are in", filepath.Join(dir, "logs"))
