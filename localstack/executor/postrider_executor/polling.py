@@ -4,6 +4,14 @@ LocalStack asks without waiting, and pauses after every empty answer: 0.5 to 1.5
 one whatever the settings say (the initial interval is fixed), then up to 1.5 times
 LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC. Each hop of a mailing would wait that long
 after a lull, and a short pause costs a busy loop. A long poll returns as soon as a message is there.
+
+Measured on two busy cores, from SendMessage to the handler on an idle queue: median 20 to 35 ms,
+slowest of 12 29 to 67 ms (go test -tags integration ./localstack/stack -run TestStack/a_message -v).
+The whole idle LocalStack, with two event sources, uses 1.2 % of a core.
+
+What else holds there: ScalingConfig is accepted and changes nothing (one poll and one invocation at
+a time for each source); a BatchSize above 10 works, with the batching window that AWS demands for
+it, which then ends with the first message; a visibility timeout or delay ends up to 1 s late.
 """
 
 import logging
