@@ -23,7 +23,7 @@ type Store interface {
 	Claim(ctx context.Context, k mailing.BatchKey, holder string, now, lease time.Time) (b mailing.Batch, ok bool, err error)
 	Settle(ctx context.Context, m mailing.Mailing, slice int, settlements []mailing.Settlement) (lost []mailing.BatchKey, err error)
 	Mailings(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]mailing.Mailing, error)
-	Clients(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error)
+	Recipients(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error)
 	Slices(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, error)
 	FinishMailing(ctx context.Context, id mailing.MailingID) (bool, error)
 	CountSent(ctx context.Context, id mailing.MailingID, n int64) error
@@ -253,7 +253,7 @@ func (s *Sender) read(ctx context.Context, works []*work) (map[mailing.ClientID]
 			list = append(list, id)
 		}
 		var err error
-		clients, err = s.store.Clients(ctx, list)
+		clients, err = s.store.Recipients(ctx, list)
 		return err
 	})
 	if err := group.Wait(); err != nil {

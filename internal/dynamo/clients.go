@@ -103,11 +103,21 @@ func (s *Store) client(ctx context.Context, id mailing.ClientID) (clientItem, er
 // Clients reads several clients, strongly consistent. Ids that nothing has are
 // left out; one that could not be read is an error, never left out.
 func (s *Store) Clients(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error) {
+	return s.readClients(ctx, ids)
+}
+
+// Recipients reads what a hand-over needs of several clients, strongly
+// consistent: id, phone and time zone. Ids that nothing has are left out.
+func (s *Store) Recipients(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error) {
+	return s.readClients(ctx, ids, sortKey, "phone", "timezone")
+}
+
+func (s *Store) readClients(ctx context.Context, ids []mailing.ClientID, attributes ...string) (map[mailing.ClientID]mailing.Client, error) {
 	keys := make([]item, len(ids))
 	for i, id := range ids {
 		keys[i] = clientKey(id)
 	}
-	items, err := s.batchGet(ctx, s.tables.Clients, keys, true)
+	items, err := s.batchGet(ctx, s.tables.Clients, keys, true, attributes...)
 	if err != nil {
 		return nil, fmt.Errorf("read %d clients: %w", len(ids), err)
 	}

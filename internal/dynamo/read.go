@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,8 +25,9 @@ const (
 // batchGet reads the items that keys name, in no particular order. A key that
 // nothing has is left out, one that is named twice is read once. What DynamoDB
 // leaves unprocessed is read again; an error if it stays so: an item is never
-// taken for absent because it could not be read.
-func (s *Store) batchGet(ctx context.Context, table string, keys []item, consistent bool) ([]item, error) {
+// taken for absent because it could not be read. With attributes, only those
+// are read.
+func (s *Store) batchGet(ctx context.Context, table string, keys []item, consistent bool, attributes ...string) ([]item, error) {
 	keys, err := distinct(keys)
 	if err != nil {
 		return nil, err
@@ -40,7 +42,7 @@ func (s *Store) batchGet(ctx context.Context, table string, keys []item, consist
 		part := keys[:min(len(keys), batchGetKeys)]
 		keys = keys[len(part):]
 		group.Go(func() error {
-			items, err := s.batchGetPart(ctx, table, part, consistent)
+			items, err := s.batchGetPart(ctx, table, wanted(part, consistent, attributes))
 			mu.Lock()
 			defer mu.Unlock()
 			found = append(found, items...)
@@ -50,20 +52,34 @@ func (s *Store) batchGet(ctx context.Context, table string, keys []item, consist
 	return found, group.Wait()
 }
 
-func (s *Store) batchGetPart(ctx context.Context, table string, keys []item, consistent bool) ([]item, error) {
+// wanted asks for items by their keys.
+func wanted(keys []item, consistent bool, attributes []string) types.KeysAndAttributes {
+	w := types.KeysAndAttributes{Keys: keys, ConsistentRead: aws.Bool(consistent)}
+	if len(attributes) == 0 {
+		return w
+	}
+	w.ExpressionAttributeNames = make(map[string]string, len(attributes))
+	places := make([]string, len(attributes))
+	for i, attribute := range attributes {
+		places[i] = fmt.Sprintf("#a%d", i)
+		w.ExpressionAttributeNames[places[i]] = attribute
+	}
+	w.ProjectionExpression = aws.String(strings.Join(places, ", "))
+	return w
+}
+
+func (s *Store) batchGetPart(ctx context.Context, table string, w types.KeysAndAttributes) ([]item, error) {
 	var found []item
-	for idle := 0; len(keys) > 0; {
+	for idle := 0; len(w.Keys) > 0; {
 		if idle == retryTries {
-			return nil, fmt.Errorf("batch read of %s: %d keys stay unprocessed after %d tries", table, len(keys), idle)
+			return nil, fmt.Errorf("batch read of %s: %d keys stay unprocessed after %d tries", table, len(w.Keys), idle)
 		}
 		if idle > 0 {
 			if err := s.wait(ctx, backoff(idle-1)); err != nil {
 				return nil, fmt.Errorf("batch read of %s: %w", table, err)
 			}
 		}
-		out, err := s.api.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
-			table: {Keys: keys, ConsistentRead: aws.Bool(consistent)},
-		}})
+		out, err := s.api.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{table: w}})
 		if err != nil {
 			return nil, fmt.Errorf("batch read of %s: %w", table, err)
 		}
@@ -72,10 +88,10 @@ func (s *Store) batchGetPart(ctx context.Context, table string, keys []item, con
 		// An answer is cut at 16 MB, too: one that brought something on is no
 		// sign of trouble, only ones in a row that brought nothing are counted.
 		idle++
-		if len(left) < len(keys) {
+		if len(left) < len(w.Keys) {
 			idle = min(idle, 1)
 		}
-		keys = left
+		w.Keys = left
 	}
 	return found, nil
 }
