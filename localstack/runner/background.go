@@ -57,7 +57,7 @@ func startInBackground(ctx context.Context, e *ending) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(self, "daemon")
+	cmd := exec.Command(self, "daemon") //nolint:noctx // it outlives the command that starts it
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // it outlives this terminal
 	if err := cmd.Start(); err != nil {

@@ -121,7 +121,7 @@ func startEmulator(ctx context.Context, dir, python string, port int, ipv6 bool,
 		return nil, err
 	}
 	defer func() { _ = log.Close() }() // LocalStack has its own
-	cmd := exec.Command(filepath.Join(dir, "recorded"), processes(dir), process.KindLocalStack, "localstack",
+	cmd := exec.Command(filepath.Join(dir, "recorded"), processes(dir), process.KindLocalStack, "localstack", //nolint:noctx // ended in order, by stop
 		python, "-m", "localstack.runtime.main")
 	cmd.Dir = dir
 	cmd.Env = environment(dir, port, ipv6, lambdaEndpoint)
