@@ -120,7 +120,7 @@ func startEmulator(ctx context.Context, dir, python string, port int, ipv6 bool,
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = log.Close() }() // LocalStack has its own
+	defer func() { _ = log.Close() }()                                                                        // LocalStack has its own
 	cmd := exec.Command(filepath.Join(dir, "recorded"), processes(dir), process.KindLocalStack, "localstack", //nolint:noctx // ended in order, by stop
 		python, "-m", "localstack.runtime.main")
 	cmd.Dir = dir
