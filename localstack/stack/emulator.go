@@ -120,8 +120,10 @@ func startEmulator(ctx context.Context, dir, python string, port int, ipv6 bool,
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = log.Close() }()                                                                        // LocalStack has its own
-	cmd := exec.Command(filepath.Join(dir, "recorded"), processes(dir), process.KindLocalStack, "localstack", //nolint:noctx // ended in order, by stop
+	defer func() { _ = log.Close() }() // LocalStack has its own
+
+	//nolint:noctx // stop ends it, in order
+	cmd := exec.Command(filepath.Join(dir, "recorded"), processes(dir), process.KindLocalStack, "localstack",
 		python, "-m", "localstack.runtime.main")
 	cmd.Dir = dir
 	cmd.Env = environment(dir, port, ipv6, lambdaEndpoint)
