@@ -96,7 +96,7 @@ show-purge: tools ## the queue purged in the middle of a mailing
 show-input: tools ## bad input, and its answers
 	$(call show,side_by_side/bad_input)
 show-start: tools ## a start 20 s ahead
-	$(call show,side_by_side/a_start_ahead)
+	$(call show,a_start_ahead)
 show-pause: tools ## paused and resumed in the middle
 	$(call show,pause_and_resume)
 show-cancel: tools ## cancelled in the middle

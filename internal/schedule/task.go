@@ -119,7 +119,7 @@ func (s *Scheduler) begin(ctx context.Context, task mailing.Task) (m mailing.Mai
 	}
 	early := m.StartAt.Sub(s.clock.Now())
 	if early > patience {
-		return m, false, s.later(ctx, m, task)
+		return m, false, s.later(ctx, m)
 	}
 	if early > 0 {
 		if err := s.clock.Sleep(ctx, early); err != nil {
@@ -131,19 +131,19 @@ func (s *Scheduler) begin(ctx context.Context, task mailing.Task) (m mailing.Mai
 	}
 	if m.Status == mailing.StatusScheduled {
 		// The clock was set back, or the start moved, while we waited.
-		return m, false, s.later(ctx, m, task)
+		return m, false, s.later(ctx, m)
 	}
 	return m, works(m, s.clock.Now()), nil
 }
 
-// later queues a task again that came before its time, as after an edit of the
-// start. One whose start is far is left to the sweep.
-func (s *Scheduler) later(ctx context.Context, m mailing.Mailing, task mailing.Task) error {
+// later queues a mailing's task again that came before its time, as after an
+// edit of the start. One whose start is far is left to the sweep.
+func (s *Scheduler) later(ctx context.Context, m mailing.Mailing) error {
 	delay, ok := m.TaskDelay(s.clock.Now())
 	if !ok {
 		return nil
 	}
-	return s.tasks.Queue(ctx, []mailing.Task{task}, delay)
+	return s.tasks.Queue(ctx, []mailing.Task{{Mailing: m.ID, Slice: mailing.AllSlices}}, delay)
 }
 
 // works tells whether a task of m has anything to do.
