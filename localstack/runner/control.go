@@ -118,7 +118,6 @@ func addresses(s *stack.Stack) string {
 	gateway := strings.Replace(s.EndpointURL, "http:", "https:", 1)
 	var b strings.Builder
 	for _, line := range [][2]string{
-		{"Postrider", s.BaseURL + "/"},
 		{"API", s.BaseURL + "/api/"},
 		{"description", s.BaseURL + "/openapi.json"},
 		{"health", s.BaseURL + "/healthz"},
