@@ -33,6 +33,11 @@ func main() {
 	var c config
 	cfg := function.Setup(context.Background(), "sender", &c)
 	timeout := time.Duration(c.ProviderTimeout) * time.Second
+	if c.SenderTimeout-c.ProviderTimeout < deliver.MinMargin {
+		slog.Error("start of the function: SENDER_TIMEOUT_SECONDS must exceed PROVIDER_TIMEOUT_SECONDS by more: no request would ever fit",
+			"seconds", deliver.MinMargin)
+		os.Exit(1)
+	}
 	api, err := provider.New(provider.Config{BaseURL: c.ProviderURL, Token: c.ProviderToken, Timeout: timeout, MaxConns: c.MaxInFlight})
 	if err != nil {
 		slog.Error("start of the function", "error", err)
@@ -43,6 +48,6 @@ func main() {
 	sender := deliver.New(c.Store(cfg), api, dead, deliver.Config{
 		ProviderTimeout: timeout, InvocationTime: time.Duration(c.SenderTimeout) * time.Second,
 		MaxInFlight: c.MaxInFlight, MaxReceives: c.MaxReceives,
-	}, time.Now, deliver.Randomness{Jitter: function.Jitter, Holder: function.Holder})
+	}, function.Now, deliver.Randomness{Jitter: function.Jitter, Holder: function.Holder})
 	lambda.Start(queue.NewDeliveries(client, c.DeliveriesURL).Handler(sender, dead))
 }

@@ -51,6 +51,7 @@ func (s *Sender) one(ctx context.Context, inv *invocation, w *work, i int, clien
 		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
 		return
 	}
+	w.plans[i] = m.Plan
 	now := s.now()
 	d := mailing.Decide(m, client, w.members[i], now)
 	if d.Action == mailing.Send && m.EndAt.Sub(now) < minRequest {

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -88,6 +89,10 @@ func New(store Store, provider Provider, dead DeadLetters, config Config, now fu
 	}
 }
 
+// MinMargin is by how many seconds an invocation's time must at least exceed the
+// provider's timeout for a request to fit into it.
+const MinMargin = 8
+
 const (
 	// leaseReserve is how much longer than the invocation a lease lasts: a
 	// killed one cannot still be sending when it ends.
@@ -109,6 +114,8 @@ type work struct {
 	members  []mailing.Member
 	waits    []mailing.Wait
 	outcomes []mailing.Outcome
+	// plans are the mailing's plans that the members were decided on under.
+	plans []int64
 }
 
 // invocation is what the batches of one call to Deliver share.
@@ -163,6 +170,11 @@ func (s *Sender) claim(ctx context.Context, inv *invocation, deliveries []mailin
 		group.Go(func() error {
 			holder := s.holder()
 			b, ok, err := s.store.Claim(ctx, d.Key, holder, s.now(), inv.lease)
+			if err != nil {
+				// It may have been made, and only its answer lost: the same holder
+				// is recognised, where giving up would count as an ambiguous try.
+				b, ok, err = s.store.Claim(ctx, d.Key, holder, s.now(), inv.lease)
+			}
 			switch {
 			case err != nil:
 				slog.ErrorContext(ctx, "claim", "mailing_id", d.Key.Mailing, "batch", d.Key.String(), "error", err)
@@ -192,6 +204,7 @@ func newWork(delivery int, b mailing.Batch, holder string) *work {
 		members: make([]mailing.Member, n), waits: make([]mailing.Wait, n), outcomes: make([]mailing.Outcome, n),
 	}
 	copy(w.members, b.Members)
+	w.plans = slices.Repeat([]int64{b.Plan}, n)
 	return w
 }
 
@@ -216,6 +229,7 @@ func (s *Sender) process(ctx context.Context, inv *invocation, deliveries []mail
 		slog.ErrorContext(ctx, "read what batches need", "batches", len(works), "error", err)
 		s.release(works)
 	} else {
+		condemn(works)
 		s.handOver(ctx, inv, works, clients)
 	}
 	handed := s.now()
@@ -291,11 +305,21 @@ func (s *Sender) chargeLost(ctx context.Context, works []*work) {
 			if !mem.Status.Pending() {
 				continue
 			}
-			mem = mem.AfterLost(lost, now)
-			if lost >= poisonClaims {
-				mem.Status, mem.Error = mailing.Failed, poisonCode
+			w.members[i] = mem.AfterLost(lost, now)
+		}
+	}
+}
+
+// condemn fails what is pending in batches that kill their senders.
+func condemn(works []*work) {
+	for _, w := range works {
+		if w.batch.Claims <= poisonClaims {
+			continue
+		}
+		for i, mem := range w.members {
+			if mem.Status.Pending() {
+				w.members[i].Status, w.members[i].Error = mailing.Failed, poisonCode
 			}
-			w.members[i] = mem
 		}
 	}
 }

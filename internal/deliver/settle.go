@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,11 +19,11 @@ type sliceKey struct {
 // settle writes what became of batches: a transaction per slice, side by side.
 func (s *Sender) settle(ctx context.Context, works []*work) {
 	now := s.now()
-	slices := make(map[sliceKey][]*work)
+	bySlice := make(map[sliceKey][]*work)
 	for _, w := range works {
 		s.conclude(w, now)
 		k := sliceKey{w.batch.Key.Mailing, w.batch.Key.Slice}
-		slices[k] = append(slices[k], w)
+		bySlice[k] = append(bySlice[k], w)
 	}
 	s.bury(ctx, works)
 	var (
@@ -30,7 +31,7 @@ func (s *Sender) settle(ctx context.Context, works []*work) {
 		mu   sync.Mutex
 		sent = map[mailing.MailingID]int64{}
 	)
-	for k, group := range slices {
+	for k, group := range bySlice {
 		wg.Go(func() {
 			n := s.settleSlice(ctx, k, group)
 			mu.Lock()
@@ -91,7 +92,7 @@ func (s *Sender) settleSlice(ctx context.Context, k sliceKey, works []*work) (se
 	var change mailing.Counts
 	for i, w := range works {
 		settlements[i] = mailing.Settlement{
-			Batch: w.batch.Settled(w.members, w.waits, planOf(m, w, ok), now, s.jitter), Holder: w.holder,
+			Batch: w.batch.Settled(w.members, w.waits, w.plan(), now, s.jitter), Holder: w.holder,
 			Change: mailing.CountMembers(w.members).Minus(mailing.CountMembers(w.batch.Members)),
 		}
 		change = change.Plus(settlements[i].Change)
@@ -118,13 +119,9 @@ func (s *Sender) settleSlice(ctx context.Context, k sliceKey, works []*work) (se
 	return change.Sent
 }
 
-// planOf is the plan that a batch's waits come from.
-func planOf(m mailing.Mailing, w *work, known bool) int64 {
-	if !known {
-		return w.batch.Plan
-	}
-	return m.Plan
-}
+// plan is the oldest plan that a wait of the batch comes from: an edit may have
+// come between the decisions on two members.
+func (w *work) plan() int64 { return slices.Min(w.plans) }
 
 // countSent adds to the rate, which is only for people to look at.
 func (s *Sender) countSent(ctx context.Context, id mailing.MailingID, n int64) {
@@ -162,6 +159,9 @@ func (s *Sender) finishIfDone(ctx context.Context, id mailing.MailingID, works [
 	}
 }
 
+// buryTime bounds the adding of dead letters.
+const buryTime = time.Second
+
 // bury adds the messages that have just failed to the dead letters, before
 // that is settled: an entry too many does no harm.
 func (s *Sender) bury(ctx context.Context, works []*work) {
@@ -178,6 +178,10 @@ func (s *Sender) bury(ctx context.Context, works []*work) {
 	if len(letters) == 0 {
 		return
 	}
+	// What was handed over has to be settled in this invocation, whatever
+	// becomes of a letter.
+	ctx, cancel := context.WithTimeout(ctx, buryTime)
+	defer cancel()
 	if err := s.dead.Queue(ctx, letters); err != nil {
 		// The failure itself is in the table, with its reason: that is settled
 		// all the same.

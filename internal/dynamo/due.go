@@ -2,12 +2,14 @@ package dynamo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"postrider/internal/mailing"
 )
@@ -89,12 +91,21 @@ func (s *Store) Postpone(ctx context.Context, seen mailing.Due, due time.Time, f
 		ExpressionAttributeValues: item{
 			":seen": millis(seen.DueAt), ":due": millis(due), ":sweeps": num(seen.Sweeps + 1),
 		},
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
-	if _, ok := refused(err); ok {
-		return false, nil
+	var condition *types.ConditionalCheckFailedException
+	if errors.As(err, &condition) {
+		return postponed(condition.Item, seen, due), nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("postpone batch %s: %w", seen.Key, err)
 	}
 	return true, nil
+}
+
+// postponed tells whether a batch has been moved on just as it was to be: the
+// SDK may have repeated a call whose answer was lost.
+func postponed(encoded item, seen mailing.Due, due time.Time) bool {
+	var it dueItem
+	return attributevalue.UnmarshalMap(encoded, &it) == nil && it.DueAt == due.UnixMilli() && it.Sweeps == seen.Sweeps+1
 }

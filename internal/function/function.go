@@ -82,11 +82,15 @@ func Jitter(d time.Duration) time.Duration {
 // Holder is a name that nobody else has.
 func Holder() string { return rand.Text() }
 
+// Now is the time by the wall clock. Go's monotonic one may stand still while
+// Lambda keeps an environment frozen: what was read before would seem fresh.
+func Now() time.Time { return time.Now().Round(0) }
+
 // Clock is the system's clock.
 type Clock struct{}
 
-// Now is the time.
-func (Clock) Now() time.Time { return time.Now() }
+// Now is the time by the wall clock.
+func (Clock) Now() time.Time { return Now() }
 
 // Sleep waits for d, or until ctx is done.
 func (Clock) Sleep(ctx context.Context, d time.Duration) error {

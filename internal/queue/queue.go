@@ -48,7 +48,7 @@ type message struct {
 // send puts messages into a queue, ten a call. An error tells how many are not
 // in it for certain; the others are.
 func send(ctx context.Context, api API, url string, messages []message) error {
-	group, ctx := errgroup.WithContext(ctx)
+	var group errgroup.Group // one chunk's trouble does not stop the others
 	group.SetLimit(sendConcurrency)
 	for first := 0; first < len(messages); first += batchLimit {
 		chunk := messages[first:min(first+batchLimit, len(messages))]

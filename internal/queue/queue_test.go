@@ -265,6 +265,35 @@ func (s *scheduler) Do(_ context.Context, tasks []mailing.Task) []error {
 	return errs
 }
 
+func TestACallThatFailsDoesNotStopTheOthers(t *testing.T) {
+	api := &failsOnce{}
+	if err := queue.NewDeliveries(api, "url").Queue(t.Context(), batchKeys(95), 0); err == nil {
+		t.Error("no error")
+	}
+	if n := len(api.sent); n < 85 {
+		t.Errorf("%d of the other 85 or more were sent", n)
+	}
+}
+
+// failsOnce is SQS whose first call fails.
+type failsOnce struct {
+	calls
+
+	once sync.Once
+}
+
+func (f *failsOnce) SendMessageBatch(ctx context.Context, in *sqs.SendMessageBatchInput, o ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
+	var err error
+	f.once.Do(func() { err = errors.New("broken") })
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return f.calls.SendMessageBatch(ctx, in, o...)
+}
+
 func TestTheSchedulerTellsItsTwoEventsApart(t *testing.T) {
 	s := &scheduler{fail: func(task mailing.Task) error {
 		if task.Slice == 2 {

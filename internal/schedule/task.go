@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -66,15 +67,14 @@ func (s *Scheduler) doTogether(ctx context.Context, tasks []mailing.Task, until 
 // idle tells whether one of them has nothing to be done any more.
 func (s *Scheduler) do(ctx context.Context, m mailing.Mailing, task mailing.Task, until time.Time) (idle bool, err error) {
 	list := task.List()
-	each := make([]bool, len(list))
-	group, ctx := errgroup.WithContext(ctx)
+	each, errs := make([]bool, len(list)), make([]error, len(list))
+	var wg sync.WaitGroup
 	for i, slice := range list {
-		group.Go(func() (err error) {
-			each[i], err = s.doSlice(ctx, m, slice, until)
-			return err
-		})
+		// One slice's trouble does not keep the others from their work.
+		wg.Go(func() { each[i], errs[i] = s.doSlice(ctx, m, slice, until) })
 	}
-	err = group.Wait()
+	wg.Wait()
+	err = errors.Join(errs...)
 	return err == nil && slices.Contains(each, true), err
 }
 
@@ -253,14 +253,14 @@ func (s *Scheduler) requeueSome(ctx context.Context, m mailing.Mailing, rows []m
 		mu    sync.Mutex
 		ready = map[time.Duration][]mailing.BatchKey{}
 	)
-	group, ctx2 := errgroup.WithContext(ctx)
+	var group errgroup.Group // without a context of its own: what is moved on has to be queued
 	for _, row := range rows {
 		delay, freed, ok := row.Requeue(m, now)
 		if !ok {
 			continue
 		}
 		group.Go(func() error {
-			moved, err := s.store.Postpone(ctx2, row, now.Add(delay+mailing.Patience(row.Sweeps)), freed)
+			moved, err := s.store.Postpone(ctx, row, now.Add(delay+mailing.Patience(row.Sweeps)), freed)
 			if err != nil || !moved {
 				return err
 			}
