@@ -5,6 +5,7 @@ package faults_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -392,4 +393,47 @@ type noQueue struct{}
 
 func (noQueue) Queue(_ context.Context, _ []mailing.BatchKey, _ time.Duration) error {
 	return errors.New("the queue is gone")
+}
+
+func TestADeferralUnderAnOlderPlanIsFreedThoughTheSenderMetTheNewer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.clients(40)
+	far, err := mailing.NewClient(mailing.Client{Phone: "79995550001", Timezone: "Asia/Vladivostok"})
+	if err == nil {
+		far, err = w.store.CreateClient(t.Context(), far)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.audience = append(w.audience, far)
+	edit := func(id mailing.MailingID, window *mailing.Window) {
+		w.update(id, func(m mailing.Mailing) (mailing.Mailing, error) {
+			d := m.Draft
+			d.Window = window
+			return m.Edit(d, w.clock.Now())
+		})
+	}
+	// Which of the members is decided on first is up to the scheduler of
+	// goroutines: several rounds meet both orders.
+	for range 8 {
+		m := w.create(nil)
+		w.sweep()
+		for w.tasks.size() > 0 {
+			w.scheduler.Do(t.Context(), bodies(w.tasks.take(10)))
+		}
+		// Open in Moscow (12:30 and later), closed in Vladivostok (19:30 and later).
+		edit(m.ID, &mailing.Window{From: mailing.ClockTime(12 * time.Hour), To: mailing.ClockTime(19 * time.Hour)})
+		var once sync.Once
+		w.provider.feels(func(mailing.Handover) (mailing.Outcome, bool) {
+			once.Do(func() {
+				edit(m.ID, nil)
+				w.clock.Advance(2 * time.Second) // what was read is stale now
+			})
+			return mailing.Outcome{Kind: mailing.OutcomeSent}, true
+		})
+		w.deliver(w.sender, w.delivered.take(100))
+		w.run(3*time.Minute, w.completed(m.ID))
+		w.check(m.ID)
+	}
 }
