@@ -64,9 +64,7 @@ func TestAPurgedQueueLosesNothing(t *testing.T) {
 	w.clients(300)
 	m := w.create(nil)
 	w.sweep()
-	for w.tasks.size() > 0 {
-		w.scheduler.Do(t.Context(), bodies(w.tasks.take(10)))
-	}
+	w.doTasks()
 	if w.delivered.purge() == 0 {
 		t.Fatal("nothing was queued")
 	}
@@ -93,9 +91,7 @@ func TestTheSameDeliveryTwiceInARowAndSideBySide(t *testing.T) {
 	w.clients(200)
 	m := w.create(nil)
 	w.sweep()
-	for w.tasks.size() > 0 {
-		w.scheduler.Do(t.Context(), bodies(w.tasks.take(10)))
-	}
+	w.doTasks()
 	some := w.delivered.take(1000)
 	var again []entry[mailing.BatchKey]
 	for range 20 {
@@ -226,9 +222,7 @@ func TestASenderThatDiesIsAnAmbiguousTryOfItsBatch(t *testing.T) {
 	w.clients(30)
 	m := w.create(nil)
 	w.sweep()
-	for w.tasks.size() > 0 {
-		w.scheduler.Do(t.Context(), bodies(w.tasks.take(10)))
-	}
+	w.doTasks()
 	// It hands everything over, and is gone before it can settle.
 	faults := dynamotest.NewFaults(w.env.Client)
 	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{Refuse: errors.New("killed")})
@@ -253,9 +247,7 @@ func TestABatchThatKillsItsSendersIsPoison(t *testing.T) {
 	m := w.create(nil)
 	w.provider.feels(always(mailing.OutcomeRetry, "refused"))
 	w.sweep()
-	for w.tasks.size() > 0 {
-		w.scheduler.Do(t.Context(), bodies(w.tasks.take(10)))
-	}
+	w.doTasks()
 	faults := dynamotest.NewFaults(w.env.Client)
 	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{Refuse: errors.New("killed")})
 	dying := w.newSender(w.env.StoreOver(faults, w.clock.Option()))
@@ -279,9 +271,7 @@ func TestPausedNothingGoesOutAndResumedEverything(t *testing.T) {
 	w.clients(120)
 	m := w.create(nil)
 	w.sweep()
-	for w.tasks.size() > 0 {
-		w.scheduler.Do(t.Context(), bodies(w.tasks.take(10)))
-	}
+	w.doTasks()
 	w.update(m.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Paused(w.clock.Now()) })
 	w.run(2*time.Hour, nil)
 	if len(w.provider.handed) != 0 || w.delivered.size() != 0 {
@@ -332,9 +322,7 @@ func TestWhatIsPendingAtTheEndOrACancellationIsAccountedForWithinTwoMinutes(t *t
 						t.Fatal(err)
 					}
 				} else {
-					for w.tasks.size() > 0 {
-						w.scheduler.Do(t.Context(), bodies(w.tasks.take(10)))
-					}
+					w.doTasks()
 				}
 				if where == "put off by the provider" {
 					w.drain()
@@ -419,9 +407,7 @@ func TestADeferralUnderAnOlderPlanIsFreedThoughTheSenderMetTheNewer(t *testing.T
 	for range 8 {
 		m := w.create(nil)
 		w.sweep()
-		for w.tasks.size() > 0 {
-			w.scheduler.Do(t.Context(), bodies(w.tasks.take(10)))
-		}
+		w.doTasks()
 		// Open in Moscow (12:30 and later), closed in Vladivostok (19:30 and later).
 		edit(m.ID, &mailing.Window{From: mailing.ClockTime(12 * time.Hour), To: mailing.ClockTime(19 * time.Hour)})
 		var once sync.Once

@@ -129,6 +129,14 @@ func (w *world) sweep() {
 	}
 }
 
+// doTasks does the tasks that are in the queue, and delivers nothing.
+func (w *world) doTasks() {
+	w.t.Helper()
+	for w.tasks.size() > 0 {
+		w.scheduler.Do(w.t.Context(), bodies(w.tasks.take(10)))
+	}
+}
+
 // drain does what is in the queues now, until they hold nothing more that is
 // visible.
 func (w *world) drain() {
