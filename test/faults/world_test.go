@@ -1,5 +1,3 @@
-//go:build integration
-
 // Package faults_test breaks Postrider on purpose. The real scheduler and the
 // real sender work over the real DynamoDB Local, with a clock that the test
 // moves, queues that it can look into, and a sending API that does as it says.
@@ -59,7 +57,7 @@ func (w *world) newSender(store deliver.Store) *deliver.Sender {
 	var mu sync.Mutex
 	return deliver.New(store, w.provider, w.letters, deliver.Config{
 		ProviderTimeout: 10 * time.Second, InvocationTime: 30 * time.Second, MaxInFlight: 500, MaxReceives: 20,
-	}, w.clock.Now, deliver.Randomness{
+	}, schedulerClock{w.clock}, deliver.Randomness{
 		Jitter: func(d time.Duration) time.Duration { return d / 2 },
 		Holder: func() string {
 			mu.Lock()

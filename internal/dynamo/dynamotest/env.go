@@ -3,7 +3,6 @@ package dynamotest
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,10 +17,18 @@ import (
 // end.
 const Retention = 90 * 24 * time.Hour
 
+// Client is DynamoDB: what a store calls, and what tests need besides.
+type Client interface {
+	dynamo.API
+	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+	BatchWriteItem(context.Context, *dynamodb.BatchWriteItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error)
+	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
+	CreateTable(context.Context, *dynamodb.CreateTableInput, ...func(*dynamodb.Options)) (*dynamodb.CreateTableOutput, error)
+}
+
 // Env is DynamoDB as one test sees it.
 type Env struct {
-	// Client reaches all of DynamoDB, for what a store does not do.
-	Client *dynamodb.Client
+	Client Client
 	// Tables are this test's own.
 	Tables dynamo.Tables
 }
@@ -29,22 +36,16 @@ type Env struct {
 // tableNumber keeps tests that run at the same time apart.
 var tableNumber atomic.Int64 //nolint:gochecknoglobals // once a process is the point
 
-// Start gives a test tables of its own, in a DynamoDB Local that is started with
-// the first call and ends with the test binary.
+// Start gives a test tables of its own: in memory, or with the build tag
+// "integration" in a DynamoDB Local that is started with the first call and ends
+// with the test binary.
 func Start(tb testing.TB) *Env {
 	tb.Helper()
-	local, err := shared()
+	client, err := backend(tb)
 	if err != nil {
-		tb.Fatalf("DynamoDB Local: %v", err)
+		tb.Fatalf("DynamoDB: %v", err)
 	}
-	transport := &http.Transport{MaxIdleConnsPerHost: 64}
-	tb.Cleanup(transport.CloseIdleConnections)
-	e := &Env{Client: dynamodb.New(dynamodb.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String(local.endpoint), HTTPClient: &http.Client{Transport: transport},
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
-		}),
-	})}
+	e := &Env{Client: client}
 	tables, err := definitions()
 	if err != nil {
 		tb.Fatal(err)

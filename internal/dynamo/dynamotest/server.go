@@ -1,3 +1,5 @@
+//go:build integration
+
 package dynamotest
 
 import (
@@ -15,8 +17,33 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
+
+// Fast tells whether a call takes microseconds: whether tests can afford
+// thousands of runs.
+const Fast = false
+
+// backend is DynamoDB Local, as the test reaches it.
+func backend(tb testing.TB) (Client, error) {
+	tb.Helper()
+	local, err := shared()
+	if err != nil {
+		return nil, err
+	}
+	transport := &http.Transport{MaxIdleConnsPerHost: 64}
+	tb.Cleanup(transport.CloseIdleConnections)
+	return dynamodb.New(dynamodb.Options{
+		Region: "us-east-1", BaseEndpoint: aws.String(local.endpoint), HTTPClient: &http.Client{Transport: transport},
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
+		}),
+	}), nil
+}
 
 // shared is the one DynamoDB Local of a test binary; the first call starts it.
 var shared = sync.OnceValues(start) //nolint:gochecknoglobals // once a process is the point
@@ -118,20 +145,4 @@ func findJar() (string, error) {
 		err = fmt.Errorf("it is not below %s/.local/tools: run `make tools`, or set DYNAMODB_LOCAL_JAR", root)
 	}
 	return found, err
-}
-
-// repository is the folder of go.mod, found from where the test runs.
-func repository() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
-		}
-		if dir == filepath.Dir(dir) {
-			return "", errors.New("no go.mod in or above the working directory")
-		}
-	}
 }

@@ -1,6 +1,7 @@
 package dynamotest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -101,4 +102,20 @@ func (k keySchema) elements() []types.KeySchemaElement {
 		elements[i] = types.KeySchemaElement{AttributeName: aws.String(e.AttributeName), KeyType: types.KeyType(e.KeyType)}
 	}
 	return elements
+}
+
+// repository is the folder of go.mod, found from where the test runs.
+func repository() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("no go.mod in or above the working directory")
+		}
+	}
 }

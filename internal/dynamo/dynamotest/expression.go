@@ -1,0 +1,346 @@
+package dynamotest
+
+import (
+	"math/big"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// scope is what the names and values in an expression stand for.
+type scope struct {
+	names  map[string]string
+	values item
+	// used are those that came up: DynamoDB refuses one that never does.
+	used map[string]bool
+}
+
+func (s *scope) name(place string) (string, error) {
+	if !strings.HasPrefix(place, "#") {
+		return "", invalid("%q: write attributes as #names", place)
+	}
+	s.used[place] = true
+	name, ok := s.names[place]
+	if !ok {
+		return "", invalid("%s stands for nothing", place)
+	}
+	return name, nil
+}
+
+func (s *scope) value(place string) (types.AttributeValue, error) {
+	s.used[place] = true
+	v, ok := s.values[place]
+	if !ok {
+		return nil, invalid("%s stands for nothing", place)
+	}
+	return v, nil
+}
+
+// firstValue is the first value that an expression names: of a key condition,
+// that of the partition.
+func (s *scope) firstValue(expression string) types.AttributeValue {
+	for _, token := range tokens(expression) {
+		if strings.HasPrefix(token, ":") {
+			return s.values[token]
+		}
+	}
+	return nil
+}
+
+func (s *scope) allUsed() error {
+	for place := range s.names {
+		if !s.used[place] {
+			return invalid("%s is not used", place)
+		}
+	}
+	for place := range s.values {
+		if !s.used[place] {
+			return invalid("%s is not used", place)
+		}
+	}
+	return nil
+}
+
+// tokens splits an expression into words, operators and punctuation.
+func tokens(expression string) []string {
+	var all []string
+	word := func(r rune) bool {
+		return r == '#' || r == ':' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+	}
+	for rest := expression; rest != ""; {
+		n := strings.IndexFunc(rest, func(r rune) bool { return !word(r) })
+		switch {
+		case n < 0:
+			return append(all, rest)
+		case n > 0:
+			all, rest = append(all, rest[:n]), rest[n:]
+		case strings.HasPrefix(rest, "<=") || strings.HasPrefix(rest, ">=") || strings.HasPrefix(rest, "<>"):
+			all, rest = append(all, rest[:2]), rest[2:]
+		default:
+			if rest[0] != ' ' {
+				all = append(all, rest[:1])
+			}
+			rest = rest[1:]
+		}
+	}
+	return all
+}
+
+// parser reads a condition and evaluates it as it goes.
+type parser struct {
+	scope  *scope
+	item   item
+	tokens []string
+	err    error
+}
+
+// holds tells whether a condition is met by an item, nil for none.
+func (s *scope) holds(condition string, it item) (bool, error) {
+	p := &parser{scope: s, item: it, tokens: tokens(condition)}
+	ok := p.or()
+	if p.err == nil && len(p.tokens) > 0 {
+		p.err = invalid("%q: what is %q?", condition, p.tokens[0])
+	}
+	return ok, p.err
+}
+
+func (p *parser) peek() string {
+	if len(p.tokens) == 0 {
+		return ""
+	}
+	return p.tokens[0]
+}
+
+func (p *parser) next() string {
+	token := p.peek()
+	if token == "" {
+		p.fail("the expression ends early")
+		return ""
+	}
+	p.tokens = p.tokens[1:]
+	return token
+}
+
+func (p *parser) fail(format string, args ...any) {
+	if p.err == nil {
+		p.err = invalid(format, args...)
+	}
+}
+
+func (p *parser) expect(token string) {
+	if got := p.next(); got != token {
+		p.fail("%q instead of %q", got, token)
+	}
+}
+
+func (p *parser) or() bool {
+	ok := p.and()
+	for p.peek() == "OR" {
+		p.next()
+		right := p.and()
+		ok = ok || right
+	}
+	return ok
+}
+
+func (p *parser) and() bool {
+	ok := p.one()
+	for p.peek() == "AND" {
+		p.next()
+		right := p.one()
+		ok = ok && right
+	}
+	return ok
+}
+
+func (p *parser) one() bool {
+	switch token := p.next(); token {
+	case "(":
+		ok := p.or()
+		p.expect(")")
+		return ok
+	case "NOT":
+		return !p.one()
+	case "attribute_exists", "attribute_not_exists":
+		p.expect("(")
+		v := p.operand(p.next())
+		p.expect(")")
+		return (v != nil) == (token == "attribute_exists")
+	case "begins_with":
+		p.expect("(")
+		v := p.operand(p.next())
+		p.expect(",")
+		prefix := p.operand(p.next())
+		p.expect(")")
+		return v != nil && strings.HasPrefix(textOf(v), textOf(prefix))
+	default:
+		return p.comparison(p.operand(token))
+	}
+}
+
+// operand is the value of a place, nil for an attribute that is not there.
+func (p *parser) operand(place string) types.AttributeValue {
+	var v types.AttributeValue
+	var err error
+	if strings.HasPrefix(place, ":") {
+		v, err = p.scope.value(place)
+	} else {
+		var name string
+		if name, err = p.scope.name(place); err == nil {
+			v = p.item[name]
+		}
+	}
+	if err != nil && p.err == nil {
+		p.err = err
+	}
+	return v
+}
+
+func (p *parser) comparison(left types.AttributeValue) bool {
+	switch operator := p.next(); operator {
+	case "IN":
+		return p.in(left)
+	case "BETWEEN":
+		from := p.operand(p.next())
+		p.expect("AND")
+		to := p.operand(p.next())
+		return left != nil && compare(from, left) <= 0 && compare(left, to) <= 0
+	default:
+		return p.compared(operator, left, p.operand(p.next()))
+	}
+}
+
+func (p *parser) in(left types.AttributeValue) bool {
+	p.expect("(")
+	found := false
+	for {
+		right := p.operand(p.next())
+		found = found || left != nil && equal(left, right)
+		if token := p.next(); token != "," {
+			if token != ")" {
+				p.fail("%q instead of )", token)
+			}
+			return found
+		}
+	}
+}
+
+func (p *parser) compared(operator string, left, right types.AttributeValue) bool {
+	if operator == "<>" {
+		return left == nil || right == nil || !equal(left, right)
+	}
+	if left == nil || right == nil {
+		return false
+	}
+	order := compare(left, right)
+	switch operator {
+	case "=":
+		return equal(left, right)
+	case "<":
+		return order < 0
+	case "<=":
+		return order <= 0
+	case ">":
+		return order > 0
+	case ">=":
+		return order >= 0
+	}
+	p.fail("what is %q?", operator)
+	return false
+}
+
+// apply changes an item as an update expression says: SET to values, ADD of
+// numbers, REMOVE.
+func (s *scope) apply(update string, it item) error {
+	clause := ""
+	for list := tokens(update); len(list) > 0; {
+		if list[0] == "," {
+			list = list[1:]
+			continue
+		}
+		if slices.Contains([]string{"SET", "ADD", "REMOVE"}, list[0]) {
+			clause, list = list[0], list[1:]
+			continue
+		}
+		rest, err := s.applyOne(clause, list, it)
+		if err != nil {
+			return err
+		}
+		list = rest
+	}
+	return nil
+}
+
+func (s *scope) applyOne(clause string, list []string, it item) (rest []string, err error) {
+	name, err := s.name(list[0])
+	if err != nil {
+		return nil, err
+	}
+	length := map[string]int{"SET": 3, "ADD": 2, "REMOVE": 1}[clause]
+	if length == 0 || len(list) < length {
+		return nil, invalid("%q is no update", strings.Join(list, " "))
+	}
+	if clause == "REMOVE" {
+		delete(it, name)
+		return list[length:], nil
+	}
+	v, err := s.value(list[length-1])
+	if err != nil {
+		return nil, err
+	}
+	if clause == "ADD" {
+		sum := new(big.Int).Add(whole(it[name]), whole(v))
+		v = &types.AttributeValueMemberN{Value: sum.String()}
+	}
+	it[name] = v
+	return list[length:], nil
+}
+
+func whole(v types.AttributeValue) *big.Int {
+	n, ok := new(big.Int).SetString(textOf(v), 10)
+	if !ok {
+		return new(big.Int)
+	}
+	return n
+}
+
+// textOf is a value's text, "" for none.
+func textOf(v types.AttributeValue) string {
+	switch v := v.(type) {
+	case *types.AttributeValueMemberS:
+		return v.Value
+	case *types.AttributeValueMemberN:
+		return v.Value
+	case *types.AttributeValueMemberBOOL:
+		if v.Value {
+			return "true"
+		}
+		return "false"
+	}
+	return ""
+}
+
+func equal(a, b types.AttributeValue) bool {
+	return kindOf(a) == kindOf(b) && compare(a, b) == 0
+}
+
+func kindOf(v types.AttributeValue) byte {
+	switch v.(type) {
+	case *types.AttributeValueMemberS:
+		return 'S'
+	case *types.AttributeValueMemberN:
+		return 'N'
+	case *types.AttributeValueMemberBOOL:
+		return 'B'
+	}
+	return 0
+}
+
+// compare orders two values of one type.
+func compare(a, b types.AttributeValue) int {
+	if kindOf(a) == 'N' && kindOf(b) == 'N' {
+		return whole(a).Cmp(whole(b))
+	}
+	return strings.Compare(textOf(a), textOf(b))
+}

@@ -1,0 +1,551 @@
+package dynamotest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+)
+
+type item = map[string]types.AttributeValue
+
+// Memory is as much of DynamoDB as the stores need, without a process and
+// without a wire, so that tests which need thousands of runs get them. All of
+// the store's tests run on it as on DynamoDB Local: where the two differ, it is
+// Memory that is wrong. It is safe for concurrent use.
+type Memory struct {
+	mu     sync.Mutex
+	tables map[string]*table
+	// done are the transactions that were made, by ClientRequestToken.
+	done map[string]bool
+}
+
+var _ Client = (*Memory)(nil)
+
+// NewMemory is a DynamoDB without tables.
+func NewMemory() *Memory { return &Memory{tables: map[string]*table{}, done: map[string]bool{}} }
+
+// table keeps its items in partitions, each in the order of sort keys.
+type table struct {
+	hash, sort string
+	parts      map[string][]item
+	indexes    map[string]index
+}
+
+type index struct {
+	hash, sort string
+	// kept are the attributes that the index shows, nil for all.
+	kept map[string]bool
+}
+
+func invalid(format string, args ...any) error {
+	return &smithy.GenericAPIError{Code: "ValidationException", Message: fmt.Sprintf(format, args...)}
+}
+
+// CreateTable makes an empty table.
+func (m *Memory) CreateTable(_ context.Context, in *dynamodb.CreateTableInput, _ ...func(*dynamodb.Options)) (*dynamodb.CreateTableOutput, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := &table{parts: map[string][]item{}, indexes: map[string]index{}}
+	t.hash, t.sort = keysOf(in.KeySchema)
+	for _, g := range in.GlobalSecondaryIndexes {
+		ix := index{}
+		ix.hash, ix.sort = keysOf(g.KeySchema)
+		if g.Projection.ProjectionType != types.ProjectionTypeAll {
+			ix.kept = map[string]bool{t.hash: true, t.sort: true, ix.hash: true, ix.sort: true}
+			for _, a := range g.Projection.NonKeyAttributes {
+				ix.kept[a] = true
+			}
+		}
+		t.indexes[aws.ToString(g.IndexName)] = ix
+	}
+	m.tables[aws.ToString(in.TableName)] = t
+	return &dynamodb.CreateTableOutput{}, nil
+}
+
+func keysOf(schema []types.KeySchemaElement) (hash, sort string) {
+	for _, k := range schema {
+		if k.KeyType == types.KeyTypeHash {
+			hash = aws.ToString(k.AttributeName)
+		} else {
+			sort = aws.ToString(k.AttributeName)
+		}
+	}
+	return hash, sort
+}
+
+func (m *Memory) table(name *string) (*table, error) {
+	t, ok := m.tables[aws.ToString(name)]
+	if !ok {
+		return nil, &types.ResourceNotFoundException{Message: aws.String("no table " + aws.ToString(name))}
+	}
+	return t, nil
+}
+
+// place is where an item with these keys is, or would be.
+func (t *table) place(keys item) (part string, i int, found bool, err error) {
+	hash, ok1 := keys[t.hash].(*types.AttributeValueMemberS)
+	sort, ok2 := keys[t.sort].(*types.AttributeValueMemberS)
+	if !ok1 || !ok2 || hash.Value == "" || sort.Value == "" {
+		return "", 0, false, invalid("the key lacks %s or %s", t.hash, t.sort)
+	}
+	i, found = slices.BinarySearchFunc(t.parts[hash.Value], sort.Value, func(it item, want string) int {
+		return strings.Compare(textOf(it[t.sort]), want)
+	})
+	return hash.Value, i, found, nil
+}
+
+func (t *table) get(keys item) (item, error) {
+	part, i, found, err := t.place(keys)
+	if err != nil || !found {
+		return nil, err
+	}
+	return t.parts[part][i], nil
+}
+
+// put stores an item. What is stored is never changed in place: it may be in
+// somebody's hands.
+func (t *table) put(it item) error {
+	part, i, found, err := t.place(it)
+	if err != nil {
+		return err
+	}
+	for _, ix := range t.indexes {
+		for _, k := range []string{ix.hash, ix.sort} {
+			if v, ok := it[k].(*types.AttributeValueMemberS); ok && v.Value == "" {
+				return invalid("the key %s of an index is empty", k)
+			}
+		}
+	}
+	if found {
+		t.parts[part][i] = it
+	} else {
+		t.parts[part] = slices.Insert(t.parts[part], i, it)
+	}
+	return nil
+}
+
+func (t *table) remove(keys item) error {
+	part, i, found, err := t.place(keys)
+	if err == nil && found {
+		t.parts[part] = slices.Delete(t.parts[part], i, i+1)
+	}
+	return err
+}
+
+// GetItem is DynamoDB's.
+func (m *Memory) GetItem(ctx context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t, err := m.table(in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	it, err := t.get(in.Key)
+	return &dynamodb.GetItemOutput{Item: maps.Clone(it)}, err
+}
+
+// PutItem is DynamoDB's, without conditions.
+func (m *Memory) PutItem(ctx context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t, err := m.table(in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	return &dynamodb.PutItemOutput{}, t.put(maps.Clone(in.Item))
+}
+
+// BatchWriteItem is DynamoDB's.
+func (m *Memory) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name, requests := range in.RequestItems {
+		t, err := m.table(&name)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range requests {
+			if r.PutRequest != nil {
+				err = t.put(maps.Clone(r.PutRequest.Item))
+			} else {
+				err = t.remove(r.DeleteRequest.Key)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return &dynamodb.BatchWriteItemOutput{}, nil
+}
+
+// Scan gives all of a table at once.
+func (m *Memory) Scan(ctx context.Context, in *dynamodb.ScanInput, _ ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t, err := m.table(in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	out := &dynamodb.ScanOutput{}
+	for _, part := range slices.Sorted(maps.Keys(t.parts)) {
+		for _, it := range t.parts[part] {
+			out.Items = append(out.Items, maps.Clone(it))
+		}
+	}
+	return out, nil
+}
+
+// batchLimit is how many keys a BatchGetItem, and actions a transaction, may have.
+const batchLimit = 100
+
+// BatchGetItem is DynamoDB's.
+func (m *Memory) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := &dynamodb.BatchGetItemOutput{Responses: map[string][]item{}}
+	for name, want := range in.RequestItems {
+		t, err := m.table(&name)
+		if err != nil {
+			return nil, err
+		}
+		if len(want.Keys) == 0 || len(want.Keys) > batchLimit {
+			return nil, invalid("%d keys", len(want.Keys))
+		}
+		seen := map[string]bool{}
+		for _, keys := range want.Keys {
+			id := textOf(keys[t.hash]) + "\x00" + textOf(keys[t.sort])
+			if seen[id] {
+				return nil, invalid("a key comes twice")
+			}
+			seen[id] = true
+			it, err := t.get(keys)
+			if err != nil {
+				return nil, err
+			}
+			if it != nil {
+				out.Responses[name] = append(out.Responses[name], projected(it, want.ProjectionExpression, want.ExpressionAttributeNames))
+			}
+		}
+	}
+	return out, nil
+}
+
+func projected(it item, expression *string, names map[string]string) item {
+	if expression == nil {
+		return maps.Clone(it)
+	}
+	part := item{}
+	for name := range strings.SplitSeq(*expression, ",") {
+		attribute := names[strings.TrimSpace(name)]
+		if v, ok := it[attribute]; ok {
+			part[attribute] = v
+		}
+	}
+	return part
+}
+
+// UpdateItem is DynamoDB's.
+func (m *Memory) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := action{
+		table: in.TableName, key: in.Key, condition: in.ConditionExpression, update: in.UpdateExpression,
+		scope: scope{in.ExpressionAttributeNames, in.ExpressionAttributeValues, nil},
+	}
+	p, err := m.prepare(&a)
+	if err != nil {
+		return nil, err
+	}
+	if !p.met {
+		refusal := &types.ConditionalCheckFailedException{Message: aws.String("The conditional request failed")}
+		if in.ReturnValuesOnConditionCheckFailure == types.ReturnValuesOnConditionCheckFailureAllOld {
+			refusal.Item = maps.Clone(p.old)
+		}
+		return nil, refusal
+	}
+	if err := p.do(); err != nil {
+		return nil, err
+	}
+	out := &dynamodb.UpdateItemOutput{}
+	if in.ReturnValues == types.ReturnValueAllNew || in.ReturnValues == types.ReturnValueUpdatedNew {
+		out.Attributes = maps.Clone(p.updated)
+	}
+	return out, nil
+}
+
+// TransactWriteItems is DynamoDB's: with a ClientRequestToken that was used
+// before it does nothing again.
+func (m *Memory) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, _ ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	token := aws.ToString(in.ClientRequestToken)
+	if m.done[token] {
+		return &dynamodb.TransactWriteItemsOutput{}, nil
+	}
+	if n := len(in.TransactItems); n == 0 || n > batchLimit {
+		return nil, invalid("%d actions", n)
+	}
+	reasons := make([]types.CancellationReason, len(in.TransactItems))
+	prepared := make([]*prepared, len(in.TransactItems))
+	seen, refused := map[string]bool{}, false
+	for i, one := range in.TransactItems {
+		a := actionOf(one)
+		p, err := m.prepare(&a)
+		if err != nil {
+			return nil, err
+		}
+		id := aws.ToString(a.table) + "\x00" + textOf(a.keys()[p.in.hash]) + "\x00" + textOf(a.keys()[p.in.sort])
+		if seen[id] {
+			return nil, invalid("two actions for one item")
+		}
+		seen[id] = true
+		reasons[i].Code = aws.String("None")
+		if !p.met {
+			reasons[i].Code, refused = aws.String("ConditionalCheckFailed"), true
+		}
+		prepared[i] = p
+	}
+	if refused {
+		return nil, &types.TransactionCanceledException{Message: aws.String("Transaction cancelled"), CancellationReasons: reasons}
+	}
+	for _, p := range prepared {
+		if err := p.do(); err != nil {
+			return nil, err
+		}
+	}
+	if token != "" {
+		m.done[token] = true
+	}
+	return &dynamodb.TransactWriteItemsOutput{}, nil
+}
+
+// action is one write with its condition: an item to put, a key with an update,
+// a key to delete, or a key to be checked only.
+type action struct {
+	table     *string
+	key       item
+	item      item
+	update    *string
+	remove    bool
+	condition *string
+	scope     scope
+}
+
+func (a *action) keys() item {
+	if a.item != nil {
+		return a.item
+	}
+	return a.key
+}
+
+func actionOf(t types.TransactWriteItem) action {
+	switch {
+	case t.Put != nil:
+		return action{table: t.Put.TableName, item: t.Put.Item, condition: t.Put.ConditionExpression, scope: scope{t.Put.ExpressionAttributeNames, t.Put.ExpressionAttributeValues, nil}}
+	case t.Update != nil:
+		return action{table: t.Update.TableName, key: t.Update.Key, update: t.Update.UpdateExpression, condition: t.Update.ConditionExpression, scope: scope{t.Update.ExpressionAttributeNames, t.Update.ExpressionAttributeValues, nil}}
+	case t.Delete != nil:
+		return action{table: t.Delete.TableName, key: t.Delete.Key, remove: true, condition: t.Delete.ConditionExpression, scope: scope{t.Delete.ExpressionAttributeNames, t.Delete.ExpressionAttributeValues, nil}}
+	default:
+		c := t.ConditionCheck
+		return action{table: c.TableName, key: c.Key, condition: c.ConditionExpression, scope: scope{c.ExpressionAttributeNames, c.ExpressionAttributeValues, nil}}
+	}
+}
+
+// prepared is an action whose condition was looked at, and what it would do.
+type prepared struct {
+	in      *table
+	old     item
+	met     bool
+	updated item
+	do      func() error
+}
+
+func (m *Memory) prepare(a *action) (*prepared, error) {
+	t, err := m.table(a.table)
+	if err != nil {
+		return nil, err
+	}
+	p := &prepared{in: t, met: true, do: func() error { return nil }}
+	if p.old, err = t.get(a.keys()); err != nil {
+		return nil, err
+	}
+	a.scope.used = map[string]bool{}
+	if a.condition != nil {
+		if p.met, err = a.scope.holds(*a.condition, p.old); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case a.item != nil:
+		p.updated = maps.Clone(a.item)
+	case a.update != nil:
+		p.updated = maps.Clone(p.old)
+		if p.updated == nil {
+			p.updated = maps.Clone(a.key)
+		}
+		if err := a.scope.apply(*a.update, p.updated); err != nil {
+			return nil, err
+		}
+	case a.remove:
+		p.do = func() error { return t.remove(a.key) }
+	}
+	if p.updated != nil {
+		p.do = func() error { return t.put(p.updated) }
+	}
+	return p, a.scope.allUsed()
+}
+
+// pageBytes is where a page of a query ends.
+const pageBytes = 1 << 20
+
+// Query is DynamoDB's, of a table or an index.
+func (m *Memory) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t, err := m.table(in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	s := scope{in.ExpressionAttributeNames, in.ExpressionAttributeValues, map[string]bool{}}
+	rows, keys, err := t.rows(in, &s)
+	if err != nil {
+		return nil, err
+	}
+	out := &dynamodb.QueryOutput{}
+	size := 0
+	for i, it := range rows {
+		match := true
+		if in.FilterExpression != nil {
+			if match, err = s.holds(*in.FilterExpression, it); err != nil {
+				return nil, err
+			}
+		}
+		out.ScannedCount++
+		if match {
+			out.Items = append(out.Items, maps.Clone(it))
+		}
+		size += sizeOf(it)
+		if (in.Limit != nil && out.ScannedCount == *in.Limit) || (size > pageBytes && i < len(rows)-1) {
+			out.LastEvaluatedKey = projectedKeys(it, keys)
+			break
+		}
+	}
+	out.Count = int32(len(out.Items)) //nolint:gosec // G115: what fits into memory
+	if len(rows) == 0 {
+		return out, nil
+	}
+	return out, s.allUsed()
+}
+
+// rows are what a query looks at, in its order, behind its start key; keys are
+// the attributes of such a key.
+func (t *table) rows(in *dynamodb.QueryInput, s *scope) (rows []item, keys []string, err error) {
+	sort := t.sort
+	keys = []string{t.hash, t.sort}
+	var kept map[string]bool
+	all := t.parts[textOf(s.firstValue(*in.KeyConditionExpression))]
+	if in.IndexName != nil {
+		ix, ok := t.indexes[*in.IndexName]
+		if !ok {
+			return nil, nil, invalid("no index %s", *in.IndexName)
+		}
+		if aws.ToBool(in.ConsistentRead) {
+			return nil, nil, invalid("an index is not read consistently")
+		}
+		sort, kept = ix.sort, ix.kept
+		keys = append(keys, ix.hash, ix.sort)
+		if ix.hash != t.hash {
+			all = slices.Concat(slices.Collect(maps.Values(t.parts))...)
+		}
+	}
+	for _, it := range all {
+		if it[sort] == nil {
+			continue
+		}
+		ok, err := s.holds(*in.KeyConditionExpression, it)
+		if err != nil {
+			return nil, nil, err
+		}
+		if ok {
+			rows = append(rows, shown(it, kept))
+		}
+	}
+	order := func(a, b item) int {
+		return cmp.Or(compare(a[sort], b[sort]), compare(a[t.hash], b[t.hash]), compare(a[t.sort], b[t.sort]))
+	}
+	slices.SortFunc(rows, order)
+	if in.ScanIndexForward != nil && !*in.ScanIndexForward {
+		slices.Reverse(rows)
+		forward := order
+		order = func(a, b item) int { return forward(b, a) }
+	}
+	if len(in.ExclusiveStartKey) > 0 {
+		rows = slices.DeleteFunc(rows, func(it item) bool { return order(it, in.ExclusiveStartKey) <= 0 })
+	}
+	return rows, keys, nil
+}
+
+func shown(it item, kept map[string]bool) item {
+	if kept == nil {
+		return it
+	}
+	part := item{}
+	for k, v := range it {
+		if kept[k] {
+			part[k] = v
+		}
+	}
+	return part
+}
+
+func projectedKeys(it item, keys []string) item {
+	k := item{}
+	for _, name := range keys {
+		if v, ok := it[name]; ok {
+			k[name] = v
+		}
+	}
+	return k
+}
+
+func sizeOf(it item) int {
+	n := 0
+	for k, v := range it {
+		n += len(k) + len(textOf(v))
+	}
+	return n
+}
