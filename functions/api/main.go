@@ -17,17 +17,20 @@ import (
 
 type configuration struct {
 	function.Tables
-	TasksQueueURL string `env:"TASKS_QUEUE_URL,required,notEmpty"`
+	TasksURL       string `env:"TASKS_QUEUE_URL,required,notEmpty"`
+	DeliveriesURL  string `env:"DELIVERIES_QUEUE_URL,required,notEmpty"`
+	DeadLettersURL string `env:"DEAD_LETTERS_QUEUE_URL,required,notEmpty"`
 }
 
 func main() {
 	var c configuration
 	cfg := function.Setup(context.Background(), "api", &c)
-	store := c.Store(cfg)
+	store, client := c.Store(cfg), sqs.NewFromConfig(cfg)
 	lambda.Start(gateway.New(api.New(api.Config{
 		Clients:  store,
 		Mailings: store,
-		Tasks:    queue.NewTasks(sqs.NewFromConfig(cfg), c.TasksQueueURL, time.Now),
+		Tasks:    queue.NewTasks(client, c.TasksURL, time.Now),
+		Queues:   queue.NewQueues(client, queue.URLs{Tasks: c.TasksURL, Deliveries: c.DeliveriesURL, DeadLetters: c.DeadLettersURL}),
 		Now:      time.Now,
 		Log:      slog.Default(),
 	})))

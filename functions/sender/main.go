@@ -25,6 +25,8 @@ type config struct {
 	ProviderToken   string `env:"PROVIDER_TOKEN,required,notEmpty"`
 	ProviderTimeout int    `env:"PROVIDER_TIMEOUT_SECONDS" envDefault:"10"`
 	SenderTimeout   int    `env:"SENDER_TIMEOUT_SECONDS" envDefault:"30"`
+	Concurrency     int    `env:"SENDER_CONCURRENCY" envDefault:"10"`
+	MaxSendRate     int    `env:"MAX_SEND_RATE" envDefault:"300"`
 	MaxInFlight     int    `env:"MAX_IN_FLIGHT" envDefault:"500"`
 	MaxReceives     int    `env:"MAX_RECEIVES" envDefault:"20"`
 }
@@ -47,7 +49,7 @@ func main() {
 	dead := queue.NewDeadLetters(client, c.DeadLettersURL)
 	sender := deliver.New(c.Store(cfg), api, dead, deliver.Config{
 		ProviderTimeout: timeout, InvocationTime: time.Duration(c.SenderTimeout) * time.Second,
-		MaxInFlight: c.MaxInFlight, MaxReceives: c.MaxReceives,
-	}, function.Now, deliver.Randomness{Jitter: function.Jitter, Holder: function.Holder})
+		MaxInFlight: c.MaxInFlight, MaxReceives: c.MaxReceives, MaxRate: float64(c.MaxSendRate) / float64(c.Concurrency),
+	}, function.Clock{}, deliver.Randomness{Jitter: function.Jitter, Holder: function.Holder})
 	lambda.Start(queue.NewDeliveries(client, c.DeliveriesURL).Handler(sender, dead))
 }

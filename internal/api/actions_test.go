@@ -27,6 +27,11 @@ func TestAnActionAnswersWithTheMailing(t *testing.T) {
 		"cancelling what has not begun":  {mailing.StatusScheduled, "cancel", http.StatusOK, 0},
 		"cancelling again":               {mailing.StatusCancelled, "cancel", http.StatusOK, 0},
 		"cancelling what is done":        {mailing.StatusCompleted, "cancel", http.StatusConflict, 0},
+		"trying again":                   {mailing.StatusRunning, "retry", http.StatusOK, 1},
+		"trying again what is paused":    {mailing.StatusPaused, "retry", http.StatusOK, 1},
+		"trying again, nothing failed":   {mailing.StatusCompleted, "retry", http.StatusOK, 0},
+		"trying again before it began":   {mailing.StatusScheduled, "retry", http.StatusConflict, 0},
+		"trying again what is cancelled": {mailing.StatusCancelled, "retry", http.StatusConflict, 0},
 		"an action that there is not":    {mailing.StatusRunning, "stop", http.StatusNotFound, 0},
 		"with one slash more at the end": {mailing.StatusRunning, "pause/", http.StatusOK, 0},
 	} {

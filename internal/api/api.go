@@ -28,6 +28,7 @@ type Config struct {
 	Clients  Clients
 	Mailings Mailings
 	Tasks    Tasks
+	Queues   Queues
 	Now      func() time.Time
 	Log      *slog.Logger
 }
@@ -58,6 +59,7 @@ func New(c Config) http.Handler {
 	s.routeActions()
 	s.routeStatistics()
 	s.routeMessages()
+	s.routeQueues()
 	s.routeDescription(mux)
 	return s.around(mux)
 }

@@ -97,6 +97,9 @@ func messageJSON(m mailing.Message) Message {
 		LastError:         m.Member.Error,
 		CreatedAt:         Time(m.CreatedAt),
 	}
+	if m.Test != nil {
+		j.Test, j.MailingID, j.ClientID = true, int64(m.Test.Mailing), 0
+	}
 	if at := m.Member.SentAt(); !at.IsZero() {
 		sent := Time(at)
 		j.SentAt = &sent

@@ -48,10 +48,12 @@ func TestTheDescriptionHasEveryOperation(t *testing.T) {
 	want := []string{
 		"DELETE /api/clients/{id}", "DELETE /api/mailings/{id}",
 		"GET /api/", "GET /api/clients", "GET /api/clients/{id}", "GET /api/mailings", "GET /api/mailings/fullinfo",
-		"GET /api/mailings/{id}", "GET /api/mailings/{id}/info", "GET /api/messages", "GET /api/messages/{id}", "GET /healthz",
+		"GET /api/mailings/{id}", "GET /api/mailings/{id}/info", "GET /api/messages", "GET /api/messages/{id}",
+		"GET /api/queues", "GET /healthz",
 		"PATCH /api/clients/{id}", "PATCH /api/mailings/{id}",
 		"POST /api/clients", "POST /api/mailings", "POST /api/mailings/process",
 		"POST /api/mailings/{id}/cancel", "POST /api/mailings/{id}/pause", "POST /api/mailings/{id}/resume",
+		"POST /api/mailings/{id}/retry", "POST /api/mailings/{id}/test", "POST /api/queues/dead-letters/redrive",
 		"PUT /api/clients/{id}", "PUT /api/mailings/{id}",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

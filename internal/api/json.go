@@ -70,7 +70,8 @@ type MailingBody struct {
 type Message struct {
 	ID                int64  `json:"id" minimum:"1" example:"4294967297"`
 	MailingID         int64  `json:"mailing_id" minimum:"1" example:"1"`
-	ClientID          int64  `json:"client_id" minimum:"1" example:"1"`
+	ClientID          int64  `json:"client_id" minimum:"0" example:"1" doc:"0 for a test message."`
+	Test              bool   `json:"test,omitempty" doc:"Whether it is a test message, which counts nowhere."`
 	Phone             string `json:"phone" example:"79001234567" doc:"Empty once the client is deleted."`
 	Status            string `json:"status" enum:"queued,retrying,deferred,sending,sent,failed,expired,cancelled,skipped,uncertain"`
 	Attempts          int    `json:"attempts" minimum:"0"`
@@ -109,6 +110,39 @@ type Info struct {
 	Rate       float64   `json:"rate" minimum:"0" doc:"Messages a second over the last minute."`
 	Messages   []Message `json:"messages" nullable:"false"`
 	NextCursor string    `json:"next_cursor,omitempty"`
+}
+
+// QueueList is what waits in the queues.
+type QueueList struct {
+	Queues      []Queue      `json:"queues" nullable:"false"`
+	DeadLetters []DeadLetter `json:"dead_letters" nullable:"false" doc:"Some of the dead letters, at most 50."`
+}
+
+// Queue is what one queue holds, roughly.
+type Queue struct {
+	Name      string   `json:"name" enum:"tasks,deliveries,dead-letters"`
+	Waiting   int64    `json:"waiting" minimum:"0" doc:"What can be taken now."`
+	InFlight  int64    `json:"in_flight" minimum:"0" doc:"What is being worked on, or comes back for a retry within a minute."`
+	Delayed   int64    `json:"delayed" minimum:"0" doc:"What waits for its time."`
+	OldestAge *float64 `json:"oldest_age_seconds" minimum:"0" doc:"How long the oldest has waited that could be worked on; null if none has, or it is not known."`
+}
+
+// DeadLetter is a message that will not be tried again by itself.
+type DeadLetter struct {
+	MessageID int64  `json:"message_id" minimum:"0" doc:"0 where it is not known."`
+	MailingID int64  `json:"mailing_id" minimum:"0"`
+	ClientID  int64  `json:"client_id" minimum:"0"`
+	Reason    string `json:"reason" example:"http_400"`
+	Attempts  int    `json:"attempts" minimum:"0"`
+	At        Time   `json:"at"`
+}
+
+// Redriven is what became of dead letters.
+type Redriven struct {
+	Redriven int  `json:"redriven" minimum:"0" doc:"Their messages are tried again."`
+	Stale    int  `json:"stale" minimum:"0" doc:"Their messages had been tried again, or were gone; the letters are removed."`
+	Kept     int  `json:"kept" minimum:"0" doc:"Their mailing has ended or was cancelled, they were busy, or cannot be read; the letters stay."`
+	More     bool `json:"more" doc:"Whether there may be more: then call again."`
 }
 
 // CountedMailing is a mailing with its counts.

@@ -193,7 +193,7 @@ func needsTasks(before, after mailing.Mailing) bool {
 	}
 	moved := after.Plan != before.Plan || !after.StartAt.Equal(before.StartAt)
 	turned := after.Status != before.Status && after.Status != mailing.StatusPaused
-	return moved || turned || after.Deleted
+	return moved || turned || after.Deleted || !after.RetriedAt.Equal(before.RetriedAt)
 }
 
 // queueTasks queues the mailing's work. Where that fails the change itself

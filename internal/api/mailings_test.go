@@ -84,7 +84,6 @@ func TestAnInvalidMailingIsRefusedFieldByField(t *testing.T) {
 		"a window of no length":     {with(`"filter"`, `"window": {"from": "09:00", "to": "09:00"}, "filter"`), []string{"body.window"}},
 		"a window until midnight":   {with(`"filter"`, `"window": {"from": "09:00", "to": "24:00"}, "filter"`), []string{"body.window.to"}},
 		"a mistyped window":         {with(`"filter"`, `"window": {"from": "09:00", "to": "21:00", "till": 1}, "filter"`), []string{"body.window.till"}},
-		"stop, which is not yet":    {with(`"filter"`, `"on_uncertain": "stop", "filter"`), []string{"body.on_uncertain"}},
 		"an unknown on_uncertain":   {with(`"filter"`, `"on_uncertain": "hope", "filter"`), []string{"body.on_uncertain"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -66,15 +66,19 @@ func (s *server) getMessage(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.Mailings.Mailing(ctx, id.Mailing())
+	message, err := s.Mailings.Message(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	of := id.Mailing()
+	if message.Test != nil {
+		of = message.Test.Mailing
+	}
+	m, err := s.Mailings.Mailing(ctx, of)
 	switch {
 	case mailing.KindOf(err) == mailing.KindNotFound, err == nil && m.Deleted:
 		return nil, mailing.NotFound("message")
 	case err != nil:
-		return nil, err
-	}
-	message, err := s.Mailings.Message(ctx, id)
-	if err != nil {
 		return nil, err
 	}
 	return &struct{ Body Message }{messageJSON(message)}, nil

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"postrider/internal/mailing"
 )
@@ -44,8 +45,31 @@ type Mailings interface {
 	Rate(ctx context.Context, id mailing.MailingID) (float64, error)
 	// ListMessages gives one page of messages.
 	ListMessages(ctx context.Context, q mailing.MessageQuery) (mailing.List[mailing.Message], error)
+	// Redrive queues the failures that dead letters of one mailing tell of anew;
+	// [mailing.KindConflict] or [mailing.KindNotFound] where nothing of it can be
+	// tried again.
+	Redrive(ctx context.Context, id mailing.MailingID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error)
+	// CreateTest keeps a test message, and says which batch is to be delivered.
+	CreateTest(ctx context.Context, t mailing.Test, now time.Time) (mailing.Message, mailing.BatchKey, error)
+	// OldestWaiting is since when what could be sent has waited, at the longest;
+	// the zero time if nothing waits.
+	OldestWaiting(ctx context.Context) (time.Time, error)
 	// Message reads one; [mailing.KindNotFound] where there is none.
 	Message(ctx context.Context, id mailing.MessageID) (mailing.Message, error)
+}
+
+// Queues are the queues themselves.
+type Queues interface {
+	// Depths tells what each holds.
+	Depths(ctx context.Context) ([]mailing.QueueDepth, error)
+	// Deliver queues batches for the sender.
+	Deliver(ctx context.Context, keys []mailing.BatchKey) error
+	// Peek looks at some dead letters, and leaves them.
+	Peek(ctx context.Context) ([]mailing.StoredLetter, error)
+	// Take takes some dead letters, each once for a minute; none is the end.
+	Take(ctx context.Context) ([]mailing.StoredLetter, error)
+	// Remove removes letters that were taken.
+	Remove(ctx context.Context, letters []mailing.StoredLetter) error
 }
 
 // Tasks hands work to the scheduler.

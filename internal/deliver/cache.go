@@ -12,10 +12,6 @@ import (
 	"postrider/internal/mailing"
 )
 
-// freshFor is how long a mailing that was read is decided by. With the time
-// that reading it takes, a pause or a cancellation holds within two seconds.
-const freshFor = time.Second
-
 // rememberFor is longer than any invocation: what was decided by is there when
 // it is settled.
 const rememberFor = time.Hour

@@ -10,72 +10,128 @@ import (
 	"postrider/internal/mailing"
 )
 
-// minRequest is the least time in which a request is worth beginning before
-// its mailing's end: what is cut there cannot be told from what was delivered.
+// minRequest is the least time before its mailing's end, or its window's close,
+// in which a hand-over is begun: so that none arrives after it.
 const minRequest = 250 * time.Millisecond
 
 // handOver decides on all pending members, and hands over those that may go,
 // side by side. It returns when all requests have ended.
-func (s *Sender) handOver(ctx context.Context, inv *invocation, works []*work, clients map[mailing.ClientID]mailing.Client) {
+func (s *Sender) handOver(ctx context.Context, inv *invocation, works []*work) {
 	var wg sync.WaitGroup
 	for _, w := range works {
 		for i, mem := range w.members {
 			if !mem.Status.Pending() {
 				continue
 			}
-			var client *mailing.Client
-			if c, ok := clients[mem.Client]; ok {
-				client = &c
+			// While the breaker probes, nothing goes beside the one that does.
+			if s.breaker.at(s.now()) != closed {
+				s.one(ctx, inv, w, i, 0)
+				continue
 			}
-			wg.Go(func() { s.one(ctx, inv, w, i, client) })
+			if turn, ok := s.turn(ctx, inv, w, i); ok {
+				wg.Go(func() { s.one(ctx, inv, w, i, turn) })
+			}
 		}
 	}
 	wg.Wait()
 }
 
-// one takes one member through its turn. Nobody else touches its places.
-func (s *Sender) one(ctx context.Context, inv *invocation, w *work, i int, client *mailing.Client) {
-	id := mailing.NewMessageID(w.batch.Key.Mailing, w.members[i].Client)
-	// Waiting for a place in flight may take the whole invocation.
-	waiting, cancel := context.WithTimeout(ctx, inv.until.Sub(s.now()))
-	defer cancel()
-	if err := s.inFlight.Acquire(waiting, 1); err != nil {
+// turn is how long a member has to wait for its turn. Members take theirs batch
+// by batch, so that what is read for a batch is read seldom. One that does not
+// go anyway takes none from the others.
+func (s *Sender) turn(ctx context.Context, inv *invocation, w *work, i int) (after time.Duration, ok bool) {
+	if !s.pace.limited() {
+		return 0, true
+	}
+	if _, ok := s.decide(ctx, w, i); !ok {
+		return 0, false
+	}
+	after, ok = s.pace.next(s.now(), inv.until.Add(-s.config.ProviderTimeout))
+	if !ok {
+		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
+	}
+	return after, ok
+}
+
+// one takes one member through its turn, after a wait. Nobody else touches its
+// places.
+func (s *Sender) one(ctx context.Context, inv *invocation, w *work, i int, after time.Duration) {
+	if !s.await(ctx, inv, after) {
 		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
 		return
 	}
 	defer s.inFlight.Release(1)
-
-	m, err := s.mailings.get(ctx, w.batch.Key.Mailing)
-	if err != nil {
-		slog.ErrorContext(ctx, "read the mailing before a hand-over", "mailing_id", id.Mailing(), "message_id", id, "error", err)
-		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
+	h, ok := s.decide(ctx, w, i)
+	if !ok {
 		return
 	}
-	w.plans[i] = m.Plan
 	now := s.now()
-	d := mailing.Decide(m, client, w.members[i], now)
-	if d.Action == mailing.Send && m.EndAt.Sub(now) < minRequest {
-		d = mailing.Decide(m, client, w.members[i], m.EndAt)
-	}
-	if d.Action != mailing.Send {
-		w.members[i] = w.members[i].Decided(d, now)
-		if d.Action == mailing.Defer {
-			w.waits[i] = mailing.Wait{Kind: mailing.WaitUntil, Until: d.Until}
-		}
-		return
-	}
 	if now.Add(s.config.ProviderTimeout).After(inv.until) {
 		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
 		return
 	}
-	limit := min(s.config.ProviderTimeout, m.EndAt.Sub(now))
-	w.outcomes[i] = s.send(ctx, limit, mailing.Handover{ID: id, Phone: client.Phone, Text: m.Text})
+	ticket, ok := s.breaker.begin(now)
+	if !ok {
+		w.waits[i] = mailing.Wait{Kind: mailing.WaitUntil, Until: now.Add(mailing.ParkTime)}
+		return
+	}
+	o := s.send(ctx, h)
+	s.breaker.end(ticket, o, s.now())
+	w.outcomes[i] = o
 }
 
-// send hands one message over within limit. A panic on the way is an ambiguous
-// outcome of this message, and of no other.
-func (s *Sender) send(ctx context.Context, limit time.Duration, h mailing.Handover) (o mailing.Outcome) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+// await waits for a member's turn, and then for a place in flight. It gives up
+// where that would leave no time for a request.
+func (s *Sender) await(ctx context.Context, inv *invocation, turn time.Duration) bool {
+	if turn > 0 && s.sleep(ctx, turn) != nil {
+		return false
+	}
+	waiting, cancel := context.WithTimeout(ctx, inv.until.Sub(s.now()))
+	defer cancel()
+	return s.inFlight.Acquire(waiting, 1) == nil
+}
+
+// decide decides on a member by what is known at most a second ago. ok is false
+// if it does not go now: then what becomes of it is noted.
+func (s *Sender) decide(ctx context.Context, w *work, i int) (h mailing.Handover, ok bool) {
+	mem := w.members[i]
+	id := mailing.NewMessageID(w.batch.Key.Mailing, mem.Client)
+	m, err := s.mailings.get(ctx, w.mailing())
+	var client *mailing.Client
+	if err == nil {
+		client, err = s.client(ctx, w, mem.Client)
+	}
+	if err != nil {
+		slog.ErrorContext(ctx, "read what a hand-over is decided by", "mailing_id", w.mailing(), "message_id", id, "error", err)
+		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
+		return h, false
+	}
+	m = w.decidedBy(m)
+	w.plans[i] = m.Plan
+	now := s.now()
+	d := mailing.Decide(m, client, mem, now)
+	if d.Action == mailing.Send && d.Until.Sub(now) < minRequest {
+		d = mailing.Decide(m, client, mem, d.Until)
+	}
+	switch d.Action {
+	case mailing.Send:
+		return mailing.Handover{ID: id, Phone: client.Phone, Text: m.Text, Before: d.Until}, true
+	case mailing.Defer:
+		w.waits[i] = mailing.Wait{Kind: mailing.WaitUntil, Until: d.Until}
+	case mailing.Later:
+		w.waits[i] = mailing.Wait{Kind: mailing.WaitLater, Until: d.Until}
+	case mailing.Hold:
+		w.waits[i] = mailing.Wait{Kind: mailing.WaitResume}
+	case mailing.Finish:
+	}
+	w.members[i] = mem.Decided(d, now)
+	return h, false
+}
+
+// send hands one message over. A panic on the way is an ambiguous outcome of
+// this message, and of no other.
+func (s *Sender) send(ctx context.Context, h mailing.Handover) (o mailing.Outcome) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.ProviderTimeout)
 	defer cancel()
 	defer func() {
 		if r := recover(); r != nil {

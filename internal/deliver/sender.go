@@ -8,12 +8,11 @@ package deliver
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
 	"postrider/internal/mailing"
@@ -22,6 +21,8 @@ import (
 // Store is what the sender needs to be kept. internal/dynamo implements it.
 type Store interface {
 	Claim(ctx context.Context, k mailing.BatchKey, holder string, now, lease time.Time) (b mailing.Batch, ok bool, err error)
+	Unclaim(ctx context.Context, k mailing.BatchKey, holder string, due time.Time) (bool, error)
+	Park(ctx context.Context, k mailing.BatchKey, now, until time.Time) (bool, error)
 	Settle(ctx context.Context, m mailing.Mailing, slice int, settlements []mailing.Settlement) (lost []mailing.BatchKey, err error)
 	Mailings(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]mailing.Mailing, error)
 	Recipients(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error)
@@ -50,6 +51,9 @@ type Config struct {
 	InvocationTime time.Duration
 	// MaxInFlight is how many requests are under way at once at most.
 	MaxInFlight int
+	// MaxRate is how many hand-overs this environment begins a second at most, 0
+	// for any number.
+	MaxRate float64
 	// MaxReceives is how often the queue hands out a message before it
 	// becomes a dead letter.
 	MaxReceives int
@@ -63,11 +67,14 @@ type Sender struct {
 	dead     DeadLetters
 	config   Config
 	now      func() time.Time
+	sleep    func(context.Context, time.Duration) error
 	jitter   func(time.Duration) time.Duration
 	holder   func() string
 	inFlight *semaphore.Weighted
 	mailings *mailingCache
 	health   *health
+	breaker  breaker
+	pace     *pace
 }
 
 // Randomness is what a sender draws: both from the system, but in tests.
@@ -78,14 +85,21 @@ type Randomness struct {
 	Holder func() string
 }
 
+// Clock tells the time and waits.
+type Clock interface {
+	Now() time.Time
+	// Sleep returns early, with an error, when ctx is done.
+	Sleep(ctx context.Context, d time.Duration) error
+}
+
 // New is a sender.
-func New(store Store, provider Provider, dead DeadLetters, config Config, now func() time.Time, random Randomness) *Sender {
+func New(store Store, provider Provider, dead DeadLetters, config Config, clock Clock, random Randomness) *Sender {
 	return &Sender{
-		store: store, provider: provider, dead: dead, config: config, now: now,
+		store: store, provider: provider, dead: dead, config: config, now: clock.Now, sleep: clock.Sleep,
 		jitter: random.Jitter, holder: random.Holder,
 		inFlight: semaphore.NewWeighted(int64(config.MaxInFlight)),
-		mailings: newMailingCache(store, now),
-		health:   &health{},
+		mailings: newMailingCache(store, clock.Now),
+		health:   &health{}, pace: newPace(config.MaxRate),
 	}
 }
 
@@ -116,10 +130,25 @@ type work struct {
 	outcomes []mailing.Outcome
 	// plans are the mailing's plans that the members were decided on under.
 	plans []int64
+
+	// reading guards the clients, and when they were read.
+	reading sync.Mutex
+	clients map[mailing.ClientID]mailing.Client
+	read    time.Time
+}
+
+func newWork(delivery int, b mailing.Batch, holder string) *work {
+	n := len(b.Members)
+	return &work{
+		delivery: delivery, batch: b, holder: holder,
+		members: slices.Clone(b.Members), waits: make([]mailing.Wait, n), outcomes: make([]mailing.Outcome, n),
+		plans: slices.Repeat([]int64{b.Plan}, n),
+	}
 }
 
 // invocation is what the batches of one call to Deliver share.
 type invocation struct {
+	deliveries []mailing.Delivery
 	// until is when no request may be under way any more.
 	until    time.Time
 	lease    time.Time
@@ -130,196 +159,99 @@ type invocation struct {
 // when all requests that it began have ended and all claims are settled, as far
 // as the store allows.
 func (s *Sender) Deliver(ctx context.Context, deliveries []mailing.Delivery) []mailing.Handling {
-	inv := s.invocation(ctx, len(deliveries))
-	claimed := s.claim(ctx, inv, deliveries)
-	var fresh []*work
-	var suspect []*work
-	for _, w := range claimed {
+	inv := s.invocation(ctx, deliveries)
+	places := make([]int, len(deliveries))
+	for i := range places {
+		places[i] = i
+	}
+	places = s.probe(ctx, inv, places)
+	if s.breaker.at(s.now()) != closed {
+		s.park(ctx, inv, places)
+		return inv.handling
+	}
+	// What would not get its turn in this invocation is not claimed by it.
+	fitting := min(len(places), s.pace.batches(inv.until.Sub(s.now())-s.config.ProviderTimeout))
+	s.park(ctx, inv, places[fitting:])
+	s.work(ctx, inv, places[:fitting])
+	return inv.handling
+}
+
+// probe works on one batch after the other while the breaker is half open, which
+// lets one message through, and gives those that are left.
+func (s *Sender) probe(ctx context.Context, inv *invocation, places []int) []int {
+	for len(places) > 0 && s.breaker.at(s.now()) == halfOpen {
+		s.work(ctx, inv, places[:1])
+		places = places[1:]
+	}
+	return places
+}
+
+// work claims deliveries and takes them through hand-over and settlement.
+func (s *Sender) work(ctx context.Context, inv *invocation, places []int) {
+	var fresh, suspects []*work
+	for _, w := range s.claim(ctx, inv, places) {
 		if w.batch.Claims > 1 {
-			suspect = append(suspect, w)
+			suspects = append(suspects, w)
 		} else {
 			fresh = append(fresh, w)
 		}
 	}
-	s.process(ctx, inv, deliveries, fresh)
-	// A batch that an earlier sender did not survive goes alone, so that it
-	// cannot take others with it.
-	for _, w := range suspect {
-		s.process(ctx, inv, deliveries, []*work{w})
+	// A batch that an earlier sender did not survive goes alone and last, so that
+	// it cannot take others with it: they are not even claimed meanwhile.
+	var again []*work
+	if len(suspects) > 1 {
+		suspects, again = suspects[:1], suspects[1:]
+		s.unclaim(ctx, again)
 	}
-	return inv.handling
+	s.process(ctx, inv, fresh)
+	s.process(ctx, inv, suspects)
+	for _, w := range again {
+		s.process(ctx, inv, s.claim(ctx, inv, []int{w.delivery}))
+	}
 }
 
-func (s *Sender) invocation(ctx context.Context, deliveries int) *invocation {
+func (s *Sender) invocation(ctx context.Context, deliveries []mailing.Delivery) *invocation {
 	left := s.config.InvocationTime
 	if deadline, ok := ctx.Deadline(); ok {
 		left = time.Until(deadline)
 	}
 	end := s.now().Add(left)
 	return &invocation{
-		until: end.Add(-settleReserve), lease: end.Add(leaseReserve), handling: make([]mailing.Handling, deliveries),
+		deliveries: deliveries, handling: make([]mailing.Handling, len(deliveries)),
+		until: end.Add(-settleReserve), lease: end.Add(leaseReserve),
 	}
-}
-
-// claim claims what can be claimed. A refused delivery is taken off the queue:
-// what it asked for is done, or is being done, or comes back by its due_at.
-func (s *Sender) claim(ctx context.Context, inv *invocation, deliveries []mailing.Delivery) []*work {
-	works := make([]*work, len(deliveries))
-	var group errgroup.Group
-	for i, d := range deliveries {
-		group.Go(func() error {
-			holder := s.holder()
-			b, ok, err := s.store.Claim(ctx, d.Key, holder, s.now(), inv.lease)
-			if err != nil {
-				// It may have been made, and only its answer lost: the same holder
-				// is recognised, where giving up would count as an ambiguous try.
-				b, ok, err = s.store.Claim(ctx, d.Key, holder, s.now(), inv.lease)
-			}
-			switch {
-			case err != nil:
-				slog.ErrorContext(ctx, "claim", "mailing_id", d.Key.Mailing, "batch", d.Key.String(), "error", err)
-				inv.handling[i] = s.again(d, claimAgain)
-			case !ok:
-				slog.DebugContext(ctx, "claim refused", "mailing_id", d.Key.Mailing, "batch", d.Key.String())
-			default:
-				works[i] = newWork(i, b, holder)
-			}
-			return nil
-		})
-	}
-	_ = group.Wait() // its functions return none
-	var claimed []*work
-	for _, w := range works {
-		if w != nil {
-			claimed = append(claimed, w)
-		}
-	}
-	return claimed
-}
-
-func newWork(delivery int, b mailing.Batch, holder string) *work {
-	n := len(b.Members)
-	w := &work{
-		delivery: delivery, batch: b, holder: holder,
-		members: make([]mailing.Member, n), waits: make([]mailing.Wait, n), outcomes: make([]mailing.Outcome, n),
-	}
-	copy(w.members, b.Members)
-	w.plans = slices.Repeat([]int64{b.Plan}, n)
-	return w
-}
-
-// again lets a delivery come back after d, if the queue has receives left.
-func (s *Sender) again(delivery mailing.Delivery, after time.Duration) mailing.Handling {
-	if delivery.Receives >= s.config.MaxReceives {
-		return mailing.Handling{}
-	}
-	return mailing.Handling{Again: true, After: after}
 }
 
 // process takes claimed batches through hand-over and settlement.
-func (s *Sender) process(ctx context.Context, inv *invocation, deliveries []mailing.Delivery, works []*work) {
+func (s *Sender) process(ctx context.Context, inv *invocation, works []*work) {
 	if len(works) == 0 {
 		return
 	}
 	begun := s.now()
 	s.chargeLost(ctx, works)
-	clients, err := s.read(ctx, works)
+	err := s.read(ctx, works)
 	read := s.now()
 	if err != nil {
 		slog.ErrorContext(ctx, "read what batches need", "batches", len(works), "error", err)
-		s.release(works)
+		release(works)
 	} else {
 		condemn(works)
-		s.handOver(ctx, inv, works, clients)
+		s.handOver(ctx, inv, works)
 	}
 	handed := s.now()
 	s.settle(ctx, works)
 	slog.InfoContext(ctx, "batches done", "batches", len(works), "read_ms", read.Sub(begun).Milliseconds(),
 		"hand_over_ms", handed.Sub(read).Milliseconds(), "settle_ms", s.now().Sub(handed).Milliseconds())
 	for _, w := range works {
-		inv.handling[w.delivery] = s.handling(deliveries[w.delivery], w)
+		inv.handling[w.delivery] = s.handling(inv.deliveries[w.delivery], w)
 	}
-}
-
-// read reads the clients of all pending members, and refreshes the mailings.
-func (s *Sender) read(ctx context.Context, works []*work) (map[mailing.ClientID]mailing.Client, error) {
-	ids := make(map[mailing.ClientID]struct{})
-	mailings := make(map[mailing.MailingID]struct{})
-	for _, w := range works {
-		mailings[w.batch.Key.Mailing] = struct{}{}
-		for _, mem := range w.members {
-			if mem.Status.Pending() {
-				ids[mem.Client] = struct{}{}
-			}
-		}
-	}
-	var clients map[mailing.ClientID]mailing.Client
-	group, ctx := errgroup.WithContext(ctx)
-	for id := range mailings {
-		group.Go(func() error {
-			_, err := s.mailings.get(ctx, id)
-			return err
-		})
-	}
-	group.Go(func() error {
-		list := make([]mailing.ClientID, 0, len(ids))
-		for id := range ids {
-			list = append(list, id)
-		}
-		var err error
-		clients, err = s.store.Recipients(ctx, list)
-		return err
-	})
-	if err := group.Wait(); err != nil {
-		return nil, fmt.Errorf("read mailings and clients: %w", err)
-	}
-	return clients, nil
 }
 
 // release leaves the pending members of batches for another time.
-func (s *Sender) release(works []*work) {
+func release(works []*work) {
 	for _, w := range works {
 		for i := range w.waits {
 			w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
-		}
-	}
-}
-
-// poisonClaims is how many claims in a row may be left unsettled before a
-// batch is held to be what kills its senders.
-const poisonClaims = 5
-
-// poisonCode is the last error of a message whose batch killed its senders.
-const poisonCode = "poison"
-
-// chargeLost counts earlier claims that were never settled as ambiguous tries.
-func (s *Sender) chargeLost(ctx context.Context, works []*work) {
-	now := s.now()
-	for _, w := range works {
-		lost := w.batch.Claims - 1
-		if lost <= 0 {
-			continue
-		}
-		slog.WarnContext(ctx, "earlier claims were left unsettled", "mailing_id", w.batch.Key.Mailing, "batch", w.batch.Key.String(), "claims", lost)
-		for i, mem := range w.members {
-			if !mem.Status.Pending() {
-				continue
-			}
-			w.members[i] = mem.AfterLost(lost, now)
-		}
-	}
-}
-
-// condemn fails what is pending in batches that kill their senders.
-func condemn(works []*work) {
-	for _, w := range works {
-		if w.batch.Claims <= poisonClaims {
-			continue
-		}
-		for i, mem := range w.members {
-			if mem.Status.Pending() {
-				w.members[i].Status, w.members[i].Error = mailing.Failed, poisonCode
-			}
 		}
 	}
 }
@@ -328,12 +260,26 @@ func condemn(works []*work) {
 func (s *Sender) handling(d mailing.Delivery, w *work) mailing.Handling {
 	soon := false
 	for i, mem := range w.members {
-		kind := w.waits[i].Kind
-		soon = soon || mem.Status.Pending() && (kind == mailing.WaitRetry || kind == mailing.WaitTurn)
+		if !mem.Status.Pending() {
+			continue
+		}
+		switch w.waits[i].Kind {
+		case mailing.WaitRetry, mailing.WaitTurn, mailing.WaitLater:
+			soon = true
+		case mailing.WaitResume, mailing.WaitProvider, mailing.WaitUntil:
+		}
 	}
 	after := w.batch.NotBefore.Sub(s.now())
 	if !soon || after > comeBack || w.batch.Holder != "" {
 		return mailing.Handling{}
 	}
 	return s.again(d, max(0, after))
+}
+
+// again lets a delivery come back after d, if the queue has receives left.
+func (s *Sender) again(delivery mailing.Delivery, after time.Duration) mailing.Handling {
+	if delivery.Receives >= s.config.MaxReceives {
+		return mailing.Handling{}
+	}
+	return mailing.Handling{Again: true, After: after}
 }

@@ -41,8 +41,10 @@ func (s *Sender) settle(ctx context.Context, works []*work) {
 	}
 	wg.Wait()
 	for id, n := range sent {
-		wg.Go(func() { s.countSent(ctx, id, n) })
-		wg.Go(func() { s.finishIfDone(ctx, id, works) })
+		if id != mailing.TestMailing {
+			wg.Go(func() { s.countSent(ctx, id, n) })
+			wg.Go(func() { s.finishIfDone(ctx, id, works) })
+		}
 	}
 	wg.Wait()
 }
@@ -50,7 +52,8 @@ func (s *Sender) settle(ctx context.Context, works []*work) {
 // conclude turns the outcomes of a batch's hand-overs into its members' new
 // states, and says what those that are pending wait for.
 func (s *Sender) conclude(w *work, now time.Time) {
-	m, _ := s.mailings.peek(w.batch.Key.Mailing)
+	m, _ := s.mailings.peek(w.mailing())
+	m = w.decidedBy(m)
 	works := s.health.works(now)
 	for i, o := range w.outcomes {
 		if o.Kind == 0 {
@@ -76,17 +79,18 @@ func waitAfter(o mailing.Outcome, providerWorks bool, now time.Time) mailing.Wai
 		return mailing.Wait{Kind: mailing.WaitRetry}
 	case mailing.OutcomeMisconfigured, mailing.OutcomeSent, mailing.OutcomeRejected:
 	}
-	return mailing.Wait{Kind: mailing.WaitUntil, Until: now.Add(mailing.ParkTime)}
+	return mailing.Wait{Kind: mailing.WaitProvider, Until: now.Add(mailing.ParkTime)}
 }
 
 // settleSlice settles the batches of one slice, and tells how many of their
 // messages were sent.
 func (s *Sender) settleSlice(ctx context.Context, k sliceKey, works []*work) (sent int64) {
-	m, ok := s.mailings.peek(k.mailing)
+	m, ok := s.mailings.peek(works[0].mailing())
 	if !ok {
 		// Nothing was decided on: the batches go back as they were.
 		m.ID = k.mailing
 	}
+	m = works[0].decidedBy(m)
 	now := s.now()
 	settlements := make([]mailing.Settlement, len(works))
 	var change mailing.Counts
@@ -146,7 +150,8 @@ func (s *Sender) finishIfDone(ctx context.Context, id mailing.MailingID, works [
 		slog.WarnContext(ctx, "look whether the mailing is done", "mailing_id", id, "error", err)
 		return
 	}
-	if p := mailing.Sum(states[id]); !p.Expanded || p.Counts.Pending() > 0 {
+	m, _ := s.mailings.peek(id)
+	if _, done := m.Done(states[id], s.now()); !done {
 		return
 	}
 	finished, err := s.store.FinishMailing(ctx, id)

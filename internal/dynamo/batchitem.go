@@ -28,6 +28,9 @@ type batchItem struct {
 	DueAt      int64  `dynamodbav:"due_at,omitempty"`
 	Plan       int64  `dynamodbav:"plan"`
 	Sweeps     int    `dynamodbav:"sweeps,omitempty"`
+	// Both are set on the batch of a test message.
+	TestMailing mailing.MailingID `dynamodbav:"test_mailing,omitempty"`
+	TestPhone   string            `dynamodbav:"test_phone,omitempty"`
 	// TTL is when DynamoDB may remove it, in seconds since 1970.
 	TTL int64 `dynamodbav:"ttl,omitempty"`
 }
@@ -42,6 +45,7 @@ type memberItem struct {
 	Ambiguous bool             `json:"m,omitempty"`
 	At        int64            `json:"t"`
 	Error     string           `json:"e,omitempty"`
+	NotBefore int64            `json:"n,omitempty"`
 }
 
 var statusCodes = map[mailing.MessageStatus]string{ //nolint:gochecknoglobals // a table that nobody changes
@@ -70,6 +74,9 @@ func (s *Store) encodeBatch(b mailing.Batch, m mailing.Mailing) (item, error) {
 		Holder: b.Holder, LeaseUntil: toMillis(b.LeaseUntil), Claims: b.Claims, Round: b.Round,
 		NotBefore: toMillis(b.NotBefore), DueAt: toMillis(b.DueAt), Plan: b.Plan,
 	}
+	if b.Test != nil {
+		it.TestMailing, it.TestPhone = b.Test.Mailing, b.Test.Phone
+	}
 	if it.DueAt == 0 {
 		it.TTL = m.EndAt.Add(s.retention).Unix()
 	}
@@ -85,7 +92,7 @@ func encodeMembers(members []mailing.Member) (string, error) {
 	for i, mem := range members {
 		items[i] = memberItem{
 			Client: mem.Client, Status: statusCodes[mem.Status], Attempts: mem.Attempts, Uncertain: mem.Uncertain,
-			Ambiguous: mem.Ambiguous, At: toMillis(mem.At), Error: mem.Error,
+			Ambiguous: mem.Ambiguous, At: toMillis(mem.At), Error: mem.Error, NotBefore: toMillis(mem.NotBefore),
 		}
 	}
 	text, err := json.Marshal(items)
@@ -105,7 +112,7 @@ func decodeMembers(text string) ([]mailing.Member, error) {
 		}
 		members[i] = mailing.Member{
 			Client: mem.Client, Status: status, Attempts: mem.Attempts, Uncertain: mem.Uncertain,
-			Ambiguous: mem.Ambiguous, At: fromMillis(mem.At), Error: mem.Error,
+			Ambiguous: mem.Ambiguous, At: fromMillis(mem.At), Error: mem.Error, NotBefore: fromMillis(mem.NotBefore),
 		}
 	}
 	return members, nil
@@ -124,11 +131,15 @@ func decodeBatch(encoded item) (mailing.Batch, error) {
 	if err != nil {
 		return mailing.Batch{}, fmt.Errorf("decode the members of batch %s: %w", k, err)
 	}
-	return mailing.Batch{
+	b := mailing.Batch{
 		Key: k, Members: members, CreatedAt: fromMillis(it.CreatedAt),
 		Holder: it.Holder, LeaseUntil: fromMillis(it.LeaseUntil), Claims: it.Claims, Round: it.Round,
 		NotBefore: fromMillis(it.NotBefore), DueAt: fromMillis(it.DueAt), Plan: it.Plan,
-	}, nil
+	}
+	if it.TestPhone != "" {
+		b.Test = &mailing.Test{Mailing: it.TestMailing, Phone: it.TestPhone}
+	}
+	return b, nil
 }
 
 func decodeBatchKey(part, sort string) (mailing.BatchKey, error) {

@@ -14,16 +14,20 @@ import (
 	"postrider/internal/mailing"
 )
 
+// claimable is the condition that something is pending, nobody holds it, and
+// it is time.
+const claimable = "attribute_exists(#due)" +
+	" AND (attribute_not_exists(#lease) OR #lease <= :now)" +
+	" AND (attribute_not_exists(#from) OR #from <= :now)"
+
 // Claim makes holder the only one that may change a batch until lease, and
 // returns the batch. It is refused (ok is false) if nothing is pending, another
 // lease is live, or it is not time yet. holder must differ for each claim.
 func (s *Store) Claim(ctx context.Context, k mailing.BatchKey, holder string, now, lease time.Time) (b mailing.Batch, ok bool, err error) {
 	out, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.tables.Batches, Key: batchKey(k),
-		ConditionExpression: aws.String("attribute_exists(#due)" +
-			" AND (attribute_not_exists(#lease) OR #lease <= :now)" +
-			" AND (attribute_not_exists(#from) OR #from <= :now)"),
-		UpdateExpression: aws.String("SET #holder = :holder, #lease = :lease, #due = :lease ADD #claims :one REMOVE #sweeps"),
+		ConditionExpression: aws.String(claimable),
+		UpdateExpression:    aws.String("SET #holder = :holder, #lease = :lease, #due = :lease ADD #claims :one REMOVE #sweeps"),
 		ExpressionAttributeNames: map[string]string{
 			"#due": dueKey, "#lease": "lease_until", "#from": "not_before", "#holder": "holder", "#claims": "claims", "#sweeps": "sweeps",
 		},
@@ -48,6 +52,45 @@ func (s *Store) Claim(ctx context.Context, k mailing.BatchKey, holder string, no
 	}
 	b, err = decodeBatch(it)
 	return b, err == nil, err
+}
+
+// Park puts a batch off until an instant without claiming it, in one write. It
+// tells false where somebody holds it, or it waits already, or is done: then
+// there is nothing to be put off.
+func (s *Store) Park(ctx context.Context, k mailing.BatchKey, now, until time.Time) (bool, error) {
+	return s.update(ctx, "park", k, &dynamodb.UpdateItemInput{
+		ConditionExpression:       aws.String(claimable),
+		UpdateExpression:          aws.String("SET #from = :until, #due = :until REMOVE #sweeps"),
+		ExpressionAttributeNames:  map[string]string{"#due": dueKey, "#lease": "lease_until", "#from": "not_before", "#sweeps": "sweeps"},
+		ExpressionAttributeValues: item{":now": millis(now), ":until": millis(until)},
+	})
+}
+
+// Unclaim takes a claim back whose holder has done nothing by it, as if it had
+// never been: the batch is due at an instant, and whoever claims it next finds
+// the claims that were left unsettled before. It tells false if the lease was
+// lost.
+func (s *Store) Unclaim(ctx context.Context, k mailing.BatchKey, holder string, due time.Time) (bool, error) {
+	return s.update(ctx, "take back the claim of", k, &dynamodb.UpdateItemInput{
+		ConditionExpression:       aws.String("#holder = :holder"),
+		UpdateExpression:          aws.String("SET #due = :due, #from = :due ADD #claims :less REMOVE #holder, #lease"),
+		ExpressionAttributeNames:  map[string]string{"#due": dueKey, "#from": "not_before", "#claims": "claims", "#holder": "holder", "#lease": "lease_until"},
+		ExpressionAttributeValues: item{":holder": str(holder), ":due": millis(due), ":less": num(-1)},
+	})
+}
+
+// update makes one conditional update of a batch, and tells whether its
+// condition was met.
+func (s *Store) update(ctx context.Context, what string, k mailing.BatchKey, in *dynamodb.UpdateItemInput) (bool, error) {
+	in.TableName, in.Key = &s.tables.Batches, batchKey(k)
+	_, err := s.api.UpdateItem(ctx, in)
+	if _, ok := refused(err); ok {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("%s batch %s: %w", what, k, err)
+	}
+	return true, nil
 }
 
 func heldBy(it item, holder string) bool {
@@ -75,17 +118,9 @@ func (s *Store) Settle(ctx context.Context, m mailing.Mailing, slice int, settle
 		if !ok {
 			return lost, fmt.Errorf("%s: %w", what, err)
 		}
-		gone := make(map[int]bool, len(actions))
-		for _, i := range actions {
-			gone[i] = true
-		}
-		var kept []mailing.Settlement
-		for i, settlement := range rest {
-			if gone[i] {
-				lost = append(lost, settlement.Batch.Key)
-			} else {
-				kept = append(kept, settlement)
-			}
+		kept, left := without(rest, actions)
+		for _, settlement := range left {
+			lost = append(lost, settlement.Batch.Key)
 		}
 		if len(kept) == len(rest) {
 			return lost, fmt.Errorf("%s: %w", what, err)
@@ -111,13 +146,6 @@ func (s *Store) settleItems(m mailing.Mailing, slice int, settlements []mailing.
 		}})
 		change = change.Plus(settlement.Change)
 	}
-	a := newAdder()
-	a.addCounts("", change)
-	if a.expression() != "" {
-		items = append(items, types.TransactWriteItem{Update: &types.Update{
-			TableName: &s.tables.Batches, Key: sliceKey(m.ID, slice), UpdateExpression: aws.String(a.expression()),
-			ExpressionAttributeNames: a.names, ExpressionAttributeValues: a.values,
-		}})
-	}
+	items = append(items, s.countsChange(m.ID, slice, change)...)
 	return items, nil
 }

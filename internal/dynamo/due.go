@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,6 +22,7 @@ type dueItem struct {
 	NotBefore  int64  `dynamodbav:"not_before"`
 	LeaseUntil int64  `dynamodbav:"lease_until"`
 	Plan       int64  `dynamodbav:"plan"`
+	CreatedAt  int64  `dynamodbav:"created_at"`
 	Sweeps     int    `dynamodbav:"sweeps"`
 }
 
@@ -46,11 +48,15 @@ func (s *Store) Due(ctx context.Context, id mailing.MailingID, slice int, until 
 		if err != nil {
 			return fmt.Errorf("list what is due of mailing %d slice %d: %w", id, slice, err)
 		}
-		rows := make([]mailing.Due, len(page.Items))
-		for i, it := range page.Items {
-			if rows[i], err = decodeDue(it); err != nil {
-				return err
+		rows := make([]mailing.Due, 0, len(page.Items))
+		for _, it := range page.Items {
+			row, err := decodeDue(it)
+			if err != nil {
+				// It must not keep the others from being done.
+				slog.ErrorContext(ctx, "a batch that is due cannot be read", "mailing_id", id, "slice", slice, "error", err)
+				continue
 			}
+			rows = append(rows, row)
 		}
 		if more, err := visit(rows); err != nil || !more {
 			return err
@@ -70,7 +76,7 @@ func decodeDue(encoded item) (mailing.Due, error) {
 	}
 	return mailing.Due{
 		Key: k, DueAt: fromMillis(it.DueAt), NotBefore: fromMillis(it.NotBefore),
-		LeaseUntil: fromMillis(it.LeaseUntil), Plan: it.Plan, Sweeps: it.Sweeps,
+		LeaseUntil: fromMillis(it.LeaseUntil), Plan: it.Plan, CreatedAt: fromMillis(it.CreatedAt), Sweeps: it.Sweeps,
 	}, nil
 }
 

@@ -77,6 +77,8 @@ func totalsKey() item { return key("totals", "totals") }
 
 func counterKey() item { return key("counter", "mailing") }
 
+func testCounterKey() item { return key("counter", "test") }
+
 // Batches: a partition per slice of a mailing, with one slice item and its
 // batches, which sort behind it.
 const (

@@ -27,6 +27,7 @@ type mailingItem struct {
 	Plan      int64       `dynamodbav:"plan"`
 	CreatedAt int64       `dynamodbav:"created_at"`
 	UpdatedAt int64       `dynamodbav:"updated_at"`
+	RetriedAt int64       `dynamodbav:"retried_at,omitempty"`
 	Finished  bool        `dynamodbav:"finished"`
 	Deleted   bool        `dynamodbav:"deleted"`
 	Counts    *countsItem `dynamodbav:"counts,omitempty"`
@@ -38,7 +39,7 @@ func encodeMailing(m mailing.Mailing) (item, error) {
 		Text: m.Text, StartAt: m.StartAt.UnixMilli(), EndAt: m.EndAt.UnixMilli(),
 		OperatorCodes: m.Filter.OperatorCodes, Tags: m.Filter.Tags, OnUncertain: string(m.OnUncertain),
 		Status: string(m.Status), Version: m.Version, Plan: m.Plan,
-		CreatedAt: toMillis(m.CreatedAt), UpdatedAt: toMillis(m.UpdatedAt),
+		CreatedAt: toMillis(m.CreatedAt), UpdatedAt: toMillis(m.UpdatedAt), RetriedAt: toMillis(m.RetriedAt),
 		Finished: m.Finished, Deleted: m.Deleted,
 	}
 	if m.Window != nil {
@@ -72,7 +73,7 @@ func decodeMailing(encoded item) (mailing.Mailing, error) {
 			OnUncertain: mailing.OnUncertain(it.OnUncertain),
 		},
 		Status: mailing.Status(it.Status), Version: it.Version, Plan: it.Plan,
-		CreatedAt: fromMillis(it.CreatedAt), UpdatedAt: fromMillis(it.UpdatedAt),
+		CreatedAt: fromMillis(it.CreatedAt), UpdatedAt: fromMillis(it.UpdatedAt), RetriedAt: fromMillis(it.RetriedAt),
 		Finished: it.Finished, Deleted: it.Deleted,
 	}
 	if it.WindowFrom != "" {

@@ -2,7 +2,9 @@ package dynamo
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
@@ -31,24 +33,29 @@ func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing) (mailing.M
 }
 
 func (s *Store) nextMailingID(ctx context.Context) (mailing.MailingID, error) {
+	n, err := s.countUp(ctx, counterKey())
+	if err != nil {
+		return 0, fmt.Errorf("count up the id of mailings: %w", err)
+	}
+	if n > int64(mailing.MaxMailingID) {
+		return 0, fmt.Errorf("all %d ids of mailings are used up", mailing.MaxMailingID)
+	}
+	return mailing.MailingID(n), nil //nolint:gosec // G115: bounded above
+}
+
+// countUp adds 1 to a counter and gives what it is then.
+func (s *Store) countUp(ctx context.Context, counter item) (int64, error) {
 	out, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &s.tables.Mailings, Key: counterKey(),
+		TableName: &s.tables.Mailings, Key: counter,
 		UpdateExpression:          aws.String("ADD #last :one"),
 		ExpressionAttributeNames:  map[string]string{"#last": lastAttr},
 		ExpressionAttributeValues: item{":one": num(1)},
 		ReturnValues:              types.ReturnValueUpdatedNew,
 	})
 	if err != nil {
-		return 0, fmt.Errorf("count up the id of mailings: %w", err)
+		return 0, err
 	}
-	var id mailing.MailingID
-	if err := attributevalue.Unmarshal(out.Attributes[lastAttr], &id); err != nil {
-		return 0, fmt.Errorf("read the id of mailings: %w", err)
-	}
-	if id > mailing.MaxMailingID {
-		return 0, fmt.Errorf("all %d ids of mailings are used up", mailing.MaxMailingID)
-	}
-	return id, nil
+	return number(out.Attributes, lastAttr)
 }
 
 // lastAttr is the counter's attribute: the id given out last.
@@ -84,17 +91,20 @@ func (s *Store) Mailings(ctx context.Context, ids []mailing.MailingID) (map[mail
 		return nil, fmt.Errorf("read %d mailings: %w", len(ids), err)
 	}
 	found := make(map[mailing.MailingID]mailing.Mailing, len(items))
+	var broken []error
 	for _, it := range items {
 		m, err := decodeMailing(it)
 		if err != nil {
-			return nil, err
+			broken = append(broken, err)
+			continue
 		}
 		found[m.ID] = m
 	}
-	return found, nil
+	return found, errors.Join(broken...)
 }
 
-// Live reads all mailings that are not finished, oldest first.
+// Live reads all mailings that are not finished, oldest first. One that cannot
+// be read is logged and left out: it must not keep the others from being done.
 func (s *Store) Live(ctx context.Context) ([]mailing.Mailing, error) {
 	var ids []mailing.MailingID
 	pages := dynamodb.NewQueryPaginator(s.api, &dynamodb.QueryInput{
@@ -119,8 +129,11 @@ func (s *Store) Live(ctx context.Context) ([]mailing.Mailing, error) {
 		}
 	}
 	found, err := s.Mailings(ctx, ids)
-	if err != nil {
+	switch {
+	case err != nil && len(found) == 0 && len(ids) > 0:
 		return nil, err
+	case err != nil:
+		slog.ErrorContext(ctx, "live mailings that cannot be read", "error", err)
 	}
 	live := make([]mailing.Mailing, 0, len(ids))
 	for _, id := range ids {
@@ -170,18 +183,10 @@ func (s *Store) UpdateMailing(ctx context.Context, id mailing.MailingID, change 
 // all that follows from it: its row among the live ones, and its part in the
 // totals of finished mailings.
 func (s *Store) save(ctx context.Context, old, updated mailing.Mailing) (bool, error) {
-	put, err := s.putMailing(updated, "#version = :seen", map[string]string{"#version": "version"}, item{":seen": num(old.Version)})
+	items, err := s.saveItems(old, updated)
 	if err != nil {
 		return false, err
 	}
-	items := []types.TransactWriteItem{put}
-	switch {
-	case !old.Finished && updated.Finished:
-		items = append(items, types.TransactWriteItem{Delete: &types.Delete{TableName: &s.tables.Mailings, Key: liveKey(old.ID)}})
-	case old.Finished && !updated.Finished:
-		items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: &s.tables.Mailings, Item: liveKey(old.ID)}})
-	}
-	items = append(items, s.totalsChange(old, updated)...)
 	err = s.transact(ctx, fmt.Sprintf("save mailing %d", old.ID), items)
 	if _, ok := refused(err); ok {
 		return false, nil
@@ -190,6 +195,23 @@ func (s *Store) save(ctx context.Context, old, updated mailing.Mailing) (bool, e
 		return false, fmt.Errorf("save mailing %d: %w", old.ID, err)
 	}
 	return true, nil
+}
+
+// saveItems are the writes that replace old by updated, with all that follows
+// from it.
+func (s *Store) saveItems(old, updated mailing.Mailing) ([]types.TransactWriteItem, error) {
+	put, err := s.putMailing(updated, "#version = :seen", map[string]string{"#version": "version"}, item{":seen": num(old.Version)})
+	if err != nil {
+		return nil, err
+	}
+	items := []types.TransactWriteItem{put}
+	switch {
+	case !old.Finished && updated.Finished:
+		items = append(items, types.TransactWriteItem{Delete: &types.Delete{TableName: &s.tables.Mailings, Key: liveKey(old.ID)}})
+	case old.Finished && !updated.Finished:
+		items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: &s.tables.Mailings, Item: liveKey(old.ID)}})
+	}
+	return append(items, s.totalsChange(old, updated)...), nil
 }
 
 func (s *Store) putMailing(m mailing.Mailing, condition string, names map[string]string, values item) (types.TransactWriteItem, error) {

@@ -22,6 +22,9 @@ func (s *Store) Message(ctx context.Context, id mailing.MessageID) (mailing.Mess
 	if !id.Valid() {
 		return mailing.Message{}, mailing.NotFound("message")
 	}
+	if id.Mailing() == mailing.TestMailing {
+		return s.testMessage(ctx, id)
+	}
 	m, err := s.Mailing(ctx, id.Mailing())
 	if mailing.KindOf(err) == mailing.KindNotFound || (err == nil && m.Deleted) {
 		return mailing.Message{}, mailing.NotFound("message")
@@ -51,10 +54,21 @@ const (
 )
 
 // messagesTo finds the message of a mailing to a client, without its phone: none
-// or one. It is in a batch of the last page that begins at or before the client.
+// or one.
 func (s *Store) messagesTo(ctx context.Context, m mailing.Mailing, client mailing.ClientID) ([]mailing.Message, error) {
+	b, n, err := s.batchOf(ctx, m, client)
+	if err != nil || n < 0 {
+		return nil, err
+	}
+	return []mailing.Message{s.message(b, b.Members[n])}, nil
+}
+
+// batchOf finds the batch that holds the message of a mailing to a client, and
+// the message's place in it, -1 if there is none. It is among those of the last
+// page that begins at or before the client.
+func (s *Store) batchOf(ctx context.Context, m mailing.Mailing, client mailing.ClientID) (b mailing.Batch, n int, err error) {
 	if s.past(m) {
-		return nil, nil
+		return b, -1, nil
 	}
 	var page mailing.ClientID
 	last := batchSort(mailing.BatchID{First: client, N: lastBatch})
@@ -64,25 +78,28 @@ func (s *Store) messagesTo(ctx context.Context, m mailing.Mailing, client mailin
 			key: batchesBetween(batchPart(m.ID, client.Slice()), batchPrefix, last),
 		})
 		if err != nil {
-			return nil, fmt.Errorf("look message %d up: %w", mailing.NewMessageID(m.ID, client), err)
+			return b, -1, fmt.Errorf("look message %d up: %w", mailing.NewMessageID(m.ID, client), err)
 		}
 		batches, err := decodeAll(part.items, decodeBatch)
 		if err != nil {
-			return nil, err
+			return b, -1, err
 		}
 		for i, b := range batches {
 			if page == 0 {
 				page = b.Key.Batch.First
 			}
 			if b.Key.Batch.First != page {
-				return nil, nil
+				return b, -1, nil
 			}
 			if n := memberOf(b, client); n >= 0 {
-				return s.unlessGone(part.items[i], s.message(b, b.Members[n]))
+				if gone, err := s.gone(part.items[i]); gone || err != nil {
+					return b, -1, err
+				}
+				return b, n, nil
 			}
 		}
 		if part.end {
-			return nil, nil
+			return b, -1, nil
 		}
 		last = part.last // met once more, for both bounds are included
 	}
@@ -91,15 +108,6 @@ func (s *Store) messagesTo(ctx context.Context, m mailing.Mailing, client mailin
 // memberOf is the place of a client in a batch, -1 if it is not in it.
 func memberOf(b mailing.Batch, client mailing.ClientID) int {
 	return slices.IndexFunc(b.Members, func(mem mailing.Member) bool { return mem.Client == client })
-}
-
-// unlessGone is a message found in a batch, unless that is past its time.
-func (s *Store) unlessGone(batch item, msg mailing.Message) ([]mailing.Message, error) {
-	gone, err := s.gone(batch)
-	if gone || err != nil {
-		return nil, err
-	}
-	return []mailing.Message{msg}, nil
 }
 
 // batchesBetween is the key condition of the batches of a partition from one
@@ -136,9 +144,13 @@ func (s *Store) past(m mailing.Mailing) bool { return !s.now().Before(m.EndAt.Ad
 // message is a member as a person sees it, without its phone.
 func (s *Store) message(b mailing.Batch, mem mailing.Member) mailing.Message {
 	mem.Status = shown(b, mem, s.now())
-	return mailing.Message{
-		ID: mailing.NewMessageID(b.Key.Mailing, mem.Client), Member: mem, CreatedAt: b.CreatedAt,
+	msg := mailing.Message{
+		ID: mailing.NewMessageID(b.Key.Mailing, mem.Client), Member: mem, CreatedAt: b.CreatedAt, Test: b.Test,
 	}
+	if b.Test != nil {
+		msg.Phone = b.Test.Phone
+	}
+	return msg
 }
 
 // shown is the status that a member shows: a pending one is being sent while a

@@ -18,6 +18,8 @@ type sliceItem struct {
 	Part   string           `dynamodbav:"part"`
 	Cursor mailing.ClientID `dynamodbav:"cursor"`
 	Done   bool             `dynamodbav:"done"`
+	// RetriedAt is the mailing's retried_at whose failures were queued anew.
+	RetriedAt int64 `dynamodbav:"retried_at"`
 	countsItem
 }
 
@@ -26,7 +28,7 @@ func decodeSlice(it item) (part string, state mailing.SliceState, err error) {
 	if err := attributevalue.UnmarshalMap(it, &stored); err != nil {
 		return "", mailing.SliceState{}, fmt.Errorf("decode a slice: %w", err)
 	}
-	return stored.Part, mailing.SliceState{Cursor: stored.Cursor, Done: stored.Done, Counts: stored.decode()}, nil
+	return stored.Part, mailing.SliceState{Cursor: stored.Cursor, Done: stored.Done, Counts: stored.decode(), RetriedAt: fromMillis(stored.RetriedAt)}, nil
 }
 
 // Slice reads how far one slice of a mailing is, strongly consistent. One that
@@ -159,11 +161,11 @@ func (s *Store) FinishMailing(ctx context.Context, id mailing.MailingID) (bool, 
 		if err != nil {
 			return m, err
 		}
-		p := mailing.Sum(states[id])
-		if !p.Expanded || p.Counts.Pending() > 0 {
+		counts, done := m.Done(states[id], s.now())
+		if !done {
 			return m, errUnfinished
 		}
-		return m.AsFinished(p.Counts, s.now()), nil
+		return m.AsFinished(counts, s.now()), nil
 	})
 	if errors.Is(err, errUnfinished) {
 		return false, nil

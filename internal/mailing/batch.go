@@ -46,6 +46,8 @@ type Batch struct {
 	DueAt time.Time
 	// Plan is the mailing's plan that NotBefore comes from.
 	Plan int64
+	// Test is set on the batch of a test message, which is its only member.
+	Test *Test
 }
 
 // Pending tells whether any member still waits for something.
@@ -65,6 +67,7 @@ type Due struct {
 	NotBefore  time.Time
 	LeaseUntil time.Time
 	Plan       int64
+	CreatedAt  time.Time
 	// Sweeps is how often a sweep has queued it since it was last claimed.
 	Sweeps int
 }
@@ -87,6 +90,8 @@ type SliceState struct {
 	// Done: the whole slice is expanded.
 	Done   bool
 	Counts Counts
+	// RetriedAt is the mailing's RetriedAt whose failures have been queued anew.
+	RetriedAt time.Time
 }
 
 // Page is what one step of an expansion writes.

@@ -93,6 +93,9 @@ func TestABatchIsDueExactlyWhileSomethingIsPending(t *testing.T) {
 		{"told to wait longer than the backoff", []mailing.Member{retrying}, []mailing.Wait{{Kind: mailing.WaitRetry, Until: noon.Add(time.Hour)}}, 0, noon.Add(time.Hour), noon.Add(time.Hour + time.Minute)},
 		{"a window", []mailing.Member{deferred}, []mailing.Wait{{Kind: mailing.WaitUntil, Until: later}}, 0, later, later},
 		{"a window and a retry: the earlier", []mailing.Member{deferred, retrying}, []mailing.Wait{{Kind: mailing.WaitUntil, Until: later}, {Kind: mailing.WaitRetry}}, 0, noon.Add(15 * time.Second), noon.Add(75 * time.Second)},
+		{"two retries, one told to wait: the earlier", []mailing.Member{retrying, retrying}, []mailing.Wait{{Kind: mailing.WaitRetry}, {Kind: mailing.WaitRetry, Until: noon.Add(time.Hour)}}, 0, noon.Add(15 * time.Second), noon.Add(75 * time.Second)},
+		{"the trouble is the provider's", []mailing.Member{retrying}, []mailing.Wait{{Kind: mailing.WaitProvider, Until: noon.Add(time.Minute)}}, 5, noon.Add(time.Minute), noon.Add(time.Minute)},
+		{"its retry has not come", []mailing.Member{retrying}, []mailing.Wait{{Kind: mailing.WaitLater, Until: noon.Add(time.Minute)}}, 5, noon.Add(time.Minute), noon.Add(time.Minute)},
 		{"held by a pause", []mailing.Member{retrying}, []mailing.Wait{{Kind: mailing.WaitResume}}, 0, noon, noon},
 		{"no time left", []mailing.Member{retrying}, []mailing.Wait{{Kind: mailing.WaitTurn}}, 0, noon, noon.Add(time.Minute)},
 	}
@@ -168,7 +171,7 @@ func TestIDsFitTogether(t *testing.T) {
 	if id != 1<<53-1 || !id.Valid() || id.Mailing() != mailing.MaxMailingID || id.Client() != 1<<32-1 {
 		t.Errorf("the largest message id is %d: mailing %d, client %d", id, id.Mailing(), id.Client())
 	}
-	for _, bad := range []mailing.MessageID{0, -1, 1, 1 << 32, 1 << 53, -1 << 63, 1<<63 - 1} {
+	for _, bad := range []mailing.MessageID{0, -1, 1 << 32, 1 << 53, -1 << 63, 1<<63 - 1} {
 		if bad.Valid() {
 			t.Errorf("%d is taken for a message id", bad)
 		}

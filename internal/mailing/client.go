@@ -40,9 +40,7 @@ func DerivedOperator(phone string) string {
 // together.
 func NewClient(c Client) (Client, error) {
 	var p problems
-	if !phonePattern.MatchString(c.Phone) {
-		p.add("body.phone", "must be a string of 11 digits that starts with 7, such as 79001234567")
-	}
+	checkPhone(&p, c.Phone)
 	if c.OperatorCode == "" {
 		c.OperatorCode = DerivedOperator(c.Phone)
 	} else if !operatorPattern.MatchString(c.OperatorCode) {
@@ -56,6 +54,12 @@ func NewClient(c Client) (Client, error) {
 		p.add("body.timezone", "must be the name of a zone of the IANA database, such as Europe/Moscow")
 	}
 	return c, p.err("the client")
+}
+
+func checkPhone(p *problems, phone string) {
+	if !phonePattern.MatchString(phone) {
+		p.add("body.phone", "must be a string of 11 digits that starts with 7, such as 79001234567")
+	}
 }
 
 // WithPhone is c with another phone. The operator code follows only where it

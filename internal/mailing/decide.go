@@ -8,8 +8,10 @@ type Action uint8
 const (
 	// Send: hand it over.
 	Send Action = iota + 1
-	// Defer: leave it until an instant that is known.
+	// Defer: leave it until its client's window, or its mailing, opens.
 	Defer
+	// Later: leave it as it is until it may be tried again.
+	Later
 	// Hold: leave it as it is until somebody resumes the mailing.
 	Hold
 	// Finish: it ends in a terminal status.
@@ -21,7 +23,8 @@ type Decision struct {
 	Action Action
 	// Status is the terminal status, with [Finish].
 	Status MessageStatus
-	// Until is when to decide again, with [Defer].
+	// Until is when to decide again, with [Defer] and [Later]. With [Send] it is
+	// the instant from which on the hand-over may not begin any more.
 	Until time.Time
 }
 
@@ -47,10 +50,14 @@ func Decide(m Mailing, client *Client, mem Member, now time.Time) Decision {
 	case now.Before(m.StartAt):
 		return Decision{Action: Defer, Until: m.StartAt}
 	}
-	if opens := opening(m, *client, now); opens.After(now) {
+	opens, closes := m.span(*client, now)
+	switch {
+	case opens.After(now):
 		return Decision{Action: Defer, Until: opens}
+	case mem.Status == Retrying && now.Before(mem.NotBefore):
+		return Decision{Action: Later, Until: mem.NotBefore}
 	}
-	return Decision{Action: Send}
+	return Decision{Action: Send, Until: closes}
 }
 
 // finish ends a message that may not be tried again. One whose last attempt
@@ -62,11 +69,12 @@ func finish(mem Member, s MessageStatus) Decision {
 	return Decision{Action: Finish, Status: s}
 }
 
-// opening is when the client's window opens: now if it is open, the mailing's
-// end if it does not open before that.
-func opening(m Mailing, c Client, now time.Time) time.Time {
+// span is when hand-overs to a client may begin the next time, and from when on
+// they may not again. It opens now if the client's window is open, with the
+// mailing's end if it does not open before that; it closes then at the latest.
+func (m Mailing) span(c Client, now time.Time) (opens, closes time.Time) {
 	if m.Window == nil {
-		return now
+		return now, m.EndAt
 	}
 	loc, err := Zone(c.Timezone)
 	if err != nil {
@@ -74,11 +82,8 @@ func opening(m Mailing, c Client, now time.Time) time.Time {
 		// ever drop one, being a few hours off beats never being sent.
 		loc = time.UTC
 	}
-	opens := m.Window.Opening(loc, now)
-	if opens.After(m.EndAt) {
-		return m.EndAt
-	}
-	return opens
+	opens = earlier(m.Window.Opening(loc, now), m.EndAt)
+	return opens, earlier(m.Window.Closing(loc, opens), m.EndAt)
 }
 
 // Decided is mem after a decision other than [Send].
@@ -90,7 +95,7 @@ func (mem Member) Decided(d Decision, now time.Time) Member {
 		if mem.Status != Deferred {
 			mem.Status, mem.At = Deferred, now
 		}
-	case Hold, Send:
+	case Hold, Later, Send:
 	}
 	return mem
 }

@@ -45,7 +45,9 @@ func TestWhatIsToBeDoneWithAMessage(t *testing.T) {
 	queued := mailing.Member{Client: 33, Status: mailing.Queued}
 	ambiguous := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: 1, Uncertain: 1, Ambiguous: true}
 	spent := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: mailing.MaxAttempts}
-	send := mailing.Decision{Action: mailing.Send}
+	send := mailing.Decision{Action: mailing.Send, Until: end}
+	backedOff := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: 1, NotBefore: noon.Add(time.Minute)}
+	later := mailing.Decision{Action: mailing.Later, Until: noon.Add(time.Minute)}
 	hold := mailing.Decision{Action: mailing.Hold}
 	until := func(at time.Time) mailing.Decision { return mailing.Decision{Action: mailing.Defer, Until: at} }
 	ends := func(s mailing.MessageStatus) mailing.Decision {
@@ -82,7 +84,16 @@ func TestWhatIsToBeDoneWithAMessage(t *testing.T) {
 		{"an ambiguous try is not repeated", running(stop), moscow, ambiguous, noon, ends(mailing.Uncertain)},
 		{"all attempts are used", running(), moscow, spent, noon, ends(mailing.Failed)},
 
+		{"its retry has not come", running(), moscow, backedOff, noon, later},
+		{"its retry has come", running(), moscow, backedOff, noon.Add(time.Minute), send},
+		{"its retry has not come, and the end has", running(), moscow, backedOff, end, ends(mailing.Expired)},
+
 		{"the window is open", running(window(t, "09:00", "21:00")), moscow, queued, noon, send},
+		{"the window closes before the end", running(window(t, "09:00", "16:00")), moscow, queued, noon, mailing.Decision{Action: mailing.Send, Until: instant(t, "2026-03-02T16:00:00+03:00")}},
+		{"1 ns before its window closes", running(window(t, "09:00", "15:00")), moscow, queued, noon.Add(-1), mailing.Decision{Action: mailing.Send, Until: noon}},
+		{"as its window closes", running(window(t, "09:00", "15:00")), moscow, queued, noon, until(end)},
+		{"as its window opens", running(window(t, "15:00", "21:00")), moscow, queued, noon, send},
+		{"1 ns before its window opens", running(window(t, "15:00", "21:00")), moscow, queued, noon.Add(-1), until(noon)},
 		{"the window opens later", running(window(t, "17:00", "21:00")), moscow, queued, noon, until(instant(t, "2026-03-02T17:00:00+03:00"))},
 		{"the window opens after the end", running(window(t, "05:00", "06:00")), moscow, queued, noon, until(end)},
 		{"the window is closed, the mailing paused", running(window(t, "17:00", "21:00"), status(mailing.StatusPaused)), moscow, queued, noon, hold},

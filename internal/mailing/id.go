@@ -39,9 +39,10 @@ func (id MessageID) Mailing() MailingID { return MailingID(id >> clientBits) } /
 // Client is the client whom the message goes to.
 func (id MessageID) Client() ClientID { return ClientID(id & (1<<clientBits - 1)) }
 
-// Valid tells whether the id can be one of a message at all.
+// Valid tells whether the id can be one of a message at all, a test message
+// included.
 func (id MessageID) Valid() bool {
-	return id > 0 && id>>clientBits <= MessageID(MaxMailingID) && id.Mailing() > 0 && id.Client() > 0
+	return id > 0 && id>>clientBits <= MessageID(MaxMailingID) && id.Client() > 0
 }
 
 // BatchID names a batch within its mailing and slice: the first client of the

@@ -84,6 +84,9 @@ type Mailing struct {
 	Plan      int64
 	CreatedAt time.Time
 	UpdatedAt time.Time
+	// RetriedAt is when failures were last asked to be tried again: those that
+	// are older get fresh attempts.
+	RetriedAt time.Time
 	// Finished: all is accounted for, and Counts are final. A cancelled
 	// mailing is finished some time after it was cancelled.
 	Finished bool
@@ -185,12 +188,8 @@ func (d Draft) problems() problems {
 	if d.Window != nil && d.Window.From == d.Window.To {
 		p.add("body.window", "from and to must differ")
 	}
-	switch d.OnUncertain {
-	case Resend:
-	case Stop:
-		p.add("body.on_uncertain", "stop is not available yet")
-	default:
-		p.add("body.on_uncertain", "must be resend")
+	if d.OnUncertain != Resend && d.OnUncertain != Stop {
+		p.add("body.on_uncertain", "must be resend or stop")
 	}
 	return p
 }

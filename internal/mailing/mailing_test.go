@@ -54,7 +54,6 @@ func TestADraftThatBreaksRulesIsToldAllOfThem(t *testing.T) {
 		{"an empty tag", func(d *mailing.Draft) { d.Filter.Tags = []string{""} }, []string{"body.filter.tags"}},
 		{"51 tags", func(d *mailing.Draft) { d.Filter.Tags = slices.Repeat([]string{"a"}, 51) }, []string{"body.filter.tags"}},
 		{"a window without length", func(d *mailing.Draft) { d.Window = &same }, []string{"body.window"}},
-		{"stop, which is not there yet", func(d *mailing.Draft) { d.OnUncertain = mailing.Stop }, []string{"body.on_uncertain"}},
 		{"an unknown on_uncertain", func(d *mailing.Draft) { d.OnUncertain = "hope" }, []string{"body.on_uncertain"}},
 		{"several at once", func(d *mailing.Draft) { d.Text, d.EndAt = "", time.Time{} }, []string{"body.text", "body.end_at", "body.end_at"}},
 	}

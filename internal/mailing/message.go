@@ -51,6 +51,9 @@ type Member struct {
 	At time.Time
 	// Error is the code of the last attempt that did not succeed.
 	Error string
+	// NotBefore is when a retrying member may be tried again, whenever its batch
+	// is looked at for the sake of others.
+	NotBefore time.Time
 }
 
 // Message is a message as a person sees it.
@@ -59,6 +62,8 @@ type Message struct {
 	Phone     string
 	Member    Member
 	CreatedAt time.Time
+	// Test is set on a test message.
+	Test *Test
 }
 
 // SentAt is when the message was accepted, the zero time if it was not.

@@ -45,4 +45,7 @@ type Handover struct {
 	ID    MessageID
 	Phone string
 	Text  string
+	// Before is the instant from which on it may not begin any more; the zero
+	// time is no limit.
+	Before time.Time
 }

@@ -1,6 +1,9 @@
 package mailing
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Backoff of retries, per batch.
 const (
@@ -28,6 +31,10 @@ const (
 	// WaitRetry: a failed attempt is repeated after a backoff, and not before
 	// Until.
 	WaitRetry
+	// WaitProvider: the trouble is the provider's; it is tried again at Until.
+	WaitProvider
+	// WaitLater: its retry, at Until, has not come yet.
+	WaitLater
 	// WaitTurn: there was no time left to try it.
 	WaitTurn
 	// WaitUntil: an instant that is known, such as a window's opening.
@@ -52,7 +59,7 @@ func (w Wait) instants(now, backoff time.Time) (from, due time.Time) {
 		return from, from.Add(RetryPatience)
 	case WaitTurn:
 		return now, now.Add(RetryPatience)
-	case WaitUntil:
+	case WaitUntil, WaitProvider, WaitLater:
 		return w.Until, w.Until
 	case WaitResume:
 	}
@@ -64,16 +71,24 @@ func (w Wait) instants(now, backoff time.Time) (from, due time.Time) {
 // for each member; jitter gives a random duration from 0 to its argument.
 func (b Batch) Settled(members []Member, waits []Wait, plan int64, now time.Time, jitter func(time.Duration) time.Duration) Batch {
 	backoff := now.Add(jitter(Backoff(b.Round)))
-	b.Members, b.Plan = members, plan
+	b.Members, b.Plan = slices.Clone(members), plan
 	b.Holder, b.LeaseUntil, b.Claims = "", time.Time{}, 0
 	b.NotBefore, b.DueAt = time.Time{}, time.Time{}
 	retries := false
 	for i, mem := range members {
 		if !mem.Status.Pending() {
+			b.Members[i].NotBefore = time.Time{}
 			continue
 		}
-		retries = retries || waits[i].Kind == WaitRetry
 		from, due := waits[i].instants(now, backoff)
+		switch waits[i].Kind {
+		case WaitRetry:
+			retries = true
+			b.Members[i].NotBefore = from
+		case WaitProvider:
+			b.Members[i].NotBefore = from
+		case WaitResume, WaitTurn, WaitUntil, WaitLater:
+		}
 		if b.DueAt.IsZero() {
 			b.NotBefore, b.DueAt = from, due
 		}

@@ -43,6 +43,12 @@ func (w Window) contains(face time.Duration) bool {
 	return face >= from || face < to
 }
 
+// Closing is the first instant at or after now at which the clock of loc shows
+// a time outside the window.
+func (w Window) Closing(loc *time.Location, now time.Time) time.Time {
+	return Window{From: w.To, To: w.From}.Opening(loc, now)
+}
+
 // Opening is the first instant at or after now at which the clock of loc shows
 // a time inside the window; it is now itself while the window is open.
 //

@@ -10,9 +10,13 @@ import (
 	"net/http/httptrace"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"postrider/internal/mailing"
 )
+
+// errLate keeps a request from beginning.
+var errLate = errors.New("provider: it may not begin any more")
 
 // errWritten keeps net/http from repeating a request.
 var errWritten = errors.New("provider: a part of the request may have been written")
@@ -20,12 +24,17 @@ var errWritten = errors.New("provider: a part of the request may have been writt
 // attempt follows one request on its way. net/http calls back from its own
 // goroutines, some of them after the request is over.
 type attempt struct {
+	// before is when it may not begin any more, by now; zero is no limit.
+	before time.Time
+	now    func() time.Time
+
 	dialing atomic.Bool // a connection is, or was, being made for it
 	got     atomic.Bool // it had a connection
 	begun   atomic.Bool // net/http has begun to put it into its buffer
 	wrote   atomic.Bool // a byte of it was, or may have been, written
 	heard   atomic.Bool // bytes came after that
 	early   atomic.Bool // its answer began before that
+	late    atomic.Bool // it was not begun, because it may not any more
 	conn    atomic.Pointer[conn]
 }
 
@@ -41,6 +50,15 @@ func (a *attempt) trace() *httptrace.ClientTrace {
 		// "sent" that nobody has read.
 		GotFirstResponseByte: func() { a.early.Store(!a.wrote.Load() || !a.heard.Load()) },
 	}
+}
+
+// tooLate tells whether it may not begin any more.
+func (a *attempt) tooLate() bool {
+	if a.before.IsZero() || a.now().Before(a.before) {
+		return false
+	}
+	a.late.Store(true)
+	return true
 }
 
 // use takes note of the connection. There is a second one only if nothing was
@@ -71,6 +89,8 @@ func (a *attempt) failed(caller, call context.Context, err error) mailing.Outcom
 	switch {
 	case a.wrote.Load():
 		return ambiguous(broken(caller, call, err))
+	case a.late.Load():
+		return notTried("too_late")
 	case a.got.Load() && call.Err() == nil:
 		return retry("closed")
 	case call.Err() == nil:

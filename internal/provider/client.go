@@ -66,7 +66,8 @@ func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // Send hands one message over, once, and tells what it came to: see the
-// package's table. It takes until ctx is done or the configured timeout has
+// package's table. It does not begin at or after h.Before by the wall clock, were
+// it that connecting took so long. It takes until ctx is done or the configured timeout has
 // passed, whichever is first. It never makes a second request after a byte of
 // the first may have been written.
 func (c *Client) Send(ctx context.Context, h mailing.Handover) mailing.Outcome {
@@ -80,7 +81,7 @@ func (c *Client) Send(ctx context.Context, h mailing.Handover) mailing.Outcome {
 	call, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 
-	try := &attempt{}
+	try := &attempt{before: h.Before, now: c.now}
 	req := c.request(httptrace.WithClientTrace(call, try.trace()), h.ID, body, try)
 	// The transport itself, not an http.Client: that one's redirects, cookies
 	// and referrers are all things not to have here.

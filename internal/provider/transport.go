@@ -74,6 +74,11 @@ type conn struct {
 func (c *conn) Write(p []byte) (int, error) {
 	try := c.serves.Load()
 	first := try != nil && try.begun.Load() && try.wrote.CompareAndSwap(false, true)
+	if first && try.tooLate() {
+		// Connecting took until the request may not begin any more.
+		try.wrote.Store(false)
+		return 0, errLate
+	}
 	n, err := c.Conn.Write(p)
 	if first && n == 0 && err != nil {
 		try.wrote.Store(false)

@@ -27,6 +27,9 @@ type Store interface {
 	WritePage(ctx context.Context, m mailing.Mailing, p mailing.Page) (bool, error)
 	Due(ctx context.Context, id mailing.MailingID, slice int, until time.Time, visit func([]mailing.Due) (bool, error)) error
 	Postpone(ctx context.Context, seen mailing.Due, due time.Time, freed bool) (bool, error)
+	SliceBatches(ctx context.Context, id mailing.MailingID, slice int, after string) (batches []mailing.Batch, next string, err error)
+	Revive(ctx context.Context, m mailing.Mailing, slice int, revivals []mailing.Revival) (left []mailing.BatchKey, err error)
+	MarkRetried(ctx context.Context, id mailing.MailingID, slice int, at time.Time) error
 }
 
 // Deliveries is the queue that batches are put into.
@@ -77,6 +80,7 @@ func (s *Scheduler) Sweep(ctx context.Context) error {
 		return fmt.Errorf("sweep: %w", err)
 	}
 	now := s.clock.Now()
+	live = append(live, mailing.Tests(now))
 	var begun []mailing.MailingID
 	for _, m := range live {
 		if m.Status != mailing.StatusScheduled {
@@ -111,8 +115,8 @@ func (s *Scheduler) sweepOne(ctx context.Context, m mailing.Mailing, states *[ma
 		}
 		states = new([mailing.Slices]mailing.SliceState)
 	}
-	if p := mailing.Sum(states); p.Expanded && p.Counts.Pending() == 0 {
-		return s.finish(ctx, m.ID)
+	if _, done := m.Done(states, now); done {
+		return s.finish(ctx, m)
 	}
 	delay, ok := m.TaskDelay(now)
 	if !ok {
@@ -120,7 +124,7 @@ func (s *Scheduler) sweepOne(ctx context.Context, m mailing.Mailing, states *[ma
 	}
 	var tasks []mailing.Task
 	for slice, state := range states {
-		if !state.Done || state.Counts.Pending() > 0 {
+		if m.Works(state, now) {
 			tasks = append(tasks, mailing.Task{Mailing: m.ID, Slice: slice})
 		}
 	}
@@ -133,13 +137,16 @@ func (s *Scheduler) sweepOne(ctx context.Context, m mailing.Mailing, states *[ma
 	return nil
 }
 
-func (s *Scheduler) finish(ctx context.Context, id mailing.MailingID) error {
-	finished, err := s.store.FinishMailing(ctx, id)
+func (s *Scheduler) finish(ctx context.Context, m mailing.Mailing) error {
+	if m.ID == mailing.TestMailing {
+		return nil
+	}
+	finished, err := s.store.FinishMailing(ctx, m.ID)
 	if err != nil {
 		return err
 	}
 	if finished {
-		slog.InfoContext(ctx, "mailing finished", "mailing_id", id)
+		slog.InfoContext(ctx, "mailing finished", "mailing_id", m.ID)
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func (s *Scheduler) doTogether(ctx context.Context, tasks []mailing.Task, until 
 	}
 	wg.Wait()
 	if last := slices.Index(idle, true); last >= 0 {
-		errs[last] = s.finishIfDone(ctx, m.ID)
+		errs[last] = s.finishIfDone(ctx, m)
 	}
 	return errs
 }
@@ -86,26 +86,32 @@ func (s *Scheduler) doSlice(ctx context.Context, m mailing.Mailing, slice int, u
 	if err != nil {
 		return false, err
 	}
-	more := false
-	if state.Counts.Pending() > 0 {
-		if more, err = s.requeue(ctx, m, slice, until); err != nil {
+	for _, step := range []struct {
+		needed bool
+		do     func(context.Context, mailing.Mailing, int, *mailing.SliceState, time.Time) (bool, error)
+	}{
+		{m.Retries(state, s.clock.Now()), s.retry},
+		{state.Counts.Pending() > 0, s.requeue},
+		{m.Expands(state), s.expand},
+	} {
+		if !step.needed {
+			continue
+		}
+		if more, err := step.do(ctx, m, slice, &state, until); err != nil {
 			return false, err
+		} else if more {
+			return false, s.tasks.Queue(ctx, []mailing.Task{{Mailing: m.ID, Slice: slice}}, 0)
 		}
 	}
-	if !state.Done && !more {
-		if more, err = s.expand(ctx, m, slice, &state, until); err != nil {
-			return false, err
-		}
-	}
-	if more {
-		return false, s.tasks.Queue(ctx, []mailing.Task{{Mailing: m.ID, Slice: slice}}, 0)
-	}
-	return state.Done && state.Counts.Pending() == 0, nil
+	return !m.Works(state, s.clock.Now()), nil
 }
 
 // begin reads the mailing, and starts it if its start has come. ok is false if
 // there is nothing to do now.
 func (s *Scheduler) begin(ctx context.Context, task mailing.Task) (m mailing.Mailing, ok bool, err error) {
+	if task.Mailing == mailing.TestMailing {
+		return mailing.Tests(s.clock.Now()), true, nil
+	}
 	m, err = s.store.Mailing(ctx, task.Mailing)
 	if mailing.KindOf(err) == mailing.KindNotFound {
 		slog.WarnContext(ctx, "task of a mailing that is not there", "mailing_id", task.Mailing, "slice", task.Slice)
@@ -152,15 +158,15 @@ func works(m mailing.Mailing, now time.Time) bool {
 }
 
 // finishIfDone finishes the mailing if no slice has anything to do any more.
-func (s *Scheduler) finishIfDone(ctx context.Context, id mailing.MailingID) error {
-	states, err := s.store.Slices(ctx, []mailing.MailingID{id})
+func (s *Scheduler) finishIfDone(ctx context.Context, m mailing.Mailing) error {
+	states, err := s.store.Slices(ctx, []mailing.MailingID{m.ID})
 	if err != nil {
 		return err
 	}
-	if p := mailing.Sum(states[id]); !p.Expanded || p.Counts.Pending() > 0 {
+	if _, done := m.Done(states[m.ID], s.clock.Now()); !done {
 		return nil
 	}
-	return s.finish(ctx, id)
+	return s.finish(ctx, m)
 }
 
 // expand writes pages of the slice until it is done, the turn is over, or
@@ -229,7 +235,7 @@ const postponeConcurrency = 10
 
 // requeue queues batches of the slice that are, or will soon be, overdue. more
 // tells whether the turn ended before the list did.
-func (s *Scheduler) requeue(ctx context.Context, m mailing.Mailing, slice int, until time.Time) (more bool, err error) {
+func (s *Scheduler) requeue(ctx context.Context, m mailing.Mailing, slice int, _ *mailing.SliceState, until time.Time) (more bool, err error) {
 	err = s.store.Due(ctx, m.ID, slice, m.DueHorizon(s.clock.Now()), func(rows []mailing.Due) (bool, error) {
 		for first := 0; first < len(rows); first += postponeConcurrency {
 			if !s.clock.Now().Before(until) {

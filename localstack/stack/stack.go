@@ -208,7 +208,7 @@ func (s *Stack) Deploy(ctx context.Context, parameters map[string]string) error 
 	if err != nil {
 		return err
 	}
-	result, err := deploy.Stack(ctx, s.config(), name, packaged, s.withStandIn(template, parameters))
+	result, err := deploy.Stack(ctx, s.config(), name, packaged, s.withDefaults(template, parameters))
 	if err != nil {
 		return err
 	}
@@ -223,18 +223,23 @@ func (s *Stack) Deploy(ctx context.Context, parameters map[string]string) error 
 	return nil
 }
 
-// withStandIn makes the stand-in the sending API, unless another is given.
-func (s *Stack) withStandIn(template *deploy.Template, parameters map[string]string) map[string]string {
-	all := parameters
+// withDefaults is parameters with what is different on a laptop where they say
+// nothing: the stand-in is the sending API, and it is nobody whom too many
+// messages a second could hurt; and LocalStack runs one sender at a time, so
+// that one gets the largest share of MaxSendRate that there is.
+func (s *Stack) withDefaults(template *deploy.Template, parameters map[string]string) map[string]string {
+	defaults := map[string]string{"SenderConcurrency": "2"}
+	if s.StandInURL != "" && parameters["ProviderUrl"] == "" {
+		// An address, not a name: localhost would be tried on ::1 first, a moment lost for each connection.
+		defaults["ProviderUrl"] = strings.Replace(s.StandInURL, "localhost", "127.0.0.1", 1) + "/v1"
+		defaults["ProviderToken"] = standin.DefaultToken
+		defaults["MaxSendRate"] = "0"
+	}
+	all := map[string]string{}
+	maps.Copy(all, parameters)
 	for _, p := range template.Parameters() {
-		if p.Name == "ProviderUrl" && s.StandInURL != "" && parameters["ProviderUrl"] == "" {
-			all = maps.Clone(parameters)
-			if all == nil {
-				all = map[string]string{}
-			}
-			// An address, not a name: localhost would be tried on ::1 first, a moment lost for each connection.
-			all["ProviderUrl"] = strings.Replace(s.StandInURL, "localhost", "127.0.0.1", 1) + "/v1"
-			all["ProviderToken"] = standin.DefaultToken
+		if value, ok := defaults[p.Name]; ok && all[p.Name] == "" {
+			all[p.Name] = value
 		}
 	}
 	return all

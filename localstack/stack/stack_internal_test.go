@@ -114,14 +114,14 @@ func TestTheStandInIsTheSendingAPIUnlessAnotherIsGiven(t *testing.T) {
 	}
 	s := &Stack{StandInURL: "http://localhost:8001"}
 	own := map[string]string{"ProviderUrl": "https://example.com/v1", "ProviderToken": "x"}
-	if diff := cmp.Diff(own, s.withStandIn(template, own)); diff != "" {
+	if diff := cmp.Diff(own, s.withDefaults(template, own)); diff != "" {
 		t.Error(diff)
 	}
 	want := map[string]string{"ProviderUrl": "http://127.0.0.1:8001/v1", "ProviderToken": "local-token"}
-	if diff := cmp.Diff(want, s.withStandIn(template, nil)); diff != "" {
+	if diff := cmp.Diff(want, s.withDefaults(template, nil)); diff != "" {
 		t.Error(diff)
 	}
-	if got := (&Stack{}).withStandIn(template, nil); len(got) != 0 {
+	if got := (&Stack{}).withDefaults(template, nil); len(got) != 0 {
 		t.Errorf("without a stand-in: %v", got)
 	}
 }

@@ -81,6 +81,7 @@ func run(m *testing.M) (code int, err error) {
 		Parameters: map[string]string{
 			"ProviderUrl":   fmt.Sprintf("http://127.0.0.1:%d/v1", standInPort),
 			"ProviderToken": "local-token",
+			"MaxSendRate":   "0",
 		},
 	})
 	if err != nil {

@@ -1,0 +1,200 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"postrider/internal/mailing"
+)
+
+const queuesPath = "/api/queues"
+
+func (s *server) routeQueues() {
+	handle(s, operation("get-queues", http.MethodGet, queuesPath, "service", "What waits, and what is dead"), s.queues)
+	handle(s, operation("redrive-dead-letters", http.MethodPost, queuesPath+"/dead-letters/redrive", "service",
+		"Try the messages of the dead letters again"), s.redrive)
+	test := mailingOp("test-mailing", http.MethodPost, mailingPath+"/test", "Send one message of a mailing to a phone, marked as a test",
+		http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	test.DefaultStatus = http.StatusAccepted
+	handle(s, test, s.test)
+}
+
+func (s *server) queues(ctx context.Context, _ *struct{}) (*struct{ Body QueueList }, error) {
+	depths, err := s.Queues.Depths(ctx)
+	if err != nil {
+		return nil, err
+	}
+	letters, err := s.Queues.Peek(ctx)
+	if err != nil {
+		return nil, err
+	}
+	oldest, err := s.Mailings.OldestWaiting(ctx)
+	if err != nil {
+		return nil, err
+	}
+	since := map[string]time.Time{mailing.DeliveriesQueue: oldest}
+	body := QueueList{DeadLetters: []DeadLetter{}}
+	for _, l := range letters {
+		body.DeadLetters = append(body.DeadLetters, deadLetterJSON(l))
+		if first := since[mailing.DeadLettersQueue]; first.IsZero() || l.QueuedAt.Before(first) {
+			since[mailing.DeadLettersQueue] = l.QueuedAt
+		}
+	}
+	for _, d := range depths {
+		q := Queue{Name: d.Name, Waiting: d.Waiting, InFlight: d.InFlight, Delayed: d.Delayed}
+		if first := since[d.Name]; !first.IsZero() {
+			age := max(0, s.Now().Sub(first).Seconds())
+			q.OldestAge = &age
+		}
+		body.Queues = append(body.Queues, q)
+	}
+	return &struct{ Body QueueList }{body}, nil
+}
+
+func deadLetterJSON(l mailing.StoredLetter) DeadLetter {
+	switch {
+	case l.Letter != nil:
+		return DeadLetter{
+			MessageID: int64(l.Letter.Message), MailingID: int64(l.Letter.Message.Mailing()), ClientID: int64(l.Letter.Message.Client()),
+			Reason: l.Letter.Reason, Attempts: l.Letter.Attempts, At: Time(l.Letter.At),
+		}
+	case l.Delivery != nil:
+		return DeadLetter{MailingID: int64(l.Delivery.Mailing), Reason: "received_too_often", At: Time(l.QueuedAt)}
+	default:
+		return DeadLetter{Reason: "unreadable", At: Time(l.QueuedAt)}
+	}
+}
+
+// redriveTime is how long one call takes dead letters out of their queue.
+const redriveTime = 8 * time.Second
+
+func (s *server) redrive(ctx context.Context, _ *struct{}) (*struct{ Body Redriven }, error) {
+	var done Redriven
+	for until := s.Now().Add(redriveTime); ; {
+		letters, err := s.Queues.Take(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if len(letters) == 0 {
+			return &struct{ Body Redriven }{done}, nil
+		}
+		if err := s.redriveSome(ctx, letters, &done); err != nil {
+			return nil, err
+		}
+		if !s.Now().Before(until) {
+			done.More = true
+			return &struct{ Body Redriven }{done}, nil
+		}
+	}
+}
+
+// redriveSome tries the messages of some letters again, then removes the
+// letters that are not needed any more: should it end in between, a letter that
+// stays does no harm.
+func (s *server) redriveSome(ctx context.Context, letters []mailing.StoredLetter, done *Redriven) error {
+	failures := map[mailing.MailingID][]mailing.StoredLetter{}
+	var deliveries []mailing.BatchKey
+	var finished []mailing.StoredLetter
+	for _, l := range letters {
+		switch {
+		case l.Letter != nil:
+			id := l.Letter.Message.Mailing()
+			failures[id] = append(failures[id], l)
+		case l.Delivery != nil:
+			deliveries, finished = append(deliveries, *l.Delivery), append(finished, l)
+			done.Redriven++
+		default:
+			done.Kept++
+		}
+	}
+	if err := s.Queues.Deliver(ctx, deliveries); err != nil {
+		return err
+	}
+	for id, some := range failures {
+		removable, err := s.redriveMailing(ctx, id, some, done)
+		if err != nil {
+			return err
+		}
+		finished = append(finished, removable...)
+	}
+	return s.Queues.Remove(ctx, finished)
+}
+
+// redriveMailing tries the messages of letters of one mailing again, and gives
+// the letters that can be removed.
+func (s *server) redriveMailing(ctx context.Context, id mailing.MailingID, stored []mailing.StoredLetter, done *Redriven) ([]mailing.StoredLetter, error) {
+	letters := make([]mailing.DeadLetter, len(stored))
+	for i, l := range stored {
+		letters[i] = *l.Letter
+	}
+	r, err := s.redriving(ctx, id, letters)
+	if err != nil {
+		return nil, err
+	}
+	done.Redriven += len(r.Revived)
+	done.Stale += len(r.Stale)
+	done.Kept += len(r.Kept)
+	return slices.DeleteFunc(stored, func(l mailing.StoredLetter) bool { return slices.Contains(r.Kept, *l.Letter) }), nil
+}
+
+// redriving tries the messages of letters of one mailing again.
+func (s *server) redriving(ctx context.Context, id mailing.MailingID, letters []mailing.DeadLetter) (mailing.Redriving, error) {
+	if id == mailing.TestMailing {
+		return mailing.Redriving{Stale: letters}, nil // a test is made anew, not tried again
+	}
+	m, r, err := s.Mailings.Redrive(ctx, id, letters)
+	switch mailing.KindOf(err) {
+	case mailing.KindNotFound:
+		return mailing.Redriving{Stale: letters}, nil
+	case mailing.KindConflict:
+		return mailing.Redriving{Kept: letters}, nil
+	case mailing.KindInternal, mailing.KindInvalid, mailing.KindMalformed, mailing.KindStale:
+	}
+	if err != nil {
+		return r, err
+	}
+	if len(r.Revived) > 0 {
+		s.queueTasks(ctx, m)
+		for _, l := range r.Revived {
+			s.Log.LogAttrs(ctx, slog.LevelInfo, "message redriven", slog.Int64("mailing_id", int64(id)), slog.Int64("message_id", int64(l.Message)),
+				slog.Int64("client_id", int64(l.Message.Client())), slog.String("request_id", requestID(ctx)))
+		}
+	}
+	return r, nil
+}
+
+type testAsked struct {
+	ID   idParam `path:"id"`
+	Body struct {
+		Phone string `json:"phone" pattern:"^7[0-9]{10}$" patternDescription:"11 digits that start with 7" example:"79001234567"`
+	}
+}
+
+type testAccepted struct {
+	Location string `header:"Location" doc:"Where the message is."`
+	Body     Message
+}
+
+func (s *server) test(ctx context.Context, in *testAsked) (*testAccepted, error) {
+	m, err := s.mailing(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	t, err := mailing.NewTest(m, in.Body.Phone)
+	if err != nil {
+		return nil, err
+	}
+	msg, key, err := s.Mailings.CreateTest(ctx, t, s.Now())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Queues.Deliver(ctx, []mailing.BatchKey{key}); err != nil {
+		s.Log.LogAttrs(ctx, slog.LevelError, "test message not queued, the sweep will do it", slog.Int64("mailing_id", int64(m.ID)),
+			slog.Int64("message_id", int64(msg.ID)), slog.String("request_id", requestID(ctx)), slog.String("error", err.Error()))
+	}
+	return &testAccepted{messagesPath + "/" + strconv.FormatInt(int64(msg.ID), 10), messageJSON(msg)}, nil
+}

@@ -1,0 +1,277 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"postrider/internal/mailing"
+)
+
+// reviveBatches is how many batches are queued anew in one transaction at most;
+// the mailing, its rows, and its slices' counts have their place beside them.
+const reviveBatches = 64
+
+// SliceBatches reads batches of a slice of a mailing in storage order, strongly
+// consistent, up to what one transaction can change. It begins behind after, ""
+// for the beginning; next is where to go on, "" at the end.
+func (s *Store) SliceBatches(ctx context.Context, id mailing.MailingID, slice int, after string) (batches []mailing.Batch, next string, err error) {
+	from := batchPrefix
+	if after != "" {
+		from = after + " " // sorts right behind it
+	}
+	part, err := s.walk(ctx, walk{
+		table: s.tables.Batches, limit: reviveBatches, pages: 1,
+		key: batchesBetween(batchPart(id, slice), from, batchPrefix+"~"),
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("read the batches of mailing %d slice %d: %w", id, slice, err)
+	}
+	if batches, err = s.batches(part.items); err != nil {
+		return nil, "", err
+	}
+	if !part.end {
+		next = part.last
+	}
+	return batches, next, nil
+}
+
+// Revive writes batches of one slice with failures queued anew, and the slice's
+// counts, in one transaction. Those that somebody holds, or whose members have
+// changed since they were read, are left as they are: they are returned.
+func (s *Store) Revive(ctx context.Context, m mailing.Mailing, slice int, revivals []mailing.Revival) (left []mailing.BatchKey, err error) {
+	rest := revivals
+	for len(rest) > 0 {
+		items, err := s.revivalItems(m, rest)
+		if err != nil {
+			return nil, err
+		}
+		what := fmt.Sprintf("queue failures of mailing %d slice %d anew", m.ID, slice)
+		err = s.transact(ctx, what, items)
+		if err == nil {
+			return left, nil
+		}
+		actions, ok := refused(err)
+		if !ok {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+		var lost []mailing.Revival
+		rest, lost = without(rest, actions)
+		for _, r := range lost {
+			left = append(left, r.Batch.Key)
+		}
+	}
+	return left, nil
+}
+
+// without splits what a transaction was made of, one action each and first in
+// it, by whether its condition was met.
+func without[T any](all []T, refused []int) (kept, lost []T) {
+	gone := make(map[int]bool, len(refused))
+	for _, i := range refused {
+		gone[i] = true
+	}
+	for i, one := range all {
+		if gone[i] {
+			lost = append(lost, one)
+		} else {
+			kept = append(kept, one)
+		}
+	}
+	return kept, lost
+}
+
+// revivalItems are the writes of batches with failures queued anew, in their
+// order, and behind them those of the counts of their slices.
+func (s *Store) revivalItems(m mailing.Mailing, revivals []mailing.Revival) ([]types.TransactWriteItem, error) {
+	var items []types.TransactWriteItem
+	var changes [mailing.Slices]mailing.Counts
+	for _, r := range revivals {
+		it, err := s.encodeBatch(r.Batch, m)
+		if err != nil {
+			return nil, err
+		}
+		seen, err := encodeMembers(r.Seen.Members)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, types.TransactWriteItem{Put: &types.Put{
+			TableName: &s.tables.Batches, Item: it,
+			ConditionExpression:       aws.String("attribute_not_exists(#holder) AND #members = :seen"),
+			ExpressionAttributeNames:  map[string]string{"#holder": "holder", "#members": "members"},
+			ExpressionAttributeValues: item{":seen": str(seen)},
+		}})
+		slice := r.Batch.Key.Slice
+		changes[slice] = changes[slice].Plus(r.Change)
+	}
+	for slice, change := range changes {
+		items = append(items, s.countsChange(m.ID, slice, change)...)
+	}
+	return items, nil
+}
+
+// countsChange is the write that changes a slice's counts, none for no change.
+func (s *Store) countsChange(id mailing.MailingID, slice int, change mailing.Counts) []types.TransactWriteItem {
+	a := newAdder()
+	a.addCounts("", change)
+	if a.expression() == "" {
+		return nil
+	}
+	return []types.TransactWriteItem{{Update: &types.Update{
+		TableName: &s.tables.Batches, Key: sliceKey(id, slice), UpdateExpression: aws.String(a.expression()),
+		ExpressionAttributeNames: a.names, ExpressionAttributeValues: a.values,
+	}}}
+}
+
+// MarkRetried notes that the failures of a slice that were older than a retry
+// are queued anew.
+func (s *Store) MarkRetried(ctx context.Context, id mailing.MailingID, slice int, at time.Time) error {
+	_, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &s.tables.Batches, Key: sliceKey(id, slice),
+		ConditionExpression:       aws.String("attribute_not_exists(#retried) OR #retried < :at"),
+		UpdateExpression:          aws.String("SET #retried = :at"),
+		ExpressionAttributeNames:  map[string]string{"#retried": "retried_at"},
+		ExpressionAttributeValues: item{":at": millis(at)},
+	})
+	if _, ok := refused(err); ok {
+		return nil // a later retry was marked already
+	}
+	if err != nil {
+		return fmt.Errorf("mark slice %d of mailing %d as retried: %w", slice, id, err)
+	}
+	return nil
+}
+
+// Redrive queues the failures that dead letters of one mailing tell of anew, and
+// reopens the mailing if it was completed, in one transaction. A letter whose
+// failure is not that one any more is stale; one whose batch is held just now is
+// kept. A mailing of which nothing can be tried again is a
+// [mailing.KindConflict] or [mailing.KindNotFound].
+func (s *Store) Redrive(ctx context.Context, id mailing.MailingID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {
+	for n := range editTries {
+		old, err := s.Mailing(ctx, id)
+		if err != nil {
+			return old, mailing.Redriving{}, err
+		}
+		m, err := old.Redriven(s.now())
+		if err != nil {
+			return old, mailing.Redriving{}, err
+		}
+		r, revivals, err := s.redriving(ctx, m, letters)
+		if err != nil {
+			return old, mailing.Redriving{}, err
+		}
+		done, err := s.saveRedriven(ctx, old, m, revivals)
+		if err != nil {
+			return old, mailing.Redriving{}, err
+		}
+		if done {
+			return m, r, nil
+		}
+		if err := s.wait(ctx, backoff(n)); err != nil {
+			return old, mailing.Redriving{}, fmt.Errorf("redrive letters of mailing %d: %w", id, err)
+		}
+	}
+	return mailing.Mailing{}, mailing.Redriving{Kept: letters}, nil
+}
+
+// redriving says what becomes of letters, and of the batches that they are of.
+func (s *Store) redriving(ctx context.Context, m mailing.Mailing, letters []mailing.DeadLetter) (r mailing.Redriving, revivals []mailing.Revival, err error) {
+	batches := map[mailing.BatchKey]mailing.Batch{}
+	wanted := map[mailing.BatchKey][]mailing.DeadLetter{}
+	for _, l := range letters {
+		b, n, err := s.batchOf(ctx, m, l.Message.Client())
+		switch {
+		case err != nil:
+			return r, nil, err
+		case n < 0 || !l.Is(b.Members[n]):
+			r.Stale = append(r.Stale, l)
+		case b.Holder != "" || (len(batches) == reviveBatches && wanted[b.Key] == nil):
+			r.Kept = append(r.Kept, l)
+		default:
+			batches[b.Key] = b
+			wanted[b.Key] = append(wanted[b.Key], l)
+			r.Revived = append(r.Revived, l)
+		}
+	}
+	for key, b := range batches {
+		revival, _ := b.Revived(func(mem mailing.Member) bool {
+			return slices.ContainsFunc(wanted[key], func(l mailing.DeadLetter) bool { return l.Message.Client() == mem.Client && l.Is(mem) })
+		}, s.now())
+		revivals = append(revivals, revival)
+	}
+	return r, revivals, nil
+}
+
+// saveRedriven is false if something has changed since it was read.
+func (s *Store) saveRedriven(ctx context.Context, old, updated mailing.Mailing, revivals []mailing.Revival) (bool, error) {
+	if len(revivals) == 0 {
+		return true, nil
+	}
+	items, err := s.revivalItems(updated, revivals)
+	if err != nil {
+		return false, err
+	}
+	saved, err := s.saveItems(old, updated)
+	if err != nil {
+		return false, err
+	}
+	what := fmt.Sprintf("redrive %d batches of mailing %d", len(revivals), old.ID)
+	err = s.transact(ctx, what, append(items, saved...))
+	if _, ok := refused(err); ok {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", what, err)
+	}
+	return true, nil
+}
+
+// CreateTest stores a test message as a batch that a sender can claim, and gives
+// it with the batch's key.
+func (s *Store) CreateTest(ctx context.Context, t mailing.Test, now time.Time) (mailing.Message, mailing.BatchKey, error) {
+	n, err := s.countUp(ctx, testCounterKey())
+	if err != nil {
+		return mailing.Message{}, mailing.BatchKey{}, fmt.Errorf("count up the id of test messages: %w", err)
+	}
+	if n > int64(^mailing.ClientID(0)) {
+		return mailing.Message{}, mailing.BatchKey{}, errors.New("all ids of test messages are used up")
+	}
+	b := mailing.TestBatch(mailing.ClientID(n), t, now) //nolint:gosec // G115: bounded above
+	it, err := s.encodeBatch(b, mailing.Tests(now))
+	if err != nil {
+		return mailing.Message{}, mailing.BatchKey{}, err
+	}
+	items := []types.TransactWriteItem{{Put: &types.Put{TableName: &s.tables.Batches, Item: it}}}
+	items = append(items, s.countsChange(mailing.TestMailing, b.Key.Slice, mailing.CountMembers(b.Members))...)
+	if err := s.transact(ctx, fmt.Sprintf("create test message %d", n), items); err != nil {
+		return mailing.Message{}, mailing.BatchKey{}, fmt.Errorf("create test message %d: %w", n, err)
+	}
+	return s.message(b, b.Members[0]), b.Key, nil
+}
+
+// testMessage reads one test message, strongly consistent.
+func (s *Store) testMessage(ctx context.Context, id mailing.MessageID) (mailing.Message, error) {
+	key := mailing.TestBatch(id.Client(), mailing.Test{}, time.Time{}).Key
+	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.tables.Batches, Key: batchKey(key), ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return mailing.Message{}, fmt.Errorf("read test message %d: %w", id, err)
+	}
+	if out.Item == nil {
+		return mailing.Message{}, mailing.NotFound("message")
+	}
+	found, err := s.batches([]item{out.Item})
+	if err != nil {
+		return mailing.Message{}, err
+	}
+	if len(found) == 0 || len(found[0].Members) != 1 || found[0].Test == nil {
+		return mailing.Message{}, mailing.NotFound("message")
+	}
+	return s.message(found[0], found[0].Members[0]), nil
+}

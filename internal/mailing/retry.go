@@ -1,0 +1,117 @@
+package mailing
+
+import (
+	"slices"
+	"time"
+)
+
+// Retried is m with its failures asked to be tried again, reopened if it was
+// completed. A completed mailing without failures stays as it is.
+func (m Mailing) Retried(now time.Time) (Mailing, error) {
+	if m.Status == StatusCompleted && m.Counts.Failed == 0 {
+		return m, nil
+	}
+	if err := m.retryable(now); err != nil {
+		return m, err
+	}
+	m = m.reopened(now)
+	m.RetriedAt = now.Truncate(time.Millisecond)
+	return m, nil
+}
+
+// Redriven is m with single failures queued again, reopened if it was
+// completed. Its version goes up, so that nobody finishes it by what was read
+// before.
+func (m Mailing) Redriven(now time.Time) (Mailing, error) {
+	if err := m.retryable(now); err != nil {
+		return m, err
+	}
+	return m.reopened(now), nil
+}
+
+func (m Mailing) retryable(now time.Time) error {
+	switch {
+	case m.Deleted:
+		return NotFound("mailing")
+	case m.Status == StatusScheduled || m.Status == StatusCancelled:
+		return Conflict("a %s mailing has nothing to be tried again", m.Status)
+	case m.Closed(now):
+		return Conflict("its end has passed: nothing of it can be tried again")
+	}
+	return nil
+}
+
+func (m Mailing) reopened(now time.Time) Mailing {
+	if m.Status == StatusCompleted {
+		m.Status = StatusRunning
+	}
+	m.Finished, m.Counts = false, Counts{}
+	return m.changed(now)
+}
+
+// Retries tells whether failures of a slice still wait to be queued anew.
+func (m Mailing) Retries(state SliceState, now time.Time) bool {
+	return state.RetriedAt.Before(m.RetriedAt) && !m.Closed(now)
+}
+
+// Works tells whether a slice of m has anything left to be done.
+func (m Mailing) Works(state SliceState, now time.Time) bool {
+	return m.Expands(state) || state.Counts.Pending() > 0 || m.Retries(state, now)
+}
+
+// Expands tells whether a slice of m has clients left to be looked at.
+func (m Mailing) Expands(state SliceState) bool { return m.ID != TestMailing && !state.Done }
+
+// Done tells whether no slice of m has anything left to be done, and gives its
+// counts.
+func (m Mailing) Done(states *[Slices]SliceState, now time.Time) (Counts, bool) {
+	var counts Counts
+	for _, state := range states {
+		if m.Works(state, now) {
+			return Counts{}, false
+		}
+		counts = counts.Plus(state.Counts)
+	}
+	return counts, true
+}
+
+// Revival is a batch some of whose failed members are queued anew.
+type Revival struct {
+	// Seen is the batch as it was read; it is written only if its members are
+	// still those and nobody holds it.
+	Seen  Batch
+	Batch Batch
+	// Change is by how much the counts change.
+	Change Counts
+}
+
+// Revived is b with the failed members that choose wants queued anew, with
+// fresh attempts, due at once. ok is false if there are none. What is uncertain
+// about earlier attempts stays: they are counted for good.
+func (b Batch) Revived(choose func(Member) bool, now time.Time) (r Revival, ok bool) {
+	members := slices.Clone(b.Members)
+	for i, mem := range members {
+		if mem.Status != Failed || !choose(mem) {
+			continue
+		}
+		mem.Status, mem.Attempts, mem.At, mem.NotBefore = Queued, 0, now, time.Time{}
+		members[i], ok = mem, true
+	}
+	revived := b
+	revived.Members = members
+	revived.NotBefore, revived.DueAt, revived.Round = time.Time{}, now, 0
+	return Revival{Seen: b, Batch: revived, Change: CountMembers(members).Minus(CountMembers(b.Members))}, ok
+}
+
+// Redriving is what becomes of dead letters whose messages are to be tried
+// again: Revived are; those of Stale have been, or have ended otherwise, since;
+// those of Kept cannot be now.
+type Redriving struct {
+	Revived, Stale, Kept []DeadLetter
+}
+
+// Is tells whether a failed member's failure is the one that a dead letter
+// tells of.
+func (l DeadLetter) Is(mem Member) bool {
+	return mem.Status == Failed && mem.Attempts == l.Attempts && mem.At.UnixMilli() == l.At.UnixMilli()
+}

@@ -1,0 +1,174 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"golang.org/x/sync/errgroup"
+
+	"postrider/internal/mailing"
+)
+
+// AdminAPI is the part of the SQS client that looking into queues needs.
+type AdminAPI interface {
+	API
+	GetQueueAttributes(context.Context, *sqs.GetQueueAttributesInput, ...func(*sqs.Options)) (*sqs.GetQueueAttributesOutput, error)
+	ReceiveMessage(context.Context, *sqs.ReceiveMessageInput, ...func(*sqs.Options)) (*sqs.ReceiveMessageOutput, error)
+	DeleteMessageBatch(context.Context, *sqs.DeleteMessageBatchInput, ...func(*sqs.Options)) (*sqs.DeleteMessageBatchOutput, error)
+}
+
+// URLs are those of the queues.
+type URLs struct {
+	Tasks       string
+	Deliveries  string
+	DeadLetters string
+}
+
+// Queues is all queues, as a person who looks after them sees them.
+type Queues struct {
+	api        AdminAPI
+	urls       URLs
+	deliveries *Deliveries
+}
+
+// NewQueues is the queues at urls.
+func NewQueues(api AdminAPI, urls URLs) *Queues {
+	return &Queues{api: api, urls: urls, deliveries: NewDeliveries(api, urls.Deliveries)}
+}
+
+// Depths tells what the queues hold, roughly.
+func (q *Queues) Depths(ctx context.Context) ([]mailing.QueueDepth, error) {
+	queues := []struct{ name, url string }{
+		{mailing.TasksQueue, q.urls.Tasks}, {mailing.DeliveriesQueue, q.urls.Deliveries}, {mailing.DeadLettersQueue, q.urls.DeadLetters},
+	}
+	depths := make([]mailing.QueueDepth, len(queues))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, one := range queues {
+		group.Go(func() (err error) {
+			depths[i], err = q.depth(ctx, one.name, one.url)
+			return err
+		})
+	}
+	return depths, group.Wait()
+}
+
+func (q *Queues) depth(ctx context.Context, name, url string) (mailing.QueueDepth, error) {
+	depth := mailing.QueueDepth{Name: name}
+	counts := map[types.QueueAttributeName]*int64{
+		types.QueueAttributeNameApproximateNumberOfMessages:           &depth.Waiting,
+		types.QueueAttributeNameApproximateNumberOfMessagesNotVisible: &depth.InFlight,
+		types.QueueAttributeNameApproximateNumberOfMessagesDelayed:    &depth.Delayed,
+	}
+	in := &sqs.GetQueueAttributesInput{QueueUrl: &url}
+	for attribute := range counts {
+		in.AttributeNames = append(in.AttributeNames, attribute)
+	}
+	out, err := q.api.GetQueueAttributes(ctx, in)
+	if err != nil {
+		return depth, fmt.Errorf("look at the queue of %s: %w", name, err)
+	}
+	for attribute, count := range counts {
+		if *count, err = strconv.ParseInt(out.Attributes[string(attribute)], 10, 64); err != nil {
+			return depth, fmt.Errorf("look at the queue of %s: %s: %w", name, attribute, err)
+		}
+	}
+	return depth, nil
+}
+
+// Deliver queues batches for the sender.
+func (q *Queues) Deliver(ctx context.Context, keys []mailing.BatchKey) error {
+	return q.deliveries.Queue(ctx, keys, 0)
+}
+
+const (
+	// takers is how many calls take dead letters side by side.
+	takers = 5
+	// peekTime is how long dead letters that were only looked at stay hidden, in
+	// seconds: as short as it goes without meeting the same one twice.
+	peekTime = 2
+	// takeTime is the same for those that are to be removed.
+	takeTime = 60
+)
+
+// Peek looks at some dead letters, at most 50, and leaves them.
+func (q *Queues) Peek(ctx context.Context) ([]mailing.StoredLetter, error) {
+	return q.receive(ctx, peekTime)
+}
+
+// Take takes some dead letters, at most 50. Those that are not removed within a
+// minute are there again.
+func (q *Queues) Take(ctx context.Context) ([]mailing.StoredLetter, error) {
+	return q.receive(ctx, takeTime)
+}
+
+func (q *Queues) receive(ctx context.Context, hidden int32) ([]mailing.StoredLetter, error) {
+	var (
+		mu  sync.Mutex
+		all []mailing.StoredLetter
+	)
+	var group errgroup.Group // one call's trouble does not lose what the others took
+	for range takers {
+		group.Go(func() error {
+			out, err := q.api.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+				QueueUrl: &q.urls.DeadLetters, MaxNumberOfMessages: batchLimit, VisibilityTimeout: hidden,
+				MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameSentTimestamp},
+			})
+			if err != nil {
+				return fmt.Errorf("receive dead letters: %w", err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, m := range out.Messages {
+				all = append(all, decodeLetter(m))
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil && len(all) == 0 {
+		return nil, err
+	}
+	return all, nil
+}
+
+func decodeLetter(m types.Message) mailing.StoredLetter {
+	stored := mailing.StoredLetter{Handle: aws.ToString(m.ReceiptHandle)}
+	if ms, err := strconv.ParseInt(m.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64); err == nil {
+		stored.QueuedAt = time.UnixMilli(ms).UTC()
+	}
+	var body deadLetterBody
+	if json.Unmarshal([]byte(aws.ToString(m.Body)), &body) == nil && body.Message.Valid() {
+		stored.Letter = &mailing.DeadLetter{Message: body.Message, Reason: body.Reason, Attempts: body.Attempts, At: body.At}
+		return stored
+	}
+	if key, err := decodeDelivery(aws.ToString(m.Body)); err == nil {
+		stored.Delivery = &key
+	}
+	return stored
+}
+
+// Remove removes dead letters that were taken.
+func (q *Queues) Remove(ctx context.Context, letters []mailing.StoredLetter) error {
+	var errs []error
+	for first := 0; first < len(letters); first += batchLimit {
+		in := &sqs.DeleteMessageBatchInput{QueueUrl: &q.urls.DeadLetters}
+		for i, l := range letters[first:min(first+batchLimit, len(letters))] {
+			in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: aws.String(l.Handle)})
+		}
+		out, err := q.api.DeleteMessageBatch(ctx, in)
+		if err == nil && len(out.Failed) > 0 {
+			err = refusal(out.Failed)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("remove %d dead letters: %w", len(in.Entries), err))
+		}
+	}
+	return errors.Join(errs...)
+}

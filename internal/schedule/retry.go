@@ -1,0 +1,86 @@
+package schedule
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"postrider/internal/mailing"
+)
+
+// retry queues the failures of a slice anew that are older than the mailing's
+// last retry, and keeps state up to that. A batch that a sender holds just now
+// is left to the next sweep: until then the slice is not marked as done, and the
+// mailing cannot be finished. more tells whether the turn ended first: what was
+// queued anew by then is not met again.
+func (s *Scheduler) retry(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, until time.Time) (more bool, err error) {
+	older := func(mem mailing.Member) bool { return mem.At.Before(m.RetriedAt) }
+	left := 0
+	for after := ""; ; {
+		batches, next, err := s.store.SliceBatches(ctx, m.ID, slice, after)
+		if err != nil {
+			return false, err
+		}
+		held, err := s.revive(ctx, m, slice, state, batches, older)
+		if err != nil {
+			return false, err
+		}
+		left += held
+		if next == "" {
+			break
+		}
+		if after = next; !s.clock.Now().Before(until) {
+			return true, nil
+		}
+	}
+	if left > 0 {
+		slog.InfoContext(ctx, "failures of held batches wait for the next sweep", "mailing_id", m.ID, "slice", slice, "batches", left)
+		return false, nil
+	}
+	if err := s.store.MarkRetried(ctx, m.ID, slice, m.RetriedAt); err != nil {
+		return false, err
+	}
+	state.RetriedAt = m.RetriedAt
+	return false, nil
+}
+
+// revive queues the failures of some batches anew that choose wants, and tells
+// how many batches had to be left as they are.
+func (s *Scheduler) revive(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, batches []mailing.Batch, choose func(mailing.Member) bool) (left int, err error) {
+	var revivals []mailing.Revival
+	for _, b := range batches {
+		r, ok := b.Revived(choose, s.clock.Now())
+		switch {
+		case !ok:
+		case b.Holder != "":
+			left++
+		default:
+			r.Batch.DueAt = s.clock.Now().Add(mailing.QueuedPatience)
+			revivals = append(revivals, r)
+		}
+	}
+	if len(revivals) == 0 {
+		return left, nil
+	}
+	lost, err := s.store.Revive(ctx, m, slice, revivals)
+	if err != nil {
+		return left, err
+	}
+	gone := make(map[mailing.BatchKey]bool, len(lost))
+	for _, k := range lost {
+		gone[k] = true
+	}
+	var keys []mailing.BatchKey
+	for _, r := range revivals {
+		if !gone[r.Batch.Key] {
+			keys = append(keys, r.Batch.Key)
+			state.Counts = state.Counts.Plus(r.Change)
+		}
+	}
+	slog.InfoContext(ctx, "failures queued anew", "mailing_id", m.ID, "slice", slice, "batches", len(keys))
+	if err := s.deliveries.Queue(ctx, keys, 0); err != nil {
+		// They are owed by their due_at.
+		slog.WarnContext(ctx, "queue batches with failures anew", "mailing_id", m.ID, "slice", slice, "error", err)
+	}
+	return left + len(lost), nil
+}
