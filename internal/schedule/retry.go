@@ -8,13 +8,13 @@ import (
 	"postrider/internal/mailing"
 )
 
-// retry queues the failures of a slice anew that are older than the mailing's
+// retry queues the failures of a slice anew that are not newer than the mailing's
 // last retry, and keeps state up to that. A batch that a sender holds just now
 // is left to the next sweep: until then the slice is not marked as done, and the
 // mailing cannot be finished. more tells whether the turn ended first: what was
 // queued anew by then is not met again.
 func (s *Scheduler) retry(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, until time.Time) (more bool, err error) {
-	older := func(mem mailing.Member) bool { return mem.At.Before(m.RetriedAt) }
+	older := func(mem mailing.Member) bool { return !mem.At.After(m.RetriedAt) }
 	left := 0
 	for after := ""; ; {
 		batches, next, err := s.store.SliceBatches(ctx, m.ID, slice, after)

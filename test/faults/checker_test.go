@@ -1,8 +1,10 @@
 package faults_test
 
 import (
-	"strings"
-	"testing"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
@@ -11,105 +13,302 @@ import (
 	"postrider/internal/mailing"
 )
 
-// check compares the three books of a mailing: its audience, what the sending
-// API took, and the tables. Nobody is missed, nobody is met who was not asked
-// for, each duplicate is paid for by an uncertain attempt, the counts are a
-// recount of the messages, and what is pending is due.
-func (w *world) check(id mailing.MailingID) {
-	w.t.Helper()
-	m := w.mailing(id)
-	counted := mailing.Counts{}
-	known := map[mailing.ClientID]bool{}
-	for _, msg := range w.messages(id) {
-		if known[msg.Member.Client] {
-			w.t.Errorf("client %d has two messages of mailing %d", msg.Member.Client, id)
-		}
-		known[msg.Member.Client] = true
-		status := msg.Member.Status
-		if status == mailing.Sending {
-			w.t.Errorf("message %d is still being sent", msg.ID)
-		}
-		counted.Count(status, 1)
-		taken := len(w.provider.handed[msg.ID])
-		if taken > 1+msg.Member.Uncertain {
-			w.t.Errorf("message %d was taken %d times, with %d uncertain attempts", msg.ID, taken, msg.Member.Uncertain)
-		}
-		if status == mailing.Sent && taken == 0 {
-			w.t.Errorf("message %d is called sent, and was never taken", msg.ID)
-		}
-		if taken > 0 && !status.Pending() && status != mailing.Sent && msg.Member.Uncertain == 0 {
-			w.t.Errorf("message %d is called %s, and was taken", msg.ID, status)
-		}
-		for _, at := range w.provider.handed[msg.ID] {
-			if at.Before(m.StartAt) || !at.Before(m.EndAt) {
-				w.t.Errorf("message %d was handed over at %s", msg.ID, at)
-			}
-		}
-	}
-	for handed := range w.provider.handed {
-		if handed.Mailing() == id && !known[handed.Client()] {
-			w.t.Errorf("message %d was handed over, and is of no batch", handed)
-		}
-	}
-	counts := w.counts(id)
-	if counted != counts {
-		w.t.Errorf("mailing %d: recounted %+v, counts say %+v", id, counted, counts)
-	}
-	if m.Finished {
-		for _, c := range w.audience {
-			if m.Status == mailing.StatusCompleted && m.Filter.Matches(c) && !known[c.ID] {
-				w.t.Errorf("client %d was missed by mailing %d", c.ID, id)
-			}
-		}
-		if counts.Pending() != 0 {
-			w.t.Errorf("mailing %d is finished with %+v", id, counts)
-		}
-	}
-	w.checkDue()
+// books is what the tables hold, read past the store's own reading of lists.
+type books struct {
+	batches map[mailing.MailingID][]mailing.Batch
+	slices  map[mailing.MailingID]*[mailing.Slices]mailing.SliceState
+	ttl     map[mailing.BatchKey]bool
 }
 
-// checkDue demands that a batch is due exactly while something is pending.
-func (w *world) checkDue() {
+// check compares the three books of all mailings: the audience, what the sending
+// API took, and the tables. Nobody is missed, nobody is met who was not asked
+// for, each duplicate is paid for by an uncertain attempt, nothing went out when
+// it might not, the counts are a recount of the messages, and a batch is due
+// exactly while something is pending.
+func (w *world) check() {
+	w.t.Helper()
+	b := w.books()
+	for _, id := range slices.Sorted(maps.Keys(w.history)) {
+		w.checkMailing(b, w.mailing(id))
+	}
+	took := w.provider.took()
+	for id := range took {
+		if id.Mailing() == mailing.TestMailing {
+			w.checkTaken(mailing.Mailing{Draft: mailing.Draft{OnUncertain: mailing.Stop}}, b.member(id), id, took[id])
+		} else if b.member(id) == nil {
+			w.t.Errorf("message %d was handed over, and is of no batch", id)
+		}
+	}
+	w.checkSums(b)
+}
+
+func (w *world) books() books {
+	w.t.Helper()
+	b := books{map[mailing.MailingID][]mailing.Batch{}, nil, map[mailing.BatchKey]bool{}}
+	ids := slices.Collect(maps.Keys(w.history))
+	for _, id := range append(ids, mailing.TestMailing) {
+		for slice := range mailing.Slices {
+			for after := ""; ; {
+				some, next, err := w.store.SliceBatches(w.ctx, id, slice, after)
+				if err != nil {
+					w.t.Fatalf("read batches: %v", err)
+				}
+				b.batches[id] = append(b.batches[id], some...)
+				if after = next; next == "" {
+					break
+				}
+			}
+		}
+	}
+	var err error
+	if b.slices, err = w.store.Slices(w.ctx, append(ids, mailing.TestMailing)); err != nil {
+		w.t.Fatalf("read slices: %v", err)
+	}
+	w.readTTLs(b)
+	return b
+}
+
+// readTTLs reads which batches may be removed some day, from the table itself.
+func (w *world) readTTLs(b books) {
 	w.t.Helper()
 	pages := dynamodb.NewScanPaginator(w.env.Client, &dynamodb.ScanInput{TableName: &w.env.Tables.Batches, ConsistentRead: aws.Bool(true)})
 	for pages.HasMorePages() {
-		page, err := pages.NextPage(w.t.Context())
+		page, err := pages.NextPage(w.ctx)
 		if err != nil {
-			w.t.Fatal(err)
+			w.t.Fatalf("scan batches: %v", err)
 		}
 		for _, it := range page.Items {
-			var b struct {
-				Part    string `dynamodbav:"part"`
-				Sort    string `dynamodbav:"id"`
-				DueAt   int64  `dynamodbav:"due_at"`
-				TTL     int64  `dynamodbav:"ttl"`
-				Members string `dynamodbav:"members"`
+			var row struct {
+				Part string `dynamodbav:"part"`
+				Sort string `dynamodbav:"id"`
+				TTL  int64  `dynamodbav:"ttl"`
 			}
-			if err := attributevalue.UnmarshalMap(it, &b); err != nil {
-				w.t.Fatal(err)
+			if err := attributevalue.UnmarshalMap(it, &row); err != nil {
+				w.t.Fatalf("read a batch: %v", err)
 			}
-			if b.Members == "" {
-				continue
-			}
-			pending := strings.Contains(b.Members, `"s":"q"`) || strings.Contains(b.Members, `"s":"r"`) || strings.Contains(b.Members, `"s":"d"`)
-			if pending != (b.DueAt != 0) || pending == (b.TTL != 0) {
-				w.t.Errorf("batch %s %s: pending %t, due %d, ttl %d", b.Part, b.Sort, pending, b.DueAt, b.TTL)
+			var k mailing.BatchKey
+			if n, _ := fmt.Sscanf(row.Part+" "+row.Sort, "%d#%d batch#%d#%d", &k.Mailing, &k.Slice, &k.Batch.First, &k.Batch.N); n == 4 {
+				b.ttl[k] = row.TTL != 0
 			}
 		}
+	}
+}
+
+// member is a message, nil if there is none.
+func (b books) member(id mailing.MessageID) *mailing.Member {
+	for _, batch := range b.batches[id.Mailing()] {
+		for i, mem := range batch.Members {
+			if mem.Client == id.Client() {
+				return &batch.Members[i]
+			}
+		}
+	}
+	return nil
+}
+
+func (w *world) checkMailing(b books, m mailing.Mailing) {
+	w.t.Helper()
+	took := w.provider.took()
+	known := map[mailing.ClientID]bool{}
+	for _, batch := range b.batches[m.ID] {
+		w.checkBatch(b, batch)
+		for _, mem := range batch.Members {
+			if known[mem.Client] {
+				w.t.Errorf("client %d has two messages of mailing %d", mem.Client, m.ID)
+			}
+			known[mem.Client] = true
+			id := mailing.NewMessageID(m.ID, mem.Client)
+			w.checkTaken(m, &mem, id, took[id])
+			w.checkAsked(m, mem.Client)
+		}
+	}
+	if m.Finished && m.Status == mailing.StatusCompleted {
+		for id, p := range w.audience {
+			if m.Filter.Matches(p.Client) && p.since.Before(w.started(m.ID)) && p.gone.IsZero() && p.touched.Before(m.CreatedAt) && !known[id] {
+				w.t.Errorf("client %d was missed by mailing %d", id, m.ID)
+			}
+		}
+	}
+}
+
+// started is when a mailing was created or began, whichever is later; a client
+// that was there before is in its audience.
+func (w *world) started(id mailing.MailingID) time.Time {
+	m := w.history[id][0].m
+	if m.StartAt.After(m.CreatedAt) {
+		return m.StartAt.Add(time.Nanosecond)
+	}
+	return m.CreatedAt.Add(time.Nanosecond)
+}
+
+// checkAsked demands that a client was asked for.
+func (w *world) checkAsked(m mailing.Mailing, id mailing.ClientID) {
+	w.t.Helper()
+	p, ok := w.audience[id]
+	if !ok || (!m.Filter.Matches(p.Client) && p.touched.IsZero()) {
+		w.t.Errorf("client %d has a message of mailing %d, and was not asked for", id, m.ID)
+	}
+}
+
+func (w *world) checkBatch(b books, batch mailing.Batch) {
+	w.t.Helper()
+	if batch.Pending() == batch.DueAt.IsZero() {
+		w.t.Errorf("batch %s: pending %t, due %s", batch.Key, batch.Pending(), batch.DueAt)
+	}
+	if batch.Pending() == b.ttl[batch.Key] {
+		w.t.Errorf("batch %s: pending %t, and may be removed some day: %t", batch.Key, batch.Pending(), b.ttl[batch.Key])
+	}
+	if len(batch.Members) == 0 || len(batch.Members) > mailing.BatchSize {
+		w.t.Errorf("batch %s has %d members", batch.Key, len(batch.Members))
+	}
+}
+
+// checkTaken compares a message with what the sending API took of it.
+func (w *world) checkTaken(m mailing.Mailing, mem *mailing.Member, id mailing.MessageID, took []handed) {
+	w.t.Helper()
+	if mem == nil {
+		w.t.Errorf("message %d was handed over, and is not there", id)
+		return
+	}
+	if len(took) > 1+mem.Uncertain {
+		w.t.Errorf("message %d was taken %d times, with %d uncertain attempts", id, len(took), mem.Uncertain)
+	}
+	if m.OnUncertain == mailing.Stop && len(took) > 1 {
+		w.t.Errorf("message %d was taken %d times, though its mailing says stop", id, len(took))
+	}
+	if mem.Status == mailing.Sent && len(took) == 0 {
+		w.t.Errorf("message %d is called sent, and was never taken", id)
+	}
+	if len(took) > 0 && !mem.Status.Pending() && mem.Status != mailing.Sent && mem.Uncertain == 0 {
+		w.t.Errorf("message %d is called %s, and was taken", id, mem.Status)
+	}
+	if id.Mailing() == mailing.TestMailing {
+		return
+	}
+	for _, h := range took {
+		p := w.audience[id.Client()]
+		if p == nil || !p.phones[h.phone] {
+			w.t.Errorf("message %d went to a phone that its client never had", id)
+		} else if why := w.forbidden(m.ID, p, h.at); why != "" {
+			w.t.Errorf("message %d was handed over at %s: %s", id, h.at, why)
+		}
+	}
+}
+
+// slack is how long after a pause, a cancellation, an edit or a deletion a
+// hand-over may still begin.
+const slack = 2 * time.Second
+
+// forbidden says why a message might not be handed over at an instant, by no
+// state that its mailing had within the slack before; "" if it might.
+func (w *world) forbidden(id mailing.MailingID, p *person, at time.Time) string {
+	if !p.gone.IsZero() && at.After(p.gone.Add(slack)) {
+		return "the client is deleted"
+	}
+	why := "the mailing was not there"
+	for i, then := range w.history[id] {
+		until := at.Add(time.Hour)
+		if i+1 < len(w.history[id]) {
+			until = w.history[id][i+1].from.Add(slack)
+		}
+		if then.from.After(at) || until.Before(at) {
+			continue
+		}
+		if why = notNow(then.m, p.Timezone, at); why == "" {
+			return ""
+		}
+	}
+	return why
+}
+
+// notNow says why m allows no hand-over at an instant, reckoned anew rather than
+// by the functions that are being tested.
+func notNow(m mailing.Mailing, zone string, at time.Time) string {
+	switch {
+	case at.Before(m.StartAt):
+		return "before its start"
+	case !at.Before(m.EndAt):
+		return "at or after its end"
+	case m.Deleted || m.Status == mailing.StatusCancelled || m.Status == mailing.StatusPaused || m.Status == mailing.StatusCompleted:
+		return "the mailing is " + string(m.Status)
+	case m.Window == nil:
+		return ""
+	}
+	loc, err := time.LoadLocation(zone)
+	if err != nil {
+		return err.Error()
+	}
+	local := at.In(loc)
+	face := time.Duration(local.Hour())*time.Hour + time.Duration(local.Minute())*time.Minute + time.Duration(local.Second())*time.Second
+	from, to := time.Duration(m.Window.From), time.Duration(m.Window.To)
+	inside := face >= from && face < to
+	if from > to {
+		inside = face >= from || face < to
+	}
+	if !inside {
+		return "outside its client's window"
+	}
+	return ""
+}
+
+// checkSums recounts everything: each slice, each finished mailing, and all of
+// them together.
+func (w *world) checkSums(b books) {
+	w.t.Helper()
+	var all mailing.Counts
+	for id, batches := range b.batches {
+		var counted [mailing.Slices]mailing.Counts
+		var sum mailing.Counts
+		for _, batch := range batches {
+			counted[batch.Key.Slice] = counted[batch.Key.Slice].Plus(mailing.CountMembers(batch.Members))
+		}
+		for slice, state := range b.slices[id] {
+			if counted[slice] != state.Counts {
+				w.t.Errorf("mailing %d slice %d: recounted %+v, counts say %+v", id, slice, counted[slice], state.Counts)
+			}
+			sum = sum.Plus(counted[slice])
+		}
+		if id == mailing.TestMailing {
+			continue
+		}
+		m := w.mailing(id)
+		if m.Finished && (m.Counts != sum || sum.Pending() > 0) {
+			w.t.Errorf("mailing %d is finished with %+v; recounted %+v", id, m.Counts, sum)
+		}
+		if !m.Deleted {
+			all = all.Plus(sum)
+		}
+	}
+	overall, err := w.store.Overall(w.ctx, "")
+	if err != nil {
+		w.t.Fatalf("sum up all mailings: %v", err)
+	}
+	if overall.Totals != all {
+		w.t.Errorf("all mailings: recounted %+v, the overall statistics say %+v", all, overall.Totals)
 	}
 }
 
 // sentAll demands that a mailing is completed with all n messages sent, each
-// handed over once.
-func (w *world) sentAll(t *testing.T, id mailing.MailingID, n int64) {
-	t.Helper()
-	if c := w.counts(id); c != (mailing.Counts{Total: n, Sent: n}) {
-		t.Errorf("counts %+v", c)
-	}
-	for msg, times := range w.provider.handed {
+// handed over once, and that the books agree.
+func (w *world) sentAll(id mailing.MailingID, n int64) {
+	w.t.Helper()
+	w.ends(id, mailing.Counts{Total: n, Sent: n})
+	for msg, times := range w.provider.took() {
 		if len(times) != 1 {
-			t.Errorf("message %d was taken %d times", msg, len(times))
+			w.t.Errorf("message %d was taken %d times", msg, len(times))
 		}
 	}
-	w.check(id)
+}
+
+// ends demands that a mailing has ended with these counts, and that the books
+// agree.
+func (w *world) ends(id mailing.MailingID, want mailing.Counts) {
+	w.t.Helper()
+	if got := w.counts(id); got != want {
+		w.t.Errorf("counts %+v, want %+v", got, want)
+	}
+	if !w.mailing(id).Finished {
+		w.t.Errorf("mailing %d is not finished", id)
+	}
+	w.check()
 }

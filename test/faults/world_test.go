@@ -1,100 +1,217 @@
-// Package faults_test breaks Postrider on purpose. The real scheduler and the
-// real sender work over the real DynamoDB Local, with a clock that the test
-// moves, queues that it can look into, and a sending API that does as it says.
+// Package faults_test breaks Postrider on purpose. The real functions, from the
+// event that wakes them to the calls that they make, work over a DynamoDB (in
+// memory, or with the build tag "integration" the real DynamoDB Local), with a
+// clock that the test moves, queues that it can look into, and a sending API
+// that does as it says.
 package faults_test
 
 import (
-	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
-	"slices"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
 	"go.uber.org/goleak"
 
+	"postrider/internal/api"
 	"postrider/internal/deliver"
+	"postrider/internal/dynamo"
 	"postrider/internal/dynamo/dynamotest"
 	"postrider/internal/mailing"
+	"postrider/internal/queue"
 	"postrider/internal/schedule"
-
-	"postrider/internal/dynamo"
 )
 
-// begin is when the world begins, a moment without meaning to any rule.
+// begin is when a world begins, a moment without meaning to any rule: 12:30 in
+// Moscow.
 var begin = time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
 
+// reporter is a test, or one run of a state machine.
+type reporter interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// world is the whole service with all that is around it.
 type world struct {
-	t         *testing.T
-	clock     *dynamotest.Clock
-	env       *dynamotest.Env
-	store     *dynamo.Store
-	scheduler *schedule.Scheduler
-	sender    *deliver.Sender
-	provider  *provider
-	delivered *line[mailing.BatchKey]
-	tasks     *line[mailing.Task]
-	letters   *letters
-	audience  []mailing.Client
+	t        reporter
+	ctx      context.Context
+	clock    *dynamotest.Clock
+	env      *dynamotest.Env
+	store    *dynamo.Store // past the gate: for the test itself
+	queues   *queues
+	provider *provider
+	gate     *gate
+	// config is what new senders are made with.
+	config deliver.Config
+	// tables is what the functions' stores are over, if not the tables.
+	tables dynamo.API
+	// sends is what the senders' provider is, if not provider.
+	sends deliver.Provider
+
+	apiWorker, schedulerWorker, senderWorker *worker
+	api                                      http.Handler
+	scheduler                                func(context.Context, json.RawMessage) (events.SQSEventResponse, error)
+	sender                                   func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
+
+	// troubled: an invocation may fail, for its tables do.
+	troubled bool
+
+	audience map[mailing.ClientID]*person
+	history  map[mailing.MailingID][]moment
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, clock: dynamotest.NewClock(begin), env: dynamotest.Start(t), letters: &letters{}}
-	w.store = w.env.Store(w.clock.Option())
-	w.provider = &provider{clock: w.clock, handed: map[mailing.MessageID][]time.Time{}}
-	w.delivered = &line[mailing.BatchKey]{clock: w.clock}
-	w.tasks = &line[mailing.Task]{clock: w.clock}
-	w.scheduler = schedule.New(w.store, w.delivered, w.tasks, schedulerClock{w.clock})
-	w.sender = w.newSender(w.store)
+	return worldIn(t, dynamotest.Start(t))
+}
+
+// worldIn is a world over tables that may have been used before.
+func worldIn(t *testing.T, env *dynamotest.Env) *world {
+	t.Helper()
+	clock := dynamotest.NewClock(begin)
+	w := &world{
+		t: t, ctx: t.Context(), clock: clock, env: env, queues: newQueues(clock), gate: &gate{},
+		provider: &provider{clock: clock, handed: map[mailing.MessageID][]handed{}},
+		config: deliver.Config{
+			ProviderTimeout: 10 * time.Second, InvocationTime: 30 * time.Second, MaxInFlight: 500, MaxReceives: maxReceives,
+		},
+		audience: map[mailing.ClientID]*person{}, history: map[mailing.MailingID][]moment{},
+	}
+	w.store = w.storeOver(env.Client)
+	w.restart()
 	return w
 }
 
-// newSender is another execution environment: it remembers nothing.
-func (w *world) newSender(store deliver.Store) *deliver.Sender {
-	n := 0
-	var mu sync.Mutex
-	return deliver.New(store, w.provider, w.letters, deliver.Config{
-		ProviderTimeout: 10 * time.Second, InvocationTime: 30 * time.Second, MaxInFlight: 500, MaxReceives: 20,
-	}, schedulerClock{w.clock}, deliver.Randomness{
+// storeOver is a store by the world's clock, which its waits do not move.
+func (w *world) storeOver(tables dynamo.API) *dynamo.Store {
+	return w.env.StoreOver(tables, dynamo.WithClock(w.clock.Now, func(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) }))
+}
+
+// restart gives every function a new execution environment: it remembers nothing.
+func (w *world) restart() {
+	w.apiWorker, w.schedulerWorker = w.gate.worker("api"), w.gate.worker("scheduler")
+	store, sqs := w.edges(w.apiWorker)
+	w.api = api.New(api.Config{
+		Clients: store, Mailings: store, Tasks: queue.NewTasks(sqs, tasksURL, w.clock.Now),
+		Queues: queue.NewQueues(sqs, queue.URLs{Tasks: tasksURL, Deliveries: deliveriesURL, DeadLetters: lettersURL}),
+		Now:    w.clock.Now, Log: slog.Default(),
+	})
+	store, sqs = w.edges(w.schedulerWorker)
+	w.scheduler = queue.SchedulerHandler(schedule.New(store, queue.NewDeliveries(sqs, deliveriesURL), queue.NewTasks(sqs, tasksURL, w.clock.Now), stillClock{w.clock}))
+	w.restartSender()
+}
+
+func (w *world) restartSender() {
+	w.senderWorker = w.gate.worker("sender")
+	store, sqs := w.edges(w.senderWorker)
+	w.sender = queue.NewDeliveries(sqs, deliveriesURL).Handler(w.newSender(w.senderWorker, store, sqs), queue.NewDeadLetters(sqs, lettersURL))
+}
+
+func (w *world) edges(of *worker) (*dynamo.Store, queue.AdminAPI) {
+	tables := w.tables
+	if tables == nil {
+		tables = w.env.Client
+	}
+	return w.storeOver(gatedTables{of, tables}), gatedQueues{w.queues, of}
+}
+
+var holders atomic.Int64 //nolint:gochecknoglobals // no two claims of a test binary have the same holder
+
+func (w *world) newSender(of *worker, store deliver.Store, sqs queue.API) *deliver.Sender {
+	var sends deliver.Provider = w.provider
+	if w.sends != nil {
+		sends = w.sends
+	}
+	return deliver.New(store, gatedProvider{of, sends}, queue.NewDeadLetters(sqs, lettersURL), w.config, stillClock{w.clock}, deliver.Randomness{
 		Jitter: func(d time.Duration) time.Duration { return d / 2 },
-		Holder: func() string {
-			mu.Lock()
-			defer mu.Unlock()
-			n++
-			return fmt.Sprintf("%p-%d", &n, n)
-		},
+		Holder: func() string { return fmt.Sprint(holders.Add(1)) },
 	})
 }
 
-type schedulerClock struct{ *dynamotest.Clock }
+// stillClock waits by moving the world's clock on.
+type stillClock struct{ *dynamotest.Clock }
 
-func (c schedulerClock) Sleep(ctx context.Context, d time.Duration) error { return c.Wait(ctx, d) }
+func (c stillClock) Sleep(ctx context.Context, d time.Duration) error { return c.Wait(ctx, d) }
 
-// clients creates n clients.
+// ---- clients and mailings ------------------------------------------------------
+
+// person is a client as a test knows it.
+type person struct {
+	mailing.Client
+
+	since time.Time
+	// touched is when it was last changed or deleted: mailings that expand about
+	// then may meet it or not.
+	touched time.Time
+	gone    time.Time
+	phones  map[string]bool
+}
+
+// clients creates n clients in Moscow.
 func (w *world) clients(n int) []mailing.Client {
 	w.t.Helper()
 	made := make([]mailing.Client, n)
-	var wg sync.WaitGroup
 	for i := range made {
-		wg.Go(func() {
-			c, err := mailing.NewClient(mailing.Client{Phone: fmt.Sprintf("7900%07d", len(w.audience)+i), Timezone: "Europe/Moscow"})
-			if err == nil {
-				c, err = w.store.CreateClient(w.t.Context(), c)
-			}
-			if err != nil {
-				w.t.Error(err)
-			}
-			made[i] = c
-		})
+		made[i] = w.client(mailing.Client{Phone: fmt.Sprintf("7900%07d", len(w.audience)), Timezone: "Europe/Moscow"})
 	}
-	wg.Wait()
-	w.audience = append(w.audience, made...)
 	return made
 }
 
-// create stores a mailing to everyone that starts now and ends in a day.
+func (w *world) client(c mailing.Client) mailing.Client {
+	w.t.Helper()
+	c, err := mailing.NewClient(c)
+	if err == nil {
+		c, err = w.store.CreateClient(w.ctx, c)
+	}
+	if err != nil {
+		w.t.Fatalf("create a client: %v", err)
+	}
+	w.audience[c.ID] = &person{Client: c, since: w.clock.Now(), phones: map[string]bool{c.Phone: true}}
+	return c
+}
+
+func (w *world) deleteClient(id mailing.ClientID) {
+	w.t.Helper()
+	if err := w.store.DeleteClient(w.ctx, id); err != nil {
+		w.t.Fatalf("delete a client: %v", err)
+	}
+	p := w.audience[id]
+	p.gone, p.touched = w.clock.Now(), w.clock.Now()
+}
+
+func (w *world) changeClient(id mailing.ClientID, change func(*mailing.Client)) {
+	w.t.Helper()
+	c, err := w.store.UpdateClient(w.ctx, id, func(c mailing.Client) (mailing.Client, error) {
+		change(&c)
+		return c, nil
+	})
+	if err != nil {
+		w.t.Fatalf("change a client: %v", err)
+	}
+	p := w.audience[id]
+	p.Client, p.touched = c, w.clock.Now()
+	p.phones[c.Phone] = true
+}
+
+// moment is a mailing as it was from an instant on.
+type moment struct {
+	from time.Time
+	m    mailing.Mailing
+}
+
+// create stores a mailing to everyone that starts now and ends in a day. Nothing
+// is queued for it: the sweep finds it.
 func (w *world) create(change func(*mailing.Draft)) mailing.Mailing {
 	w.t.Helper()
 	d := mailing.Draft{Text: "hello", StartAt: w.clock.Now(), EndAt: w.clock.Now().Add(24 * time.Hour)}
@@ -103,35 +220,148 @@ func (w *world) create(change func(*mailing.Draft)) mailing.Mailing {
 	}
 	m, err := mailing.New(d, w.clock.Now())
 	if err == nil {
-		m, err = w.store.CreateMailing(w.t.Context(), m)
+		m, err = w.store.CreateMailing(w.ctx, m)
 	}
 	if err != nil {
-		w.t.Fatal(err)
+		w.t.Fatalf("create a mailing: %v", err)
+	}
+	w.remember(m)
+	return m
+}
+
+func (w *world) remember(m mailing.Mailing) {
+	w.history[m.ID] = append(w.history[m.ID], moment{w.clock.Now(), m})
+}
+
+// call asks the API.
+func (w *world) call(method, path, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(w.ctx, method, path, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	answer := httptest.NewRecorder()
+	w.api.ServeHTTP(answer, r)
+	if w.apiWorker.dead() {
+		w.restart()
+		answer.Code = http.StatusBadGateway
+	}
+	return answer
+}
+
+// act asks the API to do something to a mailing, and remembers what came of it.
+func (w *world) act(id mailing.MailingID, action string) int {
+	w.t.Helper()
+	method, path, body := http.MethodPost, fmt.Sprintf("/api/mailings/%d/%s", id, action), ""
+	switch {
+	case action == "delete":
+		method, path = http.MethodDelete, fmt.Sprintf("/api/mailings/%d", id)
+	case strings.HasPrefix(action, "{"):
+		method, path, body = http.MethodPatch, fmt.Sprintf("/api/mailings/%d", id), action
+	}
+	answer := w.call(method, path, body)
+	if answer.Code < 300 {
+		w.remember(w.mailing(id))
+	}
+	return answer.Code
+}
+
+// must is act, of which the test demands that it is done.
+func (w *world) must(id mailing.MailingID, action string) {
+	w.t.Helper()
+	if code := w.act(id, action); code >= 300 {
+		w.t.Fatalf("%s: status %d", action, code)
+	}
+}
+
+// update changes a mailing past the API, so that nothing is queued for it.
+func (w *world) update(id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) {
+	w.t.Helper()
+	m, err := w.store.UpdateMailing(w.ctx, id, change)
+	if err != nil {
+		w.t.Fatalf("change a mailing: %v", err)
+	}
+	w.remember(m)
+}
+
+func (w *world) mailing(id mailing.MailingID) mailing.Mailing {
+	w.t.Helper()
+	m, err := w.store.Mailing(w.ctx, id)
+	if err != nil {
+		w.t.Fatalf("read a mailing: %v", err)
 	}
 	return m
 }
 
-// update changes a mailing as the API does.
-func (w *world) update(id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) {
+func (w *world) counts(id mailing.MailingID) mailing.Counts {
 	w.t.Helper()
-	if _, err := w.store.UpdateMailing(w.t.Context(), id, change); err != nil {
-		w.t.Fatal(err)
+	p, err := w.store.Progress(w.ctx, []mailing.Mailing{w.mailing(id)})
+	if err != nil {
+		w.t.Fatalf("read counts: %v", err)
 	}
+	return p[0].Counts
 }
+
+// ---- work ----------------------------------------------------------------------
 
 // sweep is the rule that fires each minute.
 func (w *world) sweep() {
-	w.t.Helper()
-	if err := w.scheduler.Sweep(w.t.Context()); err != nil {
-		w.t.Fatal(err)
+	_, err := w.scheduler(w.ctx, json.RawMessage(`{"detail-type": "Scheduled Event"}`))
+	if w.schedulerWorker.dead() {
+		w.restart()
+		return
+	}
+	if err != nil && !w.gate.hit() && !w.troubled {
+		w.t.Errorf("sweep: %v", err)
+	}
+}
+
+func (g *gate) hit() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.met
+}
+
+// doTasks does up to ten tasks that are in the queue, and tells how many.
+func (w *world) doSome(url string) int {
+	some := w.queues.receive(url, 10)
+	if len(some) == 0 {
+		return 0
+	}
+	w.do(url, some)
+	return len(some)
+}
+
+// do is one invocation with messages that were received.
+func (w *world) do(url string, some []*message) {
+	var (
+		response events.SQSEventResponse
+		err      error
+		of       = w.schedulerWorker
+	)
+	if url == tasksURL {
+		raw, encodeErr := json.Marshal(event(some))
+		if encodeErr != nil {
+			w.t.Fatalf("encode an event: %v", encodeErr)
+		}
+		response, err = w.scheduler(w.ctx, raw)
+	} else {
+		of = w.senderWorker
+		response, err = w.sender(w.ctx, event(some))
+	}
+	switch {
+	case of.dead():
+		// What it had taken is there again when its visibility timeout ends.
+		w.restart()
+	case err != nil:
+		w.t.Errorf("an invocation failed: %v", err)
+	case response.BatchItemFailures == nil:
+		w.t.Errorf("item failures are null: some event sources take that for a failed batch")
+	default:
+		w.queues.settle(url, some, response)
 	}
 }
 
 // doTasks does the tasks that are in the queue, and delivers nothing.
 func (w *world) doTasks() {
-	w.t.Helper()
-	for w.tasks.size() > 0 {
-		w.scheduler.Do(w.t.Context(), bodies(w.tasks.take(10)))
+	for w.doSome(tasksURL) > 0 {
 	}
 }
 
@@ -140,36 +370,15 @@ func (w *world) doTasks() {
 func (w *world) drain() {
 	w.t.Helper()
 	for range 10_000 {
-		tasks := w.tasks.take(10)
-		for i, err := range w.scheduler.Do(w.t.Context(), bodies(tasks)) {
-			if err != nil {
-				w.t.Errorf("task %v: %v", tasks[i].body, err)
-			}
-		}
-		some := w.delivered.take(10)
-		w.deliver(w.sender, some)
-		if len(tasks)+len(some) == 0 {
+		if w.doSome(tasksURL)+w.doSome(deliveriesURL) == 0 {
 			return
 		}
 	}
-	w.t.Fatal("the queues never run empty")
+	w.t.Fatalf("the queues never run empty")
 }
 
-// deliver is one invocation of a sender.
-func (w *world) deliver(s *deliver.Sender, some []entry[mailing.BatchKey]) {
-	deliveries := make([]mailing.Delivery, len(some))
-	for i, e := range some {
-		deliveries[i] = mailing.Delivery{Key: e.body, Receives: e.receives}
-	}
-	for i, h := range s.Deliver(w.t.Context(), deliveries) {
-		if h.Again {
-			w.delivered.giveBack(some[i], h.After)
-		}
-	}
-}
-
-// run lets time pass, second by second where something is in the queues and
-// with a sweep each minute, until done or for at most limit.
+// run lets time pass, from one thing in the queues to the next and with a sweep
+// each minute, until done or for at most limit.
 func (w *world) run(limit time.Duration, done func() bool) {
 	w.t.Helper()
 	w.drain()
@@ -177,65 +386,39 @@ func (w *world) run(limit time.Duration, done func() bool) {
 		if done != nil && done() {
 			return
 		}
-		minute := w.clock.Now().Truncate(time.Minute).Add(time.Minute)
-		next := earliest(minute, w.tasks.next(), w.delivered.next())
-		w.clock.Advance(max(next.Sub(w.clock.Now()), time.Millisecond))
-		if !w.clock.Now().Before(minute) {
-			w.sweep()
-		}
-		w.drain()
+		w.step()
 	}
 	if done != nil && !done() {
 		w.t.Fatalf("not done after %s", limit)
 	}
 }
 
-func earliest(t time.Time, others ...time.Time) time.Time {
-	for _, o := range others {
-		if !o.IsZero() && o.Before(t) {
-			t = o
-		}
-	}
-	return t
-}
-
-// completed tells whether a mailing is, for [world.run].
-func (w *world) completed(id mailing.MailingID) func() bool {
-	return func() bool { return w.mailing(id).Status == mailing.StatusCompleted }
-}
-
-func (w *world) mailing(id mailing.MailingID) mailing.Mailing {
+// step lets time pass until the next thing happens, and does that.
+func (w *world) step() {
 	w.t.Helper()
-	m, err := w.store.Mailing(w.t.Context(), id)
-	if err != nil {
-		w.t.Fatal(err)
+	minute := w.clock.Now().Truncate(time.Minute).Add(time.Minute)
+	next := minute
+	if first := w.queues.next(tasksURL, deliveriesURL); !first.IsZero() && first.Before(minute) {
+		next = first
 	}
-	return m
+	w.clock.Advance(max(next.Sub(w.clock.Now()), time.Millisecond))
+	if !w.clock.Now().Before(minute) {
+		w.sweep()
+	}
+	w.drain()
 }
 
-func (w *world) counts(id mailing.MailingID) mailing.Counts {
-	w.t.Helper()
-	p, err := w.store.Progress(w.t.Context(), []mailing.Mailing{w.mailing(id)})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return p[0].Counts
+// finished tells whether all is accounted for, for [world.run].
+func (w *world) finished(id mailing.MailingID) func() bool {
+	return func() bool { return w.mailing(id).Finished }
 }
 
-func (w *world) messages(id mailing.MailingID) []mailing.Message {
-	w.t.Helper()
-	var all []mailing.Message
-	q := mailing.MessageQuery{Mailing: id, Limit: mailing.MaxLimit}
-	for {
-		page, err := w.store.ListMessages(w.t.Context(), q)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		all = append(all, page.Items...)
-		if q.Cursor = page.Next; q.Cursor == "" {
-			return all
-		}
-	}
+// ---- the sending API -----------------------------------------------------------
+
+// handed is one time that the sending API took a message.
+type handed struct {
+	at    time.Time
+	phone string
 }
 
 // provider is the sending API: it does what mood says, and keeps the ledger of
@@ -246,7 +429,7 @@ type provider struct {
 	// mood gives the outcome of a hand-over, and whether the message was taken
 	// all the same; nil takes everything.
 	mood   func(h mailing.Handover) (o mailing.Outcome, taken bool)
-	handed map[mailing.MessageID][]time.Time
+	handed map[mailing.MessageID][]handed
 	calls  int
 }
 
@@ -259,15 +442,39 @@ func (p *provider) Send(_ context.Context, h mailing.Handover) mailing.Outcome {
 		o, taken = p.mood(h)
 	}
 	if taken {
-		p.handed[h.ID] = append(p.handed[h.ID], p.clock.Now())
+		p.handed[h.ID] = append(p.handed[h.ID], handed{p.clock.Now(), h.Phone})
 	}
 	return o
+}
+
+// take notes that a message was taken otherwise.
+func (p *provider) take(id mailing.MessageID, phone string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.handed[id] = append(p.handed[id], handed{p.clock.Now(), phone})
 }
 
 func (p *provider) feels(mood func(mailing.Handover) (mailing.Outcome, bool)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.mood = mood
+}
+
+// took is a copy of the ledger.
+func (p *provider) took() map[mailing.MessageID][]handed {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make(map[mailing.MessageID][]handed, len(p.handed))
+	for id, times := range p.handed {
+		all[id] = append([]handed(nil), times...)
+	}
+	return all
+}
+
+func (p *provider) called() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calls
 }
 
 // always is a mood.
@@ -277,95 +484,8 @@ func always(kind mailing.OutcomeKind, code string) func(mailing.Handover) (maili
 	}
 }
 
-type letters struct {
-	mu  sync.Mutex
-	all []mailing.DeadLetter
+func TestMain(m *testing.M) {
+	// Thousands of runs say the same again and again.
+	slog.SetDefault(slog.New(slog.NewJSONHandler(io.Discard, nil)))
+	goleak.VerifyTestMain(m)
 }
-
-func (l *letters) Queue(_ context.Context, some []mailing.DeadLetter) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.all = append(l.all, some...)
-	return nil
-}
-
-// line is a queue whose order and contents a test can see.
-type line[T any] struct {
-	clock   *dynamotest.Clock
-	mu      sync.Mutex
-	entries []entry[T]
-}
-
-type entry[T any] struct {
-	body     T
-	visible  time.Time
-	receives int
-}
-
-func (l *line[T]) Queue(_ context.Context, some []T, delay time.Duration) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, body := range some {
-		l.entries = append(l.entries, entry[T]{body: body, visible: l.clock.Now().Add(delay)})
-	}
-	return nil
-}
-
-func (l *line[T]) giveBack(e entry[T], after time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	e.visible = l.clock.Now().Add((after + time.Second - 1).Truncate(time.Second))
-	l.entries = append(l.entries, e)
-}
-
-// take removes up to n entries that are visible.
-func (l *line[T]) take(n int) []entry[T] {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var taken, left []entry[T]
-	for _, e := range l.entries {
-		if len(taken) < n && !e.visible.After(l.clock.Now()) {
-			e.receives++
-			taken = append(taken, e)
-		} else {
-			left = append(left, e)
-		}
-	}
-	l.entries = left
-	return taken
-}
-
-// purge forgets everything.
-func (l *line[T]) purge() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := len(l.entries)
-	l.entries = nil
-	return n
-}
-
-func (l *line[T]) size() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.entries)
-}
-
-// next is when the next entry becomes visible.
-func (l *line[T]) next() time.Time {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.entries) == 0 {
-		return time.Time{}
-	}
-	return slices.MinFunc(l.entries, func(a, b entry[T]) int { return cmp.Compare(a.visible.UnixNano(), b.visible.UnixNano()) }).visible
-}
-
-func bodies[T any](entries []entry[T]) []T {
-	all := make([]T, len(entries))
-	for i, e := range entries {
-		all[i] = e.body
-	}
-	return all
-}
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

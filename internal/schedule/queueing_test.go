@@ -1,0 +1,210 @@
+package schedule_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"postrider/internal/dynamo"
+	"postrider/internal/dynamo/dynamotest"
+	"postrider/internal/mailing"
+	"postrider/internal/schedule"
+)
+
+// monday is when these tests take place.
+var monday = time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
+
+// world is a store with one mailing that is due, and queues that can be looked
+// into.
+type world struct {
+	t          *testing.T
+	env        *dynamotest.Env
+	clock      *dynamotest.Clock
+	store      *dynamo.Store
+	mailing    mailing.Mailing
+	deliveries fakeQueue[mailing.BatchKey]
+	tasks      fakeQueue[mailing.Task]
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, env: dynamotest.Start(t), clock: dynamotest.NewClock(monday)}
+	w.store = w.env.Store(w.clock.Option())
+	m, err := mailing.New(mailing.Draft{Text: "hello", StartAt: monday, EndAt: monday.Add(24 * time.Hour)}, monday)
+	if err == nil {
+		m, err = w.store.CreateMailing(t.Context(), m)
+	}
+	if err == nil {
+		w.mailing, err = w.store.StartMailing(t.Context(), m.ID)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// scheduler is one that meets faults on its way to DynamoDB.
+func (w *world) scheduler(faults *dynamotest.Faults) *schedule.Scheduler {
+	return schedule.New(w.env.StoreOver(faults, w.clock.Option()), &w.deliveries, &w.tasks, sleepless{w.clock})
+}
+
+// do does the task of slice 0, with faults or none.
+func (w *world) do(faults *dynamotest.Faults) error {
+	w.t.Helper()
+	return errors.Join(w.scheduler(faults).Do(w.t.Context(), []mailing.Task{{Mailing: w.mailing.ID}})...)
+}
+
+// peace is a DynamoDB without faults.
+func (w *world) peace() *dynamotest.Faults { return dynamotest.NewFaults(w.env.Client) }
+
+// clients creates clients until n of them are in slice 0.
+func (w *world) clients(n int) {
+	w.t.Helper()
+	for i := 0; n > 0; i++ {
+		c, err := mailing.NewClient(mailing.Client{Phone: fmt.Sprintf("7900%07d", i), Timezone: "UTC"})
+		if err == nil {
+			c, err = w.store.CreateClient(w.t.Context(), c)
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if c.ID.Slice() == 0 {
+			n--
+		}
+	}
+}
+
+// batches are those of slice 0 as they are stored.
+func (w *world) batches() []mailing.Batch {
+	w.t.Helper()
+	batches, _, err := w.store.SliceBatches(w.t.Context(), w.mailing.ID, 0, "")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return batches
+}
+
+type sleepless struct{ *dynamotest.Clock }
+
+func (c sleepless) Sleep(ctx context.Context, d time.Duration) error { return c.Wait(ctx, d) }
+
+// fakeQueue is a queue that nobody takes anything out of but the test.
+type fakeQueue[T any] struct {
+	mu  sync.Mutex
+	all []T
+}
+
+func (q *fakeQueue[T]) Queue(_ context.Context, some []T, _ time.Duration) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.all = append(q.all, some...)
+	return nil
+}
+
+// take empties the queue.
+func (q *fakeQueue[T]) take() []T {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := q.all
+	q.all = nil
+	return all
+}
+
+func (q *fakeQueue[T]) size() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.all)
+}
+
+var errKilled = errors.New("killed")
+
+func TestNothingIsQueuedBeforeItsPageIsWritten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.clients(mailing.BatchSize + 1)
+	faults := w.peace()
+	faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Refuse: errKilled})
+	if err := w.do(faults); !errors.Is(err, errKilled) || w.deliveries.size() != 0 {
+		t.Errorf("killed before its page is written, a task has queued %d batches, %v", w.deliveries.size(), err)
+	}
+	faults = w.peace()
+	faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Before: func() {
+		if n := w.deliveries.size(); n != 0 {
+			t.Errorf("%d batches are queued as their page is being written", n)
+		}
+	}})
+	if err := w.do(faults); err != nil || len(w.deliveries.take()) != 2 || len(w.batches()) != 2 {
+		t.Errorf("done again: %d batches, %v", len(w.batches()), err)
+	}
+}
+
+func TestAnOverdueBatchIsQueuedOnceAndThenWithMorePatience(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.clients(1)
+	if err := w.do(w.peace()); err != nil || len(w.deliveries.take()) != 1 {
+		t.Fatal(err)
+	}
+	// Nobody ever takes it out of the queue.
+	due := monday.Add(mailing.QueuedPatience)
+	for sweeps := range 6 {
+		w.clock.Advance(due.Sub(w.clock.Now()) - mailing.Foresight)
+		for range 3 { // one after the other, as by sweeps that come too often
+			if err := w.do(w.peace()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := len(w.deliveries.take()); n != 1 {
+			t.Errorf("overdue for the time %d it is queued %d times", sweeps+1, n)
+		}
+		due = due.Add(mailing.Patience(sweeps))
+		if got := w.batches()[0].DueAt; !got.Equal(due) {
+			t.Errorf("then it is due at %s, want %s", got, due)
+		}
+	}
+}
+
+func TestABatchIsMovedOnBeforeItIsQueuedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.clients(1)
+	if err := w.do(w.peace()); err != nil || len(w.deliveries.take()) != 1 {
+		t.Fatal(err)
+	}
+	w.clock.Advance(mailing.QueuedPatience)
+	for _, step := range []struct {
+		name  string
+		fault dynamotest.Fault
+	}{
+		{"killed before it is moved on", dynamotest.Fault{Refuse: errKilled}},
+		{"moved on by another task just then", dynamotest.Fault{Before: w.postpone}},
+	} {
+		faults := w.peace()
+		faults.On(dynamotest.UpdateItem, 1, step.fault)
+		if err := w.do(faults); !errors.Is(err, step.fault.Refuse) || w.deliveries.size() != 0 {
+			t.Errorf("%s: it is queued %d times, %v", step.name, len(w.deliveries.take()), err)
+		}
+	}
+	w.clock.Advance(2 * mailing.QueuedPatience)
+	faults := w.peace()
+	faults.On(dynamotest.UpdateItem, 1, dynamotest.Fault{Before: func() {
+		if w.deliveries.size() != 0 {
+			t.Error("it is queued as it is being moved on")
+		}
+	}})
+	if err := w.do(faults); err != nil || len(w.deliveries.take()) != 1 {
+		t.Errorf("done again: %v", err)
+	}
+}
+
+// postpone moves the only batch on, as a task does that began a second later.
+func (w *world) postpone() {
+	w.t.Helper()
+	b, due := w.batches()[0], w.clock.Now().Add(mailing.QueuedPatience+time.Second)
+	if moved, err := w.store.Postpone(w.t.Context(), mailing.Due{Key: b.Key, DueAt: b.DueAt}, due, false); err != nil || !moved {
+		w.t.Errorf("moved on: %t, %v", moved, err)
+	}
+}

@@ -1,0 +1,343 @@
+package faults_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"postrider/internal/mailing"
+)
+
+// buried tells whether a message is among the dead letters.
+func (w *world) buried(id mailing.MessageID) bool {
+	for _, body := range w.queues.bodies(lettersURL) {
+		if strings.Contains(body, fmt.Sprintf(`"message_id":%d,`, id)) {
+			return true
+		}
+	}
+	return false
+}
+
+// redriven is the API's answer to a redrive.
+type redriven struct {
+	Redriven int  `json:"redriven"`
+	Stale    int  `json:"stale"`
+	Kept     int  `json:"kept"`
+	More     bool `json:"more"`
+}
+
+func (w *world) redrive() redriven {
+	w.t.Helper()
+	answer := w.call(http.MethodPost, "/api/queues/dead-letters/redrive", "")
+	var got redriven
+	if err := json.Unmarshal(answer.Body.Bytes(), &got); err != nil || answer.Code != http.StatusOK {
+		w.t.Fatalf("redrive: %d %s", answer.Code, answer.Body)
+	}
+	w.rememberAll()
+	return got
+}
+
+// rememberAll remembers what an action may have changed.
+func (w *world) rememberAll() {
+	for id := range w.history {
+		w.remember(w.mailing(id))
+	}
+}
+
+// failedMailing runs a mailing of which n messages are refused for good.
+func (w *world) failedMailing(n int) mailing.Mailing {
+	w.t.Helper()
+	left := n
+	w.provider.feels(func(mailing.Handover) (mailing.Outcome, bool) {
+		if left > 0 {
+			left--
+			return mailing.Outcome{Kind: mailing.OutcomeRejected, Code: "http_400"}, false
+		}
+		return mailing.Outcome{Kind: mailing.OutcomeSent}, true
+	})
+	m := w.create(nil)
+	w.sweep()
+	w.run(10*time.Minute, w.finished(m.ID))
+	w.provider.feels(nil)
+	if c := w.counts(m.ID); c.Failed != int64(n) || w.queues.size(lettersURL) != n {
+		w.t.Fatalf("counts %+v, %d dead letters", c, w.queues.size(lettersURL))
+	}
+	return m
+}
+
+func TestRetryGivesFailedMessagesFreshAttemptsAndNoOthers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.clients(200)
+	m := w.failedMailing(70)
+	w.must(m.ID, "retry")
+	if m = w.mailing(m.ID); m.Status != mailing.StatusRunning {
+		t.Errorf("it is %s", m.Status)
+	}
+	w.run(time.Minute, w.finished(m.ID))
+	w.sentAll(m.ID, 200)
+	if w.act(m.ID, "retry") != http.StatusOK || w.mailing(m.ID).Status != mailing.StatusCompleted {
+		t.Error("a retry of nothing reopens it")
+	}
+	if got := w.redrive(); got.Stale != 70 || got.Redriven != 0 || w.queues.size(lettersURL) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestARetryThatFailsAgainFailsAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.clients(30)
+	m := w.failedMailing(12)
+	w.provider.feels(always(mailing.OutcomeRejected, "http_400"))
+	w.must(m.ID, "retry")
+	w.run(10*time.Minute, w.finished(m.ID))
+	w.ends(m.ID, mailing.Counts{Total: 30, Sent: 18, Failed: 12})
+	if n := w.queues.size(lettersURL); n != 24 {
+		t.Errorf("%d dead letters", n)
+	}
+}
+
+func TestARetryIsLostByNoKill(t *testing.T) {
+	t.Parallel()
+	for at := 1; ; at++ {
+		w := newWorld(t)
+		w.clients(20)
+		m := w.failedMailing(9)
+		w.gate.calls = nil
+		w.gate.at, w.gate.kind = at, killedAfter
+		code := w.act(m.ID, "retry")
+		w.doTasks()
+		met := w.gate.hit()
+		w.gate.disarm()
+		w.run(time.Hour, func() bool { return w.mailing(m.ID).Finished && w.clock.Now().After(begin.Add(30*time.Minute)) })
+		if code == http.StatusOK {
+			w.sentAll(m.ID, 20)
+		}
+		w.check()
+		if !met {
+			break
+		}
+	}
+}
+
+func TestRedriveTriesTheLettersMessagesAgainOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.clients(100)
+	m := w.failedMailing(33)
+	letters := w.queues.bodies(lettersURL)
+	if got := w.redrive(); got.Redriven != 33 || got.Stale != 0 || got.Kept != 0 || w.queues.size(lettersURL) != 0 {
+		t.Errorf("%+v, %d letters left", got, w.queues.size(lettersURL))
+	}
+	w.run(time.Minute, w.finished(m.ID))
+	w.sentAll(m.ID, 100)
+	// Entries may repeat: the same ones again do nothing.
+	for _, body := range letters {
+		w.queues.put(lettersURL, body)
+	}
+	if got := w.redrive(); got.Redriven != 0 || got.Stale != 33 {
+		t.Errorf("again: %+v", got)
+	}
+	w.run(time.Minute, nil)
+	w.sentAll(m.ID, 100)
+}
+
+func TestARedriveIsLostByNoKill(t *testing.T) {
+	t.Parallel()
+	for at := 1; ; at++ {
+		w := newWorld(t)
+		w.clients(20)
+		m := w.failedMailing(9)
+		w.gate.calls = nil
+		w.gate.at, w.gate.kind = at, killedAfter
+		answer := w.call(http.MethodPost, "/api/queues/dead-letters/redrive", "")
+		w.rememberAll()
+		met := w.gate.hit()
+		w.gate.disarm()
+		w.clock.Advance(2 * time.Minute) // the letters that it took are there again
+		if answer.Code != http.StatusOK {
+			w.redrive()
+		}
+		w.run(time.Hour, w.finished(m.ID))
+		w.sentAll(m.ID, 20)
+		if !met {
+			break
+		}
+	}
+}
+
+func TestADeliveryThatWasReceivedTooOftenIsRedriven(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.clients(20)
+	m := w.create(nil)
+	w.sweep()
+	w.doTasks()
+	for _, body := range w.queues.bodies(deliveriesURL) {
+		w.queues.put(lettersURL, body)
+	}
+	w.queues.put(lettersURL, "unreadable")
+	n := w.queues.purge(deliveriesURL)
+	if got := w.redrive(); got.Redriven != n || got.Kept != 1 {
+		t.Errorf("%+v of %d", got, n)
+	}
+	w.drain()
+	w.sentAll(m.ID, 20)
+}
+
+func TestAMailingThatSaysStopIsNeverHandedOverTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.clients(100)
+	n := 0
+	w.provider.feels(func(mailing.Handover) (mailing.Outcome, bool) {
+		if n++; n%3 == 0 {
+			return mailing.Outcome{Kind: mailing.OutcomeAmbiguous, Code: "timeout"}, n%2 == 0
+		}
+		return mailing.Outcome{Kind: mailing.OutcomeSent}, true
+	})
+	m := w.create(func(d *mailing.Draft) { d.OnUncertain = mailing.Stop })
+	w.sweep()
+	w.gate.named, w.gate.kind = "sender: TransactWriteItems", killedBefore
+	w.run(time.Hour, w.finished(m.ID))
+	c := w.counts(m.ID)
+	if c.Sent+c.Uncertain != 100 || c.Uncertain < 33 {
+		t.Errorf("counts %+v", c)
+	}
+	w.check()
+}
+
+func TestATestMessageArrivesOnceAndCountsNowhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.clients(3)
+	m := w.create(func(d *mailing.Draft) { d.StartAt = begin.Add(time.Hour) })
+	answer := w.call(http.MethodPost, fmt.Sprintf("/api/mailings/%d/test", m.ID), `{"phone": "79995550000"}`)
+	if answer.Code != http.StatusAccepted {
+		t.Fatalf("status %d: %s", answer.Code, answer.Body)
+	}
+	w.queues.purge(deliveriesURL) // whatever becomes of the queue
+	w.run(10*time.Minute, nil)
+	var got struct {
+		ID     mailing.MessageID `json:"id"`
+		Status string            `json:"status"`
+		Test   bool              `json:"test"`
+		Phone  string            `json:"phone"`
+	}
+	read := w.call(http.MethodGet, answer.Header().Get("Location"), "")
+	if err := json.Unmarshal(read.Body.Bytes(), &got); err != nil || got.Status != "sent" || !got.Test || got.Phone != "79995550000" {
+		t.Errorf("%d %s", read.Code, read.Body)
+	}
+	if took := w.provider.took(); len(took) != 1 || len(took[got.ID]) != 1 || got.ID.Mailing() != 0 {
+		t.Errorf("taken: %v", took)
+	}
+	if c := w.counts(m.ID); c.Total != 0 {
+		t.Errorf("counts %+v", c)
+	}
+	w.check()
+}
+
+func TestAMessageIsTriedTenTimesWhereTheProviderWorks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	bad := w.clients(20)[3]
+	m := w.create(nil)
+	tries := 0
+	w.provider.feels(func(h mailing.Handover) (mailing.Outcome, bool) {
+		if h.Phone != bad.Phone {
+			return mailing.Outcome{Kind: mailing.OutcomeSent}, true
+		}
+		tries++
+		return mailing.Outcome{Kind: mailing.OutcomeRetry, Code: "http_503"}, false
+	})
+	w.sweep()
+	w.drain()
+	w.clock.Advance(time.Second)
+	// Another mailing goes out every few minutes: the provider is known to work.
+	w.client(mailing.Client{Phone: "79995550001", Timezone: "UTC", Tag: "other"})
+	w.run(3*time.Hour, func() bool {
+		w.create(func(d *mailing.Draft) { d.Filter.Tags = []string{"other"} })
+		w.sweep()
+		w.drain()
+		return w.mailing(m.ID).Finished
+	})
+	w.ends(m.ID, mailing.Counts{Total: 20, Sent: 19, Failed: 1})
+	if tries != mailing.MaxAttempts || !w.buried(mailing.NewMessageID(m.ID, bad.ID)) {
+		t.Errorf("%d tries", tries)
+	}
+}
+
+func TestALongOutageFailsNothingAndIsProbedByOneMessage(t *testing.T) {
+	t.Parallel()
+	for code, kind := range map[string]mailing.OutcomeKind{
+		"refused": mailing.OutcomeRetry, "http_401": mailing.OutcomeMisconfigured, "http_503": mailing.OutcomeRetry,
+	} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.clients(300)
+			short := w.create(func(d *mailing.Draft) { d.EndAt = begin.Add(2 * time.Hour) })
+			long := w.create(func(d *mailing.Draft) { d.EndAt = begin.Add(48 * time.Hour) })
+			w.provider.feels(always(kind, code))
+			w.sweep()
+			w.run(10*time.Minute, nil)
+			// All retries together take less than three hours; it is down for thirty.
+			before := w.provider.called()
+			w.run(30*time.Hour, nil)
+			// One environment: a probe a minute at most.
+			if probes := w.provider.called() - before; probes > 30*60 || probes < 30 {
+				t.Errorf("%d calls in 30 hours", probes)
+			}
+			if c := w.counts(long.ID); c.Pending() != 300 {
+				t.Errorf("after the outage %+v", c)
+			}
+			if n := w.queues.size(lettersURL); n != 0 {
+				t.Errorf("%d dead letters", n)
+			}
+			w.check()
+			w.provider.feels(nil)
+			w.run(time.Hour, w.finished(long.ID))
+			w.ends(long.ID, mailing.Counts{Total: 300, Sent: 300})
+			w.ends(short.ID, mailing.Counts{Total: 300, Expired: 300})
+		})
+	}
+}
+
+func TestADeferralUnderAnOlderPlanIsFreedThoughTheSenderMetTheNewer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.clients(40)
+	w.client(mailing.Client{Phone: "79995550001", Timezone: "Asia/Vladivostok"})
+	edit := func(id mailing.MailingID, window *mailing.Window) {
+		w.update(id, func(m mailing.Mailing) (mailing.Mailing, error) {
+			d := m.Draft
+			d.Window = window
+			return m.Edit(d, w.clock.Now())
+		})
+	}
+	// Which of the members is decided on first is up to the scheduler of
+	// goroutines: several rounds meet both orders.
+	for range 8 {
+		m := w.create(nil)
+		w.sweep()
+		w.doTasks()
+		// Open in Moscow (12:30 and later), closed in Vladivostok (19:30 and later).
+		edit(m.ID, &mailing.Window{From: mailing.ClockTime(12 * time.Hour), To: mailing.ClockTime(19 * time.Hour)})
+		first := true
+		w.provider.feels(func(mailing.Handover) (mailing.Outcome, bool) {
+			if first {
+				first = false
+				edit(m.ID, nil)
+				w.clock.Advance(2 * time.Second) // what was read is stale now
+			}
+			return mailing.Outcome{Kind: mailing.OutcomeSent}, true
+		})
+		w.doSome(deliveriesURL)
+		w.run(3*time.Minute, w.finished(m.ID))
+		w.check()
+	}
+}

@@ -1,0 +1,198 @@
+package faults_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"postrider/internal/deliver"
+	"postrider/internal/dynamo"
+	"postrider/internal/mailing"
+	"postrider/internal/queue"
+)
+
+// accident is what happens to one call.
+type accident uint8
+
+const (
+	// refused: the call fails, and nothing came of it.
+	refused accident = iota
+	// unanswered: the call is made, and its answer is lost.
+	unanswered
+	// killedBefore: the worker is gone before the call.
+	killedBefore
+	// killedAfter: the worker is gone after the call.
+	killedAfter
+)
+
+var accidents = map[accident]string{
+	refused: "refused", unanswered: "unanswered", killedBefore: "killed before", killedAfter: "killed after",
+}
+
+var (
+	errAccident = errors.New("connection reset by peer")
+	errKilled   = errors.New("the worker is dead")
+)
+
+// gate stands between the functions and all that they call. It counts the calls,
+// and lets an accident happen to one of them. A worker that was killed makes no
+// call any more: its environment is gone with it.
+type gate struct {
+	mu    sync.Mutex
+	calls []string
+	at    int // the call that meets an accident, from 1; 0 is none
+	// named is the call that meets one, if at is 0: the first of that name.
+	named string
+	kind  accident
+	met   bool
+	// life goes up with each kill: a worker of an earlier one is dead.
+	life int
+}
+
+// worker is one execution environment's view of the gate.
+type worker struct {
+	gate *gate
+	name string
+	life int
+}
+
+func (g *gate) worker(name string) *worker {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return &worker{g, name, g.life}
+}
+
+func (w *worker) dead() bool {
+	w.gate.mu.Lock()
+	defer w.gate.mu.Unlock()
+	return w.life != w.gate.life
+}
+
+// pass makes a call, or lets it meet its accident.
+func (w *worker) pass(what string, do func() error) error {
+	g := w.gate
+	g.mu.Lock()
+	if w.life != g.life {
+		g.mu.Unlock()
+		return errKilled
+	}
+	name := w.name + ": " + what
+	g.calls = append(g.calls, name)
+	hit := !g.met && (len(g.calls) == g.at || g.named == name)
+	g.met = g.met || hit
+	if hit && g.kind == killedBefore {
+		g.life++
+	}
+	g.mu.Unlock()
+	switch {
+	case !hit:
+		return do()
+	case g.kind == refused:
+		return errAccident
+	case g.kind == killedBefore:
+		return errKilled
+	}
+	err := do()
+	if g.kind == killedAfter {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.life++
+		return errKilled
+	}
+	return errors.Join(errAccident, err)
+}
+
+func through[In, Out any](w *worker, what string, ctx context.Context, in In, do func(context.Context, In) (Out, error)) (Out, error) {
+	var out Out
+	err := w.pass(what, func() (err error) {
+		out, err = do(ctx, in)
+		return err
+	})
+	if errors.Is(err, errAccident) || errors.Is(err, errKilled) {
+		var none Out
+		return none, err
+	}
+	return out, err
+}
+
+// gatedTables is DynamoDB behind a gate.
+type gatedTables struct {
+	w   *worker
+	api dynamo.API
+}
+
+func (g gatedTables) GetItem(ctx context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	return through(g.w, "GetItem", ctx, in, func(ctx context.Context, in *dynamodb.GetItemInput) (*dynamodb.GetItemOutput, error) {
+		return g.api.GetItem(ctx, in)
+	})
+}
+
+func (g gatedTables) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	return through(g.w, "UpdateItem", ctx, in, func(ctx context.Context, in *dynamodb.UpdateItemInput) (*dynamodb.UpdateItemOutput, error) {
+		return g.api.UpdateItem(ctx, in)
+	})
+}
+
+func (g gatedTables) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	return through(g.w, "Query", ctx, in, func(ctx context.Context, in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
+		return g.api.Query(ctx, in)
+	})
+}
+
+func (g gatedTables) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+	return through(g.w, "BatchGetItem", ctx, in, func(ctx context.Context, in *dynamodb.BatchGetItemInput) (*dynamodb.BatchGetItemOutput, error) {
+		return g.api.BatchGetItem(ctx, in)
+	})
+}
+
+func (g gatedTables) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, _ ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+	return through(g.w, "TransactWriteItems", ctx, in, func(ctx context.Context, in *dynamodb.TransactWriteItemsInput) (*dynamodb.TransactWriteItemsOutput, error) {
+		return g.api.TransactWriteItems(ctx, in)
+	})
+}
+
+// gatedQueues is SQS behind a gate.
+type gatedQueues struct {
+	queue.AdminAPI
+
+	w *worker
+}
+
+func (g gatedQueues) SendMessageBatch(ctx context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
+	return through(g.w, "SendMessageBatch to "+*in.QueueUrl, ctx, in, func(ctx context.Context, in *sqs.SendMessageBatchInput) (*sqs.SendMessageBatchOutput, error) {
+		return g.AdminAPI.SendMessageBatch(ctx, in)
+	})
+}
+
+func (g gatedQueues) ChangeMessageVisibilityBatch(ctx context.Context, in *sqs.ChangeMessageVisibilityBatchInput, _ ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error) {
+	return through(g.w, "ChangeMessageVisibilityBatch", ctx, in, func(ctx context.Context, in *sqs.ChangeMessageVisibilityBatchInput) (*sqs.ChangeMessageVisibilityBatchOutput, error) {
+		return g.AdminAPI.ChangeMessageVisibilityBatch(ctx, in)
+	})
+}
+
+// gatedProvider is the sending API behind a gate: a call that is refused was
+// never connected, one that is unanswered was taken.
+type gatedProvider struct {
+	w        *worker
+	provider deliver.Provider
+}
+
+func (g gatedProvider) Send(ctx context.Context, h mailing.Handover) mailing.Outcome {
+	o := mailing.Outcome{Kind: mailing.OutcomeNotTried}
+	err := g.w.pass("send", func() error {
+		o = g.provider.Send(ctx, h)
+		return nil
+	})
+	switch {
+	case errors.Is(err, errKilled):
+		return mailing.Outcome{Kind: mailing.OutcomeNotTried, Code: "killed"}
+	case errors.Is(err, errAccident) && o.Kind == mailing.OutcomeNotTried:
+		return mailing.Outcome{Kind: mailing.OutcomeRetry, Code: "refused"}
+	case errors.Is(err, errAccident):
+		return mailing.Outcome{Kind: mailing.OutcomeAmbiguous, Code: "reset"}
+	}
+	return o
+}

@@ -1,0 +1,289 @@
+package faults_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"postrider/internal/mailing"
+)
+
+// row is one fault, by name, and what has to come of it.
+type row struct {
+	name string
+	run  func(t *testing.T, w *world)
+}
+
+// TestMatrix is the fault matrix. After each row the books are compared.
+func TestMatrix(t *testing.T) {
+	rows := append(answerRows(), waitRows()...)
+	rows = append(rows, networkRows()...)
+	rows = append(rows, killRows()...)
+	rows = append(rows, deliveryRows()...)
+	rows = append(rows, tableRows()...)
+	rows = append(rows, timeRows()...)
+	rows = append(rows, lifeRows()...)
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			r.run(t, w)
+			w.check()
+		})
+	}
+	t.Logf("figure: %d rows of the fault matrix", len(rows))
+}
+
+// tried is what a message has been through in the end.
+type tried struct {
+	status              mailing.MessageStatus
+	attempts, uncertain int
+}
+
+// meets runs a mailing whose every message meets an answer at its first try,
+// while the sending API is known to work, and demands what comes of each.
+func meets(name string, first func(t *testing.T) answer, want tried) row {
+	return row{name, func(t *testing.T, w *world) {
+		s := speak(t, w, nil)
+		w.clients(8)
+		warm := w.create(nil)
+		w.sweep()
+		w.run(time.Minute, w.finished(warm.ID))
+		a := first(t)
+		s.first = func(mailing.MessageID) answer { return a }
+		m := w.create(nil)
+		w.sweep()
+		w.run(2*time.Hour, w.finished(m.ID))
+		w.each(m.ID, want)
+	}}
+}
+
+// each demands what all messages of a mailing have been through.
+func (w *world) each(id mailing.MailingID, want tried) {
+	w.t.Helper()
+	met := 0
+	for _, batch := range w.books().batches[id] {
+		for _, mem := range batch.Members {
+			met++
+			if got := (tried{mem.Status, mem.Attempts, mem.Uncertain}); got != want {
+				w.t.Errorf("client %d: %+v (%s), want %+v", mem.Client, got, mem.Error, want)
+			}
+			if mem.Status == mailing.Failed && !w.buried(mailing.NewMessageID(id, mem.Client)) {
+				w.t.Errorf("client %d: failed, and no dead letter", mem.Client)
+			}
+		}
+	}
+	if met == 0 {
+		w.t.Errorf("mailing %d has no messages", id)
+	}
+}
+
+func fixed(a answer) func(*testing.T) answer { return func(*testing.T) answer { return a } }
+
+func hanging(before string) func(*testing.T) answer {
+	return func(t *testing.T) answer {
+		t.Helper()
+		closed := make(chan struct{})
+		t.Cleanup(func() { close(closed) })
+		return hangs(closed, before)
+	}
+}
+
+func answerRows() []row {
+	var (
+		once      = tried{mailing.Sent, 1, 0}
+		again     = tried{mailing.Sent, 2, 0}
+		ambiguous = tried{mailing.Sent, 2, 1}
+		rejected  = tried{mailing.Failed, 1, 0}
+	)
+	taken := func(a answer) func(*testing.T) answer {
+		a.taken = true
+		return fixed(a)
+	}
+	slow := answer{true, func(w http.ResponseWriter, r *http.Request) {
+		timer := time.NewTimer(httpTimeout / 5)
+		defer timer.Stop()
+		<-timer.C
+		good().write(w, r)
+	}}
+	rows := []row{
+		meets("slow, within the timeout", fixed(slow), once),
+		meets("hangs", hanging(""), ambiguous),
+		meets("its body drips", hanging(`{"code": `), ambiguous),
+		meets("200 with garbage", fixed(body("\x00\x01\xfe not JSON")), ambiguous),
+		meets("200, truncated", fixed(answer{true, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "30")
+			body(`{"code": 0, "mess`).write(w, r)
+		}}), ambiguous),
+		meets("200 with 50 MB", fixed(fifty()), ambiguous),
+		meets("200 with HTML", fixed(body("<html><body>It works!</body></html>")), ambiguous),
+		meets("200 with nothing", fixed(body("")), ambiguous),
+		meets("200 and a code that is not 0", fixed(body(`{"code": 7, "message": "no"}`)), ambiguous),
+		meets("200 and a code that is no number", fixed(body(`{"code": "0"}`)), ambiguous),
+		meets("reset after the request was written", fixed(dropped(true)), ambiguous),
+	}
+	for _, code := range []int{500, 503, 408, 425} {
+		rows = append(rows, meets(fmt.Sprint(code), fixed(status(code)), again))
+	}
+	for _, code := range []int{502, 504, 202, 204} {
+		rows = append(rows, meets(fmt.Sprint(code), taken(status(code)), ambiguous))
+	}
+	for _, code := range []int{400, 404, 409, 422} {
+		rows = append(rows, meets(fmt.Sprint(code), fixed(status(code)), rejected))
+	}
+	for _, code := range []int{401, 403, 301, 302, 307} {
+		rows = append(rows, meets(fmt.Sprintf("%d, of the configuration", code), fixed(status(code, "Location", "/v1/elsewhere")), once))
+	}
+	return append(rows,
+		row{"401 from one moment on", func(t *testing.T, w *world) {
+			s := speak(t, w, nil)
+			w.clients(60)
+			n := 0
+			s.first = func(mailing.MessageID) answer {
+				if n++; n <= 20 {
+					return good()
+				}
+				return status(http.StatusUnauthorized)
+			}
+			m := w.create(nil)
+			w.sweep()
+			w.run(time.Hour, w.finished(m.ID))
+			w.each(m.ID, once)
+		}})
+}
+
+// waitRows are the ways of being told to wait.
+func waitRows() []row {
+	told := func(name string, header func(now time.Time) []string, least, most time.Duration) row {
+		return row{"429, Retry-After " + name, func(t *testing.T, w *world) {
+			w.clients(6)
+			var s *server
+			s = speak(t, w, func(mailing.MessageID) answer { return status(http.StatusTooManyRequests, header(s.w.clock.Now())...) })
+			m := w.create(nil)
+			w.sweep()
+			w.run(2*time.Hour, w.finished(m.ID))
+			w.each(m.ID, tried{mailing.Sent, 1, 0})
+			for id, at := range s.at {
+				if wait := at[1].Sub(at[0]); len(at) != 2 || wait < least || wait > most {
+					t.Errorf("message %d was tried again after %s (%d tries)", id, wait, len(at))
+				}
+			}
+		}}
+	}
+	value := func(v string) func(time.Time) []string {
+		return func(time.Time) []string { return []string{"Retry-After", v} }
+	}
+	date := func(d time.Duration) func(time.Time) []string {
+		return func(now time.Time) []string {
+			return []string{"Retry-After", now.Add(d).UTC().Format(http.TimeFormat)}
+		}
+	}
+	return []row{
+		told("absent", func(time.Time) []string { return nil }, 7*time.Second, time.Minute),
+		told("in seconds", value("40"), 40*time.Second, 2*time.Minute),
+		told("as a date", date(50*time.Second), 50*time.Second, 2*time.Minute),
+		told("in the past", date(-time.Hour), 7*time.Second, time.Minute),
+		told("absurd", value("99999999999999999999"), 15*time.Minute, 17*time.Minute),
+		told("unreadable", value("soon"), 7*time.Second, time.Minute),
+		{"429 of one member does not send it early with its batch", func(t *testing.T, w *world) {
+			w.clients(40)
+			n := 0
+			var s *server
+			s = speak(t, w, func(mailing.MessageID) answer {
+				// One in two is told to wait, the other one fails.
+				if n++; n%2 == 0 {
+					return status(http.StatusTooManyRequests, "Retry-After", "600")
+				}
+				return dropped(true)
+			})
+			m := w.create(nil)
+			w.sweep()
+			w.run(2*time.Hour, w.finished(m.ID))
+			for id, at := range s.at {
+				mem := w.books().member(id)
+				if wait := at[1].Sub(at[0]); mem.Uncertain == 0 && wait < 10*time.Minute {
+					t.Errorf("message %d was told to wait 10 minutes, and tried after %s", id, wait)
+				} else if mem.Uncertain > 0 && wait > 5*time.Minute {
+					t.Errorf("message %d waited %s with its batch", id, wait)
+				}
+			}
+		}},
+	}
+}
+
+func networkRows() []row {
+	// fails runs a mailing that meets an address that does not answer, then one
+	// that does.
+	fails := func(name string, address func(t *testing.T) string, code string) row {
+		return row{name, func(t *testing.T, w *world) {
+			w.clients(6)
+			m := w.create(nil)
+			w.dial(t, address(t))
+			w.sweep()
+			w.drain()
+			for _, batch := range w.books().batches[m.ID] {
+				for _, mem := range batch.Members {
+					if mem.Status != mailing.Retrying || mem.Attempts != 0 || mem.Error != code {
+						t.Errorf("client %d: %s, %d attempts, %s", mem.Client, mem.Status, mem.Attempts, mem.Error)
+					}
+				}
+			}
+			speak(t, w, nil)
+			w.run(time.Hour, w.finished(m.ID))
+			w.each(m.ID, tried{mailing.Sent, 1, 0})
+		}}
+	}
+	return []row{
+		fails("refused", func(t *testing.T) string {
+			t.Helper()
+			closed := httptest.NewServer(http.NotFoundHandler())
+			closed.Close()
+			return closed.URL
+		}, "refused"),
+		fails("no such host", func(*testing.T) string { return "http://postrider.invalid" }, "dns"),
+		fails("TLS where there is none", func(t *testing.T) string {
+			t.Helper()
+			plain := httptest.NewServer(http.NotFoundHandler())
+			t.Cleanup(plain.Close)
+			return "https" + plain.URL[len("http"):]
+		}, "tls"),
+		{"reset before the request was written", func(t *testing.T, w *world) {
+			w.clients(6)
+			m := w.create(nil)
+			w.dial(t, resetting(t))
+			w.sweep()
+			w.drain()
+			speak(t, w, nil)
+			w.run(time.Hour, w.finished(m.ID))
+			// Whether a byte was written is for the network to say; nothing was taken,
+			// so whatever is called uncertain, each is sent once.
+			w.sentAll(m.ID, 6)
+		}},
+		{"a panic while sending", func(t *testing.T, w *world) {
+			w.clients(12)
+			first := true
+			w.provider.feels(func(mailing.Handover) (mailing.Outcome, bool) {
+				if first {
+					first = false
+					panic("out of luck")
+				}
+				return mailing.Outcome{Kind: mailing.OutcomeSent}, true
+			})
+			m := w.create(nil)
+			w.sweep()
+			w.run(time.Hour, w.finished(m.ID))
+			uncertain := 0
+			for _, batch := range w.books().batches[m.ID] {
+				for _, mem := range batch.Members {
+					uncertain += mem.Uncertain
+				}
+			}
+			if uncertain != 1 {
+				t.Errorf("%d uncertain attempts after one panic", uncertain)
+			}
+			w.sentAll(m.ID, 12)
+		}},
+	}
+}

@@ -1,0 +1,404 @@
+package faults_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+
+	"postrider/internal/dynamo"
+	"postrider/internal/dynamo/dynamotest"
+	"postrider/internal/mailing"
+)
+
+// resetting is the address of a server that resets connections without reading.
+func resetting(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not block
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			if tcp, ok := conn.(*net.TCPConn); ok {
+				_ = tcp.SetLinger(0)
+			}
+			_ = conn.Close()
+		}
+	}()
+	t.Cleanup(func() {
+		_ = listener.Close()
+		<-done
+	})
+	return "http://" + listener.Addr().String()
+}
+
+// killRows are workers that die.
+func killRows() []row {
+	// dies lets the sender die at a call, and demands what each message of the
+	// batches that it had then has been through in the end.
+	dies := func(name, call string, kind accident, want tried) row {
+		return row{name, func(t *testing.T, w *world) {
+			w.clients(1)
+			m := w.create(nil)
+			w.sweep()
+			w.doTasks()
+			w.gate.named, w.gate.kind = "sender: "+call, kind
+			w.run(time.Hour, w.finished(m.ID))
+			if !w.gate.hit() {
+				t.Errorf("no call %s was made", call)
+			}
+			w.each(m.ID, want)
+		}}
+	}
+	once, doubtful := tried{mailing.Sent, 1, 0}, tried{mailing.Sent, 2, 1}
+	return []row{
+		dies("the sender is killed before its claim", "UpdateItem", killedBefore, once),
+		dies("the sender is killed after its claim", "UpdateItem", killedAfter, doubtful),
+		dies("the sender is killed before it sends", "send", killedBefore, doubtful),
+		dies("the sender is killed after the message was accepted", "send", killedAfter, doubtful),
+		dies("the sender is killed before settlement", "TransactWriteItems", killedBefore, doubtful),
+		dies("the sender is killed after settlement", "TransactWriteItems", killedAfter, once),
+		dies("a claim's answer is lost, and it is claimed again", "UpdateItem", unanswered, once),
+		dies("a settlement's answer is lost", "TransactWriteItems", unanswered, once),
+		dies("a hand-over's answer is lost", "send", unanswered, doubtful),
+		{"an answer to a claim is lost, and the SDK repeats the call", func(t *testing.T, w *world) {
+			w.clients(30)
+			w.tables = repeating{w.env.Client}
+			w.restart()
+			m := w.create(nil)
+			w.sweep()
+			w.run(time.Hour, w.finished(m.ID))
+			w.each(m.ID, once)
+		}},
+		{"the lease runs out while its sender still sends", func(t *testing.T, w *world) {
+			w.clients(1)
+			m := w.create(nil)
+			w.sweep()
+			w.doTasks()
+			var late atomic.Bool
+			w.sends = sending(func(ctx context.Context, h mailing.Handover) mailing.Outcome {
+				if late.CompareAndSwap(false, true) {
+					// It hangs for longer than it may. Meanwhile another one takes over.
+					w.clock.Advance(40 * time.Second)
+					held := w.sender
+					w.restartSender()
+					w.sweep()
+					w.drain()
+					w.sender = held
+				}
+				return w.provider.Send(ctx, h)
+			})
+			w.restartSender()
+			w.run(time.Hour, w.finished(m.ID))
+			w.each(m.ID, doubtful)
+			if took := w.provider.took()[w.only(m.ID)]; len(took) != 2 {
+				t.Errorf("taken %d times", len(took))
+			}
+		}},
+		{"one poison batch among others, and they are not charged", func(t *testing.T, w *world) {
+			bad := w.clients(160)[0]
+			m := w.create(nil)
+			w.sweep()
+			w.doTasks()
+			kills := 0
+			w.provider.feels(func(h mailing.Handover) (mailing.Outcome, bool) {
+				if h.ID.Client() == bad.ID {
+					// Nothing of this sender goes on, as when a process is gone.
+					kills++
+					w.gate.kill()
+				}
+				return mailing.Outcome{Kind: mailing.OutcomeSent}, h.ID.Client() != bad.ID
+			})
+			w.run(6*time.Hour, w.finished(m.ID))
+			if kills != 5 {
+				t.Errorf("it killed %d senders", kills)
+			}
+			for _, batch := range w.books().batches[m.ID] {
+				poisoned := slices.ContainsFunc(batch.Members, func(mem mailing.Member) bool { return mem.Client == bad.ID })
+				for _, mem := range batch.Members {
+					switch {
+					case poisoned && (mem.Client == bad.ID || mem.Status != mailing.Sent) && (mem.Status != mailing.Failed || mem.Error != "poison"):
+						t.Errorf("client %d of the poison batch: %s, %s", mem.Client, mem.Status, mem.Error)
+					case !poisoned && mem.Status != mailing.Sent, !poisoned && mem.Uncertain > 1:
+						t.Errorf("client %d of another batch: %+v", mem.Client, mem)
+					}
+				}
+			}
+		}},
+		{"the scheduler is killed at every step", func(t *testing.T, w *world) {
+			steps := 0
+			for at := 1; ; at++ {
+				other := newWorld(t)
+				other.clients(20)
+				m := other.create(nil)
+				other.gate.at, other.gate.kind = at, killedAfter
+				other.sweep()
+				other.doTasks()
+				met := other.gate.hit()
+				other.gate.disarm()
+				other.run(time.Hour, other.finished(m.ID))
+				other.sentAll(m.ID, 20)
+				if !met {
+					break
+				}
+				steps++
+			}
+			if steps < 50 {
+				t.Errorf("only %d steps", steps)
+			}
+		}},
+	}
+}
+
+// sending is a sending API that does as the function.
+type sending func(context.Context, mailing.Handover) mailing.Outcome
+
+func (s sending) Send(ctx context.Context, h mailing.Handover) mailing.Outcome { return s(ctx, h) }
+
+// only is the only message of a mailing.
+func (w *world) only(id mailing.MailingID) mailing.MessageID {
+	w.t.Helper()
+	for _, batch := range w.books().batches[id] {
+		return mailing.NewMessageID(id, batch.Members[0].Client)
+	}
+	w.t.Fatalf("mailing %d has no message", id)
+	return 0
+}
+
+// repeating makes each update twice, as the SDK does where the first answer was
+// lost.
+type repeating struct{ dynamo.API }
+
+func (r repeating) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	if _, err := r.API.UpdateItem(ctx, in); err != nil {
+		return nil, err
+	}
+	return r.API.UpdateItem(ctx, in)
+}
+
+// kill ends the workers that are at work now.
+func (g *gate) kill() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.life++
+}
+
+// disarm lets no accident happen any more.
+func (g *gate) disarm() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.at, g.named = 0, ""
+}
+
+// deliveryRows are queues that do what queues may do.
+func deliveryRows() []row {
+	sent := func(t *testing.T, w *world, n int, between func()) {
+		t.Helper()
+		w.clients(n)
+		m := w.create(nil)
+		w.sweep()
+		w.doTasks()
+		between()
+		w.run(20*time.Minute, w.finished(m.ID))
+		w.sentAll(m.ID, int64(n))
+	}
+	return []row{
+		{"the same delivery twice in a row", func(t *testing.T, w *world) {
+			sent(t, w, 200, func() { w.queues.repeat(deliveriesURL, func(int, func(i, j int)) {}) })
+		}},
+		{"the same delivery in any order", func(t *testing.T, w *world) {
+			sent(t, w, 200, func() { w.queues.repeat(deliveriesURL, shuffled) })
+		}},
+		{"the same delivery twenty times at once", func(t *testing.T, w *world) {
+			sent(t, w, 200, func() {
+				some := w.queues.receive(deliveriesURL, 10)
+				var wg sync.WaitGroup
+				for range 20 {
+					wg.Go(func() { w.do(deliveriesURL, some) })
+				}
+				wg.Wait()
+			})
+		}},
+		{"tasks done twice", func(t *testing.T, w *world) {
+			w.clients(400)
+			m := w.create(nil)
+			for range 3 {
+				w.sweep()
+			}
+			w.queues.repeat(tasksURL, shuffled)
+			w.run(20*time.Minute, w.finished(m.ID))
+			w.sentAll(m.ID, 400)
+		}},
+		{"two schedulers at once", func(t *testing.T, w *world) {
+			w.clients(400)
+			m := w.create(nil)
+			w.sweep()
+			tasks := w.queues.receive(tasksURL, 10)
+			var wg sync.WaitGroup
+			for range 2 {
+				wg.Go(func() { w.do(tasksURL, tasks) })
+			}
+			wg.Wait()
+			w.run(20*time.Minute, w.finished(m.ID))
+			w.sentAll(m.ID, 400)
+		}},
+		{"a purged queue", func(t *testing.T, w *world) {
+			sent(t, w, 300, func() {
+				if w.queues.purge(deliveriesURL) == 0 {
+					t.Error("nothing was queued")
+				}
+			})
+		}},
+		{"entries of a SendMessageBatch are refused", func(t *testing.T, w *world) {
+			w.queues.refuse = func(_ string, call int) sendFault { return sendFault{entries: call % 4} }
+			sent(t, w, 300, func() {})
+		}},
+		{"SendMessageBatch fails", func(t *testing.T, w *world) {
+			w.queues.refuse = func(url string, call int) sendFault {
+				if url == deliveriesURL && call <= 20 {
+					return sendFault{err: errQueue}
+				}
+				return sendFault{}
+			}
+			sent(t, w, 300, func() {})
+		}},
+		{"SendMessageBatch fails, of tasks", func(t *testing.T, w *world) {
+			w.queues.refuse = func(url string, call int) sendFault {
+				if url == tasksURL && call <= 3 {
+					return sendFault{err: errQueue}
+				}
+				return sendFault{}
+			}
+			answer := w.call("POST", "/api/mailings", w.posted(nil))
+			if answer.Code != 201 {
+				t.Fatalf("status %d: %s", answer.Code, answer.Body)
+			}
+			m := w.adopt(answer)
+			for range 3 {
+				w.queues.calls[tasksURL]++
+			}
+			w.run(20*time.Minute, w.finished(m.ID))
+			w.sentAll(m.ID, 0)
+		}},
+		{"a body that cannot be decoded", func(t *testing.T, w *world) {
+			for _, bad := range []string{"", "{", `"x"`, `{"mailing_id": 1, "slice": 99, "batch": "0000000001#000"}`, "\x00"} {
+				w.queues.put(deliveriesURL, bad)
+				w.queues.put(tasksURL, bad)
+			}
+			sent(t, w, 50, func() {})
+			if n := len(w.queues.bodies(lettersURL)); n != 5 {
+				t.Errorf("%d dead letters", n)
+			}
+		}},
+	}
+}
+
+// tableRows are tables that do what DynamoDB may do.
+func tableRows() []row {
+	sent := func(t *testing.T, w *world, faults *dynamotest.Faults) {
+		t.Helper()
+		w.clients(120)
+		w.tables, w.troubled = faults, true
+		w.restart()
+		m := w.create(nil)
+		w.sweep()
+		w.run(2*time.Hour, w.finished(m.ID))
+		for id, took := range w.provider.took() {
+			if len(took) > 1 && w.books().member(id).Uncertain == 0 {
+				t.Errorf("message %d was taken %d times", id, len(took))
+			}
+		}
+		w.ends(m.ID, mailing.Counts{Total: 120, Sent: 120})
+	}
+	throttled := func() error {
+		return &types.ProvisionedThroughputExceededException{}
+	}
+	return []row{
+		{"throttling of claims and updates", func(t *testing.T, w *world) {
+			faults := dynamotest.NewFaults(w.env.Client)
+			for n := 1; n < 40; n += 3 {
+				faults.On(dynamotest.UpdateItem, n, dynamotest.Fault{Refuse: throttled()})
+			}
+			sent(t, w, faults)
+		}},
+		{"throttling of transactions", func(t *testing.T, w *world) {
+			faults := dynamotest.NewFaults(w.env.Client)
+			for n := 2; n < 60; n += 4 {
+				faults.On(dynamotest.TransactWriteItems, n, dynamotest.Fault{Refuse: &smithy.GenericAPIError{Code: "ThrottlingException"}})
+			}
+			sent(t, w, faults)
+		}},
+		{"throttling of reads", func(t *testing.T, w *world) {
+			faults := dynamotest.NewFaults(w.env.Client)
+			for n := 2; n < 60; n += 5 {
+				faults.On(dynamotest.Query, n, dynamotest.Fault{Refuse: throttled()})
+				faults.On(dynamotest.GetItem, n, dynamotest.Fault{Refuse: throttled()})
+				faults.On(dynamotest.BatchGetItem, n, dynamotest.Fault{Refuse: throttled()})
+			}
+			sent(t, w, faults)
+		}},
+		{"transaction conflicts", func(t *testing.T, w *world) {
+			faults := dynamotest.NewFaults(w.env.Client)
+			for n := 1; n < 200; n += 2 {
+				faults.On(dynamotest.TransactWriteItems, n, dynamotest.Fault{Refuse: dynamotest.Conflicted()})
+			}
+			sent(t, w, faults)
+			for id, took := range w.provider.took() {
+				if len(took) != 1 {
+					t.Errorf("message %d was taken %d times", id, len(took))
+				}
+			}
+		}},
+		{"a transaction's answer is lost, and it is repeated", func(t *testing.T, w *world) {
+			faults := dynamotest.NewFaults(w.env.Client)
+			for n := 1; n < 200; n += 2 {
+				faults.On(dynamotest.TransactWriteItems, n, dynamotest.Fault{Lose: &types.TransactionInProgressException{}})
+			}
+			sent(t, w, faults)
+		}},
+		{"unprocessed keys", func(t *testing.T, w *world) {
+			faults := dynamotest.NewFaults(w.env.Client)
+			for n := 1; n < 400; n += 2 {
+				faults.On(dynamotest.BatchGetItem, n, dynamotest.Fault{Unprocessed: 7})
+			}
+			sent(t, w, faults)
+			for id, took := range w.provider.took() {
+				if len(took) != 1 {
+					t.Errorf("message %d was taken %d times", id, len(took))
+				}
+			}
+		}},
+		{"tables that are gone for a while", func(t *testing.T, w *world) {
+			w.clients(60)
+			m := w.create(nil)
+			faults := dynamotest.NewFaults(w.env.Client)
+			for _, op := range []dynamotest.Op{dynamotest.UpdateItem, dynamotest.TransactWriteItems} {
+				faults.Always(op, dynamotest.Fault{Refuse: errors.New("gone")})
+			}
+			w.tables = faults
+			w.restart()
+			w.troubled = true
+			w.sweep()
+			w.run(10*time.Minute, nil)
+			w.tables = nil
+			w.restart()
+			w.run(time.Hour, w.finished(m.ID))
+			w.sentAll(m.ID, 60)
+		}},
+	}
+}
