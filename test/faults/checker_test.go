@@ -190,7 +190,7 @@ func (w *world) checkTaken(m mailing.Mailing, mem *mailing.Member, id mailing.Me
 		if p == nil || !p.phones[h.phone] {
 			w.t.Errorf("message %d went to a phone that its client never had", id)
 		} else if why := w.forbidden(m.ID, p, h.at); why != "" {
-			w.t.Errorf("message %d was handed over at %s: %s", id, h.at, why)
+			w.t.Errorf("message %d was handed over at %s: %s; its mailing was%s", id, h.at, why, w.told(m.ID))
 		}
 	}
 }
@@ -214,11 +214,22 @@ func (w *world) forbidden(id mailing.MailingID, p *person, at time.Time) string 
 		if then.from.After(at) || until.Before(at) {
 			continue
 		}
-		if why = notNow(then.m, p.Timezone, at); why == "" {
-			return ""
+		for zone := range p.zones {
+			if why = notNow(then.m, zone, at); why == "" {
+				return ""
+			}
 		}
 	}
 	return why
+}
+
+// told is a mailing's history, for a person.
+func (w *world) told(id mailing.MailingID) string {
+	text := ""
+	for _, then := range w.history[id] {
+		text += fmt.Sprintf(" %s since %s (start %s, end %s, version %d);", then.m.Status, then.from.Format(time.TimeOnly), then.m.StartAt.Format(time.TimeOnly), then.m.EndAt.Format(time.TimeOnly), then.m.Version)
+	}
+	return text
 }
 
 // notNow says why m allows no hand-over at an instant, reckoned anew rather than

@@ -135,7 +135,9 @@ func timeRows() []row {
 }
 
 func windowed(from, to time.Duration) func(*mailing.Draft) {
-	return func(d *mailing.Draft) { d.Window = &mailing.Window{From: mailing.ClockTime(from), To: mailing.ClockTime(to)} }
+	return func(d *mailing.Draft) {
+		d.Window = &mailing.Window{From: mailing.ClockTime(from), To: mailing.ClockTime(to)}
+	}
 }
 
 // lifeRows are changes that come while messages are on their way.

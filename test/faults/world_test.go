@@ -155,7 +155,8 @@ type person struct {
 	// then may meet it or not.
 	touched time.Time
 	gone    time.Time
-	phones  map[string]bool
+	// phones and zones are all that it ever had.
+	phones, zones map[string]bool
 }
 
 // clients creates n clients in Moscow.
@@ -177,7 +178,7 @@ func (w *world) client(c mailing.Client) mailing.Client {
 	if err != nil {
 		w.t.Fatalf("create a client: %v", err)
 	}
-	w.audience[c.ID] = &person{Client: c, since: w.clock.Now(), phones: map[string]bool{c.Phone: true}}
+	w.audience[c.ID] = &person{Client: c, since: w.clock.Now(), phones: map[string]bool{c.Phone: true}, zones: map[string]bool{c.Timezone: true}}
 	return c
 }
 
@@ -201,7 +202,7 @@ func (w *world) changeClient(id mailing.ClientID, change func(*mailing.Client)) 
 	}
 	p := w.audience[id]
 	p.Client, p.touched = c, w.clock.Now()
-	p.phones[c.Phone] = true
+	p.phones[c.Phone], p.zones[c.Timezone] = true, true
 }
 
 // moment is a mailing as it was from an instant on.

@@ -1,0 +1,98 @@
+package faults_test
+
+import (
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"postrider/internal/dynamo/dynamotest"
+	"postrider/internal/mailing"
+)
+
+// story is a mailing from its creation to its end: one message is refused for
+// good, one fails at first, and of two nobody knows at first. It tells how many
+// calls the functions made.
+func story(t *testing.T, at int, kind accident) (calls int, what string) {
+	t.Helper()
+	w := newWorld(t)
+	made := w.clients(24)
+	tries := map[string]int{}
+	w.provider.feels(func(h mailing.Handover) (mailing.Outcome, bool) {
+		tries[h.Phone]++
+		first := tries[h.Phone] == 1
+		switch {
+		case h.Phone == made[3].Phone:
+			return mailing.Outcome{Kind: mailing.OutcomeRejected, Code: "http_400"}, false
+		case h.Phone == made[5].Phone && first:
+			return mailing.Outcome{Kind: mailing.OutcomeRetry, Code: "http_503"}, false
+		case h.Phone == made[7].Phone && first:
+			return mailing.Outcome{Kind: mailing.OutcomeAmbiguous, Code: "timeout"}, true
+		case h.Phone == made[9].Phone && first:
+			return mailing.Outcome{Kind: mailing.OutcomeAmbiguous, Code: "timeout"}, false
+		}
+		return mailing.Outcome{Kind: mailing.OutcomeSent}, true
+	})
+	w.gate.at, w.gate.kind = at, kind
+	answer := w.call(http.MethodPost, "/api/mailings", w.posted(nil))
+	// What was not answered may have been done all the same.
+	list, err := w.store.Live(w.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.Code == http.StatusCreated && len(list) != 1 {
+		t.Errorf("%s %d: created, and there are %d", accidents[kind], at, len(list))
+	}
+	for _, m := range list {
+		w.history[m.ID] = []moment{{m.CreatedAt, m}}
+	}
+	w.run(3*time.Hour, func() bool {
+		for id := range w.history {
+			if !w.mailing(id).Finished {
+				return false
+			}
+		}
+		return true
+	})
+	for id := range w.history {
+		if c := w.counts(id); c.Total != 24 || c.Sent != 23 || c.Failed != 1 {
+			t.Errorf("%s %d: counts %+v", accidents[kind], at, c)
+		}
+	}
+	w.check()
+	if at > 0 && at <= len(w.gate.calls) {
+		what = w.gate.calls[at-1]
+	}
+	return len(w.gate.calls), what
+}
+
+// TestNoCallIsAPointOfLoss lets each call that the functions make in a story
+// fail, be unanswered, or be a worker's last, before it and after it; then all
+// starts anew and goes on. The points are found by recording a run.
+func TestNoCallIsAPointOfLoss(t *testing.T) {
+	t.Parallel()
+	recorded, _ := story(t, 0, refused)
+	stride := 1
+	if !dynamotest.Fast {
+		stride = 17 // a sample, over the real thing
+	}
+	var points atomic.Int64
+	t.Run("each", func(t *testing.T) {
+		for kind, name := range accidents {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				for at := 1 + int(kind)*(stride/4); at <= recorded; at += stride {
+					if _, what := story(t, at, kind); t.Failed() {
+						t.Fatalf("at call %d of %d, %s", at, recorded, what)
+					}
+					points.Add(1)
+				}
+			})
+		}
+	})
+	if n := points.Load(); n < int64(recorded/stride) {
+		t.Errorf("only %d points", n)
+	}
+	t.Log(fmt.Sprintf("figure: %d crash points (%d calls, each refused, unanswered, killed before and after), nothing lost", points.Load(), recorded))
+}

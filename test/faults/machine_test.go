@@ -1,0 +1,328 @@
+package faults_test
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"postrider/internal/dynamo/dynamotest"
+	"postrider/internal/mailing"
+)
+
+// machineRuns is how many random lives the service leads; over the real
+// DynamoDB Local they are a sample.
+func machineRuns() int {
+	if dynamotest.Fast {
+		return 1000
+	}
+	return 15
+}
+
+// TestAnyLifeKeepsThePromise lets people, clocks, queues, the sending API and
+// accidents do what they may, in any order. After each step the books agree; in
+// the end everything is accounted for.
+func TestAnyLifeKeepsThePromise(t *testing.T) {
+	checks := flag.Lookup("rapid.checks")
+	if checks.Value.String() == checks.DefValue {
+		if err := checks.Value.Set(strconv.Itoa(machineRuns())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runs, steps := 0, 0
+	rapid.Check(t, func(rt *rapid.T) {
+		m := &machine{w: newWorld(t), rejected: map[mailing.MessageID]bool{}, uncertain: map[mailing.MessageID]bool{}, over: map[mailing.MailingID]bool{}}
+		m.w.t = rt
+		m.w.clients(rapid.IntRange(1, 8).Draw(rt, "clients"))
+		m.draft(rt)
+		rt.Repeat(m.actions(&steps))
+		m.end()
+		runs++
+	})
+	t.Logf("figure: %d runs of the state machine, %d steps, nothing lost", runs, steps)
+}
+
+// machine is a world, and a simple model of what may be true of it.
+type machine struct {
+	w *world
+	// rejected are messages that the sending API has refused for good, uncertain
+	// those of which it gave no answer.
+	rejected, uncertain map[mailing.MessageID]bool
+	// over are mailings that were cancelled or deleted.
+	over map[mailing.MailingID]bool
+}
+
+func (m *machine) actions(steps *int) map[string]func(*rapid.T) {
+	w := m.w
+	actions := map[string]func(*rapid.T){
+		"create a mailing": m.draft,
+		"create a client":  func(*rapid.T) { w.clock.Advance(time.Millisecond); w.clients(1) },
+		"delete a client":  func(rt *rapid.T) { m.onClient(rt, w.deleteClient) },
+		"change a client":  m.retag,
+		"pause":            func(rt *rapid.T) { m.act(rt, "pause") },
+		"resume":           func(rt *rapid.T) { m.act(rt, "resume") },
+		"cancel":           func(rt *rapid.T) { m.act(rt, "cancel") },
+		"delete a mailing": func(rt *rapid.T) { m.act(rt, "delete") },
+		"retry":            func(rt *rapid.T) { m.act(rt, "retry") },
+		"edit the end":     m.editEnd,
+		"edit the window":  m.editWindow,
+		"send a test":      m.test,
+		"redrive":          func(*rapid.T) { w.call(http.MethodPost, "/api/queues/dead-letters/redrive", ""); w.rememberAll() },
+		"process":          func(*rapid.T) { w.call(http.MethodPost, "/api/mailings/process", "") },
+		"sweep":            func(*rapid.T) { w.sweep() },
+		"do tasks":         func(*rapid.T) { w.doSome(tasksURL) },
+		"deliver":          func(*rapid.T) { w.doSome(deliveriesURL) },
+		"deliver all":      func(*rapid.T) { w.drain() },
+		"a moment passes": func(rt *rapid.T) {
+			w.clock.Advance(time.Duration(rapid.IntRange(1, 5000).Draw(rt, "ms")) * time.Millisecond)
+		},
+		"hours pass": func(rt *rapid.T) {
+			w.clock.Advance(time.Duration(rapid.IntRange(1, 300).Draw(rt, "min")) * time.Minute)
+		},
+		"a minute's work":   func(*rapid.T) { w.step() },
+		"deliveries repeat": func(*rapid.T) { w.queues.repeat(deliveriesURL, shuffled) },
+		"tasks repeat":      func(*rapid.T) { w.queues.repeat(tasksURL, shuffled) },
+		"deliveries vanish": func(*rapid.T) { w.queues.purge(deliveriesURL) },
+		"tasks vanish":      func(*rapid.T) { w.queues.purge(tasksURL) },
+		"a mood":            m.mood,
+		"an accident":       m.accident,
+		"a new environment": func(*rapid.T) { w.restart() },
+	}
+	actions[""] = func(*rapid.T) {
+		*steps++
+		w.check()
+	}
+	return actions
+}
+
+func (m *machine) draft(rt *rapid.T) {
+	now := m.w.clock.Now()
+	m.w.create(func(d *mailing.Draft) {
+		d.StartAt = now.Add(time.Duration(rapid.IntRange(-10, 90).Draw(rt, "start")) * time.Minute)
+		last := d.StartAt
+		if last.Before(now) {
+			last = now
+		}
+		d.EndAt = last.Add(time.Duration(rapid.IntRange(1, 600).Draw(rt, "length")) * time.Minute)
+		d.OnUncertain = rapid.SampledFrom([]mailing.OnUncertain{mailing.Resend, mailing.Stop}).Draw(rt, "on uncertain")
+		d.Filter.Tags = rapid.SampledFrom([][]string{nil, {"a"}, {"a", "b"}}).Draw(rt, "tags")
+		d.Window = m.window(rt)
+	})
+}
+
+func (m *machine) window(rt *rapid.T) *mailing.Window {
+	if rapid.Bool().Draw(rt, "any time") {
+		return nil
+	}
+	from := rapid.IntRange(0, 23).Draw(rt, "from")
+	to := (from + rapid.IntRange(1, 23).Draw(rt, "hours")) % 24
+	return &mailing.Window{From: mailing.ClockTime(time.Duration(from) * time.Hour), To: mailing.ClockTime(time.Duration(to) * time.Hour)}
+}
+
+func (m *machine) onClient(rt *rapid.T, do func(mailing.ClientID)) {
+	var ids []mailing.ClientID
+	for id, p := range m.w.audience {
+		if p.gone.IsZero() {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) > 0 {
+		slices.SortFunc(ids, func(a, b mailing.ClientID) int {
+			return len(m.w.audience[a].Phone) - len(m.w.audience[b].Phone) + slices.Compare([]byte(m.w.audience[a].Phone), []byte(m.w.audience[b].Phone))
+		})
+		do(rapid.SampledFrom(ids).Draw(rt, "client"))
+	}
+}
+
+func (m *machine) retag(rt *rapid.T) {
+	m.onClient(rt, func(id mailing.ClientID) {
+		tag := rapid.SampledFrom([]string{"", "a", "b"}).Draw(rt, "tag")
+		zone := rapid.SampledFrom([]string{"Europe/Moscow", "Asia/Vladivostok", "UTC"}).Draw(rt, "zone")
+		m.w.changeClient(id, func(c *mailing.Client) { c.Tag, c.Timezone = tag, zone })
+	})
+}
+
+func (m *machine) any(rt *rapid.T) mailing.MailingID {
+	ids := make([]mailing.MailingID, 0, len(m.w.history))
+	for id := range m.w.history {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return rapid.SampledFrom(ids).Draw(rt, "mailing")
+}
+
+// act asks for an action, and compares the answer with what the model says of
+// a mailing in this state.
+func (m *machine) act(rt *rapid.T, action string) {
+	id := m.any(rt)
+	before, now := m.w.mailing(id), m.w.clock.Now()
+	want := predicted(before, action, now)
+	got := m.w.act(id, action)
+	after := m.w.mailing(id)
+	m.over[id] = m.over[id] || after.Deleted || after.Status == mailing.StatusCancelled
+	if got != want && got < 500 {
+		rt.Errorf("%s of a %s mailing (deleted %t): status %d, want %d", action, before.Status, before.Deleted, got, want)
+	}
+	if got >= 500 && !m.w.gate.hit() {
+		rt.Errorf("%s: status %d", action, got)
+	}
+	m.w.rememberAll()
+}
+
+func predicted(m mailing.Mailing, action string, now time.Time) int {
+	ended := !now.Before(m.EndAt)
+	ok := false
+	switch {
+	case m.Deleted:
+		return http.StatusNotFound
+	case action == "delete":
+		return http.StatusNoContent
+	case action == "pause":
+		ok = m.Status == mailing.StatusRunning || m.Status == mailing.StatusPaused
+	case action == "resume":
+		ok = m.Status == mailing.StatusRunning || m.Status == mailing.StatusPaused && !ended
+	case action == "cancel":
+		ok = m.Status != mailing.StatusCompleted
+	case action == "retry":
+		open := m.Status == mailing.StatusRunning || m.Status == mailing.StatusPaused || m.Status == mailing.StatusCompleted
+		ok = open && !ended || m.Status == mailing.StatusCompleted && m.Counts.Failed == 0
+	default: // an edit that is valid by itself
+		ok = m.Status != mailing.StatusCompleted && m.Status != mailing.StatusCancelled
+	}
+	if !ok {
+		return http.StatusConflict
+	}
+	return http.StatusOK
+}
+
+func (m *machine) editEnd(rt *rapid.T) {
+	end := m.w.clock.Now().Add(time.Duration(rapid.IntRange(1, 600).Draw(rt, "length")) * time.Minute)
+	id := m.any(rt)
+	if !end.After(m.w.mailing(id).StartAt) {
+		return
+	}
+	m.edit(rt, id, fmt.Sprintf(`{"end_at": %q}`, end.Format(time.RFC3339Nano)))
+}
+
+func (m *machine) editWindow(rt *rapid.T) {
+	fields := `{"window": null}`
+	if w := m.window(rt); w != nil {
+		fields = fmt.Sprintf(`{"window": {"from": %q, "to": %q}}`, w.From, w.To)
+	}
+	m.edit(rt, m.any(rt), fields)
+}
+
+func (m *machine) edit(rt *rapid.T, id mailing.MailingID, fields string) {
+	before := m.w.mailing(id)
+	want := predicted(before, "edit", m.w.clock.Now())
+	if got := m.w.act(id, fields); got != want && got < 500 {
+		rt.Errorf("%s of a %s mailing: status %d, want %d", fields, before.Status, got, want)
+	}
+	m.w.rememberAll()
+}
+
+func (m *machine) test(rt *rapid.T) {
+	id := m.any(rt)
+	m.w.call(http.MethodPost, fmt.Sprintf("/api/mailings/%d/test", id), `{"phone": "79995550000"}`)
+}
+
+// mood changes how the sending API is.
+func (m *machine) mood(rt *rapid.T) {
+	shares := map[mailing.OutcomeKind]int{}
+	for kind, name := range map[mailing.OutcomeKind]string{
+		mailing.OutcomeRejected: "rejected", mailing.OutcomeRetry: "retry", mailing.OutcomeAmbiguous: "ambiguous",
+		mailing.OutcomeThrottled: "throttled", mailing.OutcomeMisconfigured: "misconfigured",
+	} {
+		shares[kind] = rapid.SampledFrom([]int{0, 0, 0, 20, 100}).Draw(rt, name)
+	}
+	m.w.provider.feels(func(h mailing.Handover) (mailing.Outcome, bool) {
+		for _, kind := range []mailing.OutcomeKind{
+			mailing.OutcomeMisconfigured, mailing.OutcomeThrottled, mailing.OutcomeAmbiguous, mailing.OutcomeRetry, mailing.OutcomeRejected,
+		} {
+			if rand.IntN(100) >= shares[kind] { //nolint:gosec // G404: a test
+				continue
+			}
+			m.rejected[h.ID] = m.rejected[h.ID] || kind == mailing.OutcomeRejected
+			m.uncertain[h.ID] = m.uncertain[h.ID] || kind == mailing.OutcomeAmbiguous
+			return mailing.Outcome{Kind: kind, Code: "mood", RetryAfter: 30 * time.Second}, kind == mailing.OutcomeAmbiguous && rand.IntN(2) == 0 //nolint:gosec // G404: a test
+		}
+		return mailing.Outcome{Kind: mailing.OutcomeSent}, true
+	})
+}
+
+// accident lets something happen to one of the next calls.
+func (m *machine) accident(rt *rapid.T) {
+	kind := rapid.SampledFrom([]accident{refused, unanswered, killedBefore, killedAfter}).Draw(rt, "kind")
+	in := rapid.IntRange(1, 60).Draw(rt, "in")
+	g := m.w.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	// Errors are to be expected from now on.
+	g.at, g.kind, g.met = len(g.calls)+in, kind, false
+	m.w.troubled = true
+}
+
+// end lets all go well until everything is accounted for, and then says of each
+// message why it may be what it is.
+func (m *machine) end() {
+	w := m.w
+	w.gate.disarm()
+	w.provider.feels(nil)
+	for id := range w.history {
+		if got := w.mailing(id); got.Status == mailing.StatusPaused && w.clock.Now().Before(got.EndAt) {
+			w.must(id, "resume")
+		}
+	}
+	w.run(30*time.Hour, func() bool {
+		for id := range w.history {
+			if !w.mailing(id).Finished {
+				return false
+			}
+		}
+		return true
+	})
+	w.run(15*time.Minute, nil) // tests have their time, too
+	w.check()
+	now := w.clock.Now()
+	b := w.books()
+	for id, batches := range b.batches {
+		for _, batch := range batches {
+			for _, mem := range batch.Members {
+				if why := m.unexplained(id, mem, now); why != "" {
+					w.t.Errorf("client %d of mailing %d is %s: %s", mem.Client, id, mem.Status, why)
+				}
+			}
+		}
+	}
+}
+
+// unexplained says what is missing for a message to be what it is.
+func (m *machine) unexplained(id mailing.MailingID, mem mailing.Member, now time.Time) string {
+	msg := mailing.NewMessageID(id, mem.Client)
+	ok, why := true, ""
+	switch mem.Status {
+	case mailing.Queued, mailing.Retrying, mailing.Deferred, mailing.Sending:
+		ok, why = false, "it is pending in the end"
+	case mailing.Sent:
+	case mailing.Failed:
+		ok, why = m.rejected[msg] || mem.Error == "poison" || mem.Attempts >= mailing.MaxAttempts, "it was never refused"
+	case mailing.Expired:
+		ok, why = id == mailing.TestMailing || !now.Before(m.w.mailing(id).EndAt), "the end has not come"
+	case mailing.Cancelled:
+		ok, why = id == mailing.TestMailing || m.over[id] || m.w.mailing(id).Status == mailing.StatusCancelled, "nobody cancelled it"
+	case mailing.Skipped:
+		ok, why = !m.w.audience[mem.Client].gone.IsZero(), "its client is there"
+	case mailing.Uncertain:
+		ok, why = mem.Uncertain > 0, "nothing about it is uncertain"
+	}
+	if ok {
+		return ""
+	}
+	return why
+}
