@@ -52,7 +52,7 @@ build: ## build the three functions for Lambda, below .local/build
 
 ##@ The code
 
-.PHONY: fmt lint unit test
+.PHONY: fmt lint unit mutate test
 fmt: gate-tools ## format
 	@$(GATE)/gofumpt -w functions internal localstack test
 
@@ -63,6 +63,9 @@ lint: gate-tools ## check formatting and the linters' rules
 
 unit: ## the tests that need nothing but Go
 	@go test ./...
+
+mutate: ## break the promise in many ways, one at a time: a test must find out each time
+	@go run ./test/mutate
 
 test: ## everything that checks it: linters, unit, store, fault and integration tests
 	@test/gate/all.sh

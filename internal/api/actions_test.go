@@ -1,10 +1,13 @@
 package api_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"testing"
+	"time"
 
+	"postrider/internal/api"
 	"postrider/internal/mailing"
 )
 
@@ -52,6 +55,32 @@ func TestAnActionAnswersWithTheMailing(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestRetryingACompletedMailingReopensItAndQueuesItsTasks(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		counts mailing.Counts
+		status string
+		queued int
+	}{
+		"with a failure":   {mailing.Counts{Total: 2, Sent: 1, Failed: 1}, "running", 1},
+		"without failures": {mailing.Counts{Total: 2, Sent: 1, Uncertain: 1}, "completed", 0},
+	} {
+		m := sale().AsFinished(c.counts, now.Add(-time.Minute))
+		v := serve(t, &stores{mailing: &m})
+		w := v.call(http.MethodPost, "/api/mailings/3/retry", "")
+		var got api.Mailing
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != http.StatusOK || got.Status != c.status {
+			t.Errorf("%s: status %d, %v: %s", name, w.Code, err, w.Body)
+		}
+		if len(v.tasks.queued) != c.queued {
+			t.Errorf("%s: queued %d times, want %d", name, len(v.tasks.queued), c.queued)
+		}
+	}
+	over := sale().AsFinished(mailing.Counts{Total: 1, Failed: 1}, now)
+	over.EndAt = now
+	wantProblem(t, serve(t, &stores{mailing: &over}).call(http.MethodPost, "/api/mailings/3/retry", ""), http.StatusConflict)
 }
 
 func TestDeletingAMailingInAnyStatusCancelsItFirst(t *testing.T) {

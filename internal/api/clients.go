@@ -77,6 +77,7 @@ func (s *server) createClient(ctx context.Context, in *struct{ Body ClientBody }
 	if err != nil {
 		return nil, err
 	}
+	made(ctx, "client_id", c.ID)
 	return &clientCreated{clientsPath + "/" + strconv.FormatInt(int64(c.ID), 10), clientJSON(c)}, nil
 }
 

@@ -41,6 +41,9 @@ type stores struct {
 	overall       func(mailing.Status) (mailing.Overall, error)
 	listMessages  func(mailing.MessageQuery) (mailing.List[mailing.Message], error)
 	message       *mailing.Message
+	redrive       func(mailing.MailingID, []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error)
+	createTest    func(mailing.Test) (mailing.Message, mailing.BatchKey, error)
+	oldest        time.Time
 
 	// fail is what every reading or changing of one thing comes to.
 	fail error
@@ -108,6 +111,18 @@ func (s *stores) Message(_ context.Context, id mailing.MessageID) (mailing.Messa
 	return found(s.fail, s.message, id, func(m mailing.Message) mailing.MessageID { return m.ID })
 }
 
+func (s *stores) Redrive(_ context.Context, id mailing.MailingID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {
+	return s.redrive(id, letters)
+}
+
+func (s *stores) CreateTest(_ context.Context, t mailing.Test, at time.Time) (mailing.Message, mailing.BatchKey, error) {
+	msg, key, err := s.createTest(t)
+	msg.CreatedAt = at
+	return msg, key, err
+}
+
+func (s *stores) OldestWaiting(context.Context) (time.Time, error) { return s.oldest, s.fail }
+
 func found[T any, ID comparable](fail error, one *T, id ID, of func(T) ID) (T, error) {
 	var none T
 	switch {
@@ -136,20 +151,72 @@ func (t *tasks) QueueSweep(context.Context) error {
 	return t.fail
 }
 
+// queues are dead letters and what is done with them.
+type queues struct {
+	depths    []mailing.QueueDepth
+	peeked    []mailing.StoredLetter
+	taken     [][]mailing.StoredLetter // one call after the other
+	delivered []mailing.BatchKey
+	removed   []string
+	// fail is what a call comes to, by its name.
+	fail map[string]error
+}
+
+func (q *queues) Depths(context.Context) ([]mailing.QueueDepth, error) {
+	return q.depths, q.fail["depths"]
+}
+
+func (q *queues) Deliver(_ context.Context, keys []mailing.BatchKey) error {
+	if err := q.fail["deliver"]; err != nil {
+		return err
+	}
+	q.delivered = append(q.delivered, keys...)
+	return nil
+}
+
+func (q *queues) Peek(context.Context) ([]mailing.StoredLetter, error) {
+	return q.peeked, q.fail["peek"]
+}
+
+func (q *queues) Take(context.Context) ([]mailing.StoredLetter, error) {
+	if err := q.fail["take"]; err != nil || len(q.taken) == 0 {
+		return nil, err
+	}
+	some := q.taken[0]
+	q.taken = q.taken[1:]
+	return some, nil
+}
+
+func (q *queues) Remove(_ context.Context, letters []mailing.StoredLetter) error {
+	if err := q.fail["remove"]; err != nil {
+		return err
+	}
+	for _, l := range letters {
+		q.removed = append(q.removed, l.Handle)
+	}
+	return nil
+}
+
 // service is the API over fakes.
 type service struct {
 	t       *testing.T
 	handler http.Handler
 	tasks   *tasks
+	queues  *queues
 	log     *bytes.Buffer
 }
 
 func serve(t *testing.T, s *stores) service {
 	t.Helper()
-	v := service{t: t, tasks: &tasks{}, log: &bytes.Buffer{}}
+	return serveAt(t, s, func() time.Time { return now })
+}
+
+func serveAt(t *testing.T, s *stores, clock func() time.Time) service {
+	t.Helper()
+	v := service{t: t, tasks: &tasks{}, queues: &queues{fail: map[string]error{}}, log: &bytes.Buffer{}}
 	v.handler = api.New(api.Config{
-		Clients: s, Mailings: s, Tasks: v.tasks,
-		Now: func() time.Time { return now }, Log: slog.New(slog.NewJSONHandler(v.log, nil)),
+		Clients: s, Mailings: s, Tasks: v.tasks, Queues: v.queues,
+		Now: clock, Log: slog.New(slog.NewJSONHandler(v.log, nil)),
 	})
 	return v
 }

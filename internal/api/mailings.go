@@ -90,6 +90,7 @@ func (s *server) createMailing(ctx context.Context, in *struct{ Body MailingBody
 	if err != nil {
 		return nil, err
 	}
+	made(ctx, "mailing_id", m.ID)
 	s.queueTasks(ctx, m)
 	return &mailingCreated{mailingsPath + "/" + strconv.FormatInt(int64(m.ID), 10), etag(m), mailingJSON(m)}, nil
 }

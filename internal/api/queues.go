@@ -58,10 +58,14 @@ func (s *server) queues(ctx context.Context, _ *struct{}) (*struct{ Body QueueLi
 func deadLetterJSON(l mailing.StoredLetter) DeadLetter {
 	switch {
 	case l.Letter != nil:
-		return DeadLetter{
+		d := DeadLetter{
 			MessageID: int64(l.Letter.Message), MailingID: int64(l.Letter.Message.Mailing()), ClientID: int64(l.Letter.Message.Client()),
 			Reason: l.Letter.Reason, Attempts: l.Letter.Attempts, At: Time(l.Letter.At),
 		}
+		if l.Letter.Message.Mailing() == mailing.TestMailing {
+			d.ClientID = 0 // a test message goes to no client
+		}
+		return d
 	case l.Delivery != nil:
 		return DeadLetter{MailingID: int64(l.Delivery.Mailing), Reason: "received_too_often", At: Time(l.QueuedAt)}
 	default:
@@ -192,6 +196,7 @@ func (s *server) test(ctx context.Context, in *testAsked) (*testAccepted, error)
 	if err != nil {
 		return nil, err
 	}
+	made(ctx, "message_id", msg.ID)
 	if err := s.Queues.Deliver(ctx, []mailing.BatchKey{key}); err != nil {
 		s.Log.LogAttrs(ctx, slog.LevelError, "test message not queued, the sweep will do it", slog.Int64("mailing_id", int64(m.ID)),
 			slog.Int64("message_id", int64(msg.ID)), slog.String("request_id", requestID(ctx)), slog.String("error", err.Error()))

@@ -24,7 +24,7 @@ const RequestIDHeader = "X-Request-Id"
 func (s *server) around(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.Now()
-		ctx := context.WithValue(r.Context(), requestKey{}, r.Header.Get(RequestIDHeader))
+		ctx := context.WithValue(r.Context(), requestKey{}, &request{id: r.Header.Get(RequestIDHeader)})
 		r = withoutSlash(ctx, r)
 		out := &recorded{ResponseWriter: w}
 		defer func() {
@@ -140,9 +140,26 @@ func (w *refusal) WriteHeader(status int)      { w.status = status }
 
 type requestKey struct{}
 
-func requestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestKey{}).(string)
-	return id
+// request is what is known of a request besides what it says itself.
+type request struct {
+	id string
+	// made are the ids of what it made: they are in no path.
+	made []slog.Attr
+}
+
+func requestOf(ctx context.Context) *request {
+	if r, ok := ctx.Value(requestKey{}).(*request); ok {
+		return r
+	}
+	return &request{}
+}
+
+func requestID(ctx context.Context) string { return requestOf(ctx).id }
+
+// made notes the id of something that the request made, for its log line.
+func made[ID ~int64 | ~uint32](ctx context.Context, name string, id ID) {
+	r := requestOf(ctx)
+	r.made = append(r.made, slog.Int64(name, int64(id)))
 }
 
 // logRequest writes the request's log line. It has nothing in it that a caller
@@ -167,6 +184,10 @@ func (s *server) logRequest(ctx context.Context, r *http.Request, status int, to
 		if n, err := id.mailing(); err == nil && strings.Contains(r.Pattern, mailingPath) {
 			attrs = append(attrs, slog.Int64("mailing_id", int64(n)))
 		}
+		if n, err := id.message(); err == nil && strings.Contains(r.Pattern, messagesPath) {
+			attrs = append(attrs, slog.Int64("message_id", int64(n)))
+		}
 	}
+	attrs = append(attrs, requestOf(ctx).made...)
 	s.Log.LogAttrs(ctx, slog.LevelInfo, "request", attrs...)
 }

@@ -92,11 +92,10 @@ func (c *mailingCache) forget(now time.Time) {
 	}
 }
 
-// peek is the mailing as it was read last, however old. ok is false if it was
+// peek is the mailing as it was read last, however old; an empty one if it was
 // not read within the last hour.
-func (c *mailingCache) peek(id mailing.MailingID) (m mailing.Mailing, ok bool) {
+func (c *mailingCache) peek(id mailing.MailingID) mailing.Mailing {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	k, ok := c.known[id]
-	return k.mailing, ok
+	return c.known[id].mailing
 }

@@ -52,8 +52,7 @@ func (s *Sender) settle(ctx context.Context, works []*work) {
 // conclude turns the outcomes of a batch's hand-overs into its members' new
 // states, and says what those that are pending wait for.
 func (s *Sender) conclude(w *work, now time.Time) {
-	m, _ := s.mailings.peek(w.mailing())
-	m = w.decidedBy(m)
+	m := w.decidedBy(s.mailings.peek(w.mailing()))
 	works := s.health.works(now)
 	for i, o := range w.outcomes {
 		if o.Kind == 0 {
@@ -85,12 +84,9 @@ func waitAfter(o mailing.Outcome, providerWorks bool, now time.Time) mailing.Wai
 // settleSlice settles the batches of one slice, and tells how many of their
 // messages were sent.
 func (s *Sender) settleSlice(ctx context.Context, k sliceKey, works []*work) (sent int64) {
-	m, ok := s.mailings.peek(works[0].mailing())
-	if !ok {
-		// Nothing was decided on: the batches go back as they were.
-		m.ID = k.mailing
-	}
-	m = works[0].decidedBy(m)
+	// Where it is not known, nothing was decided on: the batches go back as they were.
+	m := works[0].decidedBy(s.mailings.peek(works[0].mailing()))
+	m.ID = k.mailing // a test message counts in none, least of all in the one that it tests
 	now := s.now()
 	settlements := make([]mailing.Settlement, len(works))
 	var change mailing.Counts
@@ -114,6 +110,7 @@ func (s *Sender) settleSlice(ctx context.Context, k sliceKey, works []*work) (se
 	}
 	for i, w := range works {
 		if !gone[w.batch.Key] {
+			logSettled(ctx, w, settlements[i].Batch)
 			w.batch = settlements[i].Batch
 		}
 	}
@@ -121,6 +118,32 @@ func (s *Sender) settleSlice(ctx context.Context, k sliceKey, works []*work) (se
 		"sent", change.Sent, "failed", change.Failed, "retrying", change.Retrying, "deferred", change.Deferred,
 		"expired", change.Expired, "cancelled", change.Cancelled, "skipped", change.Skipped, "uncertain", change.Uncertain)
 	return change.Sent
+}
+
+// logSettled says what became of each message of a batch that was worked on, so
+// that it and its client can be followed by their ids.
+func logSettled(ctx context.Context, w *work, settled mailing.Batch) {
+	byStatus := map[mailing.MessageStatus][]any{}
+	var clients []mailing.ClientID
+	for i, mem := range settled.Members {
+		if !w.batch.Members[i].Status.Pending() {
+			continue
+		}
+		id := mailing.NewMessageID(settled.Key.Mailing, mem.Client)
+		byStatus[mem.Status] = append(byStatus[mem.Status], id)
+		clients = append(clients, mem.Client)
+		if code := w.outcomes[i].Code; code != "" && mem.Status != mailing.Sent {
+			slog.InfoContext(ctx, "hand-over without success", "mailing_id", settled.Key.Mailing, "message_id", id, "client_id", mem.Client,
+				"code", code, "status", mem.Status, "attempts", mem.Attempts, "uncertain_attempts", mem.Uncertain)
+		}
+	}
+	attrs := []any{"mailing_id", settled.Key.Mailing, "batch", settled.Key.String(), "client_ids", clients}
+	for _, status := range mailing.MessageStatuses {
+		if ids := byStatus[status]; ids != nil {
+			attrs = append(attrs, string(status)+"_message_ids", ids)
+		}
+	}
+	slog.InfoContext(ctx, "batch settled", attrs...)
 }
 
 // plan is the oldest plan that a wait of the batch comes from: an edit may have
@@ -150,7 +173,7 @@ func (s *Sender) finishIfDone(ctx context.Context, id mailing.MailingID, works [
 		slog.WarnContext(ctx, "look whether the mailing is done", "mailing_id", id, "error", err)
 		return
 	}
-	m, _ := s.mailings.peek(id)
+	m := s.mailings.peek(id)
 	if _, done := m.Done(states[id], s.now()); !done {
 		return
 	}

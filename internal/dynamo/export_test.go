@@ -28,6 +28,13 @@ func CounterItem(last mailing.MailingID) map[string]types.AttributeValue {
 	return it
 }
 
+// CounterItemOfTests is the counter of test messages after an id was given out.
+func CounterItemOfTests(last mailing.ClientID) map[string]types.AttributeValue {
+	it := testCounterKey()
+	it[lastAttr] = num(last)
+	return it
+}
+
 // Position is a position in a list.
 type Position = messagePosition
 

@@ -14,33 +14,77 @@ import (
 	"postrider/internal/mailing"
 )
 
-// CreateMailing gives m the next id and stores it as live.
+// createTries is how often a mailing is created anew because somebody else was
+// given the id: each time one of them gets on.
+const createTries = 40
+
+// CreateMailing gives m the next id and stores it as live, in one transaction
+// that also counts the ids up. The id that this process gave out last is its
+// guess at the counter; where others have been at it since, the refusal tells.
 func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing) (mailing.Mailing, error) {
-	id, err := s.nextMailingID(ctx)
-	if err != nil {
-		return mailing.Mailing{}, err
+	for n := range createTries {
+		last := s.lastMailing.Load()
+		if last >= int64(mailing.MaxMailingID) {
+			return mailing.Mailing{}, fmt.Errorf("all %d ids of mailings are used up", mailing.MaxMailingID)
+		}
+		m.ID = mailing.MailingID(last + 1) //nolint:gosec // G115: bounded above
+		items, err := s.creation(m, last)
+		if err != nil {
+			return mailing.Mailing{}, err
+		}
+		err = s.transact(ctx, fmt.Sprintf("create mailing %d", m.ID), items)
+		if err == nil {
+			s.lastMailing.CompareAndSwap(last, last+1)
+			return m, nil
+		}
+		if _, ok := refused(err); !ok {
+			return mailing.Mailing{}, fmt.Errorf("create mailing %d: %w", m.ID, err)
+		}
+		given, err := counterOf(err)
+		if err != nil {
+			return mailing.Mailing{}, fmt.Errorf("create mailing %d: %w", m.ID, err)
+		}
+		s.lastMailing.Store(given)
+		if n > 0 {
+			if err := s.wait(ctx, backoff(n)); err != nil {
+				return mailing.Mailing{}, fmt.Errorf("create mailing %d: %w", m.ID, err)
+			}
+		}
 	}
-	m.ID = id
-	put, err := s.putMailing(m, "attribute_not_exists(#id)", map[string]string{"#id": sortKey}, nil)
-	if err != nil {
-		return mailing.Mailing{}, err
-	}
-	live := types.TransactWriteItem{Put: &types.Put{TableName: &s.tables.Mailings, Item: liveKey(id)}}
-	if err := s.transact(ctx, fmt.Sprintf("create mailing %d", id), []types.TransactWriteItem{put, live}); err != nil {
-		return mailing.Mailing{}, fmt.Errorf("create mailing %d: %w", id, err)
-	}
-	return m, nil
+	return mailing.Mailing{}, mailing.Conflict("others keep creating mailings at the same time: try again")
 }
 
-func (s *Store) nextMailingID(ctx context.Context) (mailing.MailingID, error) {
-	n, err := s.countUp(ctx, counterKey())
+// creation is what a new mailing writes, the counter first, provided that the
+// last id given out is still last.
+func (s *Store) creation(m mailing.Mailing, last int64) ([]types.TransactWriteItem, error) {
+	put, err := s.putMailing(m, "attribute_not_exists(#id)", map[string]string{"#id": sortKey}, nil)
 	if err != nil {
-		return 0, fmt.Errorf("count up the id of mailings: %w", err)
+		return nil, err
 	}
-	if n > int64(mailing.MaxMailingID) {
-		return 0, fmt.Errorf("all %d ids of mailings are used up", mailing.MaxMailingID)
+	condition := "#last = :seen"
+	if last == 0 {
+		condition = "attribute_not_exists(#last) OR " + condition
 	}
-	return mailing.MailingID(n), nil //nolint:gosec // G115: bounded above
+	return []types.TransactWriteItem{
+		{Update: &types.Update{
+			TableName: &s.tables.Mailings, Key: counterKey(), ConditionExpression: &condition,
+			UpdateExpression:                    aws.String("SET #last = :next"),
+			ExpressionAttributeNames:            map[string]string{"#last": lastAttr},
+			ExpressionAttributeValues:           item{":seen": num(last), ":next": num(last + 1)},
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		}},
+		put,
+		{Put: &types.Put{TableName: &s.tables.Mailings, Item: liveKey(m.ID)}},
+	}, nil
+}
+
+// counterOf is the counter as a refused creation found it.
+func counterOf(err error) (int64, error) {
+	var cancelled *types.TransactionCanceledException
+	if !errors.As(err, &cancelled) || len(cancelled.CancellationReasons) == 0 {
+		return 0, err
+	}
+	return number(cancelled.CancellationReasons[0].Item, lastAttr)
 }
 
 // countUp adds 1 to a counter and gives what it is then.

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -43,6 +44,9 @@ type Store struct {
 	// tests.
 	now  func() time.Time
 	wait func(ctx context.Context, d time.Duration) error
+	// lastMailing is the id of a mailing that was given out last, as far as this
+	// process knows.
+	lastMailing atomic.Int64
 }
 
 // Option changes a [Store] from what a deployed function needs.

@@ -60,6 +60,16 @@ func (b Batch) Pending() bool {
 	return false
 }
 
+// IDs are the messages of the batch and the clients whom they go to, in their
+// order: for log lines by which a person finds them.
+func (b Batch) IDs() (messages []MessageID, clients []ClientID) {
+	for _, mem := range b.Members {
+		messages = append(messages, NewMessageID(b.Key.Mailing, mem.Client))
+		clients = append(clients, mem.Client)
+	}
+	return messages, clients
+}
+
 // Due is what the index of waiting batches knows of one.
 type Due struct {
 	Key        BatchKey

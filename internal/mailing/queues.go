@@ -28,8 +28,9 @@ type StoredLetter struct {
 	Delivery *BatchKey
 }
 
-// WaitingSince is since when the batch could have been claimed and was not. ok
-// is false if it cannot be now: it is held, or it is not time.
+// WaitingSince is since when the batch could have been claimed and was not: its
+// making, or the instant that it was put off until. ok is false if it cannot be
+// claimed now: it is held, or it is not time.
 func (d Due) WaitingSince(now time.Time) (since time.Time, ok bool) {
 	if d.LeaseUntil.After(now) || d.NotBefore.After(now) {
 		return time.Time{}, false

@@ -131,7 +131,7 @@ func TestACallThatWaitsForAFreeConnectionIsNotTried(t *testing.T) {
 }
 
 // overTLS starts a server that offers HTTP/2, and a client that trusts it.
-func overTLS(t *testing.T, version uint16, handle http.HandlerFunc) *provider.Client {
+func overTLS(t *testing.T, version uint16, handle http.HandlerFunc, change ...func(*provider.Config)) *provider.Client {
 	t.Helper()
 	s := httptest.NewUnstartedServer(handle)
 	s.TLS = &tls.Config{MinVersion: version, MaxVersion: version}
@@ -139,7 +139,7 @@ func overTLS(t *testing.T, version uint16, handle http.HandlerFunc) *provider.Cl
 	s.Config.ErrorLog = quiet
 	s.StartTLS()
 	t.Cleanup(s.Close)
-	c := client(t, s.URL)
+	c := client(t, s.URL, change...)
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())
 	c.SetRoots(roots)

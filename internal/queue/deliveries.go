@@ -20,9 +20,10 @@ type Deliveries struct {
 func NewDeliveries(api API, url string) *Deliveries { return &Deliveries{api: api, url: url} }
 
 type deliveryBody struct {
-	Mailing mailing.MailingID `json:"mailing_id"`
-	Slice   int               `json:"slice"`
-	Batch   string            `json:"batch"`
+	// Mailing is 0 for a test message, and so has to be there.
+	Mailing *mailing.MailingID `json:"mailing_id"`
+	Slice   int                `json:"slice"`
+	Batch   string             `json:"batch"`
 }
 
 // Queue queues batches, all after the same delay (at most 15 minutes; a
@@ -31,7 +32,7 @@ func (d *Deliveries) Queue(ctx context.Context, keys []mailing.BatchKey, delay t
 	messages := make([]message, len(keys))
 	for i, k := range keys {
 		messages[i] = message{
-			body:  deliveryBody{Mailing: k.Mailing, Slice: k.Slice, Batch: k.Batch.String()},
+			body:  deliveryBody{Mailing: &k.Mailing, Slice: k.Slice, Batch: k.Batch.String()},
 			group: strconv.FormatUint(uint64(k.Mailing), 10), delay: delay,
 		}
 	}
@@ -47,8 +48,8 @@ func decodeDelivery(body string) (mailing.BatchKey, error) {
 		return mailing.BatchKey{}, fmt.Errorf("decode a delivery: %w", err)
 	}
 	id, err := mailing.ParseBatchID(b.Batch)
-	if err != nil || b.Mailing == 0 || b.Slice < 0 || b.Slice >= mailing.Slices {
-		return mailing.BatchKey{}, fmt.Errorf("decode a delivery: no batch %q of mailing %d slice %d", b.Batch, b.Mailing, b.Slice)
+	if err != nil || b.Mailing == nil || b.Slice < 0 || b.Slice >= mailing.Slices {
+		return mailing.BatchKey{}, fmt.Errorf("decode a delivery: no batch %q of slice %d, or of no mailing", b.Batch, b.Slice)
 	}
-	return mailing.BatchKey{Mailing: b.Mailing, Slice: b.Slice, Batch: id}, nil
+	return mailing.BatchKey{Mailing: *b.Mailing, Slice: b.Slice, Batch: id}, nil
 }

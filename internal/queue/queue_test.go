@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +28,7 @@ type calls struct {
 	mu     sync.Mutex
 	sent   []types.SendMessageBatchRequestEntry
 	hidden []types.ChangeMessageVisibilityBatchRequestEntry
+	to     []string // the queues
 	calls  int
 	refuse func(call int, e types.SendMessageBatchRequestEntry) bool
 	err    error
@@ -38,6 +41,7 @@ func (c *calls) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInpu
 		return nil, c.err
 	}
 	c.calls++
+	c.to = append(c.to, aws.ToString(in.QueueUrl))
 	out := &sqs.SendMessageBatchOutput{}
 	for _, e := range in.Entries {
 		if c.refuse != nil && c.refuse(c.calls, e) {
@@ -62,6 +66,11 @@ func (c *calls) bodies() map[string]int {
 		times[*e.MessageBody]++
 	}
 	return times
+}
+
+// urls are the queues that anything was sent to.
+func (c *calls) urls() []string {
+	return slices.Compact(slices.Sorted(slices.Values(c.to)))
 }
 
 func batchKeys(n int) []mailing.BatchKey {
@@ -200,6 +209,19 @@ func TestAnEventBecomesDeliveriesAndWhatComesAgainIsHidden(t *testing.T) {
 	}
 }
 
+func TestTheBatchOfATestMessageIsDelivered(t *testing.T) {
+	key := mailing.TestBatch(5, mailing.Test{Mailing: 7, Phone: "79001234567"}, noon).Key
+	w, dead := &worker{answer: make([]mailing.Handling, 1)}, &calls{}
+	handle := queue.NewDeliveries(&calls{}, "url").Handler(w, queue.NewDeadLetters(dead, "dead"))
+	response, err := handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{record("a", queued(t, key), "1")}})
+	if err != nil || len(response.BatchItemFailures) > 0 || len(dead.sent) > 0 {
+		t.Errorf("%v, %v, %d dead letters", response, err, len(dead.sent))
+	}
+	if diff := cmp.Diff([]mailing.Delivery{{Key: key, Receives: 1}}, w.got); diff != "" {
+		t.Errorf("deliveries (-want +got):\n%s", diff)
+	}
+}
+
 func TestNoFailuresAreAnEmptyListNeverNull(t *testing.T) {
 	handle := queue.NewDeliveries(&calls{}, "url").Handler(&worker{}, queue.NewDeadLetters(&calls{}, "dead"))
 	response, err := handle(t.Context(), events.SQSEvent{})
@@ -210,7 +232,7 @@ func TestNoFailuresAreAnEmptyListNeverNull(t *testing.T) {
 }
 
 func TestABodyThatCannotBeReadIsADeadLetter(t *testing.T) {
-	bad := []string{"", "{}", "nonsense", `{"mailing_id":7,"slice":16,"batch":"0000000019#000"}`, `{"mailing_id":7,"slice":3,"batch":"19"}`}
+	bad := []string{"", "{}", "nonsense", `{"slice":3,"batch":"0000000019#000"}`, `{"mailing_id":7,"slice":16,"batch":"0000000019#000"}`, `{"mailing_id":7,"slice":3,"batch":"19"}`}
 	for _, body := range bad {
 		dead := &calls{}
 		w := &worker{answer: make([]mailing.Handling, 1)}
@@ -263,6 +285,35 @@ func (s *scheduler) Do(_ context.Context, tasks []mailing.Task) []error {
 		}
 	}
 	return errs
+}
+
+func TestATaskIsReadAsItWasQueued(t *testing.T) {
+	want := []mailing.Task{
+		{Mailing: 7, Slice: 0},
+		{Mailing: 7, Slice: 15},
+		{Mailing: 7, Slice: mailing.AllSlices},
+		{Mailing: mailing.TestMailing, Slice: 3},
+		{Mailing: mailing.TestMailing, Slice: mailing.AllSlices},
+	}
+	api := &calls{}
+	if err := queue.NewTasks(api, "url", time.Now).Queue(t.Context(), want, 0); err != nil {
+		t.Fatal(err)
+	}
+	var records []events.SQSMessage
+	for i, e := range api.sent {
+		records = append(records, record(strconv.Itoa(i), *e.MessageBody, "1"))
+	}
+	event, err := json.Marshal(events.SQSEvent{Records: records})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &scheduler{}
+	if response, err := queue.SchedulerHandler(s)(t.Context(), event); err != nil || len(response.BatchItemFailures) > 0 || s.sweeps > 0 {
+		t.Errorf("%v, %v, %d sweeps", response, err, s.sweeps)
+	}
+	if diff := cmp.Diff(want, s.tasks); diff != "" {
+		t.Errorf("tasks (-want +got):\n%s", diff)
+	}
 }
 
 func TestACallThatFailsDoesNotStopTheOthers(t *testing.T) {

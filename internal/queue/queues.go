@@ -91,14 +91,14 @@ func (q *Queues) Deliver(ctx context.Context, keys []mailing.BatchKey) error {
 const (
 	// takers is how many calls take dead letters side by side.
 	takers = 5
-	// peekTime is how long dead letters that were only looked at stay hidden, in
-	// seconds: as short as it goes without meeting the same one twice.
-	peekTime = 2
-	// takeTime is the same for those that are to be removed.
+	// peekTime is how long dead letters that were only looked at stay hidden: not
+	// at all, or a redrive just then would not meet them.
+	peekTime = 0
+	// takeTime is the same for those that are to be removed, in seconds.
 	takeTime = 60
 )
 
-// Peek looks at some dead letters, at most 50, and leaves them.
+// Peek looks at some dead letters, at most 50, and leaves them as they are.
 func (q *Queues) Peek(ctx context.Context) ([]mailing.StoredLetter, error) {
 	return q.receive(ctx, peekTime)
 }
@@ -111,8 +111,9 @@ func (q *Queues) Take(ctx context.Context) ([]mailing.StoredLetter, error) {
 
 func (q *Queues) receive(ctx context.Context, hidden int32) ([]mailing.StoredLetter, error) {
 	var (
-		mu  sync.Mutex
-		all []mailing.StoredLetter
+		mu   sync.Mutex
+		all  []mailing.StoredLetter
+		seen = map[string]bool{}
 	)
 	var group errgroup.Group // one call's trouble does not lose what the others took
 	for range takers {
@@ -127,7 +128,12 @@ func (q *Queues) receive(ctx context.Context, hidden int32) ([]mailing.StoredLet
 			mu.Lock()
 			defer mu.Unlock()
 			for _, m := range out.Messages {
-				all = append(all, decodeLetter(m))
+				// What is not hidden may be met by several calls.
+				id := aws.ToString(m.MessageId)
+				if id == "" || !seen[id] {
+					all = append(all, decodeLetter(m))
+				}
+				seen[id] = true
 			}
 			return nil
 		})

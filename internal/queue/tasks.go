@@ -23,16 +23,16 @@ func NewTasks(api API, url string, now func() time.Time) *Tasks {
 	return &Tasks{api: api, url: url, now: now}
 }
 
-// taskBody is a task in the queue: for one slice of a mailing, without one for
-// all of them, or a sweep.
+// taskBody is a task in the queue: for one slice of a mailing (0 for test
+// messages), without one for all of them, or a sweep.
 type taskBody struct {
-	Mailing mailing.MailingID `json:"mailing_id,omitempty"`
-	Slice   *int              `json:"slice,omitempty"`
-	Sweep   bool              `json:"sweep,omitempty"`
+	Mailing *mailing.MailingID `json:"mailing_id,omitempty"`
+	Slice   *int               `json:"slice,omitempty"`
+	Sweep   bool               `json:"sweep,omitempty"`
 }
 
 func encodeTask(task mailing.Task) taskBody {
-	b := taskBody{Mailing: task.Mailing}
+	b := taskBody{Mailing: &task.Mailing}
 	if task.Slice != mailing.AllSlices {
 		b.Slice = &task.Slice
 	}
@@ -84,15 +84,15 @@ func decodeTask(body string) (task mailing.Task, sweep bool, err error) {
 	if b.Sweep {
 		return mailing.Task{}, true, nil
 	}
-	task = mailing.Task{Mailing: b.Mailing, Slice: mailing.AllSlices}
+	if b.Mailing == nil {
+		return mailing.Task{}, false, errors.New("decode a task: it names no mailing")
+	}
+	task = mailing.Task{Mailing: *b.Mailing, Slice: mailing.AllSlices}
 	if b.Slice != nil {
 		task.Slice = *b.Slice
 		if task.Slice < 0 || task.Slice >= mailing.Slices {
-			return mailing.Task{}, false, fmt.Errorf("decode a task: mailing %d has no slice %d", b.Mailing, task.Slice)
+			return mailing.Task{}, false, fmt.Errorf("decode a task: mailing %d has no slice %d", task.Mailing, task.Slice)
 		}
-	}
-	if b.Mailing == 0 {
-		return mailing.Task{}, false, errors.New("decode a task: it names no mailing")
 	}
 	return task, false, nil
 }

@@ -8,11 +8,15 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"postrider/internal/dynamo"
 	"postrider/internal/dynamo/dynamotest"
 	"postrider/internal/mailing"
 	"postrider/internal/schedule"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // monday is when these tests take place.
 var monday = time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)

@@ -20,6 +20,9 @@ import (
 // real clock, as the network knows no other.
 const httpTimeout = 250 * time.Millisecond
 
+// httpToken is what the client sends as its token.
+const httpToken = "token-of-the-tests"
+
 // answer is how a sending API answers one request; taken tells that it took the
 // message before.
 type answer struct {
@@ -100,7 +103,7 @@ func speak(t *testing.T, w *world, first func(mailing.MessageID) answer) *server
 // dial makes senders call an address.
 func (w *world) dial(t *testing.T, url string) {
 	t.Helper()
-	client, err := sendapi.New(sendapi.Config{BaseURL: url + "/v1", Token: "t", Timeout: httpTimeout, MaxConns: 100, Now: w.clock.Now})
+	client, err := sendapi.New(sendapi.Config{BaseURL: url + "/v1", Token: httpToken, Timeout: httpTimeout, MaxConns: 100, Now: w.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

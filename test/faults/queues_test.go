@@ -37,6 +37,9 @@ type queues struct {
 	mu    sync.Mutex
 	lines map[string]*line
 	count int
+	// fair hands messages out group by group, those first whose group has least
+	// in flight, as SQS fair queues do.
+	fair bool
 	// refuse lets a call fail, or single entries of it: see sendFault.
 	refuse func(url string, call int) sendFault
 	calls  map[string]int
@@ -124,6 +127,9 @@ func (q *queues) receive(url string, n int) []*message {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l, now := q.lines[url], q.clock.Now()
+	if q.fair {
+		l.takeTurns(now)
+	}
 	var got []*message
 	l.messages = slices.DeleteFunc(l.messages, func(m *message) bool {
 		if m.visible.After(now) || len(got) == n {
@@ -140,6 +146,17 @@ func (q *queues) receive(url string, n int) []*message {
 		return false
 	})
 	return got
+}
+
+// takeTurns puts the messages of quiet groups before those of busy ones.
+func (l *line) takeTurns(now time.Time) {
+	busy := map[string]int{}
+	for _, m := range l.messages {
+		if m.receives > 0 && m.visible.After(now) {
+			busy[m.group]++
+		}
+	}
+	slices.SortStableFunc(l.messages, func(a, b *message) int { return busy[a.group] - busy[b.group] })
 }
 
 // handle names a message as it was received this time.
@@ -187,7 +204,7 @@ func (q *queues) ReceiveMessage(_ context.Context, in *sqs.ReceiveMessageInput, 
 		}
 		q.mu.Unlock()
 		out.Messages = append(out.Messages, types.Message{
-			Body: aws.String(m.body), ReceiptHandle: aws.String(m.handle()),
+			MessageId: aws.String(m.id), Body: aws.String(m.body), ReceiptHandle: aws.String(m.handle()),
 			Attributes: map[string]string{"SentTimestamp": strconv.FormatInt(m.sent.UnixMilli(), 10)},
 		})
 	}

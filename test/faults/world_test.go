@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,6 +21,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"go.uber.org/goleak"
 
 	"postrider/internal/api"
@@ -180,6 +183,26 @@ func (w *world) client(c mailing.Client) mailing.Client {
 	}
 	w.audience[c.ID] = &person{Client: c, since: w.clock.Now(), phones: map[string]bool{c.Phone: true}, zones: map[string]bool{c.Timezone: true}}
 	return c
+}
+
+// seedClients creates very many clients the fast way.
+func seedClients(t *testing.T, w *world, n int) {
+	t.Helper()
+	var puts []types.WriteRequest
+	for i := range n {
+		id := mailing.ClientID(1 + i*42_900) //nolint:gosec // G115: spread over the ids
+		puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: map[string]types.AttributeValue{
+			"part": &types.AttributeValueMemberS{Value: fmt.Sprintf("%02d", id.Slice())}, "id": &types.AttributeValueMemberS{Value: fmt.Sprintf("%010d", id)},
+			"phone": &types.AttributeValueMemberS{Value: fmt.Sprintf("7900%07d", i)}, "operator_code": &types.AttributeValueMemberS{Value: "900"},
+			"timezone": &types.AttributeValueMemberS{Value: "Europe/Moscow"}, "version": &types.AttributeValueMemberN{Value: "1"},
+		}}})
+	}
+	for part := range slices.Chunk(puts, 25) {
+		_, err := w.env.Client.BatchWriteItem(w.ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{w.env.Tables.Clients: part}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func (w *world) deleteClient(id mailing.ClientID) {

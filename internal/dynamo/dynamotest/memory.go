@@ -332,6 +332,9 @@ func (m *Memory) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWr
 		reasons[i].Code = aws.String("None")
 		if !p.met {
 			reasons[i].Code, refused = aws.String("ConditionalCheckFailed"), true
+			if a.tell {
+				reasons[i].Item = maps.Clone(p.old)
+			}
 		}
 		prepared[i] = p
 	}
@@ -358,7 +361,9 @@ type action struct {
 	update    *string
 	remove    bool
 	condition *string
-	scope     scope
+	// tell: a refusal shows the item.
+	tell  bool
+	scope scope
 }
 
 func (a *action) keys() item {
@@ -373,7 +378,8 @@ func actionOf(t types.TransactWriteItem) action {
 	case t.Put != nil:
 		return action{table: t.Put.TableName, item: t.Put.Item, condition: t.Put.ConditionExpression, scope: scope{t.Put.ExpressionAttributeNames, t.Put.ExpressionAttributeValues, nil}}
 	case t.Update != nil:
-		return action{table: t.Update.TableName, key: t.Update.Key, update: t.Update.UpdateExpression, condition: t.Update.ConditionExpression, scope: scope{t.Update.ExpressionAttributeNames, t.Update.ExpressionAttributeValues, nil}}
+		tell := t.Update.ReturnValuesOnConditionCheckFailure == types.ReturnValuesOnConditionCheckFailureAllOld
+		return action{tell: tell, table: t.Update.TableName, key: t.Update.Key, update: t.Update.UpdateExpression, condition: t.Update.ConditionExpression, scope: scope{t.Update.ExpressionAttributeNames, t.Update.ExpressionAttributeValues, nil}}
 	case t.Delete != nil:
 		return action{table: t.Delete.TableName, key: t.Delete.Key, remove: true, condition: t.Delete.ConditionExpression, scope: scope{t.Delete.ExpressionAttributeNames, t.Delete.ExpressionAttributeValues, nil}}
 	default:

@@ -1,0 +1,146 @@
+package deliver_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"postrider/internal/deliver"
+	"postrider/internal/mailing"
+)
+
+func TestEachMemberOfABatchIsDecidedOnByItself(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d, clients := w.batch("Europe/Moscow", "Asia/Vladivostok", "Europe/Moscow", "Asia/Vladivostok", "Europe/Moscow")
+	// Its senders meet a window that is open in Moscow, and not in Vladivostok,
+	// and one client less.
+	w.change(func(m mailing.Mailing) (mailing.Mailing, error) {
+		edited := m.Draft
+		edited.Window = &mailing.Window{From: mailing.ClockTime(9 * time.Hour), To: mailing.ClockTime(18 * time.Hour)}
+		return m.Edit(edited, w.clock.Now())
+	})
+	want := map[mailing.ClientID]mailing.MessageStatus{}
+	gone := false
+	for _, c := range clients {
+		switch {
+		case c.Timezone != "Europe/Moscow":
+			want[c.ID] = mailing.Deferred
+		case !gone:
+			gone = true
+			want[c.ID] = mailing.Skipped
+			if err := w.store.DeleteClient(t.Context(), c.ID); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			want[c.ID] = mailing.Sent
+		}
+	}
+	w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
+	for _, mem := range w.read(d.Key).Members {
+		if mem.Status != want[mem.Client] {
+			t.Errorf("client %d: %s, want %s", mem.Client, mem.Status, want[mem.Client])
+		}
+	}
+	for _, c := range w.api.asked() {
+		if want[c.to] != mailing.Sent {
+			t.Errorf("handed over to client %d, who is to be %s", c.to, want[c.to])
+		}
+	}
+}
+
+func TestWhatWaitedForItsTurnIsDecidedOnAgain(t *testing.T) {
+	t.Parallel()
+	const holdsWithin = 2 * time.Second
+	for name, change := range map[string]func(mailing.Mailing, time.Time) (mailing.Mailing, error){
+		"paused":    func(m mailing.Mailing, now time.Time) (mailing.Mailing, error) { return m.Paused(now) },
+		"cancelled": func(m mailing.Mailing, now time.Time) (mailing.Mailing, error) { return m.Cancelled(now) },
+		"ended": func(m mailing.Mailing, now time.Time) (mailing.Mailing, error) {
+			edited := m.Draft
+			edited.EndAt = now.Add(time.Second)
+			return m.Edit(edited, now)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.config.MaxRate = 10
+			d, _ := w.batch(moscow(5)...)
+			// The first does not wait. Then it is changed, and so much time goes by
+			// that the others have to know.
+			var first, once sync.Once
+			var at time.Time
+			begun := make(chan struct{})
+			w.api.mood = func(mailing.Handover) mailing.Outcome {
+				first.Do(func() { close(begun) })
+				return mailing.Outcome{Kind: mailing.OutcomeSent}
+			}
+			asleep := func() {
+				once.Do(func() {
+					<-begun
+					at = w.clock.Now()
+					w.change(func(m mailing.Mailing) (mailing.Mailing, error) { return change(m, at) })
+					w.clock.Advance(holdsWithin)
+				})
+			}
+			s := deliver.New(w.store, w.api, &w.letters, w.config, senderClock{w.clock, asleep}, deliver.Randomness{
+				Jitter: func(d time.Duration) time.Duration { return d }, Holder: func() string { return "one" },
+			})
+			s.Deliver(t.Context(), []mailing.Delivery{d})
+			for _, c := range w.api.asked() {
+				if after := c.at.Sub(at); after >= holdsWithin {
+					t.Errorf("a hand-over began %s after it was %s", after, name)
+				}
+			}
+			if at.IsZero() {
+				t.Error("nobody waited for a turn")
+			}
+		})
+	}
+}
+
+// unreadable is a store whose clients cannot be read.
+type unreadable struct{ deliver.Store }
+
+func (unreadable) Recipients(context.Context, []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error) {
+	return nil, errors.New("throttled")
+}
+
+func TestClientsThatCannotBeReadAreNotTakenForDeleted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d, _ := w.batch(moscow(3)...)
+	handling := w.sender(unreadable{w.store}).Deliver(t.Context(), []mailing.Delivery{d})
+	w.want(d.Key, mailing.Queued, 0, 0)
+	if !handling[0].Again {
+		t.Error("it does not come back soon")
+	}
+	w.clock.Advance(handling[0].After)
+	w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
+	w.want(d.Key, mailing.Sent, 1, 0)
+}
+
+func TestNoRequestBeginsThatDoesNotFitIntoTheInvocation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.config.MaxInFlight = 1
+	d, _ := w.batch(moscow(5)...)
+	w.api.mood = func(mailing.Handover) mailing.Outcome {
+		w.clock.Advance(providerTimeout - time.Second)
+		return mailing.Outcome{Kind: mailing.OutcomeSent}
+	}
+	handling := w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
+	// At 0 and 9 s; one that begins at 18 s may end with the invocation's last
+	// second, and would leave no time to settle.
+	if n := len(w.api.asked()); n != 2 {
+		t.Errorf("%d requests were begun", n)
+	}
+	if !handling[0].Again {
+		t.Error("the others do not come back soon")
+	}
+	if b := w.read(d.Key); b.Holder != "" || !b.Pending() {
+		t.Errorf("it is held by %q, pending %t", b.Holder, b.Pending())
+	}
+}

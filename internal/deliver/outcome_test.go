@@ -1,0 +1,145 @@
+package deliver_test
+
+import (
+	"testing"
+	"time"
+
+	"postrider/internal/mailing"
+)
+
+func TestAFailedMessageIsADeadLetterAndNoOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d, clients := w.batch(moscow(3)...)
+	w.api.mood = func(h mailing.Handover) mailing.Outcome {
+		if h.ID.Client() == clients[1].ID {
+			return mailing.Outcome{Kind: mailing.OutcomeRejected, Code: "http_400"}
+		}
+		return mailing.Outcome{Kind: mailing.OutcomeSent}
+	}
+	w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
+	if len(w.letters.all) != 1 {
+		t.Fatalf("dead letters %+v", w.letters.all)
+	}
+	letter := w.letters.all[0]
+	if letter.Message != mailing.NewMessageID(w.mailing.ID, clients[1].ID) || letter.Reason != "http_400" || letter.Attempts != 1 {
+		t.Errorf("dead letter %+v", letter)
+	}
+	if failed := w.read(d.Key).Members[1]; !letter.Is(failed) {
+		t.Errorf("it does not tell of the failure %+v", failed)
+	}
+}
+
+func TestAnAttemptIsChargedOnlyWhereTheAPIIsKnownToWork(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.sender(w.store)
+	d, _ := w.batch(moscow(2)...)
+	w.api.mood = always(mailing.OutcomeRetry, "refused")
+	if h := s.Deliver(t.Context(), []mailing.Delivery{d}); h[0].Again {
+		t.Error("what waits for the provider stays in the queue")
+	}
+	w.want(d.Key, mailing.Retrying, 0, 0)
+
+	other, _ := w.batch(moscow(1)...)
+	w.api.mood = nil
+	s.Deliver(t.Context(), []mailing.Delivery{other})
+	w.clock.Advance(mailing.ParkTime)
+	w.api.mood = always(mailing.OutcomeRetry, "refused")
+	s.Deliver(t.Context(), []mailing.Delivery{d})
+	w.want(d.Key, mailing.Retrying, 1, 0)
+
+	// A valid answer says nothing any more once it is five minutes old.
+	w.clock.Advance(5 * time.Minute)
+	s.Deliver(t.Context(), []mailing.Delivery{d})
+	w.want(d.Key, mailing.Retrying, 1, 0)
+}
+
+func TestAnAPIThatKeepsFailingIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.sender(w.store)
+	first, _ := w.batch(moscow(20)...)
+	w.api.mood = always(mailing.OutcomeRetry, "http_503")
+	s.Deliver(t.Context(), []mailing.Delivery{first})
+	asked := len(w.api.asked())
+
+	second, _ := w.batch(moscow(3)...)
+	if h := s.Deliver(t.Context(), []mailing.Delivery{second}); h[0].Again {
+		t.Error("a parked delivery stays in the queue")
+	}
+	if more := len(w.api.asked()) - asked; more != 0 {
+		t.Errorf("%d more requests", more)
+	}
+	parked := monday.Add(mailing.ParkTime)
+	if b := w.read(second.Key); b.Claims != 0 || !b.NotBefore.Equal(parked) || !b.DueAt.Equal(parked) {
+		t.Errorf("claimed %d times, not before %s, due %s", b.Claims, b.NotBefore, b.DueAt)
+	}
+
+	// One message finds out that it still fails.
+	w.clock.Advance(mailing.ParkTime)
+	asked = len(w.api.asked())
+	s.Deliver(t.Context(), []mailing.Delivery{second})
+	if more := len(w.api.asked()) - asked; more != 1 {
+		t.Errorf("%d probes", more)
+	}
+	w.clock.Advance(mailing.ParkTime)
+	w.api.mood = nil
+	s.Deliver(t.Context(), []mailing.Delivery{second})
+	w.want(second.Key, mailing.Sent, 1, 0)
+}
+
+func TestAnAPIThatDoesNotKnowUsIsLeftAloneAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.sender(w.store)
+	first, _ := w.batch(moscow(1)...)
+	second, _ := w.batch(moscow(3)...)
+	w.api.mood = always(mailing.OutcomeMisconfigured, "http_401")
+	s.Deliver(t.Context(), []mailing.Delivery{first})
+	s.Deliver(t.Context(), []mailing.Delivery{second})
+	if n := len(w.api.asked()); n != 1 {
+		t.Errorf("%d requests", n)
+	}
+	w.want(first.Key, mailing.Retrying, 0, 0)
+	w.want(second.Key, mailing.Queued, 0, 0)
+}
+
+func TestADeliveryComesBackOnlyWhileItHasReceivesLeft(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.api.mood = always(mailing.OutcomeAmbiguous, "timeout")
+	for receives, again := range map[int]bool{1: true, w.config.MaxReceives - 1: true, w.config.MaxReceives: false} {
+		d, _ := w.batch(moscow(1)...)
+		d.Receives = receives
+		if h := w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d}); h[0].Again != again {
+			t.Errorf("after %d receives it comes back: %t", receives, h[0].Again)
+		}
+		if b := w.read(d.Key); !b.DueAt.After(w.clock.Now()) {
+			t.Errorf("after %d receives it is due at %s", receives, b.DueAt)
+		}
+	}
+}
+
+func TestAPanicIsAnAmbiguousOutcomeOfItsMessageAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d, clients := w.batch(moscow(3)...)
+	w.api.mood = func(h mailing.Handover) mailing.Outcome {
+		if h.ID.Client() == clients[2].ID {
+			panic("a bug")
+		}
+		return mailing.Outcome{Kind: mailing.OutcomeSent}
+	}
+	w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
+	for i, mem := range w.read(d.Key).Members {
+		want := mailing.Member{Client: clients[i].ID, Status: mailing.Sent, Attempts: 1, At: monday}
+		if i == 2 {
+			want.Status, want.Uncertain, want.Ambiguous, want.Error = mailing.Retrying, 1, true, "panic"
+			want.NotBefore = mem.NotBefore
+		}
+		if mem != want {
+			t.Errorf("got %+v, want %+v", mem, want)
+		}
+	}
+}

@@ -1,0 +1,217 @@
+package deliver_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"postrider/internal/deliver"
+	"postrider/internal/dynamo"
+	"postrider/internal/dynamo/dynamotest"
+	"postrider/internal/mailing"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// monday is when these tests take place: half past twelve in Moscow.
+var monday = time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
+
+// invocationTime and providerTimeout are the senders' configuration.
+const (
+	invocationTime  = 30 * time.Second
+	providerTimeout = 10 * time.Second
+)
+
+// world is a store with one running mailing, and a sending API that does as the
+// test says.
+type world struct {
+	t       *testing.T
+	env     *dynamotest.Env
+	clock   *dynamotest.Clock
+	store   *dynamo.Store
+	mailing mailing.Mailing
+	api     *sendingAPI
+	letters deadLetters
+	clients atomic.Int64
+	config  deliver.Config
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, env: dynamotest.Start(t), clock: dynamotest.NewClock(monday), config: deliver.Config{
+		ProviderTimeout: providerTimeout, InvocationTime: invocationTime, MaxInFlight: 500, MaxReceives: 20,
+	}}
+	w.store = w.env.Store(w.clock.Option())
+	w.api = &sendingAPI{clock: w.clock}
+	m, err := mailing.New(mailing.Draft{Text: "hello", StartAt: monday, EndAt: monday.Add(24 * time.Hour)}, monday)
+	if err == nil {
+		m, err = w.store.CreateMailing(t.Context(), m)
+	}
+	if err == nil {
+		w.mailing, err = w.store.StartMailing(t.Context(), m.ID)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// sender is an execution environment: it remembers nothing.
+func (w *world) sender(store deliver.Store) *deliver.Sender {
+	var n atomic.Int64
+	return deliver.New(store, w.api, &w.letters, w.config, senderClock{w.clock, nil}, deliver.Randomness{
+		Jitter: func(d time.Duration) time.Duration { return d / 2 },
+		Holder: func() string { return fmt.Sprintf("%p-%d", &n, n.Add(1)) },
+	})
+}
+
+// senderClock sleeps by moving the clock on, after what else is to happen.
+type senderClock struct {
+	*dynamotest.Clock
+	asleep func()
+}
+
+func (c senderClock) Sleep(ctx context.Context, d time.Duration) error {
+	if c.asleep != nil {
+		c.asleep()
+	}
+	return c.Wait(ctx, d)
+}
+
+// batch stores a batch of clients who live in these time zones, all in slice 0,
+// and gives its delivery. They are in the order of their ids, which is not that
+// of the zones.
+func (w *world) batch(zones ...string) (mailing.Delivery, []mailing.Client) {
+	w.t.Helper()
+	clients := make([]mailing.Client, len(zones))
+	for i, zone := range zones {
+		clients[i] = w.client(zone)
+	}
+	slices.SortFunc(clients, func(a, b mailing.Client) int { return cmp.Compare(a.ID, b.ID) })
+	state, err := w.store.Slice(w.t.Context(), w.mailing.ID, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	batches, counts, _ := mailing.PlanPage(w.mailing, 0, clients, w.clock.Now())
+	if len(batches) != 1 {
+		w.t.Fatalf("%d batches", len(batches))
+	}
+	// Cursors only have to differ here: batches are made in any order of ids.
+	page := mailing.Page{Mailing: w.mailing.ID, Seen: state.Cursor, Next: state.Cursor + 1, Batches: batches, Counts: counts}
+	if written, err := w.store.WritePage(w.t.Context(), w.mailing, page); err != nil || !written {
+		w.t.Fatalf("written %t, %v", written, err)
+	}
+	return mailing.Delivery{Key: batches[0].Key, Receives: 1}, clients
+}
+
+// client creates a client of slice 0.
+func (w *world) client(zone string) mailing.Client {
+	w.t.Helper()
+	for {
+		c, err := mailing.NewClient(mailing.Client{Phone: fmt.Sprintf("7900%07d", w.clients.Add(1)), Timezone: zone})
+		if err == nil {
+			c, err = w.store.CreateClient(w.t.Context(), c)
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if c.ID.Slice() == 0 {
+			return c
+		}
+	}
+}
+
+// moscow is n clients' time zones.
+func moscow(n int) []string { return slices.Repeat([]string{"Europe/Moscow"}, n) }
+
+// change changes the mailing as the API does.
+func (w *world) change(how func(mailing.Mailing) (mailing.Mailing, error)) {
+	w.t.Helper()
+	if _, err := w.store.UpdateMailing(w.t.Context(), w.mailing.ID, how); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// read gives a batch as it is stored.
+func (w *world) read(k mailing.BatchKey) mailing.Batch {
+	w.t.Helper()
+	batches, _, err := w.store.SliceBatches(w.t.Context(), k.Mailing, k.Slice, "")
+	if err != nil {
+		w.t.Error(err)
+	}
+	for _, b := range batches {
+		if b.Key == k {
+			return b
+		}
+	}
+	w.t.Errorf("no batch %s", k)
+	return mailing.Batch{}
+}
+
+// want demands that all of a batch are in one status after so many attempts, of
+// which some were uncertain.
+func (w *world) want(k mailing.BatchKey, status mailing.MessageStatus, attempts, uncertain int) {
+	w.t.Helper()
+	for _, mem := range w.read(k).Members {
+		if mem.Status != status || mem.Attempts != attempts || mem.Uncertain != uncertain {
+			w.t.Errorf("client %d: %s after %d attempts, %d of them uncertain; want %s, %d, %d",
+				mem.Client, mem.Status, mem.Attempts, mem.Uncertain, status, attempts, uncertain)
+		}
+	}
+}
+
+// sendingAPI gives the outcomes that mood says, nil for accepting everything,
+// and remembers what it was asked.
+type sendingAPI struct {
+	clock *dynamotest.Clock
+	mood  func(h mailing.Handover) mailing.Outcome
+
+	mu    sync.Mutex
+	calls []call
+}
+
+type call struct {
+	to mailing.ClientID
+	at time.Time
+}
+
+func (p *sendingAPI) Send(_ context.Context, h mailing.Handover) mailing.Outcome {
+	p.mu.Lock()
+	p.calls = append(p.calls, call{h.ID.Client(), p.clock.Now()})
+	p.mu.Unlock()
+	if p.mood == nil {
+		return mailing.Outcome{Kind: mailing.OutcomeSent}
+	}
+	return p.mood(h)
+}
+
+func (p *sendingAPI) asked() []call {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.calls)
+}
+
+// always is a mood.
+func always(kind mailing.OutcomeKind, code string) func(mailing.Handover) mailing.Outcome {
+	return func(mailing.Handover) mailing.Outcome { return mailing.Outcome{Kind: kind, Code: code} }
+}
+
+// deadLetters keeps what it is given.
+type deadLetters struct {
+	mu  sync.Mutex
+	all []mailing.DeadLetter
+}
+
+func (l *deadLetters) Queue(_ context.Context, some []mailing.DeadLetter) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, some...)
+	return nil
+}

@@ -1,0 +1,183 @@
+package dynamo_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"postrider/internal/dynamo"
+	"postrider/internal/dynamo/dynamotest"
+	"postrider/internal/mailing"
+)
+
+// heldBatches are a mailing's two batches in one slice, of two clients each, waiting to
+// be claimed.
+type heldBatches struct {
+	t       *testing.T
+	env     *dynamotest.Env
+	store   *dynamo.Store
+	mailing mailing.Mailing
+	keys    [2]mailing.BatchKey
+}
+
+func waitingBatches(t *testing.T) *heldBatches {
+	t.Helper()
+	h := &heldBatches{t: t, env: dynamotest.Start(t)}
+	h.store = h.env.Store(dynamotest.NewClock(noon).Option())
+	h.mailing = newMailing(t, h.store, noon)
+	expand(t, h.store, h.mailing, noon, []mailing.ClientID{16, 32, 48, 64}, 2, 2, everyone(mailing.Queued))
+	for i, first := range []mailing.ClientID{16, 48} {
+		h.keys[i] = mailing.BatchKey{Mailing: h.mailing.ID, Batch: mailing.BatchID{First: first}}
+	}
+	return h
+}
+
+// claim claims one of the batches for a minute, and demands that it is, or is
+// not, allowed to.
+func (h *heldBatches) claim(batch int, holder string, now time.Time, allowed bool) mailing.Batch {
+	h.t.Helper()
+	b, ok, err := h.store.Claim(h.t.Context(), h.keys[batch], holder, now, now.Add(time.Minute))
+	if err != nil || ok != allowed {
+		h.t.Fatalf("%s claims at %s: allowed %t, %v", holder, now.Format(time.TimeOnly), ok, err)
+	}
+	return b
+}
+
+// allSent is a batch as its holder leaves it with everything sent.
+func allSent(b mailing.Batch, holder string) mailing.Settlement {
+	members := slices.Clone(b.Members)
+	for i := range members {
+		members[i].Status, members[i].Attempts, members[i].At = mailing.Sent, 1, noon
+	}
+	none := func(time.Duration) time.Duration { return 0 }
+	return mailing.Settlement{
+		Batch: b.Settled(members, make([]mailing.Wait, len(members)), 0, noon, none), Holder: holder,
+		Change: mailing.CountMembers(members).Minus(mailing.CountMembers(b.Members)),
+	}
+}
+
+// settle demands that just these batches are lost.
+func (h *heldBatches) settle(lost []mailing.BatchKey, settlements ...mailing.Settlement) {
+	h.t.Helper()
+	got, err := h.store.Settle(h.t.Context(), h.mailing, 0, settlements)
+	if err != nil || !slices.Equal(got, lost) {
+		h.t.Fatalf("settled: lost %v, %v; want %v", got, err, lost)
+	}
+}
+
+// counts demands that the counts are a recount of the messages, and gives them.
+func (h *heldBatches) counts() mailing.Counts {
+	h.t.Helper()
+	p, err := h.store.Progress(h.t.Context(), []mailing.Mailing{h.mailing})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	batches, _, err := h.store.SliceBatches(h.t.Context(), h.mailing.ID, 0, "")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var recount mailing.Counts
+	for _, b := range batches {
+		recount = recount.Plus(mailing.CountMembers(b.Members))
+	}
+	if recount != p[0].Counts {
+		h.t.Errorf("recounted %+v, counts say %+v", recount, p[0].Counts)
+	}
+	return p[0].Counts
+}
+
+func TestAClaimIsRefusedWhileAnothersLeaseIsLive(t *testing.T) {
+	t.Parallel()
+	h := waitingBatches(t)
+	h.claim(0, "one", noon, true)
+	h.claim(0, "two", noon, false)
+	h.claim(0, "two", noon.Add(time.Minute-time.Millisecond), false)
+	h.claim(0, "two", noon.Add(time.Minute), true)
+	h.claim(0, "three", noon.Add(time.Minute), false)
+}
+
+func TestClaimsAreCountedUntilTheBatchIsSettled(t *testing.T) {
+	t.Parallel()
+	h := waitingBatches(t)
+	for n := 1; n <= 3; n++ {
+		at := noon.Add(time.Duration(n) * time.Hour)
+		b := h.claim(0, "holder "+at.String(), at, true)
+		if b.Claims != n {
+			t.Errorf("at the claim %d it has been claimed %d times", n, b.Claims)
+		}
+		if n < 3 {
+			continue
+		}
+		left := allSent(b, b.Holder)
+		left.Batch.Members[0].Status, left.Batch.DueAt = mailing.Retrying, at // one is not done with
+		left.Change = mailing.CountMembers(left.Batch.Members).Minus(mailing.CountMembers(b.Members))
+		h.settle(nil, left)
+	}
+	if b := h.claim(0, "the next one", noon.Add(5*time.Hour), true); b.Claims != 1 {
+		t.Errorf("after a settlement it has been claimed %d times", b.Claims)
+	}
+}
+
+func TestAClaimThatIsRepeatedIsRecognised(t *testing.T) {
+	t.Parallel()
+	h := waitingBatches(t)
+	first := h.claim(0, "one", noon, true)
+	again := h.claim(0, "one", noon.Add(time.Millisecond), true)
+	if again.Claims != 1 || !again.LeaseUntil.Equal(first.LeaseUntil) {
+		t.Errorf("it has been claimed %d times, until %s", again.Claims, again.LeaseUntil)
+	}
+}
+
+func TestAClaimedBatchIsDueAsItsLeaseEnds(t *testing.T) {
+	t.Parallel()
+	h := waitingBatches(t)
+	h.claim(0, "one", noon, true)
+	var due []mailing.Due
+	err := h.store.Due(t.Context(), h.mailing.ID, 0, noon.Add(time.Minute), func(rows []mailing.Due) (bool, error) {
+		due = append(due, rows...)
+		return true, nil
+	})
+	if err != nil || len(due) != 1 || due[0].Key != h.keys[0] || !due[0].DueAt.Equal(noon.Add(time.Minute)) {
+		t.Errorf("due is %+v, %v", due, err)
+	}
+}
+
+func TestOnlyItsHolderSettlesABatch(t *testing.T) {
+	t.Parallel()
+	h := waitingBatches(t)
+	late := h.claim(0, "one", noon, true)
+	other := h.claim(1, "one", noon, true)
+	h.claim(0, "two", noon.Add(time.Minute), true)
+	// The one that lost its lease keeps the other from nothing.
+	h.settle([]mailing.BatchKey{h.keys[0]}, allSent(late, "one"), allSent(other, "one"))
+	if got := h.counts(); got != (mailing.Counts{Total: 4, Queued: 2, Sent: 2}) {
+		t.Errorf("counts %+v", got)
+	}
+	// Nobody can settle twice, either.
+	h.settle([]mailing.BatchKey{h.keys[1]}, allSent(other, "one"))
+	h.settle(nil, allSent(late, "two"))
+	if got := h.counts(); got != (mailing.Counts{Total: 4, Sent: 4}) {
+		t.Errorf("counts %+v", got)
+	}
+}
+
+func TestCountsChangeWithTheirBatchesWhereverASettlementIsCut(t *testing.T) {
+	t.Parallel()
+	for n := 1; ; n++ {
+		h := waitingBatches(t)
+		b := h.claim(0, "one", noon, true)
+		faults := dynamotest.NewFaults(h.env.Client)
+		faults.On(dynamotest.TransactWriteItems, n, dynamotest.Fault{Refuse: errKilled})
+		_, err := h.env.StoreOver(faults).Settle(t.Context(), h.mailing, 0, []mailing.Settlement{allSent(b, "one")})
+		got := h.counts()
+		if faults.Calls(dynamotest.TransactWriteItems) < n {
+			if err != nil || got != (mailing.Counts{Total: 4, Queued: 2, Sent: 2}) {
+				t.Errorf("settled in peace: %+v, %v", got, err)
+			}
+			return
+		}
+		if err == nil {
+			t.Errorf("killed in transaction %d it is settled", n)
+		}
+	}
+}

@@ -1,0 +1,375 @@
+package dynamo_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"postrider/internal/dynamo"
+	"postrider/internal/dynamo/dynamotest"
+	"postrider/internal/mailing"
+)
+
+// sliceBatches reads all batches of a slice, page by page.
+func sliceBatches(t *testing.T, s *dynamo.Store, id mailing.MailingID, slice int) []mailing.Batch {
+	t.Helper()
+	return all(t, 64, func(after string) (mailing.List[mailing.Batch], error) {
+		batches, next, err := s.SliceBatches(t.Context(), id, slice, after)
+		return mailing.List[mailing.Batch]{Items: batches, Next: next}, err
+	})
+}
+
+// inSlice are n clients of a slice.
+func inSlice(slice, n int) []mailing.ClientID {
+	ids := make([]mailing.ClientID, n)
+	for i := range ids {
+		ids[i] = mailing.ClientID(mailing.Slices*(i+1) + slice)
+	}
+	return ids
+}
+
+// writeSlice writes batches of one slice, which is expanded with that, and gives them
+// as they are stored. Pending ones are due at noon.
+func writeSlice(t *testing.T, s *dynamo.Store, m mailing.Mailing, slice int, members ...[]mailing.Member) []mailing.Batch {
+	t.Helper()
+	p := mailing.Page{Mailing: m.ID, Slice: slice, Done: true}
+	for i, some := range members {
+		b := mailing.Batch{
+			Key: mailing.BatchKey{Mailing: m.ID, Slice: slice, Batch: mailing.BatchID{First: members[0][0].Client, N: i}}, CreatedAt: noon, Members: some,
+		}
+		if b.Pending() {
+			b.DueAt = noon
+		}
+		p.Batches, p.Counts = append(p.Batches, b), p.Counts.Plus(mailing.CountMembers(some))
+		p.Next = some[len(some)-1].Client
+	}
+	if written, err := s.WritePage(t.Context(), m, p); err != nil || !written {
+		t.Fatalf("write a page: %t, %v", written, err)
+	}
+	return p.Batches
+}
+
+// failedTo is a message that failed at its first attempt, an hour ago.
+func failedTo(client mailing.ClientID) mailing.Member {
+	return mailing.Member{Client: client, Status: mailing.Failed, Attempts: 1, At: noon.Add(-time.Hour), Error: "http_400"}
+}
+
+func sentTo(client mailing.ClientID) mailing.Member {
+	return mailing.Member{Client: client, Status: mailing.Sent, Attempts: 1, At: noon.Add(-time.Hour)}
+}
+
+func queuedTo(client mailing.ClientID) mailing.Member {
+	return mailing.Member{Client: client, Status: mailing.Queued, At: noon.Add(-time.Hour)}
+}
+
+// leave leaves a held batch with other members.
+func leave(t *testing.T, s *dynamo.Store, m mailing.Mailing, b mailing.Batch, members ...mailing.Member) {
+	t.Helper()
+	after := b
+	after.Members, after.Holder, after.LeaseUntil, after.Claims, after.DueAt = members, "", time.Time{}, 0, time.Time{}
+	if after.Pending() {
+		after.DueAt = noon
+	}
+	change := mailing.CountMembers(members).Minus(mailing.CountMembers(b.Members))
+	lost, err := s.Settle(t.Context(), m, b.Key.Slice, []mailing.Settlement{{Batch: after, Holder: b.Holder, Change: change}})
+	if err != nil || len(lost) > 0 {
+		t.Fatalf("settle: %v lost, %v", lost, err)
+	}
+}
+
+// revivals are batches with all their failures queued anew at noon.
+func revivals(batches []mailing.Batch) []mailing.Revival {
+	var rs []mailing.Revival
+	for _, b := range batches {
+		if r, ok := b.Revived(func(mailing.Member) bool { return true }, noon); ok {
+			rs = append(rs, r)
+		}
+	}
+	return rs
+}
+
+// wantExact checks that a slice's counts are those of its messages, and gives
+// them.
+func wantExact(t *testing.T, s *dynamo.Store, id mailing.MailingID, slice int) mailing.Counts {
+	t.Helper()
+	var want mailing.Counts
+	for _, b := range sliceBatches(t, s, id, slice) {
+		want = want.Plus(mailing.CountMembers(b.Members))
+	}
+	state, err := s.Slice(t.Context(), id, slice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, state.Counts); diff != "" {
+		t.Errorf("counts of the messages and of the slice (-want +got):\n%s", diff)
+	}
+	return state.Counts
+}
+
+func TestTheBatchesOfASliceAreEachReadOnce(t *testing.T) {
+	t.Parallel()
+	e := dynamotest.Start(t)
+	for _, n := range []int{0, 1, 63, 64, 65, 128, 150} {
+		m := newMailing(t, e.Store(atNoon()), noon)
+		expand(t, e.Store(atNoon()), m, noon, append(inSlice(2, 3), inSlice(4, 3)...), 10, 1, everyone(mailing.Failed)) // beside it
+		if n > 0 {
+			expand(t, e.Store(atNoon()), m, noon, inSlice(3, n), 40, 1, everyone(mailing.Failed))
+		}
+		for name, s := range map[string]*dynamo.Store{
+			"large pages": e.Store(atNoon()), "small ones of DynamoDB": e.StoreOver(smallPages{e.Client, 7}, atNoon()),
+		} {
+			var got []mailing.ClientID
+			for _, b := range sliceBatches(t, s, m.ID, 3) {
+				got = append(got, b.Members[0].Client)
+			}
+			if diff := cmp.Diff(inSlice(3, n), got, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("%d batches, %s (-want +got):\n%s", n, name, diff)
+			}
+		}
+	}
+}
+
+func TestAPageOfBatchesIsWhatOneTransactionCanQueueAnew(t *testing.T) {
+	t.Parallel()
+	e := dynamotest.Start(t)
+	faults := dynamotest.NewFaults(e.Client)
+	s := e.StoreOver(faults, atNoon())
+	m := newMailing(t, e.Store(atNoon()), noon)
+	expand(t, e.Store(atNoon()), m, noon, inSlice(3, 150), 80, 1, everyone(mailing.Failed))
+	pages := 0
+	for after := ""; pages == 0 || after != ""; pages++ {
+		batches, next, err := s.SliceBatches(t.Context(), m.ID, 3, after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left, err := s.Revive(t.Context(), m, 3, revivals(batches)); err != nil || len(left) > 0 {
+			t.Fatalf("%d batches: %d left, %v", len(batches), len(left), err)
+		}
+		after = next
+	}
+	if n := faults.Calls(dynamotest.TransactWriteItems); n != pages || pages < 2 {
+		t.Errorf("%d pages took %d transactions", pages, n)
+	}
+	if diff := cmp.Diff(counts(mailing.Queued, 150), wantExact(t, s, m.ID, 3)); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+}
+
+func TestBatchesThatWereKeptLongEnoughAreNotReadForARetry(t *testing.T) {
+	t.Parallel()
+	clock := dynamotest.NewClock(noon)
+	s := dynamotest.Store(t, clock.Option())
+	m := newMailing(t, s, noon)
+	writeSlice(t, s, m, 3, []mailing.Member{failedTo(19)}, []mailing.Member{queuedTo(35)})
+	clock.Advance(m.EndAt.Sub(noon) + dynamotest.Retention)
+	// What is pending has no time of its own to be up.
+	if got := sliceBatches(t, s, m.ID, 3); len(got) != 1 || got[0].Members[0].Client != 35 {
+		t.Errorf("it reads %v", got)
+	}
+}
+
+func TestFailuresThatAreQueuedAnewCanBeClaimedAtOnceWithFreshAttempts(t *testing.T) {
+	t.Parallel()
+	s := dynamotest.Store(t, atNoon())
+	m := newMailing(t, s, noon)
+	batches := writeSlice(t, s, m, 3, []mailing.Member{failedTo(19), sentTo(35)}, []mailing.Member{sentTo(51)}, []mailing.Member{failedTo(67)})
+	if left, err := s.Revive(t.Context(), m, 3, revivals(batches)); err != nil || len(left) > 0 {
+		t.Fatal(left, err)
+	}
+	again := func(client mailing.ClientID) mailing.Member {
+		return mailing.Member{Client: client, Status: mailing.Queued, At: noon, Error: "http_400"}
+	}
+	got := mustClaim(t, s, batches[0].Key, "me", noon, noon.Add(time.Minute))
+	if diff := cmp.Diff([]mailing.Member{again(19), sentTo(35)}, got.Members); diff != "" {
+		t.Errorf("members (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(mailing.Counts{Total: 4, Queued: 2, Sent: 2}, wantExact(t, s, m.ID, 3)); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+}
+
+func TestHeldAndChangedBatchesAreLeftWhileTheOthersAreQueuedAnew(t *testing.T) {
+	t.Parallel()
+	s := dynamotest.Store(t, atNoon())
+	m := newMailing(t, s, noon)
+	batches := writeSlice(t, s, m, 3,
+		[]mailing.Member{failedTo(19), queuedTo(35)}, // held when it is written
+		[]mailing.Member{failedTo(51), queuedTo(67)}, // changed by then
+		[]mailing.Member{failedTo(83), queuedTo(99)}, // its sender did not survive
+		[]mailing.Member{failedTo(115), queuedTo(131)},
+	)
+	asRead := revivals(sliceBatches(t, s, m.ID, 3))
+	mustClaim(t, s, batches[0].Key, "me", noon, noon.Add(time.Minute))
+	leave(t, s, m, mustClaim(t, s, batches[1].Key, "me", noon, noon.Add(time.Minute)), failedTo(51), sentTo(67))
+	mustClaim(t, s, batches[2].Key, "killed", noon.Add(-time.Hour), noon.Add(-time.Minute))
+
+	left, err := s.Revive(t.Context(), m, 3, asRead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]mailing.BatchKey{batches[0].Key, batches[1].Key, batches[2].Key}, left); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(mailing.Counts{Total: 8, Queued: 4, Failed: 3, Sent: 1}, wantExact(t, s, m.ID, 3)); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+	if held := readBatch(t, s, batches[0].Key); held.Holder != "me" {
+		t.Errorf("it took the batch from its holder: %+v", held)
+	}
+}
+
+func TestQueueingTheSameFailuresAnewTwiceCountsThemOnce(t *testing.T) {
+	t.Parallel()
+	e := dynamotest.Start(t)
+	faults := dynamotest.NewFaults(e.Client)
+	s := e.StoreOver(faults, atNoon())
+	m := newMailing(t, e.Store(atNoon()), noon)
+	rs := revivals(writeSlice(t, e.Store(atNoon()), m, 3, []mailing.Member{failedTo(19), failedTo(35)}, []mailing.Member{failedTo(51)}))
+	// The answer of the first is lost, so that it is repeated within the call.
+	faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Lose: dynamotest.Conflicted()})
+	for _, want := range []int{0, len(rs)} {
+		if left, err := s.Revive(t.Context(), m, 3, rs); err != nil || len(left) != want {
+			t.Errorf("%d left, want %d, %v", len(left), want, err)
+		}
+		if diff := cmp.Diff(counts(mailing.Queued, 3), wantExact(t, s, m.ID, 3)); diff != "" {
+			t.Errorf("counts (-want +got):\n%s", diff)
+		}
+	}
+	written := faults.Calls(dynamotest.TransactWriteItems)
+	if left, err := s.Revive(t.Context(), m, 3, nil); err != nil || len(left) > 0 || faults.Calls(dynamotest.TransactWriteItems) != written {
+		t.Errorf("nothing to be queued anew: %v, %v, %d writes", left, err, faults.Calls(dynamotest.TransactWriteItems)-written)
+	}
+}
+
+func TestFailuresThatCannotBeQueuedAnewAreAnErrorAndStay(t *testing.T) {
+	t.Parallel()
+	e := dynamotest.Start(t)
+	m := newMailing(t, e.Store(atNoon()), noon)
+	batches := writeSlice(t, e.Store(atNoon()), m, 3, []mailing.Member{failedTo(19)})
+	faults, down := dynamotest.NewFaults(e.Client), errors.New("down")
+	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{Refuse: down})
+	faults.Always(dynamotest.Query, dynamotest.Fault{Refuse: down})
+	s := e.StoreOver(faults, atNoon())
+	if _, err := s.Revive(t.Context(), m, 3, revivals(batches)); !errors.Is(err, down) {
+		t.Errorf("error is %v", err)
+	}
+	if _, _, err := s.SliceBatches(t.Context(), m.ID, 3, ""); !errors.Is(err, down) {
+		t.Errorf("reading: error is %v", err)
+	}
+	if diff := cmp.Diff(counts(mailing.Failed, 1), wantExact(t, e.Store(atNoon()), m.ID, 3)); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheLaterOfTwoRetriesStaysMarked(t *testing.T) {
+	t.Parallel()
+	s := dynamotest.Store(t, atNoon())
+	m := newMailing(t, s, noon)
+	writeSlice(t, s, m, 3, []mailing.Member{failedTo(19)})
+	want := mailing.SliceState{Cursor: 19, Done: true, Counts: counts(mailing.Failed, 1)}
+	for _, step := range []struct {
+		name       string
+		mark, stay time.Duration // after noon
+	}{
+		{"the first", time.Minute, time.Minute},
+		{"the same again", time.Minute, time.Minute},
+		{"an earlier one, whose task came late", 0, time.Minute},
+		{"a later one", time.Minute + time.Millisecond, time.Minute + time.Millisecond},
+		{"the first once more", time.Minute, time.Minute + time.Millisecond},
+	} {
+		if err := s.MarkRetried(t.Context(), m.ID, 3, noon.Add(step.mark)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Slice(t.Context(), m.ID, 3)
+		want.RetriedAt = noon.Add(step.stay)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", step.name, err, diff)
+		}
+	}
+}
+
+func TestASliceThatWasNeverBegunCanBeMarkedAndBegunThen(t *testing.T) {
+	t.Parallel()
+	s := dynamotest.Store(t, atNoon())
+	m := newMailing(t, s, noon)
+	if err := s.MarkRetried(t.Context(), m.ID, 3, noon); err != nil {
+		t.Fatal(err)
+	}
+	writeSlice(t, s, m, 3, []mailing.Member{queuedTo(19)})
+	want := mailing.SliceState{Cursor: 19, Done: true, Counts: counts(mailing.Queued, 1), RetriedAt: noon}
+	if got, err := s.Slice(t.Context(), m.ID, 3); err != nil || !cmp.Equal(want, got) {
+		t.Errorf("%v, %s", err, cmp.Diff(want, got))
+	}
+}
+
+// inEverySlice stores a running mailing that is expanded, with a message to one
+// client of each slice.
+func inEverySlice(t *testing.T, s *dynamo.Store, status func(mailing.ClientID) mailing.MessageStatus) mailing.Mailing {
+	t.Helper()
+	m := newMailing(t, s, noon)
+	var to []mailing.ClientID
+	for slice := range mailing.Slices {
+		to = append(to, mailing.ClientID(mailing.Slices+slice))
+	}
+	expand(t, s, m, noon.Add(-time.Hour), to, 10, 10, status)
+	return m
+}
+
+func TestAMailingIsNotFinishedWhileFailuresWaitToBeQueuedAnew(t *testing.T) {
+	t.Parallel()
+	clock := dynamotest.NewClock(noon)
+	s := dynamotest.Store(t, clock.Option())
+	m := inEverySlice(t, s, everyone(mailing.Failed))
+	finished := func() bool {
+		t.Helper()
+		done, err := s.FinishMailing(t.Context(), m.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return done
+	}
+	retried := change(t, s, m.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Retried(noon) })
+	for slice := range mailing.Slices {
+		if finished() {
+			t.Fatalf("it is finished before slice %d was looked at", slice)
+		}
+		if err := s.MarkRetried(t.Context(), m.ID, slice, retried.RetriedAt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !finished() {
+		t.Error("it is not finished although all slices were looked at")
+	}
+
+	again := change(t, s, m.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Retried(noon.Add(time.Second)) })
+	if again.Status != mailing.StatusRunning || finished() {
+		t.Errorf("retried once more it is %s, or finished", again.Status)
+	}
+	clock.Advance(m.EndAt.Sub(noon))
+	if !finished() {
+		t.Error("after its end nothing can be queued anew, and yet it is not finished")
+	}
+}
+
+func TestABatchIsReadAsItWasSettled(t *testing.T) {
+	t.Parallel()
+	s := dynamotest.Store(t, atNoon())
+	m := newMailing(t, s, noon)
+	stored := writeSlice(t, s, m, 3, []mailing.Member{queuedTo(19), queuedTo(35)})[0]
+	b := mustClaim(t, s, stored.Key, "me", noon, noon.Add(time.Minute))
+	b.Members = []mailing.Member{
+		{Client: 19, Status: mailing.Retrying, Attempts: 3, Uncertain: 2, Ambiguous: true, At: noon, Error: "timeout", NotBefore: noon.Add(90 * time.Second)},
+		{Client: 35, Status: mailing.Deferred, At: noon.Add(time.Millisecond)},
+	}
+	b.Holder, b.LeaseUntil, b.Claims, b.Round, b.Plan = "", time.Time{}, 0, 4, 2
+	b.NotBefore, b.DueAt = noon.Add(time.Minute), noon.Add(2*time.Minute)
+	if lost, err := s.Settle(t.Context(), m, 3, []mailing.Settlement{{Batch: b, Holder: "me", Change: mailing.Counts{Queued: -2, Retrying: 1, Deferred: 1}}}); err != nil || len(lost) > 0 {
+		t.Fatal(lost, err)
+	}
+	if diff := cmp.Diff(b, readBatch(t, s, b.Key)); diff != "" {
+		t.Errorf("batch (-want +got):\n%s", diff)
+	}
+}

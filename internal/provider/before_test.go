@@ -1,0 +1,170 @@
+package provider_test
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"postrider/internal/mailing"
+	"postrider/internal/provider"
+)
+
+// closing is the instant from which on the hand-overs of these tests may not
+// begin.
+var closing = time.Date(2026, 3, 2, 18, 0, 0, 0, time.UTC)
+
+// wall is a clock that shows a second before it, until it is set.
+type wall struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (w *wall) set(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = now
+}
+
+func (w *wall) config(c *provider.Config) {
+	w.set(closing.Add(-time.Second))
+	c.Now = func() time.Time {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.now
+	}
+}
+
+// until is a hand-over that may begin before an instant.
+func until(before time.Time) mailing.Handover {
+	h := handover
+	h.Before = before
+	return h
+}
+
+// ways are how a server is reached. Each makes a server and a client of it, on a
+// clock.
+var ways = map[string]func(*testing.T, *wall, http.HandlerFunc) *provider.Client{
+	"plain": func(t *testing.T, w *wall, handle http.HandlerFunc) *provider.Client {
+		t.Helper()
+		s := httptest.NewServer(handle)
+		t.Cleanup(s.Close)
+		return client(t, s.URL, w.config)
+	},
+	"TLS 1.2": func(t *testing.T, w *wall, handle http.HandlerFunc) *provider.Client {
+		t.Helper()
+		return overTLS(t, tls.VersionTLS12, handle, w.config)
+	},
+	"TLS 1.3": func(t *testing.T, w *wall, handle http.HandlerFunc) *provider.Client {
+		t.Helper()
+		return overTLS(t, tls.VersionTLS13, handle, w.config)
+	},
+}
+
+func TestAHandOverThatConnectingMakesTooLateIsNotBegun(t *testing.T) {
+	for way, reach := range ways {
+		for _, tt := range []struct {
+			name     string
+			arrives  time.Time // when there is a connection
+			before   time.Time
+			want     mailing.Outcome
+			requests int32
+		}{
+			{"1 ns before it may not", closing.Add(-1), closing, verdict(mailing.OutcomeSent, ""), 1},
+			{"as it may not any more", closing, closing, verdict(mailing.OutcomeNotTried, "too_late"), 0},
+			{"an hour later", closing.Add(time.Hour), closing, verdict(mailing.OutcomeNotTried, "too_late"), 0},
+			{"an hour later, without a limit", closing.Add(time.Hour), time.Time{}, verdict(mailing.OutcomeSent, ""), 1},
+		} {
+			t.Run(way+", "+tt.name, func(t *testing.T) {
+				var clock wall
+				var requests atomic.Int32
+				c := reach(t, &clock, func(w http.ResponseWriter, _ *http.Request) {
+					requests.Add(1)
+					write200(w)
+				})
+				c.SetDial(func(ctx context.Context, network, address string) (net.Conn, error) {
+					clock.set(tt.arrives)
+					return new(net.Dialer).DialContext(ctx, network, address)
+				})
+				if got := c.Send(t.Context(), until(tt.before)); got != tt.want || requests.Load() != tt.requests {
+					t.Errorf("got %+v, %d requests arrived", got, requests.Load())
+				}
+			})
+		}
+	}
+}
+
+func TestAHandOverThatIsTooLateForAKeptConnectionIsNotBegunOnAnyOther(t *testing.T) {
+	for way, reach := range ways {
+		t.Run(way, func(t *testing.T) {
+			var clock wall
+			var requests atomic.Int32
+			c := reach(t, &clock, func(w http.ResponseWriter, _ *http.Request) {
+				requests.Add(1)
+				write200(w)
+			})
+			want(t, c.Send(t.Context(), until(closing)), mailing.OutcomeSent, "")
+			clock.set(closing)
+			want(t, c.Send(t.Context(), until(closing)), mailing.OutcomeNotTried, "too_late")
+			if n := requests.Load(); n != 1 {
+				t.Errorf("%d requests arrived, want the first", n)
+			}
+			// It is that hand-over's trouble alone.
+			want(t, c.Send(t.Context(), until(closing.Add(1))), mailing.OutcomeSent, "")
+		})
+	}
+}
+
+func TestAHandOverThatHasBegunIsAnsweredHoweverLateItIs(t *testing.T) {
+	for way, reach := range ways {
+		t.Run(way, func(t *testing.T) {
+			var clock wall
+			c := reach(t, &clock, func(w http.ResponseWriter, _ *http.Request) {
+				clock.set(closing.Add(time.Hour))
+				write200(w)
+			})
+			want(t, c.Send(t.Context(), until(closing)), mailing.OutcomeSent, "")
+		})
+	}
+}
+
+func TestAHandOverThatWaitedTooLongForAFreeConnectionIsNotBegun(t *testing.T) {
+	var clock wall
+	started, release := make(chan struct{}), make(chan struct{})
+	s := serveRaw(t, func(c *net.TCPConn, n int32) bool {
+		if n == 1 {
+			close(started)
+			<-release
+		}
+		write(c, head200+accepted)
+		return true
+	})
+	c := client(t, s.URL, clock.config, func(cfg *provider.Config) { cfg.MaxConns = 1 })
+	first, second := make(chan mailing.Outcome), make(chan mailing.Outcome)
+	go func() { first <- c.Send(t.Context(), until(closing)) }()
+	<-started
+	go func() { second <- c.Send(t.Context(), until(closing)) }()
+	clock.set(closing)
+	close(release)
+	want(t, <-first, mailing.OutcomeSent, "")
+	want(t, <-second, mailing.OutcomeNotTried, "too_late")
+	if n := s.requests.Load(); n != 1 {
+		t.Errorf("%d requests arrived", n)
+	}
+}
+
+func TestAHandOverThatIsTooLateAndCannotConnectAgainIsNotTried(t *testing.T) {
+	var clock wall
+	s := serveAccepting(t)
+	c := client(t, s.URL, clock.config)
+	want(t, c.Send(t.Context(), until(closing)), mailing.OutcomeSent, "")
+	// net/http looks for another connection, where nothing was written on a kept one.
+	c.SetDial(func(context.Context, string, string) (net.Conn, error) { return nil, errBroken })
+	clock.set(closing)
+	want(t, c.Send(t.Context(), until(closing)), mailing.OutcomeNotTried, "too_late")
+}

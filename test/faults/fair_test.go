@@ -1,0 +1,62 @@
+package faults_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"postrider/internal/dynamo/dynamotest"
+	"postrider/internal/mailing"
+)
+
+// TestALargeMailingDoesNotDelayASmallOneWhereQueuesAreFair gives each function as
+// many environments as it has on AWS by default, and each invocation a time.
+func TestALargeMailingDoesNotDelayASmallOneWhereQueuesAreFair(t *testing.T) {
+	t.Parallel()
+	size := 100_000
+	if !dynamotest.Fast || raceDetector {
+		size = 5_000
+	}
+	w := newWorld(t)
+	w.queues.fair = true
+	seedClients(t, w, size)
+	small := make([]mailing.Client, 10)
+	for i := range small {
+		small[i] = w.client(mailing.Client{Phone: "7955000000" + string(rune('0'+i)), Timezone: "UTC", Tag: "small"})
+	}
+	large := w.create(func(d *mailing.Draft) { d.Filter.OperatorCodes = []string{"900"} })
+	w.sweep()
+	// It is in full swing: expanded by half, thousands of batches queued, all
+	// senders at work.
+	for w.counts(large.ID).Total < int64(size/2) && w.doSome(tasksURL) > 0 {
+	}
+	const senders, invocation = 10, 500 * time.Millisecond
+	inFlight := [][]*message{}
+	for range senders {
+		inFlight = append(inFlight, w.queues.receive(deliveriesURL, 10))
+	}
+	answer := w.call("POST", "/api/mailings", w.posted(func(fields map[string]any) { fields["filter"] = map[string]any{"tags": []string{"small"}} }))
+	m := w.adopt(answer)
+	created := w.clock.Now()
+	first := func() bool { return w.counts(m.ID).Sent > 0 }
+	for !first() && w.clock.Now().Before(created.Add(time.Minute)) {
+		w.clock.Advance(invocation)
+		w.doSome(tasksURL)
+		var wg sync.WaitGroup
+		for i := range inFlight {
+			wg.Go(func() { w.do(deliveriesURL, inFlight[i]) })
+		}
+		wg.Wait()
+		for i := range inFlight {
+			inFlight[i] = w.queues.receive(deliveriesURL, 10)
+		}
+	}
+	took := w.clock.Now().Sub(created)
+	if took > 10*time.Second {
+		t.Errorf("its first hand-over came %s after it was created", took)
+	}
+	if c := w.counts(large.ID); c.Pending() == 0 {
+		t.Errorf("the large mailing was done by then: %+v", c)
+	}
+	t.Logf("figure: with fair queues, the first hand-over of a mailing to 10 came %.1f s after it was created, beside one to %d", took.Seconds(), size)
+}
