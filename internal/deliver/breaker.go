@@ -72,11 +72,11 @@ func (b *breaker) change(to phase, now time.Time) {
 	switch to {
 	case open:
 		b.opened = now
-		slog.Error("breaker opened: the sending API fails", "retry_in_s", mailing.ParkTime.Seconds()) //nolint:sloglint // it has no request of its own
+		slog.Error("breaker opened: the sending API fails", "retry_in_s", mailing.ParkTime.Seconds())
 	case halfOpen:
-		slog.Info("breaker half open: one message probes the sending API") //nolint:sloglint // as above
+		slog.Info("breaker half open: one message probes the sending API")
 	case closed:
-		slog.Info("breaker closed: the sending API works") //nolint:sloglint // as above
+		slog.Info("breaker closed: the sending API works")
 	}
 }
 

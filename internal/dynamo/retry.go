@@ -248,8 +248,8 @@ func (s *Store) CreateTest(ctx context.Context, t mailing.Test, now time.Time) (
 	if err != nil {
 		return mailing.Message{}, mailing.BatchKey{}, err
 	}
-	items := []types.TransactWriteItem{{Put: &types.Put{TableName: &s.tables.Batches, Item: it}}}
-	items = append(items, s.countsChange(mailing.TestMailing, b.Key.Slice, mailing.CountMembers(b.Members))...)
+	items := append(s.countsChange(mailing.TestMailing, b.Key.Slice, mailing.CountMembers(b.Members)),
+		types.TransactWriteItem{Put: &types.Put{TableName: &s.tables.Batches, Item: it}})
 	if err := s.transact(ctx, fmt.Sprintf("create test message %d", n), items); err != nil {
 		return mailing.Message{}, mailing.BatchKey{}, fmt.Errorf("create test message %d: %w", n, err)
 	}

@@ -149,7 +149,7 @@ func firstStatus(m Mailing, c Client, now time.Time) (status MessageStatus, open
 		return d.Status, time.Time{}
 	case Defer:
 		return Deferred, d.Until
-	case Send, Hold:
+	case Send, Hold, Later:
 	}
 	return Queued, time.Time{}
 }

@@ -74,7 +74,7 @@ func (s *Scheduler) revive(ctx context.Context, m mailing.Mailing, slice int, st
 	for _, r := range revivals {
 		if !gone[r.Batch.Key] {
 			keys = append(keys, r.Batch.Key)
-			logBatch(ctx, "failures of a batch queued anew", r.Batch)
+			slog.InfoContext(ctx, "failures of a batch queued anew", about(r.Batch)...)
 			state.Counts = state.Counts.Plus(r.Change)
 		}
 	}

@@ -192,7 +192,7 @@ func (s *Scheduler) expand(ctx context.Context, m mailing.Mailing, slice int, st
 			slog.WarnContext(ctx, "queue a page's batches", "mailing_id", m.ID, "slice", slice, "error", err)
 		}
 		for _, b := range page.Batches {
-			logBatch(ctx, "batch written", b)
+			slog.InfoContext(ctx, "batch written", about(b)...)
 		}
 		slog.InfoContext(ctx, "page expanded", "mailing_id", m.ID, "slice", slice, "messages", page.Counts.Total, "batches", len(page.Batches))
 		if page.Done {
@@ -208,11 +208,11 @@ func (s *Scheduler) expand(ctx context.Context, m mailing.Mailing, slice int, st
 	}
 }
 
-// logBatch says what became of a batch, so that its messages and clients can be
-// followed by their ids.
-func logBatch(ctx context.Context, what string, b mailing.Batch) {
+// about is what a log line says of a batch, so that its messages and clients
+// can be followed by their ids.
+func about(b mailing.Batch) []any {
 	messages, clients := b.IDs()
-	slog.InfoContext(ctx, what, "mailing_id", b.Key.Mailing, "batch", b.Key.String(), "message_ids", messages, "client_ids", clients)
+	return []any{"mailing_id", b.Key.Mailing, "batch", b.Key.String(), "message_ids", messages, "client_ids", clients}
 }
 
 func (s *Scheduler) page(ctx context.Context, m mailing.Mailing, slice int, cursor mailing.ClientID, now time.Time) (mailing.Page, error) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -225,11 +226,11 @@ func (w *world) forbidden(id mailing.MailingID, p *person, at time.Time) string 
 
 // told is a mailing's history, for a person.
 func (w *world) told(id mailing.MailingID) string {
-	text := ""
+	var text strings.Builder
 	for _, then := range w.history[id] {
-		text += fmt.Sprintf(" %s since %s (start %s, end %s, version %d);", then.m.Status, then.from.Format(time.TimeOnly), then.m.StartAt.Format(time.TimeOnly), then.m.EndAt.Format(time.TimeOnly), then.m.Version)
+		fmt.Fprintf(&text, " %s since %s (start %s, end %s, version %d);", then.m.Status, then.from.Format(time.TimeOnly), then.m.StartAt.Format(time.TimeOnly), then.m.EndAt.Format(time.TimeOnly), then.m.Version)
 	}
-	return text
+	return text.String()
 }
 
 // notNow says why m allows no hand-over at an instant, reckoned anew rather than

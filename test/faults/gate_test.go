@@ -105,7 +105,7 @@ func (w *worker) pass(what string, do func() error) error {
 	return errors.Join(errAccident, err)
 }
 
-func through[In, Out any](w *worker, what string, ctx context.Context, in In, do func(context.Context, In) (Out, error)) (Out, error) {
+func through[In, Out any](ctx context.Context, w *worker, what string, in In, do func(context.Context, In) (Out, error)) (Out, error) {
 	var out Out
 	err := w.pass(what, func() (err error) {
 		out, err = do(ctx, in)
@@ -125,31 +125,31 @@ type gatedTables struct {
 }
 
 func (g gatedTables) GetItem(ctx context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
-	return through(g.w, "GetItem", ctx, in, func(ctx context.Context, in *dynamodb.GetItemInput) (*dynamodb.GetItemOutput, error) {
+	return through(ctx, g.w, "GetItem", in, func(ctx context.Context, in *dynamodb.GetItemInput) (*dynamodb.GetItemOutput, error) {
 		return g.api.GetItem(ctx, in)
 	})
 }
 
 func (g gatedTables) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
-	return through(g.w, "UpdateItem", ctx, in, func(ctx context.Context, in *dynamodb.UpdateItemInput) (*dynamodb.UpdateItemOutput, error) {
+	return through(ctx, g.w, "UpdateItem", in, func(ctx context.Context, in *dynamodb.UpdateItemInput) (*dynamodb.UpdateItemOutput, error) {
 		return g.api.UpdateItem(ctx, in)
 	})
 }
 
 func (g gatedTables) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
-	return through(g.w, "Query", ctx, in, func(ctx context.Context, in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
+	return through(ctx, g.w, "Query", in, func(ctx context.Context, in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
 		return g.api.Query(ctx, in)
 	})
 }
 
 func (g gatedTables) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
-	return through(g.w, "BatchGetItem", ctx, in, func(ctx context.Context, in *dynamodb.BatchGetItemInput) (*dynamodb.BatchGetItemOutput, error) {
+	return through(ctx, g.w, "BatchGetItem", in, func(ctx context.Context, in *dynamodb.BatchGetItemInput) (*dynamodb.BatchGetItemOutput, error) {
 		return g.api.BatchGetItem(ctx, in)
 	})
 }
 
 func (g gatedTables) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, _ ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
-	return through(g.w, "TransactWriteItems", ctx, in, func(ctx context.Context, in *dynamodb.TransactWriteItemsInput) (*dynamodb.TransactWriteItemsOutput, error) {
+	return through(ctx, g.w, "TransactWriteItems", in, func(ctx context.Context, in *dynamodb.TransactWriteItemsInput) (*dynamodb.TransactWriteItemsOutput, error) {
 		return g.api.TransactWriteItems(ctx, in)
 	})
 }
@@ -162,13 +162,13 @@ type gatedQueues struct {
 }
 
 func (g gatedQueues) SendMessageBatch(ctx context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
-	return through(g.w, "SendMessageBatch to "+*in.QueueUrl, ctx, in, func(ctx context.Context, in *sqs.SendMessageBatchInput) (*sqs.SendMessageBatchOutput, error) {
+	return through(ctx, g.w, "SendMessageBatch to "+*in.QueueUrl, in, func(ctx context.Context, in *sqs.SendMessageBatchInput) (*sqs.SendMessageBatchOutput, error) {
 		return g.AdminAPI.SendMessageBatch(ctx, in)
 	})
 }
 
 func (g gatedQueues) ChangeMessageVisibilityBatch(ctx context.Context, in *sqs.ChangeMessageVisibilityBatchInput, _ ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error) {
-	return through(g.w, "ChangeMessageVisibilityBatch", ctx, in, func(ctx context.Context, in *sqs.ChangeMessageVisibilityBatchInput) (*sqs.ChangeMessageVisibilityBatchOutput, error) {
+	return through(ctx, g.w, "ChangeMessageVisibilityBatch", in, func(ctx context.Context, in *sqs.ChangeMessageVisibilityBatchInput) (*sqs.ChangeMessageVisibilityBatchOutput, error) {
 		return g.AdminAPI.ChangeMessageVisibilityBatch(ctx, in)
 	})
 }

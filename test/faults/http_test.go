@@ -7,9 +7,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"postrider/internal/mailing"
@@ -21,7 +21,7 @@ import (
 const httpTimeout = 250 * time.Millisecond
 
 // httpToken is what the client sends as its token.
-const httpToken = "token-of-the-tests"
+const httpToken = "token-of-the-tests" //nolint:gosec // G101: it opens nothing
 
 // answer is how a sending API answers one request; taken tells that it took the
 // message before.
@@ -90,24 +90,24 @@ type server struct {
 }
 
 // speak gives a world a sending API over HTTP, and the real client of it.
-func speak(t *testing.T, w *world, first func(mailing.MessageID) answer) *server {
-	t.Helper()
+func speak(w *world, first func(mailing.MessageID) answer) *server {
+	w.t.Helper()
 	s := &server{w: w, tries: map[mailing.MessageID]int{}, at: map[mailing.MessageID][]time.Time{}, first: first}
 	listening := httptest.NewServer(s)
-	t.Cleanup(listening.Close)
+	w.test.Cleanup(listening.Close)
 	s.url = listening.URL
-	w.dial(t, listening.URL)
+	w.dial(listening.URL)
 	return s
 }
 
 // dial makes senders call an address.
-func (w *world) dial(t *testing.T, url string) {
-	t.Helper()
+func (w *world) dial(url string) {
+	w.t.Helper()
 	client, err := sendapi.New(sendapi.Config{BaseURL: url + "/v1", Token: httpToken, Timeout: httpTimeout, MaxConns: 100, Now: w.clock.Now})
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatalf("make a client of the sending API: %v", err)
 	}
-	t.Cleanup(client.Close)
+	w.test.Cleanup(client.Close)
 	w.sends = client
 	w.config.ProviderTimeout = httpTimeout
 	w.restart()
@@ -126,7 +126,7 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	id := mailing.MessageID(sent.ID)
 	a := s.next(id)
 	if a.taken {
-		s.w.provider.take(id, fmt.Sprint(sent.Phone))
+		s.w.provider.take(id, strconv.FormatInt(sent.Phone, 10))
 	}
 	a.write(rw, r)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -42,7 +43,7 @@ func (l *logged) about(t *testing.T, id uint64) map[string]bool {
 		}
 		// An id is a whole number: not a part of a longer one.
 		for word := range strings.FieldsFuncSeq(line, func(r rune) bool { return r < '0' || r > '9' }) {
-			if word == fmt.Sprint(id) {
+			if word == strconv.FormatUint(id, 10) {
 				found[fields.Msg] = true
 			}
 		}
@@ -59,7 +60,7 @@ func TestAMessageCanBeFollowedByItsIDsAndNobodyIsNamed(t *testing.T) { //nolint:
 	defer slog.SetDefault(before)
 
 	w := newWorld(t)
-	s := speak(t, w, nil)
+	s := speak(w, nil)
 	const text = "Tell nobody about this"
 	created := w.call(http.MethodPost, "/api/clients", `{"phone": "79008887766", "timezone": "Europe/Moscow", "tag": "secret-tag"}`)
 	var made struct {

@@ -213,7 +213,7 @@ func (m *machine) act(rt *rapid.T, action string) {
 
 func predicted(m mailing.Mailing, action string, now time.Time) int {
 	ended := !now.Before(m.EndAt)
-	ok := false
+	var ok bool
 	switch {
 	case m.Deleted:
 		return http.StatusNotFound
@@ -281,12 +281,12 @@ func (m *machine) mood(rt *rapid.T) {
 		for _, kind := range []mailing.OutcomeKind{
 			mailing.OutcomeMisconfigured, mailing.OutcomeThrottled, mailing.OutcomeAmbiguous, mailing.OutcomeRetry, mailing.OutcomeRejected,
 		} {
-			if rand.IntN(100) >= shares[kind] { //nolint:gosec // G404: a test
+			if rand.IntN(100) >= shares[kind] {
 				continue
 			}
 			m.rejected[h.ID] = m.rejected[h.ID] || kind == mailing.OutcomeRejected
 			m.uncertain[h.ID] = m.uncertain[h.ID] || kind == mailing.OutcomeAmbiguous
-			return mailing.Outcome{Kind: kind, Code: "mood", RetryAfter: 30 * time.Second}, kind == mailing.OutcomeAmbiguous && rand.IntN(2) == 0 //nolint:gosec // G404: a test
+			return mailing.Outcome{Kind: kind, Code: "mood", RetryAfter: 30 * time.Second}, kind == mailing.OutcomeAmbiguous && rand.IntN(2) == 0
 		}
 		return mailing.Outcome{Kind: mailing.OutcomeSent}, true
 	})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
 
@@ -13,11 +14,12 @@ import (
 // row is one fault, by name, and what has to come of it.
 type row struct {
 	name string
-	run  func(t *testing.T, w *world)
+	run  func(w *world)
 }
 
 // TestMatrix is the fault matrix. After each row the books are compared.
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	rows := append(answerRows(), waitRows()...)
 	rows = append(rows, networkRows()...)
 	rows = append(rows, killRows()...)
@@ -29,7 +31,7 @@ func TestMatrix(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			r.run(t, w)
+			r.run(w)
 			w.check()
 		})
 	}
@@ -45,13 +47,13 @@ type tried struct {
 // meets runs a mailing whose every message meets an answer at its first try,
 // while the sending API is known to work, and demands what comes of each.
 func meets(name string, first func(t *testing.T) answer, want tried) row {
-	return row{name, func(t *testing.T, w *world) {
-		s := speak(t, w, nil)
+	return row{name, func(w *world) {
+		s := speak(w, nil)
 		w.clients(8)
 		warm := w.create(nil)
 		w.sweep()
 		w.run(time.Minute, w.finished(warm.ID))
-		a := first(t)
+		a := first(w.test)
 		s.first = func(mailing.MessageID) answer { return a }
 		m := w.create(nil)
 		w.sweep()
@@ -125,20 +127,20 @@ func answerRows() []row {
 		meets("reset after the request was written", fixed(dropped(true)), ambiguous),
 	}
 	for _, code := range []int{500, 503, 408, 425} {
-		rows = append(rows, meets(fmt.Sprint(code), fixed(status(code)), again))
+		rows = append(rows, meets(strconv.Itoa(code), fixed(status(code)), again))
 	}
 	for _, code := range []int{502, 504, 202, 204} {
-		rows = append(rows, meets(fmt.Sprint(code), taken(status(code)), ambiguous))
+		rows = append(rows, meets(strconv.Itoa(code), taken(status(code)), ambiguous))
 	}
 	for _, code := range []int{400, 404, 409, 422} {
-		rows = append(rows, meets(fmt.Sprint(code), fixed(status(code)), rejected))
+		rows = append(rows, meets(strconv.Itoa(code), fixed(status(code)), rejected))
 	}
 	for _, code := range []int{401, 403, 301, 302, 307} {
 		rows = append(rows, meets(fmt.Sprintf("%d, of the configuration", code), fixed(status(code, "Location", "/v1/elsewhere")), once))
 	}
 	return append(rows,
-		row{"401 from one moment on", func(t *testing.T, w *world) {
-			s := speak(t, w, nil)
+		row{"401 from one moment on", func(w *world) {
+			s := speak(w, nil)
 			w.clients(60)
 			n := 0
 			s.first = func(mailing.MessageID) answer {
@@ -157,17 +159,16 @@ func answerRows() []row {
 // waitRows are the ways of being told to wait.
 func waitRows() []row {
 	told := func(name string, header func(now time.Time) []string, least, most time.Duration) row {
-		return row{"429, Retry-After " + name, func(t *testing.T, w *world) {
+		return row{"429, Retry-After " + name, func(w *world) {
 			w.clients(6)
-			var s *server
-			s = speak(t, w, func(mailing.MessageID) answer { return status(http.StatusTooManyRequests, header(s.w.clock.Now())...) })
+			s := speak(w, func(mailing.MessageID) answer { return status(http.StatusTooManyRequests, header(w.clock.Now())...) })
 			m := w.create(nil)
 			w.sweep()
 			w.run(2*time.Hour, w.finished(m.ID))
 			w.each(m.ID, tried{mailing.Sent, 1, 0})
 			for id, at := range s.at {
 				if wait := at[1].Sub(at[0]); len(at) != 2 || wait < least || wait > most {
-					t.Errorf("message %d was tried again after %s (%d tries)", id, wait, len(at))
+					w.t.Errorf("message %d was tried again after %s (%d tries)", id, wait, len(at))
 				}
 			}
 		}}
@@ -187,11 +188,10 @@ func waitRows() []row {
 		told("in the past", date(-time.Hour), 7*time.Second, time.Minute),
 		told("absurd", value("99999999999999999999"), 15*time.Minute, 17*time.Minute),
 		told("unreadable", value("soon"), 7*time.Second, time.Minute),
-		{"429 of one member does not send it early with its batch", func(t *testing.T, w *world) {
+		{"429 of one member does not send it early with its batch", func(w *world) {
 			w.clients(40)
 			n := 0
-			var s *server
-			s = speak(t, w, func(mailing.MessageID) answer {
+			s := speak(w, func(mailing.MessageID) answer {
 				// One in two is told to wait, the other one fails.
 				if n++; n%2 == 0 {
 					return status(http.StatusTooManyRequests, "Retry-After", "600")
@@ -204,9 +204,9 @@ func waitRows() []row {
 			for id, at := range s.at {
 				mem := w.books().member(id)
 				if wait := at[1].Sub(at[0]); mem.Uncertain == 0 && wait < 10*time.Minute {
-					t.Errorf("message %d was told to wait 10 minutes, and tried after %s", id, wait)
+					w.t.Errorf("message %d was told to wait 10 minutes, and tried after %s", id, wait)
 				} else if mem.Uncertain > 0 && wait > 5*time.Minute {
-					t.Errorf("message %d waited %s with its batch", id, wait)
+					w.t.Errorf("message %d waited %s with its batch", id, wait)
 				}
 			}
 		}},
@@ -217,20 +217,20 @@ func networkRows() []row {
 	// fails runs a mailing that meets an address that does not answer, then one
 	// that does.
 	fails := func(name string, address func(t *testing.T) string, code string) row {
-		return row{name, func(t *testing.T, w *world) {
+		return row{name, func(w *world) {
 			w.clients(6)
 			m := w.create(nil)
-			w.dial(t, address(t))
+			w.dial(address(w.test))
 			w.sweep()
 			w.drain()
 			for _, batch := range w.books().batches[m.ID] {
 				for _, mem := range batch.Members {
 					if mem.Status != mailing.Retrying || mem.Attempts != 0 || mem.Error != code {
-						t.Errorf("client %d: %s, %d attempts, %s", mem.Client, mem.Status, mem.Attempts, mem.Error)
+						w.t.Errorf("client %d: %s, %d attempts, %s", mem.Client, mem.Status, mem.Attempts, mem.Error)
 					}
 				}
 			}
-			speak(t, w, nil)
+			speak(w, nil)
 			w.run(time.Hour, w.finished(m.ID))
 			w.each(m.ID, tried{mailing.Sent, 1, 0})
 		}}
@@ -249,19 +249,19 @@ func networkRows() []row {
 			t.Cleanup(plain.Close)
 			return "https" + plain.URL[len("http"):]
 		}, "tls"),
-		{"reset before the request was written", func(t *testing.T, w *world) {
+		{"reset before the request was written", func(w *world) {
 			w.clients(6)
 			m := w.create(nil)
-			w.dial(t, resetting(t))
+			w.dial(resetting(w.test))
 			w.sweep()
 			w.drain()
-			speak(t, w, nil)
+			speak(w, nil)
 			w.run(time.Hour, w.finished(m.ID))
 			// Whether a byte was written is for the network to say; nothing was taken,
 			// so whatever is called uncertain, each is sent once.
 			w.sentAll(m.ID, 6)
 		}},
-		{"a panic while sending", func(t *testing.T, w *world) {
+		{"a panic while sending", func(w *world) {
 			w.clients(12)
 			first := true
 			w.provider.feels(func(mailing.Handover) (mailing.Outcome, bool) {
@@ -281,7 +281,7 @@ func networkRows() []row {
 				}
 			}
 			if uncertain != 1 {
-				t.Errorf("%d uncertain attempts after one panic", uncertain)
+				w.t.Errorf("%d uncertain attempts after one panic", uncertain)
 			}
 			w.sentAll(m.ID, 12)
 		}},

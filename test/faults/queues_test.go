@@ -308,4 +308,4 @@ func (q *queues) settle(url string, messages []*message, response events.SQSEven
 var errQueue = errors.New("the queue is gone")
 
 // shuffled is any order.
-func shuffled(n int, swap func(i, j int)) { rand.Shuffle(n, swap) } //nolint:gosec // G404: a test
+func shuffled(n int, swap func(i, j int)) { rand.Shuffle(n, swap) }

@@ -22,7 +22,7 @@ import (
 // resetting is the address of a server that resets connections without reading.
 func resetting(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not block
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func killRows() []row {
 	// dies lets the sender die at a call, and demands what each message of the
 	// batches that it had then has been through in the end.
 	dies := func(name, call string, kind accident, want tried) row {
-		return row{name, func(t *testing.T, w *world) {
+		return row{name, func(w *world) {
 			w.clients(1)
 			m := w.create(nil)
 			w.sweep()
@@ -60,7 +60,7 @@ func killRows() []row {
 			w.gate.named, w.gate.kind = "sender: "+call, kind
 			w.run(time.Hour, w.finished(m.ID))
 			if !w.gate.hit() {
-				t.Errorf("no call %s was made", call)
+				w.t.Errorf("no call %s was made", call)
 			}
 			w.each(m.ID, want)
 		}}
@@ -76,7 +76,7 @@ func killRows() []row {
 		dies("a claim's answer is lost, and it is claimed again", "UpdateItem", unanswered, once),
 		dies("a settlement's answer is lost", "TransactWriteItems", unanswered, once),
 		dies("a hand-over's answer is lost", "send", unanswered, doubtful),
-		{"an answer to a claim is lost, and the SDK repeats the call", func(t *testing.T, w *world) {
+		{"an answer to a claim is lost, and the SDK repeats the call", func(w *world) {
 			w.clients(30)
 			w.tables = repeating{w.env.Client}
 			w.restart()
@@ -85,7 +85,7 @@ func killRows() []row {
 			w.run(time.Hour, w.finished(m.ID))
 			w.each(m.ID, once)
 		}},
-		{"the lease runs out while its sender still sends", func(t *testing.T, w *world) {
+		{"the lease runs out while its sender still sends", func(w *world) {
 			w.clients(1)
 			m := w.create(nil)
 			w.sweep()
@@ -107,10 +107,10 @@ func killRows() []row {
 			w.run(time.Hour, w.finished(m.ID))
 			w.each(m.ID, doubtful)
 			if took := w.provider.took()[w.only(m.ID)]; len(took) != 2 {
-				t.Errorf("taken %d times", len(took))
+				w.t.Errorf("taken %d times", len(took))
 			}
 		}},
-		{"one poison batch among others, and they are not charged", func(t *testing.T, w *world) {
+		{"one poison batch among others, and they are not charged", func(w *world) {
 			bad := w.clients(160)[0]
 			m := w.create(nil)
 			w.sweep()
@@ -126,24 +126,24 @@ func killRows() []row {
 			})
 			w.run(6*time.Hour, w.finished(m.ID))
 			if kills != 5 {
-				t.Errorf("it killed %d senders", kills)
+				w.t.Errorf("it killed %d senders", kills)
 			}
 			for _, batch := range w.books().batches[m.ID] {
 				poisoned := slices.ContainsFunc(batch.Members, func(mem mailing.Member) bool { return mem.Client == bad.ID })
 				for _, mem := range batch.Members {
 					switch {
 					case poisoned && (mem.Client == bad.ID || mem.Status != mailing.Sent) && (mem.Status != mailing.Failed || mem.Error != "poison"):
-						t.Errorf("client %d of the poison batch: %s, %s", mem.Client, mem.Status, mem.Error)
+						w.t.Errorf("client %d of the poison batch: %s, %s", mem.Client, mem.Status, mem.Error)
 					case !poisoned && mem.Status != mailing.Sent, !poisoned && mem.Uncertain > 1:
-						t.Errorf("client %d of another batch: %+v", mem.Client, mem)
+						w.t.Errorf("client %d of another batch: %+v", mem.Client, mem)
 					}
 				}
 			}
 		}},
-		{"the scheduler is killed at every step", func(t *testing.T, w *world) {
+		{"the scheduler is killed at every step", func(w *world) {
 			steps := 0
 			for at := 1; ; at++ {
-				other := newWorld(t)
+				other := newWorld(w.test)
 				other.clients(20)
 				m := other.create(nil)
 				other.gate.at, other.gate.kind = at, killedAfter
@@ -159,7 +159,7 @@ func killRows() []row {
 				steps++
 			}
 			if steps < 50 {
-				t.Errorf("only %d steps", steps)
+				w.t.Errorf("only %d steps", steps)
 			}
 		}},
 	}
@@ -207,8 +207,8 @@ func (g *gate) disarm() {
 
 // deliveryRows are queues that do what queues may do.
 func deliveryRows() []row {
-	sent := func(t *testing.T, w *world, n int, between func()) {
-		t.Helper()
+	sent := func(w *world, n int, between func()) {
+		w.t.Helper()
 		w.clients(n)
 		m := w.create(nil)
 		w.sweep()
@@ -218,14 +218,14 @@ func deliveryRows() []row {
 		w.sentAll(m.ID, int64(n))
 	}
 	return []row{
-		{"the same delivery twice in a row", func(t *testing.T, w *world) {
-			sent(t, w, 200, func() { w.queues.repeat(deliveriesURL, func(int, func(i, j int)) {}) })
+		{"the same delivery twice in a row", func(w *world) {
+			sent(w, 200, func() { w.queues.repeat(deliveriesURL, func(int, func(i, j int)) {}) })
 		}},
-		{"the same delivery in any order", func(t *testing.T, w *world) {
-			sent(t, w, 200, func() { w.queues.repeat(deliveriesURL, shuffled) })
+		{"the same delivery in any order", func(w *world) {
+			sent(w, 200, func() { w.queues.repeat(deliveriesURL, shuffled) })
 		}},
-		{"the same delivery twenty times at once", func(t *testing.T, w *world) {
-			sent(t, w, 200, func() {
+		{"the same delivery twenty times at once", func(w *world) {
+			sent(w, 200, func() {
 				some := w.queues.receive(deliveriesURL, 10)
 				var wg sync.WaitGroup
 				for range 20 {
@@ -234,7 +234,7 @@ func deliveryRows() []row {
 				wg.Wait()
 			})
 		}},
-		{"tasks done twice", func(t *testing.T, w *world) {
+		{"tasks done twice", func(w *world) {
 			w.clients(400)
 			m := w.create(nil)
 			for range 3 {
@@ -244,7 +244,7 @@ func deliveryRows() []row {
 			w.run(20*time.Minute, w.finished(m.ID))
 			w.sentAll(m.ID, 400)
 		}},
-		{"two schedulers at once", func(t *testing.T, w *world) {
+		{"two schedulers at once", func(w *world) {
 			w.clients(400)
 			m := w.create(nil)
 			w.sweep()
@@ -257,27 +257,27 @@ func deliveryRows() []row {
 			w.run(20*time.Minute, w.finished(m.ID))
 			w.sentAll(m.ID, 400)
 		}},
-		{"a purged queue", func(t *testing.T, w *world) {
-			sent(t, w, 300, func() {
+		{"a purged queue", func(w *world) {
+			sent(w, 300, func() {
 				if w.queues.purge(deliveriesURL) == 0 {
-					t.Error("nothing was queued")
+					w.t.Errorf("nothing was queued")
 				}
 			})
 		}},
-		{"entries of a SendMessageBatch are refused", func(t *testing.T, w *world) {
+		{"entries of a SendMessageBatch are refused", func(w *world) {
 			w.queues.refuse = func(_ string, call int) sendFault { return sendFault{entries: call % 4} }
-			sent(t, w, 300, func() {})
+			sent(w, 300, func() {})
 		}},
-		{"SendMessageBatch fails", func(t *testing.T, w *world) {
+		{"SendMessageBatch fails", func(w *world) {
 			w.queues.refuse = func(url string, call int) sendFault {
 				if url == deliveriesURL && call <= 20 {
 					return sendFault{err: errQueue}
 				}
 				return sendFault{}
 			}
-			sent(t, w, 300, func() {})
+			sent(w, 300, func() {})
 		}},
-		{"SendMessageBatch fails, of tasks", func(t *testing.T, w *world) {
+		{"SendMessageBatch fails, of tasks", func(w *world) {
 			w.queues.refuse = func(url string, call int) sendFault {
 				if url == tasksURL && call <= 3 {
 					return sendFault{err: errQueue}
@@ -286,7 +286,7 @@ func deliveryRows() []row {
 			}
 			answer := w.call("POST", "/api/mailings", w.posted(nil))
 			if answer.Code != 201 {
-				t.Fatalf("status %d: %s", answer.Code, answer.Body)
+				w.t.Fatalf("status %d: %s", answer.Code, answer.Body)
 			}
 			m := w.adopt(answer)
 			for range 3 {
@@ -295,14 +295,14 @@ func deliveryRows() []row {
 			w.run(20*time.Minute, w.finished(m.ID))
 			w.sentAll(m.ID, 0)
 		}},
-		{"a body that cannot be decoded", func(t *testing.T, w *world) {
+		{"a body that cannot be decoded", func(w *world) {
 			for _, bad := range []string{"", "{", `"x"`, `{"mailing_id": 1, "slice": 99, "batch": "0000000001#000"}`, "\x00"} {
 				w.queues.put(deliveriesURL, bad)
 				w.queues.put(tasksURL, bad)
 			}
-			sent(t, w, 50, func() {})
+			sent(w, 50, func() {})
 			if n := len(w.queues.bodies(lettersURL)); n != 5 {
-				t.Errorf("%d dead letters", n)
+				w.t.Errorf("%d dead letters", n)
 			}
 		}},
 	}
@@ -310,8 +310,8 @@ func deliveryRows() []row {
 
 // tableRows are tables that do what DynamoDB may do.
 func tableRows() []row {
-	sent := func(t *testing.T, w *world, faults *dynamotest.Faults) {
-		t.Helper()
+	sent := func(w *world, faults *dynamotest.Faults) {
+		w.t.Helper()
 		w.clients(120)
 		w.tables, w.troubled = faults, true
 		w.restart()
@@ -320,7 +320,7 @@ func tableRows() []row {
 		w.run(2*time.Hour, w.finished(m.ID))
 		for id, took := range w.provider.took() {
 			if len(took) > 1 && w.books().member(id).Uncertain == 0 {
-				t.Errorf("message %d was taken %d times", id, len(took))
+				w.t.Errorf("message %d was taken %d times", id, len(took))
 			}
 		}
 		w.ends(m.ID, mailing.Counts{Total: 120, Sent: 120})
@@ -329,61 +329,61 @@ func tableRows() []row {
 		return &types.ProvisionedThroughputExceededException{}
 	}
 	return []row{
-		{"throttling of claims and updates", func(t *testing.T, w *world) {
+		{"throttling of claims and updates", func(w *world) {
 			faults := dynamotest.NewFaults(w.env.Client)
 			for n := 1; n < 40; n += 3 {
 				faults.On(dynamotest.UpdateItem, n, dynamotest.Fault{Refuse: throttled()})
 			}
-			sent(t, w, faults)
+			sent(w, faults)
 		}},
-		{"throttling of transactions", func(t *testing.T, w *world) {
+		{"throttling of transactions", func(w *world) {
 			faults := dynamotest.NewFaults(w.env.Client)
 			for n := 2; n < 60; n += 4 {
 				faults.On(dynamotest.TransactWriteItems, n, dynamotest.Fault{Refuse: &smithy.GenericAPIError{Code: "ThrottlingException"}})
 			}
-			sent(t, w, faults)
+			sent(w, faults)
 		}},
-		{"throttling of reads", func(t *testing.T, w *world) {
+		{"throttling of reads", func(w *world) {
 			faults := dynamotest.NewFaults(w.env.Client)
 			for n := 2; n < 60; n += 5 {
 				faults.On(dynamotest.Query, n, dynamotest.Fault{Refuse: throttled()})
 				faults.On(dynamotest.GetItem, n, dynamotest.Fault{Refuse: throttled()})
 				faults.On(dynamotest.BatchGetItem, n, dynamotest.Fault{Refuse: throttled()})
 			}
-			sent(t, w, faults)
+			sent(w, faults)
 		}},
-		{"transaction conflicts", func(t *testing.T, w *world) {
+		{"transaction conflicts", func(w *world) {
 			faults := dynamotest.NewFaults(w.env.Client)
 			for n := 1; n < 200; n += 2 {
 				faults.On(dynamotest.TransactWriteItems, n, dynamotest.Fault{Refuse: dynamotest.Conflicted()})
 			}
-			sent(t, w, faults)
+			sent(w, faults)
 			for id, took := range w.provider.took() {
 				if len(took) != 1 {
-					t.Errorf("message %d was taken %d times", id, len(took))
+					w.t.Errorf("message %d was taken %d times", id, len(took))
 				}
 			}
 		}},
-		{"a transaction's answer is lost, and it is repeated", func(t *testing.T, w *world) {
+		{"a transaction's answer is lost, and it is repeated", func(w *world) {
 			faults := dynamotest.NewFaults(w.env.Client)
 			for n := 1; n < 200; n += 2 {
 				faults.On(dynamotest.TransactWriteItems, n, dynamotest.Fault{Lose: &types.TransactionInProgressException{}})
 			}
-			sent(t, w, faults)
+			sent(w, faults)
 		}},
-		{"unprocessed keys", func(t *testing.T, w *world) {
+		{"unprocessed keys", func(w *world) {
 			faults := dynamotest.NewFaults(w.env.Client)
 			for n := 1; n < 400; n += 2 {
 				faults.On(dynamotest.BatchGetItem, n, dynamotest.Fault{Unprocessed: 7})
 			}
-			sent(t, w, faults)
+			sent(w, faults)
 			for id, took := range w.provider.took() {
 				if len(took) != 1 {
-					t.Errorf("message %d was taken %d times", id, len(took))
+					w.t.Errorf("message %d was taken %d times", id, len(took))
 				}
 			}
 		}},
-		{"tables that are gone for a while", func(t *testing.T, w *world) {
+		{"tables that are gone for a while", func(w *world) {
 			w.clients(60)
 			m := w.create(nil)
 			faults := dynamotest.NewFaults(w.env.Client)

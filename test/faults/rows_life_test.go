@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"sync"
-	"testing"
 	"time"
 
 	"postrider/internal/mailing"
@@ -47,7 +46,7 @@ func timeRows() []row {
 	var rows []row
 	for name, off := range map[string]time.Duration{"1 ns before": -1, "exactly at": 0, "1 ns after": 1} {
 		rows = append(rows,
-			row{name + " the start", func(t *testing.T, w *world) {
+			row{name + " the start", func(w *world) {
 				w.clients(10)
 				start := begin.Add(time.Hour)
 				m := w.create(func(d *mailing.Draft) { d.StartAt, d.EndAt = start, start.Add(time.Hour) })
@@ -58,7 +57,7 @@ func timeRows() []row {
 				w.run(3*time.Minute, w.finished(m.ID))
 				w.sentAll(m.ID, 10)
 			}},
-			row{name + " the end", func(t *testing.T, w *world) {
+			row{name + " the end", func(w *world) {
 				w.clients(10)
 				m := w.create(nil)
 				w.sweep()
@@ -67,7 +66,7 @@ func timeRows() []row {
 				w.run(3*time.Minute, w.finished(m.ID))
 				w.ends(m.ID, mailing.Counts{Total: 10, Expired: 10})
 			}},
-			row{name + " the window's opening", func(t *testing.T, w *world) {
+			row{name + " the window's opening", func(w *world) {
 				w.clients(10)
 				// Moscow's clock shows 12:30.
 				m := w.create(windowed(13*time.Hour, 14*time.Hour))
@@ -76,7 +75,7 @@ func timeRows() []row {
 				w.run(time.Hour, w.finished(m.ID))
 				w.sentAll(m.ID, 10)
 			}},
-			row{name + " the window's close", func(t *testing.T, w *world) {
+			row{name + " the window's close", func(w *world) {
 				w.clients(10)
 				m := w.create(windowed(12*time.Hour, 13*time.Hour))
 				w.sweep()
@@ -84,7 +83,7 @@ func timeRows() []row {
 				w.clock.Advance(30*time.Minute + off)
 				w.drain()
 				if c := w.counts(m.ID); c.Deferred != 10 {
-					t.Errorf("counts %+v", c)
+					w.t.Errorf("counts %+v", c)
 				}
 				w.run(25*time.Hour, w.finished(m.ID))
 				w.ends(m.ID, mailing.Counts{Total: 10, Sent: 10})
@@ -94,7 +93,7 @@ func timeRows() []row {
 		"clocks go forward over the window": time.Date(2026, 3, 28, 12, 0, 0, 0, time.UTC),
 		"clocks go back into the window":    time.Date(2026, 10, 24, 12, 0, 0, 0, time.UTC),
 	} {
-		rows = append(rows, row{name, func(t *testing.T, w *world) {
+		rows = append(rows, row{name, func(w *world) {
 			w.clock.Advance(day.Sub(w.clock.Now()))
 			for i, zone := range []string{"Europe/Berlin", "Europe/London", "America/New_York", "Europe/Moscow", "Asia/Kathmandu"} {
 				w.client(mailing.Client{Phone: fmt.Sprintf("7911%07d", i), Timezone: zone})
@@ -109,7 +108,7 @@ func timeRows() []row {
 		}})
 	}
 	return append(rows,
-		row{"a night's window crosses midnight", func(t *testing.T, w *world) {
+		row{"a night's window crosses midnight", func(w *world) {
 			w.clients(10)
 			m := w.create(func(d *mailing.Draft) {
 				d.EndAt = d.EndAt.Add(48 * time.Hour)
@@ -119,7 +118,7 @@ func timeRows() []row {
 			w.run(48*time.Hour, w.finished(m.ID))
 			w.sentAll(m.ID, 10)
 		}},
-		row{"a start while the queues are slow", func(t *testing.T, w *world) {
+		row{"a start while the queues are slow", func(w *world) {
 			w.clients(50)
 			m := w.create(func(d *mailing.Draft) {
 				d.StartAt, d.EndAt = begin.Add(10*time.Minute+1500*time.Millisecond), begin.Add(time.Hour)
@@ -127,7 +126,7 @@ func timeRows() []row {
 			w.run(time.Hour, w.finished(m.ID))
 			for _, took := range w.provider.took() {
 				if late := took[0].at.Sub(m.StartAt); late > 3*time.Second {
-					t.Errorf("a hand-over %s after the start", late)
+					w.t.Errorf("a hand-over %s after the start", late)
 				}
 			}
 			w.sentAll(m.ID, 50)
@@ -146,7 +145,7 @@ func lifeRows() []row {
 	// after runs a mailing until its batches are queued, does something to it, and
 	// goes on.
 	after := func(name string, act func(w *world, m mailing.Mailing), want mailing.Counts) row {
-		return row{name, func(t *testing.T, w *world) {
+		return row{name, func(w *world) {
 			w.clients(80)
 			m := w.create(nil)
 			w.sweep()
@@ -188,7 +187,7 @@ func lifeRows() []row {
 			w.must(m.ID, edit(`"window": null`))
 			w.run(10*time.Second, w.finished(m.ID)) // not at the next sweep: the edit queues it
 		}, all),
-		{"a stale sender parks after resume", func(t *testing.T, w *world) {
+		{"a stale sender parks after resume", func(w *world) {
 			w.clients(40)
 			m := w.create(nil)
 			w.sweep()
@@ -209,7 +208,7 @@ func lifeRows() []row {
 			w.run(10*time.Minute, w.finished(m.ID))
 			w.sentAll(m.ID, 40)
 		}},
-		{"a client is deleted after queueing", func(t *testing.T, w *world) {
+		{"a client is deleted after queueing", func(w *world) {
 			gone := w.clients(40)[11]
 			m := w.create(nil)
 			w.sweep()
@@ -218,7 +217,7 @@ func lifeRows() []row {
 			w.run(time.Hour, w.finished(m.ID))
 			w.ends(m.ID, mailing.Counts{Total: 40, Sent: 39, Skipped: 1})
 		}},
-		{"a client is deleted while its batch waits for its turn", func(t *testing.T, w *world) {
+		{"a client is deleted while its batch waits for its turn", func(w *world) {
 			// All in one slice, one hand-over in ten seconds.
 			var last mailing.Client
 			for _, c := range w.clients(200) {
@@ -241,15 +240,16 @@ func lifeRows() []row {
 			})
 			w.run(2*time.Hour, w.finished(m.ID))
 		}},
-		{"clients are deleted, re-tagged and added while their mailing expands", func(t *testing.T, w *world) {
+		{"clients are deleted, re-tagged and added while their mailing expands", func(w *world) {
 			made := w.clients(100)
 			m := w.create(func(d *mailing.Draft) { d.Filter.OperatorCodes = []string{"900"} })
 			w.sweep()
 			w.clock.Advance(time.Second)
 			for i, c := range made {
-				if i%3 == 0 {
+				switch i % 3 {
+				case 0:
 					w.deleteClient(c.ID)
-				} else if i%3 == 1 {
+				case 1:
 					w.changeClient(c.ID, func(c *mailing.Client) { c.OperatorCode = "901" })
 				}
 				if i%10 == 0 {
@@ -259,7 +259,7 @@ func lifeRows() []row {
 			}
 			w.run(time.Hour, w.finished(m.ID))
 		}},
-		{"a client changes its phone after queueing", func(t *testing.T, w *world) {
+		{"a client changes its phone after queueing", func(w *world) {
 			c := w.clients(20)[7]
 			m := w.create(nil)
 			w.sweep()
@@ -268,20 +268,20 @@ func lifeRows() []row {
 			w.run(time.Hour, w.finished(m.ID))
 			w.sentAll(m.ID, 20)
 			if took := w.provider.took()[mailing.NewMessageID(m.ID, c.ID)]; took[0].phone != "79995554433" {
-				t.Error("it went to the old phone")
+				w.t.Errorf("it went to the old phone")
 			}
 		}},
-		{"a redrive after the end", func(t *testing.T, w *world) {
+		{"a redrive after the end", func(w *world) {
 			w.clients(10)
 			m := w.failedMailing(5)
 			w.clock.Advance(25 * time.Hour)
 			if got := w.redrive(); got.Kept != 5 || got.Redriven != 0 {
-				t.Errorf("%+v", got)
+				w.t.Errorf("%+v", got)
 			}
 			w.run(time.Hour, nil)
 			w.ends(m.ID, mailing.Counts{Total: 10, Sent: 5, Failed: 5})
 			if n := w.queues.size(lettersURL); n != 5 {
-				t.Errorf("%d dead letters", n)
+				w.t.Errorf("%d dead letters", n)
 			}
 		}},
 	}
@@ -320,7 +320,7 @@ func closingRows() []row {
 	var rows []row
 	for how, c := range closing {
 		for where, prepare := range waiting {
-			rows = append(rows, row{how + ", " + where, func(t *testing.T, w *world) {
+			rows = append(rows, row{how + ", " + where, func(w *world) {
 				w.clients(80)
 				m := w.create(prepare(w))
 				w.sweep()
@@ -341,7 +341,7 @@ func closingRows() []row {
 				w.run(2*time.Minute, w.finished(m.ID))
 				w.ends(m.ID, c.want)
 				if n := len(w.provider.took()); n != 0 {
-					t.Errorf("%d handed over", n)
+					w.t.Errorf("%d handed over", n)
 				}
 			}})
 		}

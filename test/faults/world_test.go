@@ -9,11 +9,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -48,6 +48,7 @@ type reporter interface {
 // world is the whole service with all that is around it.
 type world struct {
 	t        reporter
+	test     *testing.T // what owns it
 	ctx      context.Context
 	clock    *dynamotest.Clock
 	env      *dynamotest.Env
@@ -84,7 +85,7 @@ func worldIn(t *testing.T, env *dynamotest.Env) *world {
 	t.Helper()
 	clock := dynamotest.NewClock(begin)
 	w := &world{
-		t: t, ctx: t.Context(), clock: clock, env: env, queues: newQueues(clock), gate: &gate{},
+		t: t, test: t, ctx: t.Context(), clock: clock, env: env, queues: newQueues(clock), gate: &gate{},
 		provider: &provider{clock: clock, handed: map[mailing.MessageID][]handed{}},
 		config: deliver.Config{
 			ProviderTimeout: 10 * time.Second, InvocationTime: 30 * time.Second, MaxInFlight: 500, MaxReceives: maxReceives,
@@ -129,7 +130,8 @@ func (w *world) edges(of *worker) (*dynamo.Store, queue.AdminAPI) {
 	return w.storeOver(gatedTables{of, tables}), gatedQueues{w.queues, of}
 }
 
-var holders atomic.Int64 //nolint:gochecknoglobals // no two claims of a test binary have the same holder
+// holders keeps any two claims of a test binary from having the same holder.
+var holders atomic.Int64
 
 func (w *world) newSender(of *worker, store deliver.Store, sqs queue.API) *deliver.Sender {
 	var sends deliver.Provider = w.provider
@@ -138,7 +140,7 @@ func (w *world) newSender(of *worker, store deliver.Store, sqs queue.API) *deliv
 	}
 	return deliver.New(store, gatedProvider{of, sends}, queue.NewDeadLetters(sqs, lettersURL), w.config, stillClock{w.clock}, deliver.Randomness{
 		Jitter: func(d time.Duration) time.Duration { return d / 2 },
-		Holder: func() string { return fmt.Sprint(holders.Add(1)) },
+		Holder: func() string { return strconv.FormatInt(holders.Add(1), 10) },
 	})
 }
 
@@ -190,7 +192,7 @@ func seedClients(t *testing.T, w *world, n int) {
 	t.Helper()
 	var puts []types.WriteRequest
 	for i := range n {
-		id := mailing.ClientID(1 + i*42_900) //nolint:gosec // G115: spread over the ids
+		id := mailing.ClientID(1 + i*42_900)
 		puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: map[string]types.AttributeValue{
 			"part": &types.AttributeValueMemberS{Value: fmt.Sprintf("%02d", id.Slice())}, "id": &types.AttributeValueMemberS{Value: fmt.Sprintf("%010d", id)},
 			"phone": &types.AttributeValueMemberS{Value: fmt.Sprintf("7900%07d", i)}, "operator_code": &types.AttributeValueMemberS{Value: "900"},
@@ -510,6 +512,6 @@ func always(kind mailing.OutcomeKind, code string) func(mailing.Handover) (maili
 
 func TestMain(m *testing.M) {
 	// Thousands of runs say the same again and again.
-	slog.SetDefault(slog.New(slog.NewJSONHandler(io.Discard, nil)))
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	goleak.VerifyTestMain(m)
 }

@@ -44,10 +44,13 @@ vulnerabilities() {
 
 # tests NAME ARGUMENTS...: go test with the race detector. A skipped test fails:
 # whoever skips one says why by removing it.
-tests() {
+tests() { quick "$1" -race "${@:2}"; }
+
+# quick is the same without the race detector.
+quick() {
   local name=$1 status=0
   shift
-  go test -race -count=1 -v "$@" >"$log/$name.log" 2>&1 || status=$?
+  go test -count=1 -v "$@" >"$log/$name.log" 2>&1 || status=$?
   grep -E '^(ok|FAIL|panic)|^ *--- (FAIL|SKIP)|figure:' "$log/$name.log" | sed -E 's/^ *[a-z_]+_test\.go:[0-9]+: figure/    figure/'
   if grep -qE '^ *--- SKIP' "$log/$name.log"; then
     echo "a test was skipped"
@@ -67,6 +70,8 @@ part "golangci-lint" "$bin/golangci-lint" run ./...
 part "govulncheck" vulnerabilities
 part "sam validate --lint" .local/tools/gate/bin/sam validate --lint --template template.yaml --region us-east-1
 part "unit tests" tests unit ./...
+# Thousands of runs, and so without the race detector, which has met a part of them.
+part "crash points, fault matrix, state machine" quick promise ./test/faults
 # shellcheck disable=SC2046 # a list of packages
 part "store and fault tests, on DynamoDB Local" tests stores -tags integration $(without test/integration)
 part "integration tests, on a stack of their own" tests integration -timeout 20m -tags integration ./test/integration

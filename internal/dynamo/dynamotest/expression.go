@@ -2,6 +2,7 @@ package dynamotest
 
 import (
 	"math/big"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -63,29 +64,9 @@ func (s *scope) allUsed() error {
 }
 
 // tokens splits an expression into words, operators and punctuation.
-func tokens(expression string) []string {
-	var all []string
-	word := func(r rune) bool {
-		return r == '#' || r == ':' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-	}
-	for rest := expression; rest != ""; {
-		n := strings.IndexFunc(rest, func(r rune) bool { return !word(r) })
-		switch {
-		case n < 0:
-			return append(all, rest)
-		case n > 0:
-			all, rest = append(all, rest[:n]), rest[n:]
-		case strings.HasPrefix(rest, "<=") || strings.HasPrefix(rest, ">=") || strings.HasPrefix(rest, "<>"):
-			all, rest = append(all, rest[:2]), rest[2:]
-		default:
-			if rest[0] != ' ' {
-				all = append(all, rest[:1])
-			}
-			rest = rest[1:]
-		}
-	}
-	return all
-}
+func tokens(expression string) []string { return tokenPattern.FindAllString(expression, -1) }
+
+var tokenPattern = regexp.MustCompile(`[#:]?[A-Za-z0-9_]+|<=|>=|<>|[^ ]`)
 
 // parser reads a condition and evaluates it as it goes.
 type parser struct {
