@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"postrider/internal/dynamo/dynamotest"
 	"postrider/internal/mailing"
 )
 
@@ -73,15 +72,12 @@ func story(t *testing.T, at int, kind accident) (calls int, what string) {
 func TestNoCallIsAPointOfLoss(t *testing.T) {
 	t.Parallel()
 	recorded, _ := story(t, 0, refused)
-	stride := 1
-	if !dynamotest.Fast || raceDetector {
-		stride = 16 // a sample
-	}
+	step := stride()
 	var points atomic.Int64
 	var wg sync.WaitGroup
 	for kind := range accidents {
 		wg.Go(func() {
-			for at := 1 + int(kind)*(stride/4); at <= recorded && !t.Failed(); at += stride {
+			for at := 1 + int(kind)*(step/4); at <= recorded && !t.Failed(); at += step {
 				if _, what := story(t, at, kind); t.Failed() {
 					t.Errorf("%s, call %d of %d, %s", accidents[kind], at, recorded, what)
 				}
@@ -90,7 +86,7 @@ func TestNoCallIsAPointOfLoss(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := points.Load(); n < int64(recorded/stride) {
+	if n := points.Load(); n < int64(recorded/step) {
 		t.Errorf("only %d points", n)
 	}
 	t.Logf("figure: %d crash points (%d calls, each refused, unanswered, killed before and after), nothing lost", points.Load(), recorded)

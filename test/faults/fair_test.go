@@ -13,9 +13,9 @@ import (
 // many environments as it has on AWS by default, and each invocation a time.
 func TestALargeMailingDoesNotDelayASmallOneWhereQueuesAreFair(t *testing.T) {
 	t.Parallel()
-	size := 100_000
+	size, senders := 100_000, 10
 	if !dynamotest.Fast || raceDetector {
-		size = 5_000
+		size, senders = 5_000, 2
 	}
 	w := newWorld(t)
 	w.queues.fair = true
@@ -30,7 +30,7 @@ func TestALargeMailingDoesNotDelayASmallOneWhereQueuesAreFair(t *testing.T) {
 	// senders at work.
 	for w.counts(large.ID).Total < int64(size/2) && w.doSome(tasksURL) > 0 {
 	}
-	const senders, invocation = 10, 500 * time.Millisecond
+	const invocation = 500 * time.Millisecond
 	inFlight := [][]*message{}
 	for range senders {
 		inFlight = append(inFlight, w.queues.receive(deliveriesURL, 10))

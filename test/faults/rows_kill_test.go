@@ -52,7 +52,7 @@ func killRows() []row {
 	// dies lets the sender die at a call, and demands what each message of the
 	// batches that it had then has been through in the end.
 	dies := func(name, call string, kind accident, want tried) row {
-		return row{name, func(w *world) {
+		return row{name: name, run: func(w *world) {
 			w.clients(1)
 			m := w.create(nil)
 			w.sweep()
@@ -76,7 +76,7 @@ func killRows() []row {
 		dies("a claim's answer is lost, and it is claimed again", "UpdateItem", unanswered, once),
 		dies("a settlement's answer is lost", "TransactWriteItems", unanswered, once),
 		dies("a hand-over's answer is lost", "send", unanswered, doubtful),
-		{"an answer to a claim is lost, and the SDK repeats the call", func(w *world) {
+		{name: "an answer to a claim is lost, and the SDK repeats the call", run: func(w *world) {
 			w.clients(30)
 			w.tables = repeating{w.env.Client}
 			w.restart()
@@ -85,7 +85,7 @@ func killRows() []row {
 			w.run(time.Hour, w.finished(m.ID))
 			w.each(m.ID, once)
 		}},
-		{"the lease runs out while its sender still sends", func(w *world) {
+		{name: "the lease runs out while its sender still sends", run: func(w *world) {
 			w.clients(1)
 			m := w.create(nil)
 			w.sweep()
@@ -110,7 +110,7 @@ func killRows() []row {
 				w.t.Errorf("taken %d times", len(took))
 			}
 		}},
-		{"one poison batch among others, and they are not charged", func(w *world) {
+		{days: true, name: "one poison batch among others, and they are not charged", run: func(w *world) {
 			bad := w.clients(160)[0]
 			m := w.create(nil)
 			w.sweep()
@@ -140,9 +140,9 @@ func killRows() []row {
 				}
 			}
 		}},
-		{"the scheduler is killed at every step", func(w *world) {
+		{name: "the scheduler is killed at every step", run: func(w *world) {
 			steps := 0
-			for at := 1; ; at++ {
+			for at := 1; ; at += stride() {
 				other := newWorld(w.test)
 				other.clients(20)
 				m := other.create(nil)
@@ -158,7 +158,7 @@ func killRows() []row {
 				}
 				steps++
 			}
-			if steps < 50 {
+			if steps < 50/stride() {
 				w.t.Errorf("only %d steps", steps)
 			}
 		}},
@@ -191,6 +191,15 @@ func (r repeating) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput,
 	return r.API.UpdateItem(ctx, in)
 }
 
+// stride is which of many alike steps are tried: each one, or a sample where all
+// would take too long.
+func stride() int {
+	if !dynamotest.Fast || raceDetector {
+		return 16
+	}
+	return 1
+}
+
 // kill ends the workers that are at work now.
 func (g *gate) kill() {
 	g.mu.Lock()
@@ -218,13 +227,13 @@ func deliveryRows() []row {
 		w.sentAll(m.ID, int64(n))
 	}
 	return []row{
-		{"the same delivery twice in a row", func(w *world) {
+		{name: "the same delivery twice in a row", run: func(w *world) {
 			sent(w, 200, func() { w.queues.repeat(deliveriesURL, func(int, func(i, j int)) {}) })
 		}},
-		{"the same delivery in any order", func(w *world) {
+		{name: "the same delivery in any order", run: func(w *world) {
 			sent(w, 200, func() { w.queues.repeat(deliveriesURL, shuffled) })
 		}},
-		{"the same delivery twenty times at once", func(w *world) {
+		{name: "the same delivery twenty times at once", run: func(w *world) {
 			sent(w, 200, func() {
 				some := w.queues.receive(deliveriesURL, 10)
 				var wg sync.WaitGroup
@@ -234,7 +243,7 @@ func deliveryRows() []row {
 				wg.Wait()
 			})
 		}},
-		{"tasks done twice", func(w *world) {
+		{name: "tasks done twice", run: func(w *world) {
 			w.clients(400)
 			m := w.create(nil)
 			for range 3 {
@@ -244,7 +253,7 @@ func deliveryRows() []row {
 			w.run(20*time.Minute, w.finished(m.ID))
 			w.sentAll(m.ID, 400)
 		}},
-		{"two schedulers at once", func(w *world) {
+		{name: "two schedulers at once", run: func(w *world) {
 			w.clients(400)
 			m := w.create(nil)
 			w.sweep()
@@ -257,18 +266,18 @@ func deliveryRows() []row {
 			w.run(20*time.Minute, w.finished(m.ID))
 			w.sentAll(m.ID, 400)
 		}},
-		{"a purged queue", func(w *world) {
+		{name: "a purged queue", run: func(w *world) {
 			sent(w, 300, func() {
 				if w.queues.purge(deliveriesURL) == 0 {
 					w.t.Errorf("nothing was queued")
 				}
 			})
 		}},
-		{"entries of a SendMessageBatch are refused", func(w *world) {
+		{name: "entries of a SendMessageBatch are refused", run: func(w *world) {
 			w.queues.refuse = func(_ string, call int) sendFault { return sendFault{entries: call % 4} }
 			sent(w, 300, func() {})
 		}},
-		{"SendMessageBatch fails", func(w *world) {
+		{name: "SendMessageBatch fails", run: func(w *world) {
 			w.queues.refuse = func(url string, call int) sendFault {
 				if url == deliveriesURL && call <= 20 {
 					return sendFault{err: errQueue}
@@ -277,7 +286,7 @@ func deliveryRows() []row {
 			}
 			sent(w, 300, func() {})
 		}},
-		{"SendMessageBatch fails, of tasks", func(w *world) {
+		{name: "SendMessageBatch fails, of tasks", run: func(w *world) {
 			w.queues.refuse = func(url string, call int) sendFault {
 				if url == tasksURL && call <= 3 {
 					return sendFault{err: errQueue}
@@ -295,7 +304,7 @@ func deliveryRows() []row {
 			w.run(20*time.Minute, w.finished(m.ID))
 			w.sentAll(m.ID, 0)
 		}},
-		{"a body that cannot be decoded", func(w *world) {
+		{name: "a body that cannot be decoded", run: func(w *world) {
 			for _, bad := range []string{"", "{", `"x"`, `{"mailing_id": 1, "slice": 99, "batch": "0000000001#000"}`, "\x00"} {
 				w.queues.put(deliveriesURL, bad)
 				w.queues.put(tasksURL, bad)
@@ -329,21 +338,21 @@ func tableRows() []row {
 		return &types.ProvisionedThroughputExceededException{}
 	}
 	return []row{
-		{"throttling of claims and updates", func(w *world) {
+		{name: "throttling of claims and updates", run: func(w *world) {
 			faults := dynamotest.NewFaults(w.env.Client)
 			for n := 1; n < 40; n += 3 {
 				faults.On(dynamotest.UpdateItem, n, dynamotest.Fault{Refuse: throttled()})
 			}
 			sent(w, faults)
 		}},
-		{"throttling of transactions", func(w *world) {
+		{name: "throttling of transactions", run: func(w *world) {
 			faults := dynamotest.NewFaults(w.env.Client)
 			for n := 2; n < 60; n += 4 {
 				faults.On(dynamotest.TransactWriteItems, n, dynamotest.Fault{Refuse: &smithy.GenericAPIError{Code: "ThrottlingException"}})
 			}
 			sent(w, faults)
 		}},
-		{"throttling of reads", func(w *world) {
+		{name: "throttling of reads", run: func(w *world) {
 			faults := dynamotest.NewFaults(w.env.Client)
 			for n := 2; n < 60; n += 5 {
 				faults.On(dynamotest.Query, n, dynamotest.Fault{Refuse: throttled()})
@@ -352,7 +361,7 @@ func tableRows() []row {
 			}
 			sent(w, faults)
 		}},
-		{"transaction conflicts", func(w *world) {
+		{name: "transaction conflicts", run: func(w *world) {
 			faults := dynamotest.NewFaults(w.env.Client)
 			for n := 1; n < 200; n += 2 {
 				faults.On(dynamotest.TransactWriteItems, n, dynamotest.Fault{Refuse: dynamotest.Conflicted()})
@@ -364,14 +373,14 @@ func tableRows() []row {
 				}
 			}
 		}},
-		{"a transaction's answer is lost, and it is repeated", func(w *world) {
+		{name: "a transaction's answer is lost, and it is repeated", run: func(w *world) {
 			faults := dynamotest.NewFaults(w.env.Client)
 			for n := 1; n < 200; n += 2 {
 				faults.On(dynamotest.TransactWriteItems, n, dynamotest.Fault{Lose: &types.TransactionInProgressException{}})
 			}
 			sent(w, faults)
 		}},
-		{"unprocessed keys", func(w *world) {
+		{name: "unprocessed keys", run: func(w *world) {
 			faults := dynamotest.NewFaults(w.env.Client)
 			for n := 1; n < 400; n += 2 {
 				faults.On(dynamotest.BatchGetItem, n, dynamotest.Fault{Unprocessed: 7})
@@ -383,7 +392,7 @@ func tableRows() []row {
 				}
 			}
 		}},
-		{"tables that are gone for a while", func(w *world) {
+		{name: "tables that are gone for a while", run: func(w *world) {
 			w.clients(60)
 			m := w.create(nil)
 			faults := dynamotest.NewFaults(w.env.Client)

@@ -46,7 +46,7 @@ func timeRows() []row {
 	var rows []row
 	for name, off := range map[string]time.Duration{"1 ns before": -1, "exactly at": 0, "1 ns after": 1} {
 		rows = append(rows,
-			row{name + " the start", func(w *world) {
+			row{name: name + " the start", run: func(w *world) {
 				w.clients(10)
 				start := begin.Add(time.Hour)
 				m := w.create(func(d *mailing.Draft) { d.StartAt, d.EndAt = start, start.Add(time.Hour) })
@@ -57,7 +57,7 @@ func timeRows() []row {
 				w.run(3*time.Minute, w.finished(m.ID))
 				w.sentAll(m.ID, 10)
 			}},
-			row{name + " the end", func(w *world) {
+			row{name: name + " the end", run: func(w *world) {
 				w.clients(10)
 				m := w.create(nil)
 				w.sweep()
@@ -66,7 +66,7 @@ func timeRows() []row {
 				w.run(3*time.Minute, w.finished(m.ID))
 				w.ends(m.ID, mailing.Counts{Total: 10, Expired: 10})
 			}},
-			row{name + " the window's opening", func(w *world) {
+			row{name: name + " the window's opening", run: func(w *world) {
 				w.clients(10)
 				// Moscow's clock shows 12:30.
 				m := w.create(windowed(13*time.Hour, 14*time.Hour))
@@ -75,7 +75,7 @@ func timeRows() []row {
 				w.run(time.Hour, w.finished(m.ID))
 				w.sentAll(m.ID, 10)
 			}},
-			row{name + " the window's close", func(w *world) {
+			row{days: true, name: name + " the window's close", run: func(w *world) {
 				w.clients(10)
 				m := w.create(windowed(12*time.Hour, 13*time.Hour))
 				w.sweep()
@@ -93,7 +93,7 @@ func timeRows() []row {
 		"clocks go forward over the window": time.Date(2026, 3, 28, 12, 0, 0, 0, time.UTC),
 		"clocks go back into the window":    time.Date(2026, 10, 24, 12, 0, 0, 0, time.UTC),
 	} {
-		rows = append(rows, row{name, func(w *world) {
+		rows = append(rows, row{days: true, name: name, run: func(w *world) {
 			w.clock.Advance(day.Sub(w.clock.Now()))
 			for i, zone := range []string{"Europe/Berlin", "Europe/London", "America/New_York", "Europe/Moscow", "Asia/Kathmandu"} {
 				w.client(mailing.Client{Phone: fmt.Sprintf("7911%07d", i), Timezone: zone})
@@ -108,7 +108,7 @@ func timeRows() []row {
 		}})
 	}
 	return append(rows,
-		row{"a night's window crosses midnight", func(w *world) {
+		row{days: true, name: "a night's window crosses midnight", run: func(w *world) {
 			w.clients(10)
 			m := w.create(func(d *mailing.Draft) {
 				d.EndAt = d.EndAt.Add(48 * time.Hour)
@@ -118,7 +118,7 @@ func timeRows() []row {
 			w.run(48*time.Hour, w.finished(m.ID))
 			w.sentAll(m.ID, 10)
 		}},
-		row{"a start while the queues are slow", func(w *world) {
+		row{name: "a start while the queues are slow", run: func(w *world) {
 			w.clients(50)
 			m := w.create(func(d *mailing.Draft) {
 				d.StartAt, d.EndAt = begin.Add(10*time.Minute+1500*time.Millisecond), begin.Add(time.Hour)
@@ -145,7 +145,7 @@ func lifeRows() []row {
 	// after runs a mailing until its batches are queued, does something to it, and
 	// goes on.
 	after := func(name string, act func(w *world, m mailing.Mailing), want mailing.Counts) row {
-		return row{name, func(w *world) {
+		return row{name: name, run: func(w *world) {
 			w.clients(80)
 			m := w.create(nil)
 			w.sweep()
@@ -187,7 +187,7 @@ func lifeRows() []row {
 			w.must(m.ID, edit(`"window": null`))
 			w.run(10*time.Second, w.finished(m.ID)) // not at the next sweep: the edit queues it
 		}, all),
-		{"a stale sender parks after resume", func(w *world) {
+		{name: "a stale sender parks after resume", run: func(w *world) {
 			w.clients(40)
 			m := w.create(nil)
 			w.sweep()
@@ -208,7 +208,7 @@ func lifeRows() []row {
 			w.run(10*time.Minute, w.finished(m.ID))
 			w.sentAll(m.ID, 40)
 		}},
-		{"a client is deleted after queueing", func(w *world) {
+		{name: "a client is deleted after queueing", run: func(w *world) {
 			gone := w.clients(40)[11]
 			m := w.create(nil)
 			w.sweep()
@@ -217,7 +217,7 @@ func lifeRows() []row {
 			w.run(time.Hour, w.finished(m.ID))
 			w.ends(m.ID, mailing.Counts{Total: 40, Sent: 39, Skipped: 1})
 		}},
-		{"a client is deleted while its batch waits for its turn", func(w *world) {
+		{name: "a client is deleted while its batch waits for its turn", run: func(w *world) {
 			// All in one slice, one hand-over in ten seconds.
 			var last mailing.Client
 			for _, c := range w.clients(200) {
@@ -240,7 +240,7 @@ func lifeRows() []row {
 			})
 			w.run(2*time.Hour, w.finished(m.ID))
 		}},
-		{"clients are deleted, re-tagged and added while their mailing expands", func(w *world) {
+		{name: "clients are deleted, re-tagged and added while their mailing expands", run: func(w *world) {
 			made := w.clients(100)
 			m := w.create(func(d *mailing.Draft) { d.Filter.OperatorCodes = []string{"900"} })
 			w.sweep()
@@ -259,7 +259,7 @@ func lifeRows() []row {
 			}
 			w.run(time.Hour, w.finished(m.ID))
 		}},
-		{"a client changes its phone after queueing", func(w *world) {
+		{name: "a client changes its phone after queueing", run: func(w *world) {
 			c := w.clients(20)[7]
 			m := w.create(nil)
 			w.sweep()
@@ -271,7 +271,7 @@ func lifeRows() []row {
 				w.t.Errorf("it went to the old phone")
 			}
 		}},
-		{"a redrive after the end", func(w *world) {
+		{name: "a redrive after the end", run: func(w *world) {
 			w.clients(10)
 			m := w.failedMailing(5)
 			w.clock.Advance(25 * time.Hour)
@@ -320,7 +320,7 @@ func closingRows() []row {
 	var rows []row
 	for how, c := range closing {
 		for where, prepare := range waiting {
-			rows = append(rows, row{how + ", " + where, func(w *world) {
+			rows = append(rows, row{name: how + ", " + where, run: func(w *world) {
 				w.clients(80)
 				m := w.create(prepare(w))
 				w.sweep()
