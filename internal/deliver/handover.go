@@ -25,7 +25,7 @@ func (s *Sender) handOver(ctx context.Context, inv *invocation, works []*work) {
 			}
 			// While the breaker probes, nothing goes beside the one that does.
 			if s.breaker.at(s.now()) != closed {
-				s.one(ctx, inv, w, i, 0)
+				s.one(ctx, inv, w, i, time.Time{})
 				continue
 			}
 			if turn, ok := s.turn(ctx, inv, w, i); ok {
@@ -36,27 +36,28 @@ func (s *Sender) handOver(ctx context.Context, inv *invocation, works []*work) {
 	wg.Wait()
 }
 
-// turn is how long a member has to wait for its turn. Members take theirs batch
-// by batch, so that what is read for a batch is read seldom. One that does not
-// go anyway takes none from the others.
-func (s *Sender) turn(ctx context.Context, inv *invocation, w *work, i int) (after time.Duration, ok bool) {
+// turn is when a member has its turn. Members take theirs batch by batch, so
+// that what is read for a batch is read seldom. One that does not go anyway
+// takes none from the others.
+func (s *Sender) turn(ctx context.Context, inv *invocation, w *work, i int) (at time.Time, ok bool) {
 	if !s.pace.limited() {
-		return 0, true
+		return time.Time{}, true
 	}
 	if _, ok := s.decide(ctx, w, i); !ok {
-		return 0, false
+		return time.Time{}, false
 	}
-	after, ok = s.pace.next(s.now(), inv.until.Add(-s.config.ProviderTimeout))
+	now := s.now()
+	wait, ok := s.pace.next(now, inv.until.Add(-s.config.ProviderTimeout))
 	if !ok {
 		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
 	}
-	return after, ok
+	return now.Add(wait), ok
 }
 
-// one takes one member through its turn, after a wait. Nobody else touches its
+// one takes one member through its turn, at an instant. Nobody else touches its
 // places.
-func (s *Sender) one(ctx context.Context, inv *invocation, w *work, i int, after time.Duration) {
-	if !s.await(ctx, inv, after) {
+func (s *Sender) one(ctx context.Context, inv *invocation, w *work, i int, at time.Time) {
+	if !s.await(ctx, inv, at) {
 		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
 		return
 	}
@@ -82,8 +83,8 @@ func (s *Sender) one(ctx context.Context, inv *invocation, w *work, i int, after
 
 // await waits for a member's turn, and then for a place in flight. It gives up
 // where that would leave no time for a request.
-func (s *Sender) await(ctx context.Context, inv *invocation, turn time.Duration) bool {
-	if turn > 0 && s.sleep(ctx, turn) != nil {
+func (s *Sender) await(ctx context.Context, inv *invocation, turn time.Time) bool {
+	if wait := turn.Sub(s.now()); wait > 0 && s.sleep(ctx, wait) != nil {
 		return false
 	}
 	waiting, cancel := context.WithTimeout(ctx, inv.until.Sub(s.now()))

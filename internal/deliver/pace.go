@@ -4,8 +4,6 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
-
-	"postrider/internal/mailing"
 )
 
 // pace spreads the hand-overs of one execution environment over time.
@@ -39,11 +37,11 @@ func (p *pace) next(now, latest time.Time) (wait time.Duration, ok bool) {
 	return p.limiter.ReserveN(now, 1).DelayFrom(now), true
 }
 
-// batches is how many batches can be handed over within d, at least one.
-func (p *pace) batches(d time.Duration) int {
+// room is how many hand-overs can begin within d.
+func (p *pace) room(d time.Duration) int {
 	const many = 1 << 20
 	if p.limiter == nil {
 		return many
 	}
-	return max(1, int(p.perSecond*d.Seconds())/mailing.BatchSize)
+	return max(0, int(p.perSecond*d.Seconds()))
 }

@@ -169,27 +169,41 @@ func (s *Sender) Deliver(ctx context.Context, deliveries []mailing.Delivery) []m
 		s.park(ctx, inv, places)
 		return inv.handling
 	}
-	// What would not get its turn in this invocation is not claimed by it.
-	fitting := min(len(places), s.pace.batches(inv.until.Sub(s.now())-s.config.ProviderTimeout))
-	s.park(ctx, inv, places[fitting:])
-	s.work(ctx, inv, places[:fitting])
+	claimed, rest := s.claimFitting(ctx, inv, places)
+	s.park(ctx, inv, rest)
+	s.work(ctx, inv, claimed)
 	return inv.handling
+}
+
+// claimFitting claims as much as gets its turn within this invocation, at least
+// one batch, and gives the places of the rest.
+func (s *Sender) claimFitting(ctx context.Context, inv *invocation, places []int) (claimed []*work, rest []int) {
+	room := s.pace.room(inv.until.Sub(s.now()) - s.config.ProviderTimeout)
+	for len(places) > 0 && (room > 0 || len(claimed) == 0) {
+		n := min(len(places), max(1, room/mailing.BatchSize))
+		for _, w := range s.claim(ctx, inv, places[:n]) {
+			claimed = append(claimed, w)
+			room -= int(mailing.CountMembers(w.members).Pending())
+		}
+		places = places[n:]
+	}
+	return claimed, places
 }
 
 // probe works on one batch after the other while the breaker is half open, which
 // lets one message through, and gives those that are left.
 func (s *Sender) probe(ctx context.Context, inv *invocation, places []int) []int {
 	for len(places) > 0 && s.breaker.at(s.now()) == halfOpen {
-		s.work(ctx, inv, places[:1])
+		s.work(ctx, inv, s.claim(ctx, inv, places[:1]))
 		places = places[1:]
 	}
 	return places
 }
 
-// work claims deliveries and takes them through hand-over and settlement.
-func (s *Sender) work(ctx context.Context, inv *invocation, places []int) {
+// work takes claimed batches through hand-over and settlement.
+func (s *Sender) work(ctx context.Context, inv *invocation, claimed []*work) {
 	var fresh, suspects []*work
-	for _, w := range s.claim(ctx, inv, places) {
+	for _, w := range claimed {
 		if w.batch.Claims > 1 {
 			suspects = append(suspects, w)
 		} else {

@@ -59,7 +59,8 @@ type world struct {
 	// config is what new senders are made with.
 	config deliver.Config
 	// tables is what the functions' stores are over, if not the tables.
-	tables dynamo.API
+	tables      dynamo.API
+	senderClock deliver.Clock
 	// sends is what the senders' provider is, if not provider.
 	sends deliver.Provider
 
@@ -80,7 +81,13 @@ func newWorld(t *testing.T) *world {
 	return worldIn(t, dynamotest.Start(t))
 }
 
-// worldIn is a world over tables that may have been used before.
+// inMemory is a world over a DynamoDB in memory, whatever the others have.
+func inMemory(t *testing.T) *world {
+	t.Helper()
+	return worldIn(t, dynamotest.StartMemory(t))
+}
+
+// worldIn is a world over tables that are its own.
 func worldIn(t *testing.T, env *dynamotest.Env) *world {
 	t.Helper()
 	clock := dynamotest.NewClock(begin)
@@ -92,6 +99,7 @@ func worldIn(t *testing.T, env *dynamotest.Env) *world {
 		},
 		audience: map[mailing.ClientID]*person{}, history: map[mailing.MailingID][]moment{},
 	}
+	w.senderClock = stillClock{clock}
 	w.store = w.storeOver(env.Client)
 	w.restart()
 	return w
@@ -138,7 +146,7 @@ func (w *world) newSender(of *worker, store deliver.Store, sqs queue.API) *deliv
 	if w.sends != nil {
 		sends = w.sends
 	}
-	return deliver.New(store, gatedProvider{of, sends}, queue.NewDeadLetters(sqs, lettersURL), w.config, stillClock{w.clock}, deliver.Randomness{
+	return deliver.New(store, gatedProvider{of, sends}, queue.NewDeadLetters(sqs, lettersURL), w.config, w.senderClock, deliver.Randomness{
 		Jitter: func(d time.Duration) time.Duration { return d / 2 },
 		Holder: func() string { return strconv.FormatInt(holders.Add(1), 10) },
 	})

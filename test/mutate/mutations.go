@@ -215,7 +215,7 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "a message is decided on before it waits for its turn, and not again",
 		file: handoverGo,
-		old: `if !s.await(ctx, inv, after) {
+		old: `if !s.await(ctx, inv, at) {
 		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
 		return
 	}
@@ -228,7 +228,7 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 	if !ok {
 		return
 	}
-	if !s.await(ctx, inv, after) {
+	if !s.await(ctx, inv, at) {
 		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
 		return
 	}

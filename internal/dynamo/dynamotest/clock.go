@@ -32,6 +32,15 @@ func (c *Clock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
+// AdvanceTo moves the clock on to an instant, unless it has passed.
+func (c *Clock) AdvanceTo(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t.After(c.now) {
+		c.now = t
+	}
+}
+
 // Wait moves the clock on by d at once, unless ctx is done.
 func (c *Clock) Wait(ctx context.Context, d time.Duration) error {
 	c.Advance(d)

@@ -45,6 +45,17 @@ func Start(tb testing.TB) *Env {
 	if err != nil {
 		tb.Fatalf("DynamoDB: %v", err)
 	}
+	return startOver(tb, client)
+}
+
+// StartMemory gives a test tables of its own in memory.
+func StartMemory(tb testing.TB) *Env {
+	tb.Helper()
+	return startOver(tb, NewMemory())
+}
+
+func startOver(tb testing.TB, client Client) *Env {
+	tb.Helper()
 	e := &Env{Client: client}
 	tables, err := definitions()
 	if err != nil {

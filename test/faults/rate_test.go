@@ -1,0 +1,104 @@
+package faults_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"postrider/internal/mailing"
+)
+
+// bubbleClock is the world's clock inside a bubble of testing/synctest, whose
+// time passes while everybody waits.
+type bubbleClock struct{ w *world }
+
+func (c bubbleClock) Now() time.Time { return c.w.clock.Now() }
+
+func (c bubbleClock) Sleep(ctx context.Context, d time.Duration) error {
+	until := c.Now().Add(d)
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		c.w.clock.AdvanceTo(until)
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// inBubble runs a test where waiting takes its time by the world's clock, and
+// none by any other.
+func inBubble(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := inMemory(t)
+		w.senderClock = bubbleClock{w}
+		test(t, w)
+	})
+}
+
+func TestNoMoreThanTheRateIsHandedOverInAnySecond(t *testing.T) {
+	const rate = 20
+	inBubble(t, func(t *testing.T, w *world) {
+		w.config.MaxRate = rate
+		w.restart()
+		w.clients(400)
+		m := w.create(nil)
+		w.sweep()
+		w.run(time.Hour, w.finished(m.ID))
+		w.sentAll(m.ID, 400)
+		var times []time.Time
+		for _, took := range w.provider.took() {
+			times = append(times, took[0].at)
+		}
+		slices.SortFunc(times, time.Time.Compare)
+		first := 0
+		for i, at := range times {
+			for at.Sub(times[first]) >= time.Second {
+				first++
+			}
+			// A tenth of a second's worth may go at once.
+			if n := i - first + 1; n > rate+rate/10 {
+				t.Fatalf("%d hand-overs within a second", n)
+			}
+		}
+		if took := times[len(times)-1].Sub(times[0]); took < 380*time.Second/rate || took > 5*time.Minute {
+			t.Errorf("400 messages at %d a second took %s", rate, took)
+		}
+		for _, batch := range w.books().batches[m.ID] {
+			for _, mem := range batch.Members {
+				if mem.Attempts != 1 || mem.Uncertain != 0 {
+					t.Errorf("waiting for its turn used up an attempt: %+v", mem)
+				}
+			}
+		}
+		if n := w.queues.size(lettersURL); n != 0 {
+			t.Errorf("waiting for their turn used up the receives of %d deliveries", n)
+		}
+	})
+}
+
+func TestAMailingThatIsCancelledWhileItWaitsForItsTurnEndsAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.config.MaxRate = 5
+		w.restart()
+		w.clients(200)
+		m := w.create(nil)
+		n := 0
+		w.provider.feels(func(mailing.Handover) (mailing.Outcome, bool) {
+			if n++; n == 10 {
+				w.must(m.ID, "cancel")
+			}
+			return mailing.Outcome{Kind: mailing.OutcomeSent}, true
+		})
+		w.sweep()
+		w.run(10*time.Minute, w.finished(m.ID))
+		w.check() // nothing went out later than two seconds after it
+		if c := w.counts(m.ID); c.Cancelled < 150 || c.Sent < 10 {
+			t.Errorf("counts %+v", c)
+		}
+	})
+}
