@@ -31,18 +31,18 @@ func (c bubbleClock) Sleep(ctx context.Context, d time.Duration) error {
 
 // inBubble runs a test where waiting takes its time by the world's clock, and
 // none by any other.
-func inBubble(t *testing.T, test func(t *testing.T, w *world)) {
+func inBubble(t *testing.T, test func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := inMemory(t)
 		w.senderClock = bubbleClock{w}
-		test(t, w)
+		test(w)
 	})
 }
 
 func TestNoMoreThanTheRateIsHandedOverInAnySecond(t *testing.T) {
 	const rate = 20
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(w *world) {
 		w.config.MaxRate = rate
 		w.restart()
 		w.clients(400)
@@ -62,27 +62,27 @@ func TestNoMoreThanTheRateIsHandedOverInAnySecond(t *testing.T) {
 			}
 			// A tenth of a second's worth may go at once.
 			if n := i - first + 1; n > rate+rate/10 {
-				t.Fatalf("%d hand-overs within a second", n)
+				w.t.Fatalf("%d hand-overs within a second", n)
 			}
 		}
 		if took := times[len(times)-1].Sub(times[0]); took < 380*time.Second/rate || took > 5*time.Minute {
-			t.Errorf("400 messages at %d a second took %s", rate, took)
+			w.t.Errorf("400 messages at %d a second took %s", rate, took)
 		}
 		for _, batch := range w.books().batches[m.ID] {
 			for _, mem := range batch.Members {
 				if mem.Attempts != 1 || mem.Uncertain != 0 {
-					t.Errorf("waiting for its turn used up an attempt: %+v", mem)
+					w.t.Errorf("waiting for its turn used up an attempt: %+v", mem)
 				}
 			}
 		}
 		if n := w.queues.size(lettersURL); n != 0 {
-			t.Errorf("waiting for their turn used up the receives of %d deliveries", n)
+			w.t.Errorf("waiting for their turn used up the receives of %d deliveries", n)
 		}
 	})
 }
 
 func TestAMailingThatIsCancelledWhileItWaitsForItsTurnEndsAtOnce(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(w *world) {
 		w.config.MaxRate = 5
 		w.restart()
 		w.clients(200)
@@ -98,7 +98,7 @@ func TestAMailingThatIsCancelledWhileItWaitsForItsTurnEndsAtOnce(t *testing.T) {
 		w.run(10*time.Minute, w.finished(m.ID))
 		w.check() // nothing went out later than two seconds after it
 		if c := w.counts(m.ID); c.Cancelled < 150 || c.Sent < 10 {
-			t.Errorf("counts %+v", c)
+			w.t.Errorf("counts %+v", c)
 		}
 	})
 }
