@@ -76,7 +76,7 @@ test: ## everything that checks it: linters, unit, store, fault and integration 
 show = @go test -count=1 -v -timeout 20m -tags integration -run 'TestStack/$(1)$$' ./test/integration 2>&1 | \
 	sed -nE 's/^ *[a-z_]+_test\.go:[0-9]+: figure: //p; /^ *--- FAIL|^FAIL|_test\.go/p; s/^ok .*/passed/p'
 
-.PHONY: show-sample show-throughput show-end show-window show-outage show-rejected show-first show-purge show-input show-start show-pause show-cancel
+.PHONY: show-sample show-throughput show-end show-window show-outage show-rejected show-first show-purge show-input show-start show-pause show-cancel show-retry show-redrive show-kills show-stop show-test
 show-sample: tools ## 500 messages, each once; info and fullinfo agree with the ledger
 	$(call show,a_mailing_reaches_everyone_once)
 show-throughput: tools ## 5,000 messages with the sending API at 200 ms
@@ -95,7 +95,7 @@ show-first: tools ## from an idle stack to the first hand-over, and how long the
 	$(call show,an_idle_stack_hands_over_within_two_seconds)
 show-purge: tools ## the queue purged in the middle of a mailing
 	@echo "this takes some minutes ..."
-	$(call show,side_by_side/a_purged_queue_loses_nothing)
+	$(call show,a_purged_queue_loses_nothing)
 show-input: tools ## bad input, and its answers
 	$(call show,side_by_side/bad_input)
 show-start: tools ## a start 20 s ahead
@@ -104,6 +104,17 @@ show-pause: tools ## paused and resumed in the middle
 	$(call show,pause_and_resume)
 show-cancel: tools ## cancelled in the middle
 	$(call show,cancel)
+show-retry: tools ## messages that failed, tried again
+	$(call show,failures_are_tried_again)
+show-redrive: tools ## the same by their dead letters
+	$(call show,dead_letters_are_redriven)
+show-kills: tools ## senders and scheduler killed in the middle of five mailings of 5,000
+	@echo "this takes some minutes ..."
+	$(call show,killed_five_times)
+show-stop: tools ## uncertain outcomes of a mailing that says on_uncertain: stop
+	$(call show,an_uncertain_outcome_stops_a_message)
+show-test: tools ## a test message
+	$(call show,a_test_message)
 
 .PHONY: clean
 clean: ## remove all that was installed and built here (after `make down`)

@@ -91,35 +91,45 @@ func (q *Queues) Deliver(ctx context.Context, keys []mailing.BatchKey) error {
 const (
 	// takers is how many calls take dead letters side by side.
 	takers = 5
-	// peekTime is how long dead letters that were only looked at stay hidden: not
-	// at all, or a redrive just then would not meet them.
-	peekTime = 0
-	// takeTime is the same for those that are to be removed, in seconds.
+	// peekTime is how long dead letters that were only looked at stay hidden, in
+	// seconds: as short as it goes. The SDK leaves a zero out of the request, and
+	// then it is the queue's own 30 seconds.
+	peekTime = 1
+	// takeTime is the same for those that are to be removed.
 	takeTime = 60
+	// takeWait is how long taking waits, in seconds, before it says that there are
+	// none: a redrive has to meet those that were just looked at, and SQS may not
+	// find the few that there are if it is not given the time to look.
+	takeWait = 2
 )
 
-// Peek looks at some dead letters, at most 50, and leaves them as they are.
+// Peek looks at some dead letters, at most 50, and leaves them as they are, but
+// for a second in which others do not meet them.
 func (q *Queues) Peek(ctx context.Context) ([]mailing.StoredLetter, error) {
-	return q.receive(ctx, peekTime)
+	return q.receive(ctx, takers, peekTime, 0)
 }
 
 // Take takes some dead letters, at most 50. Those that are not removed within a
 // minute are there again.
 func (q *Queues) Take(ctx context.Context) ([]mailing.StoredLetter, error) {
-	return q.receive(ctx, takeTime)
+	letters, err := q.receive(ctx, takers, takeTime, 0)
+	if err != nil || len(letters) > 0 {
+		return letters, err
+	}
+	return q.receive(ctx, 1, takeTime, takeWait)
 }
 
-func (q *Queues) receive(ctx context.Context, hidden int32) ([]mailing.StoredLetter, error) {
+func (q *Queues) receive(ctx context.Context, calls int, hidden, wait int32) ([]mailing.StoredLetter, error) {
 	var (
 		mu   sync.Mutex
 		all  []mailing.StoredLetter
 		seen = map[string]bool{}
 	)
 	var group errgroup.Group // one call's trouble does not lose what the others took
-	for range takers {
+	for range calls {
 		group.Go(func() error {
 			out, err := q.api.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-				QueueUrl: &q.urls.DeadLetters, MaxNumberOfMessages: batchLimit, VisibilityTimeout: hidden,
+				QueueUrl: &q.urls.DeadLetters, MaxNumberOfMessages: batchLimit, VisibilityTimeout: hidden, WaitTimeSeconds: wait,
 				MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameSentTimestamp},
 			})
 			if err != nil {

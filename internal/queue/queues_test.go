@@ -215,7 +215,7 @@ func TestFiftyLettersAreReceivedAtOnceHiddenForAsLongAsTheyAreNeeded(t *testing.
 		receive func(*queue.Queues, context.Context) ([]mailing.StoredLetter, error)
 		hidden  int32 // seconds
 	}{
-		{"to be looked at", (*queue.Queues).Peek, 0},
+		{"to be looked at", (*queue.Queues).Peek, 1}, // the SDK does not send a zero
 		{"to be removed", (*queue.Queues).Take, 60},
 	} {
 		api := &box{letters: manyLetters(70)}

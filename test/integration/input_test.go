@@ -63,7 +63,7 @@ func testBadInput(t *testing.T, s *service) {
 		{"a filter with an unknown key", "POST", "/api/mailings", mailingBody(`{"filter":{"tag":["vip"]}}`), 422, "body.filter.tag"},
 		{"a window that has no length", "POST", "/api/mailings", mailingBody(`{"window":{"from":"09:00","to":"09:00"}}`), 422, "body.window"},
 		{"a window of no time", "POST", "/api/mailings", mailingBody(`{"window":{"from":"25:00","to":"09:00"}}`), 422, "body.window.from"},
-		{"stop, which does not work yet", "POST", "/api/mailings", mailingBody(`{"on_uncertain":"stop"}`), 422, "body.on_uncertain"},
+		{"an unknown on_uncertain", "POST", "/api/mailings", mailingBody(`{"on_uncertain":"hope"}`), 422, "body.on_uncertain"},
 		{"an unknown client", "GET", "/api/clients/4294967295", "", 404, ""},
 		{"an id above all clients' ids", "GET", "/api/clients/4294967297", "", 404, ""},
 		{"a negative id", "GET", "/api/clients/-1", "", 404, ""},

@@ -7,11 +7,11 @@ package integration_test
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"html"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -34,8 +34,9 @@ import (
 
 // The stack that all tests of this binary share.
 var (
-	running *stack.Stack
-	outage  = 30 * time.Second
+	running    *stack.Stack
+	parameters map[string]string // of its template
+	outage     = 30 * time.Second
 )
 
 func TestMain(m *testing.M) {
@@ -73,16 +74,17 @@ func run(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
+	parameters = map[string]string{
+		"ProviderUrl":   fmt.Sprintf("http://127.0.0.1:%d/v1", standInPort),
+		"ProviderToken": "local-token",
+		"MaxSendRate":   "0",
+	}
 	running, err = stack.Start(ctx, stack.Options{
 		Root: root, Dir: dir, Tools: installed, Ports: stack.Ports{StandIn: standInPort}, StandIn: api, Log: log,
 		// The policies are compared only where all parts run; a part that is run
 		// alone for its figure goes to LocalStack straight.
-		Record: flag.Lookup("test.run").Value.String() == "" || os.Getenv("RECORD") != "",
-		Parameters: map[string]string{
-			"ProviderUrl":   fmt.Sprintf("http://127.0.0.1:%d/v1", standInPort),
-			"ProviderToken": "local-token",
-			"MaxSendRate":   "0",
-		},
+		Record:     flag.Lookup("test.run").Value.String() == "" || os.Getenv("RECORD") != "",
+		Parameters: parameters,
 	})
 	if err != nil {
 		return 1, err
@@ -121,37 +123,46 @@ func freePort(ctx context.Context) (int, error) {
 func TestStack(t *testing.T) {
 	s := newService(running.BaseURL, running.StandInURL)
 	// A figure that is asked for alone does not wait for what it does not need.
-	finishPurge := func(*testing.T, *service) {}
 	if wanted("many") {
 		makeMany(t, s)
 	}
+	finishPurge := func(*testing.T, *service) {}
 	if wanted("purge") {
-		// Before the others: it empties the queue of everybody.
+		// Before the others: it empties the queue of everybody. What was in it
+		// comes back after five minutes; the others use them.
 		finishPurge = testPurge(t, s)
 	}
-	for _, part := range []struct {
-		name string
-		test func(*testing.T, *service)
-	}{
-		{"a mailing reaches everyone once", testImmediate},
-		{"an idle stack hands over within two seconds", testFirstHandOver},
+	if wanted("quick") {
+		deployQuick(t)
+	}
+	inOrder(t, s, []part{
+		{"an uncertain outcome stops a message", testStop},
+		{"killed five times", testKills},
+	})
+	if wanted("quick") {
+		deploy(t, parameters)
+	}
+	inOrder(t, s, []part{
+		{"the sending API is down for a while", testOutage},
 		{"a refused phone fails alone", testRejected},
-		{"a start ahead", testFutureStart}, // not beside others: its figure is of a service that is not busy
-		{"five thousand at 200 ms", testThroughput},
-		{"the end comes while it is running", testEndWhileRunning},
+		{"dead letters are redriven", testRedrive},
 		{"pause and resume", testPauseAndResume},
 		{"cancel", testCancel},
 		{"delete", testDelete},
-		{"the sending API is down for a while", testOutage},
-	} {
-		t.Run(part.name, func(t *testing.T) { part.test(t, s) })
-	}
+		{"a purged queue loses nothing", finishPurge},
+		// From here on nothing else is under way: sums, times and what is in the
+		// queues are of one mailing.
+		{"a mailing reaches everyone once", testImmediate},
+		{"an idle stack hands over within two seconds", testFirstHandOver},
+		{"failures are tried again", testRetry},
+		{"the queues are shown", testQueues},
+		{"a test message", testTestMessage},
+		{"the end comes while it is running", testEndWhileRunning},
+		{"a start ahead", testFutureStart},
+		{"five thousand at 200 ms", testThroughput},
+	})
 	t.Run("side by side", func(t *testing.T) {
-		for _, part := range []struct {
-			name string
-			test func(*testing.T, *service)
-		}{
-			{"a purged queue loses nothing", finishPurge},
+		for _, one := range []part{
 			{"filters", testFilters},
 			{"a window", testWindow},
 			{"a deleted client is skipped", testDeletedClientIsSkipped},
@@ -159,14 +170,50 @@ func TestStack(t *testing.T) {
 			{"process", testProcess},
 			{"bad input", testBadInput},
 		} {
-			t.Run(part.name, func(t *testing.T) {
+			t.Run(one.name, func(t *testing.T) {
 				t.Parallel()
-				part.test(t, s)
+				s.part(t, one.test)
 			})
 		}
 	})
-	t.Run("all of the API is called", func(t *testing.T) { testRest(t, s) })
+	t.Run("all of the API is called", func(t *testing.T) { s.part(t, testRest) })
 	t.Run("policies allow just the calls that were made", testPolicies)
+}
+
+// part is a part of the test, named by what it shows.
+type part struct {
+	name string
+	test func(*testing.T, *service)
+}
+
+func inOrder(t *testing.T, s *service, parts []part) {
+	t.Helper()
+	for _, one := range parts {
+		t.Run(one.name, func(t *testing.T) { s.part(t, one.test) })
+	}
+}
+
+// Timeouts that are as short as the template allows, for what has to wait for
+// them.
+const (
+	quickProvider = time.Second
+	quickSender   = 10 * time.Second
+)
+
+func deployQuick(t *testing.T) {
+	t.Helper()
+	quick := maps.Clone(parameters)
+	quick["ProviderTimeoutSeconds"] = strconv.Itoa(int(quickProvider.Seconds()))
+	quick["SenderTimeoutSeconds"] = strconv.Itoa(int(quickSender.Seconds()))
+	quick["VisibilityTimeoutSeconds"] = "60"
+	deploy(t, quick)
+}
+
+func deploy(t *testing.T, parameters map[string]string) {
+	t.Helper()
+	if err := running.Deploy(t.Context(), parameters); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // wanted tells whether the parts that -run chooses, all of them without one,
@@ -176,22 +223,34 @@ func wanted(preparation string) bool {
 	needs := map[string][]string{
 		"many":  {"five", "end", "pause", "cancel", "delete", "down", "purge"},
 		"purge": {"purge"},
+		"quick": {"killed", "uncertain"},
 	}
 	return chosen == "" || slices.ContainsFunc(needs[preparation], func(part string) bool { return strings.Contains(chosen, part) })
 }
 
-// batchesQueued is how many batches of one mailing are in the deliveries queue,
-// hidden and delayed ones included. It asks LocalStack, which shows a queue
-// without receiving from it.
+// batchesQueued is how many batches of one mailing are in the deliveries queue.
 func batchesQueued(t *testing.T, s *service, mailingID int64) int {
 	t.Helper()
-	query := url.Values{"QueueUrl": {running.PhysicalID("DeliveriesQueue")}, "ShowInvisible": {"true"}, "ShowDelayed": {"true"}}
-	got, err := s.ask(t.Context(), http.MethodGet, running.EndpointURL+"/_aws/sqs/messages?"+query.Encode(), nil)
+	return strings.Count(lookInto(t, s, "DeliveriesQueue"), fmt.Sprintf(`"mailing_id":%d,`, mailingID))
+}
+
+// countDead is how often a text is among the dead letters.
+func countDead(t *testing.T, s *service, text string) int {
+	t.Helper()
+	return strings.Count(lookInto(t, s, "DeadLettersQueue"), text)
+}
+
+// lookInto shows all that is in a queue, hidden and delayed ones included. It
+// asks LocalStack, which shows a queue without receiving from it.
+func lookInto(t *testing.T, s *service, queue string) string {
+	t.Helper()
+	query := url.Values{"QueueUrl": {running.PhysicalID(queue)}, "ShowInvisible": {"true"}, "ShowDelayed": {"true"}}
+	// A cleanup looks, too.
+	got, err := s.ask(context.WithoutCancel(t.Context()), http.MethodGet, running.EndpointURL+"/_aws/sqs/messages?"+query.Encode(), nil)
 	if err != nil || got.status != http.StatusOK {
 		t.Fatalf("look into the queue: status %d, %v", got.status, err)
 	}
-	body := html.UnescapeString(strings.ReplaceAll(string(got.body), `\"`, `"`))
-	return strings.Count(body, fmt.Sprintf(`"mailing_id":%d,`, mailingID))
+	return html.UnescapeString(strings.ReplaceAll(string(got.body), `\"`, `"`))
 }
 
 func purgeDeliveries(t *testing.T) {
@@ -199,36 +258,6 @@ func purgeDeliveries(t *testing.T) {
 	_, err := sqs.NewFromConfig(running.Config()).PurgeQueue(t.Context(), &sqs.PurgeQueueInput{QueueUrl: aws.String(running.PhysicalID("DeliveriesQueue"))})
 	if err != nil {
 		t.Fatal(err)
-	}
-}
-
-// deadLetter is an entry of the queue of dead letters.
-type deadLetter struct {
-	Message int64  `json:"message_id"`
-	Reason  string `json:"reason"`
-}
-
-// deadLetters reads the queue of dead letters, and leaves it as it is.
-func deadLetters(t *testing.T) []deadLetter {
-	t.Helper()
-	api := sqs.NewFromConfig(running.Config())
-	url := aws.String(running.PhysicalID("DeadLettersQueue"))
-	var letters []deadLetter
-	for {
-		out, err := api.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: url, MaxNumberOfMessages: 10, VisibilityTimeout: 5})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(out.Messages) == 0 {
-			return letters
-		}
-		for _, m := range out.Messages {
-			var l deadLetter
-			if err := json.Unmarshal([]byte(*m.Body), &l); err != nil {
-				t.Fatal(err)
-			}
-			letters = append(letters, l)
-		}
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	domain "postrider/internal/mailing"
 )
 
 // service is Postrider and the stand-in of the sending API as a person sees
@@ -20,13 +22,20 @@ type service struct {
 	base    string
 	standIn string
 	http    *http.Client
+	// directory and mailings take down what is created.
+	directory *directory
+	mailings  *entries
 }
 
 func newService(base, standIn string) *service {
-	return &service{base: base, standIn: standIn, http: &http.Client{
-		Timeout:   20 * time.Second,
-		Transport: &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: 32},
-	}}
+	return &service{
+		base: base, standIn: standIn,
+		http: &http.Client{
+			Timeout:   20 * time.Second,
+			Transport: &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: 32},
+		},
+		directory: &directory{deleted: map[domain.ClientID]bool{}}, mailings: &entries{},
+	}
 }
 
 // answer is what one request got.
@@ -58,14 +67,18 @@ func (s *service) ask(ctx context.Context, method, url string, body any) (answer
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	begun := time.Now()
+	clients, begun := s.directory.size(), time.Now()
 	resp, err := s.http.Do(req)
 	if err != nil {
 		return answer{}, err
 	}
 	defer resp.Body.Close()
-	got, err := io.ReadAll(resp.Body)
-	return answer{resp.StatusCode, resp.Header, got, time.Since(begun)}, err
+	whole, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return answer{}, err
+	}
+	got := answer{resp.StatusCode, resp.Header, whole, time.Since(begun)}
+	return got, s.note(method, strings.TrimPrefix(url, s.base), got, clients)
 }
 
 // call asks the API and demands a status; into, if it is not nil, receives the
@@ -112,8 +125,10 @@ type mailing struct {
 	EndAt   time.Time `json:"end_at"`
 	Filter  filter    `json:"filter"`
 	Window  *window   `json:"window,omitempty"`
-	Status  string    `json:"status,omitempty"`
-	Version int64     `json:"version,omitempty"`
+	// OnUncertain is resend if nothing is said.
+	OnUncertain string `json:"on_uncertain,omitempty"`
+	Status      string `json:"status,omitempty"`
+	Version     int64  `json:"version,omitempty"`
 }
 
 type counts struct {
@@ -139,6 +154,7 @@ type message struct {
 	ID                int64      `json:"id"`
 	MailingID         int64      `json:"mailing_id"`
 	ClientID          int64      `json:"client_id"`
+	Test              bool       `json:"test"`
 	Phone             string     `json:"phone"`
 	Status            string     `json:"status"`
 	Attempts          int        `json:"attempts"`

@@ -5,7 +5,6 @@ package integration_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -63,20 +62,25 @@ func (s *service) setBehaviour(t *testing.T, b behaviour) {
 // ledger are the hand-overs of one mailing, in the order of their arrival.
 func (s *service) ledger(t *testing.T, mailingID int64) []handOver {
 	t.Helper()
+	return s.hands(t)[mailingID]
+}
+
+// hands are all hand-overs by mailing, each in the order of their arrival; those
+// of test messages by 0.
+func (s *service) hands(t *testing.T) map[int64][]handOver {
+	t.Helper()
 	got, err := s.ask(t.Context(), http.MethodGet, s.standIn+"/ledger", nil)
 	if err != nil || got.status != http.StatusOK {
 		t.Fatalf("read the ledger: status %d, %v", got.status, err)
 	}
-	var lines []handOver
+	lines := map[int64][]handOver{}
 	decoder := json.NewDecoder(bytes.NewReader(got.body))
 	for decoder.More() {
 		var line handOver
 		if err := decoder.Decode(&line); err != nil {
 			t.Fatalf("read the ledger: %v", err)
 		}
-		if line.ID>>32 == mailingID {
-			lines = append(lines, line)
-		}
+		lines[line.ID>>32] = append(lines[line.ID>>32], line)
 	}
 	return lines
 }
@@ -107,32 +111,4 @@ func span(lines []handOver) time.Duration {
 		}
 	}
 	return last.Sub(first)
-}
-
-// clients creates n clients with phones from 7{prefix}000001 on (prefix: four
-// digits that no other test uses), each shaped by change.
-func (s *service) clients(t *testing.T, prefix string, n int, change func(i int, c *client)) []client {
-	t.Helper()
-	made := make([]client, n)
-	group := limited(t, 16)
-	for i := range made {
-		c := client{Phone: fmt.Sprintf("7%s%06d", prefix, i+1), Timezone: "Europe/Moscow"}
-		if change != nil {
-			change(i, &c)
-		}
-		group.Go(func() error {
-			got, err := s.ask(t.Context(), http.MethodPost, s.base+"/api/clients", c)
-			if err != nil {
-				return err
-			}
-			if got.status != http.StatusCreated {
-				return fmt.Errorf("create a client: status %d: %s", got.status, got.body)
-			}
-			return json.Unmarshal(got.body, &made[i])
-		})
-	}
-	if err := group.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	return made
 }

@@ -27,6 +27,7 @@ class Process:
         self.exit_code: int | None = None
         self._exited = exited
         self._lock = threading.Lock()  # of the pipe and the two buffers
+        self._closed = False  # the pipe: its number may be another file's by now
         self._partial = b""
         self._lines = bytearray()
         LOGS.mkdir(exist_ok=True)
@@ -76,7 +77,8 @@ class Process:
         with self._lock:
             if self._partial:
                 self._keep(self._partial + b"\n")
-        self._process.stdout.close()
+            self._closed = True
+            self._process.stdout.close()
         (PROCESSES / str(self._process.pid)).unlink(missing_ok=True)
         self.exit_code = code
         self._exited(self)
@@ -84,18 +86,17 @@ class Process:
     def _drain(self) -> bool:
         """Moves what is in the pipe to the log; True at its end."""
         with self._lock:
-            while True:
+            while not self._closed:
                 try:
                     data = os.read(self._pipe, 65536)
                 except BlockingIOError:
                     return False
-                except (OSError, ValueError):  # closed: the follower was there first
-                    return True
                 if not data:
                     return True
                 *lines, self._partial = (self._partial + data).split(b"\n")
                 if lines:
                     self._keep(b"\n".join(lines) + b"\n")
+        return True
 
     def _keep(self, lines: bytes) -> None:
         self._log.write(lines)

@@ -1,0 +1,193 @@
+//go:build integration
+
+package integration_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	domain "postrider/internal/mailing"
+)
+
+// leaseReserve is how much longer than an invocation of the sender its leases
+// last.
+const leaseReserve = 5 * time.Second
+
+// kills is what five kills came to.
+type kills struct {
+	times, senders, schedulers int
+	// claimed is how many pending messages were in batches that a sender held as
+	// it was killed: each may have been handed over, and may be once more.
+	batches, claimed int
+	// counted are the claims that this is of: one whose lease outlives the next
+	// kill is not counted again.
+	counted map[string]bool
+}
+
+// testKills kills the senders and the scheduler in the middle of each of five
+// mailings, while the sending API fails and hangs.
+func testKills(t *testing.T, s *service) {
+	begun := time.Now()
+	s.behave(t, behaviour{LatencyMS: 50, ErrorShare: 0.05, HangShare: 0.01, HangMS: 2 * int(quickProvider.Milliseconds())})
+	var (
+		k   = kills{counted: map[string]bool{}}
+		ids []domain.MailingID
+	)
+	for n := range 5 {
+		m := s.create(t, now(fmt.Sprint("killed ", n+1), many))
+		ids = append(ids, domain.MailingID(m.ID))
+		// Those before it are not waited for: what their senders held comes back
+		// among its own.
+		s.until(t, m.ID, 3*time.Minute, "it is in its middle", func(i info) bool { return i.Counts.Sent > 1000 })
+		k.kill(t, ids)
+	}
+	killed := time.Now()
+	for _, id := range ids {
+		s.until(t, int64(id), 5*time.Minute, "everything has been tried", func(i info) bool { return i.Expanded && i.Counts.Queued == 0 })
+	}
+	// How long a fourth try has to wait is not what is to be shown.
+	s.setBehaviour(t, behaviour{LatencyMS: 50})
+	for _, id := range ids {
+		if i, want := s.completed(t, int64(id), 5*time.Minute), (counts{Total: 5000, Sent: 5000}); i.Counts != want {
+			t.Errorf("mailing %d: %+v", id, i.Counts)
+		}
+	}
+	done := time.Now()
+	var all []handOver
+	hands := s.hands(t)
+	for _, id := range ids {
+		all = append(all, hands[int64(id)]...)
+	}
+	sum, asked := ledgerOf(all), 5000*len(ids)
+	duplicates, bound := sum.taken-sum.unique, k.claimed+sum.hangs
+	if duplicates > bound {
+		t.Errorf("%d duplicates, where only %d messages were held or hung", duplicates, bound)
+	}
+	if k.times != 5 || k.senders < 5 || k.schedulers < 5 {
+		t.Errorf("%+v", k)
+	}
+	onlyText(t, "SenderFunction")
+	figure(t, "%d kills: %d senders and %d schedulers; the senders held %d batches", k.times, k.senders, k.schedulers, k.batches)
+	figure(t, "%d messages: %d lost; %d duplicates, at most %d (%d messages held at the kills + %d hangs)",
+		asked, asked-sum.unique, duplicates, bound, k.claimed, sum.hangs)
+	figure(t, "it took %.0f s, %.0f s of them after the last kill", done.Sub(begun).Seconds(), done.Sub(killed).Seconds())
+}
+
+// ledgerSum is what hand-overs add up to.
+type ledgerSum struct{ taken, unique, hangs int }
+
+func ledgerOf(lines []handOver) (sum ledgerSum) {
+	took := accepted(lines)
+	sum.unique = len(took)
+	for _, n := range took {
+		sum.taken += n
+	}
+	for _, l := range lines {
+		if l.Answer == "hang" {
+			sum.hangs++
+		}
+	}
+	return sum
+}
+
+// onlyText demands that a function's log has what the function has written, and
+// nothing of another file that got the number of its pipe.
+func onlyText(t *testing.T, function string) {
+	t.Helper()
+	name := running.PhysicalID(function)
+	data, err := os.ReadFile(filepath.Join(running.LogDir(), name+".log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.IndexByte(data, 0) >= 0 || !utf8.Valid(data) {
+		t.Errorf("the log of %s holds what is no text", function)
+	}
+}
+
+// kill kills all senders and schedulers of the stack at a moment at which a
+// sender holds messages of these mailings. A sender that settles just then has
+// not been killed in the middle of anything: then it is done once more.
+func (k *kills) kill(t *testing.T, ids []domain.MailingID) {
+	t.Helper()
+	tables := openTables()
+	poll(t, time.Minute, "a sender is killed while it holds messages", func() (bool, string) {
+		now := time.Now()
+		if k.fresh(tables.heldAt(t, ids, now, now.Add(time.Hour))) == nil {
+			return false, "nothing is held"
+		}
+		senders, schedulers := killAll(t)
+		at := time.Now()
+		k.senders, k.schedulers = k.senders+senders, k.schedulers+schedulers
+		// A sender that has begun since then holds what it claims for longer.
+		held := k.fresh(tables.heldAt(t, ids, at, at.Add(quickSender+leaseReserve)))
+		if held == nil {
+			return false, "nothing was held"
+		}
+		k.times++
+		for _, b := range held {
+			k.counted[b.Holder] = true
+			k.batches++
+			k.claimed += int(domain.CountMembers(b.Members).Pending())
+		}
+		return true, ""
+	})
+}
+
+// fresh are those of some held batches whose claims have not been counted.
+func (k *kills) fresh(held []domain.Batch) (batches []domain.Batch) {
+	for _, b := range held {
+		if !k.counted[b.Holder] {
+			batches = append(batches, b)
+		}
+	}
+	return batches
+}
+
+// killAll kills every sender and every scheduler of this stack, as nothing can
+// that could still be answered, and tells how many.
+func killAll(t *testing.T) (senders, schedulers int) {
+	t.Helper()
+	processes, err := running.Processes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range processes {
+		n := map[string]*int{"SenderFunction": &senders, "SchedulerFunction": &schedulers}[p.Function]
+		if n == nil {
+			continue
+		}
+		if !ours(p.PID) {
+			t.Fatalf("process %d does not run from the stack's folder", p.PID)
+		}
+		if err := syscall.Kill(p.PID, syscall.SIGKILL); err == nil {
+			*n++
+		} else if !errors.Is(err, syscall.ESRCH) {
+			t.Fatal(err)
+		}
+	}
+	return senders, schedulers
+}
+
+// ours tells whether a process runs in this stack's folder, where the system
+// shows that. The stack knows its processes by id and start; this is what they
+// are killed by.
+func ours(pid int) bool {
+	if _, err := os.Stat("/proc/self/cwd"); err != nil {
+		return true
+	}
+	cwd, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "cwd"))
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist) // it has ended
+	}
+	return strings.HasPrefix(cwd, filepath.Dir(running.LogDir())+string(filepath.Separator))
+}
