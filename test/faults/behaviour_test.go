@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"postrider/internal/dynamo/dynamotest"
 	"postrider/internal/mailing"
 )
 
@@ -278,7 +277,7 @@ func TestALongOutageFailsNothingAndIsProbedByOneMessage(t *testing.T) {
 		"refused": mailing.OutcomeRetry, "http_401": mailing.OutcomeMisconfigured, "http_503": mailing.OutcomeRetry,
 	}
 	hours := 30 // all retries together take less than three
-	if !dynamotest.Fast {
+	if sampled() {
 		codes, hours = map[string]mailing.OutcomeKind{"http_503": mailing.OutcomeRetry}, 1
 	}
 	for code, kind := range codes {

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"postrider/internal/dynamo/dynamotest"
 	"postrider/internal/mailing"
 )
 
@@ -14,8 +13,8 @@ import (
 func TestALargeMailingDoesNotDelayASmallOneWhereQueuesAreFair(t *testing.T) {
 	t.Parallel()
 	size, senders := 100_000, 10
-	if !dynamotest.Fast || raceDetector {
-		size, senders = 5_000, 2
+	if sampled() {
+		size, senders = 2_000, 1
 	}
 	w := newWorld(t)
 	w.queues.fair = true

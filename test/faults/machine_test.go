@@ -12,18 +12,14 @@ import (
 
 	"pgregory.net/rapid"
 
-	"postrider/internal/dynamo/dynamotest"
 	"postrider/internal/mailing"
 )
 
 // machineRuns is how many random lives the service leads; over the real
 // DynamoDB Local they are a sample.
 func machineRuns() int {
-	switch {
-	case !dynamotest.Fast:
+	if sampled() {
 		return 6
-	case raceDetector:
-		return 60
 	}
 	return 1000
 }

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"postrider/internal/dynamo/dynamotest"
 	"postrider/internal/mailing"
 )
 
@@ -17,8 +16,8 @@ import (
 type row struct {
 	name string
 	run  func(w *world)
-	// days: it takes days of the world's time, a sweep a minute. Over the real
-	// DynamoDB Local that is too long: such a row is left to the memory.
+	// days: it takes days of the world's time, a sweep a minute: too long for a
+	// sample.
 	days bool
 }
 
@@ -32,7 +31,7 @@ func TestMatrix(t *testing.T) {
 	rows = append(rows, tableRows()...)
 	rows = append(rows, timeRows()...)
 	rows = append(rows, lifeRows()...)
-	rows = slices.DeleteFunc(rows, func(r row) bool { return r.days && !dynamotest.Fast })
+	rows = slices.DeleteFunc(rows, func(r row) bool { return r.days && sampled() })
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()

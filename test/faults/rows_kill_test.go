@@ -191,10 +191,14 @@ func (r repeating) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput,
 	return r.API.UpdateItem(ctx, in)
 }
 
-// stride is which of many alike steps are tried: each one, or a sample where all
-// would take too long.
+// sampled tells whether what takes thousands of runs, or days, is tried by a
+// sample: over the real DynamoDB Local, and under the race detector. `make test`
+// runs all of it without either.
+func sampled() bool { return !dynamotest.Fast || raceDetector }
+
+// stride is which of many alike steps are tried.
 func stride() int {
-	if !dynamotest.Fast || raceDetector {
+	if sampled() {
 		return 16
 	}
 	return 1
