@@ -97,8 +97,8 @@ func testImmediate(t *testing.T, s *service) {
 func testFirstHandOver(t *testing.T, s *service) {
 	s.clients(t, "1900", 20, func(_ int, c *client) { c.Tag = "first" })
 	for round := range 5 {
-		// Let the pollers of an idle stack go to their longest interval.
-		quiet(t, 5*time.Second)
+		// Let the pollers of an idle stack go to their longest interval, two seconds.
+		quiet(t, 3*time.Second)
 		m := now("first", filter{Tags: []string{"first"}})
 		posted := time.Now()
 		took := s.callTook(t, http.MethodPost, "/api/mailings", m, http.StatusCreated, &m)
