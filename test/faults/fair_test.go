@@ -54,7 +54,7 @@ func TestALargeMailingDoesNotDelayASmallOneWhereQueuesAreFair(t *testing.T) {
 	if took > 10*time.Second {
 		t.Errorf("its first hand-over came %s after it was created", took)
 	}
-	if c := w.counts(large.ID); c.Pending() == 0 {
+	if c := w.counts(large.ID); !sampled() && c.Pending() == 0 {
 		t.Errorf("the large mailing was done by then: %+v", c)
 	}
 	t.Logf("figure: with fair queues, the first hand-over of a mailing to 10 came %.1f s after it was created, beside one to %d", took.Seconds(), size)
