@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
@@ -63,8 +64,21 @@ func (s *scope) allUsed() error {
 	return nil
 }
 
-// tokens splits an expression into words, operators and punctuation.
-func tokens(expression string) []string { return tokenPattern.FindAllString(expression, -1) }
+// tokens splits an expression into words, operators and punctuation. Nobody
+// changes what it gives: a query asks for the same ones for each item.
+func tokens(expression string) []string {
+	if known, ok := tokenized.Load(expression); ok {
+		if list, ok := known.([]string); ok {
+			return list
+		}
+	}
+	list := tokenPattern.FindAllString(expression, -1)
+	tokenized.Store(expression, list)
+	return list
+}
+
+// tokenized are the expressions that were split: a store has few.
+var tokenized sync.Map
 
 var tokenPattern = regexp.MustCompile(`[#:]?[A-Za-z0-9_]+|<=|>=|<>|[^ ]`)
 
