@@ -480,53 +480,73 @@ func (m *Memory) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*
 // rows are what a query looks at, in its order, behind its start key; keys are
 // the attributes of such a key.
 func (t *table) rows(in *dynamodb.QueryInput, s *scope) (rows []item, keys []string, err error) {
-	sort := t.sort
-	keys = []string{t.hash, t.sort}
-	var kept map[string]bool
-	all := t.parts[textOf(s.firstValue(*in.KeyConditionExpression))]
-	if in.IndexName != nil {
-		ix, ok := t.indexes[*in.IndexName]
-		if !ok {
-			return nil, nil, invalid("no index %s", *in.IndexName)
+	keys = append(make([]string, 0, 4), t.hash, t.sort)
+	part := t.parts[textOf(s.firstValue(*in.KeyConditionExpression))]
+	if in.IndexName == nil {
+		if in.ScanIndexForward == nil || *in.ScanIndexForward {
+			rows, err = t.forward(part, in, s)
+			return rows, keys, err
 		}
-		if aws.ToBool(in.ConsistentRead) {
-			return nil, nil, invalid("an index is not read consistently")
-		}
-		sort, kept = ix.sort, ix.kept
-		keys = append(keys, ix.hash, ix.sort)
-		if ix.hash != t.hash {
-			all = slices.Concat(slices.Collect(maps.Values(t.parts))...)
-		}
+		rows, err = s.choose(part, t.sort, *in.KeyConditionExpression, nil)
+		return t.ordered(rows, t.sort, in), keys, err
 	}
-	// A table's partition is in order already: what lies before the start key, or
-	// behind the limit, is not looked at.
-	forward := in.IndexName == nil && (in.ScanIndexForward == nil || *in.ScanIndexForward)
-	if forward && len(in.ExclusiveStartKey) > 0 {
-		after, _ := slices.BinarySearchFunc(all, textOf(in.ExclusiveStartKey[sort]), func(it item, want string) int {
-			return cmp.Or(strings.Compare(textOf(it[sort]), want), -1)
+	ix, ok := t.indexes[*in.IndexName]
+	if !ok || aws.ToBool(in.ConsistentRead) {
+		return nil, nil, invalid("no index %s, or one that is to be read consistently", *in.IndexName)
+	}
+	if ix.hash != t.hash {
+		part = slices.Concat(slices.Collect(maps.Values(t.parts))...)
+	}
+	rows, err = s.choose(part, ix.sort, *in.KeyConditionExpression, ix.kept)
+	return t.ordered(rows, ix.sort, in), append(keys, ix.hash, ix.sort), err
+}
+
+// forward goes through a partition, which is in order already: what lies before
+// the start key, or behind the limit, is not looked at.
+func (t *table) forward(part []item, in *dynamodb.QueryInput, s *scope) (rows []item, err error) {
+	if len(in.ExclusiveStartKey) > 0 {
+		after, _ := slices.BinarySearchFunc(part, textOf(in.ExclusiveStartKey[t.sort]), func(it item, want string) int {
+			return cmp.Or(strings.Compare(textOf(it[t.sort]), want), -1)
 		})
-		all = all[after:]
+		part = part[after:]
 	}
-	for _, it := range all {
-		if it[sort] == nil {
-			continue
-		}
-		if forward && in.Limit != nil && len(rows) == int(*in.Limit) {
+	for _, it := range part {
+		if in.Limit != nil && len(rows) == int(*in.Limit) {
 			break
 		}
 		ok, err := s.holds(*in.KeyConditionExpression, it)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
+		}
+		if ok {
+			rows = append(rows, it)
+		}
+	}
+	return rows, nil
+}
+
+// choose are those of some items that have a sort key and meet a condition, as
+// far as they are shown.
+func (s *scope) choose(all []item, sort, condition string, kept map[string]bool) (rows []item, err error) {
+	for _, it := range all {
+		if it[sort] == nil {
+			continue
+		}
+		ok, err := s.holds(condition, it)
+		if err != nil {
+			return nil, err
 		}
 		if ok {
 			rows = append(rows, shown(it, kept))
 		}
 	}
+	return rows, nil
+}
+
+// ordered puts rows in a query's order, and drops those up to its start key.
+func (t *table) ordered(rows []item, sort string, in *dynamodb.QueryInput) []item {
 	order := func(a, b item) int {
 		return cmp.Or(compare(a[sort], b[sort]), compare(a[t.hash], b[t.hash]), compare(a[t.sort], b[t.sort]))
-	}
-	if forward {
-		return rows, keys, nil
 	}
 	slices.SortFunc(rows, order)
 	if in.ScanIndexForward != nil && !*in.ScanIndexForward {
@@ -537,7 +557,7 @@ func (t *table) rows(in *dynamodb.QueryInput, s *scope) (rows []item, keys []str
 	if len(in.ExclusiveStartKey) > 0 {
 		rows = slices.DeleteFunc(rows, func(it item) bool { return order(it, in.ExclusiveStartKey) <= 0 })
 	}
-	return rows, keys, nil
+	return rows
 }
 
 func shown(it item, kept map[string]bool) item {
