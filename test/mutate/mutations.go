@@ -93,7 +93,7 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 		name: "batches that a sender did not survive are held together",
 		file: senderGo,
 		old:  "if len(suspects) > 1 {",
-		new:  "if len(suspects) > len(places) {",
+		new:  "if len(suspects) > len(claimed) {",
 		pkg:  sender, test: "TestABatchThatASenderDidNotSurviveIsHeldAlone",
 	},
 	{
