@@ -55,8 +55,34 @@ func (s *Sender) unclaim(ctx context.Context, works []*work) {
 	wg.Wait()
 }
 
-// park puts deliveries off that cannot go now, at one write each. They leave the
-// queue: their due_at brings them back.
+// putOff parks deliveries that cannot go now. What is left of a mailing that has
+// ended or was cancelled goes nowhere any more: that is accounted for at once,
+// however the sending API does.
+func (s *Sender) putOff(ctx context.Context, inv *invocation, places []int) {
+	var over, live []int
+	for _, i := range places {
+		if s.over(ctx, inv.deliveries[i].Key.Mailing) {
+			over = append(over, i)
+		} else {
+			live = append(live, i)
+		}
+	}
+	s.park(ctx, inv, live)
+	s.work(ctx, inv, s.claim(ctx, inv, over))
+}
+
+// over tells whether nothing of a mailing may be handed over any more, as far as
+// is known.
+func (s *Sender) over(ctx context.Context, id mailing.MailingID) bool {
+	if id == mailing.TestMailing {
+		return false // each test message has a time of its own, which is short
+	}
+	m, err := s.mailings.get(ctx, id)
+	return err == nil && m.Closed(s.now())
+}
+
+// park puts deliveries off at one write each. They leave the queue: their due_at
+// brings them back.
 func (s *Sender) park(ctx context.Context, inv *invocation, places []int) {
 	var wg sync.WaitGroup
 	for _, i := range places {

@@ -166,11 +166,11 @@ func (s *Sender) Deliver(ctx context.Context, deliveries []mailing.Delivery) []m
 	}
 	places = s.probe(ctx, inv, places)
 	if s.breaker.at(s.now()) != closed {
-		s.park(ctx, inv, places)
+		s.putOff(ctx, inv, places)
 		return inv.handling
 	}
 	claimed, rest := s.claimFitting(ctx, inv, places)
-	s.park(ctx, inv, rest)
+	s.putOff(ctx, inv, rest)
 	s.work(ctx, inv, claimed)
 	return inv.handling
 }

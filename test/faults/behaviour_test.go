@@ -345,3 +345,22 @@ func TestADeferralUnderAnOlderPlanIsFreedThoughTheSenderMetTheNewer(t *testing.T
 		w.check()
 	}
 }
+
+func TestWhatHasEndedIsAccountedForWhileTheSendingAPIIsDown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.clients(200)
+	w.provider.feels(always(mailing.OutcomeMisconfigured, "http_401"))
+	// The first one lives on: its messages are what the breaker probes with.
+	w.create(nil)
+	cancelled := w.create(nil)
+	ended := w.create(func(d *mailing.Draft) { d.EndAt = begin.Add(20 * time.Minute) })
+	w.sweep()
+	w.run(10*time.Minute, nil)
+	w.must(cancelled.ID, "cancel")
+	w.run(2*time.Minute, w.finished(cancelled.ID))
+	w.ends(cancelled.ID, mailing.Counts{Total: 200, Cancelled: 200})
+	w.clock.Advance(ended.EndAt.Sub(w.clock.Now()))
+	w.run(2*time.Minute, w.finished(ended.ID))
+	w.ends(ended.ID, mailing.Counts{Total: 200, Expired: 200})
+}
