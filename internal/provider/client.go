@@ -67,9 +67,9 @@ func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // Send hands one message over, once, and tells what it came to: see the
 // package's table. It does not begin at or after h.Before by the wall clock, were
-// it that connecting took so long. It takes until ctx is done or the configured timeout has
-// passed, whichever is first. It never makes a second request after a byte of
-// the first may have been written.
+// it that connecting took so long. It takes until ctx is done or the configured
+// timeout has passed, whichever is first. It never makes a second request after a
+// byte of the first may have been written.
 func (c *Client) Send(ctx context.Context, h mailing.Handover) mailing.Outcome {
 	body, ok := encode(h)
 	if !ok {

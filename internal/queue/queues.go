@@ -138,7 +138,7 @@ func (q *Queues) receive(ctx context.Context, calls int, hidden, wait int32) ([]
 			mu.Lock()
 			defer mu.Unlock()
 			for _, m := range out.Messages {
-				// What is not hidden may be met by several calls.
+				// SQS may hand one out to several calls.
 				id := aws.ToString(m.MessageId)
 				if id == "" || !seen[id] {
 					all = append(all, decodeLetter(m))

@@ -3,6 +3,7 @@ package schedule
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"postrider/internal/mailing"
@@ -66,13 +67,9 @@ func (s *Scheduler) revive(ctx context.Context, m mailing.Mailing, slice int, st
 	if err != nil {
 		return left, err
 	}
-	gone := make(map[mailing.BatchKey]bool, len(lost))
-	for _, k := range lost {
-		gone[k] = true
-	}
 	var keys []mailing.BatchKey
 	for _, r := range revivals {
-		if !gone[r.Batch.Key] {
+		if !slices.Contains(lost, r.Batch.Key) {
 			keys = append(keys, r.Batch.Key)
 			slog.InfoContext(ctx, "failures of a batch queued anew", about(r.Batch)...)
 			state.Counts = state.Counts.Plus(r.Change)

@@ -353,7 +353,7 @@ func (g *gate) hit() bool {
 	return g.met
 }
 
-// doTasks does up to ten tasks that are in the queue, and tells how many.
+// doSome does up to ten things that are in a queue, and tells how many.
 func (w *world) doSome(url string) int {
 	some := w.queues.receive(url, 10)
 	if len(some) == 0 {

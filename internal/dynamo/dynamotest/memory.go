@@ -90,6 +90,27 @@ func (m *Memory) table(name *string) (*table, error) {
 	return t, nil
 }
 
+// lock begins a call: one after the other, and none whose caller is gone.
+func (m *Memory) lock(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	return nil
+}
+
+// open begins a call to one table; done ends it.
+func (m *Memory) open(ctx context.Context, name *string) (t *table, done func(), err error) {
+	if err := m.lock(ctx); err != nil {
+		return nil, nil, err
+	}
+	if t, err = m.table(name); err != nil {
+		m.mu.Unlock()
+		return nil, nil, err
+	}
+	return t, m.mu.Unlock, nil
+}
+
 // place is where an item with these keys is, or would be.
 func (t *table) place(keys item) (part string, i int, found bool, err error) {
 	hash, ok1 := keys[t.hash].(*types.AttributeValueMemberS)
@@ -143,39 +164,30 @@ func (t *table) remove(keys item) error {
 
 // GetItem is DynamoDB's.
 func (m *Memory) GetItem(ctx context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	t, err := m.table(in.TableName)
+	t, done, err := m.open(ctx, in.TableName)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	it, err := t.get(in.Key)
 	return &dynamodb.GetItemOutput{Item: maps.Clone(it)}, err
 }
 
 // PutItem is DynamoDB's, without conditions.
 func (m *Memory) PutItem(ctx context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	t, err := m.table(in.TableName)
+	t, done, err := m.open(ctx, in.TableName)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	return &dynamodb.PutItemOutput{}, t.put(maps.Clone(in.Item))
 }
 
 // BatchWriteItem is DynamoDB's.
 func (m *Memory) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
-	if err := ctx.Err(); err != nil {
+	if err := m.lock(ctx); err != nil {
 		return nil, err
 	}
-	m.mu.Lock()
 	defer m.mu.Unlock()
 	for name, requests := range in.RequestItems {
 		t, err := m.table(&name)
@@ -198,15 +210,11 @@ func (m *Memory) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItem
 
 // Scan gives all of a table at once.
 func (m *Memory) Scan(ctx context.Context, in *dynamodb.ScanInput, _ ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	t, err := m.table(in.TableName)
+	t, done, err := m.open(ctx, in.TableName)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	out := &dynamodb.ScanOutput{}
 	for _, part := range slices.Sorted(maps.Keys(t.parts)) {
 		for _, it := range t.parts[part] {
@@ -221,10 +229,9 @@ const batchLimit = 100
 
 // BatchGetItem is DynamoDB's.
 func (m *Memory) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
-	if err := ctx.Err(); err != nil {
+	if err := m.lock(ctx); err != nil {
 		return nil, err
 	}
-	m.mu.Lock()
 	defer m.mu.Unlock()
 	out := &dynamodb.BatchGetItemOutput{Responses: map[string][]item{}}
 	for name, want := range in.RequestItems {
@@ -270,10 +277,9 @@ func projected(it item, expression *string, names map[string]string) item {
 
 // UpdateItem is DynamoDB's.
 func (m *Memory) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
-	if err := ctx.Err(); err != nil {
+	if err := m.lock(ctx); err != nil {
 		return nil, err
 	}
-	m.mu.Lock()
 	defer m.mu.Unlock()
 	a := action{
 		table: in.TableName, key: in.Key, condition: in.ConditionExpression, update: in.UpdateExpression,
@@ -303,10 +309,9 @@ func (m *Memory) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _
 // TransactWriteItems is DynamoDB's: with a ClientRequestToken that was used
 // before it does nothing again.
 func (m *Memory) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, _ ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
-	if err := ctx.Err(); err != nil {
+	if err := m.lock(ctx); err != nil {
 		return nil, err
 	}
-	m.mu.Lock()
 	defer m.mu.Unlock()
 	token := aws.ToString(in.ClientRequestToken)
 	if m.done[token] {
@@ -437,15 +442,11 @@ const pageBytes = 1 << 20
 
 // Query is DynamoDB's, of a table or an index.
 func (m *Memory) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	t, err := m.table(in.TableName)
+	t, done, err := m.open(ctx, in.TableName)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	s := scope{in.ExpressionAttributeNames, in.ExpressionAttributeValues, map[string]bool{}}
 	rows, keys, err := t.rows(in, &s)
 	if err != nil {
