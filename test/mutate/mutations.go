@@ -90,6 +90,13 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 		pkg:  sender, test: "TestASenderThatDiedCountsAsAnAmbiguousTry",
 	},
 	{
+		name: "what has ended waits until the sending API works",
+		file: "internal/deliver/claim.go",
+		old:  "return err == nil && m.Closed(s.now())",
+		new:  "return err != nil && m.Closed(s.now())",
+		pkg:  "./test/faults", test: "TestWhatHasEndedIsAccountedForWhileTheSendingAPIIsDown",
+	},
+	{
 		name: "batches that a sender did not survive are held together",
 		file: senderGo,
 		old:  "if len(suspects) > 1 {",
