@@ -50,14 +50,20 @@ build-%Function:
 build: ## build the three functions for Lambda, below .local/build
 	@for f in Api Scheduler Sender; do $(MAKE) build-$${f}Function ARTIFACTS_DIR=$(LOCAL)/build/$${f}Function || exit 1; done
 
+##@ The API's keys
+
+.PHONY: key
+key: ## make a new key: ROLE=admin or viewer, NAME=who it is for
+	@go run ./infra/key "$(ROLE)" "$(NAME)"
+
 ##@ The code
 
 .PHONY: fmt lint unit mutate test
 fmt: gate-tools ## format
-	@$(GATE)/gofumpt -w functions internal localstack test
+	@$(GATE)/gofumpt -w functions infra internal localstack test
 
 lint: gate-tools ## check formatting and the linters' rules
-	@out=$$($(GATE)/gofumpt -l functions internal localstack test) && test -z "$$out" || { echo "not formatted (make fmt):"; echo "$$out"; exit 1; }
+	@out=$$($(GATE)/gofumpt -l functions infra internal localstack test) && test -z "$$out" || { echo "not formatted (make fmt):"; echo "$$out"; exit 1; }
 	@go vet -tags integration ./...
 	@$(GATE)/golangci-lint run ./...
 

@@ -8,10 +8,12 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"postrider/internal/api"
 	"postrider/internal/function"
 	"postrider/internal/gateway"
+	"postrider/internal/keys"
 	"postrider/internal/queue"
 )
 
@@ -20,6 +22,7 @@ type configuration struct {
 	TasksURL       string `env:"TASKS_QUEUE_URL,required,notEmpty"`
 	DeliveriesURL  string `env:"DELIVERIES_QUEUE_URL,required,notEmpty"`
 	DeadLettersURL string `env:"DEAD_LETTERS_QUEUE_URL,required,notEmpty"`
+	KeysParameter  string `env:"KEYS_PARAMETER,required,notEmpty"`
 }
 
 func main() {
@@ -31,6 +34,7 @@ func main() {
 		Mailings: store,
 		Tasks:    queue.NewTasks(client, c.TasksURL, time.Now),
 		Queues:   queue.NewQueues(client, queue.URLs{Tasks: c.TasksURL, Deliveries: c.DeliveriesURL, DeadLetters: c.DeadLettersURL}),
+		Keys:     keys.New(ssm.NewFromConfig(cfg), c.KeysParameter, function.Now, slog.Default()),
 		Now:      time.Now,
 		Log:      slog.Default(),
 	})))

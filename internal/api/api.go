@@ -15,6 +15,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"postrider/internal/mailing"
 )
 
 // Version is the version of the API's description.
@@ -29,6 +31,7 @@ type Config struct {
 	Mailings Mailings
 	Tasks    Tasks
 	Queues   Queues
+	Keys     Keys
 	Now      func() time.Time
 	Log      *slog.Logger
 }
@@ -37,6 +40,8 @@ type Config struct {
 type server struct {
 	Config
 	api huma.API
+	// access is the role that each route needs, as the mux writes routes.
+	access map[string]mailing.Role
 }
 
 // These two are huma's only places for what they say, and are for the whole
@@ -50,7 +55,7 @@ func init() { //nolint:gochecknoinits // huma has no other place for them, and t
 // New is the whole API.
 func New(c Config) http.Handler {
 	mux := http.NewServeMux()
-	s := &server{Config: c}
+	s := &server{Config: c, access: map[string]mailing.Role{}}
 	s.api = humago.New(mux, description())
 	s.api.UseMiddleware(s.checkContentType)
 	s.routeIndex()
@@ -90,6 +95,7 @@ func (s *server) schemas() huma.Registry { return s.api.OpenAPI().Components.Sch
 func handle[I, O any](s *server, op huma.Operation, do func(context.Context, *I) (*O, error)) {
 	op.MaxBodyBytes = MaxBody + 1 // huma refuses a body of just this size
 	id := op.OperationID
+	s.allow(op.Method, op.Path, accessOf(op))
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := do(ctx, in)
 		if err != nil {

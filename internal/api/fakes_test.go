@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -197,6 +198,23 @@ func (q *queues) Remove(_ context.Context, letters []mailing.StoredLetter) error
 	return nil
 }
 
+// keyring has two keys, of an admin and a viewer.
+type keyring struct{}
+
+const adminKey, viewerKey = "admin-key", "viewer-key"
+
+func (keyring) Caller(_ context.Context, key string) (mailing.Caller, bool, error) {
+	switch key {
+	case adminKey:
+		return mailing.Caller{Name: "billing", Role: mailing.Admin}, true, nil
+	case viewerKey:
+		return mailing.Caller{Name: "dashboard", Role: mailing.Viewer}, true, nil
+	case "broken":
+		return mailing.Caller{}, false, errors.New("parameter /keys is gone")
+	}
+	return mailing.Caller{}, false, nil
+}
+
 // service is the API over fakes.
 type service struct {
 	t       *testing.T
@@ -215,13 +233,14 @@ func serveAt(t *testing.T, s *stores, clock func() time.Time) service {
 	t.Helper()
 	v := service{t: t, tasks: &tasks{}, queues: &queues{fail: map[string]error{}}, log: &bytes.Buffer{}}
 	v.handler = api.New(api.Config{
-		Clients: s, Mailings: s, Tasks: v.tasks, Queues: v.queues,
+		Clients: s, Mailings: s, Tasks: v.tasks, Queues: v.queues, Keys: keyring{},
 		Now: clock, Log: slog.New(slog.NewJSONHandler(v.log, nil)),
 	})
 	return v
 }
 
-// call sends a request; headers are name, value, name, value.
+// call sends a request with an admin's key; headers are name, value, name,
+// value, and an empty value takes one away.
 func (v service) call(method, target, body string, headers ...string) *httptest.ResponseRecorder {
 	v.t.Helper()
 	var sent io.Reader
@@ -232,8 +251,12 @@ func (v service) call(method, target, body string, headers ...string) *httptest.
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
+	r.Header.Set("Authorization", "Bearer "+adminKey)
 	for pair := range slices.Chunk(headers, 2) {
 		r.Header.Set(pair[0], pair[1])
+		if pair[1] == "" {
+			r.Header.Del(pair[0])
+		}
 	}
 	w := httptest.NewRecorder()
 	v.handler.ServeHTTP(w, r)

@@ -38,7 +38,7 @@ func (s *server) routeIndex() {
 				Health:      "/healthz",
 			}}}, nil
 		})
-	health := operation("get-health", http.MethodGet, "/healthz", "service", "Whether the service answers")
+	health := withAccess(operation("get-health", http.MethodGet, "/healthz", "service", "Whether the service answers"), everyone)
 	// Probes add parameters to get past caches.
 	health.SkipValidateParams = true
 	handle(s, health, func(context.Context, *struct{}) (*struct{ Body Health }, error) {
@@ -59,6 +59,7 @@ func (s *server) routeDescription(mux *http.ServeMux) {
 		{"/openapi.json", "application/openapi+json", sync.OnceValues(described.MarshalJSON)},
 		{"/openapi.yaml", "application/openapi+yaml", sync.OnceValues(described.YAML)},
 	} {
+		s.allow(http.MethodGet, form.path, everyone)
 		mux.HandleFunc("GET "+form.path, func(w http.ResponseWriter, r *http.Request) {
 			text, err := form.write()
 			if err != nil {

@@ -72,6 +72,13 @@ type Queues interface {
 	Remove(ctx context.Context, letters []mailing.StoredLetter) error
 }
 
+// Keys are the keys of the API.
+type Keys interface {
+	// Caller tells who holds a key; false if it is nobody's. An error means that
+	// it cannot be told.
+	Caller(ctx context.Context, key string) (mailing.Caller, bool, error)
+}
+
 // Tasks hands work to the scheduler.
 type Tasks interface {
 	// QueueTasks queues what the mailing needs now: a task per slice, delayed

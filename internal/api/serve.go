@@ -33,7 +33,7 @@ func (s *server) around(mux *http.ServeMux) http.Handler {
 			}
 			s.logRequest(ctx, r, out.status, s.Now().Sub(began))
 		}()
-		route(mux, out, r)
+		s.route(ctx, mux, out, r)
 	})
 }
 
@@ -57,15 +57,23 @@ func withoutSlash(ctx context.Context, r *http.Request) *http.Request {
 	return r
 }
 
-// route serves what the mux knows. The mux itself would redirect an unclean
-// path, and answer in plain text what it does not know.
-func route(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
-	if path.Clean(r.URL.Path) != r.URL.Path {
+// route serves what the mux knows to those who may have it. The mux itself
+// would redirect an unclean path, and answer in plain text what it does not know.
+func (s *server) route(ctx context.Context, mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
+	clean := path.Clean(r.URL.Path) == r.URL.Path
+	var refuse http.Handler
+	if clean {
+		refuse, r.Pattern = mux.Handler(r)
+	}
+	if refused := s.admit(ctx, r, s.needed(r, r.Pattern)); refused != nil {
+		turnAway(w, refused)
+		return
+	}
+	if !clean {
 		writeProblem(w, problemOf(http.StatusNotFound, "there is nothing at this path"))
 		return
 	}
-	refuse, pattern := mux.Handler(r)
-	if pattern != "" {
+	if r.Pattern != "" {
 		mux.ServeHTTP(w, r)
 		return
 	}
@@ -143,6 +151,8 @@ type requestKey struct{}
 // request is what is known of a request besides what it says itself.
 type request struct {
 	id string
+	// caller is the name of the key.
+	caller string
 	// made are the ids of what it made: they are in no path.
 	made []slog.Attr
 }
@@ -175,6 +185,9 @@ func (s *server) logRequest(ctx context.Context, r *http.Request, status int, to
 		slog.Int("status", status),
 		slog.Float64("ms", float64(took.Microseconds())/1000),
 		slog.String("request_id", requestID(ctx)),
+	}
+	if caller := requestOf(ctx).caller; caller != "" {
+		attrs = append(attrs, slog.String("caller", caller))
 	}
 	var id idParam
 	if id.UnmarshalText([]byte(r.PathValue("id"))) == nil {

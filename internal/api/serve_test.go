@@ -217,7 +217,7 @@ func TestALogLineHasTheRouteAndTheIdsAndNobodysPhone(t *testing.T) {
 		"/79001234567":                {"route": "", "status": 404.0},
 	} {
 		v.log.Reset()
-		v.call(http.MethodGet, target, "", "X-Request-Id", "r-1", "Authorization", "Bearer 79001234567")
+		v.call(http.MethodGet, target, "", "X-Request-Id", "r-1", "X-API-Key", "79001234567")
 		if strings.Contains(v.log.String(), "7900") {
 			t.Errorf("it has the phone: %s", v.log)
 		}
@@ -227,6 +227,9 @@ func TestALogLineHasTheRouteAndTheIdsAndNobodysPhone(t *testing.T) {
 		}
 		delete(line, "time")
 		want["msg"], want["level"], want["method"], want["ms"], want["request_id"] = "request", "INFO", "GET", 0.0, "r-1"
+		if target != "/79001234567" {
+			want["caller"] = "billing"
+		}
 		if diff := cmp.Diff(want, line); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", target, diff)
 		}

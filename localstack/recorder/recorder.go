@@ -24,7 +24,7 @@ import (
 type Call struct {
 	Function string // the function's name
 	Action   string // as IAM knows it: dynamodb:PutItem, also within a transaction
-	Resource string // a table's or queue's name; TABLE/index/INDEX
+	Resource string // a table's, queue's or SSM parameter's name; TABLE/index/INDEX
 	Count    int
 }
 
@@ -101,13 +101,14 @@ type input struct {
 	IndexName     string                     `json:"IndexName"`
 	QueueURL      string                     `json:"QueueUrl"`
 	QueueName     string                     `json:"QueueName"`
+	Name          string                     `json:"Name"` // of an SSM parameter
 	RequestItems  map[string]json.RawMessage `json:"RequestItems"`
 	TransactItems []map[string]struct {
 		TableName string `json:"TableName"`
 	} `json:"TransactItems"`
 }
 
-// actions tells what a request of the JSON protocols (DynamoDB, SQS) is to IAM:
+// actions tells what a request of the JSON protocols (DynamoDB, SQS, SSM) is to IAM:
 // a batch of messages is authorised as one, a transaction by what is in it.
 func actions(target string, body []byte) []Call {
 	service, operation, ok := strings.Cut(target, ".")
@@ -124,6 +125,8 @@ func actions(target string, body []byte) []Call {
 			name = in.QueueURL[strings.LastIndexByte(in.QueueURL, '/')+1:]
 		}
 		return []Call{{Action: "sqs:" + strings.TrimSuffix(operation, "Batch"), Resource: name}}
+	case service == "AmazonSSM":
+		return []Call{{Action: "ssm:" + operation, Resource: in.Name}}
 	}
 	return []Call{{Action: target}}
 }

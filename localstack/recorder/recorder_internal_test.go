@@ -43,6 +43,7 @@ func TestCallsAreToldAsIAMKnowsThem(t *testing.T) {
 		{"Send", sqs + "ChangeMessageVisibilityBatch", `{"QueueUrl":"http://x/Q"}`},
 		{"Send", sqs + "DeleteMessageBatch", `{"QueueUrl":"http://x/Q"}`},
 		{"Send", sqs + "GetQueueUrl", `{"QueueName":"Q"}`},
+		{"Api", "AmazonSSM.GetParameter", `{"Name":"/keys","WithDecryption":true}`},
 		{"Send", "", `Action=Other`},
 	} {
 		request, err := http.NewRequest(http.MethodPost, server.URL+"/"+c.function+"/", strings.NewReader(c.body))
@@ -72,6 +73,7 @@ func TestCallsAreToldAsIAMKnowsThem(t *testing.T) {
 		{"Api", "dynamodb:Query", "T", 1},
 		{"Api", "dynamodb:Query", "T/index/i", 1},
 		{"Api", "dynamodb:Scan", "T", 1},
+		{"Api", "ssm:GetParameter", "/keys", 1},
 		{"Send", "POST /Send/", "", 1},
 		{"Send", "dynamodb:ConditionCheckItem", "U", 1},
 		{"Send", "dynamodb:DeleteItem", "T", 1},

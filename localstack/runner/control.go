@@ -119,6 +119,7 @@ func addresses(s *stack.Stack) string {
 	var b strings.Builder
 	for _, line := range [][2]string{
 		{"API", s.BaseURL + "/api/"},
+		{"its keys", stack.AdminKey + ", " + stack.ViewerKey + " (Authorization: Bearer ..., or X-API-Key)"},
 		{"description", s.BaseURL + "/openapi.json"},
 		{"health", s.BaseURL + "/healthz"},
 		{"sending API's stand-in", s.StandInURL + "/stats"},

@@ -118,13 +118,14 @@ func serve(ctx context.Context, s *stack.Stack, c config, control *control, out 
 func send(ctx context.Context, base string, out io.Writer, terminal bool) error {
 	begun := time.Now()
 	fmt.Fprintf(out, "sample: creating %d clients and a mailing to all of them (SAMPLE=0 leaves it out) ...\n", sample.Clients)
-	id, err := sample.Load(ctx, base)
+	s := sample.Service{Base: base, Key: stack.AdminKey}
+	id, err := s.Load(ctx)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "sample: created in %.1f s\n", time.Since(begun).Seconds())
 	begun = time.Now()
-	if err := sample.Follow(ctx, base, id, out, terminal); err != nil {
+	if err := s.Follow(ctx, id, out, terminal); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "sample: done in %.1f s\n", time.Since(begun).Seconds())

@@ -38,14 +38,20 @@ func nth(n int) client {
 	}
 }
 
+// Service is the API that gets the sample.
+type Service struct {
+	Base string // its address
+	Key  string // of an admin
+}
+
 // Load creates the clients and one mailing to all of them that is active now,
-// through the API at base, and returns the mailing's id.
-func Load(ctx context.Context, base string) (id int64, err error) {
+// and returns the mailing's id.
+func (s Service) Load(ctx context.Context) (id int64, err error) {
 	g, clientsCtx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
 	for n := 1; n <= Clients; n++ {
 		g.Go(func() error {
-			err := call(clientsCtx, http.MethodPost, base+"/api/clients", nth(n), nil)
+			err := s.call(clientsCtx, http.MethodPost, "/api/clients", nth(n), nil)
 			var status statusError
 			if errors.As(err, &status) && status == http.StatusConflict {
 				return nil // it is there: a retry of ours, or an earlier sample
@@ -66,7 +72,7 @@ func Load(ctx context.Context, base string) (id int64, err error) {
 	var created struct {
 		ID int64 `json:"id"`
 	}
-	if err := call(ctx, http.MethodPost, base+"/api/mailings", mailing, &created); err != nil {
+	if err := s.call(ctx, http.MethodPost, "/api/mailings", mailing, &created); err != nil {
 		return 0, fmt.Errorf("create the sample's mailing: %w", err)
 	}
 	return created.ID, nil
@@ -106,11 +112,11 @@ func (p Progress) String() string {
 
 // Follow shows the mailing's progress on out until every message has found its
 // end: in one line that it rewrites on a terminal, in a line each otherwise.
-func Follow(ctx context.Context, base string, id int64, out io.Writer, terminal bool) error {
+func (s Service) Follow(ctx context.Context, id int64, out io.Writer, terminal bool) error {
 	var last string
 	for {
 		var p Progress
-		err := call(ctx, http.MethodGet, fmt.Sprintf("%s/api/mailings/%d/info?limit=0", base, id), nil, &p)
+		err := s.call(ctx, http.MethodGet, fmt.Sprintf("/api/mailings/%d/info?limit=0", id), nil, &p)
 		if err != nil {
 			return fmt.Errorf("follow the sample's mailing: %w", err)
 		}
@@ -145,9 +151,9 @@ func (e statusError) Error() string {
 
 // call sends a request, and again, three times at most, when the stack is not
 // ready for it (503): it has not been looked at then.
-func call(ctx context.Context, method, url string, in, out any) error {
+func (s Service) call(ctx context.Context, method, path string, in, out any) error {
 	for try := 1; ; try++ {
-		err := once(ctx, method, url, in, out)
+		err := s.once(ctx, method, path, in, out)
 		var status statusError
 		if err == nil || try == 3 || !errors.As(err, &status) || status != http.StatusServiceUnavailable {
 			return err
@@ -160,7 +166,7 @@ func call(ctx context.Context, method, url string, in, out any) error {
 	}
 }
 
-func once(ctx context.Context, method, url string, in, out any) error {
+func (s Service) once(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {
 		data, err := json.Marshal(in)
@@ -169,10 +175,11 @@ func once(ctx context.Context, method, url string, in, out any) error {
 		}
 		body = bytes.NewReader(data)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, url, body)
+	request, err := http.NewRequestWithContext(ctx, method, s.Base+path, body)
 	if err != nil {
 		return err
 	}
+	request.Header.Set("Authorization", "Bearer "+s.Key)
 	if in != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
@@ -186,7 +193,7 @@ func once(ctx context.Context, method, url string, in, out any) error {
 		return err
 	}
 	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("%s %s: %w: %.300s", method, url, statusError(response.StatusCode), data)
+		return fmt.Errorf("%s %s: %w: %.300s", method, s.Base+path, statusError(response.StatusCode), data)
 	}
 	if out == nil {
 		return nil

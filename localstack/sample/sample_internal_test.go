@@ -24,6 +24,10 @@ type api struct {
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if r.Header.Get("Authorization") != "Bearer the-key" {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
 	switch r.Method + " " + r.URL.Path {
 	case "POST /api/clients":
 		var c client
@@ -59,7 +63,8 @@ func TestASampleIsLoadedAndFollowedToItsEnd(t *testing.T) {
 	service := &api{clients: map[string]client{}}
 	server := httptest.NewServer(service)
 	defer server.Close()
-	id, err := Load(context.Background(), server.URL)
+	sample := Service{Base: server.URL, Key: "the-key"}
+	id, err := sample.Load(context.Background())
 	if err != nil || id != 7 {
 		t.Fatalf("Load = %d, %v", id, err)
 	}
@@ -78,7 +83,7 @@ func TestASampleIsLoadedAndFollowedToItsEnd(t *testing.T) {
 		t.Errorf("%d zones, %d combinations of operator and tag", len(seenZones), len(kinds))
 	}
 	var out bytes.Buffer
-	if err := Follow(context.Background(), server.URL, id, &out, false); err != nil {
+	if err := sample.Follow(context.Background(), id, &out, false); err != nil {
 		t.Fatal(err)
 	}
 	want := "mailing: 0 of 500 sent, 500 to go\nmailing: 200 of 500 sent, 300 to go\nmailing: 400 of 500 sent, 100 to go\nmailing: 500 of 500 sent\n"
@@ -86,7 +91,7 @@ func TestASampleIsLoadedAndFollowedToItsEnd(t *testing.T) {
 		t.Errorf("shown:\n%swant:\n%s", &out, want)
 	}
 	out.Reset()
-	if err := Follow(context.Background(), server.URL, id, &out, true); err != nil {
+	if err := sample.Follow(context.Background(), id, &out, true); err != nil {
 		t.Fatal(err)
 	}
 	if out.String() != "\r\033[Kmailing: 500 of 500 sent\n" {
@@ -97,7 +102,7 @@ func TestASampleIsLoadedAndFollowedToItsEnd(t *testing.T) {
 func TestAnAnswerThatIsNoSuccessIsTold(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
-	if _, err := Load(context.Background(), server.URL); err == nil || !strings.Contains(err.Error(), "404") {
+	if _, err := (Service{Base: server.URL}).Load(context.Background()); err == nil || !strings.Contains(err.Error(), "404") {
 		t.Errorf("Load = %v", err)
 	}
 }

@@ -208,7 +208,11 @@ func (s *Stack) Deploy(ctx context.Context, parameters map[string]string) error 
 	if err != nil {
 		return err
 	}
-	result, err := deploy.Stack(ctx, s.config(), name, packaged, s.withDefaults(template, parameters))
+	all := s.withDefaults(template, parameters)
+	if err := putKeys(ctx, s.config(), all[keysParameter]); err != nil {
+		return err
+	}
+	result, err := deploy.Stack(ctx, s.config(), name, packaged, all)
 	if err != nil {
 		return err
 	}
@@ -226,9 +230,10 @@ func (s *Stack) Deploy(ctx context.Context, parameters map[string]string) error 
 // withDefaults is parameters with what is different on a laptop where they say
 // nothing: the stand-in is the sending API, and it is nobody whom too many
 // messages a second could hurt; and LocalStack runs one sender at a time, so
-// that one gets the largest share of MaxSendRate that there is.
+// that one gets the largest share of MaxSendRate that there is. Its keys are its
+// own.
 func (s *Stack) withDefaults(template *deploy.Template, parameters map[string]string) map[string]string {
-	defaults := map[string]string{"SenderConcurrency": "2"}
+	defaults := map[string]string{"SenderConcurrency": "2", keysParameter: "/postrider/local/keys"}
 	if s.StandInURL != "" && parameters["ProviderUrl"] == "" {
 		// An address, not a name: localhost would be tried on ::1 first, a moment lost for each connection.
 		defaults["ProviderUrl"] = strings.Replace(s.StandInURL, "localhost", "127.0.0.1", 1) + "/v1"

@@ -78,6 +78,7 @@ func run(m *testing.M) (code int, err error) {
 		"ProviderUrl":   fmt.Sprintf("http://127.0.0.1:%d/v1", standInPort),
 		"ProviderToken": "local-token",
 		"MaxSendRate":   "0",
+		keysParameter:   "/postrider/test/keys",
 	}
 	running, err = stack.Start(ctx, stack.Options{
 		Root: root, Dir: dir, Tools: installed, Ports: stack.Ports{StandIn: standInPort}, StandIn: api, Log: log,
@@ -169,6 +170,7 @@ func TestStack(t *testing.T) {
 			{"a mailing cancelled before its start", testCancelBeforeStart},
 			{"process", testProcess},
 			{"bad input", testBadInput},
+			{"keys", testKeys},
 		} {
 			t.Run(one.name, func(t *testing.T) {
 				t.Parallel()

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"postrider/localstack/stack"
 )
 
 // testRest calls what the other tests do not.
@@ -48,6 +50,7 @@ func testRest(t *testing.T, s *service) {
 		t.Fatal(err)
 	}
 	stale.Header.Set("If-Match", etag)
+	stale.Header.Set("X-API-Key", stack.AdminKey)
 	resp, err := s.http.Do(stale)
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	domain "postrider/internal/mailing"
+	"postrider/localstack/stack"
 )
 
 // service is Postrider and the stand-in of the sending API as a person sees
@@ -63,6 +64,9 @@ func (s *service) ask(ctx context.Context, method, url string, body any) (answer
 	req, err := http.NewRequestWithContext(ctx, method, url, reader)
 	if err != nil {
 		return answer{}, err
+	}
+	if strings.HasPrefix(url, s.base) {
+		req.Header.Set("Authorization", "Bearer "+stack.AdminKey)
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")

@@ -1,0 +1,83 @@
+//go:build integration
+
+package integration_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
+
+	"postrider/internal/keys"
+	domain "postrider/internal/mailing"
+	"postrider/localstack/stack"
+)
+
+// testKeys gives a key out and takes it back, while the functions run.
+func testKeys(t *testing.T, s *service) {
+	admin := keys.Line(domain.Caller{Role: domain.Admin, Name: "admin"}, stack.AdminKey)
+	viewer := keys.Line(domain.Caller{Role: domain.Viewer, Name: "viewer"}, stack.ViewerKey)
+	guest := keys.Line(domain.Caller{Role: domain.Viewer, Name: "guest"}, "guest-key")
+	write := func(lines string) {
+		t.Helper()
+		name, overwrite := parameters[keysParameter], true
+		_, err := ssm.NewFromConfig(running.Config()).PutParameter(t.Context(), &ssm.PutParameterInput{
+			Name: &name, Value: &lines, Type: types.ParameterTypeString, Overwrite: &overwrite,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	status := func(method, path, key string) int {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), method, s.base+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if key != "" {
+			r.Header.Set("X-API-Key", key)
+		}
+		resp, err := s.http.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode
+	}
+	until := func(key string, want int) time.Duration {
+		t.Helper()
+		begun := time.Now()
+		poll(t, 30*time.Second, key+" is told otherwise", func() (bool, string) {
+			// A key that nobody has makes the function read the keys again, which it
+			// does otherwise once a minute.
+			status(http.MethodGet, "/api/", "nobody's")
+			got := status(http.MethodGet, "/api/", key)
+			return got == want, http.StatusText(got)
+		})
+		return time.Since(begun)
+	}
+	for _, c := range []struct {
+		method, path, key string
+		want              int
+	}{
+		{http.MethodGet, "/api/clients", "", http.StatusUnauthorized},
+		{http.MethodGet, "/api/nothing", "", http.StatusUnauthorized},
+		{http.MethodGet, "/api/clients", "guest-key", http.StatusUnauthorized},
+		{http.MethodGet, "/api/clients", stack.ViewerKey, http.StatusOK},
+		{http.MethodPost, "/api/mailings/process", stack.ViewerKey, http.StatusForbidden},
+		{http.MethodDelete, "/api/clients/1", stack.ViewerKey, http.StatusForbidden},
+		{http.MethodGet, "/healthz", "", http.StatusOK},
+		{http.MethodGet, "/openapi.json", "", http.StatusOK},
+	} {
+		if got := status(c.method, c.path, c.key); got != c.want {
+			t.Errorf("%s %s with %q: status %d, want %d", c.method, c.path, c.key, got, c.want)
+		}
+	}
+	write(admin + "\n" + viewer + "\n" + guest)
+	given := until("guest-key", http.StatusOK)
+	write(admin + "\n" + viewer)
+	taken := until("guest-key", http.StatusUnauthorized)
+	figure(t, "a key given out works after %.1f s, taken back it is refused after %.1f s; nothing was deployed", given.Seconds(), taken.Seconds())
+}
