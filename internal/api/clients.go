@@ -18,6 +18,7 @@ const (
 type clientAnswer struct{ Body Client }
 
 type clientCreated struct {
+	Repeated
 	Location string `header:"Location" doc:"Where the client is."`
 	Body     Client
 }
@@ -68,17 +69,26 @@ func (s *server) listClients(ctx context.Context, in *clientsSearched) (*struct{
 	return &struct{ Body List[Client] }{listJSON(found, clientJSON)}, nil
 }
 
-func (s *server) createClient(ctx context.Context, in *struct{ Body ClientBody }) (*clientCreated, error) {
-	c, err := mailing.NewClient(in.Body.client(0))
-	if err != nil {
-		return nil, err
-	}
-	c, err = s.Clients.CreateClient(ctx, c)
+type clientToCreate struct {
+	Idempotent
+	Body ClientBody
+}
+
+func (s *server) createClient(ctx context.Context, in *clientToCreate) (*clientCreated, error) {
+	c, repeated, err := once(ctx, s, in.Idempotent, "create-client", in.Body,
+		func(c mailing.Creation) *mailing.Client { return c.Client },
+		func(o mailing.Once) (mailing.Client, error) {
+			c, err := mailing.NewClient(in.Body.client(0))
+			if err != nil {
+				return c, err
+			}
+			return s.Clients.CreateClient(ctx, c, o)
+		})
 	if err != nil {
 		return nil, err
 	}
 	made(ctx, "client_id", c.ID)
-	return &clientCreated{clientsPath + "/" + strconv.FormatInt(int64(c.ID), 10), clientJSON(c)}, nil
+	return &clientCreated{repeated, clientsPath + "/" + strconv.FormatInt(int64(c.ID), 10), clientJSON(c)}, nil
 }
 
 func (s *server) getClient(ctx context.Context, in *clientNamed) (*clientAnswer, error) {

@@ -46,12 +46,46 @@ type stores struct {
 	createTest    func(mailing.Test) (mailing.Message, mailing.BatchKey, error)
 	oldest        time.Time
 
+	// once is what requests with an idempotency key have created; hideOnce hides
+	// it until somebody tries to create it again.
+	once     map[string]creation
+	hideOnce bool
+
 	// fail is what every reading or changing of one thing comes to.
 	fail error
 }
 
-func (s *stores) CreateClient(_ context.Context, c mailing.Client) (mailing.Client, error) {
-	return s.createClient(c)
+func (s *stores) CreateClient(_ context.Context, c mailing.Client, o mailing.Once) (mailing.Client, error) {
+	return recorded(s, o, func() (mailing.Client, error) { return s.createClient(c) },
+		func(c *mailing.Client) mailing.Creation { return mailing.Creation{Client: c} })
+}
+
+// Created tells what an earlier request has created.
+func (s *stores) Created(_ context.Context, o mailing.Once) (mailing.Creation, bool, error) {
+	before, ok := s.once[o.Key]
+	if ok && before.of != o.Request {
+		return mailing.Creation{}, false, mailing.OtherRequest()
+	}
+	return before.what, ok && !s.hideOnce, s.fail
+}
+
+// creation is what a request has created.
+type creation struct {
+	of   string
+	what mailing.Creation
+}
+
+func recorded[T any](s *stores, o mailing.Once, create func() (T, error), as func(*T) mailing.Creation) (T, error) {
+	if _, ok := s.once[o.Key]; ok {
+		s.hideOnce = false
+		var none T
+		return none, mailing.ErrCreated
+	}
+	made, err := create()
+	if err == nil && o.Asked() {
+		s.once[o.Key] = creation{o.Request, as(&made)}
+	}
+	return made, err
 }
 
 func (s *stores) Client(_ context.Context, id mailing.ClientID) (mailing.Client, error) {
@@ -74,8 +108,9 @@ func (s *stores) ListClients(_ context.Context, q mailing.ClientQuery) (mailing.
 	return s.listClients(q)
 }
 
-func (s *stores) CreateMailing(_ context.Context, m mailing.Mailing) (mailing.Mailing, error) {
-	return s.createMailing(m)
+func (s *stores) CreateMailing(_ context.Context, m mailing.Mailing, o mailing.Once) (mailing.Mailing, error) {
+	return recorded(s, o, func() (mailing.Mailing, error) { return s.createMailing(m) },
+		func(m *mailing.Mailing) mailing.Creation { return mailing.Creation{Mailing: m} })
 }
 
 func (s *stores) Mailing(_ context.Context, id mailing.MailingID) (mailing.Mailing, error) {
@@ -116,9 +151,13 @@ func (s *stores) Redrive(_ context.Context, id mailing.MailingID, letters []mail
 	return s.redrive(id, letters)
 }
 
-func (s *stores) CreateTest(_ context.Context, t mailing.Test, at time.Time) (mailing.Message, mailing.BatchKey, error) {
-	msg, key, err := s.createTest(t)
-	msg.CreatedAt = at
+func (s *stores) CreateTest(_ context.Context, t mailing.Test, at time.Time, o mailing.Once) (mailing.Message, mailing.BatchKey, error) {
+	var key mailing.BatchKey
+	msg, err := recorded(s, o, func() (msg mailing.Message, err error) {
+		msg, key, err = s.createTest(t)
+		msg.CreatedAt = at
+		return msg, err
+	}, func(m *mailing.Message) mailing.Creation { return mailing.Creation{Test: m} })
 	return msg, key, err
 }
 
@@ -207,6 +246,8 @@ func (keyring) Caller(_ context.Context, key string) (mailing.Caller, bool, erro
 	switch key {
 	case adminKey:
 		return mailing.Caller{Name: "billing", Role: mailing.Admin}, true, nil
+	case adminKey + "-2":
+		return mailing.Caller{Name: "import", Role: mailing.Admin}, true, nil
 	case viewerKey:
 		return mailing.Caller{Name: "dashboard", Role: mailing.Viewer}, true, nil
 	case "broken":
@@ -231,6 +272,9 @@ func serve(t *testing.T, s *stores) service {
 
 func serveAt(t *testing.T, s *stores, clock func() time.Time) service {
 	t.Helper()
+	if s.once == nil {
+		s.once = map[string]creation{}
+	}
 	v := service{t: t, tasks: &tasks{}, queues: &queues{fail: map[string]error{}}, log: &bytes.Buffer{}}
 	v.handler = api.New(api.Config{
 		Clients: s, Mailings: s, Tasks: v.tasks, Queues: v.queues, Keys: keyring{},

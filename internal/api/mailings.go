@@ -22,6 +22,7 @@ type mailingAnswer struct {
 }
 
 type mailingCreated struct {
+	Repeated
 	Location string `header:"Location" doc:"Where the mailing is."`
 	ETag     string `header:"ETag" doc:"The version, for If-Match."`
 	Body     Mailing
@@ -77,22 +78,32 @@ func (s *server) listMailings(ctx context.Context, in *mailingsSearched) (*struc
 	return &struct{ Body List[Mailing] }{listJSON(found, mailingJSON)}, nil
 }
 
-func (s *server) createMailing(ctx context.Context, in *struct{ Body MailingBody }) (*mailingCreated, error) {
-	d, err := in.Body.draft()
-	if err != nil {
-		return nil, err
-	}
-	m, err := mailing.New(d, s.Now())
-	if err != nil {
-		return nil, err
-	}
-	m, err = s.Mailings.CreateMailing(ctx, m)
+type mailingToCreate struct {
+	Idempotent
+	Body MailingBody
+}
+
+func (s *server) createMailing(ctx context.Context, in *mailingToCreate) (*mailingCreated, error) {
+	m, repeated, err := once(ctx, s, in.Idempotent, "create-mailing", in.Body,
+		func(c mailing.Creation) *mailing.Mailing { return c.Mailing },
+		func(o mailing.Once) (mailing.Mailing, error) {
+			d, err := in.Body.draft()
+			if err != nil {
+				return mailing.Mailing{}, err
+			}
+			m, err := mailing.New(d, s.Now())
+			if err != nil {
+				return m, err
+			}
+			return s.Mailings.CreateMailing(ctx, m, o)
+		})
 	if err != nil {
 		return nil, err
 	}
 	made(ctx, "mailing_id", m.ID)
+	// For a repeated request, too: the first may have ended before it came to it.
 	s.queueTasks(ctx, m)
-	return &mailingCreated{mailingsPath + "/" + strconv.FormatInt(int64(m.ID), 10), etag(m), mailingJSON(m)}, nil
+	return &mailingCreated{repeated, mailingsPath + "/" + strconv.FormatInt(int64(m.ID), 10), etag(m), mailingJSON(m)}, nil
 }
 
 func (s *server) getMailing(ctx context.Context, in *mailingNamed) (*mailingAnswer, error) {

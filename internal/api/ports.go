@@ -10,8 +10,8 @@ import (
 // Clients is the directory, as the API needs it.
 type Clients interface {
 	// CreateClient keeps c under an id that it gives. A taken phone is
-	// [mailing.KindConflict].
-	CreateClient(ctx context.Context, c mailing.Client) (mailing.Client, error)
+	// [mailing.KindConflict]; [mailing.ErrCreated] where once has created it.
+	CreateClient(ctx context.Context, c mailing.Client, once mailing.Once) (mailing.Client, error)
 	// Client reads one; [mailing.KindNotFound] where there is none.
 	Client(ctx context.Context, id mailing.ClientID) (mailing.Client, error)
 	// UpdateClient reads, changes, and writes if nobody else has written since;
@@ -27,8 +27,12 @@ type Clients interface {
 // Mailings are the mailings with their messages and counts, as the API needs
 // them.
 type Mailings interface {
-	// CreateMailing keeps m under an id that it gives.
-	CreateMailing(ctx context.Context, m mailing.Mailing) (mailing.Mailing, error)
+	// Created reads what a request has created before; false if nothing. Another
+	// request under the same key is [mailing.KindInvalid].
+	Created(ctx context.Context, once mailing.Once) (mailing.Creation, bool, error)
+	// CreateMailing keeps m under an id that it gives; [mailing.ErrCreated] where
+	// once has created it.
+	CreateMailing(ctx context.Context, m mailing.Mailing, once mailing.Once) (mailing.Mailing, error)
 	// Mailing reads one; [mailing.KindNotFound] where there is none. It may give
 	// one that is deleted.
 	Mailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error)
@@ -49,8 +53,9 @@ type Mailings interface {
 	// [mailing.KindConflict] or [mailing.KindNotFound] where nothing of it can be
 	// tried again.
 	Redrive(ctx context.Context, id mailing.MailingID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error)
-	// CreateTest keeps a test message, and says which batch is to be delivered.
-	CreateTest(ctx context.Context, t mailing.Test, now time.Time) (mailing.Message, mailing.BatchKey, error)
+	// CreateTest keeps a test message, and says which batch is to be delivered;
+	// [mailing.ErrCreated] where once has created it.
+	CreateTest(ctx context.Context, t mailing.Test, now time.Time, once mailing.Once) (mailing.Message, mailing.BatchKey, error)
 	// OldestWaiting is since when what could be sent has waited, at the longest;
 	// the zero time if nothing waits.
 	OldestWaiting(ctx context.Context) (time.Time, error)

@@ -172,6 +172,7 @@ func (s *server) redriving(ctx context.Context, id mailing.MailingID, letters []
 }
 
 type testAsked struct {
+	Idempotent
 	ID   idParam `path:"id"`
 	Body struct {
 		Phone string `json:"phone" pattern:"^7[0-9]{10}$" patternDescription:"11 digits that start with 7" example:"79001234567"`
@@ -179,27 +180,40 @@ type testAsked struct {
 }
 
 type testAccepted struct {
+	Repeated
 	Location string `header:"Location" doc:"Where the message is."`
 	Body     Message
 }
 
 func (s *server) test(ctx context.Context, in *testAsked) (*testAccepted, error) {
-	m, err := s.mailing(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	t, err := mailing.NewTest(m, in.Body.Phone)
-	if err != nil {
-		return nil, err
-	}
-	msg, key, err := s.Mailings.CreateTest(ctx, t, s.Now())
+	msg, repeated, err := once(ctx, s, in.Idempotent, "test-mailing", []any{in.ID.n, in.Body},
+		func(c mailing.Creation) *mailing.Message { return c.Test },
+		func(o mailing.Once) (mailing.Message, error) {
+			m, err := s.mailing(ctx, in.ID)
+			if err != nil {
+				return mailing.Message{}, err
+			}
+			t, err := mailing.NewTest(m, in.Body.Phone)
+			if err != nil {
+				return mailing.Message{}, err
+			}
+			return s.sendTest(ctx, t, o)
+		})
 	if err != nil {
 		return nil, err
 	}
 	made(ctx, "message_id", msg.ID)
+	return &testAccepted{repeated, messagesPath + "/" + strconv.FormatInt(int64(msg.ID), 10), messageJSON(msg)}, nil
+}
+
+func (s *server) sendTest(ctx context.Context, t mailing.Test, o mailing.Once) (mailing.Message, error) {
+	msg, key, err := s.Mailings.CreateTest(ctx, t, s.Now(), o)
+	if err != nil {
+		return msg, err
+	}
 	if err := s.Queues.Deliver(ctx, []mailing.BatchKey{key}); err != nil {
-		s.Log.LogAttrs(ctx, slog.LevelError, "test message not queued, the sweep will do it", slog.Int64("mailing_id", int64(m.ID)),
+		s.Log.LogAttrs(ctx, slog.LevelError, "test message not queued, the sweep will do it", slog.Int64("mailing_id", int64(t.Mailing)),
 			slog.Int64("message_id", int64(msg.ID)), slog.String("request_id", requestID(ctx)), slog.String("error", err.Error()))
 	}
-	return &testAccepted{messagesPath + "/" + strconv.FormatInt(int64(msg.ID), 10), messageJSON(msg)}, nil
+	return msg, nil
 }

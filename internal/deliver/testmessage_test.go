@@ -12,7 +12,7 @@ import (
 // test makes a test message of the world's mailing.
 func (w *world) test(phone string) (mailing.Message, mailing.Delivery) {
 	w.t.Helper()
-	msg, key, err := w.store.CreateTest(w.t.Context(), mailing.Test{Mailing: w.mailing.ID, Phone: phone}, w.clock.Now())
+	msg, key, err := w.store.CreateTest(w.t.Context(), mailing.Test{Mailing: w.mailing.ID, Phone: phone}, w.clock.Now(), mailing.Once{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ func newWorld(t *testing.T) *world {
 	w.api = &sendingAPI{clock: w.clock}
 	m, err := mailing.New(mailing.Draft{Text: "hello", StartAt: monday, EndAt: monday.Add(24 * time.Hour)}, monday)
 	if err == nil {
-		m, err = w.store.CreateMailing(t.Context(), m)
+		m, err = w.store.CreateMailing(t.Context(), m, mailing.Once{})
 	}
 	if err == nil {
 		w.mailing, err = w.store.StartMailing(t.Context(), m.ID)
@@ -117,7 +117,7 @@ func (w *world) client(zone string) mailing.Client {
 	for {
 		c, err := mailing.NewClient(mailing.Client{Phone: fmt.Sprintf("7900%07d", w.clients.Add(1)), Timezone: zone})
 		if err == nil {
-			c, err = w.store.CreateClient(w.t.Context(), c)
+			c, err = w.store.CreateClient(w.t.Context(), c, mailing.Once{})
 		}
 		if err != nil {
 			w.t.Fatal(err)

@@ -50,7 +50,7 @@ func TestAnUpdateMovesThePhone(t *testing.T) {
 	}
 	wantStored(t, s, c)
 	create(t, s, client(1)) // free again
-	_, err := s.CreateClient(t.Context(), client(2))
+	_, err := s.CreateClient(t.Context(), client(2), mailing.Once{})
 	wantKind(t, err, mailing.KindConflict)
 }
 
@@ -65,7 +65,7 @@ func TestAnUpdateToATakenPhoneChangesNothing(t *testing.T) {
 	}
 	wantStored(t, s, one)
 	wantStored(t, s, two)
-	_, err = s.CreateClient(t.Context(), client(1))
+	_, err = s.CreateClient(t.Context(), client(1), mailing.Once{})
 	wantKind(t, err, mailing.KindConflict)
 }
 
@@ -76,7 +76,7 @@ func TestAPhoneGivenUpAndTakenBackIsStillUnique(t *testing.T) {
 	edit(t, s, c.ID, withPhone(2))
 	edit(t, s, c.ID, withPhone(1))
 	wantStored(t, s, c)
-	_, err := s.CreateClient(t.Context(), client(1))
+	_, err := s.CreateClient(t.Context(), client(1), mailing.Once{})
 	wantKind(t, err, mailing.KindConflict)
 	create(t, s, client(2))
 }
@@ -158,7 +158,7 @@ func TestConcurrentUpdatesLoseNothing(t *testing.T) {
 	}
 	// All phones that were moved on from are free, the last one is not.
 	for n := range 21 {
-		_, err := s.CreateClient(t.Context(), client(n))
+		_, err := s.CreateClient(t.Context(), client(n), mailing.Once{})
 		if taken := err != nil; taken != (phone(n) == got.Phone) {
 			t.Errorf("phone %d: %v", n, err)
 		}
@@ -211,7 +211,7 @@ func TestOfTwoDeletionsOneFindsNothing(t *testing.T) {
 		create(t, s, client(1)) // somebody else's by now: it must stay so
 	}})
 	wantKind(t, e.StoreOver(faults).DeleteClient(t.Context(), c.ID), mailing.KindNotFound)
-	_, err := s.CreateClient(t.Context(), client(1))
+	_, err := s.CreateClient(t.Context(), client(1), mailing.Once{})
 	wantKind(t, err, mailing.KindConflict)
 }
 

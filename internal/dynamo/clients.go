@@ -138,19 +138,20 @@ func (s *Store) readClients(ctx context.Context, ids []mailing.ClientID, attribu
 const idTries = 16
 
 // CreateClient gives c a random id that was never used before, and stores it. A
-// phone that another client has is a [mailing.KindConflict].
-func (s *Store) CreateClient(ctx context.Context, c mailing.Client) (mailing.Client, error) {
-	return s.createClient(ctx, c, randomClientID)
+// phone that another client has is a [mailing.KindConflict]. If the request has
+// created it already, that is [mailing.ErrCreated].
+func (s *Store) CreateClient(ctx context.Context, c mailing.Client, once mailing.Once) (mailing.Client, error) {
+	return s.createClient(ctx, c, once, randomClientID)
 }
 
 func randomClientID() mailing.ClientID {
 	return mailing.ClientID(rand.Uint32N(1<<32-1) + 1) //nolint:gosec // G404: it must be spread, not be secret
 }
 
-func (s *Store) createClient(ctx context.Context, c mailing.Client, newID func() mailing.ClientID) (mailing.Client, error) {
+func (s *Store) createClient(ctx context.Context, c mailing.Client, once mailing.Once, newID func() mailing.ClientID) (mailing.Client, error) {
 	for range idTries {
 		c.ID = newID()
-		created, err := s.putNewClient(ctx, c)
+		created, err := s.putNewClient(ctx, c, once)
 		if err != nil {
 			return mailing.Client{}, err
 		}
@@ -162,20 +163,28 @@ func (s *Store) createClient(ctx context.Context, c mailing.Client, newID func()
 }
 
 // putNewClient is false if the id is, or was, somebody else's.
-func (s *Store) putNewClient(ctx context.Context, c mailing.Client) (bool, error) {
+func (s *Store) putNewClient(ctx context.Context, c mailing.Client, once mailing.Once) (bool, error) {
 	it, err := encodeClient(c, 1)
 	if err != nil {
 		return false, err
 	}
+	record, err := s.once(once, createdClient, it)
+	if err != nil {
+		return false, err
+	}
 	const phoneAction = 1
-	err = s.transact(ctx, fmt.Sprintf("create client %d", c.ID), []types.TransactWriteItem{
+	items := append([]types.TransactWriteItem{
 		s.putIfFree(it),
 		phoneAction: s.putIfFree(phoneItem(c)),
 		{ConditionCheck: &types.ConditionCheck{
 			TableName: &s.tables.Clients, Key: goneKey(c.ID),
 			ConditionExpression: aws.String("attribute_not_exists(#id)"), ExpressionAttributeNames: map[string]string{"#id": sortKey},
 		}},
-	})
+	}, record...)
+	err = s.transact(ctx, fmt.Sprintf("create client %d", c.ID), items)
+	if createdBefore(once, err, items) {
+		return false, mailing.ErrCreated
+	}
 	if actions, ok := refused(err); ok {
 		for _, n := range actions {
 			if n == phoneAction {

@@ -15,7 +15,7 @@ func TestMailingsGetTheirIDsInOneCallEach(t *testing.T) {
 	faults := dynamotest.NewFaults(e.Client)
 	one, other := e.StoreOver(faults), e.Store()
 	for want := mailing.MailingID(1); want <= 3; want++ {
-		if m, err := one.CreateMailing(t.Context(), mailing.Mailing{}); err != nil || m.ID != want {
+		if m, err := one.CreateMailing(t.Context(), mailing.Mailing{}, mailing.Once{}); err != nil || m.ID != want {
 			t.Fatalf("id %d, %v, want %d", m.ID, err, want)
 		}
 	}
@@ -23,10 +23,10 @@ func TestMailingsGetTheirIDsInOneCallEach(t *testing.T) {
 		t.Errorf("%d calls for three mailings", n)
 	}
 	// Another process has been at it: that costs one call more.
-	if m, err := other.CreateMailing(t.Context(), mailing.Mailing{}); err != nil || m.ID != 4 {
+	if m, err := other.CreateMailing(t.Context(), mailing.Mailing{}, mailing.Once{}); err != nil || m.ID != 4 {
 		t.Fatalf("id %d, %v", m.ID, err)
 	}
-	if m, err := one.CreateMailing(t.Context(), mailing.Mailing{}); err != nil || m.ID != 5 {
+	if m, err := one.CreateMailing(t.Context(), mailing.Mailing{}, mailing.Once{}); err != nil || m.ID != 5 {
 		t.Fatalf("id %d, %v", m.ID, err)
 	}
 	if n := faults.Calls(dynamotest.TransactWriteItems); n != 5 {
@@ -46,7 +46,7 @@ func TestMailingsThatAreCreatedAtTheSameTimeHaveIDsOfTheirOwn(t *testing.T) {
 	)
 	for i := range 12 {
 		wg.Go(func() {
-			m, err := stores[i%2].CreateMailing(t.Context(), mailing.Mailing{})
+			m, err := stores[i%2].CreateMailing(t.Context(), mailing.Mailing{}, mailing.Once{})
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil || seen[m.ID] {

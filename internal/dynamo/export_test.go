@@ -10,7 +10,7 @@ import (
 
 // CreateClientWithIDs is [Store.CreateClient] with ids that are not random.
 func (s *Store) CreateClientWithIDs(ctx context.Context, c mailing.Client, newID func() mailing.ClientID) (mailing.Client, error) {
-	return s.createClient(ctx, c, newID)
+	return s.createClient(ctx, c, mailing.Once{}, newID)
 }
 
 // EncodeClient is a client as it is stored, for tests that write many at once.

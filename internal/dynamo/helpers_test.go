@@ -27,7 +27,7 @@ func client(n int) mailing.Client {
 
 func create(t *testing.T, s *dynamo.Store, c mailing.Client) mailing.Client {
 	t.Helper()
-	created, err := s.CreateClient(t.Context(), c)
+	created, err := s.CreateClient(t.Context(), c, mailing.Once{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func newMailing(t *testing.T, s *dynamo.Store, now time.Time) mailing.Mailing {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err = s.CreateMailing(t.Context(), m)
+	m, err = s.CreateMailing(t.Context(), m, mailing.Once{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,15 +20,16 @@ const createTries = 40
 
 // CreateMailing gives m the next id and stores it as live, in one transaction
 // that also counts the ids up. The id that this process gave out last is its
-// guess at the counter; where others have been at it since, the refusal tells.
-func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing) (mailing.Mailing, error) {
+// guess at the counter; where others have been at it since, the refusal tells. If
+// the request has created it already, that is [mailing.ErrCreated].
+func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, once mailing.Once) (mailing.Mailing, error) {
 	for n := range createTries {
 		last := s.lastMailing.Load()
 		if last >= int64(mailing.MaxMailingID) {
 			return mailing.Mailing{}, fmt.Errorf("all %d ids of mailings are used up", mailing.MaxMailingID)
 		}
 		m.ID = mailing.MailingID(last + 1) //nolint:gosec // G115: bounded above
-		items, err := s.creation(m, last)
+		items, err := s.creation(m, last, once)
 		if err != nil {
 			return mailing.Mailing{}, err
 		}
@@ -36,6 +37,9 @@ func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing) (mailing.M
 		if err == nil {
 			s.lastMailing.CompareAndSwap(last, last+1)
 			return m, nil
+		}
+		if createdBefore(once, err, items) {
+			return mailing.Mailing{}, mailing.ErrCreated
 		}
 		if _, ok := refused(err); !ok {
 			return mailing.Mailing{}, fmt.Errorf("create mailing %d: %w", m.ID, err)
@@ -55,9 +59,13 @@ func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing) (mailing.M
 }
 
 // creation is what a new mailing writes, the counter first, provided that the
-// last id given out is still last.
-func (s *Store) creation(m mailing.Mailing, last int64) ([]types.TransactWriteItem, error) {
+// last id given out is still last; and the request's record last.
+func (s *Store) creation(m mailing.Mailing, last int64, once mailing.Once) ([]types.TransactWriteItem, error) {
 	put, err := s.putMailing(m, "attribute_not_exists(#id)", map[string]string{"#id": sortKey}, nil)
+	if err != nil {
+		return nil, err
+	}
+	record, err := s.once(once, createdMailing, put.Put.Item)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +73,7 @@ func (s *Store) creation(m mailing.Mailing, last int64) ([]types.TransactWriteIt
 	if last == 0 {
 		condition = "attribute_not_exists(#last) OR " + condition
 	}
-	return []types.TransactWriteItem{
+	return append([]types.TransactWriteItem{
 		{Update: &types.Update{
 			TableName: &s.tables.Mailings, Key: counterKey(), ConditionExpression: &condition,
 			UpdateExpression:                    aws.String("SET #last = :next"),
@@ -75,7 +83,7 @@ func (s *Store) creation(m mailing.Mailing, last int64) ([]types.TransactWriteIt
 		}},
 		put,
 		{Put: &types.Put{TableName: &s.tables.Mailings, Item: liveKey(m.ID)}},
-	}, nil
+	}, record...), nil
 }
 
 // counterOf is the counter as a refused creation found it.

@@ -224,10 +224,13 @@ func TestAWriteOfABatchThatFailsTellsItsCause(t *testing.T) {
 	faults.Always(dynamotest.UpdateItem, dynamotest.Fault{Refuse: down})
 	s := e.StoreOver(faults, atNoon())
 	for name, write := range map[string]func() error{
-		"park":      func() error { _, err := s.Park(t.Context(), k, noon, noon); return err },
-		"unclaim":   func() error { _, err := s.Unclaim(t.Context(), k, "me", noon); return err },
-		"mark":      func() error { return s.MarkRetried(t.Context(), k.Mailing, 0, noon) },
-		"test":      func() error { _, _, err := s.CreateTest(t.Context(), mailing.Test{Phone: phone(1)}, noon); return err },
+		"park":    func() error { _, err := s.Park(t.Context(), k, noon, noon); return err },
+		"unclaim": func() error { _, err := s.Unclaim(t.Context(), k, "me", noon); return err },
+		"mark":    func() error { return s.MarkRetried(t.Context(), k.Mailing, 0, noon) },
+		"test": func() error {
+			_, _, err := s.CreateTest(t.Context(), mailing.Test{Phone: phone(1)}, noon, mailing.Once{})
+			return err
+		},
 		"postpone":  func() error { _, err := s.Postpone(t.Context(), mailing.Due{Key: k}, noon, true); return err },
 		"the claim": func() error { _, _, err := s.Claim(t.Context(), k, "me", noon, noon); return err },
 	} {

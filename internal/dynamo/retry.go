@@ -234,8 +234,9 @@ func (s *Store) saveRedriven(ctx context.Context, old, updated mailing.Mailing, 
 }
 
 // CreateTest stores a test message as a batch that a sender can claim, and gives
-// it with the batch's key.
-func (s *Store) CreateTest(ctx context.Context, t mailing.Test, now time.Time) (mailing.Message, mailing.BatchKey, error) {
+// it with the batch's key. If the request has created it already, that is
+// [mailing.ErrCreated].
+func (s *Store) CreateTest(ctx context.Context, t mailing.Test, now time.Time, once mailing.Once) (mailing.Message, mailing.BatchKey, error) {
 	n, err := s.countUp(ctx, testCounterKey())
 	if err != nil {
 		return mailing.Message{}, mailing.BatchKey{}, fmt.Errorf("count up the id of test messages: %w", err)
@@ -248,9 +249,18 @@ func (s *Store) CreateTest(ctx context.Context, t mailing.Test, now time.Time) (
 	if err != nil {
 		return mailing.Message{}, mailing.BatchKey{}, err
 	}
+	record, err := s.once(once, createdTest, it)
+	if err != nil {
+		return mailing.Message{}, mailing.BatchKey{}, err
+	}
 	items := append(s.countsChange(mailing.TestMailing, b.Key.Slice, mailing.CountMembers(b.Members)),
 		types.TransactWriteItem{Put: &types.Put{TableName: &s.tables.Batches, Item: it}})
-	if err := s.transact(ctx, fmt.Sprintf("create test message %d", n), items); err != nil {
+	items = append(items, record...)
+	err = s.transact(ctx, fmt.Sprintf("create test message %d", n), items)
+	if createdBefore(once, err, items) {
+		return mailing.Message{}, mailing.BatchKey{}, mailing.ErrCreated
+	}
+	if err != nil {
 		return mailing.Message{}, mailing.BatchKey{}, fmt.Errorf("create test message %d: %w", n, err)
 	}
 	return s.message(b, b.Members[0]), b.Key, nil
@@ -266,7 +276,12 @@ func (s *Store) testMessage(ctx context.Context, id mailing.MessageID) (mailing.
 	if out.Item == nil {
 		return mailing.Message{}, mailing.NotFound("message")
 	}
-	found, err := s.batches([]item{out.Item})
+	return s.testOf(out.Item)
+}
+
+// testOf is the message of a test's batch.
+func (s *Store) testOf(batch item) (mailing.Message, error) {
+	found, err := s.batches([]item{batch})
 	if err != nil {
 		return mailing.Message{}, err
 	}

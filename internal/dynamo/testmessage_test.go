@@ -13,7 +13,7 @@ import (
 
 func createTest(t *testing.T, s *dynamo.Store, to mailing.Test) (mailing.Message, mailing.BatchKey) {
 	t.Helper()
-	msg, k, err := s.CreateTest(t.Context(), to, noon)
+	msg, k, err := s.CreateTest(t.Context(), to, noon, mailing.Once{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestTestMessagesEndWithTheirIds(t *testing.T) {
 	if msg, _ := createTest(t, s, mailing.Test{Mailing: 1, Phone: phone(7)}); msg.ID != 1<<32-1 {
 		t.Errorf("the last id is %d", msg.ID)
 	}
-	if msg, _, err := s.CreateTest(t.Context(), mailing.Test{Mailing: 1, Phone: phone(7)}, noon); err == nil {
+	if msg, _, err := s.CreateTest(t.Context(), mailing.Test{Mailing: 1, Phone: phone(7)}, noon, mailing.Once{}); err == nil {
 		t.Errorf("there is another: %d", msg.ID)
 	}
 }

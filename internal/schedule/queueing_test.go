@@ -39,7 +39,7 @@ func newWorld(t *testing.T) *world {
 	w.store = w.env.Store(w.clock.Option())
 	m, err := mailing.New(mailing.Draft{Text: "hello", StartAt: monday, EndAt: monday.Add(24 * time.Hour)}, monday)
 	if err == nil {
-		m, err = w.store.CreateMailing(t.Context(), m)
+		m, err = w.store.CreateMailing(t.Context(), m, mailing.Once{})
 	}
 	if err == nil {
 		w.mailing, err = w.store.StartMailing(t.Context(), m.ID)
@@ -70,7 +70,7 @@ func (w *world) clients(n int) {
 	for i := 0; n > 0; i++ {
 		c, err := mailing.NewClient(mailing.Client{Phone: fmt.Sprintf("7900%07d", i), Timezone: "UTC"})
 		if err == nil {
-			c, err = w.store.CreateClient(w.t.Context(), c)
+			c, err = w.store.CreateClient(w.t.Context(), c, mailing.Once{})
 		}
 		if err != nil {
 			w.t.Fatal(err)

@@ -193,7 +193,7 @@ func (w *world) client(c mailing.Client) mailing.Client {
 	w.t.Helper()
 	c, err := mailing.NewClient(c)
 	if err == nil {
-		c, err = w.store.CreateClient(w.ctx, c)
+		c, err = w.store.CreateClient(w.ctx, c, mailing.Once{})
 	}
 	if err != nil {
 		w.t.Fatalf("create a client: %v", err)
@@ -261,7 +261,7 @@ func (w *world) create(change func(*mailing.Draft)) mailing.Mailing {
 	}
 	m, err := mailing.New(d, w.clock.Now())
 	if err == nil {
-		m, err = w.store.CreateMailing(w.ctx, m)
+		m, err = w.store.CreateMailing(w.ctx, m, mailing.Once{})
 	}
 	if err != nil {
 		w.t.Fatalf("create a mailing: %v", err)

@@ -139,7 +139,7 @@ func (s *service) clients(t *testing.T, prefix string, n int, change func(i int,
 			if err != nil {
 				return err
 			}
-			written[i], err = store.CreateClient(t.Context(), valid)
+			written[i], err = store.CreateClient(t.Context(), valid, domain.Once{})
 			made[i].ID, made[i].OperatorCode = int64(written[i].ID), written[i].OperatorCode
 			return err
 		})
