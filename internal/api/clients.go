@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -88,7 +87,7 @@ func (s *server) createClient(ctx context.Context, in *clientToCreate) (*clientC
 		return nil, err
 	}
 	made(ctx, "client_id", c.ID)
-	return &clientCreated{repeated, clientsPath + "/" + strconv.FormatInt(int64(c.ID), 10), clientJSON(c)}, nil
+	return &clientCreated{repeated, location(ctx, clientsPath, c.ID), clientJSON(c)}, nil
 }
 
 func (s *server) getClient(ctx context.Context, in *clientNamed) (*clientAnswer, error) {

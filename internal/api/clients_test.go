@@ -23,7 +23,7 @@ func TestCreatingAClientAnswersWithItAndWhereItIs(t *testing.T) {
 	} {
 		w := v.call(http.MethodPost, "/api/clients", body)
 		wantJSON(t, w, http.StatusCreated, annJSON)
-		if got := w.Header().Get("Location"); got != "/api/clients/7" {
+		if got := where(t, "/api/clients", w); got != "/api/clients/7" {
 			t.Errorf("Location %q", got)
 		}
 	}

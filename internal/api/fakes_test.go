@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -305,6 +306,20 @@ func (v service) call(method, target, body string, headers ...string) *httptest.
 	w := httptest.NewRecorder()
 	v.handler.ServeHTTP(w, r)
 	return w
+}
+
+// where is the Location of an answer, as whoever asked resolves it.
+func where(t *testing.T, asked string, w *httptest.ResponseRecorder) string {
+	t.Helper()
+	base, err := url.Parse(asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := base.Parse(w.Header().Get("Location"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return to.String()
 }
 
 // wantJSON compares a response with the JSON that it should be.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -103,7 +102,7 @@ func (s *server) createMailing(ctx context.Context, in *mailingToCreate) (*maili
 	made(ctx, "mailing_id", m.ID)
 	// For a repeated request, too: the first may have ended before it came to it.
 	s.queueTasks(ctx, m)
-	return &mailingCreated{repeated, mailingsPath + "/" + strconv.FormatInt(int64(m.ID), 10), etag(m), mailingJSON(m)}, nil
+	return &mailingCreated{repeated, location(ctx, mailingsPath, m.ID), etag(m), mailingJSON(m)}, nil
 }
 
 func (s *server) getMailing(ctx context.Context, in *mailingNamed) (*mailingAnswer, error) {

@@ -25,7 +25,7 @@ func TestCreatingAMailingAnswersWithItAndQueuesItsTasks(t *testing.T) {
 		"end_at": "2030-02-01T00:00:00.500Z", "filter": {"operator_codes": ["900"], "tags": []},
 		"window": {"from": "21:00", "to": "09:00"}, "on_uncertain": "resend", "status": "scheduled", "version": 1,
 		"created_at": "2030-01-31T12:00:00.000Z", "updated_at": "2030-01-31T12:00:00.000Z"}`)
-	if l, e := w.Header().Get("Location"), w.Header().Get("ETag"); l != "/api/mailings/3" || e != `"1"` {
+	if l, e := where(t, "/api/mailings", w), w.Header().Get("ETag"); l != "/api/mailings/3" || e != `"1"` {
 		t.Errorf("Location %q, ETag %q", l, e)
 	}
 	if diff := cmp.Diff([]mailing.MailingID{3}, v.tasks.queued); diff != "" {

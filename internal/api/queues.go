@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"postrider/internal/mailing"
@@ -203,7 +202,7 @@ func (s *server) test(ctx context.Context, in *testAsked) (*testAccepted, error)
 		return nil, err
 	}
 	made(ctx, "message_id", msg.ID)
-	return &testAccepted{repeated, messagesPath + "/" + strconv.FormatInt(int64(msg.ID), 10), messageJSON(msg)}, nil
+	return &testAccepted{repeated, location(ctx, messagesPath, msg.ID), messageJSON(msg)}, nil
 }
 
 func (s *server) sendTest(ctx context.Context, t mailing.Test, o mailing.Once) (mailing.Message, error) {

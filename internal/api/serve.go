@@ -24,7 +24,7 @@ const RequestIDHeader = "X-Request-Id"
 func (s *server) around(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.Now()
-		ctx := context.WithValue(r.Context(), requestKey{}, &request{id: r.Header.Get(RequestIDHeader)})
+		ctx := context.WithValue(r.Context(), requestKey{}, &request{id: r.Header.Get(RequestIDHeader), path: r.URL.Path})
 		r = withoutSlash(ctx, r)
 		out := &recorded{ResponseWriter: w}
 		defer func() {
@@ -151,6 +151,8 @@ type requestKey struct{}
 // request is what is known of a request besides what it says itself.
 type request struct {
 	id string
+	// path is as it was sent, with a slash at its end if it had one.
+	path string
 	// caller is the name of the key.
 	caller string
 	// made are the ids of what it made: they are in no path.
@@ -165,6 +167,14 @@ func requestOf(ctx context.Context) *request {
 }
 
 func requestID(ctx context.Context) string { return requestOf(ctx).id }
+
+// location is where target, a path from the root of the API, is from where the
+// request went: a relative reference, as only that is right behind a stage's
+// prefix, of which we are not told.
+func location[ID ~int64 | ~uint32](ctx context.Context, target string, id ID) string {
+	up := strings.Count(requestOf(ctx).path, "/") - 1
+	return fmt.Sprintf("%s%s/%d", strings.Repeat("../", up), strings.TrimPrefix(target, "/"), id)
+}
 
 // made notes the id of something that the request made, for its log line.
 func made[ID ~int64 | ~uint32](ctx context.Context, name string, id ID) {

@@ -37,7 +37,7 @@ func TestATestMessageIsAcceptedAndItsBatchDelivered(t *testing.T) {
 		v := serve(t, tested(m))
 		w := v.call(http.MethodPost, "/api/mailings/3/test", `{"phone": "79007654321"}`)
 		wantJSON(t, w, http.StatusAccepted, testJSON)
-		if got := w.Header().Get("Location"); got != "/api/messages/5" {
+		if got := where(t, "/api/mailings/3/test", w); got != "/api/messages/5" {
 			t.Errorf("Location %q", got)
 		}
 		want := []mailing.BatchKey{{Mailing: mailing.TestMailing, Slice: 5, Batch: mailing.BatchID{First: 5}}}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"path"
 	"strings"
 	"testing"
 	"time"
@@ -228,7 +229,7 @@ func TestATestMessageArrivesOnceAndCountsNowhere(t *testing.T) {
 		Test   bool              `json:"test"`
 		Phone  string            `json:"phone"`
 	}
-	read := w.call(http.MethodGet, answer.Header().Get("Location"), "")
+	read := w.call(http.MethodGet, path.Join("/", answer.Header().Get("Location")), "")
 	if err := json.Unmarshal(read.Body.Bytes(), &got); err != nil || got.Status != "sent" || !got.Test || got.Phone != "79995550000" {
 		t.Errorf("%d %s", read.Code, read.Body)
 	}

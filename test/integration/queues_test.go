@@ -228,7 +228,7 @@ func testTestMessage(t *testing.T, s *service) {
 		t.Errorf("the test message: %+v", made)
 	}
 	where := fmt.Sprintf("/api/messages/%d", made.ID)
-	if at := got.header.Get("Location"); at != where {
+	if at := s.where(t, path+"/test", got); at != where {
 		t.Errorf("Location is %q, want %q", at, where)
 	}
 	poll(t, time.Minute, "the test message is sent", func() (bool, string) {

@@ -20,7 +20,7 @@ func testRest(t *testing.T, s *service) {
 	var c client
 	created := s.call(t, http.MethodPost, "/api/clients", client{Phone: "71990000001", Tag: "rest", Timezone: "UTC"}, http.StatusCreated, &c)
 	path := fmt.Sprintf("/api/clients/%d", c.ID)
-	if got := created.header.Get("Location"); got != path {
+	if got := s.where(t, "/api/clients", created); got != path {
 		t.Errorf("Location is %q, want %q", got, path)
 	}
 	s.call(t, http.MethodPatch, path, `{"phone": "71990000002", "tag": null}`, http.StatusOK, &c)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +103,20 @@ func (s *service) call(t *testing.T, method, path string, body any, want int, in
 		}
 	}
 	return got
+}
+
+// where is the Location of an answer, as whoever asked resolves it.
+func (s *service) where(t *testing.T, asked string, got answer) string {
+	t.Helper()
+	base, err := url.Parse(s.base + asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := base.Parse(got.header.Get("Location"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimPrefix(to.String(), s.base)
 }
 
 type client struct {
