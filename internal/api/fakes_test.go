@@ -34,6 +34,8 @@ type stores struct {
 	listClients  func(mailing.ClientQuery) (mailing.List[mailing.Client], error)
 	deleteClient func(mailing.ClientID) error
 
+	countAudience func(mailing.Filter) (int64, error)
+
 	createMailing func(mailing.Mailing) (mailing.Mailing, error)
 	mailing       *mailing.Mailing
 	listMailings  func(mailing.MailingQuery) (mailing.List[mailing.Mailing], error)
@@ -71,6 +73,10 @@ func (s *stores) DeleteClient(_ context.Context, id mailing.ClientID) error {
 
 func (s *stores) ListClients(_ context.Context, q mailing.ClientQuery) (mailing.List[mailing.Client], error) {
 	return s.listClients(q)
+}
+
+func (s *stores) CountAudience(_ context.Context, f mailing.Filter) (int64, error) {
+	return s.countAudience(f)
 }
 
 func (s *stores) CreateMailing(_ context.Context, m mailing.Mailing) (mailing.Mailing, error) {
@@ -311,6 +317,6 @@ func sale() mailing.Mailing {
 const (
 	saleFields = `"id": 3, "text": "Sale", "start_at": "2030-01-31T11:00:00.000Z", "end_at": "2030-01-31T13:00:00.000Z",
 		"filter": {"operator_codes": [], "tags": ["vip"]}, "window": null, "on_uncertain": "resend",
-		"status": "running", "version": 4, "created_at": "2030-01-31T10:00:00.000Z", "updated_at": "2030-01-31T11:00:00.000Z"`
+		"sms": {"encoding": "GSM-7", "units": 4, "segments": 1}, "status": "running", "version": 4, "created_at": "2030-01-31T10:00:00.000Z", "updated_at": "2030-01-31T11:00:00.000Z"`
 	saleBody = `{"text": "Sale", "start_at": "2030-01-31T11:00:00Z", "end_at": "2030-01-31T13:00:00Z", "filter": {"tags": ["vip"]}}`
 )
