@@ -56,6 +56,7 @@ func New(c Config) http.Handler {
 	s.routeIndex()
 	s.routeClients()
 	s.routeMailings()
+	s.routePreview()
 	s.routeActions()
 	s.routeStatistics()
 	s.routeMessages()

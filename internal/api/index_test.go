@@ -51,7 +51,7 @@ func TestTheDescriptionHasEveryOperation(t *testing.T) {
 		"GET /api/mailings/{id}", "GET /api/mailings/{id}/info", "GET /api/messages", "GET /api/messages/{id}",
 		"GET /api/queues", "GET /healthz",
 		"PATCH /api/clients/{id}", "PATCH /api/mailings/{id}",
-		"POST /api/clients", "POST /api/mailings", "POST /api/mailings/process",
+		"POST /api/clients", "POST /api/mailings", "POST /api/mailings/preview", "POST /api/mailings/process",
 		"POST /api/mailings/{id}/cancel", "POST /api/mailings/{id}/pause", "POST /api/mailings/{id}/resume",
 		"POST /api/mailings/{id}/retry", "POST /api/mailings/{id}/test", "POST /api/queues/dead-letters/redrive",
 		"PUT /api/clients/{id}", "PUT /api/mailings/{id}",
