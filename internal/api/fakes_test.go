@@ -35,6 +35,7 @@ type stores struct {
 	deleteClient func(mailing.ClientID) error
 
 	countAudience func(mailing.Filter) (int64, error)
+	upsertClients func([]mailing.ClientRow) ([]mailing.RowResult, error)
 
 	createMailing func(mailing.Mailing) (mailing.Mailing, error)
 	mailing       *mailing.Mailing
@@ -77,6 +78,10 @@ func (s *stores) ListClients(_ context.Context, q mailing.ClientQuery) (mailing.
 
 func (s *stores) CountAudience(_ context.Context, f mailing.Filter) (int64, error) {
 	return s.countAudience(f)
+}
+
+func (s *stores) UpsertClients(_ context.Context, rows []mailing.ClientRow) ([]mailing.RowResult, error) {
+	return s.upsertClients(rows)
 }
 
 func (s *stores) CreateMailing(_ context.Context, m mailing.Mailing) (mailing.Mailing, error) {
