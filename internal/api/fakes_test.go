@@ -232,6 +232,14 @@ func serveAt(t *testing.T, s *stores, clock func() time.Time) service {
 	return v
 }
 
+// serveClients is the API over a real store of clients, and nothing else.
+func serveClients(t *testing.T, c api.Clients) service {
+	t.Helper()
+	v := service{t: t, log: &bytes.Buffer{}}
+	v.handler = api.New(api.Config{Clients: c, Now: time.Now, Log: slog.New(slog.NewJSONHandler(v.log, nil))})
+	return v
+}
+
 // call sends a request; headers are name, value, name, value.
 func (v service) call(method, target, body string, headers ...string) *httptest.ResponseRecorder {
 	v.t.Helper()
