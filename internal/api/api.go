@@ -22,7 +22,7 @@ import (
 // Version is the version of the API's description.
 const Version = "0.1.0"
 
-// MaxBody is the largest request body, in bytes.
+// MaxBody is the largest request body, in bytes, but for files.
 const MaxBody = 1 << 20
 
 // Config is what the API works with. All of it is required.
@@ -60,7 +60,10 @@ func New(c Config) http.Handler {
 	s.api.UseMiddleware(s.checkContentType)
 	s.routeIndex()
 	s.routeClients()
+	s.routeImport()
+	s.routeExport()
 	s.routeMailings()
+	s.routePreview()
 	s.routeActions()
 	s.routeStatistics()
 	s.routeMessages()
@@ -93,7 +96,9 @@ func (s *server) schemas() huma.Registry { return s.api.OpenAPI().Components.Sch
 
 // handle registers one operation, whose errors become problem documents.
 func handle[I, O any](s *server, op huma.Operation, do func(context.Context, *I) (*O, error)) {
-	op.MaxBodyBytes = MaxBody + 1 // huma refuses a body of just this size
+	if op.MaxBodyBytes == 0 {
+		op.MaxBodyBytes = MaxBody + 1 // huma refuses a body of just this size
+	}
 	id := op.OperationID
 	s.allow(op.Method, op.Path, accessOf(op))
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {

@@ -28,6 +28,7 @@ func mailingJSON(m mailing.Mailing) Mailing {
 		Filter:      filterJSON(m.Filter),
 		Window:      windowJSON(m.Window),
 		OnUncertain: string(m.OnUncertain),
+		SMS:         smsJSON(m.Text),
 		Status:      string(m.Status),
 		Version:     m.Version,
 		CreatedAt:   Time(m.CreatedAt),
@@ -47,7 +48,7 @@ func (b MailingBody) draft() (mailing.Draft, error) {
 		Text:        b.Text,
 		StartAt:     time.Time(b.StartAt),
 		EndAt:       time.Time(b.EndAt),
-		Filter:      mailing.Filter{OperatorCodes: b.Filter.OperatorCodes, Tags: b.Filter.Tags},
+		Filter:      b.Filter.filter(),
 		OnUncertain: mailing.OnUncertain(b.OnUncertain),
 	}
 	var fields []mailing.Field
@@ -72,6 +73,15 @@ func (b MailingBody) draft() (mailing.Draft, error) {
 		return mailing.Draft{}, &mailing.Error{Kind: mailing.KindInvalid, Message: "the mailing is not valid", Fields: fields}
 	}
 	return d, nil
+}
+
+func smsJSON(text string) SMS {
+	sms := mailing.NewSMS(text)
+	return SMS{Encoding: string(sms.Encoding), Units: sms.Units, Segments: sms.Segments}
+}
+
+func (f Filter) filter() mailing.Filter {
+	return mailing.Filter{OperatorCodes: f.OperatorCodes, Tags: f.Tags}
 }
 
 func filterJSON(f mailing.Filter) Filter {

@@ -36,6 +36,9 @@ type stores struct {
 	listClients  func(mailing.ClientQuery) (mailing.List[mailing.Client], error)
 	deleteClient func(mailing.ClientID) error
 
+	countAudience func(mailing.Filter) (int64, error)
+	upsertClients func([]mailing.ClientRow) ([]mailing.RowResult, error)
+
 	createMailing func(mailing.Mailing) (mailing.Mailing, error)
 	mailing       *mailing.Mailing
 	listMailings  func(mailing.MailingQuery) (mailing.List[mailing.Mailing], error)
@@ -107,6 +110,14 @@ func (s *stores) DeleteClient(_ context.Context, id mailing.ClientID) error {
 
 func (s *stores) ListClients(_ context.Context, q mailing.ClientQuery) (mailing.List[mailing.Client], error) {
 	return s.listClients(q)
+}
+
+func (s *stores) CountAudience(_ context.Context, f mailing.Filter) (int64, error) {
+	return s.countAudience(f)
+}
+
+func (s *stores) UpsertClients(_ context.Context, rows []mailing.ClientRow) ([]mailing.RowResult, error) {
+	return s.upsertClients(rows)
 }
 
 func (s *stores) CreateMailing(_ context.Context, m mailing.Mailing, o mailing.Once) (mailing.Mailing, error) {
@@ -284,6 +295,14 @@ func serveAt(t *testing.T, s *stores, clock func() time.Time) service {
 	return v
 }
 
+// serveClients is the API over a real store of clients, and nothing else.
+func serveClients(t *testing.T, c api.Clients) service {
+	t.Helper()
+	v := service{t: t, log: &bytes.Buffer{}}
+	v.handler = api.New(api.Config{Clients: c, Keys: keyring{}, Now: time.Now, Log: slog.New(slog.NewJSONHandler(v.log, nil))})
+	return v
+}
+
 // call sends a request with an admin's key; headers are name, value, name,
 // value, and an empty value takes one away.
 func (v service) call(method, target, body string, headers ...string) *httptest.ResponseRecorder {
@@ -393,6 +412,6 @@ func sale() mailing.Mailing {
 const (
 	saleFields = `"id": 3, "text": "Sale", "start_at": "2030-01-31T11:00:00.000Z", "end_at": "2030-01-31T13:00:00.000Z",
 		"filter": {"operator_codes": [], "tags": ["vip"]}, "window": null, "on_uncertain": "resend",
-		"status": "running", "version": 4, "created_at": "2030-01-31T10:00:00.000Z", "updated_at": "2030-01-31T11:00:00.000Z"`
+		"sms": {"encoding": "GSM-7", "units": 4, "segments": 1}, "status": "running", "version": 4, "created_at": "2030-01-31T10:00:00.000Z", "updated_at": "2030-01-31T11:00:00.000Z"`
 	saleBody = `{"text": "Sale", "start_at": "2030-01-31T11:00:00Z", "end_at": "2030-01-31T13:00:00Z", "filter": {"tags": ["vip"]}}`
 )

@@ -47,11 +47,11 @@ func TestTheDescriptionHasEveryOperation(t *testing.T) {
 	slices.Sort(got)
 	want := []string{
 		"DELETE /api/clients/{id}", "DELETE /api/mailings/{id}",
-		"GET /api/", "GET /api/clients", "GET /api/clients/{id}", "GET /api/mailings", "GET /api/mailings/fullinfo",
-		"GET /api/mailings/{id}", "GET /api/mailings/{id}/info", "GET /api/messages", "GET /api/messages/{id}",
+		"GET /api/", "GET /api/clients", "GET /api/clients/export", "GET /api/clients/{id}", "GET /api/mailings", "GET /api/mailings/fullinfo",
+		"GET /api/mailings/{id}", "GET /api/mailings/{id}/info", "GET /api/mailings/{id}/messages/export", "GET /api/messages", "GET /api/messages/{id}",
 		"GET /api/queues", "GET /healthz",
 		"PATCH /api/clients/{id}", "PATCH /api/mailings/{id}",
-		"POST /api/clients", "POST /api/mailings", "POST /api/mailings/process",
+		"POST /api/clients", "POST /api/clients/import", "POST /api/mailings", "POST /api/mailings/preview", "POST /api/mailings/process",
 		"POST /api/mailings/{id}/cancel", "POST /api/mailings/{id}/pause", "POST /api/mailings/{id}/resume",
 		"POST /api/mailings/{id}/retry", "POST /api/mailings/{id}/test", "POST /api/queues/dead-letters/redrive",
 		"PUT /api/clients/{id}", "PUT /api/mailings/{id}",

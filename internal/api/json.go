@@ -44,6 +44,7 @@ type Mailing struct {
 	Filter      Filter  `json:"filter"`
 	Window      *Window `json:"window"`
 	OnUncertain string  `json:"on_uncertain" enum:"resend,stop"`
+	SMS         SMS     `json:"sms"`
 	Status      string  `json:"status" enum:"scheduled,running,paused,completed,cancelled"`
 	Version     int64   `json:"version" minimum:"1"`
 	CreatedAt   Time    `json:"created_at"`
@@ -60,10 +61,18 @@ type MailingBody struct {
 	OnUncertain string  `json:"on_uncertain,omitempty" enum:"resend,stop" doc:"What to do with a message of which nobody knows whether it was delivered; resend by default."`
 
 	ID        ignored `json:"id,omitzero"`
+	SMS       ignored `json:"sms,omitzero"`
 	Status    ignored `json:"status,omitzero"`
 	Version   ignored `json:"version,omitzero"`
 	CreatedAt ignored `json:"created_at,omitzero"`
 	UpdatedAt ignored `json:"updated_at,omitzero"`
+}
+
+// SMS is what a text comes to when it is sent as SMS.
+type SMS struct {
+	Encoding string `json:"encoding" enum:"GSM-7,UCS-2"`
+	Units    int    `json:"units" minimum:"0" example:"19" doc:"Septets, or UTF-16 code units."`
+	Segments int    `json:"segments" minimum:"1" example:"1" doc:"How many short messages it takes."`
 }
 
 // Message is one message of a mailing to a client.

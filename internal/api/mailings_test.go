@@ -23,7 +23,8 @@ func TestCreatingAMailingAnswersWithItAndQueuesItsTasks(t *testing.T) {
 		"status": 5, "version": null, "created_at": "never"}`)
 	wantJSON(t, w, http.StatusCreated, `{"id": 3, "text": "Sale", "start_at": "2030-01-31T12:00:00.000Z",
 		"end_at": "2030-02-01T00:00:00.500Z", "filter": {"operator_codes": ["900"], "tags": []},
-		"window": {"from": "21:00", "to": "09:00"}, "on_uncertain": "resend", "status": "scheduled", "version": 1,
+		"window": {"from": "21:00", "to": "09:00"}, "on_uncertain": "resend",
+		"sms": {"encoding": "GSM-7", "units": 4, "segments": 1}, "status": "scheduled", "version": 1,
 		"created_at": "2030-01-31T12:00:00.000Z", "updated_at": "2030-01-31T12:00:00.000Z"}`)
 	if l, e := where(t, "/api/mailings", w), w.Header().Get("ETag"); l != "/api/mailings/3" || e != `"1"` {
 		t.Errorf("Location %q, ETag %q", l, e)
@@ -138,12 +139,12 @@ func TestAPatchOfAMailingChangesOnlyWhatItNames(t *testing.T) {
 		change []string // old, new in the fields
 		queued int
 	}{
-		"the text":                   {`{"text": "Sold out"}`, []string{`"Sale"`, `"Sold out"`}, 0},
+		"the text":                   {`{"text": "Sold out"}`, []string{`"Sale"`, `"Sold out"`, `"units": 4`, `"units": 8`}, 0},
 		"the end":                    {`{"end_at": "2030-01-31T20:00:00+03:00"}`, []string{"T13:00", "T17:00"}, 1},
 		"half of the window":         {`{"window": {"to": "20:00"}}`, []string{`"21:00"`, `"20:00"`}, 1},
 		"no window any more":         {`{"window": null}`, []string{`{"from": "09:00", "to": "21:00"}`, "null"}, 1},
 		"a locked field as it is":    {`{"filter": {"tags": ["vip"]}, "on_uncertain": null}`, nil, 0},
-		"what is not looked at":      {`{"id": 1, "status": null, "version": "x", "created_at": 0, "updated_at": []}`, nil, 0},
+		"what is not looked at":      {`{"id": 1, "sms": 0, "status": null, "version": "x", "created_at": 0, "updated_at": []}`, nil, 0},
 		"a list in a filter to null": {`{"filter": {"operator_codes": null}}`, nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -22,6 +22,12 @@ type Clients interface {
 	// ListClients gives one page in storage order; a malformed or foreign
 	// cursor is [mailing.KindMalformed].
 	ListClients(ctx context.Context, q mailing.ClientQuery) (mailing.List[mailing.Client], error)
+	// CountAudience is how many clients a filter chooses, exactly.
+	CountAudience(ctx context.Context, f mailing.Filter) (int64, error)
+	// UpsertClients makes each row the client that it describes, and says in
+	// their order what became of them. Rows must have passed
+	// [mailing.ClientRow.Check], and their phones differ.
+	UpsertClients(ctx context.Context, rows []mailing.ClientRow) ([]mailing.RowResult, error)
 }
 
 // Mailings are the mailings with their messages and counts, as the API needs

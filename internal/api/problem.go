@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"regexp"
@@ -98,12 +99,22 @@ func newProblem(status int, detail string, errs ...error) huma.StatusError {
 	case http.StatusBadRequest:
 		return problemOf(status, "a body is needed, and must be JSON")
 	case http.StatusRequestEntityTooLarge:
-		return problemOf(status, "the body is larger than 1 MiB")
+		return tooLarge(detail)
 	}
 	if status >= http.StatusInternalServerError {
 		return internalProblem()
 	}
 	return problemOf(status, detail)
+}
+
+// tooLarge says how large a body may be, which huma says as one byte more.
+func tooLarge(detail string) *Problem {
+	_, limit, _ := strings.Cut(detail, "limit=")
+	var n int64
+	if _, err := fmt.Sscanf(limit, "%d bytes", &n); err != nil {
+		return problemOf(http.StatusRequestEntityTooLarge, "the body is too large")
+	}
+	return problemOf(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d MiB", n>>20))
 }
 
 // invalid lists, in the order of locations, the first thing that is wrong with

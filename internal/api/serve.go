@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"mime"
 	"net/http"
 	"path"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,7 +92,7 @@ func (s *server) route(ctx context.Context, mux *http.ServeMux, w http.ResponseW
 }
 
 // checkContentType refuses bodies of a type that the operation does not take.
-// A body without a type is taken for JSON.
+// A body without a type is taken for one that it does.
 func (s *server) checkContentType(ctx huma.Context, next func(huma.Context)) {
 	sent := ctx.Header("Content-Type")
 	body := ctx.Operation().RequestBody
@@ -101,7 +103,8 @@ func (s *server) checkContentType(ctx huma.Context, next func(huma.Context)) {
 	r, w := humago.Unwrap(ctx)
 	media, _, err := mime.ParseMediaType(sent)
 	if err != nil || body.Content[media] == nil {
-		writeProblem(w, problemOf(http.StatusUnsupportedMediaType, "the body's Content-Type must be application/json"))
+		writeProblem(w, problemOf(http.StatusUnsupportedMediaType,
+			"the body's Content-Type must be "+strings.Join(slices.Sorted(maps.Keys(body.Content)), " or ")))
 		return
 	}
 	// huma knows it only without parameters and in lower case.

@@ -5,6 +5,9 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
 
 	"postrider/internal/mailing"
 )
@@ -33,6 +36,44 @@ func (s *Store) Audience(ctx context.Context, slice int, f mailing.Filter, after
 	}
 	next, err = parseClientSort(found.last)
 	return clients, next, found.end, err
+}
+
+// CountAudience is how many clients f matches, each slice strongly consistent.
+// DynamoDB does the counting: of the clients nothing is transferred.
+func (s *Store) CountAudience(ctx context.Context, f mailing.Filter) (int64, error) {
+	var n [mailing.Slices]int64
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readConcurrency)
+	for slice := range n {
+		group.Go(func() (err error) {
+			n[slice], err = s.countSlice(ctx, slice, f)
+			return err
+		})
+	}
+	err := group.Wait()
+	total := int64(0)
+	for _, part := range n {
+		total += part
+	}
+	return total, err
+}
+
+func (s *Store) countSlice(ctx context.Context, slice int, f mailing.Filter) (n int64, err error) {
+	in, err := walk{
+		table: s.tables.Clients, key: partitionAfter(partKey, clientPart(slice), ""), filter: audienceFilter(f),
+	}.input()
+	if err != nil {
+		return 0, err
+	}
+	in.Select = types.SelectCount
+	for pages := dynamodb.NewQueryPaginator(s.api, in); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return 0, fmt.Errorf("count slice %d of an audience: %w", slice, err)
+		}
+		n += int64(page.Count)
+	}
+	return n, nil
 }
 
 // audienceFilter is [mailing.Filter.Matches] as an expression; nil for everyone.

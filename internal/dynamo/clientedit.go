@@ -60,15 +60,11 @@ func (s *Store) editClient(ctx context.Context, id mailing.ClientID, edit func(o
 
 // replaceClient is false if old is not what is stored any more.
 func (s *Store) replaceClient(ctx context.Context, old clientItem, updated mailing.Client) (bool, error) {
-	it, err := encodeClient(updated, old.Version+1)
+	put, err := s.replacement(old, updated)
 	if err != nil {
 		return false, err
 	}
-	condition, names, values := old.unchanged()
-	items := []types.TransactWriteItem{{Put: &types.Put{
-		TableName: &s.tables.Clients, Item: it, ConditionExpression: condition,
-		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-	}}}
+	items := []types.TransactWriteItem{put}
 	if updated.Phone != old.Phone {
 		items = append(items, s.freePhone(old), s.putIfFree(phoneItem(updated)))
 	}
@@ -84,6 +80,17 @@ func (s *Store) replaceClient(ctx context.Context, old clientItem, updated maili
 		return false, fmt.Errorf("update client %d: %w", old.ID, err)
 	}
 	return true, nil
+}
+
+// replacement puts a client in its old one's place, if that is still what is
+// stored.
+func (s *Store) replacement(old clientItem, updated mailing.Client) (types.TransactWriteItem, error) {
+	it, err := encodeClient(updated, old.Version+1)
+	condition, names, values := old.unchanged()
+	return types.TransactWriteItem{Put: &types.Put{
+		TableName: &s.tables.Clients, Item: it, ConditionExpression: condition,
+		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+	}}, err
 }
 
 // removeClient is false if old is not what is stored any more.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"golang.org/x/sync/errgroup"
@@ -69,11 +68,9 @@ func (s *Store) searchPhone(ctx context.Context, q mailing.ClientQuery) ([]maili
 	if out.Item == nil {
 		return nil, nil
 	}
-	var owner struct {
-		ID mailing.ClientID `dynamodbav:"client"`
-	}
-	if err := attributevalue.UnmarshalMap(out.Item, &owner); err != nil {
-		return nil, fmt.Errorf("read whose a phone is: %w", err)
+	owner, err := decodeOwner(out.Item)
+	if err != nil {
+		return nil, err
 	}
 	c, err := s.Client(ctx, owner.ID)
 	if mailing.KindOf(err) == mailing.KindNotFound {

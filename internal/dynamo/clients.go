@@ -113,6 +113,15 @@ func (s *Store) Recipients(ctx context.Context, ids []mailing.ClientID) (map[mai
 }
 
 func (s *Store) readClients(ctx context.Context, ids []mailing.ClientID, attributes ...string) (map[mailing.ClientID]mailing.Client, error) {
+	items, err := s.clientItems(ctx, ids, attributes...)
+	found := make(map[mailing.ClientID]mailing.Client, len(items))
+	for id, it := range items {
+		found[id] = it.client()
+	}
+	return found, err
+}
+
+func (s *Store) clientItems(ctx context.Context, ids []mailing.ClientID, attributes ...string) (map[mailing.ClientID]clientItem, error) {
 	keys := make([]item, len(ids))
 	for i, id := range ids {
 		keys[i] = clientKey(id)
@@ -121,9 +130,9 @@ func (s *Store) readClients(ctx context.Context, ids []mailing.ClientID, attribu
 	if err != nil {
 		return nil, fmt.Errorf("read %d clients: %w", len(ids), err)
 	}
-	found := make(map[mailing.ClientID]mailing.Client, len(items))
+	found := make(map[mailing.ClientID]clientItem, len(items))
 	for _, it := range items {
-		c, err := decodeClient(it)
+		c, err := decodeClientItem(it)
 		if err != nil {
 			return nil, err
 		}
@@ -164,30 +173,22 @@ func (s *Store) createClient(ctx context.Context, c mailing.Client, once mailing
 
 // putNewClient is false if the id is, or was, somebody else's.
 func (s *Store) putNewClient(ctx context.Context, c mailing.Client, once mailing.Once) (bool, error) {
-	it, err := encodeClient(c, 1)
+	items, err := s.clientCreation(c)
 	if err != nil {
 		return false, err
 	}
-	record, err := s.once(once, createdClient, it)
+	record, err := s.once(once, createdClient, items[creationClient].Put.Item)
 	if err != nil {
 		return false, err
 	}
-	const phoneAction = 1
-	items := append([]types.TransactWriteItem{
-		s.putIfFree(it),
-		phoneAction: s.putIfFree(phoneItem(c)),
-		{ConditionCheck: &types.ConditionCheck{
-			TableName: &s.tables.Clients, Key: goneKey(c.ID),
-			ConditionExpression: aws.String("attribute_not_exists(#id)"), ExpressionAttributeNames: map[string]string{"#id": sortKey},
-		}},
-	}, record...)
+	items = append(items, record...)
 	err = s.transact(ctx, fmt.Sprintf("create client %d", c.ID), items)
 	if createdBefore(once, err, items) {
 		return false, mailing.ErrCreated
 	}
 	if actions, ok := refused(err); ok {
 		for _, n := range actions {
-			if n == phoneAction {
+			if n == creationPhone {
 				return false, phoneTaken()
 			}
 		}
@@ -197,6 +198,29 @@ func (s *Store) putNewClient(ctx context.Context, c mailing.Client, once mailing
 		return false, fmt.Errorf("create client %d: %w", c.ID, err)
 	}
 	return true, nil
+}
+
+// Which of the actions of a creation writes the client itself, and which is
+// refused if the phone is taken.
+const (
+	creationClient = iota
+	creationPhone
+)
+
+// clientCreation are the actions that make a new client.
+func (s *Store) clientCreation(c mailing.Client) ([]types.TransactWriteItem, error) {
+	it, err := encodeClient(c, 1)
+	if err != nil {
+		return nil, err
+	}
+	return []types.TransactWriteItem{
+		creationClient: s.putIfFree(it),
+		creationPhone:  s.putIfFree(phoneItem(c)),
+		{ConditionCheck: &types.ConditionCheck{
+			TableName: &s.tables.Clients, Key: goneKey(c.ID),
+			ConditionExpression: aws.String("attribute_not_exists(#id)"), ExpressionAttributeNames: map[string]string{"#id": sortKey},
+		}},
+	}, nil
 }
 
 // putIfFree puts an item where none is yet.
@@ -212,6 +236,20 @@ func phoneItem(c mailing.Client) item {
 	it := phoneKey(c.Phone)
 	it[clientAttr] = num(c.ID)
 	return it
+}
+
+// ownerItem is a phone's item as it is read.
+type ownerItem struct {
+	Part string           `dynamodbav:"part"`
+	ID   mailing.ClientID `dynamodbav:"client"`
+}
+
+func decodeOwner(encoded item) (ownerItem, error) {
+	var it ownerItem
+	if err := attributevalue.UnmarshalMap(encoded, &it); err != nil {
+		return it, fmt.Errorf("read whose a phone is: %w", err)
+	}
+	return it, nil
 }
 
 func phoneTaken() error { return mailing.Conflict("this phone is taken") }

@@ -49,3 +49,8 @@ func DecodeCursor(text, list string, filters ...any) (Position, error) {
 	err := decodeCursor(listKey(list, filters...), text, &p)
 	return p, err
 }
+
+// UpsertClientsWithIDs is [Store.UpsertClients] with ids that are not random.
+func (s *Store) UpsertClientsWithIDs(ctx context.Context, rows []mailing.ClientRow, newID func() mailing.ClientID) ([]mailing.RowResult, error) {
+	return s.upsertClients(ctx, rows, newID)
+}

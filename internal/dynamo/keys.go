@@ -53,7 +53,9 @@ func clientSort(id mailing.ClientID) string { return fmt.Sprintf("%010d", id) }
 
 func clientKey(id mailing.ClientID) item { return key(clientPart(id.Slice()), clientSort(id)) }
 
-func phoneKey(phone string) item { return key("phone#"+phone, "phone") }
+func phoneKey(phone string) item { return key(phonePrefix+phone, "phone") }
+
+const phonePrefix = "phone#"
 
 func goneKey(id mailing.ClientID) item { return key("gone#"+clientPart(id.Slice()), clientSort(id)) }
 

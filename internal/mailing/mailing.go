@@ -56,6 +56,13 @@ func (f Filter) Matches(c Client) bool {
 		(len(f.Tags) == 0 || slices.Contains(f.Tags, c.Tag))
 }
 
+// Check tells which of the rules of filters f breaks, all together.
+func (f Filter) Check() error {
+	var p problems
+	f.check(&p)
+	return p.err("the filter")
+}
+
 func (f Filter) equal(g Filter) bool {
 	return slices.Equal(f.OperatorCodes, g.OperatorCodes) && slices.Equal(f.Tags, g.Tags)
 }

@@ -463,6 +463,9 @@ func (m *Memory) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*
 		}
 		out.ScannedCount++
 		if match {
+			out.Count++
+		}
+		if match && in.Select != types.SelectCount {
 			out.Items = append(out.Items, maps.Clone(it))
 		}
 		size += sizeOf(it)
@@ -471,7 +474,6 @@ func (m *Memory) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*
 			break
 		}
 	}
-	out.Count = int32(len(out.Items)) //nolint:gosec // G115: what fits into memory
 	if len(rows) == 0 {
 		return out, nil
 	}

@@ -1,0 +1,165 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"postrider/internal/mailing"
+)
+
+// ExportPaging is what every export takes: its pages are larger than those of
+// lists.
+type ExportPaging struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"5000" default:"1000" doc:"How many rows at most."`
+	Cursor string `query:"cursor" doc:"That of the Link header of the page before; nothing else can be used."`
+}
+
+// csvAnswer is one page of an export.
+type csvAnswer struct {
+	ContentType string `header:"Content-Type" hidden:"true"`
+	Disposition string `header:"Content-Disposition" doc:"The name of the file."`
+	Link        string `header:"Link" doc:"While there is more: <?...>; rel=\"next\", with the query of the next page at this very path."`
+	Body        []byte
+}
+
+type clientsExported struct {
+	ExportPaging
+	Phone        string `query:"phone" pattern:"^7[0-9]{10}$" patternDescription:"11 digits that start with 7"`
+	OperatorCode string `query:"operator_code" pattern:"^[0-9]{3}$" patternDescription:"3 digits"`
+	Tag          string `query:"tag" maxLength:"64"`
+}
+
+type messagesExported struct {
+	ExportPaging
+	ID     idParam            `path:"id"`
+	Status messageStatusParam `query:"status"`
+}
+
+const exportDescription = `One page of rows in UTF-8, with commas. Each page begins with the header line. While there is more, the Link header leads to the next page; a page may be short before the end.
+
+A cell that a spreadsheet would run as a formula (it begins with = + - @ ' or a tab or a carriage return) has a ' put before it.`
+
+func (s *server) routeExport() {
+	clients := exportOp(operation("export-clients", http.MethodGet, clientsPath+"/export", "clients", "Export clients as CSV",
+		http.StatusBadRequest), "id,phone,operator_code,tag,timezone\n7,79001234567,900,vip,Europe/Moscow\n")
+	clients.Description += " The file can be imported as it is."
+	handle(s, clients, s.exportClients)
+	messages := exportOp(mailingOp("export-messages", http.MethodGet, mailingPath+"/messages/export", "Export the messages of a mailing as CSV",
+		http.StatusBadRequest, http.StatusNotFound), messageHeaderLine)
+	messages.Tags = []string{"messages"}
+	messages.Description += " Times are in UTC; sent_at is empty unless the message was sent, and the phone is once the client is deleted."
+	handle(s, messages, s.exportMessages)
+}
+
+// exportOp describes an operation that answers with CSV.
+func exportOp(op huma.Operation, example string) huma.Operation {
+	op.Description = exportDescription
+	op.Responses = map[string]*huma.Response{strconv.Itoa(http.StatusOK): {
+		Description: "A page, with a header line.",
+		Content:     map[string]*huma.MediaType{csvType: {Schema: &huma.Schema{Type: huma.TypeString}, Example: example}},
+	}}
+	return op
+}
+
+func (s *server) exportClients(ctx context.Context, in *clientsExported) (*csvAnswer, error) {
+	found, err := s.Clients.ListClients(ctx, mailing.ClientQuery{
+		Phone: in.Phone, OperatorCode: in.OperatorCode, Tag: in.Tag, Limit: in.Limit, Cursor: in.Cursor,
+	})
+	if err != nil {
+		return nil, err
+	}
+	body, err := csvPage(clientColumns(), found.Items, clientCells)
+	if err != nil {
+		return nil, err
+	}
+	return in.page("clients.csv", body, found.Next, "phone", in.Phone, "operator_code", in.OperatorCode, "tag", in.Tag), nil
+}
+
+func clientCells(c mailing.Client) []string {
+	return []string{strconv.FormatInt(int64(c.ID), 10), c.Phone, c.OperatorCode, c.Tag, c.Timezone}
+}
+
+const messageHeaderLine = "id,mailing_id,client_id,phone,status,attempts,uncertain_attempts,last_error,created_at,sent_at\n"
+
+func messageColumns() []string {
+	return []string{
+		"id", "mailing_id", "client_id", "phone", "status", "attempts", "uncertain_attempts", "last_error", "created_at", "sent_at",
+	}
+}
+
+func (s *server) exportMessages(ctx context.Context, in *messagesExported) (*csvAnswer, error) {
+	m, err := s.mailing(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.Mailings.ListMessages(ctx, mailing.MessageQuery{
+		Mailing: m.ID, Status: mailing.MessageStatus(in.Status), Limit: in.Limit, Cursor: in.Cursor,
+	})
+	if err != nil {
+		return nil, err
+	}
+	body, err := csvPage(messageColumns(), found.Items, messageCells)
+	if err != nil {
+		return nil, err
+	}
+	return in.page(fmt.Sprintf("mailing-%d-messages.csv", m.ID), body, found.Next, "status", string(in.Status)), nil
+}
+
+func messageCells(m mailing.Message) []string {
+	j, sent := messageJSON(m), ""
+	if j.SentAt != nil {
+		sent = timeText(*j.SentAt)
+	}
+	return []string{
+		strconv.FormatInt(j.ID, 10), strconv.FormatInt(j.MailingID, 10), strconv.FormatInt(j.ClientID, 10), j.Phone, j.Status,
+		strconv.Itoa(j.Attempts), strconv.Itoa(j.UncertainAttempts), j.LastError, timeText(j.CreatedAt), sent,
+	}
+}
+
+func timeText(t Time) string { return time.Time(t).UTC().Format(timeFormat) }
+
+// csvPage writes a header and a row for each item.
+func csvPage[T any](columns []string, items []T, cells func(T) []string) ([]byte, error) {
+	var body bytes.Buffer
+	w := csv.NewWriter(&body)
+	rows := append(make([][]string, 0, len(items)+1), columns)
+	for _, item := range items {
+		row := cells(item)
+		for i := range row {
+			row[i] = safeCell(row[i])
+		}
+		rows = append(rows, row)
+	}
+	if err := w.WriteAll(rows); err != nil {
+		return nil, fmt.Errorf("write %d rows as CSV: %w", len(rows), err)
+	}
+	return body.Bytes(), nil
+}
+
+// page is the answer with a page; filters are name, value, name, value. The link
+// is a query and nothing else, so that it also leads on behind API Gateway,
+// which puts the stage before the path.
+func (p ExportPaging) page(name string, body []byte, next string, filters ...string) *csvAnswer {
+	answer := &csvAnswer{
+		ContentType: csvType + "; charset=utf-8", Disposition: `attachment; filename="` + name + `"`, Body: body,
+	}
+	if next == "" {
+		return answer
+	}
+	query := url.Values{"cursor": {next}, "limit": {strconv.Itoa(p.Limit)}}
+	for i := 0; i < len(filters); i += 2 {
+		if filters[i+1] != "" {
+			query.Set(filters[i], filters[i+1])
+		}
+	}
+	answer.Link = "<?" + query.Encode() + `>; rel="next"`
+	return answer
+}

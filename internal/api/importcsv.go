@@ -1,0 +1,154 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"postrider/internal/mailing"
+)
+
+const (
+	csvType = "text/csv"
+	// MaxImport is the largest file that can be imported, in bytes: what Lambda
+	// takes is 6 MB, and that as JSON text.
+	MaxImport = 4 << 20
+	// maxRejected is how many rejected rows end an import: with all that is wrong
+	// with each, the answer stays below the 6 MB that Lambda takes.
+	maxRejected = 10_000
+	// importReserve is how long before its time is up an import begins no more
+	// rows: those under way may be refused and tried again.
+	importReserve = 3 * time.Second
+)
+
+// Imported is what became of the rows of a file.
+type Imported struct {
+	Created   int           `json:"created" minimum:"0" doc:"Clients that are new."`
+	Updated   int           `json:"updated" minimum:"0" doc:"Clients that were changed."`
+	Unchanged int           `json:"unchanged" minimum:"0" doc:"Clients that were as the file has them."`
+	Rejected  int           `json:"rejected" minimum:"0" doc:"Rows that are wrong, and changed nothing."`
+	Rows      []RejectedRow `json:"rows" nullable:"false" doc:"The rejected rows."`
+	NextLine  int           `json:"next_line,omitempty" minimum:"2" doc:"Only if the import stopped before the end of the file: the line from which on nothing was looked at."`
+}
+
+// RejectedRow is a row of a file that is wrong.
+type RejectedRow struct {
+	Line   int          `json:"line" minimum:"2" example:"7" doc:"Where it begins; the first line of the file is 1."`
+	Errors []FieldError `json:"errors" nullable:"false" doc:"The location is a column, or row for the row itself."`
+}
+
+const importDescription = `Each row is a client, found by its phone: one that is there is changed, else a new one is made. Good rows stay whatever is wrong with others.
+
+The file is CSV in UTF-8 with or without a byte order mark, with commas or semicolons. Its first line names the columns, in any order: ` + "`phone`" + ` (required), ` + "`operator_code`, `tag`, `timezone`, and `id`" + `, which is ignored: an export can be imported.
+
+A column that is not there leaves its field as it is. An empty cell clears the tag and derives the operator code from the phone; a time zone cannot be empty, and a new client needs one. A leading ' before one of = + - @ ' or a tab or a carriage return is taken off, as an export has put it there.
+
+A large file may take longer than one request can. Then the answer has ` + "`next_line`" + `: send the rest from that line on, with the header, or all of it again. Rows that are done are unchanged the second time, so neither does any harm. The same holds after an error and after 10,000 rejected rows.`
+
+func (s *server) routeImport() {
+	op := operation("import-clients", http.MethodPost, clientsPath+"/import", "clients", "Import clients as CSV",
+		http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	op.Description = importDescription
+	op.MaxBodyBytes = MaxImport + 1 // huma refuses a body of just this size
+	op.RequestBody = &huma.RequestBody{Description: "The file, at most 4 MiB."}
+	handle(s, op, s.importClients)
+	op.RequestBody.Required = false // huma's answer to none would say nothing of the header
+}
+
+func (s *server) importClients(ctx context.Context, in *struct {
+	RawBody []byte `contentType:"text/csv"`
+},
+) (*struct{ Body Imported }, error) {
+	file, err := newClientFile(in.RawBody)
+	if err != nil {
+		return nil, err
+	}
+	done := Imported{Rows: []RejectedRow{}}
+	for !file.ended() {
+		if s.outOfTime(ctx) || len(done.Rows) >= maxRejected {
+			done.NextLine = file.line()
+			break
+		}
+		if err := s.importSome(ctx, file, &done); err != nil {
+			return nil, err
+		}
+	}
+	done.Rejected = len(done.Rows)
+	slices.SortFunc(done.Rows, func(a, b RejectedRow) int { return cmp.Compare(a.Line, b.Line) })
+	return &struct{ Body Imported }{done}, nil
+}
+
+// outOfTime tells whether what is begun now may not come to its end.
+func (s *server) outOfTime(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && !s.Now().Before(deadline.Add(-importReserve))
+}
+
+// importSome reads as many good rows as are written together, and writes them.
+func (s *server) importSome(ctx context.Context, file *clientFile, done *Imported) error {
+	var lines []int
+	var rows []mailing.ClientRow
+	for len(rows) < mailing.ImportRows && len(done.Rows) < maxRejected && !file.ended() {
+		line, row, wrong := file.next()
+		switch {
+		case line == 0: // only blank lines were left
+		case len(wrong) > 0:
+			done.Rows = append(done.Rows, RejectedRow{line, wrong})
+		default:
+			lines, rows = append(lines, line), append(rows, row)
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	results, err := s.Clients.UpsertClients(ctx, rows)
+	if err != nil {
+		return fmt.Errorf("import %d rows: %w", len(rows), err)
+	}
+	for i, r := range results {
+		if err := done.count(lines[i], r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// count counts what became of a row.
+func (d *Imported) count(line int, r mailing.RowResult) error {
+	switch r.Outcome {
+	case mailing.RowCreated:
+		d.Created++
+	case mailing.RowUpdated:
+		d.Updated++
+	case mailing.RowUnchanged:
+		d.Unchanged++
+	case mailing.RowRejected:
+		d.Rows = append(d.Rows, RejectedRow{line, rowErrors(r.Err)})
+	case mailing.RowOpen:
+		return fmt.Errorf("the row of line %d was left open", line)
+	}
+	return nil
+}
+
+// rowErrors are the rules that a row breaks, by column.
+func rowErrors(err error) []FieldError {
+	var e *mailing.Error
+	if !errors.As(err, &e) || e.Kind == mailing.KindInternal {
+		return []FieldError{{rowLocation, "could not be written"}}
+	}
+	if len(e.Fields) == 0 {
+		return []FieldError{{rowLocation, e.Message}}
+	}
+	found := make([]FieldError, len(e.Fields))
+	for i, f := range e.Fields {
+		found[i] = FieldError{strings.TrimPrefix(f.Location, "body."), f.Message}
+	}
+	return found
+}

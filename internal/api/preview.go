@@ -1,0 +1,46 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"postrider/internal/mailing"
+)
+
+func (s *server) routePreview() {
+	// It only reads; the filter is too long for a query.
+	preview := withAccess(mailingOp("preview-mailing", http.MethodPost, mailingsPath+"/preview", "Whom a mailing would reach, and what its text comes to",
+		http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType), mailing.Viewer)
+	preview.Parameters = nil
+	preview.Description = "Nothing is made or sent. How many clients a mailing really goes to is decided when it starts."
+	handle(s, preview, s.preview)
+}
+
+// PreviewBody is what is known of a mailing that is still being written.
+type PreviewBody struct {
+	Filter Filter `json:"filter"`
+	Text   string `json:"text,omitempty" maxLength:"1600" example:"Your order is ready"`
+}
+
+// Preview is what a mailing would come to.
+type Preview struct {
+	Recipients int64 `json:"recipients" minimum:"0" example:"500" doc:"How many clients the filter chooses now, exactly."`
+	SMS        *SMS  `json:"sms,omitempty" doc:"Only of a text."`
+}
+
+func (s *server) preview(ctx context.Context, in *struct{ Body PreviewBody }) (*struct{ Body Preview }, error) {
+	filter := in.Body.Filter.filter()
+	if err := filter.Check(); err != nil {
+		return nil, err
+	}
+	n, err := s.Clients.CountAudience(ctx, filter)
+	if err != nil {
+		return nil, err
+	}
+	body := Preview{Recipients: n}
+	if in.Body.Text != "" {
+		sms := smsJSON(in.Body.Text)
+		body.SMS = &sms
+	}
+	return &struct{ Body Preview }{body}, nil
+}

@@ -1,0 +1,236 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
+
+	"postrider/internal/mailing"
+)
+
+const (
+	// transactActions is how many actions one transaction may have (DynamoDB's
+	// limit).
+	transactActions = 100
+	// writeConcurrency is how many transactions one call of the store has under
+	// way.
+	writeConcurrency = 8
+)
+
+// UpsertClients makes each row the client that it describes: a new one, or a
+// change of the one that has its phone. Rows must have passed
+// [mailing.ClientRow.Check], and their phones differ. The results are in the
+// order of the rows: one row's rejection is of no matter to the others. After an
+// error the results still say what is known to be done; the rest is
+// [mailing.RowOpen], and may have been: to do all of it again does no harm.
+func (s *Store) UpsertClients(ctx context.Context, rows []mailing.ClientRow) ([]mailing.RowResult, error) {
+	return s.upsertClients(ctx, rows, randomClientID)
+}
+
+func (s *Store) upsertClients(ctx context.Context, rows []mailing.ClientRow, newID func() mailing.ClientID) ([]mailing.RowResult, error) {
+	u := upserts{store: s, rows: rows, newID: newID, results: make([]mailing.RowResult, len(rows)), given: map[mailing.ClientID]bool{}}
+	todo := make([]openRow, len(rows))
+	for i := range todo {
+		todo[i].row = i
+	}
+	for n := 0; len(todo) > 0; n++ {
+		if n == retryTries {
+			for _, o := range todo {
+				u.results[o.row] = mailing.RowResult{Outcome: mailing.RowRejected, Err: mailing.Conflict("others keep changing this client: try again")}
+			}
+			break
+		}
+		if n > 0 {
+			if err := s.wait(ctx, backoff(n-1)); err != nil {
+				return u.results, fmt.Errorf("upsert clients: %w", err)
+			}
+		}
+		var err error
+		if todo, err = u.round(ctx, todo); err != nil {
+			return u.results, err
+		}
+	}
+	return u.results, nil
+}
+
+// upserts are rows on their way.
+type upserts struct {
+	store   *Store
+	rows    []mailing.ClientRow
+	results []mailing.RowResult
+	newID   func() mailing.ClientID
+	// given are the ids that new clients were given: an item can be in a
+	// transaction only once.
+	given map[mailing.ClientID]bool
+}
+
+// openRow is a row that is not done yet. One that stood in others' way goes
+// alone from then on.
+type openRow struct {
+	row   int
+	alone bool
+}
+
+// rowWrite is what is to be written of a row, and what has become of it then.
+type rowWrite struct {
+	openRow
+	outcome mailing.RowOutcome
+	actions []types.TransactWriteItem
+}
+
+// round reads whose the phones are, decides, and writes. What somebody else
+// changed in between is left for another round.
+func (u *upserts) round(ctx context.Context, todo []openRow) (left []openRow, err error) {
+	owners, clients, err := u.read(ctx, todo)
+	if err != nil {
+		return nil, err
+	}
+	var writes []rowWrite
+	for _, o := range todo {
+		id, taken := owners[u.rows[o.row].Phone]
+		it, found := clients[id]
+		if taken && (!found || it.Phone != u.rows[o.row].Phone) {
+			left = append(left, o) // the phone changed hands between the two reads
+			continue
+		}
+		w, err := u.decide(o, it, found)
+		if err != nil {
+			return nil, err
+		}
+		if w.outcome == mailing.RowCreated || w.outcome == mailing.RowUpdated {
+			writes = append(writes, w)
+		}
+	}
+	refused, err := u.write(ctx, writes)
+	return append(left, refused...), err
+}
+
+// read gives whose the phones of rows are, and those clients.
+func (u *upserts) read(ctx context.Context, todo []openRow) (map[string]mailing.ClientID, map[mailing.ClientID]clientItem, error) {
+	keys := make([]item, len(todo))
+	for i, o := range todo {
+		keys[i] = phoneKey(u.rows[o.row].Phone)
+	}
+	items, err := u.store.batchGet(ctx, u.store.tables.Clients, keys, true)
+	if err != nil {
+		return nil, nil, fmt.Errorf("look %d phones up: %w", len(keys), err)
+	}
+	owners := make(map[string]mailing.ClientID, len(items))
+	ids := make([]mailing.ClientID, 0, len(items))
+	for _, encoded := range items {
+		it, err := decodeOwner(encoded)
+		if err != nil {
+			return nil, nil, err
+		}
+		owners[strings.TrimPrefix(it.Part, phonePrefix)] = it.ID
+		ids = append(ids, it.ID)
+	}
+	clients, err := u.store.clientItems(ctx, ids)
+	return owners, clients, err
+}
+
+// decide notes what needs no writing, and gives what does.
+func (u *upserts) decide(o openRow, it clientItem, found bool) (rowWrite, error) {
+	var old *mailing.Client
+	if found {
+		c := it.client()
+		old = &c
+	}
+	c, err := u.rows[o.row].Over(old)
+	switch {
+	case err != nil:
+		u.results[o.row] = mailing.RowResult{Outcome: mailing.RowRejected, Err: err}
+		return rowWrite{}, nil
+	case !found:
+		c.ID = u.freshID()
+		actions, err := u.store.clientCreation(c)
+		return rowWrite{o, mailing.RowCreated, actions}, err
+	case c == *old:
+		u.results[o.row] = mailing.RowResult{Outcome: mailing.RowUnchanged}
+		return rowWrite{}, nil
+	}
+	put, err := u.store.replacement(it, c)
+	return rowWrite{o, mailing.RowUpdated, []types.TransactWriteItem{put}}, err
+}
+
+func (u *upserts) freshID() mailing.ClientID {
+	for {
+		if id := u.newID(); !u.given[id] {
+			u.given[id] = true
+			return id
+		}
+	}
+}
+
+// write gives the rows whose transaction was refused. One that fails keeps none
+// of the others from being done, and being known to be.
+func (u *upserts) write(ctx context.Context, writes []rowWrite) (refusals []openRow, err error) {
+	var (
+		group errgroup.Group
+		mu    sync.Mutex
+	)
+	group.SetLimit(writeConcurrency)
+	for _, together := range packed(writes) {
+		group.Go(func() error {
+			left, err := u.writeTogether(ctx, together)
+			mu.Lock()
+			defer mu.Unlock()
+			refusals = append(refusals, left...)
+			return err
+		})
+	}
+	return refusals, group.Wait()
+}
+
+// packed divides writes into transactions.
+func packed(writes []rowWrite) (transactions [][]rowWrite) {
+	var together []rowWrite
+	actions := 0
+	for _, w := range writes {
+		if w.alone {
+			transactions = append(transactions, []rowWrite{w})
+			continue
+		}
+		if actions+len(w.actions) > transactActions {
+			transactions = append(transactions, together)
+			together, actions = nil, 0
+		}
+		together, actions = append(together, w), actions+len(w.actions)
+	}
+	if len(together) > 0 {
+		transactions = append(transactions, together)
+	}
+	return transactions
+}
+
+// writeTogether makes one transaction. Refused, it gives its rows back.
+func (u *upserts) writeTogether(ctx context.Context, together []rowWrite) (left []openRow, err error) {
+	var actions []types.TransactWriteItem
+	for _, w := range together {
+		actions = append(actions, w.actions...)
+	}
+	what := fmt.Sprintf("upsert %d clients", len(together))
+	err = u.store.transact(ctx, what, actions)
+	if in, ok := refused(err); ok {
+		for _, w := range together {
+			blamed := slices.ContainsFunc(in, func(n int) bool { return n < len(w.actions) && n >= 0 })
+			left = append(left, openRow{w.row, w.alone || blamed})
+			for i := range in {
+				in[i] -= len(w.actions)
+			}
+		}
+		return left, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	for _, w := range together {
+		u.results[w.row] = mailing.RowResult{Outcome: w.outcome}
+	}
+	return nil, nil
+}

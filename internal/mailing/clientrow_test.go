@@ -1,0 +1,88 @@
+package mailing_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"postrider/internal/mailing"
+)
+
+// cell is a cell of a column that a file has.
+func cell(s string) *string { return &s }
+
+func TestARowBecomesTheClientThatItDescribes(t *testing.T) {
+	ported := mailing.Client{ID: 7, Phone: "79001234567", OperatorCode: "999", Tag: "vip", Timezone: "Europe/Moscow"}
+	for name, c := range map[string]struct {
+		row  mailing.ClientRow
+		old  *mailing.Client
+		want mailing.Client
+	}{
+		"a new one with all that it has": {
+			mailing.ClientRow{Phone: "79001234567", OperatorCode: cell("999"), Tag: cell(" vip "), Timezone: cell("UTC")},
+			nil,
+			mailing.Client{Phone: "79001234567", OperatorCode: "999", Tag: "vip", Timezone: "UTC"},
+		},
+		"a new one's code is derived without a column": {
+			mailing.ClientRow{Phone: "79001234567", Timezone: cell("UTC")},
+			nil,
+			mailing.Client{Phone: "79001234567", OperatorCode: "900", Timezone: "UTC"},
+		},
+		"a new one's code is derived of an empty cell": {
+			mailing.ClientRow{Phone: "79001234567", OperatorCode: cell(""), Tag: cell(""), Timezone: cell("UTC")},
+			nil,
+			mailing.Client{Phone: "79001234567", OperatorCode: "900", Timezone: "UTC"},
+		},
+		"what there is no column for stays": {mailing.ClientRow{Phone: "79001234567"}, &ported, ported},
+		"only what there is a column for changes": {
+			mailing.ClientRow{Phone: "79001234567", Tag: cell("gold")},
+			&ported,
+			mailing.Client{ID: 7, Phone: "79001234567", OperatorCode: "999", Tag: "gold", Timezone: "Europe/Moscow"},
+		},
+		"an empty cell clears the tag and derives the code": {
+			mailing.ClientRow{Phone: "79001234567", OperatorCode: cell(""), Tag: cell("  "), Timezone: cell("UTC")},
+			&ported,
+			mailing.Client{ID: 7, Phone: "79001234567", OperatorCode: "900", Timezone: "UTC"},
+		},
+	} {
+		got, err := c.row.Over(c.old)
+		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+		}
+		if err := c.row.Check(); err != nil {
+			t.Errorf("%s: it is said to break a rule: %v", name, err)
+		}
+	}
+}
+
+func TestARowIsToldAllTheRulesThatItBreaks(t *testing.T) {
+	old := mailing.Client{ID: 7, Phone: "79001234567", OperatorCode: "900", Timezone: "UTC"}
+	all := mailing.ClientRow{Phone: "89001234567", OperatorCode: cell("90"), Tag: cell(strings.Repeat("я", 65)), Timezone: cell("Mars/Base")}
+	for name, c := range map[string]struct {
+		row mailing.ClientRow
+		old *mailing.Client
+		// checked: it is known without knowing the client.
+		checked bool
+		want    []string
+	}{
+		"all of them, of a new one":  {all, nil, true, []string{"body.phone", "body.operator_code", "body.tag", "body.timezone"}},
+		"all of them, of an old one": {all, &old, true, []string{"body.phone", "body.operator_code", "body.tag", "body.timezone"}},
+		"an empty time zone":         {mailing.ClientRow{Phone: "79001234567", Timezone: cell("")}, &old, true, []string{"body.timezone"}},
+		"a new one's empty one":      {mailing.ClientRow{Phone: "79001234567", Timezone: cell("")}, nil, true, []string{"body.timezone"}},
+		"a new one without one":      {mailing.ClientRow{Phone: "79001234567"}, nil, false, []string{"body.timezone"}},
+		"a blank before a phone":     {mailing.ClientRow{Phone: " 79001234567"}, &old, true, []string{"body.phone"}},
+		"no phone":                   {mailing.ClientRow{}, &old, true, []string{"body.phone"}},
+	} {
+		_, err := c.row.Over(c.old)
+		if diff := cmp.Diff(c.want, locations(err)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if !c.checked {
+			c.want = nil
+		}
+		if diff := cmp.Diff(c.want, locations(c.row.Check())); diff != "" {
+			t.Errorf("%s, whoever has the phone (-want +got):\n%s", name, diff)
+		}
+	}
+}
