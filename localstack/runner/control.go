@@ -119,6 +119,7 @@ func addresses(s *stack.Stack) string {
 	var b strings.Builder
 	for _, line := range [][2]string{
 		{"API", s.BaseURL + "/api/"},
+		{"documentation", s.BaseURL + "/docs/"},
 		{"description", s.BaseURL + "/openapi.json"},
 		{"health", s.BaseURL + "/healthz"},
 		{"sending API's stand-in", s.StandInURL + "/stats"},
