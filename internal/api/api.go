@@ -81,7 +81,7 @@ func description() huma.Config {
 	config.CreateHooks = nil
 	// Relative to the description, and so behind the same stage's name. Without a
 	// slash, for clients put a path, which begins with one, behind it.
-	config.Servers = []*huma.Server{{URL: "."}}
+	config.Servers = []*huma.Server{{URL: ".", Description: "This deployment"}}
 	// A mistyped filter that is silently ignored answers with everything.
 	config.RejectUnknownQueryParameters = true
 	return config

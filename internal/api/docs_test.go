@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -49,6 +51,35 @@ func TestWhatIsNotInTheDocumentationIsNotFound(t *testing.T) {
 		wantProblem(t, w, http.StatusMethodNotAllowed)
 		if got := w.Header().Get("Allow"); got != "GET, HEAD" {
 			t.Errorf("%s: Allow %q", target, got)
+		}
+	}
+}
+
+func TestTheDescribedServerIsWhereverTheDescriptionIs(t *testing.T) {
+	t.Parallel()
+	var d struct {
+		Servers []struct {
+			URL string `json:"url"`
+		} `json:"servers"`
+	}
+	w := serve(t, &stores{}).call(http.MethodGet, "/openapi.json", "")
+	if err := json.Unmarshal(w.Body.Bytes(), &d); err != nil || len(d.Servers) != 1 {
+		t.Fatalf("servers %v, %v", d.Servers, err)
+	}
+	for _, base := range []string{"http://localhost:8000", "https://example.com/prod", "https://localhost:4566/_aws/execute-api/a1/local"} {
+		described, err := url.Parse(base + "/openapi.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Some clients resolve the server's URL before they put a path behind it,
+		// and strip a slash between the two; others resolve what is put together.
+		server, err := described.Parse(d.Servers[0].URL)
+		if err != nil || strings.TrimSuffix(server.String(), "/")+"/api/clients" != base+"/api/clients" {
+			t.Errorf("%s: the server is at %v, %v", described, server, err)
+		}
+		together, err := described.Parse(d.Servers[0].URL + "/api/clients")
+		if err != nil || together.String() != base+"/api/clients" {
+			t.Errorf("%s: clients are at %v, %v", described, together, err)
 		}
 	}
 }

@@ -1,8 +1,8 @@
 "use strict";
 
-// Everything is relative to this page: in front of it may be a stage's name.
+// The description is found from this page: in front of both may be a stage's name.
 SwaggerUIBundle({
-  url: new URL("../openapi.json", document.baseURI).href,
+  url: "../openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
   // A key is forgotten with the page.
