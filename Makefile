@@ -64,7 +64,7 @@ fmt: gate-tools ## format
 
 lint: gate-tools ## check formatting and the linters' rules
 	@out=$$($(GATE)/gofumpt -l functions infra internal localstack test) && test -z "$$out" || { echo "not formatted (make fmt):"; echo "$$out"; exit 1; }
-	@go vet -tags integration ./...
+	@go vet -tags integration,browser ./...
 	@$(GATE)/golangci-lint run ./...
 
 unit: ## the tests that need nothing but Go
@@ -79,10 +79,10 @@ test: ## everything that checks it: linters, unit, store, fault and integration 
 ##@ Figures: each runs the test that shows it, on a stack of its own
 
 # show PART: the integration test's part of that name.
-show = @go test -count=1 -v -timeout 20m -tags integration -run 'TestStack/$(1)$$' ./test/integration 2>&1 | \
-	sed -nE 's/^ *[a-z_]+_test\.go:[0-9]+: figure: //p; /^ *--- FAIL|^FAIL|_test\.go/p; s/^ok .*/passed/p'
+show = @go test -count=1 -v -timeout 20m -tags integration -run 'TestStack/$(1)$$' ./test/integration 2>&1 | $(figures)
+figures = sed -nE 's/^ *[a-z_]+_test\.go:[0-9]+: figure: //p; /^ *--- FAIL|^FAIL|_test\.go/p; s/^ok .*/passed/p'
 
-.PHONY: show-sample show-throughput show-end show-window show-outage show-rejected show-first show-purge show-input show-start show-pause show-cancel show-retry show-redrive show-kills show-stop show-test
+.PHONY: show-sample show-throughput show-end show-window show-outage show-rejected show-first show-purge show-input show-start show-pause show-cancel show-retry show-redrive show-kills show-stop show-test show-docs
 show-sample: tools ## 500 messages, each once; info and fullinfo agree with the ledger
 	$(call show,a_mailing_reaches_everyone_once)
 show-throughput: tools ## 5,000 messages with the sending API at 200 ms
@@ -121,6 +121,8 @@ show-stop: tools ## uncertain outcomes of a mailing that says on_uncertain: stop
 	$(call show,an_uncertain_outcome_stops_a_message)
 show-test: tools ## a test message
 	$(call show,a_test_message)
+show-docs: ## the documentation in Chromium; a picture of it in docs/swagger-ui.png
+	@SCREENSHOT="$(CURDIR)/docs/swagger-ui.png" go test -count=1 -v -timeout 5m -tags browser ./test/browser 2>&1 | $(figures)
 
 .PHONY: clean
 clean: ## remove all that was installed and built here (after `make down`)

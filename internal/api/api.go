@@ -1,5 +1,5 @@
-// Package api is the HTTP API under /api, its description at /openapi.json, and
-// /healthz.
+// Package api is the HTTP API under /api, its description at /openapi.json, the
+// page that shows that at /docs/, and /healthz.
 //
 // Handlers parse, call the domain or a store, and translate: no rule about
 // clients or mailings is decided here. What goes over the wire is in json.go,
@@ -69,6 +69,7 @@ func New(c Config) http.Handler {
 	s.routeMessages()
 	s.routeQueues()
 	s.routeDescription(mux)
+	s.routeDocs(mux)
 	return s.around(mux)
 }
 
@@ -86,6 +87,9 @@ func description() huma.Config {
 	// and its description is built on first use without a lock.
 	config.DocsPath, config.SchemasPath, config.OpenAPIPath = "", "", ""
 	config.CreateHooks = nil
+	// Relative to the description, and so behind the same stage's name. Without a
+	// slash, for clients put a path, which begins with one, behind it.
+	config.Servers = []*huma.Server{{URL: ".", Description: "This deployment"}}
 	// A mistyped filter that is silently ignored answers with everything.
 	config.RejectUnknownQueryParameters = true
 	return config

@@ -18,6 +18,7 @@ type Links struct {
 	Statistics  string `json:"statistics" example:"/api/mailings/fullinfo"`
 	Messages    string `json:"messages" example:"/api/messages"`
 	Description string `json:"description" example:"/openapi.json"`
+	Docs        string `json:"docs" example:"/docs/"`
 	Health      string `json:"health" example:"/healthz"`
 }
 
@@ -35,6 +36,7 @@ func (s *server) routeIndex() {
 				Statistics:  mailingsPath + "/fullinfo",
 				Messages:    messagesPath,
 				Description: "/openapi.json",
+				Docs:        docsPath + "/",
 				Health:      "/healthz",
 			}}}, nil
 		})

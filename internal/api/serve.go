@@ -47,11 +47,12 @@ func (s *server) panicked(ctx context.Context, out *recorded, p any) {
 	}
 }
 
-// withoutSlash is r under another context and with one trailing slash less.
+// withoutSlash is r under another context and with one trailing slash less,
+// except below /docs/.
 func withoutSlash(ctx context.Context, r *http.Request) *http.Request {
 	r = r.WithContext(ctx)
 	u := *r.URL
-	if len(u.Path) < 2 || !strings.HasSuffix(u.Path, "/") || u.RawPath != "" && !strings.HasSuffix(u.RawPath, "/") {
+	if len(u.Path) < 2 || inDocs(u.Path) || !strings.HasSuffix(u.Path, "/") || u.RawPath != "" && !strings.HasSuffix(u.RawPath, "/") {
 		return r
 	}
 	u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), strings.TrimSuffix(u.RawPath, "/")
@@ -62,7 +63,7 @@ func withoutSlash(ctx context.Context, r *http.Request) *http.Request {
 // route serves what the mux knows to those who may have it. The mux itself
 // would redirect an unclean path, and answer in plain text what it does not know.
 func (s *server) route(ctx context.Context, mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
-	clean := path.Clean(r.URL.Path) == r.URL.Path
+	clean := r.URL.Path == docsPath+"/" || path.Clean(r.URL.Path) == r.URL.Path
 	var refuse http.Handler
 	if clean {
 		refuse, r.Pattern = mux.Handler(r)

@@ -19,7 +19,7 @@ func TestOneTrailingSlashIsTheSamePath(t *testing.T) {
 		return mailing.List[mailing.Client]{}, nil
 	}})
 	index := `{"links": {"clients": "/api/clients", "mailings": "/api/mailings", "statistics": "/api/mailings/fullinfo",
-		"messages": "/api/messages", "description": "/openapi.json", "health": "/healthz"}}`
+		"messages": "/api/messages", "description": "/openapi.json", "docs": "/docs/", "health": "/healthz"}}`
 	for _, c := range [][2]string{
 		{"/api", index},
 		{"/api/", index},
@@ -41,7 +41,7 @@ func TestAPathThatIsNotThereIsNotFound(t *testing.T) {
 	v := serve(t, &stores{})
 	for _, target := range []string{
 		"/", "/ap", "/api/client", "/api/clients//", "//api/clients", "/api//clients", "/api/./clients", "/api/clients/../clients",
-		"/api/clients/7/8", "/api/clients%2F", "/docs", "/schemas/Client.json", "/api/%00", "/openapi-3.0.json",
+		"/api/clients/7/8", "/api/clients%2F", "/docs/none.js", "/schemas/Client.json", "/api/%00", "/openapi-3.0.json",
 	} {
 		w := v.call(http.MethodGet, target, "")
 		wantProblem(t, w, http.StatusNotFound)

@@ -120,6 +120,7 @@ func addresses(s *stack.Stack) string {
 	for _, line := range [][2]string{
 		{"API", s.BaseURL + "/api/"},
 		{"its keys", stack.AdminKey + ", " + stack.ViewerKey + " (Authorization: Bearer ..., or X-API-Key)"},
+		{"documentation", s.BaseURL + "/docs/"},
 		{"description", s.BaseURL + "/openapi.json"},
 		{"health", s.BaseURL + "/healthz"},
 		{"sending API's stand-in", s.StandInURL + "/stats"},

@@ -32,7 +32,7 @@ formatted() {
 # there is nothing to compare with; that is said, and fails nothing.
 vulnerabilities() {
   local out status=0
-  out=$("$bin/govulncheck" -tags integration ./... 2>&1) || status=$?
+  out=$("$bin/govulncheck" -tags integration,browser ./... 2>&1) || status=$?
   if [ $status -ne 0 ] && grep -q "fetching vulnerabilities" <<<"$out"; then
     echo "NOT CHECKED: govulncheck cannot reach its database from here"
     summary+=("$(printf '%-52s %s' "  (govulncheck)" "NOT CHECKED: its database cannot be reached from here")")
@@ -65,7 +65,7 @@ without() { go list -tags integration ./... | grep -v "$1"; }
 
 part "tools" make gate-tools tools
 part "gofumpt" formatted
-part "go vet" go vet -tags integration ./...
+part "go vet" go vet -tags integration,browser ./...
 part "golangci-lint" "$bin/golangci-lint" run ./...
 part "govulncheck" vulnerabilities
 part "sam validate --lint" .local/tools/gate/bin/sam validate --lint --template template.yaml --region us-east-1
@@ -74,6 +74,7 @@ part "unit tests" tests unit ./...
 part "crash points, fault matrix, state machine" quick promise ./test/faults
 # shellcheck disable=SC2046 # a list of packages
 part "store and fault tests, on DynamoDB Local" tests stores -tags integration $(without test/integration)
+part "browser test" tests browser -timeout 5m -tags browser ./test/browser
 part "integration tests, on a stack of their own" tests integration -timeout 20m -tags integration ./test/integration
 
 echo

@@ -1,0 +1,170 @@
+//go:build browser
+
+package browser_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/google/go-cmp/cmp"
+)
+
+// description is what these tests read of openapi.json.
+type description struct {
+	Paths      map[string]map[string]json.RawMessage `json:"paths"`
+	Components struct {
+		SecuritySchemes map[string]struct {
+			Type string `json:"type"`
+		} `json:"securitySchemes"`
+	} `json:"components"`
+}
+
+func (s service) description(t *testing.T) description {
+	t.Helper()
+	resp, err := http.Get(s.url + "/openapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var d description
+	if err := json.NewDecoder(resp.Body).Decode(&d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// operations are all that are described, as "GET /healthz".
+func (d description) operations() []string {
+	var all []string
+	for path, methods := range d.Paths {
+		for method := range methods {
+			all = append(all, strings.ToUpper(method)+" "+path)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func TestTheDocumentationShowsAndTriesOutEveryOperation(t *testing.T) {
+	s := newService(t)
+	d := s.description(t)
+	browser, version := startBrowser(t)
+	for _, at := range []struct{ name, base string }{{"at the root", s.url}, {"behind a prefix", s.url + prefix}} {
+		t.Run(at.name, func(t *testing.T) {
+			base := at.base
+			page := openTab(browser, t)
+			page.do(chromedp.Navigate(base+"/docs"), chromedp.WaitVisible(chromedp.CSS(".opblock")))
+			if got := read(page, chromedp.Location()); got != base+"/docs/" {
+				t.Errorf("/docs leads to %s", got)
+			}
+			listed := page.listed()
+			if diff := cmp.Diff(d.operations(), listed); diff != "" {
+				t.Errorf("operations (-described +listed):\n%s", diff)
+			}
+			if file := os.Getenv("SCREENSHOT"); file != "" && base == s.url {
+				page.screenshot(file)
+			}
+			page.authorize(s.key)
+			page.tryOut("GET", "/healthz", base, `"status": "ok"`)
+			page.tryOut("GET", "/api/clients", base, phone)
+			page.fillIn("PATCH", "/api/mailings/{id}")
+			page.openSchemas()
+
+			requests, errors := page.seen()
+			if len(errors) > 0 {
+				t.Errorf("the console shows errors: %q", errors)
+			}
+			elsewhere := slices.DeleteFunc(slices.Clone(requests), func(r string) bool { return strings.Contains(r, " "+base+"/") })
+			if len(elsewhere) > 0 {
+				t.Errorf("requests go elsewhere: %q", elsewhere)
+			}
+			t.Logf("figure: /docs/ in %s, %s: %d of %d operations listed, 2 tried out, %d requests, %d of them elsewhere, %d errors in the console",
+				version, at.name, len(listed), len(d.operations()), len(requests), len(elsewhere), len(errors))
+		})
+	}
+}
+
+// listed are the operations that the page shows.
+func (v *tab) listed() []string {
+	v.t.Helper()
+	all := read(v, chromedp.Evaluate[[]string](`[...document.querySelectorAll(".opblock")].filter(o => o.checkVisibility()).map(o =>
+		o.querySelector(".opblock-summary-method").textContent + " " + o.querySelector("[data-path]").dataset.path)`))
+	slices.Sort(all)
+	return all
+}
+
+// authorize gives every scheme of the description the key.
+func (v *tab) authorize(key string) {
+	v.t.Helper()
+	v.do(chromedp.Click(chromedp.CSS(".auth-wrapper > .authorize")), chromedp.WaitVisible(chromedp.CSS(".auth-container input")))
+	for i := range read(v, chromedp.Evaluate[int](`document.querySelectorAll(".auth-container").length`)) {
+		scheme := fmt.Sprintf(".auth-container:nth-of-type(%d)", i+1)
+		v.do(
+			chromedp.SendKeys(chromedp.CSS(scheme+" input"), key),
+			chromedp.Click(chromedp.CSS(scheme+" .authorize")),
+			chromedp.WaitNotPresent(chromedp.CSS(scheme+" input")),
+		)
+	}
+	v.do(chromedp.Click(chromedp.CSS(".auth-btn-wrapper .btn-done")), chromedp.WaitNotPresent(chromedp.CSS(".dialog-ux")))
+}
+
+// fillIn opens an operation's form, and returns its selector.
+func (v *tab) fillIn(method, path string) string {
+	v.t.Helper()
+	operation := "#" + read(v, chromedp.Evaluate[string](fmt.Sprintf(
+		`document.querySelector('.opblock-%s [data-path=%q]').closest(".opblock").id`, strings.ToLower(method), path)))
+	v.do(
+		chromedp.Click(chromedp.CSS(operation+" .opblock-summary-control")),
+		chromedp.Click(chromedp.CSS(operation+" .try-out__btn"), chromedp.NodeVisible),
+		chromedp.WaitVisible(chromedp.CSS(operation+" .execute")),
+	)
+	return operation
+}
+
+// tryOut executes an operation with what is filled in, and looks for a text in
+// the answer. The call must go to the path behind base, as it is.
+func (v *tab) tryOut(method, path, base, text string) {
+	v.t.Helper()
+	operation := v.fillIn(method, path)
+	v.do(
+		chromedp.Click(chromedp.CSS(operation+" .execute")),
+		chromedp.WaitVisible(chromedp.CSS(operation+" .live-responses-table .response-col_status")),
+	)
+	status := read(v, chromedp.Text(chromedp.CSS(operation+" .live-responses-table .response .response-col_status")))
+	body := read(v, chromedp.TextContent(chromedp.CSS(operation+" .live-responses-table .response .response-col_description")))
+	if !strings.HasPrefix(status, "200") || !strings.Contains(body, text) {
+		v.t.Errorf("%s %s: status %s, want 200 and %q in: %s", method, path, status, text, body)
+	}
+	requests, _ := v.seen()
+	if !slices.ContainsFunc(requests, func(r string) bool {
+		target, _, _ := strings.Cut(r, "?")
+		return target == method+" "+base+path
+	}) {
+		v.t.Errorf("%s %s%s is not among the requests: %q", method, base, path, requests)
+	}
+}
+
+// openSchemas opens the list of schemas and the first of them. What the page's
+// policy forbids of all this, the console tells.
+func (v *tab) openSchemas() {
+	v.t.Helper()
+	v.do(
+		chromedp.Click(chromedp.CSS(".models .models-control")),
+		chromedp.Click(chromedp.CSS(".models .json-schema-2020-12-accordion"), chromedp.NodeVisible),
+		chromedp.WaitVisible(chromedp.CSS(".models .json-schema-2020-12-property")),
+	)
+}
+
+// screenshot keeps a picture of the whole page.
+func (v *tab) screenshot(file string) {
+	v.t.Helper()
+	if err := os.WriteFile(file, read(v, chromedp.FullScreenshot(100)), 0o600); err != nil {
+		v.t.Error(err)
+	}
+}
