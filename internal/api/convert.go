@@ -38,7 +38,7 @@ func mailingJSON(m mailing.Mailing) Mailing {
 // mailingBody is what of a mailing can be sent, for patching.
 func mailingBody(m mailing.Mailing) MailingBody {
 	j := mailingJSON(m)
-	return MailingBody{Text: j.Text, StartAt: j.StartAt, EndAt: j.EndAt, Filter: j.Filter, Window: j.Window, OnUncertain: j.OnUncertain}
+	return MailingBody{Text: j.Text, StartAt: j.StartAt, EndAt: j.EndAt, Filter: FilterBody(j.Filter), Window: j.Window, OnUncertain: j.OnUncertain}
 }
 
 // draft is what the body says. It must have passed its schema.
