@@ -52,7 +52,7 @@ build: ## build the three functions for Lambda, below .local/build
 
 ##@ The code
 
-.PHONY: fmt lint unit mutate test
+.PHONY: fmt lint unit openapi mutate test
 fmt: gate-tools ## format
 	@$(GATE)/gofumpt -w functions internal localstack test
 
@@ -63,6 +63,9 @@ lint: gate-tools ## check formatting and the linters' rules
 
 unit: ## the tests that need nothing but Go
 	@go test ./...
+
+openapi: ## write docs/openapi.yaml anew, after Version in internal/api was raised
+	@go test -count=1 -run 'TestTheDescriptionChangesOnlyWithItsVersion' ./internal/api -update-openapi
 
 mutate: ## break the promise in many ways, one at a time: a test must find out each time
 	@go run ./test/mutate

@@ -12,8 +12,10 @@ import (
 // and who may use it.
 func commonErrors(op *huma.Operation) map[int]problemText {
 	errs := map[int]problemText{
-		http.StatusTooManyRequests: {"API Gateway let no more requests through just now. Nothing was done: repeat the request after a while.",
-			"too many requests: repeat it later"},
+		http.StatusTooManyRequests: {
+			"API Gateway let no more requests through just now. Nothing was done: repeat the request after a while.",
+			"too many requests: repeat it later",
+		},
 		http.StatusInternalServerError: {"Something went wrong on our side. It is logged there; the request can be repeated.", internalProblem().Detail},
 	}
 	if !op.SkipValidateParams {
@@ -25,21 +27,27 @@ func commonErrors(op *huma.Operation) map[int]problemText {
 	if op.RequestBody != nil {
 		errs[http.StatusBadRequest] = problemText{"The body is missing or is not JSON.", "a body is needed, and must be JSON"}
 		errs[http.StatusRequestEntityTooLarge] = problemText{"The body is larger than 1 MiB.", "the body is larger than 1 MiB"}
-		errs[http.StatusUnsupportedMediaType] = problemText{"The `Content-Type` is another than those described. A body without one is taken for JSON.",
-			"the body's Content-Type must be application/json"}
+		errs[http.StatusUnsupportedMediaType] = problemText{
+			"The `Content-Type` is another than those described. A body without one is taken for JSON.",
+			"the body's Content-Type must be application/json",
+		}
 	}
 	if takes(op, "path", "id") {
 		what := resourceOf(op)
 		errs[http.StatusNotFound] = problemText{"There is no " + what + " with this id: there never was, or it is deleted.", "there is no " + what + " with this id"}
 	}
 	if takes(op, "header", "If-Match") {
-		errs[http.StatusPreconditionFailed] = problemText{"The mailing's version is not the one that `If-Match` names. Nothing was changed: read it again, then repeat the change.",
-			"it has been changed since this version was read: read it again, then repeat the change"}
+		errs[http.StatusPreconditionFailed] = problemText{
+			"The mailing's version is not the one that `If-Match` names. Nothing was changed: read it again, then repeat the change.",
+			"it has been changed since this version was read: read it again, then repeat the change",
+		}
 	}
 	if accessOf(op) != public {
 		errs[http.StatusUnauthorized] = problemText{"No key was sent, or it is not known.", "a valid key is needed"}
-		errs[http.StatusServiceUnavailable] = problemText{"Keys cannot be checked at the moment. Nothing was done: repeat the request after a while.",
-			"keys cannot be checked at the moment: repeat the request"}
+		errs[http.StatusServiceUnavailable] = problemText{
+			"Keys cannot be checked at the moment. Nothing was done: repeat the request after a while.",
+			"keys cannot be checked at the moment: repeat the request",
+		}
 	}
 	if accessOf(op) == admin {
 		errs[http.StatusForbidden] = problemText{"The key is a viewer's: it may read, but not do this.", "this needs an admin's key"}
