@@ -58,7 +58,7 @@ key: ## make a new key: ROLE=admin or viewer, NAME=who it is for
 
 ##@ The code
 
-.PHONY: fmt lint unit mutate test
+.PHONY: fmt lint unit openapi mutate test
 fmt: gate-tools ## format
 	@$(GATE)/gofumpt -w functions infra internal localstack test
 
@@ -69,6 +69,9 @@ lint: gate-tools ## check formatting and the linters' rules
 
 unit: ## the tests that need nothing but Go
 	@go test ./...
+
+openapi: ## write docs/openapi.yaml anew, after Version in internal/api was raised
+	@go test -count=1 -run 'TestTheDescriptionChangesOnlyWithItsVersion' ./internal/api -update-openapi
 
 mutate: ## break the promise in many ways, one at a time: a test must find out each time
 	@go run ./test/mutate

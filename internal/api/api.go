@@ -20,7 +20,7 @@ import (
 )
 
 // Version is the version of the API's description.
-const Version = "0.1.0"
+const Version = "0.3.0"
 
 // MaxBody is the largest request body, in bytes, but for files.
 const MaxBody = 1 << 20
@@ -57,7 +57,7 @@ func New(c Config) http.Handler {
 	mux := http.NewServeMux()
 	s := &server{Config: c, access: map[string]mailing.Role{}}
 	s.api = humago.New(mux, description())
-	s.api.UseMiddleware(s.checkContentType)
+	s.api.UseMiddleware(s.checkContentType, s.checkQuery)
 	s.routeIndex()
 	s.routeClients()
 	s.routeImport()
@@ -68,6 +68,7 @@ func New(c Config) http.Handler {
 	s.routeStatistics()
 	s.routeMessages()
 	s.routeQueues()
+	s.complete()
 	s.routeDescription(mux)
 	s.routeDocs(mux)
 	return s.around(mux)
@@ -75,13 +76,12 @@ func New(c Config) http.Handler {
 
 func description() huma.Config {
 	config := huma.DefaultConfig("Postrider", Version)
-	config.Info.Description = "Clients, mailings to them, and what became of every message."
 	config.Tags = []*huma.Tag{
-		{Name: "clients", Description: "The directory of clients."},
-		{Name: "mailings", Description: "Texts that go to every client that a filter chooses."},
+		{Name: "clients", Description: "The directory of clients: a phone, its operator code, a tag and a time zone each."},
+		{Name: "mailings", Description: "Texts that go to every client that a filter chooses, and what can be done to them."},
 		{Name: "statistics", Description: "How far mailings are, in numbers."},
-		{Name: "messages", Description: "One message per mailing and client."},
-		{Name: "service", Description: "The service itself."},
+		{Name: "messages", Description: "One message per mailing and client, and what became of it."},
+		{Name: "service", Description: "The service itself: where everything is, whether it answers, what waits in its queues."},
 	}
 	// huma's own pages load from elsewhere, its hook adds "$schema" to bodies,
 	// and its description is built on first use without a lock.

@@ -26,7 +26,7 @@ type clientsSearched struct {
 	Paging
 	Phone        string `query:"phone" pattern:"^7[0-9]{10}$" patternDescription:"11 digits that start with 7"`
 	OperatorCode string `query:"operator_code" pattern:"^[0-9]{3}$" patternDescription:"3 digits"`
-	Tag          string `query:"tag" maxLength:"64"`
+	Tag          string `query:"tag" minLength:"1" maxLength:"64"`
 }
 
 type clientNamed struct {

@@ -39,7 +39,7 @@ func mailingJSON(m mailing.Mailing) Mailing {
 // mailingBody is what of a mailing can be sent, for patching.
 func mailingBody(m mailing.Mailing) MailingBody {
 	j := mailingJSON(m)
-	return MailingBody{Text: j.Text, StartAt: j.StartAt, EndAt: j.EndAt, Filter: j.Filter, Window: j.Window, OnUncertain: j.OnUncertain}
+	return MailingBody{Text: j.Text, StartAt: j.StartAt, EndAt: j.EndAt, Filter: FilterBody(j.Filter), Window: j.Window, OnUncertain: j.OnUncertain}
 }
 
 // draft is what the body says. It must have passed its schema.
@@ -80,7 +80,7 @@ func smsJSON(text string) SMS {
 	return SMS{Encoding: string(sms.Encoding), Units: sms.Units, Segments: sms.Segments}
 }
 
-func (f Filter) filter() mailing.Filter {
+func (f FilterBody) filter() mailing.Filter {
 	return mailing.Filter{OperatorCodes: f.OperatorCodes, Tags: f.Tags}
 }
 

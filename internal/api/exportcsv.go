@@ -43,28 +43,19 @@ type messagesExported struct {
 	Status messageStatusParam `query:"status"`
 }
 
-const exportDescription = `One page of rows in UTF-8, with commas. Each page begins with the header line. While there is more, the Link header leads to the next page; a page may be short before the end.
-
-A cell that a spreadsheet would run as a formula (it begins with = + - @ ' or a tab or a carriage return) has a ' put before it.`
-
 func (s *server) routeExport() {
-	clients := exportOp(operation("export-clients", http.MethodGet, clientsPath+"/export", "clients", "Export clients as CSV",
-		http.StatusBadRequest), "id,phone,operator_code,tag,timezone\n7,79001234567,900,vip,Europe/Moscow\n")
-	clients.Description += " The file can be imported as it is."
+	clients := exportOp(operation("export-clients", http.MethodGet, clientsPath+"/export", "clients", "Export clients as CSV", http.StatusBadRequest))
 	handle(s, clients, s.exportClients)
 	messages := exportOp(mailingOp("export-messages", http.MethodGet, mailingPath+"/messages/export", "Export the messages of a mailing as CSV",
-		http.StatusBadRequest, http.StatusNotFound), messageHeaderLine)
+		http.StatusBadRequest, http.StatusNotFound))
 	messages.Tags = []string{"messages"}
-	messages.Description += " Times are in UTC; sent_at is empty unless the message was sent, and the phone is once the client is deleted."
 	handle(s, messages, s.exportMessages)
 }
 
 // exportOp describes an operation that answers with CSV.
-func exportOp(op huma.Operation, example string) huma.Operation {
-	op.Description = exportDescription
+func exportOp(op huma.Operation) huma.Operation {
 	op.Responses = map[string]*huma.Response{strconv.Itoa(http.StatusOK): {
-		Description: "A page, with a header line.",
-		Content:     map[string]*huma.MediaType{csvType: {Schema: &huma.Schema{Type: huma.TypeString}, Example: example}},
+		Content: map[string]*huma.MediaType{csvType: {Schema: &huma.Schema{Type: huma.TypeString}}},
 	}}
 	return op
 }
@@ -86,8 +77,6 @@ func (s *server) exportClients(ctx context.Context, in *clientsExported) (*csvAn
 func clientCells(c mailing.Client) []string {
 	return []string{strconv.FormatInt(int64(c.ID), 10), c.Phone, c.OperatorCode, c.Tag, c.Timezone}
 }
-
-const messageHeaderLine = "id,mailing_id,client_id,phone,status,attempts,uncertain_attempts,last_error,created_at,sent_at\n"
 
 func messageColumns() []string {
 	return []string{

@@ -44,18 +44,9 @@ type RejectedRow struct {
 	Errors []FieldError `json:"errors" nullable:"false" doc:"The location is a column, or row for the row itself."`
 }
 
-const importDescription = `Each row is a client, found by its phone: one that is there is changed, else a new one is made. Good rows stay whatever is wrong with others.
-
-The file is CSV in UTF-8 with or without a byte order mark, with commas or semicolons. Its first line names the columns, in any order: ` + "`phone`" + ` (required), ` + "`operator_code`, `tag`, `timezone`, and `id`" + `, which is ignored: an export can be imported.
-
-A column that is not there leaves its field as it is. An empty cell clears the tag and derives the operator code from the phone; a time zone cannot be empty, and a new client needs one. A leading ' before one of = + - @ ' or a tab or a carriage return is taken off, as an export has put it there.
-
-A large file may take longer than one request can. Then the answer has ` + "`next_line`" + `: send the rest from that line on, with the header, or all of it again. Rows that are done are unchanged the second time, so neither does any harm. The same holds after an error and after 10,000 rejected rows.`
-
 func (s *server) routeImport() {
 	op := operation("import-clients", http.MethodPost, clientsPath+"/import", "clients", "Import clients as CSV",
 		http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
-	op.Description = importDescription
 	op.MaxBodyBytes = MaxImport + 1 // huma refuses a body of just this size
 	op.RequestBody = &huma.RequestBody{Description: "The file, at most 4 MiB."}
 	handle(s, op, s.importClients)

@@ -5,27 +5,34 @@ package api
 
 // Client is one client of the directory, in answers.
 type Client struct {
-	ID           int64  `json:"id" minimum:"1" example:"1"`
-	Phone        string `json:"phone" example:"79001234567"`
-	OperatorCode string `json:"operator_code" example:"900"`
-	Tag          string `json:"tag" example:"vip"`
-	Timezone     string `json:"timezone" example:"Europe/Moscow"`
+	ID           int64  `json:"id" minimum:"1" maximum:"4294967295" example:"1" doc:"Given by the service, never used again."`
+	Phone        string `json:"phone" pattern:"^7[0-9]{10}$" patternDescription:"11 digits that start with 7" example:"79001234567" doc:"No two clients have the same."`
+	OperatorCode string `json:"operator_code" pattern:"^[0-9]{3}$" patternDescription:"3 digits" example:"900"`
+	Tag          string `json:"tag" maxLength:"64" example:"vip" doc:"May be empty."`
+	Timezone     string `json:"timezone" format:"iana-timezone" minLength:"1" example:"Europe/Moscow" doc:"A name of the IANA database."`
 }
 
 // ClientBody is one client of the directory, in requests.
 type ClientBody struct {
-	Phone        string `json:"phone" pattern:"^7[0-9]{10}$" patternDescription:"11 digits that start with 7" example:"79001234567" doc:"Never normalised, and unique."`
-	OperatorCode string `json:"operator_code,omitempty" pattern:"^[0-9]{3}$" patternDescription:"3 digits" example:"900" doc:"By default digits 2 to 4 of the phone."`
-	Tag          string `json:"tag,omitempty" example:"vip" doc:"At most 64 characters, trimmed, case-sensitive."`
-	Timezone     string `json:"timezone" example:"Europe/Moscow" doc:"A name of the IANA database."`
+	Phone        string `json:"phone" pattern:"^7[0-9]{10}$" patternDescription:"11 digits that start with 7" example:"79001234567" doc:"A string, taken as it is: never normalised. No two clients may have the same."`
+	OperatorCode string `json:"operator_code,omitempty" pattern:"^[0-9]{3}$" patternDescription:"3 digits" example:"900" doc:"By default, and with null, digits 2 to 4 of the phone."`
+	Tag          string `json:"tag,omitempty" maxLength:"64" example:"vip" doc:"Case-sensitive. Blanks around it are cut off. By default, and with null, empty."`
+	Timezone     string `json:"timezone" format:"iana-timezone" minLength:"1" example:"Europe/Moscow" doc:"A name of the IANA database; neither an offset nor Local."`
 
 	ID ignored `json:"id,omitzero"`
 }
 
-// Filter chooses clients. An empty list matches all; both must match.
+// Filter chooses clients, in answers. An empty list matches all; both must
+// match.
 type Filter struct {
-	OperatorCodes []string `json:"operator_codes" required:"false" maxItems:"50" pattern:"^[0-9]{3}$" patternDescription:"3 digits" example:"[\"900\"]"`
-	Tags          []string `json:"tags" required:"false" maxItems:"50" minLength:"1" maxLength:"64" example:"[\"vip\"]"`
+	OperatorCodes []string `json:"operator_codes" nullable:"false" maxItems:"50" pattern:"^[0-9]{3}$" patternDescription:"3 digits" example:"[\"900\"]" doc:"The client's is one of these; empty is any."`
+	Tags          []string `json:"tags" nullable:"false" maxItems:"50" minLength:"1" maxLength:"64" example:"[\"vip\"]" doc:"The client's is one of these; empty is any."`
+}
+
+// FilterBody chooses clients, in requests.
+type FilterBody struct {
+	OperatorCodes []string `json:"operator_codes" required:"false" maxItems:"50" pattern:"^[0-9]{3}$" patternDescription:"3 digits" example:"[\"900\"]" doc:"The client's must be one of these; empty or null is any, and so is the default."`
+	Tags          []string `json:"tags" required:"false" maxItems:"50" minLength:"1" maxLength:"64" pattern:"^\\S([\\s\\S]*\\S)?$" patternDescription:"without blanks around it" example:"[\"vip\"]" doc:"The client's must be one of these; empty or null is any, and so is the default."`
 }
 
 // Window is the part of a client's day in which messages may be sent; from
@@ -37,28 +44,28 @@ type Window struct {
 
 // Mailing is a mailing, in answers.
 type Mailing struct {
-	ID          int64   `json:"id" minimum:"1" example:"1"`
-	Text        string  `json:"text" example:"Your order is ready"`
-	StartAt     Time    `json:"start_at"`
-	EndAt       Time    `json:"end_at"`
+	ID          int64   `json:"id" minimum:"1" maximum:"2097151" example:"1" doc:"Given by the service, never used again."`
+	Text        string  `json:"text" minLength:"1" maxLength:"1600" example:"Your order is ready"`
+	StartAt     Time    `json:"start_at" doc:"No message is handed over before it."`
+	EndAt       Time    `json:"end_at" doc:"No message is handed over at or after it."`
 	Filter      Filter  `json:"filter"`
-	Window      *Window `json:"window"`
-	OnUncertain string  `json:"on_uncertain" enum:"resend,stop"`
-	SMS         SMS     `json:"sms"`
+	Window      *Window `json:"window" doc:"In each client's local time; null is any time."`
+	OnUncertain string  `json:"on_uncertain" enum:"resend,stop" doc:"What is done with a message of which nobody knows whether it was delivered."`
+	SMS         SMS     `json:"sms" doc:"What the text comes to when it is sent as SMS."`
 	Status      string  `json:"status" enum:"scheduled,running,paused,completed,cancelled"`
-	Version     int64   `json:"version" minimum:"1"`
+	Version     int64   `json:"version" minimum:"1" example:"1" doc:"Goes up with each change; it is the ETag, too."`
 	CreatedAt   Time    `json:"created_at"`
 	UpdatedAt   Time    `json:"updated_at"`
 }
 
 // MailingBody is a mailing, in requests.
 type MailingBody struct {
-	Text        string  `json:"text" minLength:"1" maxLength:"1600" example:"Your order is ready" doc:"Not blank."`
-	StartAt     Time    `json:"start_at" doc:"May be past."`
-	EndAt       Time    `json:"end_at" doc:"After now and after start_at."`
-	Filter      Filter  `json:"filter"`
-	Window      *Window `json:"window,omitempty" nullable:"true" doc:"In each client's local time; null is any time."`
-	OnUncertain string  `json:"on_uncertain,omitempty" enum:"resend,stop" doc:"What to do with a message of which nobody knows whether it was delivered; resend by default."`
+	Text        string     `json:"text" minLength:"1" maxLength:"1600" pattern:"\\S" patternDescription:"not blank" example:"Your order is ready" doc:"Up to 1,600 characters, not only blanks."`
+	StartAt     Time       `json:"start_at" doc:"May be past: then it starts at once."`
+	EndAt       Time       `json:"end_at" doc:"After now and after start_at."`
+	Filter      FilterBody `json:"filter"`
+	Window      *Window    `json:"window,omitempty" nullable:"true" doc:"In each client's local time. By default, and with null, any time."`
+	OnUncertain string     `json:"on_uncertain,omitempty" enum:"resend,stop" doc:"What to do with a message of which nobody knows whether it was delivered: hand it over again, or never risk a second time. By default, and with null, resend."`
 
 	ID        ignored `json:"id,omitzero"`
 	SMS       ignored `json:"sms,omitzero"`
@@ -77,17 +84,22 @@ type SMS struct {
 
 // Message is one message of a mailing to a client.
 type Message struct {
-	ID                int64  `json:"id" minimum:"1" example:"4294967297"`
-	MailingID         int64  `json:"mailing_id" minimum:"1" example:"1"`
-	ClientID          int64  `json:"client_id" minimum:"0" example:"1" doc:"0 for a test message."`
+	ID                int64  `json:"id" minimum:"1" maximum:"9007199254740991" example:"4294967297" doc:"What the sending API gets as the message's id."`
+	MailingID         int64  `json:"mailing_id" minimum:"1" maximum:"2097151" example:"1"`
+	ClientID          int64  `json:"client_id" minimum:"0" maximum:"4294967295" example:"1" doc:"0 for a test message."`
 	Test              bool   `json:"test,omitempty" doc:"Whether it is a test message, which counts nowhere."`
-	Phone             string `json:"phone" example:"79001234567" doc:"Empty once the client is deleted."`
+	Phone             string `json:"phone" pattern:"^(7[0-9]{10})?$" patternDescription:"11 digits that start with 7, or empty" example:"79001234567" doc:"The client's as it is now; empty once the client is deleted."`
 	Status            string `json:"status" enum:"queued,retrying,deferred,sending,sent,failed,expired,cancelled,skipped,uncertain"`
-	Attempts          int    `json:"attempts" minimum:"0"`
+	Attempts          int    `json:"attempts" minimum:"0" doc:"How often it was handed over to the sending API."`
 	UncertainAttempts int    `json:"uncertain_attempts" minimum:"0" doc:"How many of them may have been accepted without our knowing."`
-	LastError         string `json:"last_error" example:""`
+	LastError         string `json:"last_error" example:"http_400" doc:"The code of the last attempt that did not succeed; empty if there was none."`
 	CreatedAt         Time   `json:"created_at"`
-	SentAt            *Time  `json:"sent_at" nullable:"true"`
+	SentAt            *Time  `json:"sent_at" nullable:"true" doc:"When the sending API accepted it; null unless the status is sent."`
+}
+
+// TestBody asks for a test message.
+type TestBody struct {
+	Phone string `json:"phone" pattern:"^7[0-9]{10}$" patternDescription:"11 digits that start with 7" example:"79001234567" doc:"Where the text goes to; it need not be a client's."`
 }
 
 // Counts are how many messages are in which status; total is their sum.
@@ -107,7 +119,7 @@ type Counts struct {
 // List is one page. No next_cursor is the end.
 type List[T any] struct {
 	Items      []T    `json:"items" nullable:"false"`
-	NextCursor string `json:"next_cursor,omitempty"`
+	NextCursor string `json:"next_cursor,omitempty" format:"cursor" doc:"For the cursor parameter, to get the next page. It is left out on the last one."`
 }
 
 // Info is what is known of one mailing.
@@ -118,7 +130,7 @@ type Info struct {
 	Progress   *float64  `json:"progress" minimum:"0" maximum:"1" doc:"Terminal over total; null until something is expanded."`
 	Rate       float64   `json:"rate" minimum:"0" doc:"Messages a second over the last minute."`
 	Messages   []Message `json:"messages" nullable:"false"`
-	NextCursor string    `json:"next_cursor,omitempty"`
+	NextCursor string    `json:"next_cursor,omitempty" format:"cursor" doc:"For the cursor parameter, to get the next page. It is left out on the last one."`
 }
 
 // QueueList is what waits in the queues.
@@ -138,9 +150,9 @@ type Queue struct {
 
 // DeadLetter is a message that will not be tried again by itself.
 type DeadLetter struct {
-	MessageID int64  `json:"message_id" minimum:"0" doc:"0 where it is not known."`
-	MailingID int64  `json:"mailing_id" minimum:"0"`
-	ClientID  int64  `json:"client_id" minimum:"0"`
+	MessageID int64  `json:"message_id" minimum:"0" maximum:"9007199254740991" doc:"0 where it is not known."`
+	MailingID int64  `json:"mailing_id" minimum:"0" maximum:"2097151" doc:"0 of a test message, or where it is not known."`
+	ClientID  int64  `json:"client_id" minimum:"0" maximum:"4294967295" doc:"0 of a test message, or where it is not known."`
 	Reason    string `json:"reason" example:"http_400"`
 	Attempts  int    `json:"attempts" minimum:"0"`
 	At        Time   `json:"at"`
@@ -165,7 +177,7 @@ type FullInfo struct {
 	Mailings         []CountedMailing `json:"mailings" nullable:"false"`
 	Totals           Counts           `json:"totals"`
 	MailingsByStatus MailingsByStatus `json:"mailings_by_status"`
-	NextCursor       string           `json:"next_cursor,omitempty"`
+	NextCursor       string           `json:"next_cursor,omitempty" format:"cursor" doc:"For the cursor parameter, to get the next page. It is left out on the last one."`
 }
 
 // MailingsByStatus are how many mailings are in which status.

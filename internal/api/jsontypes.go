@@ -49,7 +49,8 @@ type ignored struct{}
 // UnmarshalJSON looks away.
 func (*ignored) UnmarshalJSON([]byte) error { return nil }
 
-// Schema describes anything.
+// Schema describes anything. It does not say readOnly, which would forbid a
+// request to have it.
 func (ignored) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{ReadOnly: true, Description: "Ignored."}
+	return &huma.Schema{Description: "Given by the service. What a request says here is ignored, whatever it is, so that what was read can be written back."}
 }

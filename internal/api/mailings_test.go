@@ -79,7 +79,7 @@ func TestAnInvalidMailingIsRefusedFieldByField(t *testing.T) {
 		"a filter that is null":     {with(`{"tags": ["vip"]}`, "null"), []string{"body.filter"}},
 		"a tag that is a number":    {with(`"vip"`, `"vip", 1`), []string{"body.filter.tags[1]"}},
 		"an operator of two digits": {with(`"tags": ["vip"]`, `"operator_codes": ["90"]`), []string{"body.filter.operator_codes[0]"}},
-		"a tag with blanks":         {with(`"vip"`, `" vip"`), []string{"body.filter.tags"}},
+		"a tag with blanks":         {with(`"vip"`, `" vip"`), []string{"body.filter.tags[0]"}},
 		"too many tags":             {with(`"vip"`, `"vip"`+strings.Repeat(`, "vip"`, 50)), []string{"body.filter.tags"}},
 		"a window without an end":   {with(`"filter"`, `"window": {"from": "09:00"}, "filter"`), []string{"body.window.to"}},
 		"a window of no length":     {with(`"filter"`, `"window": {"from": "09:00", "to": "09:00"}, "filter"`), []string{"body.window"}},

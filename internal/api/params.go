@@ -76,7 +76,7 @@ func (p idParam) message() (mailing.MessageID, error) {
 // Paging is what every list takes.
 type Paging struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"50" doc:"How many at most."`
-	Cursor string `query:"cursor" doc:"next_cursor of the page before; nothing else can be used."`
+	Cursor string `query:"cursor" format:"cursor" doc:"next_cursor of the page before, with the same filters; nothing else can be used. Empty or left out is the first page."`
 }
 
 // statusParam is the status of a mailing, in a query; "" is all.

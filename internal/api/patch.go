@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	jsonpatch "github.com/evanphx/json-patch/v5"
@@ -22,9 +24,14 @@ func (p *Patch[T]) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Schema describes a T of which everything may be left out or null.
+// Schema describes a T of which everything may be left out. What a T can do
+// without may be null, which clears it.
 func (Patch[T]) Schema(r huma.Registry) *huma.Schema {
-	return optional(r, r.Schema(typeOf[T](), true, ""))
+	name := strings.TrimSuffix(typeOf[T]().Name(), "Body") + "Patch"
+	if r.Map()[name] == nil {
+		r.Map()[name] = optional(r, r.Schema(typeOf[T](), true, ""))
+	}
+	return &huma.Schema{Ref: "#/components/schemas/" + name}
 }
 
 func optional(r huma.Registry, s *huma.Schema) *huma.Schema {
@@ -36,12 +43,23 @@ func optional(r huma.Registry, s *huma.Schema) *huma.Schema {
 	o.Properties = make(map[string]*huma.Schema, len(s.Properties))
 	for name, p := range s.Properties {
 		o.Properties[name] = optional(r, p)
-		if o.Properties[name].Type != "" {
-			o.Properties[name].Nullable = true
+		if !slices.Contains(s.Required, name) {
+			nullable(o.Properties[name])
 		}
 	}
 	o.PrecomputeMessages()
 	return &o
+}
+
+// nullable lets a value be null. Something of no type may be null anyway.
+func nullable(s *huma.Schema) {
+	if s.Type == "" || s.Nullable {
+		return
+	}
+	s.Nullable = true
+	if s.Enum != nil {
+		s.Enum = append(slices.Clone(s.Enum), nil)
+	}
 }
 
 // sets tells whether the patch says anything about a key, be it null.

@@ -12,14 +12,13 @@ func (s *server) routePreview() {
 	preview := withAccess(mailingOp("preview-mailing", http.MethodPost, mailingsPath+"/preview", "Whom a mailing would reach, and what its text comes to",
 		http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType), mailing.Viewer)
 	preview.Parameters = nil
-	preview.Description = "Nothing is made or sent. How many clients a mailing really goes to is decided when it starts."
 	handle(s, preview, s.preview)
 }
 
 // PreviewBody is what is known of a mailing that is still being written.
 type PreviewBody struct {
-	Filter Filter `json:"filter"`
-	Text   string `json:"text,omitempty" maxLength:"1600" example:"Your order is ready"`
+	Filter FilterBody `json:"filter"`
+	Text   string     `json:"text,omitempty" maxLength:"1600" example:"Your order is ready"`
 }
 
 // Preview is what a mailing would come to.

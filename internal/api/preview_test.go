@@ -40,7 +40,7 @@ func TestAPreviewHoldsAFilterToTheRulesOfMailings(t *testing.T) {
 		`{"filter": null}`:                       "body.filter",
 		`{"filter": {"tgs": []}}`:                "body.filter.tgs",
 		`{"filter": {"operator_codes": ["90"]}}`: "body.filter.operator_codes[0]",
-		`{"filter": {"tags": [" vip"]}}`:         "body.filter.tags",
+		`{"filter": {"tags": [" vip"]}}`:         "body.filter.tags[0]",
 		`{"filter": {"tags": ["` + strings.Repeat(`a", "`, 50) + `"]}}`:  "body.filter.tags",
 		`{"filter": {}, "text": "` + strings.Repeat("я", 1601) + `"}`:    "body.text",
 		`{"filter": {}, "texts": ["` + strings.Repeat("я", 1601) + `"]}`: "body.texts",

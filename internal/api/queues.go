@@ -173,9 +173,7 @@ func (s *server) redriving(ctx context.Context, id mailing.MailingID, letters []
 type testAsked struct {
 	Idempotent
 	ID   idParam `path:"id"`
-	Body struct {
-		Phone string `json:"phone" pattern:"^7[0-9]{10}$" patternDescription:"11 digits that start with 7" example:"79001234567"`
-	}
+	Body TestBody
 }
 
 type testAccepted struct {

@@ -176,8 +176,12 @@ func requestID(ctx context.Context) string { return requestOf(ctx).id }
 // request went: a relative reference, as only that is right behind a stage's
 // prefix, of which we are not told.
 func location[ID ~int64 | ~uint32](ctx context.Context, target string, id ID) string {
-	up := strings.Count(requestOf(ctx).path, "/") - 1
-	return fmt.Sprintf("%s%s/%d", strings.Repeat("../", up), strings.TrimPrefix(target, "/"), id)
+	return fmt.Sprintf("%s/%d", relative(requestOf(ctx).path, target), id)
+}
+
+// relative is the way to target from another path.
+func relative(from, target string) string {
+	return strings.Repeat("../", strings.Count(from, "/")-1) + strings.TrimPrefix(target, "/")
 }
 
 // made notes the id of something that the request made, for its log line.

@@ -56,7 +56,7 @@ type infoAsked struct {
 	ID     idParam            `path:"id"`
 	Status messageStatusParam `query:"status" doc:"Only messages of this status; the numbers stay."`
 	Limit  int                `query:"limit" minimum:"0" maximum:"100" default:"50" doc:"How many messages at most; 0 leaves them out."`
-	Cursor string             `query:"cursor" doc:"next_cursor of the page before; nothing else can be used."`
+	Cursor string             `query:"cursor" format:"cursor" doc:"next_cursor of the page before, with the same status; nothing else can be used. Empty or left out is the first page."`
 }
 
 func (s *server) info(ctx context.Context, in *infoAsked) (*struct{ Body Info }, error) {

@@ -61,3 +61,18 @@ func TestMailingsThatAreCreatedAtTheSameTimeHaveIDsOfTheirOwn(t *testing.T) {
 		t.Errorf("%d live mailings, %v", len(live), err)
 	}
 }
+
+func TestAMailingThatNeverGetsAnIDOfItsOwnIsAConflict(t *testing.T) {
+	t.Parallel()
+	e := dynamotest.Start(t)
+	faults := dynamotest.NewFaults(e.Client)
+	one, other := e.StoreOver(faults), e.Store()
+	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{Before: func() {
+		if _, err := other.CreateMailing(t.Context(), mailing.Mailing{}, mailing.Once{}); err != nil {
+			t.Error(err)
+		}
+	}})
+	if m, err := one.CreateMailing(t.Context(), mailing.Mailing{}, mailing.Once{}); mailing.KindOf(err) != mailing.KindConflict {
+		t.Errorf("id %d, %v", m.ID, err)
+	}
+}

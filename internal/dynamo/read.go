@@ -118,7 +118,8 @@ func distinct(keys []item) ([]item, error) {
 }
 
 // backoff is how long to wait before the n-th repetition (from 0) of what may
-// pass: full jitter.
+// pass: full jitter. Well before n has reached its bound the wait is the longest
+// one; doubled on and on, it would overflow.
 func backoff(n int) time.Duration {
-	return rand.N(min(retryBase<<n, retryMax)) //nolint:gosec // G404: jitter needs no secrecy
+	return rand.N(min(retryBase<<min(n, 10), retryMax)) //nolint:gosec // G404: jitter needs no secrecy
 }

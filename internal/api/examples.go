@@ -1,0 +1,100 @@
+package api
+
+import (
+	"time"
+
+	"postrider/internal/mailing"
+)
+
+// Examples are one small story: a client, a mailing that it is in, and the
+// message that it gets.
+
+func exampleClient() Client {
+	return Client{ID: 1, Phone: "79001234567", OperatorCode: "900", Tag: "vip", Timezone: "Europe/Moscow"}
+}
+
+func exampleClientBody() ClientBody {
+	return ClientBody{Phone: "79001234567", Tag: "vip", Timezone: "Europe/Moscow"}
+}
+
+// exampleAt is an instant of the story, in minutes after its mailing was made.
+func exampleAt(minutes int) Time {
+	return Time(time.Date(2030, time.March, 1, 9, minutes, 0, 0, time.UTC))
+}
+
+func exampleMailing() Mailing {
+	return Mailing{
+		ID: 1, Text: "Your order is ready", StartAt: exampleAt(30), EndAt: exampleAt(12 * 60),
+		Filter: Filter{OperatorCodes: []string{}, Tags: []string{"vip"}}, Window: &Window{From: "09:00", To: "21:00"},
+		OnUncertain: string(mailing.Resend), SMS: smsJSON("Your order is ready"), Status: string(mailing.StatusScheduled), Version: 1, CreatedAt: exampleAt(0), UpdatedAt: exampleAt(0),
+	}
+}
+
+func examplePreview() Preview {
+	sms := exampleMailing().SMS
+	return Preview{Recipients: 500, SMS: &sms}
+}
+
+func exampleMailingBody() MailingBody {
+	m := exampleMailing()
+	return MailingBody{Text: m.Text, StartAt: m.StartAt, EndAt: m.EndAt, Filter: FilterBody{Tags: m.Filter.Tags}, Window: m.Window}
+}
+
+// exampleMailingIn is the mailing some changes later.
+func exampleMailingIn(status mailing.Status, version int64) Mailing {
+	m := exampleMailing()
+	m.Status, m.Version, m.UpdatedAt = string(status), version, exampleAt(40)
+	return m
+}
+
+func exampleMessage() Message {
+	sent := exampleAt(31)
+	return Message{
+		ID: int64(mailing.NewMessageID(1, 1)), MailingID: 1, ClientID: 1, Phone: exampleClient().Phone,
+		Status: string(mailing.Sent), Attempts: 1, CreatedAt: exampleAt(30), SentAt: &sent,
+	}
+}
+
+func exampleTest() Message {
+	return Message{
+		ID: 1, MailingID: 1, Test: true, Phone: exampleClient().Phone, Status: string(mailing.Queued), CreatedAt: exampleAt(5),
+	}
+}
+
+func exampleCounts() Counts { return Counts{Total: 4, Queued: 1, Sent: 2, Failed: 1} }
+
+func exampleInfo() Info {
+	progress := 0.75
+	return Info{
+		Mailing: exampleMailingIn(mailing.StatusRunning, 2), Counts: exampleCounts(), Expanded: true, Progress: &progress, Rate: 0.05,
+		Messages: []Message{exampleMessage()},
+	}
+}
+
+func exampleFullInfo() FullInfo {
+	return FullInfo{
+		Mailings: []CountedMailing{{exampleMailingIn(mailing.StatusRunning, 2), exampleCounts()}},
+		Totals:   exampleCounts(), MailingsByStatus: MailingsByStatus{Running: 1},
+	}
+}
+
+func exampleQueues() QueueList {
+	age := 12.5
+	return QueueList{
+		Queues: []Queue{
+			{Name: mailing.TasksQueue},
+			{Name: mailing.DeliveriesQueue, Waiting: 40, InFlight: 5, OldestAge: &age},
+			{Name: mailing.DeadLettersQueue, Waiting: 1, OldestAge: &age},
+		},
+		DeadLetters: []DeadLetter{{
+			MessageID: exampleMessage().ID, MailingID: 1, ClientID: 1, Reason: "http_400", Attempts: 1, At: exampleAt(31),
+		}},
+	}
+}
+
+func exampleIndex() Index {
+	return Index{Links{
+		Clients: clientsPath, Mailings: mailingsPath, Statistics: mailingsPath + "/fullinfo", Messages: messagesPath,
+		Description: "/openapi.json", Docs: docsPath + "/", Health: "/healthz",
+	}}
+}

@@ -1,0 +1,58 @@
+package api
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// checkQuery refuses what would silently be ignored: a parameter that is given
+// twice, one without a value, and what cannot be read. A filter that does not
+// filter answers with everything.
+func (s *server) checkQuery(ctx huma.Context, next func(huma.Context)) {
+	op, target := ctx.Operation(), ctx.URL()
+	if op.SkipValidateParams || target.RawQuery == "" {
+		next(ctx)
+		return
+	}
+	wrong := queryErrors(op, target.RawQuery)
+	if len(wrong) == 0 {
+		next(ctx)
+		return
+	}
+	p := problemOf(http.StatusUnprocessableEntity, "the request is not valid")
+	p.Errors = wrong
+	_, w := humago.Unwrap(ctx)
+	writeProblem(w, p)
+}
+
+func queryErrors(op *huma.Operation, query string) []FieldError {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return []FieldError{{"query", "cannot be read"}}
+	}
+	var wrong []FieldError
+	for _, p := range op.Parameters {
+		given, ok := values[p.Name]
+		if p.In != "query" || !ok {
+			continue
+		}
+		switch {
+		case len(given) > 1 && p.Schema.Type != huma.TypeArray:
+			wrong = append(wrong, FieldError{"query." + p.Name, "must be given once"})
+		case given[0] == "" && !takesEmpty(p.Schema):
+			wrong = append(wrong, FieldError{"query." + p.Name, "must not be empty"})
+		}
+	}
+	slices.SortFunc(wrong, func(a, b FieldError) int { return cmp.Compare(a.Location, b.Location) })
+	return wrong
+}
+
+// takesEmpty tells whether an empty text is a value of the schema.
+func takesEmpty(s *huma.Schema) bool {
+	return s.Type == huma.TypeString && s.Pattern == "" && s.Enum == nil && s.MinLength == nil
+}
