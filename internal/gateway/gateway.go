@@ -9,8 +9,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -79,7 +81,8 @@ func mended(ctx context.Context, event events.APIGatewayProxyRequest) (_ events.
 		event.Body, event.IsBase64Encoded = string(body), false
 	}
 	_, err := http.NewRequestWithContext(ctx, event.HTTPMethod, "https://"+event.RequestContext.DomainName+event.Path, http.NoBody)
-	return event, err == nil
+	// To net/http a request without a method is a GET; here it is another kind of event.
+	return event, err == nil && event.HTTPMethod != ""
 }
 
 // asServed is h under the conditions of a net/http server.
@@ -89,40 +92,62 @@ func asServed(h http.Handler) http.Handler {
 			r.Host = host
 			r.Header.Del("Host")
 		}
+		// The adapter's URL begins with API Gateway's own address, and so would
+		// whatever is made of it.
+		r.URL.Scheme, r.URL.Host = "", ""
+		if r.RemoteAddr != "" {
+			r.RemoteAddr = net.JoinHostPort(r.RemoteAddr, "0")
+		}
 		r.Header.Del(requestIDHeader)
 		if event, ok := core.GetAPIGatewayContextFromContext(r.Context()); ok && event.RequestID != "" {
 			r.Header.Set(requestIDHeader, event.RequestID)
 		}
-		out := &response{ResponseWriter: w}
+		out := &response{to: w, header: http.Header{}}
 		h.ServeHTTP(out, r)
-		if !out.begun {
-			// A handler that writes nothing means an empty 200.
-			out.WriteHeader(http.StatusOK)
-		}
+		// A handler that writes nothing means an empty 200.
+		out.Flush()
 	})
 }
 
-// response takes the first status only; the adapter would take the last.
+// response keeps the order that a server keeps: a head, once, then a body if the
+// status has one. The adapter would take the last status, and headers that come
+// after it.
 type response struct {
-	http.ResponseWriter
-	begun bool
+	to     http.ResponseWriter
+	header http.Header
+	status int
 }
 
-// WriteHeader sets the status, once. There is nothing to send an informational
-// one (1xx) with.
+// Header is the head as long as it has not been sent.
+func (w *response) Header() http.Header { return w.header }
+
+// WriteHeader sends the head, once. There is nothing to send an informational
+// one (1xx) with, nor trailers.
 func (w *response) WriteHeader(status int) {
-	if w.begun || status < http.StatusOK {
+	if w.status != 0 || status < http.StatusOK {
 		return
 	}
-	w.begun = true
-	w.ResponseWriter.WriteHeader(status)
+	w.status = status
+	for name, values := range w.header {
+		// API Gateway takes neither a trailer's prefix nor a name without values.
+		if len(values) > 0 && name != "Trailer" && !strings.HasPrefix(name, http.TrailerPrefix) {
+			w.to.Header()[name] = slices.Clone(values)
+		}
+	}
+	w.to.WriteHeader(status)
 }
 
 // Write adds to the body.
 func (w *response) Write(b []byte) (int, error) {
-	w.begun = true
-	return w.ResponseWriter.Write(b) //nolint:wrapcheck // it is the same writer
+	w.Flush()
+	if w.status == http.StatusNoContent || w.status == http.StatusNotModified {
+		return 0, http.ErrBodyNotAllowed
+	}
+	return w.to.Write(b) //nolint:wrapcheck // it is the same writer
 }
+
+// Flush sends the head if it has not been sent; the body goes out as a whole.
+func (w *response) Flush() { w.WriteHeader(http.StatusOK) }
 
 func problem(status int, detail string) events.APIGatewayProxyResponse {
 	body, err := json.Marshal(struct {

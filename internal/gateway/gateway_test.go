@@ -68,15 +68,21 @@ func TestTheHandlerSeesThePathAsItWasSentWithoutTheStage(t *testing.T) {
 		"/a%20b/%D1%8F":   "/a%20b/%D1%8F",
 		"/a%2Fb":          "/a%2Fb",
 		"/a?b#c":          "/a%3Fb%23c",
+		"/a b":            "/a%20b",
+		"/я":              "/%D1%8F",
+		"/%FF":            "/%FF",
+		"/a;b=c,d:e@f+g":  "/a;b=c,d:e@f+g",
 		"//api/../health": "//api/../health",
+		"//":              "//",
 		"/local/api":      "/local/api",
 	} {
 		r, _ := request(t, events.APIGatewayProxyRequest{
 			HTTPMethod: "get", Path: path,
 			RequestContext: events.APIGatewayProxyRequestContext{Stage: "local", Path: "/local" + path, DomainName: "example.org"},
 		})
-		if r.URL.EscapedPath() != want || r.Method != http.MethodGet || r.URL.RawQuery != "" {
-			t.Errorf("%q: %s %s?%s", path, r.Method, r.URL.EscapedPath(), r.URL.RawQuery)
+		// As a server has it: a link made of it must not lead to API Gateway's own address.
+		if r.URL.Scheme+r.URL.Host+r.URL.EscapedPath() != want || r.RequestURI != want || r.URL.RawQuery != "" || r.Method != http.MethodGet {
+			t.Errorf("%q: %s %+v, %s", path, r.Method, r.URL, r.RequestURI)
 		}
 	}
 }
@@ -85,6 +91,8 @@ func TestWhatIsNoRequestIsAnsweredNotFailed(t *testing.T) {
 	t.Parallel()
 	for name, event := range map[string]events.APIGatewayProxyRequest{
 		"a malformed escape": {HTTPMethod: "GET", Path: "/api/%zz"},
+		"half an escape":     {HTTPMethod: "GET", Path: "/api/%2"},
+		"no method":          {Path: "/"},
 		"a control sign":     {HTTPMethod: "GET", Path: "/api/\x01"},
 		"a method of two":    {HTTPMethod: "GE T", Path: "/"},
 		"not base64":         {HTTPMethod: "POST", Path: "/", Body: "%%%", IsBase64Encoded: true},
