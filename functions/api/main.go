@@ -20,6 +20,8 @@ type configuration struct {
 	TasksURL       string `env:"TASKS_QUEUE_URL,required,notEmpty"`
 	DeliveriesURL  string `env:"DELIVERIES_QUEUE_URL,required,notEmpty"`
 	DeadLettersURL string `env:"DEAD_LETTERS_QUEUE_URL,required,notEmpty"`
+	// Pages elsewhere that may use the API; none if it is empty.
+	Origins api.Origins `env:"CORS_ORIGINS"`
 }
 
 func main() {
@@ -33,5 +35,6 @@ func main() {
 		Queues:   queue.NewQueues(client, queue.URLs{Tasks: c.TasksURL, Deliveries: c.DeliveriesURL, DeadLetters: c.DeadLettersURL}),
 		Now:      time.Now,
 		Log:      slog.Default(),
-	})))
+		Origins:  c.Origins,
+	}), api.OwnHeader()))
 }

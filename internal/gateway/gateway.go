@@ -7,8 +7,10 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -24,33 +26,36 @@ import (
 // caller sends under this name does not get through.
 const requestIDHeader = "X-Request-Id"
 
+const ourSide = "something went wrong on our side; the request can be repeated"
+
 // Function is what a Lambda function is started with.
 type Function func(context.Context, events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error)
 
 // New serves h. The function answers every event: what cannot be turned into a
-// request is a 400, a panic of h a 500, both as problem documents. Its error is
-// always nil, as an error is a failed invocation and a 502 without a word.
+// request is a 400, a panic of h a 500, both as problem documents with the
+// header own, since h has no part in them. Its error is always nil, as an error
+// is a failed invocation and a 502 without a word.
 //
 // h sees the path as the caller sent it, without the stage, and the context of
-// the invocation with its deadline.
-func New(h http.Handler) Function {
+// the invocation with its deadline. It panics with http.ErrAbortHandler to take
+// back what it has written; that is not logged again.
+func New(h http.Handler, own http.Header) Function {
 	adapter := httpadapter.New(asServed(h))
 	return func(ctx context.Context, event events.APIGatewayProxyRequest) (resp events.APIGatewayProxyResponse, _ error) {
 		defer func() {
 			if p := recover(); p != nil {
-				slog.ErrorContext(ctx, "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()),
-					"request_id", event.RequestContext.RequestID)
-				resp = problem(http.StatusInternalServerError, "something went wrong on our side; the request can be repeated")
+				logPanic(ctx, p, event.RequestContext.RequestID)
+				resp = problem(own, http.StatusInternalServerError, ourSide)
 			}
 		}()
 		event, readable := mended(ctx, event)
 		if !readable {
-			return problem(http.StatusBadRequest, "the request's method, path or body cannot be read"), nil
+			return problem(own, http.StatusBadRequest, "the request's method, path or body cannot be read"), nil
 		}
 		resp, err := adapter.ProxyWithContext(ctx, event)
 		if err != nil {
 			slog.ErrorContext(ctx, "event not served", "error", err, "request_id", event.RequestContext.RequestID)
-			return problem(http.StatusInternalServerError, "something went wrong on our side; the request can be repeated"), nil
+			return problem(own, http.StatusInternalServerError, ourSide), nil
 		}
 		if event.HTTPMethod == http.MethodHead {
 			// A server drops it; API Gateway would send it.
@@ -58,6 +63,13 @@ func New(h http.Handler) Function {
 		}
 		return resp, nil
 	}
+}
+
+func logPanic(ctx context.Context, p any, requestID string) {
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		return
+	}
+	slog.ErrorContext(ctx, "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()), "request_id", requestID)
 }
 
 // mended is the event as the adapter needs it. readable is false where the
@@ -149,7 +161,7 @@ func (w *response) Write(b []byte) (int, error) {
 // Flush sends the head if it has not been sent; the body goes out as a whole.
 func (w *response) Flush() { w.WriteHeader(http.StatusOK) }
 
-func problem(status int, detail string) events.APIGatewayProxyResponse {
+func problem(own http.Header, status int, detail string) events.APIGatewayProxyResponse {
 	body, err := json.Marshal(struct {
 		Title  string `json:"title"`
 		Status int    `json:"status"`
@@ -158,9 +170,7 @@ func problem(status int, detail string) events.APIGatewayProxyResponse {
 	if err != nil {
 		body = []byte("{}") // strings and a number cannot fail
 	}
-	return events.APIGatewayProxyResponse{
-		StatusCode:        status,
-		MultiValueHeaders: map[string][]string{"Content-Type": {"application/problem+json"}},
-		Body:              string(body),
-	}
+	headers := map[string][]string{"Content-Type": {"application/problem+json"}}
+	maps.Copy(headers, own)
+	return events.APIGatewayProxyResponse{StatusCode: status, MultiValueHeaders: headers, Body: string(body)}
 }

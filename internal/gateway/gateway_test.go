@@ -15,10 +15,13 @@ import (
 	"postrider/internal/gateway"
 )
 
+// own is the header of the gateway's own answers in these tests.
+var own = http.Header{"X-Frame-Options": {"DENY"}}
+
 // serve sends an event to a handler. It must be answered, never fail.
 func serve(t *testing.T, event events.APIGatewayProxyRequest, h http.HandlerFunc) events.APIGatewayProxyResponse {
 	t.Helper()
-	resp, err := gateway.New(h)(t.Context(), event)
+	resp, err := gateway.New(h, own)(t.Context(), event)
 	if err != nil {
 		t.Fatalf("the invocation failed: %v", err)
 	}
@@ -54,8 +57,9 @@ func wantProblem(t *testing.T, resp events.APIGatewayProxyResponse, status int) 
 	if resp.StatusCode != status || p.Status != status || p.Title != http.StatusText(status) || p.Detail == "" {
 		t.Errorf("status %d, want %d: %s", resp.StatusCode, status, resp.Body)
 	}
-	if diff := cmp.Diff([]string{"application/problem+json"}, resp.MultiValueHeaders["Content-Type"]); diff != "" {
-		t.Errorf("content type (-want +got):\n%s", diff)
+	want := map[string][]string{"Content-Type": {"application/problem+json"}, "X-Frame-Options": {"DENY"}}
+	if diff := cmp.Diff(want, resp.MultiValueHeaders); diff != "" {
+		t.Errorf("header (-want +got):\n%s", diff)
 	}
 }
 
@@ -178,7 +182,7 @@ func TestTheDeadlineOfTheInvocationIsTheRequests(t *testing.T) {
 			t.Errorf("deadline %v, %v", got, ok)
 		}
 	})
-	if _, err := gateway.New(h)(ctx, events.APIGatewayProxyRequest{HTTPMethod: "GET", Path: "/"}); err != nil {
+	if _, err := gateway.New(h, own)(ctx, events.APIGatewayProxyRequest{HTTPMethod: "GET", Path: "/"}); err != nil {
 		t.Error(err)
 	}
 }
@@ -255,7 +259,7 @@ func TestAPanicIsAnsweredAndLeavesTheFunctionRunning(t *testing.T) {
 		if r.URL.Path == "/panic" {
 			panic("out of range")
 		}
-	}))
+	}), own)
 	for path, status := range map[string]int{"/panic": http.StatusInternalServerError, "/": http.StatusOK} {
 		resp, err := f(t.Context(), events.APIGatewayProxyRequest{HTTPMethod: "GET", Path: path})
 		if err != nil || resp.StatusCode != status {

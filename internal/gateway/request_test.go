@@ -183,7 +183,7 @@ func TestTheEndOfTheInvocationEndsTheRequest(t *testing.T) {
 			t.Errorf("value %v", got)
 		}
 	})
-	if _, err := gateway.New(h)(ctx, events.APIGatewayProxyRequest{HTTPMethod: "GET", Path: "/"}); err != nil {
+	if _, err := gateway.New(h, own)(ctx, events.APIGatewayProxyRequest{HTTPMethod: "GET", Path: "/"}); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,10 +1,13 @@
 package gateway_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -159,11 +162,21 @@ func TestAPanicAtAnyPointIsA500WithoutWhatWasSetBefore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			resp := serve(t, aGet, h)
-			wantProblem(t, resp, http.StatusInternalServerError)
-			if resp.MultiValueHeaders["Etag"] != nil {
-				t.Errorf("headers %v", resp.MultiValueHeaders)
-			}
+			wantProblem(t, serve(t, aGet, h), http.StatusInternalServerError)
 		})
+	}
+}
+
+// It sets the default log, so that it is not parallel.
+func TestOnlyAPanicThatNobodyHasSeenIsLogged(t *testing.T) {
+	before := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(before) })
+	for value, want := range map[error]bool{http.ErrAbortHandler: false, io.ErrUnexpectedEOF: true} {
+		var log bytes.Buffer
+		slog.SetDefault(slog.New(slog.NewJSONHandler(&log, nil)))
+		serve(t, aGet, func(http.ResponseWriter, *http.Request) { panic(value) })
+		if got := strings.Contains(log.String(), "goroutine"); got != want {
+			t.Errorf("%v: logged %t: %s", value, got, &log)
+		}
 	}
 }
