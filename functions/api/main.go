@@ -23,6 +23,8 @@ type configuration struct {
 	DeliveriesURL  string `env:"DELIVERIES_QUEUE_URL,required,notEmpty"`
 	DeadLettersURL string `env:"DEAD_LETTERS_QUEUE_URL,required,notEmpty"`
 	KeysParameter  string `env:"KEYS_PARAMETER,required,notEmpty"`
+	// Pages elsewhere that may use the API; none if it is empty.
+	Origins api.Origins `env:"CORS_ORIGINS"`
 }
 
 func main() {
@@ -37,5 +39,6 @@ func main() {
 		Keys:     keys.New(ssm.NewFromConfig(cfg), c.KeysParameter, function.Now, slog.Default()),
 		Now:      time.Now,
 		Log:      slog.Default(),
-	})))
+		Origins:  c.Origins,
+	}), api.OwnHeader()))
 }

@@ -25,7 +25,7 @@ const Version = "0.3.0"
 // MaxBody is the largest request body, in bytes, but for files.
 const MaxBody = 1 << 20
 
-// Config is what the API works with. All of it is required.
+// Config is what the API works with. All of it is required but Origins.
 type Config struct {
 	Clients  Clients
 	Mailings Mailings
@@ -34,6 +34,8 @@ type Config struct {
 	Keys     Keys
 	Now      func() time.Time
 	Log      *slog.Logger
+	// Origins are those whose pages may use the API.
+	Origins Origins
 }
 
 // server holds the handlers; it has no state of its own.

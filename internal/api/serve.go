@@ -20,31 +20,44 @@ import (
 // RequestIDHeader is where the id of a request comes in, for logs.
 const RequestIDHeader = "X-Request-Id"
 
-// around is what happens around every request: one log line, a panic becomes
-// a 500, one trailing slash is the same path, and what the mux refuses becomes
-// a problem document.
+// around is what happens around every request: one log line, the own header, a
+// panic becomes a 500, one trailing slash is the same path, pages of allowed
+// origins may read the answer whatever it is, and what the mux refuses becomes a
+// problem document.
 func (s *server) around(mux *http.ServeMux) http.Handler {
+	routed := s.Origins.cross(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.route(mux, w, r) }))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.Now()
 		ctx := context.WithValue(r.Context(), requestKey{}, &request{id: r.Header.Get(RequestIDHeader), path: r.URL.Path})
 		r = withoutSlash(ctx, r)
 		out := &recorded{ResponseWriter: w}
 		defer func() {
+			half := false
 			if p := recover(); p != nil {
-				s.panicked(ctx, out, p)
+				half = s.panicked(ctx, out, p)
 			}
 			s.logRequest(ctx, r, out.status, s.Now().Sub(began))
+			if half {
+				// Half an answer must not pass for a whole one.
+				panic(http.ErrAbortHandler)
+			}
 		}()
-		s.route(ctx, mux, out, r)
+		begin(out)
+		routed.ServeHTTP(out, r)
 	})
 }
 
-func (s *server) panicked(ctx context.Context, out *recorded, p any) {
+// panicked logs a panic and answers, unless a part of an answer is out: half is
+// what that is then.
+func (s *server) panicked(ctx context.Context, out *recorded, p any) (half bool) {
 	s.Log.LogAttrs(ctx, slog.LevelError, "panic", slog.String("panic", fmt.Sprint(p)),
 		slog.String("request_id", requestID(ctx)), slog.String("stack", string(debug.Stack())))
-	if out.status == 0 {
-		writeProblem(out, internalProblem())
+	if out.status != 0 {
+		out.status = http.StatusInternalServerError
+		return true
 	}
+	writeProblem(out, internalProblem())
+	return false
 }
 
 // withoutSlash is r under another context and with one trailing slash less,
@@ -62,13 +75,13 @@ func withoutSlash(ctx context.Context, r *http.Request) *http.Request {
 
 // route serves what the mux knows to those who may have it. The mux itself
 // would redirect an unclean path, and answer in plain text what it does not know.
-func (s *server) route(ctx context.Context, mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
+func (s *server) route(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 	clean := r.URL.Path == docsPath+"/" || path.Clean(r.URL.Path) == r.URL.Path
 	var refuse http.Handler
 	if clean {
 		refuse, r.Pattern = mux.Handler(r)
 	}
-	if refused := s.admit(ctx, r, s.needed(r, r.Pattern)); refused != nil {
+	if refused := s.admit(r.Context(), r, s.needed(r, r.Pattern)); refused != nil {
 		turnAway(w, refused)
 		return
 	}

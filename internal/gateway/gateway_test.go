@@ -15,10 +15,13 @@ import (
 	"postrider/internal/gateway"
 )
 
+// own is the header of the gateway's own answers in these tests.
+var own = http.Header{"X-Frame-Options": {"DENY"}}
+
 // serve sends an event to a handler. It must be answered, never fail.
 func serve(t *testing.T, event events.APIGatewayProxyRequest, h http.HandlerFunc) events.APIGatewayProxyResponse {
 	t.Helper()
-	resp, err := gateway.New(h)(t.Context(), event)
+	resp, err := gateway.New(h, own)(t.Context(), event)
 	if err != nil {
 		t.Fatalf("the invocation failed: %v", err)
 	}
@@ -54,8 +57,9 @@ func wantProblem(t *testing.T, resp events.APIGatewayProxyResponse, status int) 
 	if resp.StatusCode != status || p.Status != status || p.Title != http.StatusText(status) || p.Detail == "" {
 		t.Errorf("status %d, want %d: %s", resp.StatusCode, status, resp.Body)
 	}
-	if diff := cmp.Diff([]string{"application/problem+json"}, resp.MultiValueHeaders["Content-Type"]); diff != "" {
-		t.Errorf("content type (-want +got):\n%s", diff)
+	want := map[string][]string{"Content-Type": {"application/problem+json"}, "X-Frame-Options": {"DENY"}}
+	if diff := cmp.Diff(want, resp.MultiValueHeaders); diff != "" {
+		t.Errorf("header (-want +got):\n%s", diff)
 	}
 }
 
@@ -68,15 +72,21 @@ func TestTheHandlerSeesThePathAsItWasSentWithoutTheStage(t *testing.T) {
 		"/a%20b/%D1%8F":   "/a%20b/%D1%8F",
 		"/a%2Fb":          "/a%2Fb",
 		"/a?b#c":          "/a%3Fb%23c",
+		"/a b":            "/a%20b",
+		"/я":              "/%D1%8F",
+		"/%FF":            "/%FF",
+		"/a;b=c,d:e@f+g":  "/a;b=c,d:e@f+g",
 		"//api/../health": "//api/../health",
+		"//":              "//",
 		"/local/api":      "/local/api",
 	} {
 		r, _ := request(t, events.APIGatewayProxyRequest{
 			HTTPMethod: "get", Path: path,
 			RequestContext: events.APIGatewayProxyRequestContext{Stage: "local", Path: "/local" + path, DomainName: "example.org"},
 		})
-		if r.URL.EscapedPath() != want || r.Method != http.MethodGet || r.URL.RawQuery != "" {
-			t.Errorf("%q: %s %s?%s", path, r.Method, r.URL.EscapedPath(), r.URL.RawQuery)
+		// As a server has it: a link made of it must not lead to API Gateway's own address.
+		if r.URL.Scheme+r.URL.Host+r.URL.EscapedPath() != want || r.RequestURI != want || r.URL.RawQuery != "" || r.Method != http.MethodGet {
+			t.Errorf("%q: %s %+v, %s", path, r.Method, r.URL, r.RequestURI)
 		}
 	}
 }
@@ -85,6 +95,8 @@ func TestWhatIsNoRequestIsAnsweredNotFailed(t *testing.T) {
 	t.Parallel()
 	for name, event := range map[string]events.APIGatewayProxyRequest{
 		"a malformed escape": {HTTPMethod: "GET", Path: "/api/%zz"},
+		"half an escape":     {HTTPMethod: "GET", Path: "/api/%2"},
+		"no method":          {Path: "/"},
 		"a control sign":     {HTTPMethod: "GET", Path: "/api/\x01"},
 		"a method of two":    {HTTPMethod: "GE T", Path: "/"},
 		"not base64":         {HTTPMethod: "POST", Path: "/", Body: "%%%", IsBase64Encoded: true},
@@ -170,7 +182,7 @@ func TestTheDeadlineOfTheInvocationIsTheRequests(t *testing.T) {
 			t.Errorf("deadline %v, %v", got, ok)
 		}
 	})
-	if _, err := gateway.New(h)(ctx, events.APIGatewayProxyRequest{HTTPMethod: "GET", Path: "/"}); err != nil {
+	if _, err := gateway.New(h, own)(ctx, events.APIGatewayProxyRequest{HTTPMethod: "GET", Path: "/"}); err != nil {
 		t.Error(err)
 	}
 }
@@ -247,7 +259,7 @@ func TestAPanicIsAnsweredAndLeavesTheFunctionRunning(t *testing.T) {
 		if r.URL.Path == "/panic" {
 			panic("out of range")
 		}
-	}))
+	}), own)
 	for path, status := range map[string]int{"/panic": http.StatusInternalServerError, "/": http.StatusOK} {
 		resp, err := f(t.Context(), events.APIGatewayProxyRequest{HTTPMethod: "GET", Path: path})
 		if err != nil || resp.StatusCode != status {

@@ -49,7 +49,7 @@ func newService(t *testing.T) service {
 	const key = "key-of-the-tests"
 	function := gateway.New(api.New(api.Config{
 		Clients: store, Mailings: store, Tasks: unused{}, Queues: unused{}, Keys: oneKey(key), Now: time.Now, Log: slog.New(slog.DiscardHandler),
-	}))
+	}), api.OwnHeader())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Not by a mux, which would clean the path.
 		pass(t, w, r, strings.TrimPrefix(r.URL.EscapedPath(), prefix), function)

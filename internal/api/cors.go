@@ -1,0 +1,87 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/rs/cors"
+)
+
+// preflightSeconds is how long a browser may remember what a preflight allowed:
+// two hours are the most that Chrome keeps.
+const preflightSeconds = 7200
+
+// anyOrigin allows pages of all origins.
+const anyOrigin = "*"
+
+// Origins are those whose pages may use the API from a browser (CORS): none at
+// all, some, or any ("*" alone).
+type Origins []string
+
+// UnmarshalText reads origins that are separated by commas. All that is wrong
+// with them is told together.
+func (o *Origins) UnmarshalText(text []byte) error {
+	*o = nil
+	if strings.TrimSpace(string(text)) == "" {
+		return nil
+	}
+	var errs []error
+	for origin := range strings.SplitSeq(string(text), ",") {
+		origin = strings.TrimSpace(origin)
+		if err := checkOrigin(origin); err != nil {
+			errs = append(errs, fmt.Errorf("%q is no origin: %w", origin, err))
+		}
+		*o = append(*o, origin)
+	}
+	if len(*o) > 1 && slices.Contains(*o, anyOrigin) {
+		errs = append(errs, errors.New(`"*" allows any origin, and stands alone`))
+	}
+	return errors.Join(errs...)
+}
+
+// checkOrigin demands an origin in the very form in which browsers send it
+// (RFC 6454, 6.2): any other would never match.
+func checkOrigin(origin string) error {
+	if origin == anyOrigin {
+		return nil
+	}
+	u, err := url.Parse(origin)
+	switch {
+	case err != nil || u.Scheme == "" || u.Hostname() == "":
+		return errors.New("it must have a scheme and a host, such as https://app.example.com")
+	case strings.ContainsFunc(origin, func(r rune) bool { return r > '~' || r >= 'A' && r <= 'Z' }):
+		return errors.New("browsers send it in small letters, and a host outside ASCII in its xn-- form")
+	case origin != u.Scheme+"://"+u.Host:
+		return errors.New("it must have nothing but scheme, host and port: no path, not even a slash at the end")
+	case strings.Contains(origin, "*"):
+		return errors.New("it must be exact: a part cannot be *")
+	case u.Scheme == "https" && u.Port() == "443", u.Scheme == "http" && u.Port() == "80", strings.HasSuffix(u.Host, ":"):
+		return errors.New("browsers leave out the scheme's own port")
+	}
+	return nil
+}
+
+// cross lets pages of the allowed origins use next. It answers their preflights
+// itself, which have no key; with no origins it is next as it is.
+func (o Origins) cross(next http.Handler) http.Handler {
+	if len(o) == 0 {
+		return next
+	}
+	return cors.New(cors.Options{
+		AllowedOrigins: o,
+		AllowedMethods: []string{
+			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		},
+		// A browser adds no key by itself, as it would add cookies: the page must
+		// have one, and then no header in its request is worse than another.
+		AllowedHeaders: []string{"*"},
+		ExposedHeaders: []string{
+			"Content-Disposition", "ETag", "Idempotency-Replayed", "Link", "Location", "Retry-After", "WWW-Authenticate",
+		},
+		MaxAge: preflightSeconds,
+	}).Handler(next)
+}
