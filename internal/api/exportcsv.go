@@ -71,7 +71,8 @@ func (s *server) exportClients(ctx context.Context, in *clientsExported) (*csvAn
 	if err != nil {
 		return nil, err
 	}
-	return in.page("clients.csv", body, found.Next, "phone", in.Phone, "operator_code", in.OperatorCode, "tag", in.Tag), nil
+	return in.page("clients.csv", body, found.Next,
+		map[string]string{"phone": in.Phone, "operator_code": in.OperatorCode, "tag": in.Tag}), nil
 }
 
 func clientCells(c mailing.Client) []string {
@@ -99,7 +100,8 @@ func (s *server) exportMessages(ctx context.Context, in *messagesExported) (*csv
 	if err != nil {
 		return nil, err
 	}
-	return in.page(fmt.Sprintf("mailing-%d-messages.csv", m.ID), body, found.Next, "status", string(in.Status)), nil
+	return in.page(fmt.Sprintf("mailing-%d-messages.csv", m.ID), body, found.Next,
+		map[string]string{"status": string(in.Status)}), nil
 }
 
 func messageCells(m mailing.Message) []string {
@@ -133,10 +135,9 @@ func csvPage[T any](columns []string, items []T, cells func(T) []string) ([]byte
 	return body.Bytes(), nil
 }
 
-// page is the answer with a page; filters are name, value, name, value. The link
-// is a query and nothing else, so that it also leads on behind API Gateway,
-// which puts the stage before the path.
-func (p ExportPaging) page(name string, body []byte, next string, filters ...string) *csvAnswer {
+// page is the answer with a page. The link is a query and nothing else, so that
+// it also leads on behind API Gateway, which puts the stage before the path.
+func (p ExportPaging) page(name string, body []byte, next string, filters map[string]string) *csvAnswer {
 	answer := &csvAnswer{
 		ContentType: csvType + "; charset=utf-8", Disposition: `attachment; filename="` + name + `"`, Body: body,
 	}
@@ -144,9 +145,9 @@ func (p ExportPaging) page(name string, body []byte, next string, filters ...str
 		return answer
 	}
 	query := url.Values{"cursor": {next}, "limit": {strconv.Itoa(p.Limit)}}
-	for i := 0; i < len(filters); i += 2 {
-		if filters[i+1] != "" {
-			query.Set(filters[i], filters[i+1])
+	for filter, value := range filters {
+		if value != "" {
+			query.Set(filter, value)
 		}
 	}
 	answer.Link = "<?" + query.Encode() + `>; rel="next"`

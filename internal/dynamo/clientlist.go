@@ -115,8 +115,9 @@ func (s *Store) searchIndex(ctx context.Context, q mailing.ClientQuery, after ma
 }
 
 // directory reads the slice that the list is in. Only where that leaves the page
-// short, which a large directory does once a slice, it reads the others, all at
-// once: a small directory is one page and not sixteen.
+// short, which a large directory does once a slice, it reads others, as many at
+// once as probably fill the page: a small directory is one page and not sixteen,
+// and of a large one nothing is read in vain.
 func (s *Store) directory(ctx context.Context, at clientPosition, limit int) ([]mailing.Client, *clientPosition, error) {
 	clients, last, end, err := s.Audience(ctx, at.Slice, mailing.Filter{}, at.After, limit)
 	if err != nil {
@@ -125,29 +126,49 @@ func (s *Store) directory(ctx context.Context, at clientPosition, limit int) ([]
 	if !end {
 		return clients, &clientPosition{at.Slice, last}, nil
 	}
-	from := at.Slice + 1
-	if from < mailing.Slices && len(clients) == limit {
-		return clients, &clientPosition{Slice: from}, nil
+	width := likelySlices(limit-len(clients), len(clients), at.After)
+	for from := at.Slice + 1; from < mailing.Slices; from += width {
+		if len(clients) == limit {
+			return clients, &clientPosition{Slice: from}, nil
+		}
+		rest, err := s.slicesFrom(ctx, from, min(width, mailing.Slices-from), limit-len(clients))
+		if err != nil {
+			return nil, nil, err
+		}
+		var next *clientPosition
+		if clients, next = fill(clients, rest, from, limit); next != nil {
+			return clients, next, nil
+		}
 	}
-	rest, err := s.slicesFrom(ctx, from, limit-len(clients))
-	if err != nil {
-		return nil, nil, err
-	}
-	for i, slice := range rest {
+	return clients, nil, nil
+}
+
+// likelySlices is how many slices hold need clients, if all are as this one, of
+// which seen lay behind a client: ids are spread evenly. It is rather too many,
+// for too few is another round.
+func likelySlices(need, seen int, behind mailing.ClientID) int {
+	rest := 1 - float64(behind)/(1<<32) // of the slice
+	return 1 + int(1.25*float64(need)*rest/float64(seen+1))
+}
+
+// fill puts the beginnings of slices, from one on, behind clients. next is where
+// the list goes on, nil if it may with the slices that come then.
+func fill(clients []mailing.Client, found []clientSlice, from, limit int) (_ []mailing.Client, next *clientPosition) {
+	for i, slice := range found {
 		need := limit - len(clients)
 		if need == 0 {
-			return clients, &clientPosition{Slice: from + i}, nil
+			return clients, &clientPosition{Slice: from + i}
 		}
 		taken := slice.clients[:min(need, len(slice.clients))]
 		clients = append(clients, taken...)
 		if len(taken) < len(slice.clients) {
-			return clients, &clientPosition{from + i, taken[need-1].ID}, nil
+			return clients, &clientPosition{from + i, taken[need-1].ID}
 		}
 		if !slice.end {
-			return clients, &clientPosition{from + i, slice.last}, nil
+			return clients, &clientPosition{from + i, slice.last}
 		}
 	}
-	return clients, nil, nil
+	return clients, nil
 }
 
 type clientSlice struct {
@@ -156,9 +177,9 @@ type clientSlice struct {
 	end     bool
 }
 
-// slicesFrom reads the beginnings of all slices from one on.
-func (s *Store) slicesFrom(ctx context.Context, from, limit int) ([]clientSlice, error) {
-	rest := make([]clientSlice, max(mailing.Slices-from, 0))
+// slicesFrom reads the beginnings of n slices from one on.
+func (s *Store) slicesFrom(ctx context.Context, from, n, limit int) ([]clientSlice, error) {
+	rest := make([]clientSlice, n)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readConcurrency)
 	for i := range rest {

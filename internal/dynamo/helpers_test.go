@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -200,16 +201,20 @@ func inStorageOrder(ids []mailing.ClientID) []mailing.ClientID {
 	return sorted
 }
 
-// countLooked counts the items that queries look at.
+// countLooked counts the items that queries look at, and the queries.
 type countLooked struct {
 	dynamo.API
-	looked int
+	mu              sync.Mutex
+	looked, queries int
 }
 
 func (c *countLooked) Query(ctx context.Context, in *dynamodb.QueryInput, opts ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
 	out, err := c.API.Query(ctx, in, opts...)
 	if err == nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		c.looked += int(out.ScannedCount)
+		c.queries++
 	}
 	return out, err
 }

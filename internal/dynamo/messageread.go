@@ -49,6 +49,9 @@ type messageReader struct {
 	status mailing.MessageStatus
 	want   int
 
+	// holds is how many each slice has, by its counts.
+	holds [mailing.Slices]int64
+
 	found []placed
 	// next is where to go on, nil if that is the end. It is not set where want
 	// was reached.
@@ -90,7 +93,7 @@ func (r *messageReader) read(ctx context.Context, at messagePosition) error {
 			width, pages = largeSlices, largePages
 		}
 	}
-	width = min(width, len(todo))
+	width = min(width, r.enough(todo))
 	return r.readTogether(ctx, todo, width, pages)
 }
 
@@ -133,7 +136,7 @@ func (r *messageReader) readTogether(ctx context.Context, todo []messagePosition
 // which change in the same transactions as the messages, say that they hold
 // any of the status.
 func (r *messageReader) slices(ctx context.Context, at messagePosition) ([]messagePosition, error) {
-	if r.m.Status == mailing.StatusScheduled || r.store.past(r.m) || (r.m.Finished && !anyOf(r.m.Counts, r.status)) {
+	if r.m.Status == mailing.StatusScheduled || r.store.past(r.m) || (r.m.Finished && countOf(r.m.Counts, r.status) == 0) {
 		return nil, nil
 	}
 	states, err := r.store.Slices(ctx, []mailing.MailingID{r.m.ID})
@@ -142,7 +145,8 @@ func (r *messageReader) slices(ctx context.Context, at messagePosition) ([]messa
 	}
 	var todo []messagePosition
 	for slice := at.Slice; slice < mailing.Slices; slice++ {
-		if anyOf(states[r.m.ID][slice].Counts, r.status) {
+		r.holds[slice] = countOf(states[r.m.ID][slice].Counts, r.status)
+		if r.holds[slice] > 0 {
 			todo = append(todo, messagePosition{Mailing: r.m.ID, Slice: slice})
 		}
 	}
@@ -152,16 +156,36 @@ func (r *messageReader) slices(ctx context.Context, at messagePosition) ([]messa
 	return todo, nil
 }
 
-// anyOf tells whether counts may hold messages that show a status.
-func anyOf(c mailing.Counts, status mailing.MessageStatus) bool {
+// enough is how many of the slices hold what is wanted: the others are not read
+// in vain.
+func (r *messageReader) enough(todo []messagePosition) int {
+	need := int64(r.want - len(r.found))
+	for n, at := range todo {
+		switch {
+		case need <= 0:
+			return n
+		case r.status == mailing.Sending, at.Batch != "":
+			// How many are being sent, or come behind a place, no count tells.
+		default:
+			need -= r.holds[at.Slice]
+		}
+	}
+	return len(todo)
+}
+
+// countOf is how many messages counts have of a status; of [mailing.Sending]
+// that is how many there may be.
+func countOf(c mailing.Counts, status mailing.MessageStatus) int64 {
 	switch status {
 	case "":
-		return c.Total > 0
+		return c.Total
 	case mailing.Sending:
-		return c.Pending() > 0
+		return c.Pending()
 	default:
-		n := c.Of(status)
-		return n != nil && *n > 0
+		if n := c.Of(status); n != nil {
+			return *n
+		}
+		return 0
 	}
 }
 

@@ -145,7 +145,7 @@ func (u *upserts) decide(o openRow, it clientItem, found bool) (rowWrite, error)
 	switch {
 	case err != nil:
 		u.results[o.row] = mailing.RowResult{Outcome: mailing.RowRejected, Err: err}
-		return rowWrite{}, nil
+		return rowWrite{}, nil //nolint:nilerr // it is told as the row's result
 	case !found:
 		c.ID = u.freshID()
 		actions, err := u.store.clientCreation(c)
