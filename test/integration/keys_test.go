@@ -32,19 +32,11 @@ func testKeys(t *testing.T, s *service) {
 	}
 	status := func(method, path, key string) int {
 		t.Helper()
-		r, err := http.NewRequestWithContext(t.Context(), method, s.base+path, nil)
+		got, err := s.askWith(t.Context(), method, s.base+path, nil, map[string]string{"Authorization": "", "X-API-Key": key})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if key != "" {
-			r.Header.Set("X-API-Key", key)
-		}
-		resp, err := s.http.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		return resp.StatusCode
+		return got.status
 	}
 	until := func(key string, want int) time.Duration {
 		t.Helper()

@@ -178,6 +178,10 @@ func TestStack(t *testing.T) {
 			})
 		}
 	})
+	inOrder(t, s, []part{
+		{"a file of ten thousand clients", testFiles},
+		{"the same request twice", testTwice},
+	})
 	t.Run("all of the API is called", func(t *testing.T) { s.part(t, testRest) })
 	t.Run("policies allow just the calls that were made", testPolicies)
 }

@@ -48,8 +48,14 @@ type answer struct {
 	took   time.Duration
 }
 
-// ask sends one request. body is sent as it is if it is a string, else as JSON.
+// ask sends one request with an admin's key. body is sent as it is if it is a
+// string, else as JSON.
 func (s *service) ask(ctx context.Context, method, url string, body any) (answer, error) {
+	return s.askWith(ctx, method, url, body, nil)
+}
+
+// askWith is ask with other headers than usual; an empty one is left out.
+func (s *service) askWith(ctx context.Context, method, url string, body any, header map[string]string) (answer, error) {
 	var reader io.Reader
 	switch b := body.(type) {
 	case nil:
@@ -71,6 +77,12 @@ func (s *service) ask(ctx context.Context, method, url string, body any) (answer
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	for name, value := range header {
+		req.Header.Set(name, value)
+		if value == "" {
+			req.Header.Del(name)
+		}
 	}
 	clients, begun := s.directory.size(), time.Now()
 	resp, err := s.http.Do(req)
