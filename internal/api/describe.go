@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	_ "embed"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -168,8 +169,8 @@ const (
 // accessOf is what the operation was registered with, or else what its kind
 // needs.
 func accessOf(op *huma.Operation) access {
-	if registered, ok := op.Metadata["access"].(string); ok {
-		return access(registered)
+	if registered, ok := op.Metadata["access"]; ok {
+		return access(fmt.Sprint(registered))
 	}
 	switch {
 	case !strings.HasPrefix(op.Path, "/api"):

@@ -6,8 +6,8 @@ func clientTexts() map[string]text {
 	taken := map[int]problemText{http.StatusConflict: told("Another client has this phone.", "this phone is taken")}
 	changed := map[int]problemText{http.StatusConflict: told(
 		"Another client has this phone, or others keep changing this client at this very moment (then repeat the request). Nothing was changed.", "this phone is taken")}
-	// When it happens is as for every body.
-	phone := told("", "the request is not valid", FieldError{"body.phone", "expected string to be 11 digits that start with 7"})
+	phone := told("The id is not an integer, or a field of the body is missing, unknown, not as its schema says, or a time zone that the IANA database does not have. `errors` says which.",
+		"the request is not valid", FieldError{"body.phone", "expected string to be 11 digits that start with 7"})
 	taken[http.StatusUnprocessableEntity], changed[http.StatusUnprocessableEntity] = phone, phone
 	return map[string]text{
 		"list-clients": {
@@ -25,7 +25,7 @@ func clientTexts() map[string]text {
 			done:  "The client.", given: exampleClient(),
 		},
 		"replace-client": {
-			about: "Replaces all fields of a client; what is left out is reset: the tag to empty, the operator code to the phone's. Messages that wait are sent to the new phone, by the new time zone.",
+			about: "Replaces all fields of a client; what is left out is reset: the tag to empty, the operator code to the phone's. Messages that are not yet handed over go to the new phone, and the new time zone decides when they may.",
 			done:  "The client as it is now.", asked: exampleClientBody(), given: exampleClient(), errors: changed,
 		},
 		"change-client": {

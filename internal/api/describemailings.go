@@ -37,11 +37,11 @@ func mailingTexts() map[string]text {
 		},
 		"replace-mailing": {
 			about: "Replaces all fields of a mailing; what is left out is reset: no window, `on_uncertain` resend. " + editing,
-			done:  "The mailing as it is now.", asked: exampleMailingBody(), given: exampleMailingIn("scheduled", 2), errors: locked,
+			done:  asItIsNow, asked: exampleMailingBody(), given: exampleMailingIn("scheduled", 2), errors: locked,
 		},
 		"change-mailing": {
 			about: "Changes the fields that the body names (JSON merge patch); null clears the window, and makes `on_uncertain` resend. " + editing,
-			done:  "The mailing as it is now.", asked: map[string]any{"text": "Your order is ready", "window": map[string]any{"to": "20:00"}},
+			done:  asItIsNow, asked: map[string]any{"text": "Your order is ready", "window": map[string]any{"to": "20:00"}},
 			given: exampleMailingIn("scheduled", 2), errors: locked,
 		},
 		"delete-mailing": {

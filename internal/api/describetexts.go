@@ -29,7 +29,7 @@ func serviceTexts() map[string]text {
 		},
 		"get-queues": {
 			about: "Tells how much waits in the queues and for how long, and shows up to 50 of the dead letters: messages that will not be tried again by themselves, with the reason. " +
-				"The numbers are approximate, as queues cannot count exactly. Each entry of a queue but the dead letters' is a batch of up to 50 messages. Looking changes nothing.",
+				"The numbers are approximate, as queues cannot count exactly. An entry of `deliveries` is a batch of up to 50 messages, one of `tasks` a piece of work on a mailing. Looking changes nothing.",
 			done: "What waits, and what is dead.", given: exampleQueues(),
 		},
 		"redrive-dead-letters": {
@@ -75,6 +75,8 @@ func messageTexts() map[string]text {
 }
 
 const (
+	asItIsNow = "The mailing as it is now."
+
 	busy       = "or others keep changing it at this very moment (then repeat the request)"
 	busyDetail = "others keep changing this mailing: try again"
 )
@@ -87,24 +89,24 @@ func actionTexts() map[string]text {
 		"pause-mailing": {
 			about: "Holds a running mailing still: no message is handed over later than two seconds after the answer, and no further clients are looked at. " +
 				"Its end stays as it is. Pausing a paused mailing changes nothing and is 200.",
-			done: "The mailing as it is now.", given: exampleMailingIn(mailing.StatusPaused, 3),
+			done: asItIsNow, given: exampleMailingIn(mailing.StatusPaused, 3),
 			errors: conflict("The mailing is scheduled, completed or cancelled", "a scheduled mailing cannot be paused"),
 		},
 		"resume-mailing": {
 			about: "Lets a paused mailing run again. What waited for its window meanwhile waits on. Resuming a running mailing changes nothing and is 200.",
-			done:  "The mailing as it is now.", given: exampleMailingIn(mailing.StatusRunning, 4),
+			done:  asItIsNow, given: exampleMailingIn(mailing.StatusRunning, 4),
 			errors: conflict("The mailing is scheduled, completed or cancelled, or its end has passed", "a scheduled mailing cannot be resumed"),
 		},
 		"cancel-mailing": {
 			about: "Calls a mailing off, for good: no message is handed over later than two seconds after the answer, and all that was not sent ends as `cancelled`. " +
 				"The counts follow within a minute. Cancelling a cancelled mailing changes nothing and is 200.",
-			done: "The mailing as it is now.", given: exampleMailingIn(mailing.StatusCancelled, 3),
+			done: asItIsNow, given: exampleMailingIn(mailing.StatusCancelled, 3),
 			errors: conflict("The mailing is completed", "a completed mailing cannot be cancelled"),
 		},
 		"retry-mailing": {
 			about: "Gives the mailing's failed messages fresh attempts, and reopens it if it was completed. Messages that are `expired`, `skipped` or `uncertain` are not tried again. " +
 				"Retrying a completed mailing without failures changes nothing and is 200.",
-			done: "The mailing as it is now.", given: exampleMailingIn(mailing.StatusRunning, 5),
+			done: asItIsNow, given: exampleMailingIn(mailing.StatusRunning, 5),
 			errors: conflict("The mailing is scheduled or cancelled, or its end has passed", "a scheduled mailing has nothing to be tried again"),
 		},
 		"process-mailings": {

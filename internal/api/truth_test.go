@@ -22,8 +22,19 @@ var odd = []any{
 	"Europe/Moscow", "resend", "stop", "09:00", "24:00", "9:00", "2030-02-01T00:00:00Z", "2030-02-30T00:00:00Z", "2030-02-01T00:00:00", "2030-02-01",
 	"2030-02-01T00:00:00.1234567891Z", "2030-02-01t00:00:00z", "2030-02-01T00:00:00+24:00",
 	strings.Repeat("я", 64), strings.Repeat("я", 65), strings.Repeat(" ", 60) + "vip  ", strings.Repeat("я", 1600), strings.Repeat("я", 1601),
-	[]any{}, []any{nil}, []any{"900"}, []any{"vip"}, []any{" vip"}, []any{""}, []any{1}, manyTimes("900", 50), manyTimes("900", 51), map[string]any{}, map[string]any{"x": 1},
-	map[string]any{"from": "09:00", "to": "21:00"}, map[string]any{"from": "09:00"}, map[string]any{"from": nil, "to": "21:00"},
+	[]any{},
+	[]any{nil},
+	[]any{"900"},
+	[]any{"vip"},
+	[]any{" vip"},
+	[]any{""},
+	[]any{1},
+	manyTimes("900", 50), manyTimes("900", 51),
+	map[string]any{},
+	map[string]any{"x": 1},
+	map[string]any{"from": "09:00", "to": "21:00"},
+	map[string]any{"from": "09:00"},
+	map[string]any{"from": nil, "to": "21:00"},
 }
 
 func manyTimes(value any, n int) []any { return slices.Repeat([]any{value}, n) }
@@ -68,7 +79,7 @@ func TestWhatABodysSchemaTakesIsWhatTheServiceTakes(t *testing.T) {
 					target = known
 				}
 				w := v.call(method, target, string(text), "Content-Type", kind)
-				if taken := w.Code < 300; taken != valid && !(valid && breaksARule(t, w.Body.Bytes())) {
+				if taken := w.Code < 300; taken != valid && (taken || !breaksARule(t, w.Body.Bytes())) {
 					t.Errorf("%s as %s: valid %v, but status %d\n%.200s\n%s", id, kind, valid, w.Code, text, w.Body)
 				}
 			}

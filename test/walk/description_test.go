@@ -34,8 +34,9 @@ type operation struct {
 }
 
 type parameter struct {
-	Name, In string
-	Example  any
+	Name    string `json:"name"`
+	In      string `json:"in"`
+	Example any    `json:"example"`
 }
 
 type content struct {

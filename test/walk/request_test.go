@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"postrider/internal/mailing"
@@ -51,7 +52,7 @@ func (w *world) documented(op *operation, media string) *request {
 		}
 	}
 	if op.takes("header", "If-Match") {
-		r.header.Set("If-Match", fmt.Sprintf("%q", fmt.Sprint(w.mailing().Version)))
+		r.header.Set("If-Match", strconv.Quote(strconv.FormatInt(w.mailing().Version, 10)))
 	}
 	if media != "" {
 		r.header.Set("Content-Type", media)
@@ -97,7 +98,7 @@ func (w *world) send(r *request) *httptest.ResponseRecorder {
 // follow remembers what the links of an answer lead to.
 func (w *world) follow(op *operation, answer *httptest.ResponseRecorder) {
 	w.t.Helper()
-	said := op.Responses[fmt.Sprint(answer.Code)]
+	said := op.Responses[strconv.Itoa(answer.Code)]
 	if len(said.Links) == 0 {
 		return
 	}

@@ -11,9 +11,9 @@ package walk_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -74,7 +74,7 @@ func newWorld(t *testing.T) *world {
 		ProviderTimeout: 10 * time.Second, InvocationTime: 30 * time.Second, MaxInFlight: 10, MaxReceives: 20,
 	}, still, deliver.Randomness{
 		Jitter: func(d time.Duration) time.Duration { return d / 2 },
-		Holder: func() string { return fmt.Sprint(holders.Add(1)) },
+		Holder: func() string { return strconv.FormatInt(holders.Add(1), 10) },
 	})
 	return w
 }
