@@ -101,6 +101,9 @@ func (s *server) completeOperation(op *huma.Operation, t text) {
 // tellNull says where huma takes null in a request: instead of anything that
 // may be left out.
 func tellNull(r huma.Registry, s *huma.Schema) {
+	if s == nil {
+		return
+	}
 	for s.Ref != "" {
 		s = r.SchemaFromRef(s.Ref)
 	}
@@ -110,9 +113,7 @@ func tellNull(r huma.Registry, s *huma.Schema) {
 		}
 		tellNull(r, p)
 	}
-	if s.Items != nil {
-		tellNull(r, s.Items)
-	}
+	tellNull(r, s.Items)
 }
 
 // completeErrors adds the errors that there is something to say of to those that
