@@ -21,6 +21,13 @@ const accessKey = "access"
 // keyHeader is the header of those who cannot send Authorization.
 const keyHeader = "X-API-Key"
 
+// Why a request is turned away.
+const (
+	keyNeeded      = "a key is needed: after Bearer in the header Authorization, or in " + keyHeader
+	keysUnreadable = "keys cannot be checked at the moment; the request can be repeated"
+	adminNeeded    = "this key is a viewer's, which may only read"
+)
+
 // withAccess is an operation that needs another role than its method tells.
 func withAccess(op huma.Operation, needed mailing.Role) huma.Operation {
 	op.Metadata = map[string]any{accessKey: needed}
@@ -67,19 +74,19 @@ func (s *server) admit(ctx context.Context, r *http.Request, needed mailing.Role
 	}
 	secret := secretOf(r.Header)
 	if secret == "" {
-		return problemOf(http.StatusUnauthorized, "a key is needed: after Bearer in the header Authorization, or in "+keyHeader)
+		return problemOf(http.StatusUnauthorized, keyNeeded)
 	}
 	caller, known, err := s.Keys.Caller(ctx, secret)
 	switch {
 	case err != nil:
 		s.Log.LogAttrs(ctx, slog.LevelError, "keys not read", slog.String("request_id", requestID(ctx)), slog.String("error", err.Error()))
-		return problemOf(http.StatusServiceUnavailable, "keys cannot be checked at the moment; the request can be repeated")
+		return problemOf(http.StatusServiceUnavailable, keysUnreadable)
 	case !known:
 		return problemOf(http.StatusUnauthorized, "this key is not known")
 	}
 	requestOf(ctx).caller = caller.Name
 	if !caller.Role.May(needed) {
-		return problemOf(http.StatusForbidden, "this key is a "+string(caller.Role)+"'s; it takes an "+string(needed)+"'s")
+		return problemOf(http.StatusForbidden, adminNeeded)
 	}
 	return nil
 }

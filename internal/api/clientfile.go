@@ -77,12 +77,14 @@ func newClientFile(body []byte) (*clientFile, error) {
 }
 
 func wrongHeader(what string) error {
-	return &mailing.Error{Kind: mailing.KindInvalid, Message: "the file's header is not valid", Fields: []mailing.Field{{
-		Location: "body",
-		Message: what + "; in UTF-8, with commas or semicolons, it names phone, and as you like " +
-			"operator_code, tag, timezone and id, each once",
-	}}}
+	return &mailing.Error{Kind: mailing.KindInvalid, Message: wrongFile, Fields: []mailing.Field{{Location: "body", Message: what + rightHeader}}}
 }
+
+// What is said of a wrong header.
+const (
+	wrongFile   = "the file's header is not valid"
+	rightHeader = "; in UTF-8, with commas or semicolons, it names phone, and as you like operator_code, tag, timezone and id, each once"
+)
 
 // ended tells whether nothing but blank lines comes any more.
 func (f *clientFile) ended() bool { return f.rows.InputOffset() >= int64(f.end) }

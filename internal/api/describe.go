@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	_ "embed"
 	"net/http"
 	"slices"
@@ -29,8 +30,16 @@ type text struct {
 	links map[string]string
 }
 
-// problemText says when an error happens, and what its detail is then.
-type problemText struct{ when, detail string }
+// problemText says when an error happens, and gives an example of it. Where it
+// does not say when, what holds for all operations does.
+type problemText struct {
+	when, detail string
+	fields       []FieldError
+}
+
+func told(when, detail string, fields ...FieldError) problemText {
+	return problemText{when, detail, fields}
+}
 
 // complete adds to the description what people need, once all operations are
 // registered. What it has nothing to say about stays bare, which a test finds.
@@ -91,6 +100,9 @@ func (s *server) completeOperation(op *huma.Operation, t text) {
 // tellNull says where huma takes null in a request: instead of anything that
 // may be left out.
 func tellNull(r huma.Registry, s *huma.Schema) {
+	if s == nil {
+		return
+	}
 	for s.Ref != "" {
 		s = r.SchemaFromRef(s.Ref)
 	}
@@ -100,28 +112,28 @@ func tellNull(r huma.Registry, s *huma.Schema) {
 		}
 		tellNull(r, p)
 	}
-	if s.Items != nil {
-		tellNull(r, s.Items)
-	}
+	tellNull(r, s.Items)
 }
 
 // completeErrors adds the errors that there is something to say of to those that
 // the operation was registered with.
 func (s *server) completeErrors(op *huma.Operation, t text) {
-	for status, told := range commonErrors(op) {
+	common := commonErrors(op)
+	for status, p := range common {
 		if _, ok := t.errors[status]; !ok {
-			op.Responses[strconv.Itoa(status)] = s.commonResponse(op, status, told)
+			op.Responses[strconv.Itoa(status)] = s.commonResponse(status, p)
 		}
 	}
-	for status, told := range t.errors {
-		op.Responses[strconv.Itoa(status)] = s.errorResponse(op, status, told)
+	for status, p := range t.errors {
+		p.when = cmp.Or(p.when, common[status].when)
+		op.Responses[strconv.Itoa(status)] = s.errorResponse(status, p)
 	}
 }
 
 // commonResponse is the answer to an error that many operations have. Where all
 // of them say the same it is described once.
-func (s *server) commonResponse(op *huma.Operation, status int, told problemText) *huma.Response {
-	response := s.errorResponse(op, status, told)
+func (s *server) commonResponse(status int, p problemText) *huma.Response {
+	response := s.errorResponse(status, p)
 	switch status {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity:
 		return response
@@ -135,13 +147,11 @@ func (s *server) commonResponse(op *huma.Operation, status int, told problemText
 	return &huma.Response{Ref: "#/components/responses/" + name}
 }
 
-func (s *server) errorResponse(op *huma.Operation, status int, told problemText) *huma.Response {
-	example := problemOf(status, told.detail)
-	if status == http.StatusUnprocessableEntity {
-		example.Errors = invalidExample(op)
-	}
+func (s *server) errorResponse(status int, p problemText) *huma.Response {
+	example := problemOf(status, p.detail)
+	example.Errors = p.fields
 	return &huma.Response{
-		Description: told.when,
+		Description: p.when,
 		Headers:     errorHeaders(status),
 		Content:     map[string]*huma.MediaType{problemType: {Schema: s.schemas().Schema(typeOf[Problem](), true, ""), Example: example}},
 	}

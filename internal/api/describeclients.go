@@ -3,10 +3,12 @@ package api
 import "net/http"
 
 func clientTexts() map[string]text {
-	taken := map[int]problemText{http.StatusConflict: {"Another client has this phone.", "this phone is taken"}}
-	changed := map[int]problemText{http.StatusConflict: {
-		"Another client has this phone, or others keep changing this client at this very moment (then repeat the request). Nothing was changed.", "this phone is taken",
-	}}
+	taken := map[int]problemText{http.StatusConflict: told("Another client has this phone.", "this phone is taken")}
+	changed := map[int]problemText{http.StatusConflict: told(
+		"Another client has this phone, or others keep changing this client at this very moment (then repeat the request). Nothing was changed.", "this phone is taken")}
+	phone := told("The id is not an integer, or a field of the body is missing, unknown, not as its schema says, or a time zone that the IANA database does not have. `errors` says which.",
+		"the request is not valid", FieldError{"body.phone", "expected string to be 11 digits that start with 7"})
+	taken[http.StatusUnprocessableEntity], changed[http.StatusUnprocessableEntity] = phone, phone
 	return map[string]text{
 		"list-clients": {
 			about: "Lists the directory in storage order, which is not the order of ids or of creation. Filters that are given must all match, exactly. By phone there is at most one client.",
@@ -23,7 +25,7 @@ func clientTexts() map[string]text {
 			done:  "The client.", given: exampleClient(),
 		},
 		"replace-client": {
-			about: "Replaces all fields of a client; what is left out is reset: the tag to empty, the operator code to the phone's. Messages that wait are sent to the new phone, by the new time zone.",
+			about: "Replaces all fields of a client; what is left out is reset: the tag to empty, the operator code to the phone's. Messages that are not yet handed over go to the new phone, and the new time zone decides when they may.",
 			done:  "The client as it is now.", asked: exampleClientBody(), given: exampleClient(), errors: changed,
 		},
 		"change-client": {
@@ -34,9 +36,8 @@ func clientTexts() map[string]text {
 		"delete-client": {
 			about: "Deletes a client. Its pending messages become `skipped`; what was sent stays in history and counts. Its phone can be used again, its id never is.",
 			done:  "It is deleted.",
-			errors: map[int]problemText{http.StatusConflict: {
-				"Others keep changing this client at this very moment: repeat the request.", "others keep changing this client: try again",
-			}},
+			errors: map[int]problemText{http.StatusConflict: told(
+				"Others keep changing this client at this very moment: repeat the request.", "others keep changing this client: try again")},
 		},
 	}
 }

@@ -25,10 +25,10 @@ func fileTexts() map[string]text {
 			done:  "What became of the rows.", asked: "phone,tag,timezone\n79001234567,vip,Europe/Moscow\n79007654321,,Europe/Moskow\n",
 			given: Imported{Created: 1, Rejected: 1, Rows: []RejectedRow{{3, []FieldError{{"timezone", "must be the name of a zone of the IANA database, such as Europe/Moscow"}}}}},
 			errors: map[int]problemText{
-				http.StatusRequestEntityTooLarge: {"The file is larger than 4 MiB.", "the body is larger than 4 MiB"},
-				http.StatusUnsupportedMediaType: {
-					"The `Content-Type` is not `text/csv`. A body without one is taken for that.", "the body's Content-Type must be text/csv",
-				},
+				http.StatusRequestEntityTooLarge: told("The file is larger than 4 MiB.", "the body is larger than 4 MiB"),
+				http.StatusUnsupportedMediaType:  told("The `Content-Type` is not `text/csv`. A body without one is taken for that.", "the body's Content-Type must be "+csvType),
+				http.StatusUnprocessableEntity: told("The first line of the file does not name the columns, or there is a query parameter. Nothing was changed.",
+					wrongFile, FieldError{"body", "the header names no phone" + rightHeader}),
 			},
 		},
 		"export-clients": {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"math"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -45,7 +46,7 @@ func paramExample(op *huma.Operation, p *huma.Param) any {
 	switch {
 	case p.Name == "id":
 		return map[string]any{"client": exampleClient().ID, "mailing": exampleMailing().ID, "message": exampleMessage().ID}[resourceOf(op)]
-	case p.Name == "status" && p.Schema.Enum[0] == string(mailing.Queued):
+	case p.Name == "status" && slices.Contains(p.Schema.Enum, any(string(mailing.Sent))):
 		return string(mailing.Sent)
 	case p.Schema.Default != nil:
 		return p.Schema.Default

@@ -29,7 +29,7 @@ func serviceTexts() map[string]text {
 		},
 		"get-queues": {
 			about: "Tells how much waits in the queues and for how long, and shows up to 50 of the dead letters: messages that will not be tried again by themselves, with the reason. " +
-				"The numbers are approximate, as queues cannot count exactly. Each entry of a queue but the dead letters' is a batch of up to 50 messages. Looking changes nothing.",
+				"The numbers are approximate, as queues cannot count exactly. An entry of `deliveries` is a batch of up to 50 messages, one of `tasks` a piece of work on a mailing. Looking changes nothing.",
 			done: "What waits, and what is dead.", given: exampleQueues(),
 		},
 		"redrive-dead-letters": {
@@ -63,58 +63,57 @@ func messageTexts() map[string]text {
 			about: "Lists messages, of one mailing or of all (newest mailing first), to one client or to all. Messages are kept for 90 days after their mailing's end, unless the service is set up otherwise; counts stay. " +
 				"Test messages are not listed.\n\nSearching by `status` or `client_id` alone looks through everything, so pages may be short or empty while there is a `next_cursor`: name the mailing where you can.",
 			done: "A page of messages.", given: List[Message]{Items: []Message{exampleMessage()}},
-			errors: map[int]problemText{http.StatusNotFound: {"There is no mailing with the id in `mailing_id`: there never was, or it is deleted.", "there is no mailing with this id"}},
+			errors: map[int]problemText{http.StatusNotFound: told("There is no mailing with the id in `mailing_id`: there never was, or it is deleted.", "there is no mailing with this id")},
 		},
 		"get-message": {
 			about: "Reads one message, a test message too. While a sender holds it, its status is `sending`.",
 			done:  "The message.", given: exampleMessage(),
-			errors: map[int]problemText{http.StatusNotFound: {
-				"There is no message with this id: there never was, its mailing is deleted, or its time of keeping is over.", "there is no message with this id",
-			}},
+			errors: map[int]problemText{http.StatusNotFound: told(
+				"There is no message with this id: there never was, its mailing is deleted, or its time of keeping is over.", "there is no message with this id")},
 		},
 	}
 }
 
 const (
+	asItIsNow = "The mailing as it is now."
+
 	busy       = "or others keep changing it at this very moment (then repeat the request)"
 	busyDetail = "others keep changing this mailing: try again"
 )
 
 func actionTexts() map[string]text {
 	conflict := func(when, detail string) map[int]problemText {
-		return map[int]problemText{http.StatusConflict: {when + ", " + busy + ". Nothing was changed.", detail}}
+		return map[int]problemText{http.StatusConflict: told(when+", "+busy+". Nothing was changed.", detail)}
 	}
 	return map[string]text{
 		"pause-mailing": {
 			about: "Holds a running mailing still: no message is handed over later than two seconds after the answer, and no further clients are looked at. " +
 				"Its end stays as it is. Pausing a paused mailing changes nothing and is 200.",
-			done: "The mailing as it is now.", given: exampleMailingIn(mailing.StatusPaused, 3),
-			errors: conflict("The mailing is scheduled, completed or cancelled", "a completed mailing cannot be paused"),
+			done: asItIsNow, given: exampleMailingIn(mailing.StatusPaused, 3),
+			errors: conflict("The mailing is scheduled, completed or cancelled", "a scheduled mailing cannot be paused"),
 		},
 		"resume-mailing": {
 			about: "Lets a paused mailing run again. What waited for its window meanwhile waits on. Resuming a running mailing changes nothing and is 200.",
-			done:  "The mailing as it is now.", given: exampleMailingIn(mailing.StatusRunning, 4),
-			errors: conflict("The mailing is scheduled, completed or cancelled, or its end has passed", "its end has passed: it cannot be resumed"),
+			done:  asItIsNow, given: exampleMailingIn(mailing.StatusRunning, 4),
+			errors: conflict("The mailing is scheduled, completed or cancelled, or its end has passed", "a scheduled mailing cannot be resumed"),
 		},
 		"cancel-mailing": {
 			about: "Calls a mailing off, for good: no message is handed over later than two seconds after the answer, and all that was not sent ends as `cancelled`. " +
 				"The counts follow within a minute. Cancelling a cancelled mailing changes nothing and is 200.",
-			done: "The mailing as it is now.", given: exampleMailingIn(mailing.StatusCancelled, 3),
+			done: asItIsNow, given: exampleMailingIn(mailing.StatusCancelled, 3),
 			errors: conflict("The mailing is completed", "a completed mailing cannot be cancelled"),
 		},
 		"retry-mailing": {
 			about: "Gives the mailing's failed messages fresh attempts, and reopens it if it was completed. Messages that are `expired`, `skipped` or `uncertain` are not tried again. " +
 				"Retrying a completed mailing without failures changes nothing and is 200.",
-			done: "The mailing as it is now.", given: exampleMailingIn(mailing.StatusRunning, 5),
-			errors: conflict("The mailing is scheduled or cancelled, or its end has passed", "its end has passed: nothing of it can be tried again"),
+			done: asItIsNow, given: exampleMailingIn(mailing.StatusRunning, 5),
+			errors: conflict("The mailing is scheduled or cancelled, or its end has passed", "a scheduled mailing has nothing to be tried again"),
 		},
 		"process-mailings": {
 			about: "Asks for the work that otherwise begins each minute: starting mailings whose time has come, and queueing what is overdue. It does not wait for that work, and it is never needed: it only saves some waiting.",
 			done:  "It is queued.", given: Accepted{"accepted"},
-			errors: map[int]problemText{http.StatusServiceUnavailable: {
-				"It cannot be queued at the moment, which does no harm: the same is done each minute anyway. Or keys cannot be checked at the moment.",
-				"it cannot be queued at the moment; it is done each minute anyway",
-			}},
+			errors: map[int]problemText{http.StatusServiceUnavailable: told("It cannot be queued at the moment, which does no harm: the same is done each minute anyway. Or keys cannot be checked at the moment.",
+				"it cannot be queued at the moment; it is done each minute anyway")},
 		},
 	}
 }

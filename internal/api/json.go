@@ -31,8 +31,8 @@ type Filter struct {
 
 // FilterBody chooses clients, in requests.
 type FilterBody struct {
-	OperatorCodes []string `json:"operator_codes" required:"false" maxItems:"50" pattern:"^[0-9]{3}$" patternDescription:"3 digits" example:"[\"900\"]" doc:"The client's must be one of these; empty or null is any, and so is the default."`
-	Tags          []string `json:"tags" required:"false" maxItems:"50" minLength:"1" maxLength:"64" pattern:"^\\S([\\s\\S]*\\S)?$" patternDescription:"without blanks around it" example:"[\"vip\"]" doc:"The client's must be one of these; empty or null is any, and so is the default."`
+	OperatorCodes []string `json:"operator_codes,omitempty" maxItems:"50" pattern:"^[0-9]{3}$" patternDescription:"3 digits" example:"[\"900\"]" doc:"The client's must be one of these; empty or null is any, and so is the default."`
+	Tags          []string `json:"tags,omitempty" maxItems:"50" minLength:"1" maxLength:"64" pattern:"^\\S([\\s\\S]*\\S)?$" patternDescription:"without blanks around it" example:"[\"vip\"]" doc:"The client's must be one of these; empty or null is any, and so is the default."`
 }
 
 // Window is the part of a client's day in which messages may be sent; from

@@ -117,13 +117,17 @@ func (s *server) checkContentType(ctx huma.Context, next func(huma.Context)) {
 	r, w := humago.Unwrap(ctx)
 	media, _, err := mime.ParseMediaType(sent)
 	if err != nil || body.Content[media] == nil {
-		writeProblem(w, problemOf(http.StatusUnsupportedMediaType,
-			"the body's Content-Type must be "+strings.Join(slices.Sorted(maps.Keys(body.Content)), " or ")))
+		writeProblem(w, problemOf(http.StatusUnsupportedMediaType, typesTaken(body)))
 		return
 	}
 	// huma knows it only without parameters and in lower case.
 	r.Header.Set("Content-Type", media)
 	next(ctx)
+}
+
+// typesTaken says what a body may be.
+func typesTaken(body *huma.RequestBody) string {
+	return "the body's Content-Type must be " + strings.Join(slices.Sorted(maps.Keys(body.Content)), " or ")
 }
 
 // recorded is a response whose status is known afterwards.

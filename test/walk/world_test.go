@@ -1,0 +1,137 @@
+// Package walk_test uses the API as an integrator would who has nothing but its
+// description: each operation is called with the examples that the description
+// gives, ids are found by its links, and each error that it names is provoked.
+// Every answer must be as described. The store is the real one over tables in
+// memory, scheduler and sender are the real ones, the queues are lists.
+//
+// An operation or an error that is new in the description makes the walk fail
+// until it has its row: in story for what it does, in errors for how it fails.
+package walk_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"postrider/internal/api"
+	"postrider/internal/deliver"
+	"postrider/internal/dynamo"
+	"postrider/internal/dynamo/dynamotest"
+	"postrider/internal/mailing"
+	"postrider/internal/schedule"
+)
+
+// begin is just before the mailing of the description's examples is made.
+var begin = time.Date(2030, time.March, 1, 9, 0, 0, 0, time.UTC)
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	goleak.VerifyTestMain(m)
+}
+
+// world is the service with what is around it.
+type world struct {
+	t      *testing.T
+	api    http.Handler
+	clock  *dynamotest.Clock
+	lines  *lines
+	faults *dynamotest.Faults // between the API and its tables
+	store  *dynamo.Store      // past the faults, for others and the test itself
+
+	scheduler *schedule.Scheduler
+	sender    *deliver.Sender
+
+	// key is what requests are sent with; unreadable keeps all keys from being
+	// told.
+	key        string
+	unreadable error
+
+	// linked are the parameters that links have led to, by operation and name.
+	linked map[string]map[string]string
+}
+
+// holders keeps any two claims from having the same holder.
+var holders atomic.Int64
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	env, clock := dynamotest.StartMemory(t), dynamotest.NewClock(begin)
+	impatient := dynamo.WithClock(clock.Now, func(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) })
+	w := &world{
+		t: t, clock: clock, lines: &lines{clock: clock}, faults: dynamotest.NewFaults(env.Client),
+		store: env.StoreOver(env.Client, impatient), key: string(mailing.Admin), linked: map[string]map[string]string{},
+	}
+	store := env.StoreOver(w.faults, impatient)
+	w.api = api.New(api.Config{
+		Clients: store, Mailings: store, Tasks: tasksLine{w.lines}, Queues: w.lines, Keys: w, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	still := stillClock{clock}
+	w.scheduler = schedule.New(w.store, deliveriesLine{w.lines}, tasksLine{w.lines}, still)
+	w.sender = deliver.New(w.store, provider{}, lettersLine{w.lines}, deliver.Config{
+		ProviderTimeout: 10 * time.Second, InvocationTime: 30 * time.Second, MaxInFlight: 10, MaxReceives: 20,
+	}, still, deliver.Randomness{
+		Jitter: func(d time.Duration) time.Duration { return d / 2 },
+		Holder: func() string { return strconv.FormatInt(holders.Add(1), 10) },
+	})
+	return w
+}
+
+// authorise is the one place where requests get their key.
+func (w *world) authorise(h http.Header) {
+	if w.key != "" {
+		h.Set("Authorization", "Bearer "+w.key)
+	}
+}
+
+// Caller knows two keys, which are called by their role.
+func (w *world) Caller(_ context.Context, key string) (mailing.Caller, bool, error) {
+	role := mailing.Role(key)
+	return mailing.Caller{Name: key, Role: role}, role.Valid(), w.unreadable
+}
+
+// work does what the queues hold, after a sweep.
+func (w *world) work() {
+	w.t.Helper()
+	ctx := w.t.Context()
+	if err := w.scheduler.Sweep(ctx); err != nil {
+		w.t.Fatal(err)
+	}
+	for range 100 {
+		tasks, keys := w.lines.takeTasks(), w.lines.takeDeliveries()
+		if len(tasks)+len(keys) == 0 {
+			return
+		}
+		if err := errors.Join(w.scheduler.Do(ctx, tasks)...); err != nil {
+			w.t.Fatal(err)
+		}
+		deliveries := make([]mailing.Delivery, len(keys))
+		for i, key := range keys {
+			deliveries[i] = mailing.Delivery{Key: key, Receives: 1}
+		}
+		w.sender.Deliver(ctx, deliveries)
+	}
+	w.t.Fatal("there is no end to the work")
+}
+
+// stillClock waits by moving the clock on.
+type stillClock struct{ *dynamotest.Clock }
+
+func (c stillClock) Sleep(ctx context.Context, d time.Duration) error { return c.Wait(ctx, d) }
+
+// provider is a sending API that refuses phones that end in four zeros.
+type provider struct{}
+
+func (provider) Send(_ context.Context, h mailing.Handover) mailing.Outcome {
+	if strings.HasSuffix(h.Phone, "0000") {
+		return mailing.Outcome{Kind: mailing.OutcomeRejected, Code: "http_400"}
+	}
+	return mailing.Outcome{Kind: mailing.OutcomeSent}
+}
