@@ -135,7 +135,7 @@ func (s *server) completeErrors(op *huma.Operation, t text) {
 func (s *server) commonResponse(status int, p problemText) *huma.Response {
 	response := s.errorResponse(status, p)
 	switch status {
-	case http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity:
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
 		return response
 	}
 	components := s.api.OpenAPI().Components
