@@ -64,7 +64,7 @@ fmt: gate-tools ## format
 
 lint: gate-tools ## check formatting and the linters' rules
 	@out=$$($(GATE)/gofumpt -l functions infra internal localstack test) && test -z "$$out" || { echo "not formatted (make fmt):"; echo "$$out"; exit 1; }
-	@go vet -tags integration,browser ./...
+	@go vet -tags integration,browser,benchmarks ./...
 	@$(GATE)/golangci-lint run ./...
 
 unit: ## the tests that need nothing but Go
@@ -85,7 +85,7 @@ test: ## everything that checks it: linters, unit, store, fault and integration 
 show = @go test -count=1 -v -timeout 20m -tags integration -run 'TestStack/$(1)$$' ./test/integration 2>&1 | $(figures)
 figures = sed -nE 's/^ *[a-z_]+_test\.go:[0-9]+: figure: //p; /^ *--- FAIL|^FAIL|_test\.go/p; s/^ok .*/passed/p'
 
-.PHONY: show-sample show-throughput show-end show-window show-outage show-rejected show-first show-purge show-input show-start show-pause show-cancel show-retry show-redrive show-kills show-stop show-test show-docs
+.PHONY: show-sample show-throughput show-end show-window show-outage show-rejected show-first show-purge show-input show-start show-pause show-cancel show-retry show-redrive show-kills show-stop show-test show-access show-walk show-files show-api show-docs
 show-sample: tools ## 500 messages, each once; info and fullinfo agree with the ledger
 	$(call show,a_mailing_reaches_everyone_once)
 show-throughput: tools ## 5,000 messages with the sending API at 200 ms
@@ -124,6 +124,16 @@ show-stop: tools ## uncertain outcomes of a mailing that says on_uncertain: stop
 	$(call show,an_uncertain_outcome_stops_a_message)
 show-test: tools ## a test message
 	$(call show,a_test_message)
+show-access: ## no key: 401 everywhere; a viewer: 403 on all that writes
+	@go test -count=1 -v -run 'TestEveryOperationButHealthNeedsAKey|TestAViewerReadsAndChangesNothing' ./internal/api 2>&1 | $(figures)
+	$(call show,side_by_side/keys)
+show-walk: ## all operations and all documented errors, by the description alone
+	@go test -count=1 -v ./test/walk 2>&1 | $(figures)
+show-files: tools ## ten thousand clients imported and exported as CSV; the same request several times at once
+	$(call show,(a_file_of_ten_thousand_clients|the_same_request_twice))
+show-api: gate-tools ## how long the api function takes for a request and to start, and how large it is
+	@go test -count=1 -v -timeout 5m -tags benchmarks ./test/benchmarks 2>&1 | $(figures)
+	@go test -count=1 -v -timeout 5m -tags integration -run TestSAMBuilds ./test/template 2>&1 | $(figures)
 show-docs: ## the documentation in Chromium; a picture of it in docs/swagger-ui.png
 	@SCREENSHOT="$(CURDIR)/docs/swagger-ui.png" go test -count=1 -v -timeout 5m -tags browser ./test/browser 2>&1 | $(figures)
 

@@ -65,7 +65,7 @@ without() { go list -tags integration ./... | grep -v "$1"; }
 
 part "tools" make gate-tools tools
 part "gofumpt" formatted
-part "go vet" go vet -tags integration,browser ./...
+part "go vet" go vet -tags integration,browser,benchmarks ./...
 part "golangci-lint" "$bin/golangci-lint" run ./...
 part "govulncheck" vulnerabilities
 part "sam validate --lint" .local/tools/gate/bin/sam validate --lint --template template.yaml --region us-east-1
@@ -74,6 +74,8 @@ part "unit tests" tests unit ./...
 part "crash points, fault matrix, state machine" quick promise ./test/faults
 # shellcheck disable=SC2046 # a list of packages
 part "store and fault tests, on DynamoDB Local" tests stores -tags integration $(without test/integration)
+# Alone, and without the race detector: it is timed.
+part "figures of the api function" quick benchmarks -timeout 5m -tags benchmarks ./test/benchmarks
 part "browser test" tests browser -timeout 5m -tags browser ./test/browser
 part "integration tests, on a stack of their own" tests integration -timeout 20m -tags integration ./test/integration
 

@@ -4,13 +4,35 @@
 package template_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"crypto/sha256"
 	"debug/elf"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 )
+
+// maxPackage is the most that a function's package may have: Lambda loads it for
+// each new environment.
+const maxPackage = 12_000_000
+
+// packaged is the size of the package that a program is deployed as.
+func packaged(t *testing.T, program []byte) int {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	w, err := z.Create("bootstrap")
+	if err == nil {
+		_, err = w.Write(program)
+	}
+	if err = errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Len()
+}
 
 func TestSAMBuildsThreeStaticProgramsThatDiffer(t *testing.T) {
 	root, err := filepath.Abs("../..")
@@ -52,6 +74,10 @@ func TestSAMBuildsThreeStaticProgramsThatDiffer(t *testing.T) {
 		if err != nil || len(entries) != 1 {
 			t.Errorf("%s: %d files beside each other, %v", function, len(entries), err)
 		}
-		t.Logf("figure: %s: %.1f MB, static", function, float64(len(raw))/1e6)
+		size := packaged(t, raw)
+		if size >= maxPackage {
+			t.Errorf("%s: its package has %d bytes", function, size)
+		}
+		t.Logf("figure: %s: %.1f MB, static; %.1f MB as a package", function, float64(len(raw))/1e6, float64(size)/1e6)
 	}
 }
