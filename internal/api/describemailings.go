@@ -34,7 +34,7 @@ func mailingTexts() map[string]text {
 		"preview-mailing": {
 			about: "Tells how many clients a filter chooses now, exactly, and with a `text` what that comes to as SMS. Nothing is made or sent, so a viewer may do it, too. " +
 				"Whom a mailing really goes to is decided when it starts.",
-			done: "The numbers.", asked: PreviewBody{Filter: FilterBody{Tags: []string{"vip"}}, Text: exampleMailing().Text}, given: examplePreview(),
+			done: "The numbers.", asked: PreviewBody{Filter: FilterBody{Tags: exampleMailing().Filter.Tags}, Text: exampleMailing().Text}, given: examplePreview(),
 		},
 		"get-mailing": {
 			about: "Reads one mailing. Its numbers are in `GET /api/mailings/{id}/info`.",

@@ -271,3 +271,30 @@ func TestAPageOfMessagesReadsABoundedNumberOfPages(t *testing.T) {
 		t.Errorf("%d messages were found, want %d", len(got), mailing.Slices)
 	}
 }
+
+func TestAPageOfOneClientsMessagesLooksAtAHundredMailingsAtMost(t *testing.T) {
+	t.Parallel()
+	e := dynamotest.Start(t)
+	clock := dynamotest.NewClock(noon)
+	s := e.Store(clock.Option())
+	const us mailing.ClientID = 16*100 + 5
+	first := newMailing(t, s, noon)
+	expand(t, s, first, noon, []mailing.ClientID{us}, 2, 2, everyone(mailing.Sent))
+	for range 120 {
+		expand(t, s, newMailing(t, s, noon), noon, []mailing.ClientID{us + 16}, 2, 2, everyone(mailing.Sent))
+	}
+	faults := dynamotest.NewFaults(e.Client)
+	s = e.StoreOver(faults, clock.Option())
+	page, err := s.ListMessages(t.Context(), mailing.MessageQuery{Client: us, Limit: 50})
+	if err != nil || len(page.Items) != 0 || page.Next == "" {
+		t.Errorf("%d messages, next %q, %v", len(page.Items), page.Next, err)
+	}
+	// One query for each mailing, and one or two for the list of mailings.
+	if n := faults.Calls(dynamotest.Query); n > 102 {
+		t.Errorf("a page took %d queries", n)
+	}
+	page, err = s.ListMessages(t.Context(), mailing.MessageQuery{Client: us, Limit: 50, Cursor: page.Next})
+	if err != nil || len(page.Items) != 1 || page.Items[0].ID != mailing.NewMessageID(first.ID, us) || page.Next != "" {
+		t.Errorf("then %d messages, next %q, %v", len(page.Items), page.Next, err)
+	}
+}
