@@ -274,11 +274,14 @@ func (w *world) remember(m mailing.Mailing) {
 	w.history[m.ID] = append(w.history[m.ID], moment{w.clock.Now(), m})
 }
 
-// call asks the API.
-func (w *world) call(method, path, body string) *httptest.ResponseRecorder {
+// call asks the API; headers are name, value, name, value.
+func (w *world) call(method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequestWithContext(w.ctx, method, path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer key")
+	for pair := range slices.Chunk(headers, 2) {
+		r.Header.Set(pair[0], pair[1])
+	}
 	answer := httptest.NewRecorder()
 	w.api.ServeHTTP(answer, r)
 	if w.apiWorker.dead() {
