@@ -57,6 +57,20 @@ func TestAnActionAnswersWithTheMailing(t *testing.T) {
 	}
 }
 
+func TestAnOperationThatTakesNoBodyDoesNotLookIntoOne(t *testing.T) {
+	t.Parallel()
+	for _, sent := range []string{"multipart/form-data", "multipart/form-data; boundary=x", "application/json", "; x"} {
+		for _, body := range []string{"", "--x\r\n", "{"} {
+			m := sale()
+			m.Status = mailing.StatusRunning
+			v := serve(t, &stores{mailing: &m})
+			if w := v.call(http.MethodPost, "/api/mailings/3/pause", body, "Content-Type", sent); w.Code != http.StatusOK {
+				t.Errorf("%q of %q: status %d: %s", body, sent, w.Code, w.Body)
+			}
+		}
+	}
+}
+
 func TestRetryingACompletedMailingReopensItAndQueuesItsTasks(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

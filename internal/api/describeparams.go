@@ -26,7 +26,8 @@ func completeParam(op *huma.Operation, p *huma.Param) {
 	case p.Name == "mailing_id":
 		bound(p, ids["mailing"])
 	case p.Name == "client_id":
-		p.Schema.Minimum = nil // any integer is taken; one that no client can have finds nothing
+		// Any integer is taken, however long; one that no client can have finds nothing.
+		p.Schema.Minimum, p.Schema.Format = nil, ""
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 // lists.
 type ExportPaging struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"5000" default:"1000" doc:"How many rows at most."`
-	Cursor string `query:"cursor" doc:"That of the Link header of the page before; nothing else can be used."`
+	Cursor string `query:"cursor" format:"cursor" doc:"That of the Link header of the page before; nothing else can be used."`
 }
 
 // csvAnswer is one page of an export.

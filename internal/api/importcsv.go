@@ -50,7 +50,12 @@ func (s *server) routeImport() {
 	op.MaxBodyBytes = MaxImport + 1 // huma refuses a body of just this size
 	op.RequestBody = &huma.RequestBody{Description: "The file, at most 4 MiB."}
 	handle(s, op, s.importClients)
-	op.RequestBody.Required = false // huma's answer to none would say nothing of the header
+	// A file is needed, and described so; but huma's own answer to none would say
+	// nothing of the header.
+	item := s.api.OpenAPI().Paths[op.Path]
+	described, body := *item.Post, *op.RequestBody
+	described.RequestBody, item.Post = &body, &described
+	op.RequestBody.Required = false
 }
 
 func (s *server) importClients(ctx context.Context, in *struct {

@@ -62,7 +62,7 @@ type Mailing struct {
 type MailingBody struct {
 	Text        string     `json:"text" minLength:"1" maxLength:"1600" pattern:"\\S" patternDescription:"not blank" example:"Your order is ready" doc:"Up to 1,600 characters, not only blanks."`
 	StartAt     Time       `json:"start_at" doc:"May be past: then it starts at once."`
-	EndAt       Time       `json:"end_at" doc:"After now and after start_at."`
+	EndAt       Time       `json:"end_at" doc:"After now and after start_at." example:"2030-01-31T18:00:00.000Z"`
 	Filter      FilterBody `json:"filter"`
 	Window      *Window    `json:"window,omitempty" nullable:"true" doc:"In each client's local time. By default, and with null, any time."`
 	OnUncertain string     `json:"on_uncertain,omitempty" enum:"resend,stop" doc:"What to do with a message of which nobody knows whether it was delivered: hand it over again, or never risk a second time. By default, and with null, resend."`

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +127,11 @@ func TestAnIdempotencyKeyIsPrintableASCII(t *testing.T) {
 	for _, key := range []string{"with blank", "ключ", strings.Repeat("x", 256), "tab\t"} {
 		wantProblem(t, v.call(http.MethodPost, "/api/clients", annBody, "Idempotency-Key", key), http.StatusUnprocessableEntity, "header.Idempotency-Key")
 	}
+	empty := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/clients", strings.NewReader(annBody))
+	empty.Header = http.Header{"Authorization": {"Bearer " + adminKey}, "Content-Type": {"application/json"}, "Idempotency-Key": {""}}
+	w := httptest.NewRecorder()
+	v.handler.ServeHTTP(w, empty)
+	wantProblem(t, w, http.StatusUnprocessableEntity, "header.Idempotency-Key")
 	if w := v.call(http.MethodPost, "/api/clients", annBody, "Idempotency-Key", strings.Repeat("~", 255)); w.Code != http.StatusCreated {
 		t.Errorf("status %d: %s", w.Code, w.Body)
 	}

@@ -81,6 +81,12 @@ func (s *server) route(mux *http.ServeMux, w http.ResponseWriter, r *http.Reques
 	if clean {
 		refuse, r.Pattern = mux.Handler(r)
 	}
+	// The mux knows only routes: other methods of /api/mailings/fullinfo would go
+	// to the mailing "fullinfo".
+	taken := s.methods(r.URL.Path)
+	if _, path, _ := strings.Cut(r.Pattern, " "); len(taken) > 0 && path != r.URL.Path {
+		r.Pattern = ""
+	}
 	if refused := s.admit(r.Context(), r, s.needed(r, r.Pattern)); refused != nil {
 		turnAway(w, refused)
 		return
@@ -93,16 +99,37 @@ func (s *server) route(mux *http.ServeMux, w http.ResponseWriter, r *http.Reques
 		mux.ServeHTTP(w, r)
 		return
 	}
-	// Only the mux knows which methods it would have taken.
-	silent := &refusal{header: http.Header{}}
-	refuse.ServeHTTP(silent, r)
-	if silent.status != http.StatusMethodNotAllowed {
-		writeProblem(w, problemOf(http.StatusNotFound, "there is nothing at this path"))
-		return
+	allow := strings.Join(taken, ", ")
+	if allow == "" {
+		// With an id in the path, only the mux knows which methods it would have taken.
+		silent := &refusal{header: http.Header{}}
+		refuse.ServeHTTP(silent, r)
+		if silent.status != http.StatusMethodNotAllowed {
+			writeProblem(w, problemOf(http.StatusNotFound, "there is nothing at this path"))
+			return
+		}
+		allow = silent.header.Get("Allow")
 	}
-	allow := silent.header.Get("Allow")
 	w.Header().Set("Allow", allow)
 	writeProblem(w, problemOf(http.StatusMethodNotAllowed, "this path takes "+allow))
+}
+
+// methods are those that a path takes which is a route as it stands, in order;
+// none if there is no such route.
+func (s *server) methods(path string) []string {
+	var taken []string
+	for route := range s.access {
+		method, its, _ := strings.Cut(route, " ")
+		if its != path {
+			continue
+		}
+		taken = append(taken, method)
+		if method == http.MethodGet {
+			taken = append(taken, http.MethodHead)
+		}
+	}
+	slices.Sort(taken)
+	return taken
 }
 
 // checkContentType refuses bodies of a type that the operation does not take.

@@ -18,7 +18,8 @@ func gateCommands() []string {
 }
 
 // InstallGate brings what checks the code below root/.local/tools: SAM and
-// cfn-lint in a virtual environment, `gate`, and Go programs in `bin`.
+// cfn-lint in a virtual environment, `gate`, schemathesis in one of its own, for
+// they do not want the same versions, and Go programs in `bin`.
 func InstallGate(ctx context.Context, root string, log io.Writer) error {
 	root, err := filepath.Abs(root)
 	if err != nil {
@@ -37,6 +38,9 @@ func InstallGate(ctx context.Context, root string, log io.Writer) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return installVenv(ctx, root, filepath.Join(dir, "gate"), "gate.lock", found, log)
+	})
+	g.Go(func() error {
+		return installVenv(ctx, root, filepath.Join(dir, "schemathesis"), "schemathesis.lock", found, log)
 	})
 	g.Go(func() error {
 		bin := filepath.Join(dir, "bin")
