@@ -1,5 +1,6 @@
 """What of the API's rules a schema cannot say, for data that is to be valid."""
 
+import datetime
 import re
 import uuid
 
@@ -24,18 +25,23 @@ schemathesis.openapi.format(
 )
 schemathesis.serializer.alias("text/csv", "text/plain")
 
-# An instant as the API reads it.
+# An instant as the API reads it, if there is such a day.
 INSTANT = re.compile(
-    r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)"
+    r"(\d{4})-(\d\d)-(\d\d)(T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d))", re.ASCII
 )
 
 
-def in_years(first, instant):
+def in_years(first, text):
     """The instant within five years; what is none stays as it is."""
-    if not isinstance(instant, str) or not INSTANT.fullmatch(instant):
-        return instant
-    moved = f"{first + int(instant[:4]) % 5}{instant[4:]}"
-    return moved.replace("-02-29T", "-02-28T")
+    instant = INSTANT.fullmatch(text) if isinstance(text, str) else None
+    if instant is None:
+        return text
+    year, month, day = (int(part) for part in instant.group(1, 2, 3))
+    try:
+        datetime.date(year or 4, month, day)  # to Python there is no year 0, which is a leap year
+    except ValueError:
+        return text
+    return f"{first + year % 5}-{month:02}-{min(day, 28):02}{instant.group(4)}"
 
 
 @schemathesis.hook
