@@ -29,10 +29,12 @@ type Filter struct {
 	Tags          []string `json:"tags" nullable:"false" maxItems:"50" minLength:"1" maxLength:"64" example:"[\"vip\"]" doc:"The client's is one of these; empty is any."`
 }
 
-// FilterBody chooses clients, in requests.
+// FilterBody chooses clients, in requests. Blanks are those of the domain, Unicode's,
+// here and in the text of a mailing: what \s is depends on who reads the pattern,
+// and there is no way to escape the others that all understand.
 type FilterBody struct {
 	OperatorCodes []string `json:"operator_codes,omitempty" maxItems:"50" pattern:"^[0-9]{3}$" patternDescription:"3 digits" example:"[\"900\"]" doc:"The client's must be one of these; empty or null is any, and so is the default."`
-	Tags          []string `json:"tags,omitempty" maxItems:"50" minLength:"1" maxLength:"64" pattern:"^\\S([\\s\\S]*\\S)?$" patternDescription:"without blanks around it" example:"[\"vip\"]" doc:"The client's must be one of these; empty or null is any, and so is the default."`
+	Tags          []string `json:"tags,omitempty" maxItems:"50" minLength:"1" maxLength:"64" pattern:"^[^\\t-\\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]([\\s\\S]*[^\\t-\\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000])?$" patternDescription:"without blanks around it" example:"[\"vip\"]" doc:"The client's must be one of these; empty or null is any, and so is the default."`
 }
 
 // Window is the part of a client's day in which messages may be sent; from
@@ -60,7 +62,7 @@ type Mailing struct {
 
 // MailingBody is a mailing, in requests.
 type MailingBody struct {
-	Text        string     `json:"text" minLength:"1" maxLength:"1600" pattern:"\\S" patternDescription:"not blank" example:"Your order is ready" doc:"Up to 1,600 characters, not only blanks."`
+	Text        string     `json:"text" minLength:"1" maxLength:"1600" pattern:"[^\\t-\\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]" patternDescription:"not blank" example:"Your order is ready" doc:"Up to 1,600 characters, not only blanks."`
 	StartAt     Time       `json:"start_at" doc:"May be past: then it starts at once."`
 	EndAt       Time       `json:"end_at" doc:"After now and after start_at." example:"2030-01-31T18:00:00.000Z"`
 	Filter      FilterBody `json:"filter"`

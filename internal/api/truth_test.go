@@ -18,7 +18,7 @@ import (
 
 // odd are values that a field may or may not take.
 var odd = []any{
-	nil, true, 0, -1, 1.5, 79001234567, "", " ", "\n", "x", "vip", " vip ", "900", "90", "9000", "79001234567", "+79001234567", "7900123456",
+	nil, true, 0, -1, 1.5, 79001234567, "", " ", "\n", "\u0085", "\u3000", "\ufeff", "x", "vip", " vip ", "900", "90", "9000", "79001234567", "+79001234567", "7900123456",
 	"Europe/Moscow", "resend", "stop", "09:00", "24:00", "9:00", "2030-02-01T00:00:00Z", "2030-02-30T00:00:00Z", "2030-02-01T00:00:00", "2030-02-01",
 	"2030-02-01T00:00:00.1234567891Z", "2030-02-01t00:00:00z", "2030-02-01T00:00:00+24:00",
 	strings.Repeat("я", 64), strings.Repeat("я", 65), strings.Repeat(" ", 60) + "vip  ", strings.Repeat("я", 1600), strings.Repeat("я", 1601),
@@ -27,6 +27,9 @@ var odd = []any{
 	[]any{"900"},
 	[]any{"vip"},
 	[]any{" vip"},
+	[]any{"\u0085vip"},
+	[]any{"vip\u00a0"},
+	[]any{"\ufeffvip"},
 	[]any{""},
 	[]any{1},
 	manyTimes("900", 50), manyTimes("900", 51),
