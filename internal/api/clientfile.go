@@ -166,17 +166,16 @@ func (f *clientFile) row(line int, cells []string) (row mailing.ClientRow, wrong
 	if err := row.Check(); err != nil {
 		broken = rowErrors(err)
 	}
-	if !located(broken, phoneColumn) && !located(wrong, phoneColumn) {
-		if earlier, twice := f.seen[row.Phone]; twice {
-			broken = append(broken, FieldError{phoneColumn, fmt.Sprintf("is in line %d already", earlier)})
-		} else {
-			f.seen[row.Phone] = line
-		}
+	if earlier, twice := f.seen[row.Phone]; twice && !located(wrong, phoneColumn) {
+		broken = append(broken, FieldError{phoneColumn, fmt.Sprintf("is in line %d already", earlier)})
 	}
 	for _, e := range broken {
 		if !located(wrong, e.Location) {
 			wrong = append(wrong, e)
 		}
+	}
+	if len(wrong) == 0 {
+		f.seen[row.Phone] = line
 	}
 	return row, wrong
 }

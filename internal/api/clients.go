@@ -22,11 +22,16 @@ type clientCreated struct {
 	Body     Client
 }
 
-type clientsSearched struct {
-	Paging
+// ClientFilters are what clients are searched by, for lists and for exports.
+type ClientFilters struct {
 	Phone        string `query:"phone" pattern:"^7[0-9]{10}$" patternDescription:"11 digits that start with 7"`
 	OperatorCode string `query:"operator_code" pattern:"^[0-9]{3}$" patternDescription:"3 digits"`
 	Tag          string `query:"tag" minLength:"1" maxLength:"64"`
+}
+
+type clientsSearched struct {
+	Paging
+	ClientFilters
 }
 
 type clientNamed struct {

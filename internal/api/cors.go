@@ -31,7 +31,7 @@ func (o *Origins) UnmarshalText(text []byte) error {
 	}
 	var errs []error
 	for origin := range strings.SplitSeq(string(text), ",") {
-		origin = strings.TrimSpace(origin)
+		origin = withoutOwnPort(strings.TrimSpace(origin))
 		if err := checkOrigin(origin); err != nil {
 			errs = append(errs, fmt.Errorf("%q is no origin: %w", origin, err))
 		}
@@ -41,6 +41,16 @@ func (o *Origins) UnmarshalText(text []byte) error {
 		errs = append(errs, errors.New(`"*" allows any origin, and stands alone`))
 	}
 	return errors.Join(errs...)
+}
+
+// withoutOwnPort leaves out a port that browsers leave out.
+func withoutOwnPort(origin string) string {
+	for scheme, port := range map[string]string{"https://": ":443", "http://": ":80"} {
+		if strings.HasPrefix(origin, scheme) {
+			return strings.TrimSuffix(origin, port)
+		}
+	}
+	return origin
 }
 
 // checkOrigin demands an origin in the very form in which browsers send it
@@ -59,8 +69,8 @@ func checkOrigin(origin string) error {
 		return errors.New("it must have nothing but scheme, host and port: no path, not even a slash at the end")
 	case strings.Contains(origin, "*"):
 		return errors.New("it must be exact: a part cannot be *")
-	case u.Scheme == "https" && u.Port() == "443", u.Scheme == "http" && u.Port() == "80", strings.HasSuffix(u.Host, ":"):
-		return errors.New("browsers leave out the scheme's own port")
+	case strings.HasSuffix(u.Host, ":"):
+		return errors.New("a port is missing behind the colon")
 	}
 	return nil
 }

@@ -164,6 +164,7 @@ func TestOriginsAreReadFromTheEnvironment(t *testing.T) {
 		"": nil, "  ": nil,
 		"*": {"*"},
 		app: {app},
+		"https://app.example:443,http://app.example:80, https://app.example:80": {"https://app.example", "http://app.example", "https://app.example:80"},
 		app + " , " + admin + ",https://[::1]:8443,https://xn--e1afmkfd.example,app://x": {
 			app, admin, "https://[::1]:8443", "https://xn--e1afmkfd.example", "app://x",
 		},
@@ -192,9 +193,7 @@ func TestAllThatIsWrongWithOriginsIsToldTogether(t *testing.T) {
 		"https://*.example.com":     {"exact"},
 		"https://App.example.com":   {"small letters"},
 		"https://пример.example":    {"xn--"},
-		"https://app.example:443":   {"own port"},
-		"http://app.example:80":     {"own port"},
-		"http://app.example:":       {"own port"},
+		"http://app.example:":       {"a port is missing"},
 		"*, " + app:                 {"stands alone"},
 		app + ",":                   {`""`, "scheme and a host"},
 		"one, " + app + "/, *, two": {`"one"`, "no path", `"two"`, "stands alone"},

@@ -9,9 +9,9 @@ const (
 		"A column that is not there leaves its field as it is. An empty cell clears the tag and derives the operator code from the phone; a time zone cannot be empty, and a new client needs one. " +
 		"A phone that comes twice in the file is rejected the second time.\n\n" +
 		"A large file may take longer than one request can. Then the answer has `next_line`: send the rest from that line on, with the header, or all of it again. " +
-		"Rows that are done are unchanged the second time, so neither does any harm. The same holds after an error, and after 10,000 rejected rows."
+		"Rows that are done are unchanged the second time, so neither does any harm. The same holds after an error, and after 10,000 rejected rows.\n\nSearching by tag or operator code may miss for some seconds what has just been imported."
 	aboutExport = "One page of rows in UTF-8, with commas, each page with the header line. While there is more, the `Link` header leads to the next page; a page may be short before the end.\n\n" +
-		"A cell that a spreadsheet would run as a formula (it begins with one of `= + - @ '`, a tab or a carriage return) has a `'` put before it, which an import takes off again."
+		"A cell that a spreadsheet would run as a formula (it begins with one of `= + - @ '`, a tab or a carriage return) has a `'` put before it, also behind a semicolon, where some spreadsheets split rows; an import takes it off again."
 	clientsFile  = "id,phone,operator_code,tag,timezone\n1,79001234567,900,vip,Europe/Moscow\n"
 	messagesFile = "id,mailing_id,client_id,phone,status,attempts,uncertain_attempts,last_error,created_at,sent_at\n" +
 		"4294967297,1,1,79001234567,sent,1,0,,2030-03-01T09:30:00.000Z,2030-03-01T09:31:00.000Z\n"

@@ -32,9 +32,7 @@ type csvAnswer struct {
 
 type clientsExported struct {
 	ExportPaging
-	Phone        string `query:"phone" pattern:"^7[0-9]{10}$" patternDescription:"11 digits that start with 7"`
-	OperatorCode string `query:"operator_code" pattern:"^[0-9]{3}$" patternDescription:"3 digits"`
-	Tag          string `query:"tag" maxLength:"64"`
+	ClientFilters
 }
 
 type messagesExported struct {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -26,6 +27,8 @@ const (
 	// importReserve is how long before its time is up an import begins no more
 	// rows: those under way may be refused and tried again.
 	importReserve = 3 * time.Second
+	// answerReserve is how long before its time is up an import stops writing.
+	answerReserve = time.Second
 )
 
 // Imported is what became of the rows of a file.
@@ -72,8 +75,16 @@ func (s *server) importClients(ctx context.Context, in *struct {
 			done.NextLine = file.line()
 			break
 		}
-		if err := s.importSome(ctx, file, &done); err != nil {
+		open, err := s.importSome(ctx, file, &done)
+		if err != nil && done.nothing() {
 			return nil, err
+		}
+		if err != nil {
+			// What is done is worth telling: nobody else knows which rows were wrong.
+			s.Log.LogAttrs(ctx, slog.LevelError, "import broken off", slog.Int("next_line", open),
+				slog.String("request_id", requestID(ctx)), slog.String("error", err.Error()))
+			done.NextLine = open
+			break
 		}
 	}
 	done.Rejected = len(done.Rows)
@@ -87,8 +98,12 @@ func (s *server) outOfTime(ctx context.Context) bool {
 	return ok && !s.Now().Before(deadline.Add(-importReserve))
 }
 
+// nothing tells whether nothing is known to be as the file has it.
+func (d *Imported) nothing() bool { return d.Created+d.Updated+d.Unchanged == 0 }
+
 // importSome reads as many good rows as are written together, and writes them.
-func (s *server) importSome(ctx context.Context, file *clientFile, done *Imported) error {
+// With an error comes the line from which on nothing may have been done.
+func (s *server) importSome(ctx context.Context, file *clientFile, done *Imported) (open int, err error) {
 	var lines []int
 	var rows []mailing.ClientRow
 	for len(rows) < mailing.ImportRows && len(done.Rows) < maxRejected && !file.ended() {
@@ -102,22 +117,39 @@ func (s *server) importSome(ctx context.Context, file *clientFile, done *Importe
 		}
 	}
 	if len(rows) == 0 {
-		return nil
+		return 0, nil
 	}
-	results, err := s.Clients.UpsertClients(ctx, rows)
-	if err != nil {
-		return fmt.Errorf("import %d rows: %w", len(rows), err)
-	}
-	for i, r := range results {
-		if err := done.count(lines[i], r); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.write(ctx, lines, rows, done)
 }
 
-// count counts what became of a row.
-func (d *Imported) count(line int, r mailing.RowResult) error {
+// write writes rows, and counts what becomes of them.
+func (s *server) write(ctx context.Context, lines []int, rows []mailing.ClientRow, done *Imported) (open int, err error) {
+	// Others may keep changing these clients: in the end the answer must get out.
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-answerReserve))
+		defer cancel()
+	}
+	results, err := s.Clients.UpsertClients(ctx, rows)
+	for i, r := range results {
+		if !done.count(lines[i], r) && open == 0 {
+			open = lines[i]
+		}
+	}
+	switch {
+	case err == nil && open > 0:
+		err = errors.New("rows were left open")
+	case err != nil && open == 0:
+		open = lines[0]
+	}
+	if err != nil {
+		return open, fmt.Errorf("import %d rows: %w", len(rows), err)
+	}
+	return 0, nil
+}
+
+// count counts what became of a row, and tells whether that is known.
+func (d *Imported) count(line int, r mailing.RowResult) bool {
 	switch r.Outcome {
 	case mailing.RowCreated:
 		d.Created++
@@ -128,9 +160,9 @@ func (d *Imported) count(line int, r mailing.RowResult) error {
 	case mailing.RowRejected:
 		d.Rows = append(d.Rows, RejectedRow{line, rowErrors(r.Err)})
 	case mailing.RowOpen:
-		return fmt.Errorf("the row of line %d was left open", line)
+		return false
 	}
-	return nil
+	return true
 }
 
 // rowErrors are the rules that a row breaks, by column.

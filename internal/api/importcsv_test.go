@@ -192,8 +192,7 @@ func TestWrongRowsAreRejectedOneByOneAndTheGoodOnesStay(t *testing.T) {
 		{Line: 10, Errors: []api.FieldError{{Location: "row", Message: `has a " where none can be: a cell with one in it stands in quotes, and has it doubled`}}},
 		{Line: 11, Errors: []api.FieldError{{Location: "tag", Message: unreadable}}},
 		{Line: 12, Errors: []api.FieldError{
-			{Location: "tag", Message: unreadable},
-			{Location: "phone", Message: "is in line 11 already"},
+			{Location: "tag", Message: unreadable}, // not for its phone: the row before is in no more
 		}},
 		{Line: 13, Errors: []api.FieldError{
 			{Location: "phone", Message: unreadable},
@@ -291,6 +290,39 @@ func TestAnImportOfWrongRowsStopsBeforeItsAnswerIsTooLarge(t *testing.T) {
 	asText, err := json.Marshal(w.Body.String()) // as Lambda hands it over
 	if err != nil || len(asText) > 6_000_000 {
 		t.Errorf("the answer has %d bytes, %v", len(asText), err)
+	}
+}
+
+func TestAnImportThatBreaksOffTellsWhatIsDoneAndWhereToGoOn(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	v := serve(t, &stores{upsertClients: func(rows []mailing.ClientRow) ([]mailing.RowResult, error) {
+		calls++
+		results := make([]mailing.RowResult, len(rows))
+		for i := range results {
+			results[i].Outcome = mailing.RowCreated
+		}
+		if calls == 2 {
+			results[3].Outcome = mailing.RowOpen
+			return results, errors.New("no table")
+		}
+		return results, nil
+	}})
+	var file strings.Builder
+	file.WriteString("phone,timezone\nwrong,UTC\n")
+	for n := range mailing.ImportRows + 10 {
+		fmt.Fprintf(&file, "7900%07d,UTC\n", n)
+	}
+	got := imported(t, v.send(t.Context(), file.String(), ""))
+	want := api.Imported{
+		Created: mailing.ImportRows + 9, Rejected: 1, NextLine: 3 + mailing.ImportRows + 3,
+		Rows: got.Rows,
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(got.Rows) != 1 || got.Rows[0].Line != 2 {
+		t.Errorf("(-want +got):\n%s%+v", diff, got.Rows)
+	}
+	if !strings.Contains(v.log.String(), "no table") {
+		t.Errorf("it is not logged: %s", v.log)
 	}
 }
 

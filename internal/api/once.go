@@ -19,14 +19,16 @@ type Idempotent struct {
 	Key string `header:"Idempotency-Key" minLength:"1" maxLength:"255" pattern:"^[!-~]*$" patternDescription:"printable ASCII without blanks" example:"8e03978e-40d5-43dd-bc93-6894a57f9324" doc:"Chosen by the caller, a new one for each thing to be created. The same key and request answers as the first time, for 24 hours; another request is 422."`
 }
 
-// Resolve refuses a header without a key: to huma it is none, and the caller
-// would take what can be done twice for done once.
+// Resolve refuses a header without a key, which to huma is none, and several of
+// them, of which huma takes the first: the caller would take what can be done
+// twice for done once.
 func (i *Idempotent) Resolve(ctx huma.Context) []error {
 	r, _ := humago.Unwrap(ctx)
-	if i.Key != "" || len(r.Header.Values("Idempotency-Key")) == 0 {
+	given := len(r.Header.Values("Idempotency-Key"))
+	if given == 0 || given == 1 && i.Key != "" {
 		return nil
 	}
-	return []error{&huma.ErrorDetail{Location: "header.Idempotency-Key", Message: "expected length >= 1"}}
+	return []error{&huma.ErrorDetail{Location: "header.Idempotency-Key", Message: "expected one key"}}
 }
 
 // Repeated tells whether an answer is that to an earlier request.

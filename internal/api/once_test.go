@@ -136,3 +136,13 @@ func TestAnIdempotencyKeyIsPrintableASCII(t *testing.T) {
 		t.Errorf("status %d: %s", w.Code, w.Body)
 	}
 }
+
+func TestSeveralIdempotencyKeysAreRefused(t *testing.T) {
+	t.Parallel()
+	v := serve(t, counting())
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/clients", strings.NewReader(annBody))
+	r.Header = http.Header{"Authorization": {"Bearer " + adminKey}, "Content-Type": {"application/json"}, "Idempotency-Key": {"a", "b"}}
+	w := httptest.NewRecorder()
+	v.handler.ServeHTTP(w, r)
+	wantProblem(t, w, http.StatusUnprocessableEntity, "header.Idempotency-Key")
+}

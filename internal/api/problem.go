@@ -129,8 +129,15 @@ func invalid(detail string, errs []error) *Problem {
 	}
 	slices.SortStableFunc(p.Errors, func(a, b FieldError) int { return cmp.Compare(a.Location, b.Location) })
 	p.Errors = slices.CompactFunc(p.Errors, func(a, b FieldError) bool { return a.Location == b.Location })
+	if len(p.Errors) > maxErrors {
+		p.Errors, p.Detail = p.Errors[:maxErrors], p.Detail+", and more is wrong than is listed"
+	}
 	return p
 }
+
+// maxErrors is how many fields a problem document lists: a body of 1 MiB can be
+// wrong in more places than Lambda's 6 MB can name.
+const maxErrors = 100
 
 // fieldError says in our words what huma found, without the value.
 func fieldError(d *huma.ErrorDetail) FieldError {

@@ -31,6 +31,7 @@ func TestAParameterThatWouldBeIgnoredIsRefused(t *testing.T) {
 	for target, locations := range map[string]string{
 		"/api/clients?phone=":                        "query.phone",
 		"/api/clients?tag=&limit=":                   "query.limit query.tag",
+		"/api/clients/export?tag=":                   "query.tag",
 		"/api/mailings?status":                       "query.status",
 		"/api/mailings?status=running&status=paused": "query.status",
 		"/api/messages?mailing_id=":                  "query.mailing_id",
@@ -44,6 +45,26 @@ func TestAParameterThatWouldBeIgnoredIsRefused(t *testing.T) {
 	for _, target := range []string{"/api/clients?cursor=", "/api/messages?cursor=&limit=1", "/healthz?a=&a=;"} {
 		if w := v.call(http.MethodGet, target, ""); w.Code != http.StatusOK {
 			t.Errorf("%s: status %d: %s", target, w.Code, w.Body)
+		}
+	}
+}
+
+func TestOnlyACursorMayBeEmpty(t *testing.T) {
+	t.Parallel()
+	d := descriptionOf(t)
+	v := serve(t, lists())
+	for id, op := range d.operations() {
+		path, method := pathOf(op)
+		parameters, _ := op.value["parameters"].([]any)
+		for _, p := range parameters {
+			name := asText(asMap(p)["name"])
+			if asMap(p)["in"] != "query" || name == "cursor" {
+				continue
+			}
+			w := v.call(method, strings.ReplaceAll(path, "{id}", "3")+"?"+name+"=", "")
+			if w.Code != http.StatusUnprocessableEntity {
+				t.Errorf("%s takes an empty %s: status %d", id, name, w.Code)
+			}
 		}
 	}
 }

@@ -64,6 +64,7 @@ func TestNoCellOfAnExportIsAFormula(t *testing.T) {
 	t.Parallel()
 	for tag, cell := range map[string]string{
 		"=1+1": "'=1+1", "+7": "'+7", "-1": "'-1", "@a": "'@a", "'a": "''a", "a=1": "a=1", "": "", "''": "'''",
+		"x;=1+1;": "x;'=1+1;", "x; ;  @a": "x; ;'  @a", "x;'-1": "x;''-1", // where semicolons split
 		"a\r\nb": "\"a\r\r\nb\"", // encoding/csv takes one carriage return off
 	} {
 		v := serve(t, &stores{listClients: func(mailing.ClientQuery) (mailing.List[mailing.Client], error) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"postrider/internal/api"
 	"postrider/internal/mailing"
 )
 
@@ -248,4 +249,28 @@ func TestHeadAnswersAsGetDoes(t *testing.T) {
 	if w := v.call(http.MethodHead, "/api/clients/7", ""); w.Code != http.StatusOK || w.Header().Get("Content-Type") != "application/json" {
 		t.Errorf("status %d, %v", w.Code, w.Header())
 	}
+}
+
+func TestABodyThatIsWrongInMoreWaysThanAnAnswerHoldsIsToldSo(t *testing.T) {
+	t.Parallel()
+	v := serve(t, &stores{})
+	for name, body := range map[string]string{
+		"values": `{"filter": {"tags": [` + strings.Repeat(`"",`, 300_000) + `""]}}`,
+		"keys":   `{"filter": {}` + manyKeys(90_000) + `}`,
+	} {
+		w := v.call(http.MethodPost, "/api/mailings/preview", body, "Authorization", "Bearer "+viewerKey)
+		var p api.Problem
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != http.StatusUnprocessableEntity || len(p.Errors) != 100 || !strings.Contains(p.Detail, "more is wrong") {
+			t.Errorf("%s: %v, status %d, %d errors in %d bytes", name, err, w.Code, len(p.Errors), w.Body.Len())
+		}
+	}
+}
+
+// manyKeys are keys that nothing knows.
+func manyKeys(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `,"%c%c%c%c":1`, 'a'+i%26, 'a'+i/26%26, 'a'+i/676%26, 'a'+i/17576%26)
+	}
+	return b.String()
 }

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"postrider/internal/mailing"
 )
@@ -24,6 +26,9 @@ const (
 	// being away for a moment is no reason to turn everybody away; being away for
 	// long must not keep a key alive that was taken back.
 	staleFor = 10 * time.Minute
+	// patience is how long a reading may take: old keys are no help to a request
+	// whose time is up.
+	patience = 2 * time.Second
 	// MaxLength is the longest key that is looked at, in bytes.
 	MaxLength = 256
 )
@@ -105,8 +110,16 @@ func (k *Keys) refresh(ctx context.Context, age time.Duration) error {
 	return nil
 }
 
+// load reads the parameter. One that is not there holds no keys: that is an
+// answer, and no outage.
 func (k *Keys) load(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	out, err := k.api.GetParameter(ctx, &ssm.GetParameterInput{Name: &k.parameter, WithDecryption: aws.Bool(true)})
+	var missing *types.ParameterNotFound
+	if errors.As(err, &missing) {
+		return "", nil
+	}
 	if err != nil {
 		return "", fmt.Errorf("read the keys from the SSM parameter %s: %w", k.parameter, err)
 	}

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -22,12 +24,17 @@ type parameter struct {
 	text  string
 	fail  error
 	reads int
+	hangs bool
 }
 
-func (p *parameter) GetParameter(_ context.Context, in *ssm.GetParameterInput, _ ...func(*ssm.Options)) (*ssm.GetParameterOutput, error) {
+func (p *parameter) GetParameter(ctx context.Context, in *ssm.GetParameterInput, _ ...func(*ssm.Options)) (*ssm.GetParameterOutput, error) {
 	p.reads++
 	if aws.ToString(in.Name) != "/keys" || !aws.ToBool(in.WithDecryption) {
 		return nil, errors.New("another parameter, or not decrypted")
+	}
+	if p.hangs {
+		<-ctx.Done()
+		return nil, ctx.Err()
 	}
 	if p.fail != nil {
 		return nil, p.fail
@@ -172,6 +179,37 @@ func TestKeysThatWereNeverReadAreAnError(t *testing.T) {
 	if _, known, err := f.Caller(t.Context(), "secret-a"); known || !errors.Is(err, f.parameter.fail) || !strings.Contains(err.Error(), "/keys") {
 		t.Errorf("%t, %v", known, err)
 	}
+}
+
+func TestAParameterThatIsGoneHoldsNoKeys(t *testing.T) {
+	t.Parallel()
+	f := newFixture(keys.Line(admin, "secret-a"))
+	f.want(t, "secret-a", admin)
+	f.parameter.fail = fmt.Errorf("operation error SSM: %w", &types.ParameterNotFound{})
+	f.now = f.now.Add(time.Minute)
+	f.want(t, "secret-a", mailing.Caller{})
+	if !strings.Contains(f.log.String(), "nobody can use the API") {
+		t.Errorf("it is not logged: %s", f.log.String())
+	}
+}
+
+func TestAReadingThatHangsIsGivenUpInTimeForTheRequest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(keys.Line(admin, "secret-a"))
+		f.want(t, "secret-a", admin)
+		f.parameter.hangs = true
+		f.now = f.now.Add(time.Minute)
+		begun := time.Now()
+		f.want(t, "secret-a", admin)
+		if took := time.Since(begun); took > 2*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		f.want(t, "secret-a", admin)
+		if took := time.Since(begun); took > 2*time.Second {
+			t.Errorf("the next request waits, too: %v", took)
+		}
+	})
 }
 
 func TestNoKeysMeansNobody(t *testing.T) {

@@ -149,6 +149,8 @@ func TestOriginsReachTheFunctionAndAreNoneByDefault(t *testing.T) {
 		"": true, "*": true, "https://app.example.com": true, "https://a.example, http://localhost:3000": true,
 		"app.example.com": false, "https://a.example/": false, "https://*.example.com": false, "*, https://a.example": false,
 		"https://A.example": false, "https://a.example,": false, "https://a.example?x": false, "https://me@a.example": false,
+		"https://a.example:443": true, "http://a.example:80": true, "https://xn--e1afmkfd.xn--p1ai": true, "https://10.0.0.1:8443": true,
+		"https://a.example:": false, "https://a.example:x": false, "https://пример.рф": false, "https://a%zz": false, "https://:3000": false,
 	} {
 		var read api.Origins
 		if err := read.UnmarshalText([]byte(text)); allowed.MatchString(text) != want || err == nil != want {
