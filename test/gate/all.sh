@@ -42,6 +42,17 @@ vulnerabilities() {
   return $status
 }
 
+# cfn-lint on all templates: what only informs fails, too. A waiver is Metadata of the
+# resource that it is about (cfn-lint: config: ignore_checks), with its reason beside it.
+templates() {
+  local all=(template.yaml) one
+  for one in infra/*.yaml infra/*/*.yaml; do
+    if [ -f "$one" ] && grep -q '^Resources:' "$one"; then all+=("$one"); fi
+  done
+  echo "${all[*]}"
+  .local/tools/gate/bin/cfn-lint --regions us-east-1 --include-checks I --non-zero-exit-code informational -- "${all[@]}"
+}
+
 # tests NAME ARGUMENTS...: go test with the race detector. A skipped test fails:
 # whoever skips one says why by removing it.
 tests() { quick "$1" -race "${@:2}"; }
@@ -69,6 +80,7 @@ part "go vet" go vet -tags integration,browser,benchmarks ./...
 part "golangci-lint" "$bin/golangci-lint" run ./...
 part "govulncheck" vulnerabilities
 part "sam validate --lint" .local/tools/gate/bin/sam validate --lint --template template.yaml --region us-east-1
+part "cfn-lint" templates
 part "unit tests" tests unit ./...
 # Thousands of runs, and so without the race detector, which has met a part of them.
 part "crash points, fault matrix, state machine" quick promise ./test/faults

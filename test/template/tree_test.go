@@ -1,0 +1,206 @@
+package template_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+)
+
+// tree is a template as JSON has it: maps, lists, strings, float64 and booleans.
+// Short forms are written out: !Ref X is {"Ref": "X"}, and !GetAtt X.Arn is
+// {"Fn::GetAtt": "X.Arn"}.
+type tree map[string]any
+
+// parse reads YAML with CloudFormation's short forms. A key that is there twice is
+// an error: CloudFormation would take one of them, and say nothing.
+func parse(raw []byte, into any) error {
+	var document yaml.Node
+	if err := yaml.Unmarshal(raw, &document); err != nil {
+		return err
+	}
+	value, err := expand(&document)
+	if err != nil {
+		return err
+	}
+	plain, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(plain, into)
+}
+
+// parseFile is parse of a file.
+func parseFile(t *testing.T, path string, into any) {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err == nil {
+		err = parse(raw, into)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+func expand(n *yaml.Node) (any, error) {
+	value, err := expandPlain(n)
+	if err != nil || !strings.HasPrefix(n.Tag, "!") || strings.HasPrefix(n.Tag, "!!") {
+		return value, err
+	}
+	name := strings.TrimPrefix(n.Tag, "!")
+	if name != "Ref" && name != "Condition" {
+		name = "Fn::" + name
+	}
+	return map[string]any{name: value}, nil
+}
+
+func expandPlain(n *yaml.Node) (any, error) {
+	switch n.Kind {
+	case yaml.DocumentNode:
+		return expand(n.Content[0])
+	case yaml.AliasNode:
+		return expand(n.Alias)
+	case yaml.SequenceNode:
+		list := []any{}
+		for _, one := range n.Content {
+			value, err := expand(one)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, value)
+		}
+		return list, nil
+	case yaml.MappingNode:
+		mapping := map[string]any{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := n.Content[i].Value
+			if _, twice := mapping[key]; twice {
+				return nil, fmt.Errorf("line %d: %s is there twice", n.Content[i].Line, key)
+			}
+			value, err := expand(n.Content[i+1])
+			if err != nil {
+				return nil, err
+			}
+			mapping[key] = value
+		}
+		return mapping, nil
+	default:
+		if !strings.HasPrefix(n.Tag, "!!") {
+			return n.Value, nil
+		}
+		var value any
+		err := n.Decode(&value)
+		return value, err
+	}
+}
+
+// at is what is at a path of keys, nil if nothing is.
+func at(value any, path ...string) any {
+	for _, key := range path {
+		mapping, ok := value.(map[string]any)
+		if !ok {
+			return nil
+		}
+		value = mapping[key]
+	}
+	return value
+}
+
+// texts are the strings of a value that is one, or a list of them.
+func texts(value any) []string {
+	var all []string
+	for _, one := range list(value) {
+		if s, ok := one.(string); ok {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// list is a value that may stand alone or in a list.
+func list(value any) []any {
+	switch value := value.(type) {
+	case nil:
+		return nil
+	case []any:
+		return value
+	default:
+		return []any{value}
+	}
+}
+
+// ref is the name in a {"Ref": name}, and "" for anything else.
+func ref(value any) string {
+	s, _ := at(value, "Ref").(string)
+	return s
+}
+
+// arnOf is the name in a {"Fn::GetAtt": name.Arn}, and "" for anything else.
+func arnOf(value any) string {
+	parts := texts(at(value, "Fn::GetAtt"))
+	name, what, _ := strings.Cut(strings.Join(parts, "."), ".")
+	if what != "Arn" {
+		return ""
+	}
+	return name
+}
+
+// resources are those of a type, by name, in order.
+func (t tree) resources(kind string) func(func(string, map[string]any) bool) {
+	return func(yield func(string, map[string]any) bool) {
+		all, _ := t["Resources"].(map[string]any)
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			if at(all[name], "Type") == kind {
+				properties, _ := at(all[name], "Properties").(map[string]any)
+				if !yield(name, properties) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// of is a property of a function: its own, or the one that all of them have.
+func (t tree) of(function map[string]any, path ...string) any {
+	if own := at(function, path...); own != nil {
+		return own
+	}
+	return at(t["Globals"], append([]string{"Function"}, path...)...)
+}
+
+// number is a literal, or a parameter's default. ok is false for anything else.
+func (t tree) number(value any) (n float64, ok bool) {
+	if name := ref(value); name != "" {
+		value = at(t["Parameters"], name, "Default")
+	}
+	switch value := value.(type) {
+	case float64:
+		return value, true
+	case string:
+		n, err := strconv.ParseFloat(value, 64)
+		return n, err == nil
+	default:
+		return 0, false
+	}
+}
+
+// walk calls visit for each mapping in value, outer ones first.
+func walk(value any, visit func(map[string]any)) {
+	switch value := value.(type) {
+	case map[string]any:
+		visit(value)
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			walk(value[key], visit)
+		}
+	case []any:
+		for _, one := range value {
+			walk(one, visit)
+		}
+	}
+}
