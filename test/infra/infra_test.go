@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"gopkg.in/yaml.v3"
+
+	"postrider/internal/mailing"
 )
 
 const root = "../.."
@@ -152,6 +154,29 @@ func TestTheDashboardShowsTheMetricsThatAreEmittedAndNoOthers(t *testing.T) {
 	}
 	if diff := cmp.Diff(slices.Sorted(slices.Values(emitted())), slices.Sorted(maps.Keys(shown))); diff != "" {
 		t.Errorf("emitted, and shown (-, +):\n%s", diff)
+	}
+}
+
+func TestTheDashboardShowsEachStatusThatAMessageEndsIn(t *testing.T) {
+	t.Parallel()
+	var want, shown []string
+	for _, status := range mailing.MessageStatuses {
+		if !status.Pending() {
+			want = append(want, string(status))
+		}
+	}
+	for _, w := range dashboard(t) {
+		for _, metric := range w.Properties.Metrics {
+			if outcome := slices.Index(metric, any("Outcome")); outcome > 0 && metric[1] == "Deliveries" {
+				status, _ := metric[outcome+1].(string)
+				shown = append(shown, status)
+			}
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(shown)
+	if diff := cmp.Diff(want, shown); diff != "" {
+		t.Errorf("statuses, and outcomes that are shown (-, +):\n%s", diff)
 	}
 }
 
