@@ -1,0 +1,273 @@
+// Package infra_test compares what lies around the stack with the stack.
+package infra_test
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"gopkg.in/yaml.v3"
+
+	"postrider/internal/mailing"
+)
+
+const root = "../.."
+
+// emitted are the metrics that the functions emit in the namespace Postrider.
+func emitted() []string {
+	return []string{"Attempts", "BreakerOpen", "Deliveries", "Expanded", "ProviderLatency", "StartLag"}
+}
+
+// A template is what these tests read of one. A short form such as !Ref is its
+// argument here.
+type template struct {
+	Parameters map[string]struct {
+		NoEcho bool `yaml:"NoEcho"`
+	} `yaml:"Parameters"`
+	Resources map[string]resource `yaml:"Resources"`
+	Outputs   map[string]struct {
+		Export struct {
+			Name string `yaml:"Name"`
+		} `yaml:"Export"`
+	} `yaml:"Outputs"`
+}
+
+type resource struct {
+	Type       string    `yaml:"Type"`
+	Properties yaml.Node `yaml:"Properties"`
+}
+
+type alarm struct {
+	AlarmDescription string `yaml:"AlarmDescription"`
+	Namespace        string `yaml:"Namespace"`
+	MetricName       string `yaml:"MetricName"`
+	TreatMissingData string `yaml:"TreatMissingData"`
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(root, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+func parse(t *testing.T, path string) template {
+	t.Helper()
+	var parsed template
+	if err := yaml.Unmarshal([]byte(read(t, path)), &parsed); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return parsed
+}
+
+// alarms are those of infra/alarms.yaml by their logical id.
+func alarms(t *testing.T) map[string]alarm {
+	t.Helper()
+	all := map[string]alarm{}
+	for id, r := range parse(t, "infra/alarms.yaml").Resources {
+		if r.Type != "AWS::CloudWatch::Alarm" {
+			continue
+		}
+		var a alarm
+		if err := r.Properties.Decode(&a); err != nil {
+			t.Fatalf("%s: %v", id, err)
+		}
+		all[id] = a
+	}
+	return all
+}
+
+type widget struct {
+	Type       string `json:"type"`
+	Properties struct {
+		Title   string  `json:"title"`
+		Metrics [][]any `json:"metrics"`
+	} `json:"properties"`
+}
+
+// dashboard is the widgets of infra/dashboard.yaml.
+func dashboard(t *testing.T) []widget {
+	t.Helper()
+	board, ok := parse(t, "infra/dashboard.yaml").Resources["Dashboard"]
+	if !ok {
+		t.Fatal("there is no Dashboard")
+	}
+	var properties struct {
+		DashboardBody []yaml.Node `yaml:"DashboardBody"`
+	}
+	if err := board.Properties.Decode(&properties); err != nil {
+		t.Fatal(err)
+	}
+	var body struct {
+		Widgets []widget `json:"widgets"`
+	}
+	if err := json.Unmarshal([]byte(properties.DashboardBody[0].Value), &body); err != nil {
+		t.Fatalf("the dashboard's body: %v", err)
+	}
+	return body.Widgets
+}
+
+var searched = regexp.MustCompile(`\{Postrider,[^}]*\} MetricName="([^"]+)"`)
+
+// own are the names of our own metrics in one line of a widget.
+func own(t *testing.T, metric []any) []string {
+	t.Helper()
+	if namespace, ok := metric[0].(string); ok {
+		name, ok := metric[1].(string)
+		if !ok {
+			t.Errorf("a metric without a name: %v", metric)
+		}
+		if namespace != "Postrider" {
+			return nil
+		}
+		return []string{name}
+	}
+	options, _ := metric[0].(map[string]any)
+	expression, _ := options["expression"].(string)
+	var names []string
+	for _, found := range searched.FindAllStringSubmatch(expression, -1) {
+		names = append(names, found[1])
+	}
+	if names == nil {
+		t.Errorf("which metric is it? %v", metric)
+	}
+	return names
+}
+
+func TestTheDashboardShowsTheMetricsThatAreEmittedAndNoOthers(t *testing.T) {
+	t.Parallel()
+	shown := map[string]bool{}
+	for _, w := range dashboard(t) {
+		for _, metric := range w.Properties.Metrics {
+			for _, name := range own(t, metric) {
+				shown[name] = true
+			}
+		}
+	}
+	if diff := cmp.Diff(slices.Sorted(slices.Values(emitted())), slices.Sorted(maps.Keys(shown))); diff != "" {
+		t.Errorf("emitted, and shown (-, +):\n%s", diff)
+	}
+}
+
+func TestTheDashboardShowsEachStatusThatAMessageEndsIn(t *testing.T) {
+	t.Parallel()
+	var want, shown []string
+	for _, status := range mailing.MessageStatuses {
+		if !status.Pending() {
+			want = append(want, string(status))
+		}
+	}
+	for _, w := range dashboard(t) {
+		for _, metric := range w.Properties.Metrics {
+			if outcome := slices.Index(metric, any("Outcome")); outcome > 0 && metric[1] == "Deliveries" {
+				status, _ := metric[outcome+1].(string)
+				shown = append(shown, status)
+			}
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(shown)
+	if diff := cmp.Diff(want, shown); diff != "" {
+		t.Errorf("statuses, and outcomes that are shown (-, +):\n%s", diff)
+	}
+}
+
+func TestAnAlarmWatchesAMetricThatIsEmitted(t *testing.T) {
+	t.Parallel()
+	of := map[string]int{}
+	for id, a := range alarms(t) {
+		of[a.Namespace]++
+		if a.Namespace == "Postrider" && !slices.Contains(emitted(), a.MetricName) {
+			t.Errorf("%s watches %s, which nobody emits", id, a.MetricName)
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"Postrider": 1, "AWS/SQS": 3, "AWS/Lambda": 7, "AWS/ApiGateway": 1}, of); diff != "" {
+		t.Errorf("alarms by namespace (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnAlarmSaysWhereToReadWhatToDo(t *testing.T) {
+	t.Parallel()
+	headings := map[string]bool{}
+	for _, heading := range regexp.MustCompile(`(?m)^### (.+)$`).FindAllStringSubmatch(read(t, "docs/operations.md"), -1) {
+		headings[strings.ReplaceAll(strings.ToLower(heading[1]), " ", "-")] = true
+	}
+	named := map[string]bool{}
+	for id, a := range alarms(t) {
+		_, anchor, ok := strings.Cut(a.AlarmDescription, "What to do: ${Runbook}#")
+		if !ok || !headings[anchor] {
+			t.Errorf("%s: its description leads to %q, which is no heading", id, anchor)
+		}
+		named[anchor] = true
+	}
+	if diff := cmp.Diff(headings, named); diff != "" {
+		t.Errorf("headings of the documentation, and alarms (-, +):\n%s", diff)
+	}
+}
+
+func TestOnlyASweepThatIsMissingIsAlarmedOfBySilence(t *testing.T) {
+	t.Parallel()
+	for id, a := range alarms(t) {
+		want := "notBreaching"
+		if id == "SweepMissing" {
+			want = "breaching"
+		}
+		if a.TreatMissingData != want {
+			t.Errorf("%s treats missing data as %q, want %q", id, a.TreatMissingData, want)
+		}
+	}
+}
+
+func TestWhatIsImportedIsExported(t *testing.T) {
+	t.Parallel()
+	exported := map[string]bool{}
+	for _, output := range parse(t, "template.yaml").Outputs {
+		if name, ok := strings.CutPrefix(output.Export.Name, "${AWS::StackName}-"); ok {
+			exported[name] = false
+		}
+	}
+	for _, file := range []string{"infra/alarms.yaml", "infra/dashboard.yaml"} {
+		found := regexp.MustCompile(`!ImportValue \{"Fn::Sub": "\$\{ServiceStack\}-([A-Za-z]+)"\}`).FindAllStringSubmatch(read(t, file), -1)
+		if len(found) < 8 || len(found) != strings.Count(read(t, file), "ImportValue") {
+			t.Errorf("%s: only %d imports can be read", file, len(found))
+		}
+		for _, name := range found {
+			if _, ok := exported[name[1]]; !ok {
+				t.Errorf("%s imports %s, which is not exported", file, name[1])
+			}
+			exported[name[1]] = true
+		}
+	}
+	for name, used := range exported {
+		if !used {
+			t.Errorf("%s is exported, and nobody imports it", name)
+		}
+	}
+}
+
+func TestAnEnvironmentSetsParametersThatThereAreAndNoSecrets(t *testing.T) {
+	t.Parallel()
+	parameters := parse(t, "template.yaml").Parameters
+	for _, file := range []string{"infra/staging.yaml", "infra/production.yaml"} {
+		var values map[string]string
+		if err := yaml.Unmarshal([]byte(read(t, file)), &values); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for name := range values {
+			if p, ok := parameters[name]; !ok || p.NoEcho {
+				t.Errorf("%s sets %s: a parameter is it %t, a secret %t", file, name, ok, p.NoEcho)
+			}
+		}
+		if stage := strings.TrimSuffix(filepath.Base(file), ".yaml"); values["Stage"] != stage {
+			t.Errorf("%s is for the stage %s", file, values["Stage"])
+		}
+	}
+}
