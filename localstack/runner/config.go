@@ -36,21 +36,17 @@ func load() (config, error) {
 
 func resolve(source settings.Source, template *deploy.Template) (config, error) {
 	var c config
-	var errs [4]error
-	c.Ports.Front, errs[0] = source.Port("PORT", 8000)
-	c.Ports.StandIn, errs[1] = source.Port("STANDIN_PORT", 8001)
-	c.Ports.LocalStack, errs[2] = source.Port("LOCALSTACK_PORT", 4566)
-	c.Parameters = template.Values(source)
+	var errs [5]error
+	ports := stack.DefaultPorts()
+	c.Ports.Front, errs[0] = source.Port("PORT", ports.Front)
+	c.Ports.StandIn, errs[1] = source.Port("STANDIN_PORT", ports.StandIn)
+	c.Ports.LocalStack, errs[2] = source.Port("LOCALSTACK_PORT", ports.LocalStack)
+	c.Parameters, errs[4] = stack.Parameters(source, template)
 	_, elsewhere := source("PROVIDER_URL")
 	// Nobody's clients get a sample by surprise.
 	c.Sample, errs[3] = source.Bool("SAMPLE", !elsewhere)
 	if err := errors.Join(errs[:]...); err != nil {
 		return config{}, err
-	}
-	if !elsewhere {
-		delete(c.Parameters, "ProviderToken") // the stand-in has its own
-	} else if c.Parameters["ProviderToken"] == "" {
-		return config{}, errors.New("PROVIDER_URL is set, and PROVIDER_TOKEN is not: set both, in the environment or in .env")
 	}
 	return c, nil
 }

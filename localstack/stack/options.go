@@ -17,6 +17,9 @@ type Ports struct {
 	LocalStack int `json:"local_stack"`
 }
 
+// DefaultPorts are those that a stack has unless others are chosen.
+func DefaultPorts() Ports { return Ports{Front: 8000, StandIn: 8001, LocalStack: 4566} }
+
 // Options say what to start.
 type Options struct {
 	// Root is the repository, with template.yaml and the Makefile that builds the functions.
@@ -40,6 +43,8 @@ type Options struct {
 	StandIn http.Handler
 	// Record makes functions call AWS through a recorder: see Stack.Calls.
 	Record bool
+	// Undeployed leaves the stack empty: somebody else deploys to it.
+	Undeployed bool
 	// Log gets progress, a line each; nil is nowhere.
 	Log io.Writer
 }

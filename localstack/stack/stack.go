@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"log"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -18,16 +17,14 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"postrider/localstack/deploy"
 	"postrider/localstack/front"
 	"postrider/localstack/process"
 	"postrider/localstack/recorder"
-	"postrider/localstack/standin"
 )
 
-// A Stack is running, and deployed.
+// A Stack is running, and deployed unless Options.Undeployed was set.
 type Stack struct {
 	BaseURL     string // the API's stable address, http://localhost:<port>
 	StandInURL  string // the stand-in's, http://localhost:<port>; "" without one
@@ -49,7 +46,7 @@ type Stack struct {
 	result deploy.Result
 }
 
-// Start starts a stack and deploys it. It fails, with nothing left behind, when
+// Start starts a stack and deploys it, unless it is left to others. It fails, with nothing left behind, when
 // a port is taken, another stack runs from the same folder, or ctx is done.
 func Start(ctx context.Context, opts Options) (_ *Stack, err error) {
 	if opts.Log == nil {
@@ -80,6 +77,9 @@ func Start(ctx context.Context, opts Options) (_ *Stack, err error) {
 		return nil, err
 	}
 	go s.emulator.warm(ctx)
+	if opts.Undeployed {
+		return s, nil
+	}
 	if err := s.Deploy(ctx, opts.Parameters); err != nil {
 		return nil, err
 	}
@@ -200,90 +200,23 @@ func (s *Stack) Deploy(ctx context.Context, parameters map[string]string) error 
 	}
 	built := time.Now()
 	s.log.Printf("deploying ...")
-	code, err := deploy.Upload(ctx, s.config(), programs)
+	deployed, err := Target{EndpointURL: s.emulator.url, StandInURL: s.StandInURL, Front: s.front}.Deploy(ctx, template, programs, parameters)
 	if err != nil {
 		return err
 	}
-	packaged, err := template.Package(code)
-	if err != nil {
-		return err
-	}
-	all := s.withDefaults(template, parameters)
-	if err := putKeys(ctx, s.config(), all[keysParameter]); err != nil {
-		return err
-	}
-	result, err := deploy.Stack(ctx, s.config(), name, packaged, all)
-	if err != nil {
-		return err
-	}
-	if err := s.lead(result); err != nil {
-		return err
-	}
+	s.mu.Lock()
+	s.result, s.APIID, s.Stage = deployed.Result, deployed.APIID, deployed.Stage
+	s.mu.Unlock()
 	state := "deployed"
-	if !result.Changed {
+	if !deployed.Changed {
 		state = "nothing to deploy"
 	}
 	s.log.Printf("%s; building took %.1f s, deploying %.1f s", state, built.Sub(start).Seconds(), time.Since(built).Seconds())
 	return nil
 }
 
-// withDefaults is parameters with what is different on a laptop where they say
-// nothing: the stand-in is the sending API, and it is nobody whom too many
-// messages a second could hurt; and LocalStack runs one sender at a time, so
-// that one gets the largest share of MaxSendRate that there is. Its keys are its
-// own.
-func (s *Stack) withDefaults(template *deploy.Template, parameters map[string]string) map[string]string {
-	defaults := map[string]string{"SenderConcurrency": "2", keysParameter: "/postrider/local/keys"}
-	if s.StandInURL != "" && parameters["ProviderUrl"] == "" {
-		// An address, not a name: localhost would be tried on ::1 first, a moment lost for each connection.
-		defaults["ProviderUrl"] = strings.Replace(s.StandInURL, "localhost", "127.0.0.1", 1) + "/v1"
-		defaults["ProviderToken"] = standin.DefaultToken
-		defaults["MaxSendRate"] = "0"
-	}
-	all := map[string]string{}
-	maps.Copy(all, parameters)
-	for _, p := range template.Parameters() {
-		if value, ok := defaults[p.Name]; ok && all[p.Name] == "" {
-			all[p.Name] = value
-		}
-	}
-	return all
-}
-
-// lead points the front at the API of a deployment.
-func (s *Stack) lead(result deploy.Result) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.result = result
-	api, ok := result.Resources[apiResource]
-	if !ok {
-		return fmt.Errorf("the template has no resource %s: the front leads nowhere", apiResource)
-	}
-	s.APIID = api.PhysicalID
-	for _, r := range result.Resources {
-		if r.Type == "AWS::ApiGateway::Stage" {
-			s.Stage = r.PhysicalID
-		}
-	}
-	base, err := url.Parse(fmt.Sprintf("%s/_aws/execute-api/%s/%s", s.emulator.url, s.APIID, s.Stage))
-	if err != nil {
-		return err
-	}
-	s.front.SetTarget(base)
-	return nil
-}
-
-// config is that of an AWS client for this stack's LocalStack.
-func (s *Stack) config() aws.Config {
-	return aws.Config{
-		Region:       region,
-		BaseEndpoint: aws.String(s.emulator.url),
-		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
-	}
-}
-
 // Config is what an AWS client of this stack's LocalStack is made from.
-func (s *Stack) Config() aws.Config { return s.config() }
+func (s *Stack) Config() aws.Config { return Target{EndpointURL: s.emulator.url}.config() }
 
 // Ended is closed when LocalStack has ended, by itself or by Close.
 func (s *Stack) Ended() <-chan struct{} { return s.emulator.done }

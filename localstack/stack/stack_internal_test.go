@@ -112,7 +112,7 @@ func TestTheStandInIsTheSendingAPIUnlessAnotherIsGiven(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Stack{StandInURL: "http://localhost:8001"}
+	s := Target{StandInURL: "http://localhost:8001"}
 	own := map[string]string{"ProviderUrl": "https://example.com/v1", "ProviderToken": "x"}
 	if diff := cmp.Diff(own, s.withDefaults(template, own)); diff != "" {
 		t.Error(diff)
@@ -121,7 +121,7 @@ func TestTheStandInIsTheSendingAPIUnlessAnotherIsGiven(t *testing.T) {
 	if diff := cmp.Diff(want, s.withDefaults(template, nil)); diff != "" {
 		t.Error(diff)
 	}
-	if got := (&Stack{}).withDefaults(template, nil); len(got) != 0 {
+	if got := (Target{}).withDefaults(template, nil); len(got) != 0 {
 		t.Errorf("without a stand-in: %v", got)
 	}
 }

@@ -1,0 +1,101 @@
+// Command deployer brings the template to a LocalStack that runs already, and
+// serves the API's stable address: what Compose has beside LocalStack and the
+// stand-in. The template's parameters come from the environment.
+//
+//	go run ./localstack/deployer -localstack http://127.0.0.1:4566 -standin http://127.0.0.1:8001 -built .local/build
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"postrider/localstack/deploy"
+	"postrider/localstack/front"
+	"postrider/localstack/settings"
+	"postrider/localstack/stack"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil && ctx.Err() == nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1) //nolint:gocritic // exitAfterDefer: stop has nothing left to do
+	}
+}
+
+func run(ctx context.Context) error {
+	var target stack.Target
+	flag.StringVar(&target.EndpointURL, "localstack", "http://127.0.0.1:4566", "LocalStack's address")
+	flag.StringVar(&target.StandInURL, "standin", "", "the stand-in's address, as functions reach it; none if empty")
+	listen := flag.String("listen", "127.0.0.1:8000", "the API's stable address")
+	template := flag.String("template", "template.yaml", "what to deploy")
+	built := flag.String("built", ".local/build", "folder with <logical id>/bootstrap for each function")
+	flag.Parse()
+
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *listen)
+	if err != nil {
+		return fmt.Errorf("listen for the API: %w", err)
+	}
+	quiet := log.New(os.Stderr, "", 0)
+	target.Front = front.New(quiet)
+	server := &http.Server{Handler: target.Front, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: quiet}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }() // 503 until it is deployed
+	err = bring(ctx, target, *template, *built)
+	if err == nil {
+		fmt.Fprintf(os.Stderr, "the API is at http://%v\n", listener.Addr())
+		select {
+		case <-ctx.Done():
+		case err = <-served:
+		}
+	}
+	soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if server.Shutdown(soon) != nil {
+		return errors.Join(err, server.Close()) // requests under way are cut
+	}
+	return err
+}
+
+// bring deploys what was built, and says how long it took.
+func bring(ctx context.Context, target stack.Target, path, built string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read the template: %w", err)
+	}
+	template, err := deploy.ParseTemplate(data)
+	if err != nil {
+		return err
+	}
+	source, err := settings.Environment(".env")
+	if err != nil {
+		return err
+	}
+	parameters, err := stack.Parameters(source, template)
+	if err != nil {
+		return err
+	}
+	programs := map[string]string{}
+	for _, id := range template.Functions() {
+		programs[id] = filepath.Join(built, id, "bootstrap")
+	}
+	begun := time.Now()
+	fmt.Fprintln(os.Stderr, "deploying ...")
+	deployed, err := target.Deploy(ctx, template, programs, parameters)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "deployed the API %s in %.1f s\n", deployed.APIID, time.Since(begun).Seconds())
+	return nil
+}

@@ -1,0 +1,122 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"postrider/localstack/deploy"
+	"postrider/localstack/front"
+	"postrider/localstack/settings"
+	"postrider/localstack/standin"
+)
+
+// A Target is a LocalStack that runs, whoever has started it, with what is
+// around it.
+type Target struct {
+	EndpointURL string       // LocalStack's, as this process reaches it
+	StandInURL  string       // the stand-in's, as functions reach it; "" without one
+	Front       *front.Front // is led to the API
+}
+
+// A Deployed is a template that was brought to a target.
+type Deployed struct {
+	deploy.Result
+
+	APIID string // of API Gateway
+	Stage string
+}
+
+// Deploy uploads the programs, by logical id, puts the local keys where
+// functions look for them, brings the target up to the template and these
+// parameters, and leads the front to its API. It may be called again.
+func (t Target) Deploy(ctx context.Context, template *deploy.Template, programs, parameters map[string]string) (Deployed, error) {
+	code, err := deploy.Upload(ctx, t.config(), programs)
+	if err != nil {
+		return Deployed{}, err
+	}
+	packaged, err := template.Package(code)
+	if err != nil {
+		return Deployed{}, err
+	}
+	all := t.withDefaults(template, parameters)
+	if err := putKeys(ctx, t.config(), all[keysParameter]); err != nil {
+		return Deployed{}, err
+	}
+	result, err := deploy.Stack(ctx, t.config(), name, packaged, all)
+	if err != nil {
+		return Deployed{}, err
+	}
+	return t.lead(result)
+}
+
+// Parameters are the template's that a person has set, by name. Without a
+// sending API there is no token either: the stand-in has its own.
+func Parameters(source settings.Source, template *deploy.Template) (map[string]string, error) {
+	parameters := template.Values(source)
+	switch {
+	case parameters["ProviderUrl"] == "":
+		delete(parameters, "ProviderToken")
+	case parameters["ProviderToken"] == "":
+		return nil, errors.New("PROVIDER_URL is set, and PROVIDER_TOKEN is not: set both, in the environment or in .env")
+	}
+	return parameters, nil
+}
+
+// withDefaults is parameters with what is different on a laptop where they say
+// nothing: the stand-in is the sending API, and it is nobody whom too many
+// messages a second could hurt; and LocalStack runs one sender at a time, so
+// that one gets the largest share of MaxSendRate that there is. Its keys are its
+// own.
+func (t Target) withDefaults(template *deploy.Template, parameters map[string]string) map[string]string {
+	defaults := map[string]string{"SenderConcurrency": "2", keysParameter: "/postrider/local/keys"}
+	if t.StandInURL != "" && parameters["ProviderUrl"] == "" {
+		// An address, not a name: localhost would be tried on ::1 first, a moment lost for each connection.
+		defaults["ProviderUrl"] = strings.Replace(t.StandInURL, "localhost", "127.0.0.1", 1) + "/v1"
+		defaults["ProviderToken"] = standin.DefaultToken
+		defaults["MaxSendRate"] = "0"
+	}
+	all := map[string]string{}
+	maps.Copy(all, parameters)
+	for _, p := range template.Parameters() {
+		if value, ok := defaults[p.Name]; ok && all[p.Name] == "" {
+			all[p.Name] = value
+		}
+	}
+	return all
+}
+
+// lead points the front at the API of a deployment.
+func (t Target) lead(result deploy.Result) (Deployed, error) {
+	api, ok := result.Resources[apiResource]
+	if !ok {
+		return Deployed{}, fmt.Errorf("the template has no resource %s: the front leads nowhere", apiResource)
+	}
+	deployed := Deployed{Result: result, APIID: api.PhysicalID}
+	for _, r := range result.Resources {
+		if r.Type == "AWS::ApiGateway::Stage" {
+			deployed.Stage = r.PhysicalID
+		}
+	}
+	base, err := url.Parse(fmt.Sprintf("%s/_aws/execute-api/%s/%s", t.EndpointURL, deployed.APIID, deployed.Stage))
+	if err != nil {
+		return Deployed{}, err
+	}
+	t.Front.SetTarget(base)
+	return deployed, nil
+}
+
+// config is that of an AWS client for the target.
+func (t Target) config() aws.Config {
+	return aws.Config{
+		Region:       region,
+		BaseEndpoint: aws.String(t.EndpointURL),
+		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
+	}
+}
