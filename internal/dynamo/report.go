@@ -175,4 +175,3 @@ func (s *Store) ChangedSince(ctx context.Context, since time.Time) (ms []mailing
 // maxInPart is more than a partition of mailings holds, so that a walk reads
 // pages as large as they come.
 const maxInPart = 100_000
-

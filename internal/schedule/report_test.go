@@ -123,7 +123,7 @@ func TestAReportThatBrokeOffIsPublishedByALaterRun(t *testing.T) {
 			if err := run(w); !errors.Is(err, broken) {
 				t.Fatal(err)
 			}
-			w.mustReport(topic, 0)        // the lease is live: the run might be under way
+			w.mustReport(topic, 0)       // the lease is live: the run might be under way
 			w.clock.Advance(time.Minute) // Lambda's own repetition
 			w.mustReport(topic, 1)
 			w.clock.Advance(time.Hour)
