@@ -41,10 +41,10 @@ func (s *Store) ClaimReport(ctx context.Context, of time.Time, holder string, no
 	_, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.tables.Batches, Key: reportKey(of),
 		// One's own lease: the SDK may have repeated a call whose answer was lost.
-		ConditionExpression: aws.String("attribute_not_exists(#done) AND (attribute_not_exists(#lease) OR #lease <= :now OR #holder = :holder)"),
-		UpdateExpression:    aws.String("SET #holder = :holder, #lease = :until, #ttl = :ttl"),
+		ConditionExpression: aws.String("attribute_not_exists(#done) AND (attribute_not_exists(#lease) OR #lease <= :now OR #by = :holder)"),
+		UpdateExpression:    aws.String("SET #by = :holder, #lease = :until, #ttl = :ttl"),
 		ExpressionAttributeNames: map[string]string{
-			"#done": doneAttr, "#lease": "lease_until", "#holder": "holder", "#ttl": "ttl",
+			"#done": doneAttr, "#lease": "lease_until", "#by": "holder", "#ttl": "ttl",
 		},
 		ExpressionAttributeValues: item{
 			":now": millis(now), ":holder": str(holder), ":until": millis(until), ":ttl": num(now.Add(reportTTL).Unix()),
@@ -72,9 +72,9 @@ func (s *Store) MarkReported(ctx context.Context, of time.Time, holder string, r
 	}
 	_, err = s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.tables.Batches, Key: reportKey(of),
-		ConditionExpression:       aws.String("#holder = :holder"),
+		ConditionExpression:       aws.String("#by = :holder"),
 		UpdateExpression:          aws.String("SET #done = :at, #counts = :counts"),
-		ExpressionAttributeNames:  map[string]string{"#holder": "holder", "#done": doneAttr, "#counts": "counts"},
+		ExpressionAttributeNames:  map[string]string{"#by": "holder", "#done": doneAttr, "#counts": "counts"},
 		ExpressionAttributeValues: item{":holder": str(holder), ":at": millis(r.At), ":counts": encoded},
 	})
 	if _, ok := refused(err); ok {
