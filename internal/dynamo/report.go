@@ -17,7 +17,7 @@ import (
 // reportItem is the record of a day's report. It is in the table of batches
 // because things expire there.
 type reportItem struct {
-	Holder     string `dynamodbav:"holder"`
+	Holder     string `dynamodbav:"by"`
 	LeaseUntil int64  `dynamodbav:"lease_until"`
 	// DoneAt is the instant as of which the report was made, set once it is
 	// published, together with what it counted.
@@ -44,7 +44,7 @@ func (s *Store) ClaimReport(ctx context.Context, of time.Time, holder string, no
 		ConditionExpression: aws.String("attribute_not_exists(#done) AND (attribute_not_exists(#lease) OR #lease <= :now OR #by = :holder)"),
 		UpdateExpression:    aws.String("SET #by = :holder, #lease = :until, #ttl = :ttl"),
 		ExpressionAttributeNames: map[string]string{
-			"#done": doneAttr, "#lease": "lease_until", "#by": "holder", "#ttl": "ttl",
+			"#done": doneAttr, "#lease": "lease_until", "#by": "by", "#ttl": "ttl",
 		},
 		ExpressionAttributeValues: item{
 			":now": millis(now), ":holder": str(holder), ":until": millis(until), ":ttl": num(now.Add(reportTTL).Unix()),
@@ -74,7 +74,7 @@ func (s *Store) MarkReported(ctx context.Context, of time.Time, holder string, r
 		TableName: &s.tables.Batches, Key: reportKey(of),
 		ConditionExpression:       aws.String("#by = :holder"),
 		UpdateExpression:          aws.String("SET #done = :at, #counts = :counts"),
-		ExpressionAttributeNames:  map[string]string{"#by": "holder", "#done": doneAttr, "#counts": "counts"},
+		ExpressionAttributeNames:  map[string]string{"#by": "by", "#done": doneAttr, "#counts": "counts"},
 		ExpressionAttributeValues: item{":holder": str(holder), ":at": millis(r.At), ":counts": encoded},
 	})
 	if _, ok := refused(err); ok {
