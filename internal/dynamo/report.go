@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -127,8 +128,10 @@ func (s *Store) reported(ctx context.Context, of time.Time) (mailing.Reported, e
 const reportPages = 100
 
 // ChangedSince reads the mailings that are not finished, and those of the others
-// that have changed at an instant or later, in no particular order. unread is the
-// id below which finished ones were not looked for, 0 if they all were.
+// that have changed at an instant or later, in no particular order. One that
+// cannot be read is logged and left out: it must not keep the others unreported.
+// unread is the id below which finished ones were not looked for, 0 if they all
+// were.
 func (s *Store) ChangedSince(ctx context.Context, since time.Time) (ms []mailing.Mailing, unread mailing.MailingID, err error) {
 	found := map[mailing.MailingID]mailing.Mailing{}
 	// The live ones first: one that is finished meanwhile is found as that below.
@@ -152,11 +155,12 @@ func (s *Store) ChangedSince(ctx context.Context, since time.Time) (ms []mailing
 			return nil, 0, fmt.Errorf("read the mailings that changed, from %d downwards: %w", next, err)
 		}
 		pages -= part.pages
-		changed, err := decodeAll(part.items, decodeMailing)
-		if err != nil {
-			return nil, 0, err
-		}
-		for _, m := range changed {
+		for _, it := range part.items {
+			m, err := decodeMailing(it)
+			if err != nil {
+				slog.ErrorContext(ctx, "a mailing that cannot be read is not in the report", "error", err)
+				continue
+			}
 			found[m.ID] = m
 		}
 		if next, err = below(next, part); err != nil {

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
 	"postrider/internal/dynamo/dynamotest"
@@ -158,6 +160,22 @@ func TestAMailingThatFinishesMeanwhileIsFoundOnce(t *testing.T) {
 	faults.On(dynamotest.GetItem, 1, dynamotest.Fault{Before: func() { finish(t, s, m.ID, mailing.Counts{Total: 3, Sent: 3}) }})
 	ms, _, err := e.StoreOver(faults).ChangedSince(t.Context(), noon)
 	if err != nil || len(ms) != 1 || !ms[0].Finished {
+		t.Errorf("%v, %v", ms, err)
+	}
+}
+
+func TestAMailingThatCannotBeReadKeepsNoOtherFromBeingReported(t *testing.T) {
+	t.Parallel()
+	e := dynamotest.Start(t)
+	s := e.Store()
+	m := newMailing(t, s, noon)
+	put(t, e, e.Tables.Mailings, map[string]types.AttributeValue{
+		"part": &types.AttributeValueMemberS{Value: "0000"}, "id": &types.AttributeValueMemberS{Value: "0000000"},
+		"updated_at": &types.AttributeValueMemberN{Value: strconv.FormatInt(noon.UnixMilli(), 10)},
+		"start_at":   &types.AttributeValueMemberS{Value: "tomorrow"},
+	})
+	ms, _, err := s.ChangedSince(t.Context(), noon)
+	if err != nil || len(ms) != 1 || ms[0].ID != m.ID {
 		t.Errorf("%v, %v", ms, err)
 	}
 }
