@@ -1,5 +1,6 @@
 // Command scheduler is the Lambda function that sweeps each minute and does the
-// tasks of mailings: it expands them into batches, and queues what is overdue.
+// tasks of mailings: it expands them into batches, and queues what is overdue. It
+// publishes the daily report, too.
 package main
 
 import (
@@ -7,9 +8,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"postrider/internal/function"
+	"postrider/internal/notify"
 	"postrider/internal/queue"
 	"postrider/internal/schedule"
 )
@@ -18,13 +21,15 @@ type config struct {
 	function.Tables
 	TasksURL      string `env:"TASKS_QUEUE_URL,required,notEmpty"`
 	DeliveriesURL string `env:"DELIVERIES_QUEUE_URL,required,notEmpty"`
+	ReportTopic   string `env:"REPORT_TOPIC_ARN,required,notEmpty"`
 }
 
 func main() {
 	var c config
 	cfg := function.Setup(context.Background(), "scheduler", &c)
-	client := sqs.NewFromConfig(cfg)
-	scheduler := schedule.New(c.Store(cfg), queue.NewDeliveries(client, c.DeliveriesURL),
+	client, store := sqs.NewFromConfig(cfg), c.Store(cfg)
+	scheduler := schedule.New(store, queue.NewDeliveries(client, c.DeliveriesURL),
 		queue.NewTasks(client, c.TasksURL, time.Now), function.Clock{})
-	lambda.Start(queue.SchedulerHandler(scheduler))
+	reporter := schedule.NewReporter(store, notify.NewTopic(sns.NewFromConfig(cfg), c.ReportTopic), function.Clock{}, function.Holder)
+	lambda.Start(queue.SchedulerHandler(scheduler, reporter))
 }

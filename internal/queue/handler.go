@@ -89,22 +89,32 @@ type Scheduler interface {
 	Do(ctx context.Context, tasks []mailing.Task) []error
 }
 
-// scheduled tells the two kinds of events apart that the scheduler gets.
+// Reporter publishes the daily report, once a day however often it is asked to.
+type Reporter interface {
+	Report(ctx context.Context) error
+}
+
+// scheduled tells the three kinds of events apart that the scheduler gets.
 type scheduled struct {
 	Records    []events.SQSMessage `json:"Records"`
 	DetailType string              `json:"detail-type"`
+	Report     bool                `json:"report"`
 }
 
 // SchedulerHandler is the scheduler's Lambda handler: an event of the rule is
-// a sweep, an event of the tasks queue is tasks.
-func SchedulerHandler(s Scheduler) func(context.Context, json.RawMessage) (events.SQSEventResponse, error) {
+// a sweep, an event of the tasks queue is tasks, and template.yaml has the
+// report's schedule say that it is that.
+func SchedulerHandler(s Scheduler, r Reporter) func(context.Context, json.RawMessage) (events.SQSEventResponse, error) {
 	return func(ctx context.Context, raw json.RawMessage) (events.SQSEventResponse, error) {
 		response := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 		var event scheduled
 		if err := json.Unmarshal(raw, &event); err != nil {
 			return response, fmt.Errorf("decode the scheduler's event: %w", err)
 		}
-		if event.DetailType != "" {
+		switch {
+		case event.Report:
+			return response, r.Report(ctx)
+		case event.DetailType != "":
 			return response, s.Sweep(ctx)
 		}
 		for _, id := range doTasks(ctx, s, event.Records) {

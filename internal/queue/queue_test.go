@@ -269,12 +269,14 @@ func TestADeadLetterSaysWhichMessageAndWhy(t *testing.T) {
 
 // scheduler keeps what it was asked to do.
 type scheduler struct {
-	sweeps int
-	tasks  []mailing.Task
-	fail   func(mailing.Task) error
+	sweeps, reports int
+	tasks           []mailing.Task
+	fail            func(mailing.Task) error
 }
 
 func (s *scheduler) Sweep(context.Context) error { s.sweeps++; return nil }
+
+func (s *scheduler) Report(context.Context) error { s.reports++; return nil }
 
 func (s *scheduler) Do(_ context.Context, tasks []mailing.Task) []error {
 	s.tasks = append(s.tasks, tasks...)
@@ -308,7 +310,7 @@ func TestATaskIsReadAsItWasQueued(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &scheduler{}
-	if response, err := queue.SchedulerHandler(s)(t.Context(), event); err != nil || len(response.BatchItemFailures) > 0 || s.sweeps > 0 {
+	if response, err := queue.SchedulerHandler(s, s)(t.Context(), event); err != nil || len(response.BatchItemFailures) > 0 || s.sweeps > 0 {
 		t.Errorf("%v, %v, %d sweeps", response, err, s.sweeps)
 	}
 	if diff := cmp.Diff(want, s.tasks); diff != "" {
@@ -345,16 +347,19 @@ func (f *failsOnce) SendMessageBatch(ctx context.Context, in *sqs.SendMessageBat
 	return f.calls.SendMessageBatch(ctx, in, o...)
 }
 
-func TestTheSchedulerTellsItsTwoEventsApart(t *testing.T) {
+func TestTheSchedulerTellsItsEventsApart(t *testing.T) {
 	s := &scheduler{fail: func(task mailing.Task) error {
 		if task.Slice == 2 {
 			return errors.New("broken")
 		}
 		return nil
 	}}
-	handle := queue.SchedulerHandler(s)
+	handle := queue.SchedulerHandler(s, s)
 	if _, err := handle(t.Context(), json.RawMessage(`{"source":"aws.events","detail-type":"Scheduled Event","detail":{}}`)); err != nil || s.sweeps != 1 {
 		t.Errorf("%d sweeps, %v", s.sweeps, err)
+	}
+	if _, err := handle(t.Context(), json.RawMessage(`{"report":true}`)); err != nil || s.reports != 1 || s.sweeps != 1 {
+		t.Errorf("%d reports, %d sweeps, %v", s.reports, s.sweeps, err)
 	}
 	event, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{
 		record("a", `{"mailing_id":7,"slice":1}`, "1"), record("b", `{"mailing_id":7,"slice":2}`, "1"),

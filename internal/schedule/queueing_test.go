@@ -31,6 +31,8 @@ type world struct {
 	mailing    mailing.Mailing
 	deliveries fakeQueue[mailing.BatchKey]
 	tasks      fakeQueue[mailing.Task]
+	// reports is how many runs of the reporter there were.
+	reports int
 }
 
 func newWorld(t *testing.T) *world {

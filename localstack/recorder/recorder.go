@@ -24,7 +24,7 @@ import (
 type Call struct {
 	Function string // the function's name
 	Action   string // as IAM knows it: dynamodb:PutItem, also within a transaction
-	Resource string // a table's, queue's or SSM parameter's name; TABLE/index/INDEX
+	Resource string // a table's, queue's, topic's or SSM parameter's name; TABLE/index/INDEX
 	Count    int
 }
 
@@ -84,6 +84,9 @@ func (r *Recorder) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 
 func (r *Recorder) record(function string, request *http.Request, body []byte) {
 	calls := actions(request.Header.Get("X-Amz-Target"), body)
+	if len(calls) == 0 {
+		calls = published(body)
+	}
 	if len(calls) == 0 { // another protocol: recorded all the same, so that no call goes unseen
 		calls = []Call{{Action: fmt.Sprintf("%s %s", request.Method, request.URL.Path)}}
 	}
@@ -129,6 +132,16 @@ func actions(target string, body []byte) []Call {
 		return []Call{{Action: "ssm:" + operation, Resource: in.Name}}
 	}
 	return []Call{{Action: target}}
+}
+
+// published tells whether a request of the query protocol, a form, publishes to
+// a topic of SNS, and to which.
+func published(body []byte) []Call {
+	form, err := url.ParseQuery(string(body))
+	if topic := form.Get("TopicArn"); err == nil && form.Get("Action") == "Publish" && topic != "" {
+		return []Call{{Action: "sns:Publish", Resource: topic[strings.LastIndexByte(topic, ':')+1:]}}
+	}
+	return nil
 }
 
 func tableActions(operation string, in input) []Call {

@@ -44,6 +44,7 @@ func TestCallsAreToldAsIAMKnowsThem(t *testing.T) {
 		{"Send", sqs + "DeleteMessageBatch", `{"QueueUrl":"http://x/Q"}`},
 		{"Send", sqs + "GetQueueUrl", `{"QueueName":"Q"}`},
 		{"Api", "AmazonSSM.GetParameter", `{"Name":"/keys","WithDecryption":true}`},
+		{"Send", "", `Action=Publish&Message=m&TopicArn=arn%3Aaws%3Asns%3Aus-east-1%3A000000000000%3AP&Version=2010-03-31`},
 		{"Send", "", `Action=Other`},
 	} {
 		request, err := http.NewRequest(http.MethodPost, server.URL+"/"+c.function+"/", strings.NewReader(c.body))
@@ -80,6 +81,7 @@ func TestCallsAreToldAsIAMKnowsThem(t *testing.T) {
 		{"Send", "dynamodb:GetItem", "T", 1},
 		{"Send", "dynamodb:PutItem", "T", 2},
 		{"Send", "dynamodb:UpdateItem", "U", 1},
+		{"Send", "sns:Publish", "P", 1},
 		{"Send", "sqs:ChangeMessageVisibility", "Q", 1},
 		{"Send", "sqs:DeleteMessage", "Q", 1},
 		{"Send", "sqs:GetQueueUrl", "Q", 1},

@@ -84,11 +84,11 @@ func (s *Stack) Calls() []Call {
 }
 
 // logicalIDs maps names of resources to their logical ids. A queue's physical id
-// is its URL, of which the last part is the name.
+// is its URL, a topic's its ARN; of both the last part is the name.
 func (s *Stack) logicalIDs() map[string]string {
 	logical := map[string]string{}
 	for id, physical := range maps.All(s.PhysicalIDs()) {
-		logical[physical[strings.LastIndexByte(physical, '/')+1:]] = id
+		logical[physical[strings.LastIndexAny(physical, "/:")+1:]] = id
 	}
 	return logical
 }

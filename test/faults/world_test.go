@@ -120,7 +120,7 @@ func (w *world) restart() {
 		Keys:   anyKey{}, Now: w.clock.Now, Log: slog.Default(),
 	})
 	store, sqs = w.edges(w.schedulerWorker)
-	w.scheduler = queue.SchedulerHandler(schedule.New(store, queue.NewDeliveries(sqs, deliveriesURL), queue.NewTasks(sqs, tasksURL, w.clock.Now), stillClock{w.clock}))
+	w.scheduler = queue.SchedulerHandler(schedule.New(store, queue.NewDeliveries(sqs, deliveriesURL), queue.NewTasks(sqs, tasksURL, w.clock.Now), stillClock{w.clock}), nil)
 	w.restartSender()
 }
 

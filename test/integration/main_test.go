@@ -181,6 +181,7 @@ func TestStack(t *testing.T) {
 	inOrder(t, s, []part{
 		{"a file of ten thousand clients", testFiles},
 		{"the same request twice", testTwice},
+		{"the daily report", testReport},
 	})
 	t.Run("all of the API is called", func(t *testing.T) { s.part(t, testRest) })
 	t.Run("schemathesis finds nothing", func(t *testing.T) { testSchemathesis(t, s) })

@@ -1,0 +1,216 @@
+package dynamo_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+
+	"postrider/internal/dynamo/dynamotest"
+	"postrider/internal/mailing"
+)
+
+// reported is a day whose report is made.
+var reported = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+
+func TestOfTwentyRunsAtOnceOneClaimsTheReport(t *testing.T) {
+	t.Parallel()
+	s := dynamotest.Store(t)
+	var (
+		group   sync.WaitGroup
+		claimed atomic.Int32
+	)
+	for n := range 20 {
+		group.Go(func() {
+			ok, err := s.ClaimReport(t.Context(), reported, fmt.Sprintf("run %d", n), noon, noon.Add(time.Minute))
+			if err != nil {
+				t.Error(err)
+			}
+			if ok {
+				claimed.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	if n := claimed.Load(); n != 1 {
+		t.Errorf("claimed %d times", n)
+	}
+}
+
+func TestAReportIsClaimedAnewOnceItsLeaseIsOverUntilItIsDone(t *testing.T) {
+	t.Parallel()
+	s := dynamotest.Store(t)
+	claim := func(holder string, now time.Time, want bool) {
+		t.Helper()
+		if ok, err := s.ClaimReport(t.Context(), reported, holder, now, now.Add(time.Minute)); ok != want || err != nil {
+			t.Errorf("%s claims at %s: %t, %v", holder, now.Format(time.TimeOnly), ok, err)
+		}
+	}
+	mark := func(holder string, want bool) {
+		t.Helper()
+		if ok, err := s.MarkReported(t.Context(), reported, holder, mailing.Reported{At: noon}); ok != want || err != nil {
+			t.Errorf("%s marks: %t, %v", holder, ok, err)
+		}
+	}
+	claim("a", noon, true)
+	claim("a", noon, true) // an answer was lost
+	claim("b", noon.Add(59*time.Second), false)
+	claim("b", noon.Add(time.Minute), true)
+	mark("a", false)
+	mark("b", true)
+	mark("b", true) // an answer was lost
+	claim("a", noon.Add(time.Hour), false)
+	claim("b", noon.Add(time.Hour), false)
+}
+
+func TestTheLastReportIsThatOfTheNewestDayThatHasOne(t *testing.T) {
+	t.Parallel()
+	s := dynamotest.Store(t)
+	want := mailing.Reported{At: noon, Counts: map[mailing.MailingID]mailing.Counts{
+		7: {Total: 45, Queued: 1, Retrying: 2, Deferred: 3, Sent: 4, Failed: 5, Expired: 6, Cancelled: 7, Skipped: 8, Uncertain: 9},
+		8: {},
+	}}
+	publish := func(day time.Time, r mailing.Reported) {
+		t.Helper()
+		_, err := s.ClaimReport(t.Context(), day, "a", noon, noon.Add(time.Minute))
+		if err == nil {
+			_, err = s.MarkReported(t.Context(), day, "a", r)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(reported.AddDate(0, 0, -1), mailing.Reported{At: noon.Add(-24 * time.Hour)})
+	publish(reported, want)
+	// A day whose report was begun, and never published.
+	if _, err := s.ClaimReport(t.Context(), reported.AddDate(0, 0, 1), "a", noon, noon.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	for days, want := range map[int]mailing.Reported{1: want, 2: want, 7: want, 8: {}} {
+		got, err := s.LastReported(t.Context(), reported.AddDate(0, 0, days))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%d days later (-want +got):\n%s", days, diff)
+		}
+	}
+}
+
+func TestTheLargestReportIsRemembered(t *testing.T) {
+	t.Parallel()
+	s := dynamotest.Store(t)
+	want := mailing.Reported{At: noon, Counts: map[mailing.MailingID]mailing.Counts{}}
+	const many = 1e10
+	for n := range mailing.MailingID(mailing.MaxReported) {
+		want.Counts[mailing.MaxMailingID-n] = mailing.Counts{
+			Total: 9 * many, Queued: many, Retrying: many, Deferred: many, Sent: many, Failed: many,
+			Expired: many, Cancelled: many, Skipped: many, Uncertain: many,
+		}
+	}
+	if _, err := s.ClaimReport(t.Context(), reported, "a", noon, noon.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.MarkReported(t.Context(), reported, "a", want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.LastReported(t.Context(), reported.AddDate(0, 0, 1))
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+}
+
+func TestMailingsThatChangedAreFoundWithAllThatAreNotFinished(t *testing.T) {
+	t.Parallel()
+	s := dynamotest.Store(t)
+	long, recently := newMailing(t, s, noon.Add(-90*time.Hour)), newMailing(t, s, noon)
+	live := newMailing(t, s, noon.Add(-80*time.Hour))
+	change(t, s, long.ID, func(m mailing.Mailing) (mailing.Mailing, error) {
+		return m.AsFinished(mailing.Counts{}, noon.Add(-time.Millisecond)), nil
+	})
+	finish(t, s, recently.ID, mailing.Counts{Total: 3, Sent: 3}) // at noon
+	ms, unread, err := s.ChangedSince(t.Context(), noon)
+	if err != nil || unread != 0 {
+		t.Fatal(unread, err)
+	}
+	found := map[mailing.MailingID]mailing.Status{}
+	for _, m := range ms {
+		found[m.ID] = m.Status
+	}
+	want := map[mailing.MailingID]mailing.Status{recently.ID: mailing.StatusCompleted, live.ID: mailing.StatusRunning}
+	if diff := cmp.Diff(want, found); diff != "" || len(ms) != 2 {
+		t.Errorf("%d (-want +got):\n%s", len(ms), diff)
+	}
+}
+
+func TestAMailingThatFinishesMeanwhileIsFoundOnce(t *testing.T) {
+	t.Parallel()
+	e := dynamotest.Start(t)
+	s := e.Store()
+	m := newMailing(t, s, noon)
+	faults := dynamotest.NewFaults(e.Client)
+	// After the live ones were read, and before the others are.
+	faults.On(dynamotest.GetItem, 1, dynamotest.Fault{Before: func() { finish(t, s, m.ID, mailing.Counts{Total: 3, Sent: 3}) }})
+	ms, _, err := e.StoreOver(faults).ChangedSince(t.Context(), noon)
+	if err != nil || len(ms) != 1 || !ms[0].Finished {
+		t.Errorf("%v, %v", ms, err)
+	}
+}
+
+func TestAMailingThatCannotBeReadKeepsNoOtherFromBeingReported(t *testing.T) {
+	t.Parallel()
+	e := dynamotest.Start(t)
+	s := e.Store()
+	m := newMailing(t, s, noon)
+	put(t, e, e.Tables.Mailings, map[string]types.AttributeValue{
+		"part": &types.AttributeValueMemberS{Value: "0000"}, "id": &types.AttributeValueMemberS{Value: "0000000"},
+		"updated_at": &types.AttributeValueMemberN{Value: strconv.FormatInt(noon.UnixMilli(), 10)},
+		"start_at":   &types.AttributeValueMemberS{Value: "tomorrow"},
+	})
+	ms, _, err := s.ChangedSince(t.Context(), noon)
+	if err != nil || len(ms) != 1 || ms[0].ID != m.ID {
+		t.Errorf("%v, %v", ms, err)
+	}
+}
+
+func TestTheSearchForChangedMailingsHasAnEndAndSaysWhere(t *testing.T) {
+	t.Parallel()
+	e := dynamotest.Start(t)
+	s := e.Store()
+	var ids []mailing.MailingID
+	for range 102 {
+		m := newMailing(t, s, noon)
+		finish(t, s, m.ID, mailing.Counts{})
+		ids = append(ids, m.ID)
+	}
+	ms, unread, err := e.StoreOver(smallPages{e.Client, 1}).ChangedSince(t.Context(), noon)
+	if err != nil || unread != 3 {
+		t.Fatalf("unread below %d, %v", unread, err)
+	}
+	found := make([]mailing.MailingID, 0, len(ms))
+	for _, m := range ms {
+		found = append(found, m.ID)
+	}
+	slices.Sort(found)
+	if diff := cmp.Diff(ids[2:], found); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAReportThatCannotBeReadIsAnError(t *testing.T) {
+	t.Parallel()
+	e := dynamotest.Start(t)
+	broken := errors.New("broken")
+	faults := dynamotest.NewFaults(e.Client)
+	faults.Always(dynamotest.GetItem, dynamotest.Fault{Refuse: broken})
+	if _, err := e.StoreOver(faults).LastReported(t.Context(), reported); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,181 @@
+package mailing
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+const (
+	// MaxReported is how many mailings a report shows, and remembers: some 130 KB
+	// of text (SNS takes 256 KB) and as much in a table (an item holds 400 KB).
+	MaxReported = 1000
+	// ReportMemory is how many days back a report looks for the one before it.
+	ReportMemory = 7
+)
+
+// Reported is what is remembered of a report, for the next one to tell what is
+// new.
+type Reported struct {
+	// At is the instant as of which it was made; the zero time if there was none.
+	At time.Time
+	// Counts are those of the mailings that had begun by then.
+	Counts map[MailingID]Counts
+}
+
+// ReportDay is the day that a report which is made now is about: yesterday, in
+// UTC, as its first instant.
+func ReportDay(now time.Time) time.Time { return now.UTC().Truncate(day).Add(-day) }
+
+// ReportSince is the instant since which a finished mailing must have changed to
+// be in the report of a day: the day's beginning, or the report before it where
+// days in between have none.
+func ReportSince(of time.Time, before Reported) time.Time {
+	if before.At.IsZero() || before.At.After(of) {
+		return of
+	}
+	return before.At
+}
+
+// Report is what people are told once a day.
+type Report struct {
+	// Day is the first instant of the day that it is about, At when its counts
+	// were read.
+	Day, At time.Time
+	before  Reported
+	// begun are the mailings that have begun by At, newest first.
+	begun []reportLine
+	// unread: mailings with smaller ids were not looked at, unless they are not
+	// finished; 0 if all were.
+	unread MailingID
+}
+
+type reportLine struct {
+	id     MailingID
+	status Status
+	start  time.Time
+	counts Counts
+}
+
+// NewReport is the report that is made at now: of mailings that are not
+// finished, or have changed since [ReportSince], with their progress in the same
+// order. unread is the smallest id down to which finished ones were looked for,
+// 0 if all were. Deleted ones are left out, as everywhere.
+func NewReport(now time.Time, before Reported, ms []Mailing, progress []Progress, unread MailingID) Report {
+	r := Report{Day: ReportDay(now), At: now, before: before, unread: unread}
+	for i, m := range ms {
+		if !m.Deleted && !m.StartAt.After(now) {
+			r.begun = append(r.begun, reportLine{m.ID, m.Status, m.StartAt, progress[i].Counts})
+		}
+	}
+	slices.SortFunc(r.begun, func(a, b reportLine) int { return cmp.Compare(b.id, a.id) })
+	return r
+}
+
+// Remembered is what the next report needs of this one: the newest mailings,
+// those included that began only after the day.
+func (r Report) Remembered() Reported {
+	all := r.begun[:min(len(r.begun), MaxReported)]
+	remembered := Reported{At: r.At, Counts: make(map[MailingID]Counts, len(all))}
+	for _, l := range all {
+		remembered.Counts[l.id] = l.counts
+	}
+	return remembered
+}
+
+// ofDay are the lines of mailings that began before the day was over.
+func (r Report) ofDay() []reportLine {
+	var lines []reportLine
+	for _, l := range r.begun {
+		if l.start.Before(r.Day.Add(day)) {
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}
+
+// newlySent is how many of a mailing's messages were sent since the report
+// before. It is known if that one counted the mailing, or the mailing began
+// after it.
+func (r Report) newlySent(l reportLine) (n int64, known bool) {
+	counts, ok := r.before.Counts[l.id]
+	if !ok && (r.before.At.IsZero() || l.start.Before(r.before.At)) {
+		return 0, false
+	}
+	return l.counts.Sent - counts.Sent, true
+}
+
+// Subject is one line of less than 100 characters, SNS's limit.
+func (r Report) Subject() string {
+	lines := r.ofDay()
+	if len(lines) == 1 {
+		return fmt.Sprintf("Postrider: report of %s, 1 mailing", date(r.Day))
+	}
+	return fmt.Sprintf("Postrider: report of %s, %d mailings", date(r.Day), len(lines))
+}
+
+// Text is the report as a person reads it in a mail. It holds neither a phone
+// nor a mailing's text: a mail is kept in places that nobody knows.
+func (r Report) Text() string {
+	var b strings.Builder
+	lines := r.ofDay()
+	fmt.Fprintf(&b, "Mailings of %s (UTC): those that were under way on that day, or were changed since.\n", date(r.Day))
+	fmt.Fprintf(&b, "All counts are as of %s: what happened later is not in them.\n", minute(r.At))
+	switch {
+	case r.before.At.IsZero():
+		fmt.Fprintf(&b, "\"new\" would be what was sent since the report before, but there is none of the last %d days.\n", ReportMemory)
+	default:
+		fmt.Fprintf(&b, "\"new\" is what was sent since the report before, as of %s; - is not known.\n", minute(r.before.At))
+	}
+	b.WriteString("\n")
+	if len(lines) == 0 {
+		b.WriteString("There were none.\n")
+	} else {
+		r.table(&b, lines)
+	}
+	if left := len(lines) - MaxReported; left > 0 {
+		fmt.Fprintf(&b, "\n%d older mailings are left out of the list, for its length; they are in the sum.\n", left)
+	}
+	if r.unread > 0 {
+		fmt.Fprintf(&b, "\nFinished mailings older than %d were not looked at.\n", r.unread)
+	}
+	return b.String()
+}
+
+// table writes a line a mailing, and the sum of them all.
+func (r Report) table(to io.Writer, lines []reportLine) {
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', tabwriter.AlignRight)
+	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")+"\t") }
+	counts := func(name, status string, c Counts, newly string) {
+		row(name, status, num(c.Total), num(c.Sent), newly, num(c.Pending()), num(c.Failed), num(c.Uncertain), num(c.Expired), num(c.Cancelled), num(c.Skipped))
+	}
+	row("mailing", "status", "total", "sent", "new", "pending", "failed", "uncertain", "expired", "cancelled", "skipped")
+	var sum Counts
+	newly, allKnown := int64(0), true
+	for i, l := range lines {
+		n, known := r.newlySent(l)
+		sum, newly, allKnown = sum.Plus(l.counts), newly+n, allKnown && known
+		if i < MaxReported {
+			counts(strconv.FormatUint(uint64(l.id), 10), string(l.status), l.counts, ifKnown(n, known))
+		}
+	}
+	counts("sum", "", sum, ifKnown(newly, allKnown))
+	_ = w.Flush() // into a string, which takes everything
+}
+
+func num(n int64) string { return strconv.FormatInt(n, 10) }
+
+func ifKnown(n int64, known bool) string {
+	if !known {
+		return "-"
+	}
+	return num(n)
+}
+
+func date(t time.Time) string   { return t.UTC().Format(time.DateOnly) }
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") + " UTC" }

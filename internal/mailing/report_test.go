@@ -1,0 +1,156 @@
+package mailing_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"postrider/internal/mailing"
+)
+
+// sixOClock is when the reports of these tests are made: that of March 2.
+var sixOClock = time.Date(2026, 3, 3, 6, 0, 0, 0, time.UTC)
+
+func counted(sent, failed, queued int64) mailing.Counts {
+	return mailing.Counts{Total: sent + failed + queued, Sent: sent, Failed: failed, Queued: queued}
+}
+
+// reportOf is the report of mailings that began before now by some time each.
+func reportOf(now time.Time, before mailing.Reported, begun map[mailing.MailingID]time.Duration, counts map[mailing.MailingID]mailing.Counts) mailing.Report {
+	var (
+		ms       []mailing.Mailing
+		progress []mailing.Progress
+	)
+	for id, ago := range begun {
+		ms = append(ms, mailing.Mailing{
+			ID: id, Status: mailing.StatusRunning,
+			Draft: mailing.Draft{Text: "a secret", StartAt: now.Add(-ago), EndAt: now.Add(time.Hour)},
+		})
+		progress = append(progress, mailing.Progress{Counts: counts[id]})
+	}
+	return mailing.NewReport(now, before, ms, progress, 0)
+}
+
+func TestAReportTellsYesterdaysMailingsAndWhatIsNew(t *testing.T) {
+	t.Parallel()
+	before := mailing.Reported{
+		At:     sixOClock.Add(-24 * time.Hour),
+		Counts: map[mailing.MailingID]mailing.Counts{7: counted(100, 0, 900)},
+	}
+	r := reportOf(sixOClock, before,
+		map[mailing.MailingID]time.Duration{
+			7: 30 * time.Hour, 12: 10 * time.Hour,
+			13: time.Hour,  // today
+			14: -time.Hour, // not yet
+		},
+		map[mailing.MailingID]mailing.Counts{7: counted(990, 10, 0), 12: counted(5, 0, 45), 13: counted(3, 0, 0)})
+	want := `Mailings of 2026-03-02 (UTC): those that were under way on that day, or were changed since.
+All counts are as of 2026-03-03 06:00 UTC: what happened later is not in them.
+"new" is what was sent since the report before, as of 2026-03-02 06:00 UTC; - is not known.
+
+  mailing   status  total  sent  new  pending  failed  uncertain  expired  cancelled  skipped
+       12  running     50     5    5       45       0          0        0          0        0
+        7  running   1000   990  890        0      10          0        0          0        0
+      sum            1050   995  895       45      10          0        0          0        0
+`
+	if diff := cmp.Diff(want, r.Text()); diff != "" {
+		t.Errorf("text (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff("Postrider: report of 2026-03-02, 2 mailings", r.Subject()); diff != "" {
+		t.Error(diff)
+	}
+	// What began today is in no report yet, but the next one can tell what is new.
+	remembered := mailing.Reported{At: sixOClock, Counts: map[mailing.MailingID]mailing.Counts{
+		7: counted(990, 10, 0), 12: counted(5, 0, 45), 13: counted(3, 0, 0),
+	}}
+	if diff := cmp.Diff(remembered, r.Remembered()); diff != "" {
+		t.Errorf("remembered (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatIsNewIsToldOnlyWhereItIsKnown(t *testing.T) {
+	t.Parallel()
+	begun := map[mailing.MailingID]time.Duration{7: 30 * time.Hour}
+	counts := map[mailing.MailingID]mailing.Counts{7: counted(990, 10, 0)}
+	for _, c := range []struct {
+		name   string
+		before mailing.Reported
+		want   string
+	}{
+		{"no report before", mailing.Reported{}, "-"},
+		{"one that did not count it, though it had begun", mailing.Reported{At: sixOClock.Add(-29 * time.Hour)}, "-"},
+		{"one before its start", mailing.Reported{At: sixOClock.Add(-31 * time.Hour)}, "990"},
+		{"one that counted it", mailing.Reported{At: sixOClock.Add(-24 * time.Hour), Counts: counts}, "0"},
+	} {
+		r := reportOf(sixOClock, c.before, begun, counts)
+		table := strings.Split(strings.TrimSpace(r.Text()), "\n")
+		for _, line := range table[len(table)-2:] {
+			cells := strings.Fields(line)
+			if got := cells[len(cells)-7]; got != c.want {
+				t.Errorf("%s: new is %s, want %s", c.name, got, c.want)
+			}
+		}
+	}
+}
+
+func TestADayWithoutMailingsIsReportedAsThat(t *testing.T) {
+	t.Parallel()
+	r := mailing.NewReport(sixOClock, mailing.Reported{}, nil, nil, 0)
+	if !strings.Contains(r.Text(), "There were none.") || r.Subject() != "Postrider: report of 2026-03-02, 0 mailings" {
+		t.Errorf("%s\n%s", r.Subject(), r.Text())
+	}
+}
+
+func TestTheLargestReportFitsIntoAMailAndSaysWhatIsLeftOut(t *testing.T) {
+	t.Parallel()
+	const many = 1e10
+	begun, counts := map[mailing.MailingID]time.Duration{}, map[mailing.MailingID]mailing.Counts{}
+	huge := mailing.Counts{
+		Total: 7 * many, Queued: many, Sent: many, Failed: many, Expired: many, Cancelled: many, Skipped: many, Uncertain: many,
+	}
+	for n := range mailing.MailingID(mailing.MaxReported + 5) {
+		begun[mailing.MaxMailingID-n], counts[mailing.MaxMailingID-n] = 10*time.Hour, huge
+	}
+	r := reportOf(sixOClock, mailing.Reported{At: sixOClock.Add(-day)}, begun, counts)
+	text := r.Text()
+	if len(text) > 200_000 || len(r.Subject()) >= 100 {
+		t.Errorf("%d bytes, subject of %d", len(text), len(r.Subject()))
+	}
+	if !strings.Contains(text, "\n5 older mailings are left out of the list, for its length; they are in the sum.\n") {
+		t.Error("it does not say what is left out")
+	}
+	if n := len(r.Remembered().Counts); n != mailing.MaxReported {
+		t.Errorf("%d are remembered", n)
+	}
+	if strings.Contains(text, "secret") {
+		t.Error("a mailing's text is in it")
+	}
+}
+
+func TestAReportSaysHowFarItLooked(t *testing.T) {
+	t.Parallel()
+	r := mailing.NewReport(sixOClock, mailing.Reported{}, nil, nil, 17)
+	if !strings.Contains(r.Text(), "\nFinished mailings older than 17 were not looked at.\n") {
+		t.Error(r.Text())
+	}
+}
+
+func TestAReportCoversTheDaysWithoutOne(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name         string
+		before, want time.Time
+	}{
+		{"the first report", time.Time{}, time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)},
+		{"one yesterday", sixOClock.Add(-day), time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)},
+		{"one three days ago", sixOClock.Add(-3 * day), sixOClock.Add(-3 * day)},
+	} {
+		if got := mailing.ReportSince(mailing.ReportDay(sixOClock), mailing.Reported{At: c.before}); !got.Equal(c.want) {
+			t.Errorf("%s: since %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+const day = 24 * time.Hour

@@ -1,0 +1,178 @@
+package schedule_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"postrider/internal/dynamo/dynamotest"
+	"postrider/internal/mailing"
+	"postrider/internal/schedule"
+)
+
+// fakeTopic keeps what is published.
+type fakeTopic struct {
+	mu        sync.Mutex
+	published []string
+	fail      error
+	// before runs before anything is published.
+	before func()
+}
+
+func (f *fakeTopic) Publish(_ context.Context, subject, text string) error {
+	if f.before != nil {
+		f.before()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fail != nil {
+		return f.fail
+	}
+	f.published = append(f.published, subject+"\n"+text)
+	return nil
+}
+
+// report runs the reporter once, with faults on its way to DynamoDB or none.
+func (w *world) report(topic *fakeTopic, faults *dynamotest.Faults) error {
+	w.t.Helper()
+	w.reports++
+	holder := fmt.Sprintf("run %d", w.reports)
+	r := schedule.NewReporter(w.env.StoreOver(faults, w.clock.Option()), topic, sleepless{w.clock}, func() string { return holder })
+	return r.Report(w.t.Context())
+}
+
+func (w *world) mustReport(topic *fakeTopic, published int) {
+	w.t.Helper()
+	if err := w.report(topic, w.peace()); err != nil {
+		w.t.Fatal(err)
+	}
+	if n := len(topic.published); n != published {
+		w.t.Fatalf("published %d times, want %d", n, published)
+	}
+}
+
+func TestAReportIsPublishedOnceADay(t *testing.T) {
+	w, topic := newWorld(t), &fakeTopic{}
+	w.clients(3)
+	if err := w.do(w.peace()); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.Advance(24 * time.Hour)
+	w.mustReport(topic, 1)
+	w.mustReport(topic, 1)
+	w.clock.Advance(time.Hour)
+	w.mustReport(topic, 1)
+	w.clock.Advance(23 * time.Hour)
+	w.mustReport(topic, 2)
+	for i, want := range []string{
+		"Postrider: report of 2026-03-02, 1 mailing\n",
+		"Postrider: report of 2026-03-03, 1 mailing\n",
+	} {
+		if !strings.HasPrefix(topic.published[i], want) {
+			t.Errorf("report %d: %s", i, topic.published[i])
+		}
+	}
+	if want := "since the report before, as of 2026-03-03 09:30 UTC"; !strings.Contains(topic.published[1], want) {
+		t.Errorf("the second one does not say %q:\n%s", want, topic.published[1])
+	}
+	line := "1 running 3 0 - 3 0 0 0 0 0"
+	if got := strings.Join(strings.Fields(topic.published[0]), " "); !strings.Contains(got, line) {
+		t.Errorf("no line %q in\n%s", line, topic.published[0])
+	}
+	line = "1 running 3 0 0 3 0 0 0 0 0"
+	if got := strings.Join(strings.Fields(topic.published[1]), " "); !strings.Contains(got, line) {
+		t.Errorf("no line %q in\n%s", line, topic.published[1])
+	}
+}
+
+func TestOfRunsAtOnceOnePublishes(t *testing.T) {
+	w := newWorld(t)
+	second := &fakeTopic{}
+	first := &fakeTopic{before: func() {
+		if err := w.report(second, w.peace()); err != nil {
+			t.Error(err)
+		}
+	}}
+	w.mustReport(first, 1)
+	if n := len(second.published); n != 0 {
+		t.Errorf("the second run publishes %d times", n)
+	}
+}
+
+func TestAReportThatBrokeOffIsPublishedByALaterRun(t *testing.T) {
+	broken := errors.New("broken")
+	for name, run := range map[string]func(w *world) error{
+		"it cannot be published": func(w *world) error { return w.report(&fakeTopic{fail: broken}, w.peace()) },
+		"mailings cannot be read": func(w *world) error {
+			faults := w.peace()
+			faults.Always(dynamotest.Query, dynamotest.Fault{Refuse: broken})
+			return w.report(&fakeTopic{}, faults)
+		},
+		"its claim's answer is lost": func(w *world) error {
+			faults := w.peace()
+			faults.On(dynamotest.UpdateItem, 1, dynamotest.Fault{Lose: broken})
+			return w.report(&fakeTopic{}, faults)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, topic := newWorld(t), &fakeTopic{}
+			if err := run(w); !errors.Is(err, broken) {
+				t.Fatal(err)
+			}
+			w.mustReport(topic, 0)       // the lease is live: the run might be under way
+			w.clock.Advance(time.Minute) // Lambda's own repetition
+			w.mustReport(topic, 1)
+			w.clock.Advance(time.Hour)
+			w.mustReport(topic, 1)
+		})
+	}
+}
+
+// What is chosen: rather twice than never.
+func TestAReportIsRepeatedOnlyWhereItsPublicationWasNotTakenDown(t *testing.T) {
+	w, topic := newWorld(t), &fakeTopic{}
+	killed := errors.New("killed")
+	faults := w.peace()
+	faults.On(dynamotest.UpdateItem, 2, dynamotest.Fault{Refuse: killed})
+	if err := w.report(topic, faults); !errors.Is(err, killed) || len(topic.published) != 1 {
+		t.Fatal(len(topic.published), err)
+	}
+	w.clock.Advance(time.Hour)
+	w.mustReport(topic, 2)
+	w.clock.Advance(time.Hour)
+	w.mustReport(topic, 2)
+}
+
+func TestARunThatOutlivesItsLeaseDoesNotUndoAnothers(t *testing.T) {
+	w := newWorld(t)
+	second := &fakeTopic{}
+	first := &fakeTopic{before: func() {
+		w.clock.Advance(time.Minute)
+		w.mustReport(second, 1)
+	}}
+	w.mustReport(first, 1)
+	w.clock.Advance(time.Hour)
+	w.mustReport(second, 1)
+}
+
+func TestADayWithoutAReportIsCoveredByTheNext(t *testing.T) {
+	w, topic := newWorld(t), &fakeTopic{}
+	w.mustReport(topic, 1)
+	// It ends on a day whose report is never made.
+	w.clock.Advance(12 * time.Hour)
+	if _, err := w.store.UpdateMailing(t.Context(), w.mailing.ID, func(m mailing.Mailing) (mailing.Mailing, error) {
+		return m.AsFinished(mailing.Counts{Total: 5, Sent: 5}, w.clock.Now()), nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.Advance(60 * time.Hour)
+	w.mustReport(topic, 2)
+	line := "1 completed 5 5 5 0 0 0 0 0 0"
+	if got := strings.Join(strings.Fields(topic.published[1]), " "); !strings.Contains(got, line) {
+		t.Errorf("no line %q in\n%s", line, topic.published[1])
+	}
+}
