@@ -34,6 +34,9 @@ type Options struct {
 	// Built is a folder with <logical id>/bootstrap for each function, if they
 	// need not be built.
 	Built string
+	// Undeployed leaves LocalStack empty: whoever starts the stack deploys to it,
+	// and the front leads nowhere until Deploy is called.
+	Undeployed bool
 	// StandIn is the handler that stands in for the sending API, if any. Functions
 	// get its address unless Parameters has a ProviderUrl. When it has a method
 	// Close(), that is called before its server stops.

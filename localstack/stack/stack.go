@@ -49,7 +49,7 @@ type Stack struct {
 	result deploy.Result
 }
 
-// Start starts a stack and deploys it. It fails, with nothing left behind, when
+// Start starts a stack and, unless it is to stay undeployed, deploys it. It fails, with nothing left behind, when
 // a port is taken, another stack runs from the same folder, or ctx is done.
 func Start(ctx context.Context, opts Options) (_ *Stack, err error) {
 	if opts.Log == nil {
@@ -80,6 +80,9 @@ func Start(ctx context.Context, opts Options) (_ *Stack, err error) {
 		return nil, err
 	}
 	go s.emulator.warm(ctx)
+	if opts.Undeployed {
+		return s, nil
+	}
 	if err := s.Deploy(ctx, opts.Parameters); err != nil {
 		return nil, err
 	}
