@@ -44,7 +44,7 @@ type environment struct {
 }
 
 // settings are lines of samconfig.toml, of which it is enough to read a few.
-var settings = regexp.MustCompile(`(?m)^(stack_name|region) = "([a-zA-Z0-9-]+)"$`) //nolint:gochecknoglobals // compiled once
+var settings = regexp.MustCompile(`(?m)^(stack_name|region) = "([a-zA-Z0-9-]+)"$`)
 
 // find reads an environment. An unknown one is an error that names ENV.
 func find(name string) (environment, error) {
