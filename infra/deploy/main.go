@@ -76,6 +76,9 @@ func run(ctx context.Context, name string, ask asker) error {
 	if err != nil {
 		return err
 	}
+	if name == "local" && os.Getenv("AWS_ENDPOINT_URL") == "" {
+		return errors.New("ENV=local is for a LocalStack: set AWS_ENDPOINT_URL to its address")
+	}
 	sam, err := findSAM()
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -93,9 +94,33 @@ func TestALossNeedsAPersonsWordOrCONFIRM(t *testing.T) {
 }
 
 func TestAnEnvironmentsNameIsChecked(t *testing.T) {
-	for _, name := range []string{"", "../staging", "nowhere", "default"} {
+	t.Chdir("../..")
+	t.Setenv("AWS_ENDPOINT_URL", "")
+	for _, name := range []string{"", "../staging", "nowhere", "default", "local"} {
 		if err := run(t.Context(), name, asker{out: io.Discard}); err == nil || !strings.Contains(err.Error(), "ENV") {
 			t.Errorf("%q: %v", name, err)
 		}
+	}
+}
+
+func TestEachEnvironmentHasAStackOfItsOwnAndParameters(t *testing.T) {
+	t.Chdir("../..")
+	stacks := map[string]bool{}
+	for _, name := range []string{"local", "staging", "production"} {
+		e, err := find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(e.parameters)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name != "local" && strings.Contains(string(text), "\nProviderToken:") {
+			t.Errorf("%s holds a secret", e.parameters)
+		}
+		stacks[e.stack] = true
+	}
+	if len(stacks) != 3 {
+		t.Errorf("environments share a stack: %v", stacks)
 	}
 }

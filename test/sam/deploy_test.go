@@ -206,6 +206,7 @@ func (s service) send(t *testing.T, tag string) (phones map[string]int) {
 
 // TestSAM is one test with parts, because they share a LocalStack.
 func TestSAM(t *testing.T) {
+	t.Parallel()
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
