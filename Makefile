@@ -50,6 +50,15 @@ build-%Function:
 build: ## build the three functions for Lambda, below .local/build
 	@for f in Api Scheduler Sender; do $(MAKE) build-$${f}Function ARTIFACTS_DIR=$(LOCAL)/build/$${f}Function || exit 1; done
 
+##@ With SAM: docs/sam.md
+
+.PHONY: deploy sam-api
+deploy: ## deploy to AWS: ENV=staging or production; asks before a table or a queue would be lost (CONFIRM=1: no question)
+	@go run ./infra/deploy "$(ENV)"
+
+sam-api: ## the api function in a container, at port 3000, with the data of the stack that runs; needs Docker
+	@go run ./localstack/samapi
+
 ##@ The API's keys
 
 .PHONY: key

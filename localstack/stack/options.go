@@ -37,14 +37,15 @@ type Options struct {
 	// Built is a folder with <logical id>/bootstrap for each function, if they
 	// need not be built.
 	Built string
+	// Undeployed leaves LocalStack empty: whoever starts the stack deploys to it,
+	// and the front leads nowhere until Deploy is called.
+	Undeployed bool
 	// StandIn is the handler that stands in for the sending API, if any. Functions
 	// get its address unless Parameters has a ProviderUrl. When it has a method
 	// Close(), that is called before its server stops.
 	StandIn http.Handler
 	// Record makes functions call AWS through a recorder: see Stack.Calls.
 	Record bool
-	// Undeployed leaves the stack empty: somebody else deploys to it.
-	Undeployed bool
 	// Log gets progress, a line each; nil is nowhere.
 	Log io.Writer
 }

@@ -46,7 +46,7 @@ type Stack struct {
 	result deploy.Result
 }
 
-// Start starts a stack and deploys it, unless it is left to others. It fails, with nothing left behind, when
+// Start starts a stack and, unless it is to stay undeployed, deploys it. It fails, with nothing left behind, when
 // a port is taken, another stack runs from the same folder, or ctx is done.
 func Start(ctx context.Context, opts Options) (_ *Stack, err error) {
 	if opts.Log == nil {

@@ -72,7 +72,7 @@ quick() {
 }
 
 # without is all packages but those whose path contains the argument.
-without() { go list -tags integration ./... | grep -v "$1"; }
+without() { go list -tags integration ./... | grep -vE "$1"; }
 
 part "tools" make gate-tools tools
 part "gofumpt" formatted
@@ -85,7 +85,8 @@ part "unit tests" tests unit ./...
 # Thousands of runs, and so without the race detector, which has met a part of them.
 part "crash points, fault matrix, state machine" quick promise ./test/faults
 # shellcheck disable=SC2046 # a list of packages
-part "store and fault tests, on DynamoDB Local" tests stores -tags integration $(without test/integration)
+part "store and fault tests, on DynamoDB Local" tests stores -tags integration $(without 'test/(integration|sam)$')
+part "sam build and sam deploy, to a LocalStack" quick sam -timeout 5m -tags integration ./test/sam
 # Alone, and without the race detector: it is timed.
 part "figures of the api function" quick benchmarks -timeout 5m -tags benchmarks ./test/benchmarks
 part "browser test" tests browser -timeout 5m -tags browser ./test/browser

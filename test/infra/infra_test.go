@@ -256,7 +256,7 @@ func TestWhatIsImportedIsExported(t *testing.T) {
 func TestAnEnvironmentSetsParametersThatThereAreAndNoSecrets(t *testing.T) {
 	t.Parallel()
 	parameters := parse(t, "template.yaml").Parameters
-	for _, file := range []string{"infra/staging.yaml", "infra/production.yaml"} {
+	for _, file := range []string{"infra/parameters/staging.yaml", "infra/parameters/production.yaml"} {
 		var values map[string]string
 		if err := yaml.Unmarshal([]byte(read(t, file)), &values); err != nil {
 			t.Fatalf("%s: %v", file, err)

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/smithy-go"
+	"gopkg.in/yaml.v3"
+)
+
+type deployment struct {
+	environment
+
+	client   *cloudformation.Client
+	ask      asker
+	sam      string
+	interval time.Duration // between two looks at the stack
+}
+
+// prepare builds, and makes a change set; nil if there is nothing to change.
+func (d deployment) prepare(ctx context.Context) (*cloudformation.DescribeChangeSetOutput, error) {
+	stack, err := d.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	secrets, err := d.secrets(stack == nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.Remove(secrets) }() // nobody but us can read it
+	before, err := d.sets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.run(ctx, "build", "--config-env", d.name); err != nil {
+		return nil, err
+	}
+	if err := d.run(ctx, "deploy", "--config-env", d.name, "--no-execute-changeset", "--no-confirm-changeset", "--no-fail-on-empty-changeset",
+		"--no-progressbar", "--parameter-overrides", "file://"+d.parameters, "file://"+secrets); err != nil {
+		return nil, err
+	}
+	after, err := d.sets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for id, set := range after {
+		if _, old := before[id]; !old && set.ExecutionStatus == types.ExecutionStatusAvailable {
+			return d.whole(ctx, id)
+		}
+	}
+	fmt.Fprintln(d.ask.out, "nothing to deploy")
+	return nil, nil //nolint:nilnil // nothing to change is no error
+}
+
+// secrets writes what may stand neither in the repository nor on a command line,
+// where each process of the machine sees it, into a file for sam. A stack that is
+// there keeps its token if there is no other.
+func (d deployment) secrets(first bool) (path string, err error) {
+	token := os.Getenv("PROVIDER_TOKEN")
+	if token == "" && first {
+		return "", errors.New("PROVIDER_TOKEN is not set: the first deployment needs the sending API's token")
+	}
+	file, err := os.CreateTemp("", "postrider-*.yaml") // 0600
+	if err != nil {
+		return "", err
+	}
+	parameters := map[string]string{}
+	if token != "" {
+		parameters["ProviderToken"] = token
+	}
+	err = yaml.NewEncoder(file).Encode(parameters)
+	return file.Name(), errors.Join(err, file.Close())
+}
+
+func (d deployment) run(ctx context.Context, arguments ...string) error {
+	command := exec.CommandContext(ctx, d.sam, arguments...) //nolint:gosec // G204: sam, with arguments of ours
+	command.Env = append(os.Environ(), "SAM_CLI_TELEMETRY=0", "AWS_DEFAULT_REGION="+d.region)
+	command.Stdout, command.Stderr = d.ask.out, os.Stderr
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("sam %s: %w", arguments[0], err)
+	}
+	return nil
+}
+
+// look is the stack as it is; nil if it is not there.
+func (d deployment) look(ctx context.Context) (*types.Stack, error) {
+	out, err := d.client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &d.stack})
+	if isMissing(err) {
+		return nil, nil //nolint:nilnil // a stack that is not there is no error
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look at the stack %s: %w", d.stack, err)
+	}
+	if s := out.Stacks[0]; s.StackStatus != types.StackStatusReviewInProgress {
+		return &s, nil
+	}
+	return nil, nil //nolint:nilnil // only a change set is there
+}
+
+// sets are the stack's change sets, by id.
+func (d deployment) sets(ctx context.Context) (map[string]types.ChangeSetSummary, error) {
+	all := map[string]types.ChangeSetSummary{}
+	pages := cloudformation.NewListChangeSetsPaginator(d.client, &cloudformation.ListChangeSetsInput{StackName: &d.stack})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if isMissing(err) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list the change sets of %s: %w", d.stack, err)
+		}
+		for _, s := range page.Summaries {
+			all[aws.ToString(s.ChangeSetId)] = s
+		}
+	}
+	return all, nil
+}
+
+// whole is a change set with the changes of all its pages.
+func (d deployment) whole(ctx context.Context, id string) (*cloudformation.DescribeChangeSetOutput, error) {
+	in := &cloudformation.DescribeChangeSetInput{StackName: &d.stack, ChangeSetName: &id}
+	var first *cloudformation.DescribeChangeSetOutput
+	for {
+		page, err := d.client.DescribeChangeSet(ctx, in)
+		if err != nil {
+			return nil, fmt.Errorf("look at the change set: %w", err)
+		}
+		if first == nil {
+			first = page
+		} else {
+			first.Changes = append(first.Changes, page.Changes...)
+		}
+		if in.NextToken = page.NextToken; in.NextToken == nil {
+			return first, nil
+		}
+	}
+}
+
+func (d deployment) discard(ctx context.Context, set *cloudformation.DescribeChangeSetOutput) error {
+	if _, err := d.client.DeleteChangeSet(ctx, &cloudformation.DeleteChangeSetInput{StackName: &d.stack, ChangeSetName: set.ChangeSetId}); err != nil {
+		return fmt.Errorf("delete the change set: %w", err)
+	}
+	return nil
+}
+
+// execute carries a change set out, and stays until that is done.
+func (d deployment) execute(ctx context.Context, set *cloudformation.DescribeChangeSetOutput) error {
+	if _, err := d.client.ExecuteChangeSet(ctx, &cloudformation.ExecuteChangeSetInput{StackName: &d.stack, ChangeSetName: set.ChangeSetId}); err != nil {
+		return fmt.Errorf("execute the change set: %w", err)
+	}
+	fmt.Fprintln(d.ask.out, "\ndeploying ...")
+	tick := time.NewTicker(d.interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return errors.New("the deployment goes on without this command: CloudFormation's console shows it")
+		case <-tick.C:
+		}
+		stack, err := d.look(ctx)
+		switch {
+		case err != nil:
+			return err
+		case stack == nil || strings.HasSuffix(string(stack.StackStatus), "_IN_PROGRESS"):
+			continue
+		case stack.StackStatus != types.StackStatusCreateComplete && stack.StackStatus != types.StackStatusUpdateComplete:
+			return fmt.Errorf("it ended as %s: %s: the stack's events tell why", stack.StackStatus, aws.ToString(stack.StackStatusReason))
+		}
+		fmt.Fprintln(d.ask.out, "deployed")
+		for _, o := range stack.Outputs {
+			fmt.Fprintf(d.ask.out, "  %s: %s\n", aws.ToString(o.OutputKey), aws.ToString(o.OutputValue))
+		}
+		return nil
+	}
+}
+
+func isMissing(err error) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && (api.ErrorCode() == "ValidationError" || api.ErrorCode() == "ChangeSetNotFound") && strings.Contains(api.ErrorMessage(), "does not exist")
+}

@@ -1,0 +1,143 @@
+// Command deploy brings an environment of samconfig.toml up to date, with guard
+// rails: sam makes a change set, which is shown; what would replace or remove a
+// table or a queue needs a person's word; only then it is carried out.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	info, err := os.Stdin.Stat()
+	ask := asker{in: os.Stdin, out: os.Stdout, terminal: err == nil && info.Mode()&os.ModeCharDevice != 0, confirm: os.Getenv("CONFIRM")}
+	var name string
+	if len(os.Args) > 1 {
+		name = os.Args[1]
+	}
+	if err := run(ctx, name, ask); err != nil {
+		fmt.Fprintln(os.Stderr, "deploy:", err)
+		os.Exit(1) //nolint:gocritic // exitAfterDefer: the end of the process ends the notification
+	}
+}
+
+// An environment is one of samconfig.toml.
+type environment struct {
+	name, stack, region string
+	parameters          string // the file of the template's parameters
+}
+
+// settings are lines of samconfig.toml, of which it is enough to read a few.
+var settings = regexp.MustCompile(`(?m)^(stack_name|region) = "([a-zA-Z0-9-]+)"$`)
+
+// find reads an environment. An unknown one is an error that names ENV.
+func find(name string) (environment, error) {
+	e := environment{name: name, parameters: filepath.Join("infra", "parameters", name+".yaml")}
+	config, err := os.ReadFile("samconfig.toml")
+	if err != nil {
+		return e, fmt.Errorf("the environment (ENV) %q: %w", name, err)
+	}
+	_, section, found := strings.Cut(string(config), "\n["+name+".deploy.parameters]\n")
+	if !found || name == "" {
+		return e, fmt.Errorf("there is no environment %q in samconfig.toml: ENV=staging, for instance", name)
+	}
+	section, _, _ = strings.Cut(section, "\n[")
+	for _, m := range settings.FindAllStringSubmatch(section, -1) {
+		if m[1] == "region" {
+			e.region = m[2]
+		} else {
+			e.stack = m[2]
+		}
+	}
+	if e.stack == "" || e.region == "" {
+		return e, fmt.Errorf("the environment (ENV) %s has no stack_name or no region in samconfig.toml", name)
+	}
+	return e, nil
+}
+
+func run(ctx context.Context, name string, ask asker) error {
+	e, err := find(name)
+	if err != nil {
+		return err
+	}
+	if name == "local" && os.Getenv("AWS_ENDPOINT_URL") == "" {
+		return errors.New("ENV=local is for a LocalStack: set AWS_ENDPOINT_URL to its address")
+	}
+	sam, err := findSAM()
+	if err != nil {
+		return err
+	}
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(e.region))
+	if err != nil {
+		return fmt.Errorf("set up AWS: %w", err)
+	}
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		return fmt.Errorf("there are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: %w", err)
+	}
+	d := deployment{environment: e, client: cloudformation.NewFromConfig(cfg), ask: ask, sam: sam, interval: time.Second}
+	set, err := d.prepare(ctx)
+	if err != nil || set == nil {
+		return err
+	}
+	p := planOf(set.Changes)
+	fmt.Fprintf(ask.out, "\nthe stack %s in %s:\n  %s\n", e.stack, e.region, strings.Join(p.Lines, "\n  "))
+	if err := tellKeys(ctx, ssm.NewFromConfig(cfg), valueOf(set, "KeysParameter"), ask); err != nil {
+		return err
+	}
+	if err := agree(p, e.stack, ask); err != nil {
+		return errors.Join(err, d.discard(ctx, set))
+	}
+	return d.execute(ctx, set)
+}
+
+func findSAM() (string, error) {
+	if path, err := exec.LookPath(filepath.Join(".local", "tools", "gate", "bin", "sam")); err == nil {
+		return filepath.Abs(path)
+	}
+	path, err := exec.LookPath("sam")
+	if err != nil {
+		return "", errors.New("sam is missing: `make gate-tools` installs it below .local")
+	}
+	return path, nil
+}
+
+// tellKeys says whether the parameter with the keys is there. Without it the API
+// lets nobody in, but nothing else is wrong: it can be made later.
+func tellKeys(ctx context.Context, client *ssm.Client, name string, ask asker) error {
+	var missing *types.ParameterNotFound
+	_, err := client.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(name)})
+	switch {
+	case errors.As(err, &missing):
+		fmt.Fprintf(ask.out, "\nthe SSM parameter %s, with the API's keys, is not there: until it is, the API lets nobody in. `make key` makes a key, the README says where to put it\n", name)
+	case err != nil:
+		return fmt.Errorf("look for the SSM parameter %s: %w", name, err)
+	default:
+		fmt.Fprintf(ask.out, "\nthe SSM parameter %s, with the API's keys, is there\n", name)
+	}
+	return nil
+}
+
+func valueOf(set *cloudformation.DescribeChangeSetOutput, parameter string) string {
+	for _, p := range set.Parameters {
+		if aws.ToString(p.ParameterKey) == parameter {
+			return aws.ToString(p.ParameterValue)
+		}
+	}
+	return ""
+}
