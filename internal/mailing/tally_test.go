@@ -20,8 +20,10 @@ func TestAMailingIsDueSinceItsStartOrItsMaking(t *testing.T) {
 	} {
 		m := mailing.Mailing{CreatedAt: test.made, Draft: mailing.Draft{StartAt: test.start}}
 		batches := []mailing.Batch{
-			{Members: member(mailing.Expired)}, {Members: member(mailing.Deferred), NotBefore: at.Add(time.Hour)},
-			{Members: member(mailing.Queued)}, {Members: member(mailing.Queued)},
+			{Members: member(mailing.Expired)},
+			{Members: member(mailing.Deferred), NotBefore: at.Add(time.Hour)},
+			{Members: member(mailing.Queued)},
+			{Members: member(mailing.Queued)},
 		}
 		m.MarkStart(batches)
 		var got []time.Time

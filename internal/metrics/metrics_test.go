@@ -53,12 +53,16 @@ func TestLinesAreInTheEmbeddedMetricFormat(t *testing.T) {
 			`{"Attempts":1,"Outcome":"retry","Stage":"prod",` +
 			`"_aws":{"Timestamp":1772443800000,"CloudWatchMetrics":[` +
 			`{"Namespace":"Postrider","Dimensions":[["Stage"],["Stage","Outcome"]],"Metrics":[{"Name":"Attempts","Unit":"Count"}]}]}}` + "\n"},
-		{"nothing but that the breaker is closed", func(l *metrics.Log) { l.Delivered(mailing.Tally{}) },
+		{
+			"nothing but that the breaker is closed", func(l *metrics.Log) { l.Delivered(mailing.Tally{}) },
 			`{"BreakerOpen":0,"Stage":"prod","_aws":{"Timestamp":1772443800000,"CloudWatchMetrics":[` +
-				`{"Namespace":"Postrider","Dimensions":[["Stage"]],"Metrics":[{"Name":"BreakerOpen","Unit":"None"}]}]}}` + "\n"},
-		{"an expansion by two tasks", func(l *metrics.Log) { l.Expanded([]int64{1000, 50}) },
+				`{"Namespace":"Postrider","Dimensions":[["Stage"]],"Metrics":[{"Name":"BreakerOpen","Unit":"None"}]}]}}` + "\n",
+		},
+		{
+			"an expansion by two tasks", func(l *metrics.Log) { l.Expanded([]int64{1000, 50}) },
 			`{"Expanded":[1000,50],"Stage":"prod","_aws":{"Timestamp":1772443800000,"CloudWatchMetrics":[` +
-				`{"Namespace":"Postrider","Dimensions":[["Stage"]],"Metrics":[{"Name":"Expanded","Unit":"Count"}]}]}}` + "\n"},
+				`{"Namespace":"Postrider","Dimensions":[["Stage"]],"Metrics":[{"Name":"Expanded","Unit":"Count"}]}]}}` + "\n",
+		},
 		{"no expansion: no line", func(l *metrics.Log) { l.Expanded(nil) }, ""},
 	} {
 		if diff := cmp.Diff(test.want, written(test.do)); diff != "" {
