@@ -93,9 +93,10 @@ func exampleQueues() QueueList {
 }
 
 func exampleMetrics() string {
-	var depths []mailing.QueueDepth
-	for _, q := range exampleQueues().Queues {
-		depths = append(depths, mailing.QueueDepth{Name: q.Name, Waiting: q.Waiting, InFlight: q.InFlight, Delayed: q.Delayed})
+	queues := exampleQueues().Queues
+	depths := make([]mailing.QueueDepth, len(queues))
+	for i, q := range queues {
+		depths[i] = mailing.QueueDepth{Name: q.Name, Waiting: q.Waiting, InFlight: q.InFlight, Delayed: q.Delayed}
 	}
 	overall := mailing.Overall{
 		Totals: mailing.Counts{Total: 4, Queued: 1, Sent: 2, Failed: 1}, Mailings: map[mailing.Status]int64{mailing.StatusRunning: 1},

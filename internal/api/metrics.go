@@ -67,23 +67,24 @@ func metricsText(o mailing.Overall, depths []mailing.QueueDepth, age float64) ([
 	messages := family("postrider_messages", "Messages of all mailings that are not deleted, by status.")
 	for _, status := range mailing.MessageStatuses {
 		if n := o.Totals.Of(status); n != nil {
-			messages.add(float64(*n), "status", string(status))
+			messages.add(float64(*n), label{"status", string(status)})
 		}
 	}
 	mailings := family("postrider_mailings", "Mailings that are not deleted, by status.")
 	for _, status := range mailing.Statuses {
-		mailings.add(float64(o.Mailings[status]), "status", string(status))
+		mailings.add(float64(o.Mailings[status]), label{"status", string(status)})
 	}
 	held := family("postrider_queue_messages", "Entries of the queues, roughly: a batch of messages, a task, or a dead letter each.")
 	for _, d := range depths {
-		held.add(float64(d.Waiting), "queue", d.Name, "state", "waiting")
-		held.add(float64(d.InFlight), "queue", d.Name, "state", "in_flight")
-		held.add(float64(d.Delayed), "queue", d.Name, "state", "delayed")
+		queue := label{"queue", d.Name}
+		held.add(float64(d.Waiting), queue, label{"state", "waiting"})
+		held.add(float64(d.InFlight), queue, label{"state", "in_flight"})
+		held.add(float64(d.Delayed), queue, label{"state", "delayed"})
 	}
 	waits := family("postrider_queue_oldest_age_seconds", "How long the batch that could go out and has waited longest has waited; 0 if none waits.")
-	waits.add(age, "queue", mailing.DeliveriesQueue)
+	waits.add(age, label{"queue", mailing.DeliveriesQueue})
 	build := family("postrider_build_info", "Always 1; the label is the version of the API.")
-	build.add(1, "version", Version)
+	build.add(1, label{"version", Version})
 
 	var body bytes.Buffer
 	for _, f := range []*gauges{build, mailings, messages, held, waits} {
@@ -101,11 +102,14 @@ func family(name, help string) *gauges {
 	return &gauges{dto.MetricFamily{Name: &name, Help: &help, Type: dto.MetricType_GAUGE.Enum()}}
 }
 
-// add adds one of the family's gauges; labels are names and values in turn.
-func (g *gauges) add(value float64, labels ...string) {
+// label is a label of a metric.
+type label struct{ name, value string }
+
+// add adds one of the family's gauges.
+func (g *gauges) add(value float64, labels ...label) {
 	m := &dto.Metric{Gauge: &dto.Gauge{Value: &value}}
-	for i := 0; i < len(labels); i += 2 {
-		m.Label = append(m.Label, &dto.LabelPair{Name: &labels[i], Value: &labels[i+1]})
+	for _, l := range labels {
+		m.Label = append(m.Label, &dto.LabelPair{Name: &l.name, Value: &l.value})
 	}
 	g.Metric = append(g.Metric, m)
 }

@@ -39,8 +39,8 @@ func TestAMailingIsDueSinceItsStartOrItsMaking(t *testing.T) {
 func TestATallyKeepsTheShortestLagAndNoHandOverThatWasNone(t *testing.T) {
 	t.Parallel()
 	var got mailing.Tally
-	for _, lag := range []time.Duration{2, 1, 3} {
-		got.Lag(7, lag*time.Second)
+	for _, lag := range []time.Duration{2 * time.Second, time.Second, 3 * time.Second} {
+		got.Lag(7, lag)
 	}
 	got.Lag(8, -time.Second) // a clock that is behind
 	got.Attempt(0, time.Second)

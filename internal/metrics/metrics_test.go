@@ -80,8 +80,8 @@ func TestALineHasAtMostAHundredValuesFromTheLeastToTheGreatest(t *testing.T) {
 		}
 		text := written(func(l *metrics.Log) { l.Delivered(tally) })
 		var line struct {
-			ProviderLatency []float64
-			Attempts        int
+			ProviderLatency []float64 `json:"ProviderLatency"`
+			Attempts        int       `json:"Attempts"`
 		}
 		if err := json.Unmarshal([]byte(text), &line); err != nil {
 			t.Fatal(err)

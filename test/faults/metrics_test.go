@@ -28,12 +28,15 @@ func (w *world) measure() measured {
 	m := measured{deliveries: map[string]int64{}, attempts: map[string]int64{}}
 	for text := range strings.Lines(w.metered.String()) {
 		var line struct {
-			Stage, Outcome            string
-			Deliveries, Attempts      int64
-			ProviderLatency, StartLag []float64
-			Expanded                  []int64
-			BreakerOpen               *int
-			AWS                       json.RawMessage `json:"_aws"` //nolint:tagliatelle // CloudWatch's name
+			Stage           string          `json:"Stage"`
+			Outcome         string          `json:"Outcome"`
+			Deliveries      int64           `json:"Deliveries"`
+			Attempts        int64           `json:"Attempts"`
+			ProviderLatency []float64       `json:"ProviderLatency"`
+			StartLag        []float64       `json:"StartLag"`
+			Expanded        []int64         `json:"Expanded"`
+			BreakerOpen     *int            `json:"BreakerOpen"`
+			AWS             json.RawMessage `json:"_aws"`
 		}
 		read := json.NewDecoder(strings.NewReader(text))
 		read.DisallowUnknownFields() // nothing is in it but what is said here
