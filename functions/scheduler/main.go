@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"postrider/internal/function"
+	"postrider/internal/metrics"
 	"postrider/internal/notify"
 	"postrider/internal/queue"
 	"postrider/internal/schedule"
@@ -19,6 +21,7 @@ import (
 
 type config struct {
 	function.Tables
+	Stage         string `env:"STAGE,required,notEmpty"`
 	TasksURL      string `env:"TASKS_QUEUE_URL,required,notEmpty"`
 	DeliveriesURL string `env:"DELIVERIES_QUEUE_URL,required,notEmpty"`
 	ReportTopic   string `env:"REPORT_TOPIC_ARN,required,notEmpty"`
@@ -29,7 +32,7 @@ func main() {
 	cfg := function.Setup(context.Background(), "scheduler", &c)
 	client, store := sqs.NewFromConfig(cfg), c.Store(cfg)
 	scheduler := schedule.New(store, queue.NewDeliveries(client, c.DeliveriesURL),
-		queue.NewTasks(client, c.TasksURL, time.Now), function.Clock{})
+		queue.NewTasks(client, c.TasksURL, time.Now), function.Clock{}, schedule.WithMeter(metrics.New(os.Stdout, c.Stage, time.Now)))
 	reporter := schedule.NewReporter(store, notify.NewTopic(sns.NewFromConfig(cfg), c.ReportTopic), function.Clock{}, function.Holder)
 	lambda.Start(queue.SchedulerHandler(scheduler, reporter))
 }

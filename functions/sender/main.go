@@ -13,12 +13,14 @@ import (
 
 	"postrider/internal/deliver"
 	"postrider/internal/function"
+	"postrider/internal/metrics"
 	"postrider/internal/provider"
 	"postrider/internal/queue"
 )
 
 type config struct {
 	function.Tables
+	Stage           string `env:"STAGE,required,notEmpty"`
 	DeliveriesURL   string `env:"DELIVERIES_QUEUE_URL,required,notEmpty"`
 	DeadLettersURL  string `env:"DEAD_LETTERS_QUEUE_URL,required,notEmpty"`
 	ProviderURL     string `env:"PROVIDER_URL,required,notEmpty"`
@@ -50,6 +52,7 @@ func main() {
 	sender := deliver.New(c.Store(cfg), api, dead, deliver.Config{
 		ProviderTimeout: timeout, InvocationTime: time.Duration(c.SenderTimeout) * time.Second,
 		MaxInFlight: c.MaxInFlight, MaxReceives: c.MaxReceives, MaxRate: float64(c.MaxSendRate) / float64(c.Concurrency),
-	}, function.Clock{}, deliver.Randomness{Jitter: function.Jitter, Holder: function.Holder})
+	}, function.Clock{}, deliver.Randomness{Jitter: function.Jitter, Holder: function.Holder},
+		deliver.WithMeter(metrics.New(os.Stdout, c.Stage, time.Now)))
 	lambda.Start(queue.NewDeliveries(client, c.DeliveriesURL).Handler(sender, dead))
 }

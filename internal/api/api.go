@@ -20,7 +20,7 @@ import (
 )
 
 // Version is the version of the API's description.
-const Version = "1.0.0"
+const Version = "1.1.0"
 
 // MaxBody is the largest request body, in bytes, but for files.
 const MaxBody = 1 << 20
@@ -70,6 +70,7 @@ func New(c Config) http.Handler {
 	s.routeStatistics()
 	s.routeMessages()
 	s.routeQueues()
+	s.routeMetrics()
 	s.complete()
 	s.routeDescription(mux)
 	s.routeDocs(mux)

@@ -32,6 +32,12 @@ func serviceTexts() map[string]text {
 				"The numbers are approximate, as queues cannot count exactly. An entry of `deliveries` is a batch of up to 50 messages, one of `tasks` a piece of work on a mailing. Looking changes nothing.",
 			done: "What waits, and what is dead.", given: exampleQueues(),
 		},
+		"get-metrics": {
+			about: "Gives the service's numbers in the text format that Prometheus reads, version 0.0.4: messages and mailings by status, as `GET /api/mailings/fullinfo` sums them up, " +
+				"what waits in the queues, roughly, and how long the batch has waited that has waited longest. Give your Prometheus a viewer's key (`authorization` in its scrape configuration), and an interval of 15 seconds or more: " +
+				"each scrape reads the counts of all mailings that are not finished.\n\nAll are gauges: a message that failed can be tried again, and a deleted mailing is in no sum. How fast messages go, and how the sending API does, is measured elsewhere: in CloudWatch.",
+			done: "The numbers, as `text/plain; version=0.0.4; charset=utf-8`.", given: exampleMetrics(),
+		},
 		"redrive-dead-letters": {
 			about: "Tries the messages of the dead letters again, as if each was retried on its own: with fresh attempts, and reopening its mailing if that was completed. " +
 				"A letter is removed when its message is tried again, or is gone or was tried again since; it stays while its mailing cannot be resumed.\n\n" +

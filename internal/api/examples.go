@@ -92,6 +92,22 @@ func exampleQueues() QueueList {
 	}
 }
 
+func exampleMetrics() string {
+	queues := exampleQueues().Queues
+	depths := make([]mailing.QueueDepth, len(queues))
+	for i, q := range queues {
+		depths[i] = mailing.QueueDepth{Name: q.Name, Waiting: q.Waiting, InFlight: q.InFlight, Delayed: q.Delayed}
+	}
+	overall := mailing.Overall{
+		Totals: mailing.Counts{Total: 4, Queued: 1, Sent: 2, Failed: 1}, Mailings: map[mailing.Status]int64{mailing.StatusRunning: 1},
+	}
+	text, err := metricsText(overall, depths, 12.5)
+	if err != nil {
+		return "" // which a test finds
+	}
+	return string(text)
+}
+
 func exampleIndex() Index {
 	return Index{Links{
 		Clients: clientsPath, Mailings: mailingsPath, Statistics: mailingsPath + "/fullinfo", Messages: messagesPath,

@@ -49,7 +49,7 @@ func TestTheDescriptionHasEveryOperation(t *testing.T) {
 		"DELETE /api/clients/{id}", "DELETE /api/mailings/{id}",
 		"GET /api/", "GET /api/clients", "GET /api/clients/export", "GET /api/clients/{id}", "GET /api/mailings", "GET /api/mailings/fullinfo",
 		"GET /api/mailings/{id}", "GET /api/mailings/{id}/info", "GET /api/mailings/{id}/messages/export", "GET /api/messages", "GET /api/messages/{id}",
-		"GET /api/queues", "GET /healthz",
+		"GET /api/queues", "GET /healthz", "GET /metrics",
 		"PATCH /api/clients/{id}", "PATCH /api/mailings/{id}",
 		"POST /api/clients", "POST /api/clients/import", "POST /api/mailings", "POST /api/mailings/preview", "POST /api/mailings/process",
 		"POST /api/mailings/{id}/cancel", "POST /api/mailings/{id}/pause", "POST /api/mailings/{id}/resume",

@@ -76,9 +76,14 @@ func (s *Sender) one(ctx context.Context, inv *invocation, w *work, i int, at ti
 		w.waits[i] = mailing.Wait{Kind: mailing.WaitUntil, Until: now.Add(mailing.ParkTime)}
 		return
 	}
+	begun := s.now()
 	o := s.send(ctx, h)
-	s.breaker.end(ticket, o, s.now())
+	ended := s.now()
+	s.breaker.end(ticket, o, ended)
 	w.outcomes[i] = o
+	if o.Kind != mailing.OutcomeNotTried {
+		w.begun[i], w.took[i] = begun, ended.Sub(begun)
+	}
 }
 
 // await waits for a member's turn, and then for a place in flight. It gives up

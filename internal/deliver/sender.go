@@ -43,6 +43,17 @@ type DeadLetters interface {
 	Queue(ctx context.Context, letters []mailing.DeadLetter) error
 }
 
+// Meter is told what happened.
+type Meter interface {
+	// Delivered is called once at the end of each invocation.
+	Delivered(t mailing.Tally)
+}
+
+// unmetered is told, and tells nobody.
+type unmetered struct{}
+
+func (unmetered) Delivered(mailing.Tally) {}
+
 // Config is what a person may set.
 type Config struct {
 	// ProviderTimeout bounds one request to the sending API.
@@ -75,7 +86,14 @@ type Sender struct {
 	health   *health
 	breaker  breaker
 	pace     *pace
+	meter    Meter
 }
+
+// Option is what a sender can do without.
+type Option func(*Sender)
+
+// WithMeter has m told of each invocation.
+func WithMeter(m Meter) Option { return func(s *Sender) { s.meter = m } }
 
 // Randomness is what a sender draws: both from the system, but in tests.
 type Randomness struct {
@@ -93,14 +111,18 @@ type Clock interface {
 }
 
 // New is a sender.
-func New(store Store, provider Provider, dead DeadLetters, config Config, clock Clock, random Randomness) *Sender {
-	return &Sender{
+func New(store Store, provider Provider, dead DeadLetters, config Config, clock Clock, random Randomness, options ...Option) *Sender {
+	s := &Sender{
 		store: store, provider: provider, dead: dead, config: config, now: clock.Now, sleep: clock.Sleep,
 		jitter: random.Jitter, holder: random.Holder,
 		inFlight: semaphore.NewWeighted(int64(config.MaxInFlight)),
 		mailings: newMailingCache(store, clock.Now),
-		health:   &health{}, pace: newPace(config.MaxRate),
+		health:   &health{}, pace: newPace(config.MaxRate), meter: unmetered{},
 	}
+	for _, option := range options {
+		option(s)
+	}
+	return s
 }
 
 // MinMargin is by how many seconds an invocation's time must at least exceed the
@@ -128,6 +150,12 @@ type work struct {
 	members  []mailing.Member
 	waits    []mailing.Wait
 	outcomes []mailing.Outcome
+	// started is since when the mailing has been due, if this may be the first
+	// that is handed over of its slice.
+	started time.Time
+	// begun is when each hand-over began, took how long it took.
+	begun []time.Time
+	took  []time.Duration
 	// plans are the mailing's plans that the members were decided on under.
 	plans []int64
 
@@ -135,15 +163,24 @@ type work struct {
 	reading sync.Mutex
 	clients map[mailing.ClientID]mailing.Client
 	read    time.Time
+
+	// change is by how much its settlement changed the counts.
+	change mailing.Counts
 }
 
 func newWork(delivery int, b mailing.Batch, holder string) *work {
 	n := len(b.Members)
-	return &work{
+	w := &work{
 		delivery: delivery, batch: b, holder: holder,
 		members: slices.Clone(b.Members), waits: make([]mailing.Wait, n), outcomes: make([]mailing.Outcome, n),
+		begun: make([]time.Time, n), took: make([]time.Duration, n),
 		plans: slices.Repeat([]int64{b.Plan}, n),
 	}
+	// One that was claimed before may have been handed over before.
+	if b.Claims == 1 {
+		w.started = b.StartedAt
+	}
+	return w
 }
 
 // invocation is what the batches of one call to Deliver share.
@@ -153,6 +190,7 @@ type invocation struct {
 	until    time.Time
 	lease    time.Time
 	handling []mailing.Handling
+	tally    mailing.Tally
 }
 
 // Deliver works on deliveries and says of each what becomes of it. It returns
@@ -160,6 +198,10 @@ type invocation struct {
 // as the store allows.
 func (s *Sender) Deliver(ctx context.Context, deliveries []mailing.Delivery) []mailing.Handling {
 	inv := s.invocation(ctx, deliveries)
+	defer func() {
+		inv.tally.BreakerOpen = s.breaker.at(s.now()) != closed
+		s.meter.Delivered(inv.tally)
+	}()
 	places := make([]int, len(deliveries))
 	for i := range places {
 		places[i] = i
@@ -258,6 +300,19 @@ func (s *Sender) process(ctx context.Context, inv *invocation, works []*work) {
 		"hand_over_ms", handed.Sub(read).Milliseconds(), "settle_ms", s.now().Sub(handed).Milliseconds())
 	for _, w := range works {
 		inv.handling[w.delivery] = s.handling(inv.deliveries[w.delivery], w)
+		w.count(&inv.tally)
+	}
+}
+
+// count adds what happened to a batch. Its hand-overs have happened whatever
+// became of its settlement; its messages have their statuses only by that.
+func (w *work) count(t *mailing.Tally) {
+	t.Settled = t.Settled.Plus(w.change)
+	for i, o := range w.outcomes {
+		t.Attempt(o.Kind, w.took[i])
+		if !w.started.IsZero() && !w.begun[i].IsZero() {
+			t.Lag(w.batch.Key.Mailing, w.begun[i].Sub(w.started))
+		}
 	}
 }
 

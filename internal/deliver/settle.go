@@ -89,13 +89,11 @@ func (s *Sender) settleSlice(ctx context.Context, k sliceKey, works []*work) (se
 	m.ID = k.mailing // a test message counts in none, least of all in the one that it tests
 	now := s.now()
 	settlements := make([]mailing.Settlement, len(works))
-	var change mailing.Counts
 	for i, w := range works {
 		settlements[i] = mailing.Settlement{
 			Batch: w.batch.Settled(w.members, w.waits, w.plan(), now, s.jitter), Holder: w.holder,
 			Change: mailing.CountMembers(w.members).Minus(mailing.CountMembers(w.batch.Members)),
 		}
-		change = change.Plus(settlements[i].Change)
 	}
 	lost, err := s.store.Settle(ctx, m, k.slice, settlements)
 	if err != nil {
@@ -108,10 +106,12 @@ func (s *Sender) settleSlice(ctx context.Context, k sliceKey, works []*work) (se
 		slog.WarnContext(ctx, "the lease was lost before settlement", "mailing_id", k.mailing, "batch", key.String())
 		gone[key] = true
 	}
+	var change mailing.Counts
 	for i, w := range works {
 		if !gone[w.batch.Key] {
 			logSettled(ctx, w, settlements[i].Batch)
-			w.batch = settlements[i].Batch
+			w.batch, w.change = settlements[i].Batch, settlements[i].Change
+			change = change.Plus(w.change)
 		}
 	}
 	slog.InfoContext(ctx, "settled", "mailing_id", k.mailing, "slice", k.slice, "batches", len(works)-len(lost),

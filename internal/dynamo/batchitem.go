@@ -28,6 +28,7 @@ type batchItem struct {
 	DueAt      int64  `dynamodbav:"due_at,omitempty"`
 	Plan       int64  `dynamodbav:"plan"`
 	Sweeps     int    `dynamodbav:"sweeps,omitempty"`
+	StartedAt  int64  `dynamodbav:"started_at,omitempty"`
 	// Both are set on the batch of a test message.
 	TestMailing mailing.MailingID `dynamodbav:"test_mailing,omitempty"`
 	TestPhone   string            `dynamodbav:"test_phone,omitempty"`
@@ -72,7 +73,7 @@ func (s *Store) encodeBatch(b mailing.Batch, m mailing.Mailing) (item, error) {
 		Part: batchPart(b.Key.Mailing, b.Key.Slice), Sort: batchSort(b.Key.Batch),
 		Members: members, CreatedAt: toMillis(b.CreatedAt),
 		Holder: b.Holder, LeaseUntil: toMillis(b.LeaseUntil), Claims: b.Claims, Round: b.Round,
-		NotBefore: toMillis(b.NotBefore), DueAt: toMillis(b.DueAt), Plan: b.Plan,
+		NotBefore: toMillis(b.NotBefore), DueAt: toMillis(b.DueAt), Plan: b.Plan, StartedAt: toMillis(b.StartedAt),
 	}
 	if b.Test != nil {
 		it.TestMailing, it.TestPhone = b.Test.Mailing, b.Test.Phone
@@ -134,7 +135,7 @@ func decodeBatch(encoded item) (mailing.Batch, error) {
 	b := mailing.Batch{
 		Key: k, Members: members, CreatedAt: fromMillis(it.CreatedAt),
 		Holder: it.Holder, LeaseUntil: fromMillis(it.LeaseUntil), Claims: it.Claims, Round: it.Round,
-		NotBefore: fromMillis(it.NotBefore), DueAt: fromMillis(it.DueAt), Plan: it.Plan,
+		NotBefore: fromMillis(it.NotBefore), DueAt: fromMillis(it.DueAt), Plan: it.Plan, StartedAt: fromMillis(it.StartedAt),
 	}
 	if it.TestPhone != "" {
 		b.Test = &mailing.Test{Mailing: it.TestMailing, Phone: it.TestPhone}

@@ -46,6 +46,9 @@ type Batch struct {
 	DueAt time.Time
 	// Plan is the mailing's plan that NotBefore comes from.
 	Plan int64
+	// StartedAt is set on the first batch of a slice until it is settled: since
+	// when its mailing has been due.
+	StartedAt time.Time
 	// Test is set on the batch of a test message, which is its only member.
 	Test *Test
 }

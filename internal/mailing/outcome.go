@@ -25,6 +25,27 @@ const (
 	OutcomeNotTried
 )
 
+// String is the kind's name, as metrics have it.
+func (k OutcomeKind) String() string {
+	switch k {
+	case OutcomeSent:
+		return "sent"
+	case OutcomeRejected:
+		return "rejected"
+	case OutcomeRetry:
+		return "retry"
+	case OutcomeAmbiguous:
+		return "ambiguous"
+	case OutcomeThrottled:
+		return "throttled"
+	case OutcomeMisconfigured:
+		return "misconfigured"
+	case OutcomeNotTried:
+		return "not_tried"
+	}
+	return "none"
+}
+
 // Outcome is what one hand-over came to.
 type Outcome struct {
 	Kind OutcomeKind

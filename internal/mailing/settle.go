@@ -73,7 +73,7 @@ func (b Batch) Settled(members []Member, waits []Wait, plan int64, now time.Time
 	backoff := now.Add(jitter(Backoff(b.Round)))
 	b.Members, b.Plan = slices.Clone(members), plan
 	b.Holder, b.LeaseUntil, b.Claims = "", time.Time{}, 0
-	b.NotBefore, b.DueAt = time.Time{}, time.Time{}
+	b.NotBefore, b.DueAt, b.StartedAt = time.Time{}, time.Time{}, time.Time{}
 	retries := false
 	for i, mem := range members {
 		if !mem.Status.Pending() {

@@ -49,17 +49,40 @@ type Clock interface {
 	Sleep(ctx context.Context, d time.Duration) error
 }
 
+// Meter is told what happened.
+type Meter interface {
+	// Expanded is called at the end of an invocation that expanded anything: how
+	// many messages each of its tasks wrote that wrote any.
+	Expanded(messages []int64)
+}
+
+// unmetered is told, and tells nobody.
+type unmetered struct{}
+
+func (unmetered) Expanded([]int64) {}
+
 // Scheduler sweeps and does tasks. It is safe for concurrent use.
 type Scheduler struct {
 	store      Store
 	deliveries Deliveries
 	tasks      Tasks
 	clock      Clock
+	meter      Meter
 }
 
+// Option is what a scheduler can do without.
+type Option func(*Scheduler)
+
+// WithMeter has m told of what is expanded.
+func WithMeter(m Meter) Option { return func(s *Scheduler) { s.meter = m } }
+
 // New is a scheduler.
-func New(store Store, deliveries Deliveries, tasks Tasks, clock Clock) *Scheduler {
-	return &Scheduler{store: store, deliveries: deliveries, tasks: tasks, clock: clock}
+func New(store Store, deliveries Deliveries, tasks Tasks, clock Clock, options ...Option) *Scheduler {
+	s := &Scheduler{store: store, deliveries: deliveries, tasks: tasks, clock: clock, meter: unmetered{}}
+	for _, option := range options {
+		option(s)
+	}
+	return s
 }
 
 const (

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -14,20 +15,29 @@ import (
 	"postrider/internal/mailing"
 )
 
+// job is a task on its way through an invocation.
+type job struct {
+	mailing.Task
+	// wrote is how many messages its expansion wrote.
+	wrote atomic.Int64
+}
+
 // Do does tasks side by side, and says of each whether it failed.
 func (s *Scheduler) Do(ctx context.Context, tasks []mailing.Task) []error {
 	until := s.clock.Now().Add(turn)
 	of := make(map[mailing.MailingID][]int)
+	jobs := make([]*job, len(tasks))
 	for i, task := range tasks {
+		jobs[i] = &job{Task: task}
 		of[task.Mailing] = append(of[task.Mailing], i)
 	}
 	errs := make([]error, len(tasks))
 	var wg sync.WaitGroup
 	for _, places := range of {
 		wg.Go(func() {
-			same := make([]mailing.Task, len(places))
+			same := make([]*job, len(places))
 			for n, i := range places {
-				same[n] = tasks[i]
+				same[n] = jobs[i]
 			}
 			for n, err := range s.doTogether(ctx, same, until) {
 				errs[places[n]] = err
@@ -35,14 +45,27 @@ func (s *Scheduler) Do(ctx context.Context, tasks []mailing.Task) []error {
 		})
 	}
 	wg.Wait()
+	s.report(jobs)
 	return errs
+}
+
+func (s *Scheduler) report(jobs []*job) {
+	var wrote []int64
+	for _, j := range jobs {
+		if n := j.wrote.Load(); n > 0 {
+			wrote = append(wrote, n)
+		}
+	}
+	if len(wrote) > 0 {
+		s.meter.Expanded(wrote)
+	}
 }
 
 // doTogether does tasks of one mailing. What concerns all of it, its start and
 // its finish, is done once, not once a slice.
-func (s *Scheduler) doTogether(ctx context.Context, tasks []mailing.Task, until time.Time) []error {
+func (s *Scheduler) doTogether(ctx context.Context, tasks []*job, until time.Time) []error {
 	errs := make([]error, len(tasks))
-	m, ok, err := s.begin(ctx, tasks[0])
+	m, ok, err := s.begin(ctx, tasks[0].Task)
 	if err != nil || !ok {
 		for i := range errs {
 			errs[i] = err
@@ -65,13 +88,13 @@ func (s *Scheduler) doTogether(ctx context.Context, tasks []mailing.Task, until 
 
 // do does what the task's slices need, side by side, until the turn is over.
 // idle tells whether one of them has nothing to be done any more.
-func (s *Scheduler) do(ctx context.Context, m mailing.Mailing, task mailing.Task, until time.Time) (idle bool, err error) {
+func (s *Scheduler) do(ctx context.Context, m mailing.Mailing, task *job, until time.Time) (idle bool, err error) {
 	list := task.List()
 	each, errs := make([]bool, len(list)), make([]error, len(list))
 	var wg sync.WaitGroup
 	for i, slice := range list {
 		// One slice's trouble does not keep the others from their work.
-		wg.Go(func() { each[i], errs[i] = s.doSlice(ctx, m, slice, until) })
+		wg.Go(func() { each[i], errs[i] = s.doSlice(ctx, m, slice, until, &task.wrote) })
 	}
 	wg.Wait()
 	err = errors.Join(errs...)
@@ -81,11 +104,14 @@ func (s *Scheduler) do(ctx context.Context, m mailing.Mailing, task mailing.Task
 // doSlice does what one slice needs, for one turn; what is left goes behind the
 // other tasks in the queue. idle tells whether there is nothing to be done any
 // more.
-func (s *Scheduler) doSlice(ctx context.Context, m mailing.Mailing, slice int, until time.Time) (idle bool, err error) {
+func (s *Scheduler) doSlice(ctx context.Context, m mailing.Mailing, slice int, until time.Time, wrote *atomic.Int64) (idle bool, err error) {
 	state, err := s.store.Slice(ctx, m.ID, slice)
 	if err != nil {
 		return false, err
 	}
+	// Nothing but pages that were written changes it.
+	before := state.Counts.Total
+	defer func() { wrote.Add(state.Counts.Total - before) }()
 	for _, step := range []struct {
 		needed bool
 		do     func(context.Context, mailing.Mailing, int, *mailing.SliceState, time.Time) (bool, error)
@@ -223,6 +249,9 @@ func (s *Scheduler) page(ctx context.Context, m mailing.Mailing, slice int, curs
 	batches, counts, taken := mailing.PlanPage(m, slice, clients, now)
 	if taken < len(clients) {
 		next, done = clients[taken-1].ID, false
+	}
+	if cursor == 0 {
+		m.MarkStart(batches)
 	}
 	return mailing.Page{
 		Mailing: m.ID, Slice: slice, Seen: cursor, Next: next, Done: done, Batches: batches, Counts: counts,

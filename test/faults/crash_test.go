@@ -58,6 +58,7 @@ func story(t *testing.T, at int, kind accident) (calls int, what string) {
 		if c := w.counts(id); c.Total != 24 || c.Sent != 23 || c.Failed != 1 {
 			t.Errorf("%s %d: counts %+v", accidents[kind], at, c)
 		}
+		w.countsAtMost(t, w.counts(id))
 	}
 	w.check()
 	if at > 0 && at <= len(w.gate.calls) {

@@ -6,6 +6,7 @@
 package faults_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -30,6 +31,7 @@ import (
 	"postrider/internal/dynamo"
 	"postrider/internal/dynamo/dynamotest"
 	"postrider/internal/mailing"
+	"postrider/internal/metrics"
 	"postrider/internal/queue"
 	"postrider/internal/schedule"
 )
@@ -69,6 +71,10 @@ type world struct {
 	scheduler                                func(context.Context, json.RawMessage) (events.SQSEventResponse, error)
 	sender                                   func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
 
+	// metered is what the functions wrote of metrics.
+	metered *bytes.Buffer
+	meter   *metrics.Log
+
 	// troubled: an invocation may fail, for its tables do.
 	troubled bool
 
@@ -100,6 +106,8 @@ func worldIn(t *testing.T, env *dynamotest.Env) *world {
 		audience: map[mailing.ClientID]*person{}, history: map[mailing.MailingID][]moment{},
 	}
 	w.senderClock = stillClock{clock}
+	w.metered = &bytes.Buffer{}
+	w.meter = metrics.New(w.metered, "test", clock.Now)
 	w.store = w.storeOver(env.Client)
 	w.restart()
 	return w
@@ -120,7 +128,8 @@ func (w *world) restart() {
 		Keys:   anyKey{}, Now: w.clock.Now, Log: slog.Default(),
 	})
 	store, sqs = w.edges(w.schedulerWorker)
-	w.scheduler = queue.SchedulerHandler(schedule.New(store, queue.NewDeliveries(sqs, deliveriesURL), queue.NewTasks(sqs, tasksURL, w.clock.Now), stillClock{w.clock}), nil)
+	w.scheduler = queue.SchedulerHandler(schedule.New(store, queue.NewDeliveries(sqs, deliveriesURL), queue.NewTasks(sqs, tasksURL, w.clock.Now), stillClock{w.clock},
+		schedule.WithMeter(w.meter)), nil)
 	w.restartSender()
 }
 
@@ -156,7 +165,7 @@ func (w *world) newSender(of *worker, store deliver.Store, sqs queue.API) *deliv
 	return deliver.New(store, gatedProvider{of, sends}, queue.NewDeadLetters(sqs, lettersURL), w.config, w.senderClock, deliver.Randomness{
 		Jitter: func(d time.Duration) time.Duration { return d / 2 },
 		Holder: func() string { return strconv.FormatInt(holders.Add(1), 10) },
-	})
+	}, deliver.WithMeter(w.meter))
 }
 
 // stillClock waits by moving the world's clock on.

@@ -14,15 +14,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"gopkg.in/yaml.v3"
 
+	"postrider/internal/metrics"
+
 	"postrider/internal/mailing"
 )
 
 const root = "../.."
-
-// emitted are the metrics that the functions emit in the namespace Postrider.
-func emitted() []string {
-	return []string{"Attempts", "BreakerOpen", "Deliveries", "Expanded", "ProviderLatency", "StartLag"}
-}
 
 // A template is what these tests read of one. A short form such as !Ref is its
 // argument here.
@@ -152,7 +149,7 @@ func TestTheDashboardShowsTheMetricsThatAreEmittedAndNoOthers(t *testing.T) {
 			}
 		}
 	}
-	if diff := cmp.Diff(slices.Sorted(slices.Values(emitted())), slices.Sorted(maps.Keys(shown))); diff != "" {
+	if diff := cmp.Diff(slices.Sorted(slices.Values(metrics.Names())), slices.Sorted(maps.Keys(shown))); diff != "" {
 		t.Errorf("emitted, and shown (-, +):\n%s", diff)
 	}
 }
@@ -185,7 +182,7 @@ func TestAnAlarmWatchesAMetricThatIsEmitted(t *testing.T) {
 	of := map[string]int{}
 	for id, a := range alarms(t) {
 		of[a.Namespace]++
-		if a.Namespace == "Postrider" && !slices.Contains(emitted(), a.MetricName) {
+		if a.Namespace == "Postrider" && !slices.Contains(metrics.Names(), a.MetricName) {
 			t.Errorf("%s watches %s, which nobody emits", id, a.MetricName)
 		}
 	}

@@ -49,6 +49,7 @@ func story() []leg {
 		{op: "resume-mailing"},
 		{op: "retry-mailing"},
 		{op: "get-queues", before: (*world).minute, found: "dead_letters"},
+		{op: "get-metrics"},
 		{op: "redrive-dead-letters"},
 		{op: "cancel-mailing"},
 		{op: "delete-mailing"},

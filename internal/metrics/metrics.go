@@ -1,0 +1,214 @@
+// Package metrics tells CloudWatch how the service does, in its embedded metric
+// format: lines of JSON in a function's log, which cost no call. A line holds
+// numbers and names of ours, and nothing of a message, a client or a mailing.
+//
+// A library for it would be larger than what it writes, and those that are there
+// keep metrics in a context and write at a time of their own; here it is one
+// line for what one invocation reports at its end.
+//
+// Format: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+package metrics
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"postrider/internal/mailing"
+)
+
+// Namespace is where all metrics are.
+const Namespace = "Postrider"
+
+// Names of the metrics.
+const (
+	// Deliveries are messages that reached a terminal status, by that.
+	Deliveries = "Deliveries"
+	// Attempts are hand-overs to the sending API, by outcome.
+	Attempts = "Attempts"
+	// ProviderLatency is how long hand-overs took, in milliseconds.
+	ProviderLatency = "ProviderLatency"
+	// StartLag is how long after its start a mailing was first handed over, in
+	// milliseconds.
+	StartLag = "StartLag"
+	// Expanded are messages written by expansion, a value per task.
+	Expanded = "Expanded"
+	// BreakerOpen is 1 if the breaker was open at an invocation's end, else 0.
+	BreakerOpen = "BreakerOpen"
+)
+
+// Names are all of them.
+func Names() []string {
+	return []string{Attempts, BreakerOpen, Deliveries, Expanded, ProviderLatency, StartLag}
+}
+
+// Names of the dimensions.
+const (
+	Stage   = "Stage"
+	Outcome = "Outcome"
+)
+
+// Units, as CloudWatch names them.
+const (
+	count        = "Count"
+	milliseconds = "Milliseconds"
+	none         = "None"
+)
+
+// maxValues is how many values of one metric a line may have.
+const maxValues = 100
+
+// Log writes metrics as lines of a log. It is safe for concurrent use.
+type Log struct {
+	stage string
+	now   func() time.Time
+
+	mu  sync.Mutex
+	out io.Writer
+}
+
+// New writes to out, each line at once. stage is the deployment's name.
+func New(out io.Writer, stage string, now func() time.Time) *Log {
+	return &Log{stage: stage, now: now, out: out}
+}
+
+// metric is one metric in a line.
+type metric struct {
+	name, unit string
+	value      any
+	// byOutcome: it also has the line's outcome for a dimension.
+	byOutcome bool
+}
+
+// Delivered writes what happened in an invocation of the sender. An outcome is
+// a dimension, of which a line has one value: so there is a line per outcome,
+// which is nearly always one, and the first also has what has no outcome.
+func (l *Log) Delivered(t mailing.Tally) {
+	ended, tried := terminal(t.Settled), map[string]int64{}
+	for kind, n := range t.Attempts {
+		tried[kind.String()] = n
+	}
+	first := []metric{{name: BreakerOpen, unit: none, value: 0}}
+	if t.BreakerOpen {
+		first[0].value = 1
+	}
+	if len(t.Latencies) > 0 {
+		first = append(first, metric{name: ProviderLatency, unit: milliseconds, value: sample(inMillis(t.Latencies))})
+	}
+	if len(t.Lags) > 0 {
+		first = append(first, metric{name: StartLag, unit: milliseconds, value: sample(inMillis(slices.Collect(maps.Values(t.Lags))))})
+	}
+	both := maps.Clone(tried)
+	maps.Copy(both, ended)
+	for _, outcome := range slices.Sorted(maps.Keys(both)) {
+		line := first
+		if n := ended[outcome]; n > 0 {
+			line = append(line, metric{Deliveries, count, n, true})
+		}
+		if n := tried[outcome]; n > 0 {
+			line = append(line, metric{Attempts, count, n, true})
+		}
+		l.write(outcome, line)
+		first = nil
+	}
+	if first != nil {
+		l.write("", first)
+	}
+}
+
+// Expanded writes how many messages tasks of the scheduler wrote.
+func (l *Log) Expanded(messages []int64) {
+	if len(messages) > 0 {
+		l.write("", []metric{{name: Expanded, unit: count, value: messages[:min(len(messages), maxValues)]}})
+	}
+}
+
+// terminal are the terminal statuses in which messages ended.
+func terminal(c mailing.Counts) map[string]int64 {
+	ended := map[string]int64{}
+	for _, status := range mailing.MessageStatuses {
+		if n := c.Of(status); n != nil && *n > 0 && !status.Pending() {
+			ended[string(status)] = *n
+		}
+	}
+	return ended
+}
+
+// inMillis are durations in milliseconds, in order.
+func inMillis(ds []time.Duration) []float64 {
+	ms := make([]float64, len(ds))
+	for i, d := range ds {
+		ms[i] = float64(d.Microseconds()) / 1000
+	}
+	slices.Sort(ms)
+	return ms
+}
+
+// sample is what a line can hold of values that are in order: all of them, or
+// as many as it may, evenly from the least to the greatest, so that percentiles
+// stay what they are.
+func sample(values []float64) []float64 {
+	if len(values) <= maxValues {
+		return values
+	}
+	some := make([]float64, maxValues)
+	for i := range some {
+		some[i] = values[i*(len(values)-1)/(maxValues-1)]
+	}
+	return some
+}
+
+// The parts of a line that tell CloudWatch what its other keys are.
+type (
+	header struct {
+		Timestamp         int64       `json:"Timestamp"`
+		CloudWatchMetrics []directive `json:"CloudWatchMetrics"`
+	}
+	directive struct {
+		Namespace  string       `json:"Namespace"`
+		Dimensions [][]string   `json:"Dimensions"`
+		Metrics    []definition `json:"Metrics"`
+	}
+	definition struct {
+		Name string `json:"Name"`
+		Unit string `json:"Unit"`
+	}
+)
+
+// write writes one line: nothing else is in it, and nothing comes between.
+func (l *Log) write(outcome string, metrics []metric) {
+	line := map[string]any{Stage: l.stage}
+	plain := directive{Namespace: Namespace, Dimensions: [][]string{{Stage}}}
+	split := directive{Namespace: Namespace, Dimensions: [][]string{{Stage}, {Stage, Outcome}}}
+	if outcome != "" {
+		line[Outcome] = outcome
+	}
+	for _, m := range metrics {
+		line[m.name] = m.value
+		of := &plain
+		if m.byOutcome {
+			of = &split
+		}
+		of.Metrics = append(of.Metrics, definition{m.name, m.unit})
+	}
+	h := header{Timestamp: l.now().UnixMilli()}
+	for _, d := range []directive{plain, split} {
+		if len(d.Metrics) > 0 {
+			h.CloudWatchMetrics = append(h.CloudWatchMetrics, d)
+		}
+	}
+	line["_aws"] = h
+	text, err := json.Marshal(line)
+	if err == nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		_, err = l.out.Write(append(text, '\n'))
+	}
+	if err != nil {
+		slog.Warn("write metrics", "error", err)
+	}
+}
