@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -120,5 +123,23 @@ func TestEachLineIsWrittenAtOnce(t *testing.T) {
 				t.Errorf("it is no line: %q", call)
 			}
 		}
+	}
+}
+
+func TestNamesAreThoseThatAreWritten(t *testing.T) {
+	t.Parallel()
+	out := written(func(l *metrics.Log) {
+		l.Expanded([]int64{1})
+		l.Delivered(mailing.Tally{
+			Settled: mailing.Counts{Sent: 1}, Attempts: map[mailing.OutcomeKind]int64{mailing.OutcomeSent: 1},
+			Latencies: []time.Duration{time.Second}, Lags: map[mailing.MailingID]time.Duration{7: time.Second},
+		})
+	})
+	seen := map[string]bool{}
+	for _, m := range regexp.MustCompile(`"Name":"([^"]*)"`).FindAllStringSubmatch(out, -1) {
+		seen[m[1]] = true
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(seen)), metrics.Names()); diff != "" {
+		t.Errorf("(-written +names):\n%s", diff)
 	}
 }
