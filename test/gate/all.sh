@@ -84,8 +84,9 @@ part "cfn-lint" templates
 part "unit tests" tests unit ./...
 # Thousands of runs, and so without the race detector, which has met a part of them.
 part "crash points, fault matrix, state machine" quick promise ./test/faults
+# Four at once: some of them wait more than they work.
 # shellcheck disable=SC2046 # a list of packages
-part "store and fault tests, on DynamoDB Local" tests stores -tags integration $(without 'test/(integration|sam)$')
+part "store and fault tests, on DynamoDB Local" tests stores -p 4 -tags integration $(without 'test/(integration|sam)$')
 part "sam build and sam deploy, to a LocalStack" quick sam -timeout 5m -tags integration ./test/sam
 # Alone, and without the race detector: it is timed.
 part "figures of the api function" quick benchmarks -timeout 5m -tags benchmarks ./test/benchmarks
