@@ -71,8 +71,16 @@ quick() {
   return $status
 }
 
-# without is all packages but those whose path contains the argument.
-without() { go list -tags integration ./... | grep -vE "$1"; }
+# served is all packages that test otherwise where there are services: they have
+# other files then, or a DynamoDB. Those whose path matches the argument are left
+# out, as are the others, which would do again what they did among the unit tests.
+served() {
+  local of='{{.ImportPath}} {{.GoFiles}} {{.TestGoFiles}} {{.XTestGoFiles}} {{.TestImports}} {{.XTestImports}}'
+  {
+    comm -13 <(go list -f "$of" ./... | sort) <(go list -tags integration -f "$of" ./... | sort)
+    go list -tags integration -f "$of" ./... | grep /dynamotest
+  } | cut -d ' ' -f 1 | sort -u | grep -vE "$1"
+}
 
 part "tools" make gate-tools tools
 part "gofumpt" formatted
@@ -86,7 +94,7 @@ part "unit tests" tests unit ./...
 part "crash points, fault matrix, state machine" quick promise ./test/faults
 # Four at once: some of them wait more than they work.
 # shellcheck disable=SC2046 # a list of packages
-part "store and fault tests, on DynamoDB Local" tests stores -p 4 -tags integration $(without 'test/(integration|sam)$')
+part "store and fault tests, on DynamoDB Local" tests stores -p 4 -tags integration $(served 'test/(integration|sam)$')
 part "sam build and sam deploy, to a LocalStack" quick sam -timeout 5m -tags integration ./test/sam
 # Alone, and without the race detector: it is timed.
 part "figures of the api function" quick benchmarks -timeout 5m -tags benchmarks ./test/benchmarks
