@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"postrider/internal/api"
 	"postrider/internal/mailing"
 )
 
@@ -49,7 +50,7 @@ func TestTheMetricsAreWhatTheTablesAndQueuesSay(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff([]string{
-		`postrider_build_info{version="1.1.0"} 1`,
+		`postrider_build_info{version="` + api.Version + `"} 1`,
 		`postrider_mailings{status="scheduled"} 0`,
 		`postrider_mailings{status="running"} 2`,
 		`postrider_mailings{status="paused"} 0`,

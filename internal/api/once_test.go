@@ -92,6 +92,10 @@ func TestAKeyIsItsCallersOwn(t *testing.T) {
 	if one.Header().Get("Location") == other.Header().Get("Location") || other.Header().Get("Idempotency-Replayed") != "" {
 		t.Errorf("another caller gets %v", other.Header())
 	}
+	rotated := v.call(http.MethodPost, "/api/clients", annBody, "Idempotency-Key", "k-1", "Authorization", "Bearer "+adminKey+"-new")
+	if one.Header().Get("Location") != rotated.Header().Get("Location") || rotated.Header().Get("Idempotency-Replayed") != "true" {
+		t.Errorf("the same caller with a new key gets %v", rotated.Header())
+	}
 }
 
 func TestARequestThatCreatesNothingUsesUpNoKey(t *testing.T) {

@@ -95,6 +95,8 @@ func (s *service) part(t *testing.T, test func(*testing.T, *service)) {
 func (s *service) note(method, path string, got answer, clients int) error {
 	id, isClient := strings.CutPrefix(path, "/api/clients/")
 	switch {
+	case got.header.Get("Idempotency-Replayed") == "true":
+		// The first request has told of it.
 	case method == http.MethodPost && path == "/api/clients" && got.status == http.StatusCreated:
 		var c client
 		if err := json.Unmarshal(got.body, &c); err != nil {
