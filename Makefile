@@ -94,7 +94,7 @@ test: ## everything that checks it: linters, unit, store, fault and integration 
 show = @go test -count=1 -v -timeout 20m -tags integration -run 'TestStack/$(1)$$' ./test/integration 2>&1 | $(figures)
 figures = sed -nE 's/^ *[a-z_]+_test\.go:[0-9]+: figure: //p; /^ *--- FAIL|^FAIL|_test\.go/p; s/^ok .*/passed/p'
 
-.PHONY: show-sample show-throughput show-end show-window show-outage show-rejected show-first show-purge show-input show-start show-pause show-cancel show-retry show-redrive show-kills show-stop show-test show-access show-walk show-files show-api show-report show-docs show-metrics show-schemathesis show-template
+.PHONY: show-sample show-throughput show-end show-window show-outage show-rejected show-first show-purge show-input show-start show-pause show-cancel show-retry show-redrive show-kills show-stop show-test show-access show-walk show-files show-api show-report show-docs show-metrics show-schemathesis show-template show-sam
 show-sample: tools ## 500 messages, each once; info and fullinfo agree with the ledger
 	$(call show,a_mailing_reaches_everyone_once)
 show-throughput: tools ## 5,000 messages with the sending API at 200 ms
@@ -145,6 +145,9 @@ show-api: gate-tools ## how long the api function takes for a request and to sta
 	@go test -count=1 -v -timeout 5m -tags integration -run TestSAMBuilds ./test/template 2>&1 | $(figures)
 show-template: ## what template.yaml is held to, and wrong templates, each found
 	@go test -count=1 -v -run TestTheTemplateKeepsWhatNoLinterAsks ./test/template 2>&1 | $(figures)
+show-sam: tools gate-tools ## all integration tests, on a stack that sam has built and deployed
+	@echo "this takes a quarter of an hour ..."
+	@DEPLOY=sam go test -count=1 -v -timeout 25m -tags integration ./test/integration 2>&1 | $(figures)
 show-report: tools ## the daily report, asked for several times, arrives once
 	$(call show,the_daily_report)
 show-docs: ## the documentation in Chromium; a picture of it in docs/swagger-ui.png

@@ -44,6 +44,16 @@ func Stack(ctx context.Context, cfg aws.Config, name string, template []byte, pa
 	return result, nil
 }
 
+// Read reads a stack that somebody else has deployed. It fails as [Stack] does.
+func Read(ctx context.Context, cfg aws.Config, name string) (Result, error) {
+	d := deployment{client: cloudformation.NewFromConfig(cfg), name: name}
+	result, err := d.result(ctx)
+	if err != nil {
+		return Result{}, fmt.Errorf("read the stack %s: %w", name, err)
+	}
+	return result, nil
+}
+
 type deployment struct {
 	client  *cloudformation.Client
 	name    string
@@ -60,6 +70,13 @@ func (d *deployment) run(ctx context.Context, template []byte, parameters map[st
 	if err != nil {
 		return Result{}, err
 	}
+	result, err := d.result(ctx)
+	result.Changed = changed
+	return result, err
+}
+
+// result is the stack once nothing is in progress.
+func (d *deployment) result(ctx context.Context) (Result, error) {
 	stack, err := d.settled(ctx)
 	if err != nil {
 		return Result{}, err
@@ -75,7 +92,7 @@ func (d *deployment) run(ctx context.Context, template []byte, parameters map[st
 	for _, o := range stack.Outputs {
 		outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
 	}
-	return Result{Outputs: outputs, Resources: resources, Changed: changed}, nil
+	return Result{Outputs: outputs, Resources: resources}, nil
 }
 
 // prepare tells whether the stack is to be created or updated, and clears what a

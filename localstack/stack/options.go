@@ -4,6 +4,7 @@
 package stack
 
 import (
+	"context"
 	"io"
 	"net/http"
 
@@ -40,6 +41,8 @@ type Options struct {
 	// Undeployed leaves LocalStack empty: whoever starts the stack deploys to it,
 	// and the front leads nowhere until Deploy is called.
 	Undeployed bool
+	// DeployWith deploys instead of the stack's own way, if given.
+	DeployWith DeployFunc
 	// StandIn is the handler that stands in for the sending API, if any. Functions
 	// get its address unless Parameters has a ProviderUrl. When it has a method
 	// Close(), that is called before its server stops.
@@ -49,6 +52,10 @@ type Options struct {
 	// Log gets progress, a line each; nil is nowhere.
 	Log io.Writer
 }
+
+// A DeployFunc builds and deploys the template with these parameters, as the
+// CloudFormation stack of this name, to the LocalStack at endpoint.
+type DeployFunc func(ctx context.Context, endpoint, name string, parameters map[string]string) error
 
 const (
 	name   = "postrider" // the CloudFormation stack's

@@ -193,6 +193,16 @@ func (s *Stack) Deploy(ctx context.Context, parameters map[string]string) error 
 	if err != nil {
 		return err
 	}
+	target := Target{EndpointURL: s.emulator.url, StandInURL: s.StandInURL, Front: s.front}
+	if s.opts.DeployWith != nil {
+		deployed, err := target.DeployWith(ctx, template, parameters, s.opts.DeployWith)
+		if err != nil {
+			return err
+		}
+		s.remember(deployed)
+		s.log.Printf("built and deployed, in %.1f s", time.Since(start).Seconds())
+		return nil
+	}
 	s.log.Printf("building the functions ...")
 	programs, err := s.build(ctx, template.Functions())
 	if err != nil {
@@ -200,19 +210,23 @@ func (s *Stack) Deploy(ctx context.Context, parameters map[string]string) error 
 	}
 	built := time.Now()
 	s.log.Printf("deploying ...")
-	deployed, err := Target{EndpointURL: s.emulator.url, StandInURL: s.StandInURL, Front: s.front}.Deploy(ctx, template, programs, parameters)
+	deployed, err := target.Deploy(ctx, template, programs, parameters)
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	s.result, s.APIID, s.Stage = deployed.Result, deployed.APIID, deployed.Stage
-	s.mu.Unlock()
+	s.remember(deployed)
 	state := "deployed"
 	if !deployed.Changed {
 		state = "nothing to deploy"
 	}
 	s.log.Printf("%s; building took %.1f s, deploying %.1f s", state, built.Sub(start).Seconds(), time.Since(built).Seconds())
 	return nil
+}
+
+func (s *Stack) remember(d Deployed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.result, s.APIID, s.Stage = d.Result, d.APIID, d.Stage
 }
 
 // Config is what an AWS client of this stack's LocalStack is made from.

@@ -56,6 +56,23 @@ func (t Target) Deploy(ctx context.Context, template *deploy.Template, programs,
 	return t.lead(result)
 }
 
+// DeployWith lets somebody else deploy the template, and leads the front to the
+// API that comes of it. The rest is as with Deploy.
+func (t Target) DeployWith(ctx context.Context, template *deploy.Template, parameters map[string]string, with DeployFunc) (Deployed, error) {
+	all := t.withDefaults(template, parameters)
+	if err := putKeys(ctx, t.config(), all[keysParameter]); err != nil {
+		return Deployed{}, err
+	}
+	if err := with(ctx, t.EndpointURL, name, all); err != nil {
+		return Deployed{}, err
+	}
+	result, err := deploy.Read(ctx, t.config(), name)
+	if err != nil {
+		return Deployed{}, err
+	}
+	return t.lead(result)
+}
+
 // Parameters are the template's that a person has set, by name. Without a
 // sending API there is no token either: the stand-in has its own.
 func Parameters(source settings.Source, template *deploy.Template) (map[string]string, error) {

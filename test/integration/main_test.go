@@ -80,12 +80,16 @@ func run(m *testing.M) (code int, err error) {
 		"MaxSendRate":   "0",
 		keysParameter:   "/postrider/test/keys",
 	}
+	with, err := deployer(root, dir)
+	if err != nil {
+		return 1, err
+	}
 	running, err = stack.Start(ctx, stack.Options{
 		Root: root, Dir: dir, Tools: installed, Ports: stack.Ports{StandIn: standInPort}, StandIn: api, Log: log,
 		// The policies are compared only where all parts run; a part that is run
 		// alone for its figure goes to LocalStack straight.
 		Record:     flag.Lookup("test.run").Value.String() == "" || os.Getenv("RECORD") != "",
-		Parameters: parameters,
+		Parameters: parameters, DeployWith: with,
 	})
 	if err != nil {
 		return 1, err

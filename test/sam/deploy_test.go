@@ -12,9 +12,7 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,7 +20,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/google/go-cmp/cmp"
@@ -32,6 +29,7 @@ import (
 	"postrider/localstack/stack"
 	"postrider/localstack/standin"
 	"postrider/localstack/tools"
+	"postrider/test/samcli"
 )
 
 const (
@@ -66,41 +64,20 @@ func empty(t *testing.T, root string) *stack.Stack {
 	return s
 }
 
-// sam runs a command of sam against the stack's LocalStack. What it builds is
-// for this machine, where the functions run as processes.
+// sam runs a command of sam against the stack's LocalStack.
 func sam(t *testing.T, root string, s *stack.Stack, arguments ...string) {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), filepath.Join(root, ".local", "tools", "gate", "bin", "sam"), arguments...)
-	command.Dir = root
-	command.Env = environment(s)
-	if said, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("sam %s (`make gate-tools` installs it): %v\n%s", strings.Join(arguments, " "), err, said)
-	}
-}
-
-// environment leads sam, and what it builds, to this machine.
-func environment(s *stack.Stack) []string {
-	return append(os.Environ(), "SAM_CLI_TELEMETRY=0", "SAM_CLI_POLL_DELAY=0.5", "AWS_ENDPOINT_URL="+s.EndpointURL,
-		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
-		"FUNCTION_GOOS="+runtime.GOOS, "FUNCTION_GOARCH="+runtime.GOARCH)
-}
-
-// bucket holds what sam uploads. With resolve_s3, as users have it, sam makes one
-// by a stack of its own, and waits long for that; the rest is the same.
-const bucket = "sam-artifacts"
-
-// config writes samconfig.toml, but for the bucket, into dir.
-func config(t *testing.T, root, dir string) (path string) {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, "samconfig.toml"))
-	if err != nil {
+	if err := samcli.Run(t.Context(), root, s.EndpointURL, arguments...); err != nil {
 		t.Fatal(err)
 	}
-	changed := strings.ReplaceAll(string(text), "resolve_s3 = true", `s3_bucket = "`+bucket+`"`)
-	changed = strings.ReplaceAll(changed, `"postrider-staging"`, `"`+guarded+`"`)
-	path = filepath.Join(dir, "samconfig.toml")
-	if err := os.WriteFile(path, []byte(changed), 0o600); err != nil {
+}
+
+// config writes samconfig.toml, but for the bucket and the name of a stack, into
+// dir.
+func config(t *testing.T, root, dir string) (path string) {
+	t.Helper()
+	path, err := samcli.Config(root, dir, `"postrider-staging"`, `"`+guarded+`"`)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -212,8 +189,7 @@ func TestSAM(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := empty(t, root)
-	client := s3.NewFromConfig(s.Config(), func(o *s3.Options) { o.UsePathStyle = true })
-	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
+	if err := samcli.MakeBucket(t.Context(), s.Config()); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("what sam builds and deploys sends a mailing", func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"postrider/localstack/stack"
+	"postrider/test/samcli"
 )
 
 const (
@@ -47,7 +48,7 @@ func newCheckout(t *testing.T, root string, s *stack.Stack) checkout {
 	}
 	config(t, root, c.dir)
 	c.write(t, "infra/parameters/staging.yaml", "KeysParameter: /postrider/nobody\n")
-	c.env = append(environment(s), "PATH="+filepath.Join(root, ".local", "tools", "gate", "bin")+":"+os.Getenv("PATH"))
+	c.env = append(samcli.Environment(s.EndpointURL), "PATH="+filepath.Join(root, ".local", "tools", "gate", "bin")+":"+os.Getenv("PATH"))
 	return c
 }
 

@@ -1,0 +1,61 @@
+//go:build integration
+
+package integration_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"postrider/localstack/stack"
+	"postrider/test/samcli"
+)
+
+// deployer is how the stack is deployed: nil is the stack's own way, which is a
+// matter of seconds; with DEPLOY=sam it is sam, as on AWS. All that is built goes
+// below dir.
+func deployer(root, dir string) (stack.DeployFunc, error) {
+	switch by := os.Getenv("DEPLOY"); by {
+	case "":
+		return nil, nil //nolint:nilnil // no function is the stack's own way
+	case "sam":
+		return deploySAM(root, filepath.Join(dir, "build")), nil
+	default:
+		return nil, fmt.Errorf("DEPLOY is %q: sam, or nothing", by)
+	}
+}
+
+// deploySAM builds with `sam build` and deploys with `sam deploy`.
+func deploySAM(root, dir string) stack.DeployFunc {
+	return func(ctx context.Context, endpoint, name string, parameters map[string]string) error {
+		cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
+		if err := samcli.MakeBucket(ctx, cfg); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(dir, 0o750); err != nil {
+			return err
+		}
+		config, err := samcli.Config(root, dir)
+		if err != nil {
+			return err
+		}
+		built := filepath.Join(dir, "sam")
+		if err := samcli.Run(ctx, root, endpoint, "build", "--config-env", "local", "--build-dir", built, "--region", "us-east-1"); err != nil {
+			return err
+		}
+		overrides := []string{"file://infra/parameters/local.yaml"}
+		for _, p := range slices.Sorted(maps.Keys(parameters)) {
+			overrides = append(overrides, p+"="+parameters[p])
+		}
+		return samcli.Run(ctx, root, endpoint, append([]string{
+			"deploy", "--config-file", config, "--config-env", "local", "--template-file", filepath.Join(built, "template.yaml"),
+			"--stack-name", name, "--no-progressbar", "--parameter-overrides",
+		}, overrides...)...)
+	}
+}
