@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -20,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
+	"gopkg.in/yaml.v3"
 )
 
 func main() {
@@ -71,9 +73,35 @@ func find(name string) (environment, error) {
 	return e, nil
 }
 
+// check refuses parameters that are still the example's: a deployment would
+// succeed, and every message to nobody's sending API fail.
+func (e environment) check() error {
+	text, err := os.ReadFile(e.parameters)
+	if err != nil {
+		return fmt.Errorf("read the template's parameters: %w", err)
+	}
+	var parameters struct {
+		ProviderURL string `yaml:"ProviderUrl"`
+	}
+	if err := yaml.Unmarshal(text, &parameters); err != nil {
+		return fmt.Errorf("read the template's parameters in %s: %w", e.parameters, err)
+	}
+	address, err := url.Parse(parameters.ProviderURL)
+	if err != nil {
+		return fmt.Errorf("ProviderUrl in %s: %w", e.parameters, err)
+	}
+	if host := address.Hostname(); host == "example.com" || strings.HasSuffix(host, ".example.com") {
+		return fmt.Errorf("ProviderUrl in %s is the example's, %s: set the address of your sending API", e.parameters, address)
+	}
+	return nil
+}
+
 func run(ctx context.Context, name string, ask asker) error {
 	e, err := find(name)
 	if err != nil {
+		return err
+	}
+	if err := e.check(); err != nil {
 		return err
 	}
 	if name == "local" && os.Getenv("AWS_ENDPOINT_URL") == "" {

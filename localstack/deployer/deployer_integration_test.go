@@ -4,10 +4,8 @@ package main
 
 import (
 	"bufio"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -15,8 +13,7 @@ import (
 	"testing"
 
 	"postrider/localstack/stack"
-	"postrider/localstack/standin"
-	"postrider/localstack/tools"
+	"postrider/localstack/stack/stacktest"
 )
 
 // As Compose has it: LocalStack, the stand-in and the deployer each for itself.
@@ -25,26 +22,10 @@ func TestTheDeployerBringsTheAPIToALocalStackThatRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	installed, err := tools.Install(t.Context(), root, os.Stderr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(root, ".local", "test", fmt.Sprint("deployer-", os.Getpid()))
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	s, dir := stacktest.Empty(t, root, "deployer")
 	if err := stack.Build(t.Context(), root, dir); err != nil {
 		t.Fatal(err)
 	}
-	s, err := stack.Start(t.Context(), stack.Options{
-		Root: root, Dir: dir, Tools: installed, StandIn: standin.New(), Undeployed: true, Log: t.Output(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 
 	program := filepath.Join(t.TempDir(), "deployer")
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {

@@ -57,6 +57,10 @@ templates() {
 # whoever skips one says why by removing it.
 tests() { quick "$1" -race "${@:2}"; }
 
+# by_sam is tests on a stack that is deployed as users have it on AWS. This
+# machine's own way to deploy the template is tested in localstack.
+by_sam() { DEPLOY=sam tests "$@"; }
+
 # quick is the same without the race detector.
 quick() {
   local name=$1 status=0
@@ -94,12 +98,11 @@ part "unit tests" tests unit ./...
 part "crash points, fault matrix, state machine" quick promise ./test/faults
 # Four at once: some of them wait more than they work.
 # shellcheck disable=SC2046 # a list of packages
-part "store and fault tests, on DynamoDB Local" tests stores -p 4 -tags integration $(served 'test/(integration|sam)$')
-part "sam build and sam deploy, to a LocalStack" quick sam -timeout 5m -tags integration ./test/sam
+part "store and fault tests, on DynamoDB Local" tests stores -p 4 -tags integration $(served 'test/integration$')
 # Alone, and without the race detector: it is timed.
 part "figures of the api function" quick benchmarks -timeout 5m -tags benchmarks ./test/benchmarks
 part "browser test" tests browser -timeout 5m -tags browser ./test/browser
-part "integration tests, on a stack of their own" tests integration -timeout 20m -tags integration ./test/integration
+part "integration tests, on what sam built and deployed" by_sam integration -timeout 20m -tags integration ./test/integration
 
 echo
 printf '%s\n' "${summary[@]}"

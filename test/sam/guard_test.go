@@ -1,5 +1,8 @@
 //go:build integration
 
+// Package sam_test holds `make deploy` to what it promises, on a LocalStack. That
+// what sam builds and deploys works is what the integration tests show, which run
+// on it with DEPLOY=sam.
 package sam_test
 
 import (
@@ -14,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"postrider/localstack/stack"
+	"postrider/localstack/stack/stacktest"
 	"postrider/test/samcli"
 )
 
@@ -46,8 +50,9 @@ func newCheckout(t *testing.T, root string, s *stack.Stack) checkout {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	config(t, root, c.dir)
-	c.write(t, "infra/parameters/staging.yaml", "KeysParameter: /postrider/nobody\n")
+	if _, err := samcli.Config(root, c.dir, `"postrider-staging"`, `"`+guarded+`"`); err != nil {
+		t.Fatal(err)
+	}
 	c.env = append(samcli.Environment(s.EndpointURL), "PATH="+filepath.Join(root, ".local", "tools", "gate", "bin")+":"+os.Getenv("PATH"))
 	return c
 }
@@ -72,8 +77,15 @@ func (c checkout) deploy(t *testing.T, variables ...string) (said string, ok boo
 	return string(out), err == nil
 }
 
-func testGuard(t *testing.T, root string, s *stack.Stack) {
-	t.Helper()
+func TestADeploymentThatLosesAQueueIsRefusedUntilItIsConfirmed(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := stacktest.Empty(t, root, "sam")
+	if err := samcli.MakeBucket(t.Context(), s.Config()); err != nil {
+		t.Fatal(err)
+	}
 	c := newCheckout(t, root, s)
 	client := sqs.NewFromConfig(s.Config())
 	has := func(queue string) bool {
@@ -81,6 +93,11 @@ func testGuard(t *testing.T, root string, s *stack.Stack) {
 		return err == nil
 	}
 	c.write(t, "template.yaml", guardHead+guardMore)
+	c.write(t, "infra/parameters/staging.yaml", "ProviderUrl: https://sending-api.example.com/v1\n")
+	if said, ok := c.deploy(t, "PROVIDER_TOKEN=x"); ok || !strings.Contains(said, "ProviderUrl in infra/parameters/staging.yaml is the example's") {
+		t.Fatalf("with the example's sending API: %s", said)
+	}
+	c.write(t, "infra/parameters/staging.yaml", "KeysParameter: /postrider/nobody\n")
 	if said, ok := c.deploy(t); ok || !strings.Contains(said, "PROVIDER_TOKEN") {
 		t.Fatalf("the first deployment without the sending API's token: %s", said)
 	}
