@@ -3,11 +3,13 @@ package faults_test
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"gopkg.in/yaml.v3"
 
 	"postrider/internal/mailing"
 	"postrider/internal/metrics"
@@ -20,6 +22,14 @@ type measured struct {
 	expanded             int64
 	breaker              []int
 	lines                int
+	// answered are the values of Answered, and when they were written.
+	answered []answered
+}
+
+// answered is how many hand-overs of one invocation were answered properly.
+type answered struct {
+	at time.Time
+	n  int64
 }
 
 // measure reads the lines that the functions wrote.
@@ -28,15 +38,19 @@ func (w *world) measure() measured {
 	m := measured{deliveries: map[string]int64{}, attempts: map[string]int64{}}
 	for text := range strings.Lines(w.metered.String()) {
 		var line struct {
-			Stage           string          `json:"Stage"`
-			Outcome         string          `json:"Outcome"`
-			Deliveries      int64           `json:"Deliveries"`
-			Attempts        int64           `json:"Attempts"`
-			ProviderLatency []float64       `json:"ProviderLatency"`
-			StartLag        []float64       `json:"StartLag"`
-			Expanded        []int64         `json:"Expanded"`
-			BreakerOpen     *int            `json:"BreakerOpen"`
-			AWS             json.RawMessage `json:"_aws"`
+			Stage           string    `json:"Stage"`
+			Outcome         string    `json:"Outcome"`
+			Deliveries      int64     `json:"Deliveries"`
+			Attempts        int64     `json:"Attempts"`
+			ProviderLatency []float64 `json:"ProviderLatency"`
+			StartLag        []float64 `json:"StartLag"`
+			Expanded        []int64   `json:"Expanded"`
+			Answered        *int64    `json:"Answered"`
+			BreakerOpen     *int      `json:"BreakerOpen"`
+			AWS             struct {
+				Timestamp         int64           `json:"Timestamp"`
+				CloudWatchMetrics json.RawMessage `json:"CloudWatchMetrics"`
+			} `json:"_aws"`
 		}
 		read := json.NewDecoder(strings.NewReader(text))
 		read.DisallowUnknownFields() // nothing is in it but what is said here
@@ -56,6 +70,9 @@ func (w *world) measure() measured {
 		}
 		if line.BreakerOpen != nil {
 			m.breaker = append(m.breaker, *line.BreakerOpen)
+		}
+		if line.Answered != nil {
+			m.answered = append(m.answered, answered{time.UnixMilli(line.AWS.Timestamp), *line.Answered})
 		}
 	}
 	return m
@@ -180,5 +197,142 @@ func TestAnOpenBreakerIsMeasured(t *testing.T) {
 	got = w.measure()
 	if got.breaker[len(got.breaker)-1] != 0 || got.deliveries["sent"] != 100 || got.attempts["sent"] != 100 {
 		t.Errorf("afterwards: %+v", got)
+	}
+}
+
+// silence is the alarm NoValidAnswer of infra/alarms.yaml.
+type silence struct {
+	MetricName         string `yaml:"MetricName"`
+	Statistic          string `yaml:"Statistic"`
+	Period             int    `yaml:"Period"`
+	EvaluationPeriods  int    `yaml:"EvaluationPeriods"`
+	DatapointsToAlarm  int    `yaml:"DatapointsToAlarm"`
+	ComparisonOperator string `yaml:"ComparisonOperator"`
+	Threshold          int64  `yaml:"Threshold"`
+	TreatMissingData   string `yaml:"TreatMissingData"`
+}
+
+func readSilence(t *testing.T) silence {
+	t.Helper()
+	raw, err := os.ReadFile("../../infra/alarms.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Resources map[string]struct {
+			Properties yaml.Node `yaml:"Properties"`
+		} `yaml:"Resources"`
+	}
+	var a silence
+	if err := yaml.Unmarshal(raw, &file); err != nil {
+		t.Fatal(err)
+	}
+	properties := file.Resources["NoValidAnswer"].Properties
+	if err := properties.Decode(&a); err != nil {
+		t.Fatal(err)
+	}
+	if a.MetricName != metrics.Answered || a.Statistic != "Sum" || a.ComparisonOperator != "LessThanThreshold" || a.TreatMissingData != "notBreaching" {
+		t.Fatalf("this test does not know such an alarm: %+v", a)
+	}
+	return a
+}
+
+// rings tells whether the alarm rings at an instant, for these values.
+func (a silence) rings(values []answered, at time.Time) bool {
+	breaching := 0
+	for range a.EvaluationPeriods {
+		from := at.Add(-time.Duration(a.Period) * time.Second)
+		told, sum := false, int64(0)
+		for _, v := range values {
+			if v.at.After(from) && !v.at.After(at) {
+				told, sum = true, sum+v.n
+			}
+		}
+		if told && sum < a.Threshold {
+			breaching++
+		}
+		at = from
+	}
+	return breaching >= a.DatapointsToAlarm
+}
+
+func TestAnOutageThatTheBreakerDoesNotSeeRingsAllTheSame(t *testing.T) {
+	t.Parallel()
+	alarm := readSilence(t)
+	for _, test := range []struct {
+		name    string
+		clients int
+		outcome mailing.Outcome
+	}{
+		{"too few to open it, all refused", 19, mailing.Outcome{Kind: mailing.OutcomeRetry, Code: "http_503"}},
+		{"each is to come back as late as may be", 50, mailing.Outcome{Kind: mailing.OutcomeThrottled, Code: "http_429", RetryAfter: 15 * time.Minute}},
+	} {
+		w := newWorld(t)
+		w.clients(test.clients)
+		w.provider.feels(func(mailing.Handover) (mailing.Outcome, bool) { return test.outcome, false })
+		m := w.create(nil)
+		w.sweep()
+		w.run(2*time.Hour, nil)
+		got := w.measure()
+		for _, open := range got.breaker {
+			if open != 0 {
+				t.Fatalf("%s: the breaker opens", test.name)
+			}
+		}
+		for minute := 45; minute <= 120; minute++ {
+			if !alarm.rings(got.answered, begin.Add(time.Duration(minute)*time.Minute)) {
+				t.Errorf("%s: after %d minutes it does not ring", test.name, minute)
+			}
+		}
+		if alarm.rings(got.answered, begin.Add(10*time.Minute)) {
+			t.Errorf("%s: it rings after ten minutes", test.name)
+		}
+		w.provider.feels(nil)
+		w.run(time.Hour, w.finished(m.ID))
+		over := w.clock.Now()
+		w.run(time.Hour, nil)
+		if got := w.measure(); alarm.rings(got.answered, over.Add(time.Duration(2*alarm.Period)*time.Second)) {
+			t.Errorf("%s: it rings when it is over", test.name)
+		}
+	}
+}
+
+func TestWhatIsTooLateToBeExpandedIsMeasured(t *testing.T) {
+	t.Parallel()
+	for status, end := range map[mailing.MessageStatus]func(*world, mailing.MailingID){
+		mailing.Expired:   func(w *world, _ mailing.MailingID) { w.clock.Advance(25 * time.Hour) },
+		mailing.Cancelled: func(w *world, id mailing.MailingID) { w.must(id, "cancel") },
+	} {
+		w := newWorld(t)
+		w.clients(60)
+		m := w.create(nil)
+		w.update(m.ID, func(m mailing.Mailing) (mailing.Mailing, error) {
+			m, _ = m.Started(w.clock.Now())
+			return m, nil
+		})
+		end(w, m.ID)
+		w.sweep()
+		w.run(time.Hour, w.finished(m.ID))
+		got := w.measure()
+		if diff := cmp.Diff(map[string]int64{string(status): 60}, got.deliveries); diff != "" || got.expanded != 60 || len(got.attempts) != 0 {
+			t.Errorf("%s: expanded %d, attempts %v, deliveries (-want +got):\n%s", status, got.expanded, got.attempts, diff)
+		}
+		w.countsAtMost(t, w.counts(m.ID))
+	}
+}
+
+func TestALagIsNoPause(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.clients(60)
+	m := w.create(nil)
+	w.sweep()
+	w.doTasks()
+	w.must(m.ID, "pause")
+	w.run(8*time.Hour, nil)
+	w.must(m.ID, "resume")
+	w.run(time.Hour, w.finished(m.ID))
+	if got := w.measure(); len(got.lags) != 0 || got.deliveries["sent"] != 60 {
+		t.Errorf("%s of a mailing that was paused for eight hours: %v; %v", metrics.StartLag, got.lags, got.deliveries)
 	}
 }
