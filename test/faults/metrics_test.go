@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,14 +21,12 @@ type measured struct {
 	deliveries, attempts map[string]int64
 	latencies, lags      []float64
 	expanded             int64
-	breaker              []int
 	lines                int
-	// answered are the values of Answered, and when they were written.
-	answered []answered
+	breaker, answered    []told
 }
 
-// answered is how many hand-overs of one invocation were answered properly.
-type answered struct {
+// told is what one invocation told of a metric.
+type told struct {
 	at time.Time
 	n  int64
 }
@@ -46,7 +45,7 @@ func (w *world) measure() measured {
 			StartLag        []float64 `json:"StartLag"`
 			Expanded        []int64   `json:"Expanded"`
 			Answered        *int64    `json:"Answered"`
-			BreakerOpen     *int      `json:"BreakerOpen"`
+			BreakerOpen     *int64    `json:"BreakerOpen"`
 			AWS             struct {
 				Timestamp         int64           `json:"Timestamp"`
 				CloudWatchMetrics json.RawMessage `json:"CloudWatchMetrics"`
@@ -68,11 +67,12 @@ func (w *world) measure() measured {
 		for _, n := range line.Expanded {
 			m.expanded += n
 		}
+		at := time.UnixMilli(line.AWS.Timestamp)
 		if line.BreakerOpen != nil {
-			m.breaker = append(m.breaker, *line.BreakerOpen)
+			m.breaker = append(m.breaker, told{at, *line.BreakerOpen})
 		}
 		if line.Answered != nil {
-			m.answered = append(m.answered, answered{time.UnixMilli(line.AWS.Timestamp), *line.Answered})
+			m.answered = append(m.answered, told{at, *line.Answered})
 		}
 	}
 	return m
@@ -146,8 +146,8 @@ func TestMetricsSayWhatHappened(t *testing.T) {
 		}
 	}
 	for _, open := range got.breaker {
-		if open != 0 {
-			t.Errorf("%s: %d", metrics.BreakerOpen, open)
+		if open.n != 0 {
+			t.Errorf("%s: %d", metrics.BreakerOpen, open.n)
 		}
 	}
 	for _, secret := range []string{made[0].Phone, m.Text} {
@@ -189,19 +189,19 @@ func TestAnOpenBreakerIsMeasured(t *testing.T) {
 	w.sweep()
 	w.drain()
 	got := w.measure()
-	if len(got.breaker) == 0 || got.breaker[len(got.breaker)-1] != 1 || len(got.deliveries) != 0 || got.attempts["misconfigured"] == 0 {
+	if len(got.breaker) == 0 || got.breaker[len(got.breaker)-1].n != 1 || len(got.deliveries) != 0 || got.attempts["misconfigured"] == 0 {
 		t.Errorf("while it fails: %+v", got)
 	}
 	w.provider.feels(nil)
 	w.run(time.Hour, w.finished(m.ID))
 	got = w.measure()
-	if got.breaker[len(got.breaker)-1] != 0 || got.deliveries["sent"] != 100 || got.attempts["sent"] != 100 {
+	if got.breaker[len(got.breaker)-1].n != 0 || got.deliveries["sent"] != 100 || got.attempts["sent"] != 100 {
 		t.Errorf("afterwards: %+v", got)
 	}
 }
 
-// silence is the alarm NoValidAnswer of infra/alarms.yaml.
-type silence struct {
+// alarm is one of infra/alarms.yaml as far as it says when it rings.
+type alarm struct {
 	MetricName         string `yaml:"MetricName"`
 	Statistic          string `yaml:"Statistic"`
 	Period             int    `yaml:"Period"`
@@ -212,7 +212,7 @@ type silence struct {
 	TreatMissingData   string `yaml:"TreatMissingData"`
 }
 
-func readSilence(t *testing.T) silence {
+func readAlarm(t *testing.T, name string) alarm {
 	t.Helper()
 	raw, err := os.ReadFile("../../infra/alarms.yaml")
 	if err != nil {
@@ -223,32 +223,30 @@ func readSilence(t *testing.T) silence {
 			Properties yaml.Node `yaml:"Properties"`
 		} `yaml:"Resources"`
 	}
-	var a silence
+	var a alarm
 	if err := yaml.Unmarshal(raw, &file); err != nil {
 		t.Fatal(err)
 	}
-	properties := file.Resources["NoValidAnswer"].Properties
+	properties := file.Resources[name].Properties
 	if err := properties.Decode(&a); err != nil {
 		t.Fatal(err)
-	}
-	if a.MetricName != metrics.Answered || a.Statistic != "Sum" || a.ComparisonOperator != "LessThanThreshold" || a.TreatMissingData != "notBreaching" {
-		t.Fatalf("this test does not know such an alarm: %+v", a)
 	}
 	return a
 }
 
 // rings tells whether the alarm rings at an instant, for these values.
-func (a silence) rings(values []answered, at time.Time) bool {
+func (a alarm) rings(t *testing.T, values []told, at time.Time) bool {
+	t.Helper()
 	breaching := 0
 	for range a.EvaluationPeriods {
 		from := at.Add(-time.Duration(a.Period) * time.Second)
-		told, sum := false, int64(0)
+		var within []int64
 		for _, v := range values {
 			if v.at.After(from) && !v.at.After(at) {
-				told, sum = true, sum+v.n
+				within = append(within, v.n)
 			}
 		}
-		if told && sum < a.Threshold {
+		if len(within) > 0 && a.breaches(t, within) {
 			breaching++
 		}
 		at = from
@@ -256,9 +254,51 @@ func (a silence) rings(values []answered, at time.Time) bool {
 	return breaching >= a.DatapointsToAlarm
 }
 
+// breaches tells whether one period's values do.
+func (a alarm) breaches(t *testing.T, values []int64) bool {
+	t.Helper()
+	var sum int64
+	for _, n := range values {
+		sum += n
+	}
+	switch how := a.Statistic + " " + a.ComparisonOperator + " " + a.TreatMissingData; how {
+	case "Sum LessThanThreshold notBreaching":
+		return sum < a.Threshold
+	case "Maximum GreaterThanOrEqualToThreshold notBreaching":
+		return slices.Max(values) >= a.Threshold
+	default:
+		t.Fatalf("this test knows no such alarm: %s", how)
+		return false
+	}
+}
+
+func TestAnOutageKeepsTheBreakersAlarmRinging(t *testing.T) {
+	t.Parallel()
+	rings := readAlarm(t, "BreakerOpen")
+	w := newWorld(t)
+	w.clients(100)
+	w.provider.feels(always(mailing.OutcomeRetry, "http_503"))
+	m := w.create(nil)
+	w.sweep()
+	w.run(time.Hour, nil)
+	got := w.measure()
+	for minute := 5; minute <= 60; minute++ {
+		if !rings.rings(t, got.breaker, begin.Add(time.Duration(minute)*time.Minute)) {
+			t.Errorf("after %d minutes it does not ring", minute)
+		}
+	}
+	w.provider.feels(nil)
+	w.run(time.Hour, w.finished(m.ID))
+	over := w.clock.Now().Add(3 * time.Minute)
+	w.run(time.Hour, nil)
+	if got := w.measure(); rings.rings(t, got.breaker, over) || got.breaker[len(got.breaker)-1].n != 0 {
+		t.Error("it rings when it is over")
+	}
+}
+
 func TestAnOutageThatTheBreakerDoesNotSeeRingsAllTheSame(t *testing.T) {
 	t.Parallel()
-	alarm := readSilence(t)
+	rings := readAlarm(t, "NoValidAnswer")
 	for _, test := range []struct {
 		name    string
 		clients int
@@ -275,23 +315,23 @@ func TestAnOutageThatTheBreakerDoesNotSeeRingsAllTheSame(t *testing.T) {
 		w.run(2*time.Hour, nil)
 		got := w.measure()
 		for _, open := range got.breaker {
-			if open != 0 {
+			if open.n != 0 {
 				t.Fatalf("%s: the breaker opens", test.name)
 			}
 		}
 		for minute := 45; minute <= 120; minute++ {
-			if !alarm.rings(got.answered, begin.Add(time.Duration(minute)*time.Minute)) {
+			if !rings.rings(t, got.answered, begin.Add(time.Duration(minute)*time.Minute)) {
 				t.Errorf("%s: after %d minutes it does not ring", test.name, minute)
 			}
 		}
-		if alarm.rings(got.answered, begin.Add(10*time.Minute)) {
+		if rings.rings(t, got.answered, begin.Add(10*time.Minute)) {
 			t.Errorf("%s: it rings after ten minutes", test.name)
 		}
 		w.provider.feels(nil)
 		w.run(time.Hour, w.finished(m.ID))
 		over := w.clock.Now()
 		w.run(time.Hour, nil)
-		if got := w.measure(); alarm.rings(got.answered, over.Add(time.Duration(2*alarm.Period)*time.Second)) {
+		if got := w.measure(); rings.rings(t, got.answered, over.Add(time.Duration(2*rings.Period)*time.Second)) {
 			t.Errorf("%s: it rings when it is over", test.name)
 		}
 	}
