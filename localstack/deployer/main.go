@@ -53,7 +53,8 @@ func run(ctx context.Context) error {
 	server := &http.Server{Handler: target.Front, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: quiet}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }() // 503 until it is deployed
-	err = keep(ctx, target, served, func() error {
+	err = keep(ctx, served, target.Deployed, func() error {
+		target.Front.SetTarget(nil) // what it led to is gone
 		if err := bring(ctx, target, *template, *built); err != nil {
 			return err
 		}
@@ -72,20 +73,19 @@ func run(ctx context.Context) error {
 // for a LocalStack that has nothing.
 const interval = 2 * time.Second
 
-// keep has the target deployed, until ctx is done or the front has ended: as soon
-// as LocalStack answers, and again whenever it has ended and was started anew,
-// which leaves it empty. A first deployment that fails is an error; later ones are
-// tried again.
-func keep(ctx context.Context, target stack.Target, served <-chan error, bring func() error) error {
+// keep has the stack deployed, until ctx is done or the front has ended: as soon as
+// LocalStack answers, and again whenever it has ended and was started anew, which
+// leaves it empty. A first deployment that fails is an error; later ones are tried
+// again. there tells whether LocalStack has the stack.
+func keep(ctx context.Context, served <-chan error, there func(context.Context) (bool, error), bring func() error) error {
 	tried, whole, silent := false, false, false
 	for {
-		there, err := look(ctx, target)
+		has, err := look(ctx, there)
 		if err != nil && !silent && ctx.Err() == nil {
 			fmt.Fprintln(os.Stderr, "LocalStack does not answer, and is asked again:", err)
 		}
 		silent = err != nil
-		if !silent && (!there || !whole) {
-			target.Front.SetTarget(nil) // what it led to is gone
+		if !silent && (!has || !whole) {
 			err := bring()
 			if err != nil && !tried {
 				return err
@@ -105,12 +105,12 @@ func keep(ctx context.Context, target stack.Target, served <-chan error, bring f
 	}
 }
 
-// look tells whether LocalStack has the stack. A connection to a container that is
-// no more may never answer: hence the limit.
-func look(ctx context.Context, target stack.Target) (bool, error) {
+// look has a limit, for a connection to a container that is no more may never
+// answer.
+func look(ctx context.Context, there func(context.Context) (bool, error)) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	return target.Deployed(ctx)
+	return there(ctx)
 }
 
 // bring deploys what was built, and says how long it took.
