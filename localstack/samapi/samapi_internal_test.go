@@ -139,9 +139,11 @@ func TestSamTakesWhatItDoesLocallyFromSamconfig(t *testing.T) {
 		if strings.HasPrefix(name, "local.") {
 			got[name] = values
 		}
+	}
+	for _, environment := range []string{"default", "local", "staging", "production"} {
 		// Without it sam copies the local tools, too, for each function.
-		if strings.HasSuffix(name, ".build.parameters") && values["build_in_source"] != true {
-			t.Errorf("%s builds in a copy", name)
+		if config[environment+".build.parameters"]["build_in_source"] != true {
+			t.Errorf("%s builds in a copy", environment)
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
