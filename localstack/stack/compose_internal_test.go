@@ -1,9 +1,7 @@
 package stack
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -32,7 +30,7 @@ func TestComposeStartsWhatHostModeStarts(t *testing.T) {
 	}
 
 	var mistakes []mistake
-	if err := yaml.Unmarshal([]byte(text(t, "localstack/stack/testdata/compose.yaml")), &mistakes); err != nil {
+	if err := strict(text(t, "localstack/stack/testdata/compose.yaml"), &mistakes); err != nil {
 		t.Fatal(err)
 	}
 	covered := map[string]bool{}
@@ -118,14 +116,19 @@ func text(t *testing.T, path string) string {
 	return string(data)
 }
 
+// strict reads YAML. What into does not have is an error: what is new is to be looked at.
+func strict(text string, into any) error {
+	decoder := yaml.NewDecoder(strings.NewReader(text))
+	decoder.KnownFields(true)
+	return decoder.Decode(into)
+}
+
 func readComposition(files map[string]string) (composition, error) {
-	decoder := yaml.NewDecoder(strings.NewReader(files["compose.yaml"]))
-	decoder.KnownFields(true) // no volumes, no host's paths, no Docker socket: what is new here is to be looked at
 	var compose struct {
 		Name     string             `yaml:"name"`
 		Services map[string]service `yaml:"services"`
 	}
-	if err := decoder.Decode(&compose); err != nil && !errors.Is(err, io.EOF) {
+	if err := strict(files["compose.yaml"], &compose); err != nil { // no volumes, no host's paths, no Docker socket
 		return composition{}, err
 	}
 	stages, err := readDockerfile(files["localstack/Dockerfile"])
