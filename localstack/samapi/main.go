@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -74,11 +75,7 @@ func run(ctx context.Context) error {
 	if err := os.WriteFile(path, template, 0o600); err != nil {
 		return err
 	}
-	// Docker Desktop leads containers to the loopback by itself, and its bridge is not ours to listen on.
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(gateway, strconv.Itoa(port)))
-	if err == nil {
-		go forward(ctx, listener, local)
-	}
+	open(ctx, net.JoinHostPort(gateway, strconv.Itoa(port)), local, runtime.GOOS, os.Stderr)
 	config, err := filepath.Abs("samconfig.toml")
 	if err != nil {
 		return err

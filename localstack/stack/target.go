@@ -80,6 +80,13 @@ func (t Target) DeployWith(ctx context.Context, template *deploy.Template, param
 	return t.lead(result)
 }
 
+// Deployed tells whether the target has the stack. A LocalStack that was started
+// anew has not: its data ends with it. It is an error if LocalStack does not
+// answer.
+func (t Target) Deployed(ctx context.Context) (bool, error) {
+	return deploy.Exists(ctx, t.config(), name)
+}
+
 // Parameters are the template's that a person has set, by name. Without a
 // sending API there is no token either: the stand-in has its own.
 func Parameters(source settings.Source, template *deploy.Template) (map[string]string, error) {
