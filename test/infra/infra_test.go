@@ -26,8 +26,9 @@ const root = "../.."
 // argument here.
 type template struct {
 	Parameters map[string]struct {
-		NoEcho  bool   `yaml:"NoEcho"`
-		Default string `yaml:"Default"`
+		NoEcho         bool   `yaml:"NoEcho"`
+		Default        string `yaml:"Default"`
+		AllowedPattern string `yaml:"AllowedPattern"`
 	} `yaml:"Parameters"`
 	Resources map[string]resource `yaml:"Resources"`
 	Outputs   map[string]struct {
