@@ -80,7 +80,7 @@ func TestALossNeedsAPersonsWordOrCONFIRM(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var said strings.Builder
-			err := agree(test.plan, "postrider", asker{in: strings.NewReader(test.typed), out: &said, terminal: test.terminal, confirm: test.confirm})
+			err := agree(t.Context(), test.plan, "postrider", asker{in: strings.NewReader(test.typed), out: &said, terminal: test.terminal, confirm: test.confirm})
 			if (err == nil) != test.allowed {
 				t.Errorf("agree = %v, want it allowed: %t", err, test.allowed)
 			}
