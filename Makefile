@@ -57,13 +57,13 @@ deploy: ## deploy to AWS: ENV=staging or production; asks before a table or a qu
 	@go build -o $(LOCAL)/bin/deploy ./infra/deploy && exec $(LOCAL)/bin/deploy "$(ENV)"
 
 sam-api: ## the api function in a container, at port 3000, with the data of the stack that runs; needs Docker
-	@go run ./localstack/samapi
+	@go build -o $(LOCAL)/bin/samapi ./localstack/samapi && exec $(LOCAL)/bin/samapi
 
 ##@ The API's keys
 
 .PHONY: key
 key: ## make a new key: ROLE=admin or viewer, NAME=who it is for
-	@go run ./infra/key "$(ROLE)" "$(NAME)"
+	@go build -o $(LOCAL)/bin/key ./infra/key && exec $(LOCAL)/bin/key "$(ROLE)" "$(NAME)"
 
 ##@ The code
 

@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 )
 
 func main() {
@@ -48,6 +49,15 @@ type environment struct {
 // settings are lines of samconfig.toml, of which it is enough to read a few.
 var settings = regexp.MustCompile(`(?m)^(stack_name|region) = "([a-zA-Z0-9-]+)"$`)
 
+// environments are the names of those that can be deployed.
+func environments(config string) []string {
+	var names []string
+	for _, m := range regexp.MustCompile(`(?m)^\[(\w+)\.deploy\.parameters\]$`).FindAllStringSubmatch(config, -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
 // find reads an environment. An unknown one is an error that names ENV.
 func find(name string) (environment, error) {
 	e := environment{name: name, parameters: filepath.Join("infra", "parameters", name+".yaml")}
@@ -57,7 +67,7 @@ func find(name string) (environment, error) {
 	}
 	_, section, found := strings.Cut(string(config), "\n["+name+".deploy.parameters]\n")
 	if !found || name == "" {
-		return e, fmt.Errorf("there is no environment %q in samconfig.toml: ENV=staging, for instance", name)
+		return e, fmt.Errorf("there is no environment %q in samconfig.toml: ENV is one of %s", name, strings.Join(environments(string(config)), ", "))
 	}
 	section, _, _ = strings.Cut(section, "\n[")
 	for _, m := range settings.FindAllStringSubmatch(section, -1) {
@@ -88,12 +98,12 @@ func run(ctx context.Context, name string, ask asker) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(e.region))
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(e.region), awsconfig.WithLogger(logging.Nop{}))
 	if err != nil {
 		return fmt.Errorf("set up AWS: %w", err)
 	}
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
-		return fmt.Errorf("there are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: %w", err)
+		return fmt.Errorf("there are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY\n  (%w)", err)
 	}
 	d := deployment{
 		environment: e, client: cloudformation.NewFromConfig(cfg), ask: ask, sam: sam, interval: time.Second,

@@ -115,6 +115,9 @@ func TestEachEnvironmentHasAStackOfItsOwnAndParameters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if _, err := find("prod"); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("an unknown environment: %v does not name %s", err, name)
+		}
 		if name != "local" && strings.Contains(string(text), "\nProviderToken:") {
 			t.Errorf("%s holds a secret", e.parameters)
 		}

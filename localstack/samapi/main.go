@@ -98,6 +98,10 @@ func command(ctx context.Context, sam string, arguments ...string) *exec.Cmd {
 func bridge(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}").Output()
 	if err != nil {
+		var failed *exec.ExitError
+		if errors.As(err, &failed) && len(failed.Stderr) > 0 {
+			err = errors.New(strings.TrimSpace(string(failed.Stderr)))
+		}
 		return "", fmt.Errorf("Docker is needed, and does not answer: %w", err) //nolint:staticcheck // ST1005: a name
 	}
 	return strings.TrimSpace(string(out)), nil
