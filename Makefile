@@ -54,16 +54,16 @@ build: ## build the three functions for Lambda, below .local/build
 
 .PHONY: deploy sam-api
 deploy: ## deploy to AWS: ENV=staging or production; asks before a table or a queue would be lost (CONFIRM=1: no question)
-	@go run ./infra/deploy "$(ENV)"
+	@go build -o $(LOCAL)/bin/deploy ./infra/deploy && exec $(LOCAL)/bin/deploy "$(ENV)"
 
 sam-api: ## the api function in a container, at port 3000, with the data of the stack that runs; needs Docker
-	@go run ./localstack/samapi
+	@go build -o $(LOCAL)/bin/samapi ./localstack/samapi && exec $(LOCAL)/bin/samapi
 
 ##@ The API's keys
 
 .PHONY: key
 key: ## make a new key: ROLE=admin or viewer, NAME=who it is for
-	@go run ./infra/key "$(ROLE)" "$(NAME)"
+	@go build -o $(LOCAL)/bin/key ./infra/key && exec $(LOCAL)/bin/key "$(ROLE)" "$(NAME)"
 
 ##@ The code
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,13 +17,19 @@ type asker struct {
 	confirm  string // 1 is a yes in advance
 }
 
-var errRefused = errors.New("nothing was changed: what replaces or removes a table or a queue has to be confirmed, " +
-	"in a terminal by typing the stack's name, elsewhere by CONFIRM=1")
+var (
+	errRefused = errors.New("nothing was changed: what replaces or removes a table or a queue has to be confirmed, " +
+		"in a terminal by typing the stack's name, elsewhere by CONFIRM=1")
+	errStopped = errors.New("stopped: nothing was changed")
+)
 
 // agree lists what would be lost, and is nil if that is allowed, or nothing is
-// lost.
-func agree(p plan, stack string, a asker) error {
-	if len(p.Losses) == 0 {
+// lost. The end of ctx is a no, also while a person is asked.
+func agree(ctx context.Context, p plan, stack string, a asker) error {
+	switch {
+	case ctx.Err() != nil:
+		return errStopped
+	case len(p.Losses) == 0:
 		return nil
 	}
 	fmt.Fprintf(a.out, "\nthe data of these would be LOST:\n  %s\n", strings.Join(p.Losses, "\n  "))
@@ -34,9 +41,28 @@ func agree(p plan, stack string, a asker) error {
 		return errRefused
 	}
 	fmt.Fprintf(a.out, "type the stack's name, %s, to go on: ", stack)
-	line, err := bufio.NewReader(a.in).ReadString('\n')
-	if err != nil || strings.TrimSpace(line) != stack {
-		return errRefused
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(a.out)
+		return errStopped
+	case typed := <-a.line():
+		if strings.TrimSpace(typed) != stack {
+			return errRefused
+		}
+		return nil
 	}
-	return nil
+}
+
+// line is what a person types, empty if the input ends. Nothing ends a read from a
+// terminal but the end of the process, so that nobody waits for this one.
+func (a asker) line() <-chan string {
+	typed := make(chan string, 1)
+	go func() {
+		line, err := bufio.NewReader(a.in).ReadString('\n')
+		if err != nil {
+			line = ""
+		}
+		typed <- line
+	}()
+	return typed
 }

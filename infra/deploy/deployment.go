@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,13 +22,36 @@ type deployment struct {
 
 	client   *cloudformation.Client
 	ask      asker
+	place    string // the stack, its region and its account, in words
 	sam      string
+	options  []string      // for sam deploy
 	interval time.Duration // between two looks at the stack
+}
+
+// options lead sam to a bucket in place of the one that it makes for itself, and
+// CloudFormation to a role in place of the caller's: infra/role.yaml lets a pipeline
+// do nothing otherwise. Both may be empty.
+func options(bucket, role string) []string {
+	var all []string
+	if bucket != "" {
+		all = append(all, "--no-resolve-s3", "--s3-bucket", bucket)
+	}
+	if role != "" {
+		all = append(all, "--role-arn", role)
+	}
+	return all
 }
 
 // prepare builds, and makes a change set; nil if there is nothing to change.
 func (d deployment) prepare(ctx context.Context) (*cloudformation.DescribeChangeSetOutput, error) {
 	stack, err := d.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.obstacle(stack); err != nil {
+		return nil, err
+	}
+	architecture, err := d.architecture(stack)
 	if err != nil {
 		return nil, err
 	}
@@ -40,24 +64,56 @@ func (d deployment) prepare(ctx context.Context) (*cloudformation.DescribeChange
 	if err != nil {
 		return nil, err
 	}
-	if err := d.run(ctx, "build", "--config-env", d.name); err != nil {
+	if err := d.run(ctx, forLambda(os.Environ(), architecture), "build", "--config-env", d.name); err != nil {
 		return nil, err
 	}
-	if err := d.run(ctx, "deploy", "--config-env", d.name, "--no-execute-changeset", "--no-confirm-changeset", "--no-fail-on-empty-changeset",
-		"--no-progressbar", "--parameter-overrides", "file://"+d.parameters, "file://"+secrets); err != nil {
+	arguments := slices.Concat([]string{"deploy", "--config-env", d.name, "--no-execute-changeset", "--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"},
+		d.options, []string{"--parameter-overrides", "file://" + d.parameters, "file://" + secrets})
+	if err := d.run(ctx, os.Environ(), arguments...); err != nil {
 		return nil, err
 	}
 	after, err := d.sets(ctx)
 	if err != nil {
 		return nil, err
 	}
+	id, err := added(before, after)
+	if err != nil {
+		return nil, err
+	}
+	if id == "" {
+		fmt.Fprintln(d.ask.out, "nothing to deploy")
+		return nil, nil //nolint:nilnil // nothing to change is no error
+	}
+	return d.whole(ctx, id)
+}
+
+// obstacle says what a person has to do before anything can be deployed. sam would
+// build, upload, and be refused by CloudFormation without a word about that.
+func (d deployment) obstacle(stack *types.Stack) error {
+	if stack == nil || (stack.StackStatus != types.StackStatusRollbackComplete && stack.StackStatus != types.StackStatusRollbackFailed) {
+		return nil
+	}
+	return fmt.Errorf("the first deployment of %s failed (%s; its events tell why), and nothing can be deployed to what is left of it: "+
+		"delete it by `aws cloudformation delete-stack --stack-name %s --region %s`, and deploy again", d.stack, stack.StackStatus, d.stack, d.region)
+}
+
+// added is the id of the one change set that was made meanwhile, and can be carried
+// out; empty if there is none. Which of several is ours cannot be told.
+func added(before, after map[string]types.ChangeSetSummary) (string, error) {
+	var ids []string
 	for id, set := range after {
 		if _, old := before[id]; !old && set.ExecutionStatus == types.ExecutionStatusAvailable {
-			return d.whole(ctx, id)
+			ids = append(ids, id)
 		}
 	}
-	fmt.Fprintln(d.ask.out, "nothing to deploy")
-	return nil, nil //nolint:nilnil // nothing to change is no error
+	switch len(ids) {
+	case 0:
+		return "", nil
+	case 1:
+		return ids[0], nil
+	}
+	slices.Sort(ids)
+	return "", fmt.Errorf("somebody else deploys to this stack, too: nothing was carried out of the new change sets\n  %s", strings.Join(ids, "\n  "))
 }
 
 // secrets writes what may stand neither in the repository nor on a command line,
@@ -80,9 +136,12 @@ func (d deployment) secrets(first bool) (path string, err error) {
 	return file.Name(), errors.Join(err, file.Close())
 }
 
-func (d deployment) run(ctx context.Context, arguments ...string) error {
+// run runs sam. It is interrupted when ctx ends, and removes its own files then.
+func (d deployment) run(ctx context.Context, environ []string, arguments ...string) error {
 	command := exec.CommandContext(ctx, d.sam, arguments...) //nolint:gosec // G204: sam, with arguments of ours
-	command.Env = append(os.Environ(), "SAM_CLI_TELEMETRY=0", "AWS_DEFAULT_REGION="+d.region)
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	command.WaitDelay = 10 * time.Second
+	command.Env = slices.Concat(environ, []string{"SAM_CLI_TELEMETRY=0", "AWS_DEFAULT_REGION=" + d.region})
 	command.Stdout, command.Stderr = d.ask.out, os.Stderr
 	if err := command.Run(); err != nil {
 		return fmt.Errorf("sam %s: %w", arguments[0], err)
@@ -144,7 +203,20 @@ func (d deployment) whole(ctx context.Context, id string) (*cloudformation.Descr
 	}
 }
 
+// agree shows what a change set would do. If that is not allowed it is deleted.
+func (d deployment) agree(ctx context.Context, set *cloudformation.DescribeChangeSetOutput) error {
+	p := planOf(set.Changes)
+	fmt.Fprintf(d.ask.out, "\n%s:\n  %s\n", d.place, strings.Join(p.Lines, "\n  "))
+	if err := agree(ctx, p, d.stack, d.ask); err != nil {
+		return errors.Join(err, d.discard(ctx, set))
+	}
+	return nil
+}
+
+// discard deletes a change set, also when it is the end of ctx that refused it.
 func (d deployment) discard(ctx context.Context, set *cloudformation.DescribeChangeSetOutput) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
 	if _, err := d.client.DeleteChangeSet(ctx, &cloudformation.DeleteChangeSetInput{StackName: &d.stack, ChangeSetName: set.ChangeSetId}); err != nil {
 		return fmt.Errorf("delete the change set: %w", err)
 	}
@@ -167,6 +239,8 @@ func (d deployment) execute(ctx context.Context, set *cloudformation.DescribeCha
 		}
 		stack, err := d.look(ctx)
 		switch {
+		case ctx.Err() != nil:
+			continue
 		case err != nil:
 			return err
 		case stack == nil || strings.HasSuffix(string(stack.StackStatus), "_IN_PROGRESS"):
@@ -174,7 +248,7 @@ func (d deployment) execute(ctx context.Context, set *cloudformation.DescribeCha
 		case stack.StackStatus != types.StackStatusCreateComplete && stack.StackStatus != types.StackStatusUpdateComplete:
 			return fmt.Errorf("it ended as %s: %s: the stack's events tell why", stack.StackStatus, aws.ToString(stack.StackStatusReason))
 		}
-		fmt.Fprintln(d.ask.out, "deployed")
+		fmt.Fprintln(d.ask.out, "deployed to", d.place)
 		for _, o := range stack.Outputs {
 			fmt.Fprintf(d.ask.out, "  %s: %s\n", aws.ToString(o.OutputKey), aws.ToString(o.OutputValue))
 		}

@@ -7,13 +7,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,11 +21,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
-	"gopkg.in/yaml.v3"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	info, err := os.Stdin.Stat()
 	ask := asker{in: os.Stdin, out: os.Stdout, terminal: err == nil && info.Mode()&os.ModeCharDevice != 0, confirm: os.Getenv("CONFIRM")}
@@ -48,6 +49,15 @@ type environment struct {
 // settings are lines of samconfig.toml, of which it is enough to read a few.
 var settings = regexp.MustCompile(`(?m)^(stack_name|region) = "([a-zA-Z0-9-]+)"$`)
 
+// environments are the names of those that can be deployed.
+func environments(config string) []string {
+	var names []string
+	for _, m := range regexp.MustCompile(`(?m)^\[(\w+)\.deploy\.parameters\]$`).FindAllStringSubmatch(config, -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
 // find reads an environment. An unknown one is an error that names ENV.
 func find(name string) (environment, error) {
 	e := environment{name: name, parameters: filepath.Join("infra", "parameters", name+".yaml")}
@@ -57,7 +67,7 @@ func find(name string) (environment, error) {
 	}
 	_, section, found := strings.Cut(string(config), "\n["+name+".deploy.parameters]\n")
 	if !found || name == "" {
-		return e, fmt.Errorf("there is no environment %q in samconfig.toml: ENV=staging, for instance", name)
+		return e, fmt.Errorf("there is no environment %q in samconfig.toml: ENV is one of %s", name, strings.Join(environments(string(config)), ", "))
 	}
 	section, _, _ = strings.Cut(section, "\n[")
 	for _, m := range settings.FindAllStringSubmatch(section, -1) {
@@ -71,29 +81,6 @@ func find(name string) (environment, error) {
 		return e, fmt.Errorf("the environment (ENV) %s has no stack_name or no region in samconfig.toml", name)
 	}
 	return e, nil
-}
-
-// check refuses parameters that are still the example's: a deployment would
-// succeed, and every message to nobody's sending API fail.
-func (e environment) check() error {
-	text, err := os.ReadFile(e.parameters)
-	if err != nil {
-		return fmt.Errorf("read the template's parameters: %w", err)
-	}
-	var parameters struct {
-		ProviderURL string `yaml:"ProviderUrl"`
-	}
-	if err := yaml.Unmarshal(text, &parameters); err != nil {
-		return fmt.Errorf("read the template's parameters in %s: %w", e.parameters, err)
-	}
-	address, err := url.Parse(parameters.ProviderURL)
-	if err != nil {
-		return fmt.Errorf("ProviderUrl in %s: %w", e.parameters, err)
-	}
-	if host := address.Hostname(); host == "example.com" || strings.HasSuffix(host, ".example.com") {
-		return fmt.Errorf("ProviderUrl in %s is the example's, %s: set the address of your sending API", e.parameters, address)
-	}
-	return nil
 }
 
 func run(ctx context.Context, name string, ask asker) error {
@@ -111,27 +98,42 @@ func run(ctx context.Context, name string, ask asker) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(e.region))
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(e.region), awsconfig.WithLogger(logging.Nop{}))
 	if err != nil {
 		return fmt.Errorf("set up AWS: %w", err)
 	}
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
-		return fmt.Errorf("there are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: %w", err)
+		return fmt.Errorf("there are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY\n  (%w)", err)
 	}
-	d := deployment{environment: e, client: cloudformation.NewFromConfig(cfg), ask: ask, sam: sam, interval: time.Second}
+	d := deployment{
+		environment: e, client: cloudformation.NewFromConfig(cfg), ask: ask, sam: sam, interval: time.Second,
+		options: options(os.Getenv("BUCKET"), os.Getenv("ROLE_ARN")),
+	}
+	who, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return fmt.Errorf("ask AWS whose credentials these are: %w", err)
+	}
+	d.place = place(e, aws.ToString(who.Account), aws.ToString(d.client.Options().BaseEndpoint))
+	fmt.Fprintln(ask.out, "deploying to", d.place)
 	set, err := d.prepare(ctx)
 	if err != nil || set == nil {
 		return err
 	}
-	p := planOf(set.Changes)
-	fmt.Fprintf(ask.out, "\nthe stack %s in %s:\n  %s\n", e.stack, e.region, strings.Join(p.Lines, "\n  "))
-	if err := tellKeys(ctx, ssm.NewFromConfig(cfg), valueOf(set, "KeysParameter"), ask); err != nil {
+	tellKeys(ctx, ssm.NewFromConfig(cfg), valueOf(set, "KeysParameter"), ask)
+	if err := d.agree(ctx, set); err != nil {
 		return err
 	}
-	if err := agree(p, e.stack, ask); err != nil {
-		return errors.Join(err, d.discard(ctx, set))
-	}
 	return d.execute(ctx, set)
+}
+
+// place tells which stack it is that is deployed to, so that nobody takes another
+// account, or a LocalStack, for the one that was meant.
+func place(e environment, account, endpoint string) string {
+	told := fmt.Sprintf("the stack %s in %s of the account %s", e.stack, e.region, account)
+	if endpoint != "" {
+		told += ", at " + endpoint + " (AWS_ENDPOINT_URL), which is not AWS"
+	}
+	return told
 }
 
 func findSAM() (string, error) {
@@ -147,18 +149,17 @@ func findSAM() (string, error) {
 
 // tellKeys says whether the parameter with the keys is there. Without it the API
 // lets nobody in, but nothing else is wrong: it can be made later.
-func tellKeys(ctx context.Context, client *ssm.Client, name string, ask asker) error {
+func tellKeys(ctx context.Context, client *ssm.Client, name string, ask asker) {
 	var missing *types.ParameterNotFound
 	_, err := client.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(name)})
 	switch {
 	case errors.As(err, &missing):
 		fmt.Fprintf(ask.out, "\nthe SSM parameter %s, with the API's keys, is not there: until it is, the API lets nobody in. `make key` makes a key, the README says where to put it\n", name)
 	case err != nil:
-		return fmt.Errorf("look for the SSM parameter %s: %w", name, err)
+		fmt.Fprintf(ask.out, "\nwhether the SSM parameter %s, with the API's keys, is there cannot be told: %v\n", name, err)
 	default:
 		fmt.Fprintf(ask.out, "\nthe SSM parameter %s, with the API's keys, is there\n", name)
 	}
-	return nil
 }
 
 func valueOf(set *cloudformation.DescribeChangeSetOutput, parameter string) string {

@@ -80,7 +80,7 @@ func TestALossNeedsAPersonsWordOrCONFIRM(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var said strings.Builder
-			err := agree(test.plan, "postrider", asker{in: strings.NewReader(test.typed), out: &said, terminal: test.terminal, confirm: test.confirm})
+			err := agree(t.Context(), test.plan, "postrider", asker{in: strings.NewReader(test.typed), out: &said, terminal: test.terminal, confirm: test.confirm})
 			if (err == nil) != test.allowed {
 				t.Errorf("agree = %v, want it allowed: %t", err, test.allowed)
 			}
@@ -114,6 +114,9 @@ func TestEachEnvironmentHasAStackOfItsOwnAndParameters(t *testing.T) {
 		text, err := os.ReadFile(e.parameters)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if _, err := find("prod"); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("an unknown environment: %v does not name %s", err, name)
 		}
 		if name != "local" && strings.Contains(string(text), "\nProviderToken:") {
 			t.Errorf("%s holds a secret", e.parameters)

@@ -49,6 +49,8 @@ type stores struct {
 	redrive       func(mailing.MailingID, []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error)
 	createTest    func(mailing.Test) (mailing.Message, mailing.BatchKey, error)
 	oldest        time.Time
+	// unknown: which has waited longest cannot be said.
+	unknown bool
 
 	// once is what requests with an idempotency key have created; hideOnce hides
 	// it until somebody tries to create it again.
@@ -173,7 +175,9 @@ func (s *stores) CreateTest(_ context.Context, t mailing.Test, at time.Time, o m
 	return msg, key, err
 }
 
-func (s *stores) OldestWaiting(context.Context) (time.Time, error) { return s.oldest, s.fail }
+func (s *stores) OldestWaiting(context.Context) (since time.Time, known bool, err error) {
+	return s.oldest, !s.unknown, s.fail
+}
 
 func found[T any, ID comparable](fail error, one *T, id ID, of func(T) ID) (T, error) {
 	var none T
@@ -272,6 +276,7 @@ func (keyring) Caller(_ context.Context, key string) (mailing.Caller, bool, erro
 type service struct {
 	t       *testing.T
 	handler http.Handler
+	stores  *stores
 	tasks   *tasks
 	queues  *queues
 	log     *bytes.Buffer
@@ -287,7 +292,7 @@ func serveAt(t *testing.T, s *stores, clock func() time.Time) service {
 	if s.once == nil {
 		s.once = map[string]creation{}
 	}
-	v := service{t: t, tasks: &tasks{}, queues: &queues{fail: map[string]error{}}, log: &bytes.Buffer{}}
+	v := service{t: t, stores: s, tasks: &tasks{}, queues: &queues{fail: map[string]error{}}, log: &bytes.Buffer{}}
 	v.handler = api.New(api.Config{
 		Clients: s, Mailings: s, Tasks: v.tasks, Queues: v.queues, Keys: keyring{},
 		Now: clock, Log: slog.New(slog.NewJSONHandler(v.log, nil)),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 
@@ -45,12 +46,15 @@ func (s *server) metrics(ctx context.Context, _ *struct{}) (*metricsAnswer, erro
 	if err != nil {
 		return nil, err
 	}
-	oldest, err := s.Mailings.OldestWaiting(ctx)
+	oldest, known, err := s.Mailings.OldestWaiting(ctx)
 	if err != nil {
 		return nil, err
 	}
 	age := 0.0
-	if !oldest.IsZero() {
+	switch {
+	case !known:
+		age = math.NaN() // 0 would say that all is well
+	case !oldest.IsZero():
 		age = max(0, s.Now().Sub(oldest).Seconds())
 	}
 	body, err := metricsText(overall, depths, age)
@@ -81,7 +85,7 @@ func metricsText(o mailing.Overall, depths []mailing.QueueDepth, age float64) ([
 		held.add(float64(d.InFlight), queue, label{"state", "in_flight"})
 		held.add(float64(d.Delayed), queue, label{"state", "delayed"})
 	}
-	waits := family("postrider_queue_oldest_age_seconds", "How long the batch that could go out and has waited longest has waited; 0 if none waits.")
+	waits := family("postrider_queue_oldest_age_seconds", "How long the batch that could go out and has waited longest has waited, of running mailings; 0 if none waits, NaN if that cannot be said.")
 	waits.add(age, label{"queue", mailing.DeliveriesQueue})
 	build := family("postrider_build_info", "Always 1; the label is the version of the API.")
 	build.add(1, label{"version", Version})

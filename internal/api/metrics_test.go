@@ -121,7 +121,43 @@ func TestPrometheusReadsTheMetricsWithAViewersKey(t *testing.T) {
 
 func TestMetricsThatCannotBeReadAreA500(t *testing.T) {
 	t.Parallel()
-	v := busy(t)
-	v.queues.fail["depths"] = errors.New("no queue")
-	wantProblem(t, v.call(http.MethodGet, "/metrics", ""), http.StatusInternalServerError)
+	broken := errors.New("broken")
+	for what, fail := range map[string]func(*stores, *queues){
+		"the tables": func(s *stores, _ *queues) {
+			s.overall = func(mailing.Status) (mailing.Overall, error) { return mailing.Overall{}, broken }
+		},
+		"the queues":      func(_ *stores, q *queues) { q.fail["depths"] = broken },
+		"what is pending": func(s *stores, _ *queues) { s.fail = broken },
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			v := busy(t)
+			fail(v.stores, v.queues)
+			wantProblem(t, v.call(http.MethodGet, "/metrics", ""), http.StatusInternalServerError)
+		})
+	}
+}
+
+func TestTheAgeThatIsMeasuredIsNeitherNegativeNorZeroWhereItIsNotKnown(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		since   time.Time
+		unknown bool
+		want    string
+	}{
+		"nothing waits":   {want: "0"},
+		"clocks differ":   {since: now.Add(time.Second), want: "0"},
+		"it waits":        {since: now.Add(-time.Hour), want: "3600"},
+		"it is not known": {unknown: true, want: "NaN"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := busy(t)
+			v.stores.oldest, v.stores.unknown = c.since, c.unknown
+			w := v.call(http.MethodGet, "/metrics", "")
+			if want := `postrider_queue_oldest_age_seconds{queue="deliveries"} ` + c.want + "\n"; w.Code != http.StatusOK || !strings.Contains(w.Body.String(), want) {
+				t.Errorf("status %d, and no line %q in\n%s", w.Code, want, w.Body)
+			}
+		})
+	}
 }

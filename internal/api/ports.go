@@ -63,8 +63,8 @@ type Mailings interface {
 	// [mailing.ErrCreated] where once has created it.
 	CreateTest(ctx context.Context, t mailing.Test, now time.Time, once mailing.Once) (mailing.Message, mailing.BatchKey, error)
 	// OldestWaiting is since when what could be sent has waited, at the longest;
-	// the zero time if nothing waits.
-	OldestWaiting(ctx context.Context) (time.Time, error)
+	// the zero time if nothing waits, or with known false if that cannot be said.
+	OldestWaiting(ctx context.Context) (since time.Time, known bool, err error)
 	// Message reads one; [mailing.KindNotFound] where there is none.
 	Message(ctx context.Context, id mailing.MessageID) (mailing.Message, error)
 }

@@ -31,7 +31,7 @@ func (s *server) queues(ctx context.Context, _ *struct{}) (*struct{ Body QueueLi
 	if err != nil {
 		return nil, err
 	}
-	oldest, err := s.Mailings.OldestWaiting(ctx)
+	oldest, _, err := s.Mailings.OldestWaiting(ctx)
 	if err != nil {
 		return nil, err
 	}

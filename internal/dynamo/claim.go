@@ -20,6 +20,11 @@ const claimable = "attribute_exists(#due)" +
 	" AND (attribute_not_exists(#lease) OR #lease <= :now)" +
 	" AND (attribute_not_exists(#from) OR #from <= :now)"
 
+// claimableNames are what [claimable] calls attributes.
+func claimableNames() map[string]string {
+	return map[string]string{"#due": dueKey, "#lease": "lease_until", "#from": "not_before"}
+}
+
 // Claim makes holder the only one that may change a batch until lease, and
 // returns the batch. It is refused (ok is false) if nothing is pending, another
 // lease is live, or it is not time yet. holder must differ for each claim.
@@ -58,10 +63,12 @@ func (s *Store) Claim(ctx context.Context, k mailing.BatchKey, holder string, no
 // tells false where somebody holds it, or it waits already, or is done: then
 // there is nothing to be put off.
 func (s *Store) Park(ctx context.Context, k mailing.BatchKey, now, until time.Time) (bool, error) {
+	names := claimableNames()
+	names["#sweeps"] = "sweeps"
 	return s.update(ctx, "park", k, &dynamodb.UpdateItemInput{
 		ConditionExpression:       aws.String(claimable),
 		UpdateExpression:          aws.String("SET #from = :until, #due = :until REMOVE #sweeps"),
-		ExpressionAttributeNames:  map[string]string{"#due": dueKey, "#lease": "lease_until", "#from": "not_before", "#sweeps": "sweeps"},
+		ExpressionAttributeNames:  names,
 		ExpressionAttributeValues: item{":now": millis(now), ":until": millis(until)},
 	})
 }

@@ -114,6 +114,14 @@ func (s smallPages) Query(ctx context.Context, in *dynamodb.QueryInput, opts ...
 	return s.API.Query(ctx, &cut, opts...)
 }
 
+func (s smallPages) Scan(ctx context.Context, in *dynamodb.ScanInput, opts ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+	cut := *in
+	if in.Limit == nil || *in.Limit > s.size {
+		cut.Limit = &s.size
+	}
+	return s.API.Scan(ctx, &cut, opts...)
+}
+
 // newMailing stores a running mailing that began an hour before now.
 func newMailing(t *testing.T, s *dynamo.Store, now time.Time) mailing.Mailing {
 	t.Helper()

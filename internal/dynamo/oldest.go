@@ -3,95 +3,70 @@ package dynamo
 import (
 	"context"
 	"fmt"
-	"sync"
+	"log/slog"
 	"time"
 
-	"golang.org/x/sync/errgroup"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"postrider/internal/mailing"
 )
 
-// Bounds of looking for what has waited longest.
-const (
-	oldestSlices  = 64
-	oldestBatches = 10
-)
+// oldestPages is how many pages of what is pending are looked at for what has
+// waited longest. A row of the index takes some 110 bytes, so a page of 1 MB holds
+// some 9,000 batches: these are eleven million messages.
+const oldestPages = 25
 
 // OldestWaiting is since when the batch has waited that could be sent and has
-// waited longest, the zero time if none waits. It looks at the batches that are
-// due first of each slice, of the oldest mailings that run, at most 64 slices.
-func (s *Store) OldestWaiting(ctx context.Context) (time.Time, error) {
-	parts, err := s.waitingSlices(ctx)
-	if err != nil {
-		return time.Time{}, err
+// waited longest, of the mailings that run; the zero time if none waits. It looks
+// at all that is pending: which batch has waited longest cannot be told by when
+// it is due, which moves on as it waits. The index holds nothing else, so this
+// takes one call for each half a million messages or part of them, however many
+// mailings run. known is false where more than [oldestPages] is pending, and none
+// of what was looked at waits.
+func (s *Store) OldestWaiting(ctx context.Context) (since time.Time, known bool, err error) {
+	running, err := s.running(ctx)
+	if err != nil || len(running) == 0 {
+		return time.Time{}, err == nil, err
 	}
-	var (
-		mu     sync.Mutex
-		oldest time.Time
-	)
 	now := s.now()
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(readConcurrency)
-	for _, p := range parts {
-		group.Go(func() error {
-			rows, err := s.firstDue(ctx, p.Mailing, p.Slice)
+	pages := dynamodb.NewScanPaginator(s.api, &dynamodb.ScanInput{
+		TableName: &s.tables.Batches, IndexName: aws.String(dueIndex),
+		FilterExpression:          aws.String(claimable),
+		ExpressionAttributeNames:  claimableNames(),
+		ExpressionAttributeValues: item{":now": millis(now)},
+	})
+	for n := 0; n < oldestPages && pages.HasMorePages(); n++ {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return time.Time{}, false, fmt.Errorf("look for what has waited longest: %w", err)
+		}
+		for _, it := range page.Items {
+			row, err := decodeDue(it)
 			if err != nil {
-				return err
+				// It must not hide the rest.
+				slog.WarnContext(ctx, "a batch that is due cannot be read", "error", err)
+				continue
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			for _, row := range rows {
-				if since, ok := row.WaitingSince(now); ok && (oldest.IsZero() || since.Before(oldest)) {
-					oldest = since
-				}
+			if began, ok := row.WaitingSince(now); ok && running[row.Key.Mailing] && (since.IsZero() || began.Before(since)) {
+				since = began
 			}
-			return nil
-		})
+		}
 	}
-	return oldest, group.Wait()
+	return since, !since.IsZero() || !pages.HasMorePages(), nil
 }
 
-// waitingSlices are slices of running mailings that have anything pending.
-func (s *Store) waitingSlices(ctx context.Context) ([]mailing.Task, error) {
+// running are the mailings that run.
+func (s *Store) running(ctx context.Context) (map[mailing.MailingID]bool, error) {
 	live, err := s.Live(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var ids []mailing.MailingID
+	running := map[mailing.MailingID]bool{}
 	for _, m := range live {
-		if m.Status == mailing.StatusRunning && len(ids) < oldestSlices {
-			ids = append(ids, m.ID)
+		if m.Status == mailing.StatusRunning {
+			running[m.ID] = true
 		}
 	}
-	states, err := s.Slices(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	var parts []mailing.Task
-	for _, id := range ids {
-		for slice, state := range states[id] {
-			if state.Counts.Pending() > 0 && len(parts) < oldestSlices {
-				parts = append(parts, mailing.Task{Mailing: id, Slice: slice})
-			}
-		}
-	}
-	return parts, nil
-}
-
-// firstDue are the batches of a slice that are due first.
-func (s *Store) firstDue(ctx context.Context, id mailing.MailingID, slice int) ([]mailing.Due, error) {
-	found, err := s.walk(ctx, walk{
-		table: s.tables.Batches, index: dueIndex, key: partitionAfter(partKey, batchPart(id, slice), ""), limit: oldestBatches, pages: 1,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("look at what is due of mailing %d slice %d: %w", id, slice, err)
-	}
-	rows := make([]mailing.Due, 0, len(found.items))
-	for _, it := range found.items {
-		// What cannot be read is told by the sweep; here it must not hide the rest.
-		if row, err := decodeDue(it); err == nil {
-			rows = append(rows, row)
-		}
-	}
-	return rows, nil
+	return running, nil
 }

@@ -2,8 +2,11 @@ package dynamo_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"postrider/internal/dynamo"
 	"postrider/internal/dynamo/dynamotest"
@@ -12,9 +15,9 @@ import (
 
 func oldest(t *testing.T, s *dynamo.Store) time.Time {
 	t.Helper()
-	since, err := s.OldestWaiting(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	since, known, err := s.OldestWaiting(t.Context())
+	if err != nil || !known {
+		t.Fatal(known, err)
 	}
 	return since
 }
@@ -90,11 +93,13 @@ func TestTheOldestOfAllThatRunsIsFound(t *testing.T) {
 	}
 }
 
+// A batch that waits is due later and later, behind those that are held or put
+// off for a short time again and again.
 func TestTheOldestBatchIsFoundBehindThoseThatAreHeld(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	m := newMailing(t, s, noon.Add(-5*time.Hour))
-	batches := make([][]mailing.Member, 8)
+	batches := make([][]mailing.Member, 30)
 	for i, id := range inSlice(3, len(batches)) {
 		batches[i] = []mailing.Member{queuedTo(id)}
 	}
@@ -110,24 +115,83 @@ func TestTheOldestBatchIsFoundBehindThoseThatAreHeld(t *testing.T) {
 	}
 }
 
-func TestLookingForTheOldestIsBounded(t *testing.T) {
+// everySlice stores a running mailing with a batch in each slice, which waits
+// since an instant.
+func everySlice(t *testing.T, s *dynamo.Store, since time.Time) {
+	t.Helper()
+	m := newMailing(t, s, noon)
+	var to []mailing.ClientID
+	for slice := range mailing.Slices {
+		to = append(to, mailing.ClientID(mailing.Slices+slice))
+	}
+	expand(t, s, m, since, to, 10, 10, everyone(mailing.Queued))
+}
+
+func TestTheOldestBatchIsFoundInWhicheverMailingForThreeCalls(t *testing.T) {
 	t.Parallel()
-	e := dynamotest.Start(t)
-	plain := e.Store(atNoon())
-	for n := range 5 {
-		m := newMailing(t, plain, noon)
-		var to []mailing.ClientID
-		for slice := range mailing.Slices {
-			to = append(to, mailing.ClientID(mailing.Slices+slice))
-		}
-		expand(t, plain, m, noon.Add(time.Duration(n-9)*time.Minute), to, 10, 10, everyone(mailing.Queued))
+	const many = 12
+	for _, at := range []int{0, 4, many - 1} {
+		t.Run(fmt.Sprintf("mailing %d", at+1), func(t *testing.T) {
+			t.Parallel()
+			e := dynamotest.Start(t)
+			for n := range many {
+				since := noon.Add(-time.Minute)
+				if n == at {
+					since = noon.Add(-3 * time.Hour)
+				}
+				everySlice(t, e.Store(atNoon()), since)
+			}
+			faults := dynamotest.NewFaults(e.Client)
+			if got := oldest(t, e.StoreOver(faults, atNoon())); !got.Equal(noon.Add(-3 * time.Hour)) {
+				t.Errorf("it waits since %s", got)
+			}
+			calls := map[dynamotest.Op]int{}
+			for _, op := range []dynamotest.Op{dynamotest.GetItem, dynamotest.Query, dynamotest.BatchGetItem, dynamotest.Scan} {
+				if n := faults.Calls(op); n > 0 {
+					calls[op] = n
+				}
+			}
+			// Which mailings run: rows of live ones, and the mailings. What is pending.
+			want := map[dynamotest.Op]int{dynamotest.Query: 1, dynamotest.BatchGetItem: 1, dynamotest.Scan: 1}
+			if diff := cmp.Diff(want, calls); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+			t.Logf("figure: the oldest of %d mailings, %d batches: %v", many, many*mailing.Slices, calls)
+		})
 	}
-	faults := dynamotest.NewFaults(e.Client)
-	if got := oldest(t, e.StoreOver(faults, atNoon())); !got.Equal(noon.Add(-9 * time.Minute)) {
-		t.Errorf("of the oldest mailing it waits since %s", got)
-	}
-	if n := faults.Calls(dynamotest.Query); n > 64+1 {
-		t.Errorf("it took %d queries", n)
+}
+
+func TestLookingForTheOldestIsBoundedAndSaysWhenItCouldNotLookAtAll(t *testing.T) {
+	t.Parallel()
+	// Pages of one batch, of which 25 are read.
+	for _, c := range []struct {
+		name          string
+		put, waiting  int // batches that are put off, and that wait
+		known, should bool
+	}{
+		{"less than is looked at, and nothing waits", 24, 0, true, false},
+		{"more, and nothing that was looked at waits", 40, 0, false, false},
+		{"more, and one in two waits", 20, 20, true, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			e := dynamotest.Start(t)
+			s := e.Store(atNoon())
+			for n := range c.put {
+				waits(t, s, n%mailing.Slices, func(b *mailing.Batch) { b.NotBefore = noon.Add(time.Hour) })
+				if n < c.waiting {
+					waits(t, s, n%mailing.Slices, nil)
+				}
+			}
+			faults := dynamotest.NewFaults(smallPages{e.Client, 1})
+			since, known, err := e.StoreOver(faults, atNoon()).OldestWaiting(t.Context())
+			if err != nil || known != c.known || since.IsZero() == c.should {
+				t.Errorf("since %s, known %t, %v", since, known, err)
+			}
+			if n := faults.Calls(dynamotest.Scan); n > 26 {
+				t.Errorf("it took %d calls", n)
+			}
+		})
 	}
 }
 
@@ -135,19 +199,21 @@ func TestThatNothingWaitsIsNeverSaidBecauseItCouldNotBeRead(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	waits(t, e.Store(atNoon()), 3, nil)
-	for n := 1; ; n++ {
-		faults, down := dynamotest.NewFaults(e.Client), errors.New("down")
-		faults.On(dynamotest.Query, n, dynamotest.Fault{Refuse: down})
-		faults.On(dynamotest.BatchGetItem, n, dynamotest.Fault{Refuse: down})
-		_, err := e.StoreOver(faults, atNoon()).OldestWaiting(t.Context())
-		if faults.Calls(dynamotest.Query) < n && faults.Calls(dynamotest.BatchGetItem) < n {
-			if err != nil {
-				t.Error(err)
+	waits(t, e.Store(atNoon()), 5, nil)
+	for _, op := range []dynamotest.Op{dynamotest.Query, dynamotest.BatchGetItem, dynamotest.Scan} {
+		for n := 1; ; n++ {
+			faults, down := dynamotest.NewFaults(smallPages{e.Client, 1}), errors.New("down")
+			faults.On(op, n, dynamotest.Fault{Refuse: down})
+			since, known, err := e.StoreOver(faults, atNoon()).OldestWaiting(t.Context())
+			if faults.Calls(op) < n {
+				if err != nil || since.IsZero() || !known {
+					t.Errorf("nothing fails: since %s, %t, %v", since, known, err)
+				}
+				break
 			}
-			return
-		}
-		if !errors.Is(err, down) {
-			t.Errorf("call %d fails: error is %v", n, err)
+			if !errors.Is(err, down) || known {
+				t.Errorf("%s %d fails: known %t, error is %v", op, n, known, err)
+			}
 		}
 	}
 }

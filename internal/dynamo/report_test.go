@@ -1,6 +1,7 @@
 package dynamo_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,9 +11,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
+	"postrider/internal/dynamo"
 	"postrider/internal/dynamo/dynamotest"
 	"postrider/internal/mailing"
 )
@@ -212,5 +217,76 @@ func TestAReportThatCannotBeReadIsAnError(t *testing.T) {
 	faults.Always(dynamotest.GetItem, dynamotest.Fault{Refuse: broken})
 	if _, err := e.StoreOver(faults).LastReported(t.Context(), reported); !errors.Is(err, broken) {
 		t.Error(err)
+	}
+}
+
+func TestAReportIsRememberedForAsLongAsReportsLookBack(t *testing.T) {
+	t.Parallel()
+	e := dynamotest.Start(t)
+	if _, err := e.Store().ClaimReport(t.Context(), reported, "a", noon, noon.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	out, err := e.Client.Scan(t.Context(), &dynamodb.ScanInput{TableName: &e.Tables.Batches})
+	if err != nil || len(out.Items) != 1 {
+		t.Fatalf("%d items, %v", len(out.Items), err)
+	}
+	var it struct {
+		TTL int64 `dynamodbav:"ttl"`
+	}
+	if err := attributevalue.UnmarshalMap(out.Items[0], &it); err != nil {
+		t.Fatal(err)
+	}
+	// Two days more: the record is made on the day after, and read on another.
+	if kept, want := time.Unix(it.TTL, 0).Sub(noon), time.Duration(mailing.ReportMemory+2)*24*time.Hour; kept < want {
+		t.Errorf("it is kept for %s, want %s", kept, want)
+	}
+}
+
+// consistent is a DynamoDB that notes reads that are not strongly consistent.
+type consistent struct {
+	dynamo.API
+
+	t *testing.T
+}
+
+func (c consistent) note(what string, asked *bool) {
+	if !aws.ToBool(asked) {
+		c.t.Errorf("%s is not consistent", what)
+	}
+}
+
+func (c consistent) GetItem(ctx context.Context, in *dynamodb.GetItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	c.note("GetItem", in.ConsistentRead)
+	return c.API.GetItem(ctx, in, opts...)
+}
+
+func (c consistent) Query(ctx context.Context, in *dynamodb.QueryInput, opts ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	c.note("Query", in.ConsistentRead)
+	return c.API.Query(ctx, in, opts...)
+}
+
+func (c consistent) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+	for _, keys := range in.RequestItems {
+		c.note("BatchGetItem", keys.ConsistentRead)
+	}
+	return c.API.BatchGetItem(ctx, in, opts...)
+}
+
+// What was sent just before a report is in it, or new to the next one, and what
+// the report before counted is found.
+func TestWhatAReportReadsIsConsistent(t *testing.T) {
+	t.Parallel()
+	e := dynamotest.Start(t)
+	newMailing(t, e.Store(), noon)
+	s := e.StoreOver(consistent{e.Client, t})
+	if _, err := s.LastReported(t.Context(), reported); err != nil {
+		t.Fatal(err)
+	}
+	ms, _, err := s.ChangedSince(t.Context(), noon)
+	if err != nil || len(ms) != 1 {
+		t.Fatal(ms, err)
+	}
+	if _, err := s.Progress(t.Context(), ms); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -24,7 +24,7 @@ const (
 type Reported struct {
 	// At is the instant as of which it was made; the zero time if there was none.
 	At time.Time
-	// Counts are those of the mailings that had begun by then.
+	// Counts are those of the mailings that were in it.
 	Counts map[MailingID]Counts
 }
 
@@ -33,13 +33,22 @@ type Reported struct {
 func ReportDay(now time.Time) time.Time { return now.UTC().Truncate(day).Add(-day) }
 
 // ReportSince is the instant since which a finished mailing must have changed to
-// be in the report of a day: the day's beginning, or the report before it where
-// days in between have none.
+// be in the report of a day: the day's beginning, or where days before it have no
+// report, the end of the last one that has.
 func ReportSince(of time.Time, before Reported) time.Time {
-	if before.At.IsZero() || before.At.After(of) {
-		return of
+	if end := before.end(); !end.IsZero() && end.Before(of) {
+		return end
 	}
-	return before.At
+	return of
+}
+
+// end is the end of the day that a report was about; the zero time if there was
+// none.
+func (r Reported) end() time.Time {
+	if r.At.IsZero() {
+		return time.Time{}
+	}
+	return ReportDay(r.At).Add(day)
 }
 
 // Report is what people are told once a day.
@@ -48,8 +57,8 @@ type Report struct {
 	// were read.
 	Day, At time.Time
 	before  Reported
-	// begun are the mailings that have begun by At, newest first.
-	begun []reportLine
+	// lines are of the mailings that began before the day was over, newest first.
+	lines []reportLine
 	// unread: mailings with smaller ids were not looked at, unless they are not
 	// finished; 0 if all were.
 	unread MailingID
@@ -64,47 +73,35 @@ type reportLine struct {
 
 // NewReport is the report that is made at now: of mailings that are not
 // finished, or have changed since [ReportSince], with their progress in the same
-// order. unread is the smallest id down to which finished ones were looked for,
+// order; those that began only after the day are left to the next one. unread is the smallest id down to which finished ones were looked for,
 // 0 if all were. Deleted ones are left out, as everywhere.
 func NewReport(now time.Time, before Reported, ms []Mailing, progress []Progress, unread MailingID) Report {
 	r := Report{Day: ReportDay(now), At: now, before: before, unread: unread}
 	for i, m := range ms {
-		if !m.Deleted && !m.StartAt.After(now) {
-			r.begun = append(r.begun, reportLine{m.ID, m.Status, m.StartAt, progress[i].Counts})
+		if !m.Deleted && m.StartAt.Before(r.Day.Add(day)) {
+			r.lines = append(r.lines, reportLine{m.ID, m.Status, m.StartAt, progress[i].Counts})
 		}
 	}
-	slices.SortFunc(r.begun, func(a, b reportLine) int { return cmp.Compare(b.id, a.id) })
+	slices.SortFunc(r.lines, func(a, b reportLine) int { return cmp.Compare(b.id, a.id) })
 	return r
 }
 
-// Remembered is what the next report needs of this one: the newest mailings,
-// those included that began only after the day.
+// Remembered is what the next report needs of this one: the newest mailings.
 func (r Report) Remembered() Reported {
-	all := r.begun[:min(len(r.begun), MaxReported)]
-	remembered := Reported{At: r.At, Counts: make(map[MailingID]Counts, len(all))}
-	for _, l := range all {
+	listed := r.lines[:min(len(r.lines), MaxReported)]
+	remembered := Reported{At: r.At, Counts: make(map[MailingID]Counts, len(listed))}
+	for _, l := range listed {
 		remembered.Counts[l.id] = l.counts
 	}
 	return remembered
 }
 
-// ofDay are the lines of mailings that began before the day was over.
-func (r Report) ofDay() []reportLine {
-	var lines []reportLine
-	for _, l := range r.begun {
-		if l.start.Before(r.Day.Add(day)) {
-			lines = append(lines, l)
-		}
-	}
-	return lines
-}
-
-// newlySent is how many of a mailing's messages were sent since the report
-// before. It is known if that one counted the mailing, or the mailing began
-// after it.
+// newlySent is how many of a mailing's messages were sent that no report has told
+// of. It is known if the report before counted the mailing, or was about a day
+// that was over as the mailing began: then it left it out.
 func (r Report) newlySent(l reportLine) (n int64, known bool) {
 	counts, ok := r.before.Counts[l.id]
-	if !ok && (r.before.At.IsZero() || l.start.Before(r.before.At)) {
+	if !ok && (r.before.At.IsZero() || l.start.Before(r.before.end())) {
 		return 0, false
 	}
 	return l.counts.Sent - counts.Sent, true
@@ -112,33 +109,31 @@ func (r Report) newlySent(l reportLine) (n int64, known bool) {
 
 // Subject is one line of less than 100 characters, SNS's limit.
 func (r Report) Subject() string {
-	lines := r.ofDay()
-	if len(lines) == 1 {
+	if len(r.lines) == 1 {
 		return fmt.Sprintf("Postrider: report of %s, 1 mailing", date(r.Day))
 	}
-	return fmt.Sprintf("Postrider: report of %s, %d mailings", date(r.Day), len(lines))
+	return fmt.Sprintf("Postrider: report of %s, %d mailings", date(r.Day), len(r.lines))
 }
 
 // Text is the report as a person reads it in a mail. It holds neither a phone
 // nor a mailing's text: a mail is kept in places that nobody knows.
 func (r Report) Text() string {
 	var b strings.Builder
-	lines := r.ofDay()
 	fmt.Fprintf(&b, "Mailings of %s (UTC): those that were under way on that day, or were changed since.\n", date(r.Day))
 	fmt.Fprintf(&b, "All counts are as of %s: what happened later is not in them.\n", minute(r.At))
 	switch {
 	case r.before.At.IsZero():
-		fmt.Fprintf(&b, "\"new\" would be what was sent since the report before, but there is none of the last %d days.\n", ReportMemory)
+		fmt.Fprintf(&b, "\"new\" would be what was sent and is in no report yet, but there is none of the last %d days.\n", ReportMemory)
 	default:
-		fmt.Fprintf(&b, "\"new\" is what was sent since the report before, as of %s; - is not known.\n", minute(r.before.At))
+		fmt.Fprintf(&b, "\"new\" is what was sent and is in no report yet, the last of which was as of %s; - is not known.\n", minute(r.before.At))
 	}
 	b.WriteString("\n")
-	if len(lines) == 0 {
+	if len(r.lines) == 0 {
 		b.WriteString("There were none.\n")
 	} else {
-		r.table(&b, lines)
+		r.table(&b)
 	}
-	if left := len(lines) - MaxReported; left > 0 {
+	if left := len(r.lines) - MaxReported; left > 0 {
 		fmt.Fprintf(&b, "\n%d older mailings are left out of the list, for its length; they are in the sum.\n", left)
 	}
 	if r.unread > 0 {
@@ -148,7 +143,7 @@ func (r Report) Text() string {
 }
 
 // table writes a line a mailing, and the sum of them all.
-func (r Report) table(to io.Writer, lines []reportLine) {
+func (r Report) table(to io.Writer) {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', tabwriter.AlignRight)
 	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")+"\t") }
 	counts := func(name, status string, c Counts, newly string) {
@@ -157,7 +152,7 @@ func (r Report) table(to io.Writer, lines []reportLine) {
 	row("mailing", "status", "total", "sent", "new", "pending", "failed", "uncertain", "expired", "cancelled", "skipped")
 	var sum Counts
 	newly, allKnown := int64(0), true
-	for i, l := range lines {
+	for i, l := range r.lines {
 		n, known := r.newlySent(l)
 		sum, newly, allKnown = sum.Plus(l.counts), newly+n, allKnown && known
 		if i < MaxReported {

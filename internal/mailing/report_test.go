@@ -1,6 +1,7 @@
 package mailing_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -48,7 +49,7 @@ func TestAReportTellsYesterdaysMailingsAndWhatIsNew(t *testing.T) {
 		map[mailing.MailingID]mailing.Counts{7: counted(990, 10, 0), 12: counted(5, 0, 45), 13: counted(3, 0, 0)})
 	want := `Mailings of 2026-03-02 (UTC): those that were under way on that day, or were changed since.
 All counts are as of 2026-03-03 06:00 UTC: what happened later is not in them.
-"new" is what was sent since the report before, as of 2026-03-02 06:00 UTC; - is not known.
+"new" is what was sent and is in no report yet, the last of which was as of 2026-03-02 06:00 UTC; - is not known.
 
   mailing   status  total  sent  new  pending  failed  uncertain  expired  cancelled  skipped
        12  running     50     5    5       45       0          0        0          0        0
@@ -61,9 +62,9 @@ All counts are as of 2026-03-03 06:00 UTC: what happened later is not in them.
 	if diff := cmp.Diff("Postrider: report of 2026-03-02, 2 mailings", r.Subject()); diff != "" {
 		t.Error(diff)
 	}
-	// What began today is in no report yet, but the next one can tell what is new.
+	// What began today is in no report yet: to the next one all of it is new.
 	remembered := mailing.Reported{At: sixOClock, Counts: map[mailing.MailingID]mailing.Counts{
-		7: counted(990, 10, 0), 12: counted(5, 0, 45), 13: counted(3, 0, 0),
+		7: counted(990, 10, 0), 12: counted(5, 0, 45),
 	}}
 	if diff := cmp.Diff(remembered, r.Remembered()); diff != "" {
 		t.Errorf("remembered (-want +got):\n%s", diff)
@@ -72,7 +73,7 @@ All counts are as of 2026-03-03 06:00 UTC: what happened later is not in them.
 
 func TestWhatIsNewIsToldOnlyWhereItIsKnown(t *testing.T) {
 	t.Parallel()
-	begun := map[mailing.MailingID]time.Duration{7: 30 * time.Hour}
+	begun := map[mailing.MailingID]time.Duration{7: 30 * time.Hour} // at midnight
 	counts := map[mailing.MailingID]mailing.Counts{7: counted(990, 10, 0)}
 	for _, c := range []struct {
 		name   string
@@ -80,8 +81,9 @@ func TestWhatIsNewIsToldOnlyWhereItIsKnown(t *testing.T) {
 		want   string
 	}{
 		{"no report before", mailing.Reported{}, "-"},
-		{"one that did not count it, though it had begun", mailing.Reported{At: sixOClock.Add(-29 * time.Hour)}, "-"},
+		{"one that did not count it, though it had begun", mailing.Reported{At: sixOClock}, "-"},
 		{"one before its start", mailing.Reported{At: sixOClock.Add(-31 * time.Hour)}, "990"},
+		{"one after its start, about the day before that", mailing.Reported{At: sixOClock.Add(-24 * time.Hour)}, "990"},
 		{"one that counted it", mailing.Reported{At: sixOClock.Add(-24 * time.Hour), Counts: counts}, "0"},
 	} {
 		r := reportOf(sixOClock, c.before, begun, counts)
@@ -91,6 +93,108 @@ func TestWhatIsNewIsToldOnlyWhereItIsKnown(t *testing.T) {
 			if got := cells[len(cells)-7]; got != c.want {
 				t.Errorf("%s: new is %s, want %s", c.name, got, c.want)
 			}
+		}
+	}
+}
+
+// line is a line of a report's table by its first cell, nil if there is none.
+func line(t *testing.T, r mailing.Report, first string) []string {
+	t.Helper()
+	var found []string
+	for text := range strings.Lines(r.Text()) {
+		if cells := strings.Fields(text); len(cells) > 1 && cells[0] == first {
+			if found != nil {
+				t.Errorf("two lines begin with %s:\n%s", first, r.Text())
+			}
+			found = cells
+		}
+	}
+	return found
+}
+
+func TestADayIsFromMidnightToMidnightInUTC(t *testing.T) {
+	t.Parallel()
+	moscow := time.FixedZone("MSK", 3*60*60)
+	for now, want := range map[time.Time]string{
+		sixOClock: "2026-03-02T00:00:00Z",
+		time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC):        "2026-03-02T00:00:00Z",
+		time.Date(2026, 3, 2, 23, 59, 59, 1e9-1, time.UTC): "2026-03-01T00:00:00Z",
+		time.Date(2026, 3, 3, 2, 0, 0, 0, moscow):          "2026-03-01T00:00:00Z",
+	} {
+		if got := mailing.ReportDay(now).Format(time.RFC3339); got != want {
+			t.Errorf("at %s: %s, want %s", now, got, want)
+		}
+	}
+	counts := map[mailing.MailingID]mailing.Counts{7: counted(1, 0, 0)}
+	for ago, want := range map[time.Duration]bool{
+		6*time.Hour + time.Millisecond: true,
+		6 * time.Hour:                  false, // at midnight
+		0:                              false,
+	} {
+		r := reportOf(sixOClock, mailing.Reported{}, map[mailing.MailingID]time.Duration{7: ago}, counts)
+		if got := line(t, r, "7") != nil; got != want {
+			t.Errorf("begun %s ago: is it in the report? %t, want %t", ago, got, want)
+		}
+	}
+}
+
+func TestWhatIsDeletedIsNotReported(t *testing.T) {
+	t.Parallel()
+	m := mailing.Mailing{ID: 7, Status: mailing.StatusCompleted, Deleted: true, Draft: mailing.Draft{StartAt: sixOClock.Add(-10 * time.Hour)}}
+	r := mailing.NewReport(sixOClock, mailing.Reported{}, []mailing.Mailing{m}, []mailing.Progress{{Counts: counted(5, 0, 0)}}, 0)
+	if n := len(r.Remembered().Counts); n > 0 || !strings.Contains(r.Text(), "There were none.") {
+		t.Errorf("%d remembered\n%s", n, r.Text())
+	}
+}
+
+// lasts is how many hours the mailings of history send, one message each hour.
+const lasts = 9
+
+// history are n mailings, one of which begins each five hours, as the store finds
+// them at now for a report of what has changed since.
+func history(n int, first, now, since time.Time) (ms []mailing.Mailing, progress []mailing.Progress) {
+	for i := range n {
+		begun := first.Add(time.Duration(5*i) * time.Hour)
+		sent := min(max(int64(now.Sub(begun).Hours()), 0), lasts)
+		m := mailing.Mailing{ID: mailing.MailingID(i + 1), Finished: sent == lasts, UpdatedAt: begun, Draft: mailing.Draft{StartAt: begun}}
+		if m.Finished {
+			m.UpdatedAt = begun.Add(lasts * time.Hour)
+		}
+		if !m.Finished || !m.UpdatedAt.Before(since) {
+			ms, progress = append(ms, m), append(progress, mailing.Progress{Counts: counted(sent, 0, lasts-sent)})
+		}
+	}
+	return ms, progress
+}
+
+// One day's report is never made.
+func TestWhatIsNewAddsUpToWhatWasSent(t *testing.T) {
+	t.Parallel()
+	const many, days, missing = 40, 12, 4
+	first := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+	for _, hour := range []int{0, 6, 23} {
+		var (
+			before mailing.Reported
+			added  int64
+		)
+		for d := range days {
+			if d == missing {
+				continue
+			}
+			now := first.AddDate(0, 0, d).Add(time.Duration(hour) * time.Hour)
+			ms, progress := history(many, first.AddDate(0, 0, 1), now, mailing.ReportSince(mailing.ReportDay(now), before))
+			r := mailing.NewReport(now, before, ms, progress, 0)
+			before = r.Remembered()
+			if sum := line(t, r, "sum"); sum != nil {
+				n, err := strconv.ParseInt(sum[3], 10, 64)
+				if err != nil {
+					t.Fatalf("%v in\n%s", err, r.Text())
+				}
+				added += n
+			}
+		}
+		if want := int64(many * lasts); added != want {
+			t.Errorf("at %d o'clock: %d in all reports, %d were sent", hour, added, want)
 		}
 	}
 }
@@ -124,6 +228,9 @@ func TestTheLargestReportFitsIntoAMailAndSaysWhatIsLeftOut(t *testing.T) {
 	if n := len(r.Remembered().Counts); n != mailing.MaxReported {
 		t.Errorf("%d are remembered", n)
 	}
+	if sum := line(t, r, "sum"); sum[1] != "70350000000000" || sum[2] != "10050000000000" || sum[3] != sum[2] {
+		t.Errorf("the sum is %v", sum)
+	}
 	if strings.Contains(text, "secret") {
 		t.Error("a mailing's text is in it")
 	}
@@ -145,7 +252,7 @@ func TestAReportCoversTheDaysWithoutOne(t *testing.T) {
 	}{
 		{"the first report", time.Time{}, time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)},
 		{"one yesterday", sixOClock.Add(-day), time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)},
-		{"one three days ago", sixOClock.Add(-3 * day), sixOClock.Add(-3 * day)},
+		{"one three days ago, about the day before that", sixOClock.Add(-3 * day), time.Date(2026, 2, 28, 0, 0, 0, 0, time.UTC)},
 	} {
 		if got := mailing.ReportSince(mailing.ReportDay(sixOClock), mailing.Reported{At: c.before}); !got.Equal(c.want) {
 			t.Errorf("%s: since %s, want %s", c.name, got, c.want)

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"gopkg.in/yaml.v3"
 
 	"postrider/internal/dynamo/dynamotest"
 	"postrider/internal/mailing"
@@ -76,7 +79,7 @@ func TestAReportIsPublishedOnceADay(t *testing.T) {
 			t.Errorf("report %d: %s", i, topic.published[i])
 		}
 	}
-	if want := "since the report before, as of 2026-03-03 09:30 UTC"; !strings.Contains(topic.published[1], want) {
+	if want := "in no report yet, the last of which was as of 2026-03-03 09:30 UTC"; !strings.Contains(topic.published[1], want) {
 		t.Errorf("the second one does not say %q:\n%s", want, topic.published[1])
 	}
 	line := "1 running 3 0 - 3 0 0 0 0 0"
@@ -159,6 +162,28 @@ func TestARunThatOutlivesItsLeaseDoesNotUndoAnothers(t *testing.T) {
 	w.mustReport(second, 1)
 }
 
+func TestWhatIsSentBetweenMidnightAndTheReportIsNewToTheNext(t *testing.T) {
+	w, topic := newWorld(t), &fakeTopic{}
+	// It begins at 9:30, and is over before the report at 10:00.
+	finish := func(m mailing.Mailing) (mailing.Mailing, error) {
+		return m.AsFinished(mailing.Counts{Total: 5, Sent: 5}, w.clock.Now()), nil
+	}
+	if _, err := w.store.UpdateMailing(t.Context(), w.mailing.ID, finish); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.Advance(30 * time.Minute)
+	w.mustReport(topic, 1)
+	w.clock.Advance(24 * time.Hour)
+	w.mustReport(topic, 2)
+	if !strings.Contains(topic.published[0], "There were none.") {
+		t.Errorf("it is in the report of the day before:\n%s", topic.published[0])
+	}
+	line := "1 completed 5 5 5 0 0 0 0 0 0"
+	if got := strings.Join(strings.Fields(topic.published[1]), " "); !strings.Contains(got, line) {
+		t.Errorf("no line %q in\n%s", line, topic.published[1])
+	}
+}
+
 func TestADayWithoutAReportIsCoveredByTheNext(t *testing.T) {
 	w, topic := newWorld(t), &fakeTopic{}
 	w.mustReport(topic, 1)
@@ -174,5 +199,65 @@ func TestADayWithoutAReportIsCoveredByTheNext(t *testing.T) {
 	line := "1 completed 5 5 5 0 0 0 0 0 0"
 	if got := strings.Join(strings.Fields(topic.published[1]), " "); !strings.Contains(got, line) {
 		t.Errorf("no line %q in\n%s", line, topic.published[1])
+	}
+}
+
+// halfRead is a store that could not look for all mailings that changed.
+type halfRead struct{ schedule.ReportStore }
+
+func (h halfRead) ChangedSince(ctx context.Context, since time.Time) ([]mailing.Mailing, mailing.MailingID, error) {
+	ms, _, err := h.ReportStore.ChangedSince(ctx, since)
+	return ms, 17, err
+}
+
+func TestAReportThatCouldNotLookAtAllMailingsSaysSo(t *testing.T) {
+	w, topic := newWorld(t), &fakeTopic{}
+	if err := schedule.NewReporter(halfRead{w.store}, topic, sleepless{w.clock}, func() string { return "me" }).Report(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := "\nFinished mailings older than 17 were not looked at.\n"; len(topic.published) != 1 || !strings.Contains(topic.published[0], want) {
+		t.Errorf("no line %q in %q", want, topic.published)
+	}
+}
+
+// leases is a store that takes down for how long reports are claimed.
+type leases struct {
+	schedule.ReportStore
+
+	taken []time.Duration
+}
+
+func (l *leases) ClaimReport(ctx context.Context, day time.Time, holder string, now, until time.Time) (bool, error) {
+	l.taken = append(l.taken, until.Sub(now))
+	return l.ReportStore.ClaimReport(ctx, day, holder, now, until)
+}
+
+func TestAReportsLeaseOutlivesItsRunAndNotTheMinuteUntilLambdaRepeatsIt(t *testing.T) {
+	raw, err := os.ReadFile("../../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var template struct {
+		Resources struct {
+			Scheduler struct {
+				Properties struct {
+					Timeout int `yaml:"Timeout"`
+				} `yaml:"Properties"`
+			} `yaml:"SchedulerFunction"`
+		} `yaml:"Resources"`
+	}
+	if err := yaml.Unmarshal(raw, &template); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	store := &leases{ReportStore: w.store}
+	if err := schedule.NewReporter(store, &fakeTopic{}, sleepless{w.clock}, func() string { return "me" }).Report(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// Some seconds, because clocks differ, and a run begins before it claims.
+	const reserve = 5 * time.Second
+	run := time.Duration(template.Resources.Scheduler.Properties.Timeout) * time.Second
+	if len(store.taken) != 1 || run == 0 || store.taken[0] < run+reserve || store.taken[0] > time.Minute-reserve {
+		t.Errorf("leases of %s; a run takes up to %s, and is repeated after a minute", store.taken, run)
 	}
 }

@@ -54,6 +54,18 @@ func Read(ctx context.Context, cfg aws.Config, name string) (Result, error) {
 	return result, nil
 }
 
+// Exists tells whether there is a stack of this name, in whatever state.
+func Exists(ctx context.Context, cfg aws.Config, name string) (bool, error) {
+	out, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &name})
+	if isMissing(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for the stack %s: %w", name, err)
+	}
+	return out.Stacks[0].StackStatus != types.StackStatusDeleteComplete, nil
+}
+
 type deployment struct {
 	client  *cloudformation.Client
 	name    string

@@ -53,7 +53,7 @@ func TestVariablesAreParameterNamesInUpperSnakeCase(t *testing.T) {
 
 func TestParametersTakeOnlyWhatIsSet(t *testing.T) {
 	parsed := parse(t)
-	want := []Parameter{{Name: "ProviderUrl"}, {Name: "ProviderToken", Secret: true}}
+	want := []Parameter{{Name: "ProviderUrl", Default: "x"}, {Name: "ProviderToken", Secret: true}}
 	if diff := cmp.Diff(want, parsed.Parameters()); diff != "" {
 		t.Error(diff)
 	}

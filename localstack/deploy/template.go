@@ -20,8 +20,9 @@ type Template struct {
 
 // A Parameter is one that a template declares.
 type Parameter struct {
-	Name   string
-	Secret bool // NoEcho: never to be shown
+	Name    string
+	Default string // "" also if there is none
+	Secret  bool   // NoEcho: never to be shown
 }
 
 // Variable is the environment variable that sets the parameter: its name in
@@ -56,8 +57,14 @@ func ParseTemplate(data []byte) (*Template, error) {
 func (t *Template) Parameters() []Parameter {
 	var all []Parameter
 	for name, body := range pairs(get(t.root.Content[0], "Parameters")) {
-		echo := get(body, "NoEcho")
-		all = append(all, Parameter{Name: name, Secret: echo != nil && echo.Value == "true"})
+		p := Parameter{Name: name}
+		if echo := get(body, "NoEcho"); echo != nil {
+			p.Secret = echo.Value == "true"
+		}
+		if usual := get(body, "Default"); usual != nil {
+			p.Default = usual.Value
+		}
+		all = append(all, p)
 	}
 	return all
 }

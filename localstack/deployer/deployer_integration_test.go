@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"postrider/localstack/stack"
 	"postrider/localstack/stack/stacktest"
@@ -32,19 +33,38 @@ func TestTheDeployerBringsTheAPIToALocalStackThatRuns(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	address := func(url string) string { return strings.Replace(url, "localhost", "127.0.0.1", 1) }
-	var before string // a second one finds the stack as it is, as after `docker compose up` again
-	for range 2 {
-		id := deployed(t, exec.Command(program, "-localstack", address(s.EndpointURL), "-standin", address(s.StandInURL), "-listen", "127.0.0.1:0",
+	start := func() *deployer {
+		return started(t, exec.Command(program, "-localstack", address(s.EndpointURL), "-standin", address(s.StandInURL), "-listen", "127.0.0.1:0",
 			"-template", filepath.Join(root, "template.yaml"), "-built", filepath.Join(dir, "build")))
-		if before != "" && id != before {
-			t.Errorf("the API was %s, and is %s", before, id)
-		}
-		before = id
 	}
+
+	d := start()
+	before := d.deployed(t)
+	d.answers(t)
+	d.end(t)
+
+	d = start() // finds the stack as it is, as after `docker compose up` again
+	if id := d.deployed(t); id != before {
+		t.Errorf("the API was %s, and is %s", before, id)
+	}
+	d.answers(t)
+
+	s = stacktest.Anew(t, root, dir, s) // as after `docker compose restart localstack`, or when memory was short
+	if id := d.deployed(t); id == before {
+		t.Errorf("LocalStack still has the API %s: it was not started anew", id)
+	}
+	d.answers(t)
+	d.end(t)
 }
 
-// deployed runs the deployer until the API answers through it, and returns the API's id.
-func deployed(t *testing.T, cmd *exec.Cmd) (id string) {
+// A deployer is one that runs.
+type deployer struct {
+	cmd  *exec.Cmd
+	log  *bufio.Scanner
+	base string // the API's address
+}
+
+func started(t *testing.T, cmd *exec.Cmd) *deployer {
 	t.Helper()
 	log, err := cmd.StderrPipe()
 	if err != nil {
@@ -53,29 +73,33 @@ func deployed(t *testing.T, cmd *exec.Cmd) (id string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Error(err)
-		}
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the deployer ended: %v", err)
-		}
-	}()
-	base := ""
-	for lines := bufio.NewScanner(log); base == "" && lines.Scan(); {
-		t.Log(lines.Text())
-		if after, ok := strings.CutPrefix(lines.Text(), "deployed the API "); ok {
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // of a test that failed: end has ended it otherwise
+	return &deployer{cmd: cmd, log: bufio.NewScanner(log)}
+}
+
+// deployed waits until it has deployed, and returns the API's id.
+func (d *deployer) deployed(t *testing.T) (id string) {
+	t.Helper()
+	timer := time.AfterFunc(2*time.Minute, func() { _ = d.cmd.Process.Kill() }) // ends the log
+	defer timer.Stop()
+	for d.log.Scan() {
+		t.Log(d.log.Text())
+		if after, ok := strings.CutPrefix(d.log.Text(), "deployed the API "); ok {
 			id, _, _ = strings.Cut(after, " ")
 		}
-		if after, ok := strings.CutPrefix(lines.Text(), "the API is at "); ok {
-			base = after
+		if after, ok := strings.CutPrefix(d.log.Text(), "the API is at "); ok {
+			d.base = after
+			return id
 		}
 	}
-	if base == "" {
-		t.Fatal("it ended without an address")
-	}
+	t.Fatal("it ended, or two minutes were over, without an address")
+	return ""
+}
+
+func (d *deployer) answers(t *testing.T) {
+	t.Helper()
 	for path, want := range map[string]int{"/healthz": http.StatusOK, "/api/clients": http.StatusOK, "/docs/": http.StatusOK} {
-		request, err := http.NewRequest(http.MethodGet, base+path, nil)
+		request, err := http.NewRequest(http.MethodGet, d.base+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,5 +114,14 @@ func deployed(t *testing.T, cmd *exec.Cmd) (id string) {
 			t.Errorf("GET %s is %d, want %d: %s", path, response.StatusCode, want, body)
 		}
 	}
-	return id
+}
+
+func (d *deployer) end(t *testing.T) {
+	t.Helper()
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if err := d.cmd.Wait(); err != nil {
+		t.Errorf("the deployer ended: %v", err)
+	}
 }

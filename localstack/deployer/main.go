@@ -1,6 +1,7 @@
-// Command deployer brings the template to a LocalStack that runs already, and
+// Command deployer brings the template to a LocalStack that somebody else runs, and
 // serves the API's stable address: what Compose has beside LocalStack and the
-// stand-in. The template's parameters come from the environment.
+// stand-in. When LocalStack was started anew, and so is empty, it deploys again.
+// The template's parameters come from the environment.
 //
 //	go run ./localstack/deployer -localstack http://127.0.0.1:4566 -standin http://127.0.0.1:8001 -built .local/build
 package main
@@ -52,20 +53,64 @@ func run(ctx context.Context) error {
 	server := &http.Server{Handler: target.Front, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: quiet}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }() // 503 until it is deployed
-	err = bring(ctx, target, *template, *built)
-	if err == nil {
-		fmt.Fprintf(os.Stderr, "the API is at http://%v\n", listener.Addr())
-		select {
-		case <-ctx.Done():
-		case err = <-served:
+	err = keep(ctx, served, target.Deployed, func() error {
+		target.Front.SetTarget(nil) // what it led to is gone
+		if err := bring(ctx, target, *template, *built); err != nil {
+			return err
 		}
-	}
+		fmt.Fprintf(os.Stderr, "the API is at http://%v\n", listener.Addr())
+		return nil
+	})
 	soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if server.Shutdown(soon) != nil {
 		return errors.Join(err, server.Close()) // requests under way are cut
 	}
 	return err
+}
+
+// interval between looks at LocalStack, in which the API's address may answer 404
+// for a LocalStack that has nothing.
+const interval = 2 * time.Second
+
+// keep has the stack deployed, until ctx is done or the front has ended: as soon as
+// LocalStack answers, and again whenever it has ended and was started anew, which
+// leaves it empty. A first deployment that fails is an error; later ones are tried
+// again. there tells whether LocalStack has the stack.
+func keep(ctx context.Context, served <-chan error, there func(context.Context) (bool, error), bring func() error) error {
+	tried, whole, silent := false, false, false
+	for {
+		has, err := look(ctx, there)
+		if err != nil && !silent && ctx.Err() == nil {
+			fmt.Fprintln(os.Stderr, "LocalStack does not answer, and is asked again:", err)
+		}
+		silent = err != nil
+		if !silent && (!has || !whole) {
+			err := bring()
+			if err != nil && !tried {
+				return err
+			}
+			if err != nil && ctx.Err() == nil {
+				fmt.Fprintln(os.Stderr, err)
+			}
+			tried, whole = true, err == nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-served:
+			return err
+		case <-time.After(interval):
+		}
+	}
+}
+
+// look has a limit, for a connection to a container that is no more may never
+// answer.
+func look(ctx context.Context, there func(context.Context) (bool, error)) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	return there(ctx)
 }
 
 // bring deploys what was built, and says how long it took.

@@ -11,7 +11,6 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -70,7 +69,8 @@ func unavailable(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		return // whoever asked has gone
 	}
-	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" { // refused; or no such name, as that of a container that has ended
 		problem(w, http.StatusServiceUnavailable, "LocalStack does not answer: it is starting, or it has ended.")
 		return
 	}

@@ -105,7 +105,7 @@ func TestWithoutAStackTheAnswerIsAProblem(t *testing.T) {
 	}
 	_ = listener.Close() // nobody listens there any more
 	nowhere := &url.URL{Scheme: "http", Host: listener.Addr().String()}
-	for name, target := range map[string]*url.URL{"no target": nil, "refused": nowhere} {
+	for name, target := range map[string]*url.URL{"no target": nil, "refused": nowhere, "no such name": {Scheme: "http", Host: "localstack.invalid:4566"}} {
 		front := New(log.New(io.Discard, "", 0))
 		front.SetTarget(target)
 		w := httptest.NewRecorder()

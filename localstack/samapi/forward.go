@@ -2,9 +2,25 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 )
+
+// open leads containers from bridge to LocalStack at local, until ctx is done.
+// Elsewhere than on Linux, Docker leads them to the loopback by itself, and the
+// bridge is not ours to listen on; on Linux that is worth a line in log, though
+// with Docker Desktop, which is there too, all is well.
+func open(ctx context.Context, bridge, local, goos string, log io.Writer) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", bridge)
+	if err == nil {
+		go forward(ctx, listener, local)
+		return
+	}
+	if goos == "linux" {
+		fmt.Fprintln(log, "sam-api: unless this is Docker Desktop, the function in its container will not reach LocalStack:", err)
+	}
+}
 
 // forward passes connections to listener on to address, until ctx is done.
 // LocalStack listens on this machine's loopback alone, which containers on Linux

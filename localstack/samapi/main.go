@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -74,11 +75,7 @@ func run(ctx context.Context) error {
 	if err := os.WriteFile(path, template, 0o600); err != nil {
 		return err
 	}
-	// Docker Desktop leads containers to the loopback by itself, and its bridge is not ours to listen on.
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(gateway, strconv.Itoa(port)))
-	if err == nil {
-		go forward(ctx, listener, local)
-	}
+	open(ctx, net.JoinHostPort(gateway, strconv.Itoa(port)), local, runtime.GOOS, os.Stderr)
 	config, err := filepath.Abs("samconfig.toml")
 	if err != nil {
 		return err
@@ -101,6 +98,10 @@ func command(ctx context.Context, sam string, arguments ...string) *exec.Cmd {
 func bridge(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}").Output()
 	if err != nil {
+		var failed *exec.ExitError
+		if errors.As(err, &failed) && len(failed.Stderr) > 0 {
+			err = errors.New(strings.TrimSpace(string(failed.Stderr)))
+		}
 		return "", fmt.Errorf("Docker is needed, and does not answer: %w", err) //nolint:staticcheck // ST1005: a name
 	}
 	return strings.TrimSpace(string(out)), nil

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -88,4 +91,86 @@ func TestAContainersConnectionIsPassedOn(t *testing.T) {
 	}
 	cancel()
 	<-ended
+}
+
+func TestOnLinuxAPortThatContainersWillNotReachIsTold(t *testing.T) {
+	t.Parallel()
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	said := map[string]bool{}
+	for _, goos := range []string{"linux", "darwin"} {
+		var log strings.Builder
+		open(t.Context(), taken.Addr().String(), "127.0.0.1:1", goos, &log)
+		said[goos] = strings.Contains(log.String(), taken.Addr().String())
+	}
+	if diff := cmp.Diff(map[string]bool{"linux": true, "darwin": false}, said); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSamTakesWhatItDoesLocallyFromSamconfig(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../../samconfig.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := tables(string(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reached := []any{host + ":host-gateway"} // what the functions' AWS_ENDPOINT_URL names
+	parameters := []any{"file://infra/parameters/local.yaml"}
+	want := map[string]map[string]any{
+		"local.build.parameters": {"build_in_source": true},
+		"local.deploy.parameters": {
+			"stack_name": "postrider-sam", "region": "us-east-1", "resolve_s3": true, "capabilities": "CAPABILITY_IAM",
+			"confirm_changeset": false, "fail_on_empty_changeset": false, "parameter_overrides": parameters,
+		},
+		"local.local_start_api.parameters": {
+			"region": "us-east-1", "port": 3000.0, "warm_containers": "LAZY", "add_host": reached, "parameter_overrides": parameters,
+		},
+		"local.local_invoke.parameters": {"region": "us-east-1", "add_host": reached, "parameter_overrides": parameters},
+	}
+	got := map[string]map[string]any{}
+	for name, values := range config {
+		if strings.HasPrefix(name, "local.") {
+			got[name] = values
+		}
+	}
+	for _, environment := range []string{"default", "local", "staging", "production"} {
+		// Without it sam copies the local tools, too, for each function.
+		if config[environment+".build.parameters"]["build_in_source"] != true {
+			t.Errorf("%s builds in a copy", environment)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// tables reads TOML as far as samconfig.toml uses it: its values are JSON, too.
+func tables(text string) (map[string]map[string]any, error) {
+	all := map[string]map[string]any{"": {}}
+	table := ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if name, ok := strings.CutPrefix(line, "["); ok {
+			table = strings.TrimSuffix(name, "]")
+			all[table] = map[string]any{}
+			continue
+		}
+		key, value, _ := strings.Cut(line, "=")
+		var v any
+		if err := json.Unmarshal([]byte(value), &v); err != nil {
+			return nil, fmt.Errorf("%s: %w", line, err)
+		}
+		all[table][strings.TrimSpace(key)] = v
+	}
+	return all, nil
 }

@@ -1,62 +1,111 @@
 package stack
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"gopkg.in/yaml.v3"
+
+	"postrider/localstack/deploy"
 )
 
-// Compose cannot run where there is no Docker: these tests hold what it would
-// start to what host mode starts.
+// TestComposeStartsWhatHostModeStarts is what stands in for `docker compose up`
+// where there is no Docker. The checks run on what Compose would take, and on the
+// same with a mistake: what finds no mistake would never find one.
+func TestComposeStartsWhatHostModeStarts(t *testing.T) {
+	for _, name := range []string{"LS_LOG", "SSL_CERT_FILE", "SSL_CERT_DIR"} { // host mode passes them on
+		t.Setenv(name, "")
+	}
+	right := map[string]string{}
+	for _, name := range []string{"compose.yaml", "localstack/Dockerfile", ".dockerignore"} {
+		right[name] = text(t, name)
+	}
+	for name, found := range check(t, right) {
+		t.Errorf("%s: %s", name, strings.Join(found, "\n"))
+	}
+
+	var mistakes []mistake
+	if err := strict(text(t, "localstack/stack/testdata/compose.yaml"), &mistakes); err != nil {
+		t.Fatal(err)
+	}
+	covered := map[string]bool{}
+	for _, m := range mistakes {
+		covered[m.Check] = true
+		t.Run(m.Check+" "+m.Wrong, func(t *testing.T) {
+			found := check(t, m.apply(t, right))
+			if len(found[m.Check]) == 0 {
+				t.Errorf("%s does not find it; found is %v", m.Check, found)
+			}
+		})
+	}
+	for name := range checks {
+		if !covered[name] {
+			t.Errorf("no mistake for %s", name)
+		}
+	}
+	t.Logf("%d checks, %d mistakes", len(checks), len(mistakes))
+}
+
+// A mistake is a difference from the files as they are, and the check that is to find it.
+type mistake struct {
+	Check   string `yaml:"check"`
+	Wrong   string `yaml:"wrong"`
+	File    string `yaml:"file"`
+	Replace string `yaml:"replace"`
+	With    string `yaml:"with"`
+}
+
+func (m mistake) apply(t *testing.T, files map[string]string) map[string]string {
+	t.Helper()
+	if n := strings.Count(files[m.File], m.Replace); n != 1 {
+		t.Fatalf("%q is %d times in %s, want once", m.Replace, n, m.File)
+	}
+	wrong := maps.Clone(files)
+	wrong[m.File] = strings.Replace(files[m.File], m.Replace, m.With, 1)
+	return wrong
+}
+
+// A composition is what Compose would build and start.
+type composition struct {
+	services map[string]service
+	stages   map[string]*stage // of the Dockerfile
+	context  []string          // what .dockerignore lets through
+	template *deploy.Template
+}
 
 type service struct {
-	Build struct {
-		Context    string `yaml:"context"`
-		Dockerfile string `yaml:"dockerfile"`
-		Target     string `yaml:"target"`
-	} `yaml:"build"`
-	Environment map[string]string `yaml:"environment"`
-	DependsOn   map[string]struct {
-		Condition string `yaml:"condition"`
-	} `yaml:"depends_on"`
-	Ports       []string `yaml:"ports"`
-	Tmpfs       []string `yaml:"tmpfs"`
-	Healthcheck struct {
-		Test     []string `yaml:"test"`
-		Interval string   `yaml:"interval"`
-		Timeout  string   `yaml:"timeout"`
-		Retries  int      `yaml:"retries"`
-	} `yaml:"healthcheck"`
+	Build       build                `yaml:"build"`
+	Environment map[string]string    `yaml:"environment"`
+	DependsOn   map[string]condition `yaml:"depends_on"`
+	Ports       []string             `yaml:"ports"`
+	Tmpfs       []string             `yaml:"tmpfs"`
+	ExtraHosts  []string             `yaml:"extra_hosts"`
+	Healthcheck healthcheck          `yaml:"healthcheck"`
+}
+
+type build struct {
+	Context    string `yaml:"context"`
+	Dockerfile string `yaml:"dockerfile"`
+	Target     string `yaml:"target"`
+}
+
+type condition struct {
+	Condition string `yaml:"condition"`
+}
+
+type healthcheck struct {
+	Test     []string `yaml:"test"`
+	Interval string   `yaml:"interval"`
+	Timeout  string   `yaml:"timeout"`
+	Retries  int      `yaml:"retries"`
 }
 
 const repository = "../.."
-
-func readComposeFile(t *testing.T) map[string]service {
-	t.Helper()
-	file, err := os.Open(filepath.Join(repository, "compose.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = file.Close() }()
-	decoder := yaml.NewDecoder(file)
-	decoder.KnownFields(true) // no volumes, no host's paths, no Docker socket: what is new here is to be looked at
-	var c struct {
-		Name     string             `yaml:"name"`
-		Services map[string]service `yaml:"services"`
-	}
-	if err := decoder.Decode(&c); err != nil {
-		t.Fatal(err)
-	}
-	return c.Services
-}
 
 func text(t *testing.T, path string) string {
 	t.Helper()
@@ -67,161 +116,42 @@ func text(t *testing.T, path string) string {
 	return string(data)
 }
 
-// found is the first group of the pattern's only match.
-func found(t *testing.T, pattern, in string) string {
-	t.Helper()
-	all := regexp.MustCompile(pattern).FindAllStringSubmatch(in, -1)
-	if len(all) != 1 {
-		t.Fatalf("%d matches of %s, want 1", len(all), pattern)
-	}
-	return all[0][1]
+// strict reads YAML. What into does not have is an error: what is new is to be looked at.
+func strict(text string, into any) error {
+	decoder := yaml.NewDecoder(strings.NewReader(text))
+	decoder.KnownFields(true)
+	return decoder.Decode(into)
 }
 
-// defaulted is a value when nothing is set: ${NAME:-default} is its default.
-func defaulted(value string) string {
-	return regexp.MustCompile(`\$\{[A-Z_]+:-([^}]*)\}`).ReplaceAllString(value, "$1")
-}
-
-func TestComposeConfiguresLocalStackAsHostModeDoes(t *testing.T) {
-	for _, name := range []string{"LS_LOG", "SSL_CERT_FILE", "SSL_CERT_DIR"} {
-		t.Setenv(name, "")
+func readComposition(files map[string]string) (composition, error) {
+	var compose struct {
+		Name     string             `yaml:"name"`
+		Services map[string]service `yaml:"services"`
 	}
-	own := map[string]string{ // of host mode only, with the reason
-		"PATH": "the image's", "LANG": "the image's", "HOME": "the image's", "TMPDIR": "the image's", "PYTHONUNBUFFERED": "the image's",
-		"FILESYSTEM_ROOT":    "in the image, packages and caches have their places",
-		"OVERRIDE_IN_DOCKER": "it is in Docker",
-		"GATEWAY_SERVER":     "in a container every interface is right: only what Compose publishes, on 127.0.0.1, is reached from outside",
+	if err := strict(files["compose.yaml"], &compose); err != nil { // no volumes, no host's paths, no Docker socket
+		return composition{}, err
 	}
-	want := map[string]string{}
-	for _, variable := range environment("/var/lib/postrider", DefaultPorts().LocalStack, false, "") {
-		name, value, _ := strings.Cut(variable, "=")
-		if own[name] == "" {
-			want[name] = value
-		}
+	stages, err := readDockerfile(files["localstack/Dockerfile"])
+	if err != nil {
+		return composition{}, err
 	}
-	want["GATEWAY_LISTEN"] = "0.0.0.0:4566" // published ports and the deployer come from outside the container
-	got := map[string]string{}
-	for name, value := range readComposeFile(t)["localstack"].Environment {
-		got[name] = defaulted(value)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestComposePublishesTheRunnersPortsOnThisMachineOnly(t *testing.T) {
-	t.Parallel()
-	ports := DefaultPorts()
-	want := map[string][]string{}
-	for name, p := range map[string]struct {
-		variable string
-		port     int
-	}{"deployer": {"PORT", ports.Front}, "standin": {"STANDIN_PORT", ports.StandIn}, "localstack": {"LOCALSTACK_PORT", ports.LocalStack}} {
-		number := strconv.Itoa(p.port)
-		want[name] = []string{"127.0.0.1:${" + p.variable + ":-" + number + "}:" + number}
-	}
-	got := map[string][]string{}
-	for name, s := range readComposeFile(t) {
-		got[name] = s.Ports
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestComposePassesEachParameterOfTheTemplateOn(t *testing.T) {
-	t.Parallel()
 	template, err := readTemplate(filepath.Join(repository, "template.yaml"))
 	if err != nil {
-		t.Fatal(err)
+		return composition{}, err
 	}
-	want := map[string]string{}
-	for _, p := range template.Parameters() {
-		want[p.Variable()] = "${" + p.Variable() + ":-}"
-	}
-	if diff := cmp.Diff(want, readComposeFile(t)["deployer"].Environment); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestComposeStartsAServiceWhenThoseThatItNeedsAreHealthy(t *testing.T) {
-	t.Parallel()
-	services := readComposeFile(t)
-	dockerfile := text(t, "localstack/Dockerfile")
-	for name, s := range services {
-		if len(s.Healthcheck.Test) < 2 || s.Healthcheck.Test[0] != "CMD" || s.Healthcheck.Retries == 0 || s.Healthcheck.Interval == "" || s.Healthcheck.Timeout == "" {
-			t.Errorf("%s has no whole health check: %+v", name, s.Healthcheck)
-		}
-		port := found(t, `\}:(\d+)$`, s.Ports[0])
-		if check := s.Healthcheck.Test[len(s.Healthcheck.Test)-1]; !strings.HasPrefix(check, "http://127.0.0.1:"+port+"/") {
-			t.Errorf("%s is asked for its health at %s", name, check)
-		}
-		for other, on := range s.DependsOn {
-			if _, ok := services[other]; !ok || on.Condition != "service_healthy" {
-				t.Errorf("%s depends on %s, %s", name, other, on.Condition)
-			}
-		}
-		if s.Build.Context != "." || s.Build.Dockerfile != "localstack/Dockerfile" || !strings.Contains(dockerfile, " AS "+s.Build.Target+"\n") {
-			t.Errorf("%s is built from %+v", name, s.Build)
+	c := composition{services: compose.Services, stages: stages, template: template}
+	for line := range strings.Lines(files[".dockerignore"]) {
+		if path, ok := strings.CutPrefix(strings.TrimSpace(line), "!"); ok {
+			c.context = append(c.context, path)
 		}
 	}
-	// What the deployer is told of the others is their names and ports.
-	for _, m := range regexp.MustCompile(`"http://([a-z]+):(\d+)"`).FindAllStringSubmatch(dockerfile, -1) {
-		if s, ok := services[m[1]]; !ok || !strings.HasSuffix(s.Ports[0], ":"+m[2]) {
-			t.Errorf("%s:%s is no service", m[1], m[2])
-		}
-		if _, ok := services["deployer"].DependsOn[m[1]]; !ok {
-			t.Errorf("the deployer does not wait for %s", m[1])
-		}
+	if want, got := []string{"deployer", "localstack", "standin"}, slices.Sorted(maps.Keys(c.services)); !slices.Equal(want, got) {
+		return composition{}, fmt.Errorf("the services are %v, want %v", got, want)
 	}
-	if diff := cmp.Diff([]string{"localstack", "standin"}, slices.Sorted(maps.Keys(services["deployer"].DependsOn))); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestTheImagesHaveTheVersionsThatHostModeHas(t *testing.T) {
-	t.Parallel()
-	dockerfile := text(t, "localstack/Dockerfile")
-	if got, want := found(t, `FROM localstack/localstack:(\S+) `, dockerfile), found(t, `(?m)^localstack-core==(.*)$`, text(t, "localstack/tools/localstack.lock")); got != want {
-		t.Errorf("LocalStack is %s, and %s in host mode", got, want)
-	}
-	if got, want := found(t, `FROM golang:(\d+\.\d+)-`, dockerfile), found(t, `(?m)^go (\d+\.\d+)`, text(t, "go.mod")); got != want {
-		t.Errorf("Go is %s, and %s in go.mod", got, want)
-	}
-	for _, image := range regexp.MustCompile(`(?m)^FROM (\S+)`).FindAllStringSubmatch(dockerfile, -1) {
-		if _, tag, ok := strings.Cut(image[1], ":"); !ok || !regexp.MustCompile(`^\d+\.\d+`).MatchString(tag) {
-			t.Errorf("%s has no version", image[1])
+	for _, name := range []string{"executor", "localstack", "build", "standin", "deployer"} {
+		if c.stages[name] == nil {
+			return composition{}, fmt.Errorf("the Dockerfile has no stage %s", name)
 		}
 	}
-}
-
-func TestTheDockerfileCopiesOnlyWhatIsThere(t *testing.T) {
-	t.Parallel()
-	context := map[string]bool{} // by .dockerignore
-	for _, line := range strings.Split(text(t, ".dockerignore"), "\n") {
-		if path, ok := strings.CutPrefix(line, "!"); ok {
-			context[path] = true
-		}
-	}
-	copied := map[string]bool{}
-	for _, line := range regexp.MustCompile(`(?m)^COPY (.*)$`).FindAllStringSubmatch(text(t, "localstack/Dockerfile"), -1) {
-		words := strings.Fields(line[1])
-		if strings.HasPrefix(words[0], "--from=") {
-			continue
-		}
-		words = slices.DeleteFunc(words, func(w string) bool { return strings.HasPrefix(w, "--") })
-		for _, source := range words[:len(words)-1] {
-			if _, err := os.Stat(filepath.Join(repository, source)); err != nil {
-				t.Error(err)
-			}
-			top, _, _ := strings.Cut(source, "/")
-			if !context[top] {
-				t.Errorf("%s is not in the build's context", source)
-			}
-			copied[top] = true
-		}
-	}
-	if diff := cmp.Diff(copied, context); diff != "" {
-		t.Errorf("the context is not what is copied:\n%s", diff)
-	}
+	return c, nil
 }

@@ -53,8 +53,9 @@ type Options struct {
 	Log io.Writer
 }
 
-// A DeployFunc builds and deploys the template with these parameters, as the
-// CloudFormation stack of this name, to the LocalStack at endpoint.
+// A DeployFunc builds and deploys the template with these parameters, its
+// defaults among them, as the CloudFormation stack of this name, to the
+// LocalStack at endpoint.
 type DeployFunc func(ctx context.Context, endpoint, name string, parameters map[string]string) error
 
 const (

@@ -60,6 +60,13 @@ func (t Target) Deploy(ctx context.Context, template *deploy.Template, programs,
 // API that comes of it. The rest is as with Deploy.
 func (t Target) DeployWith(ctx context.Context, template *deploy.Template, parameters map[string]string, with DeployFunc) (Deployed, error) {
 	all := t.withDefaults(template, parameters)
+	for _, p := range template.Parameters() {
+		// What is not said keeps the value that the stack has, to some: a value that
+		// is not asked for any more would stay.
+		if all[p.Name] == "" && p.Default != "" {
+			all[p.Name] = p.Default
+		}
+	}
 	if err := putKeys(ctx, t.config(), all[keysParameter]); err != nil {
 		return Deployed{}, err
 	}
@@ -71,6 +78,13 @@ func (t Target) DeployWith(ctx context.Context, template *deploy.Template, param
 		return Deployed{}, err
 	}
 	return t.lead(result)
+}
+
+// Deployed tells whether the target has the stack. A LocalStack that was started
+// anew has not: its data ends with it. It is an error if LocalStack does not
+// answer.
+func (t Target) Deployed(ctx context.Context) (bool, error) {
+	return deploy.Exists(ctx, t.config(), name)
 }
 
 // Parameters are the template's that a person has set, by name. Without a

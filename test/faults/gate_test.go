@@ -142,6 +142,12 @@ func (g gatedTables) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...fu
 	})
 }
 
+func (g gatedTables) Scan(ctx context.Context, in *dynamodb.ScanInput, _ ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+	return through(ctx, g.w, "Scan", in, func(ctx context.Context, in *dynamodb.ScanInput) (*dynamodb.ScanOutput, error) {
+		return g.api.Scan(ctx, in)
+	})
+}
+
 func (g gatedTables) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
 	return through(ctx, g.w, "BatchGetItem", in, func(ctx context.Context, in *dynamodb.BatchGetItemInput) (*dynamodb.BatchGetItemOutput, error) {
 		return g.api.BatchGetItem(ctx, in)

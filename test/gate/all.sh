@@ -57,8 +57,8 @@ templates() {
 # whoever skips one says why by removing it.
 tests() { quick "$1" -race "${@:2}"; }
 
-# by_sam is tests on a stack that is deployed as users have it on AWS. This
-# machine's own way to deploy the template is tested in localstack.
+# by_sam is tests whose integration tests have their stack deployed as users have
+# it on AWS. This machine's own way to deploy the template is tested in localstack.
 by_sam() { DEPLOY=sam tests "$@"; }
 
 # quick is the same without the race detector.
@@ -71,7 +71,7 @@ quick() {
     echo "a test was skipped"
     status=1
   fi
-  [ $status -eq 0 ] || grep -vE '^(=== |\{)' "$log/$name.log" | grep -vE '^ *--- PASS' | tail -100
+  [ $status -eq 0 ] || grep -vE '^(=== |\{|ok )|^ *--- PASS|figure:|no test files' "$log/$name.log" | tail -200
   return $status
 }
 
@@ -96,13 +96,14 @@ part "cfn-lint" templates
 part "unit tests" tests unit ./...
 # Thousands of runs, and so without the race detector, which has met a part of them.
 part "crash points, fault matrix, state machine" quick promise ./test/faults
-# Four at once: some of them wait more than they work.
-# shellcheck disable=SC2046 # a list of packages
-part "store and fault tests, on DynamoDB Local" tests stores -p 4 -tags integration $(served 'test/integration$')
 # Alone, and without the race detector: it is timed.
 part "figures of the api function" quick benchmarks -timeout 5m -tags benchmarks ./test/benchmarks
 part "browser test" tests browser -timeout 5m -tags browser ./test/browser
-part "integration tests, on what sam built and deployed" by_sam integration -timeout 20m -tags integration ./test/integration
+# The integration tests begin with those that wait more than they work: for leases
+# of what was killed, for a sending API to come back. Meanwhile the others are run;
+# when it comes to what is timed, they are done.
+# shellcheck disable=SC2046 # a list of packages
+part "tests with services: DynamoDB Local, LocalStack" by_sam services -p 3 -timeout 20m -tags integration ./test/integration $(served 'test/integration$')
 
 echo
 printf '%s\n' "${summary[@]}"

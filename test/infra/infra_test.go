@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -25,7 +26,9 @@ const root = "../.."
 // argument here.
 type template struct {
 	Parameters map[string]struct {
-		NoEcho bool `yaml:"NoEcho"`
+		NoEcho         bool   `yaml:"NoEcho"`
+		Default        string `yaml:"Default"`
+		AllowedPattern string `yaml:"AllowedPattern"`
 	} `yaml:"Parameters"`
 	Resources map[string]resource `yaml:"Resources"`
 	Outputs   map[string]struct {
@@ -265,6 +268,96 @@ func TestAnEnvironmentSetsParametersThatThereAreAndNoSecrets(t *testing.T) {
 		}
 		if stage := strings.TrimSuffix(filepath.Base(file), ".yaml"); values["Stage"] != stage {
 			t.Errorf("%s is for the stage %s", file, values["Stage"])
+		}
+	}
+}
+
+// environments are those of samconfig.toml on AWS.
+var environments = []string{"staging", "production"}
+
+// valuesOf are the template's parameters in an environment: those of its file, and
+// the defaults of the others.
+func valuesOf(t *testing.T, environment string) map[string]string {
+	t.Helper()
+	values := map[string]string{}
+	for name, p := range parse(t, "template.yaml").Parameters {
+		values[name] = p.Default
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "infra/parameters/"+environment+".yaml")), &values); err != nil {
+		t.Fatalf("%s: %v", environment, err)
+	}
+	return values
+}
+
+// The rules are those of docs/operations.md, "Keep together".
+func TestAnEnvironmentsParametersFitTogether(t *testing.T) {
+	t.Parallel()
+	for _, environment := range environments {
+		values := valuesOf(t, environment)
+		number := func(name string) int {
+			n, err := strconv.Atoi(values[name])
+			if err != nil {
+				t.Fatalf("%s: %s: %v", environment, name, err)
+			}
+			return n
+		}
+		sender := number("SenderTimeoutSeconds")
+		if visibility := number("VisibilityTimeoutSeconds"); visibility < 6*sender {
+			t.Errorf("%s: a delivery is hidden for %d s, and the sender may take %d", environment, visibility, sender)
+		}
+		if provider := number("ProviderTimeoutSeconds"); provider > sender-8 {
+			t.Errorf("%s: the sender does not start with %d s for a request and %d for itself", environment, provider, sender)
+		}
+		if rate, at := number("MaxSendRate"), number("SenderConcurrency"); rate != 0 && rate < 30*at {
+			t.Errorf("%s: each of %d senders may hand over %d messages a second", environment, at, rate/at)
+		}
+	}
+}
+
+func TestEnvironmentsShareNoKeys(t *testing.T) {
+	t.Parallel()
+	of := map[string]string{}
+	for _, environment := range append([]string{"local"}, environments...) {
+		keys := valuesOf(t, environment)["KeysParameter"]
+		if other, ok := of[keys]; ok {
+			t.Errorf("%s and %s have the same keys, %s", other, environment, keys)
+		}
+		of[keys] = environment
+	}
+}
+
+// samConfig is samconfig.toml's settings by their section, as they are written.
+func samConfig(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	sections, section := map[string]map[string]string{}, ""
+	for line := range strings.Lines(read(t, "samconfig.toml")) {
+		line = strings.TrimSpace(line)
+		if name, ok := strings.CutPrefix(line, "["); ok {
+			section = strings.TrimSuffix(name, ".parameters]")
+			sections[section] = map[string]string{}
+		} else if name, value, ok := strings.Cut(line, " = "); ok && section != "" {
+			sections[section][name] = value
+		}
+	}
+	return sections
+}
+
+func TestSAMTakesAnEnvironmentsOwnNamesAndParameters(t *testing.T) {
+	t.Parallel()
+	config := samConfig(t)
+	for section, settings := range config {
+		environment, command, _ := strings.Cut(section, ".")
+		if command == "deploy" || settings["parameter_overrides"] != "" {
+			if got, want := settings["parameter_overrides"], `["file://infra/parameters/`+environment+`.yaml"]`; got != want {
+				t.Errorf("%s takes the parameters %s", section, got)
+			}
+		}
+	}
+	for _, environment := range environments {
+		for _, name := range []string{"stack_name", "s3_prefix"} {
+			if got := config[environment+".deploy"][name]; got != `"postrider-`+environment+`"` {
+				t.Errorf("%s: its %s is %s", environment, name, got)
+			}
 		}
 	}
 }

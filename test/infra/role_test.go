@@ -2,6 +2,7 @@ package infra_test
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -29,32 +30,229 @@ type statement struct {
 	Condition map[string]any `yaml:"Condition"`
 }
 
-// statements are those of all policies of infra/role.yaml.
-func statements(t *testing.T) []statement {
+type role struct {
+	AssumeRolePolicyDocument any      `yaml:"AssumeRolePolicyDocument"`
+	ManagedPolicyArns        []string `yaml:"ManagedPolicyArns"`
+	Policies                 []struct {
+		PolicyDocument struct {
+			Statement []statement `yaml:"Statement"`
+		} `yaml:"PolicyDocument"`
+	} `yaml:"Policies"`
+}
+
+// roles are those of infra/role.yaml by their logical id.
+func roles(t *testing.T) map[string]role {
 	t.Helper()
-	var all []statement
+	all := map[string]role{}
 	for id, r := range parse(t, "infra/role.yaml").Resources {
 		if r.Type != "AWS::IAM::Role" {
 			continue
 		}
-		var role struct {
-			Policies []struct {
-				PolicyDocument struct {
-					Statement []statement `yaml:"Statement"`
-				} `yaml:"PolicyDocument"`
-			} `yaml:"Policies"`
-		}
-		if err := r.Properties.Decode(&role); err != nil {
+		var one role
+		if err := r.Properties.Decode(&one); err != nil {
 			t.Fatalf("%s: %v", id, err)
 		}
-		for _, p := range role.Policies {
-			all = append(all, p.PolicyDocument.Statement...)
+		all[id] = one
+	}
+	if len(all) != 2 {
+		t.Fatalf("there are %d roles", len(all))
+	}
+	return all
+}
+
+func (r role) statements() []statement {
+	var all []statement
+	for _, p := range r.Policies {
+		all = append(all, p.PolicyDocument.Statement...)
+	}
+	return all
+}
+
+// allowed are the actions that a role may take, on whatever.
+func (r role) allowed() []string {
+	var all []string
+	for _, s := range r.statements() {
+		if s.Effect == "Allow" {
+			all = append(all, s.Action...)
 		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// statements are those of all policies of infra/role.yaml.
+func statements(t *testing.T) []statement {
+	t.Helper()
+	var all []statement
+	for _, r := range roles(t) {
+		all = append(all, r.statements()...)
 	}
 	if len(all) < 20 {
 		t.Fatalf("only %d statements", len(all))
 	}
 	return all
+}
+
+// Who may take on a role is in no policy of it, and one wrong sign lets in every
+// branch, or everybody.
+func TestOnlyOneBranchsPipelineAndCloudFormationTakeOnTheRoles(t *testing.T) {
+	t.Parallel()
+	want := map[string]string{
+		"PipelineRole": `
+- Github
+- Version: "2012-10-17"
+  Statement:
+    - Effect: Allow
+      Action: sts:AssumeRoleWithWebIdentity
+      Principal: {Federated: [MakesProvider, Provider, ProviderArn]}
+      Condition:
+        StringEquals:
+          token.actions.githubusercontent.com:aud: sts.amazonaws.com
+          token.actions.githubusercontent.com:sub: "repo:${Repository}:ref:refs/heads/${Branch}"
+- Version: "2012-10-17"
+  Statement:
+    - Effect: Allow
+      Action: sts:AssumeRoleWithWebIdentity
+      Principal: {Federated: [MakesProvider, Provider, ProviderArn]}
+      Condition:
+        StringEquals:
+          gitlab.com:aud: https://gitlab.com
+          gitlab.com:sub: "project_path:${Repository}:ref_type:branch:ref:${Branch}"`,
+		"CloudFormationRole": `
+Version: "2012-10-17"
+Statement:
+  - Effect: Allow
+    Action: sts:AssumeRole
+    Principal: {Service: cloudformation.amazonaws.com}`,
+	}
+	for id, r := range roles(t) {
+		var trust any
+		if err := yaml.Unmarshal([]byte(want[id]), &trust); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(trust, r.AssumeRolePolicyDocument); diff != "" {
+			t.Errorf("who takes on %s (-want +got):\n%s", id, diff)
+		}
+		if r.ManagedPolicyArns != nil {
+			t.Errorf("%s has %v", id, r.ManagedPolicyArns)
+		}
+	}
+}
+
+// The parameters go into the subject as they are.
+func TestARepositoryAndABranchHoldNoWildcard(t *testing.T) {
+	t.Parallel()
+	parameters := parse(t, "infra/role.yaml").Parameters
+	tests := []struct {
+		parameter, value string
+		allowed          bool
+	}{
+		{"Repository", "owner/name", true},
+		{"Repository", "group/sub-group/project.x", true},
+		{"Repository", "owner@123456/name@456789", true},
+		{"Repository", "owner", false},
+		{"Repository", "owner/*", false},
+		{"Repository", "owner/nam?", false},
+		{"Repository", "owner/name:ref", false},
+		{"Branch", "main", true},
+		{"Branch", "release/1.0", true},
+		{"Branch", "*", false},
+	}
+	for _, test := range tests {
+		if regexp.MustCompile("^(?:"+parameters[test.parameter].AllowedPattern+")$").MatchString(test.value) != test.allowed {
+			t.Errorf("%s %s: want it allowed %t", test.parameter, test.value, test.allowed)
+		}
+	}
+}
+
+// All that make deploy calls (infra/deploy, and sam's own calls), and sam deploy of
+// alarms and dashboard.
+func TestThePipelineMayDoWhatADeploymentCallsAndNoMore(t *testing.T) {
+	t.Parallel()
+	want := []string{
+		"cloudformation:CreateChangeSet", "cloudformation:DeleteChangeSet", "cloudformation:DescribeChangeSet", "cloudformation:DescribeStackEvents",
+		"cloudformation:DescribeStacks", "cloudformation:ExecuteChangeSet", "cloudformation:GetTemplateSummary", "cloudformation:ListChangeSets",
+		"iam:PassRole", "s3:GetObject", "s3:PutObject", "ssm:GetParameter",
+	}
+	pipeline := roles(t)["PipelineRole"]
+	if diff := cmp.Diff(want, pipeline.allowed()); diff != "" {
+		t.Errorf("what the pipeline may do (-want +got):\n%s", diff)
+	}
+	var denied []statement
+	for _, s := range pipeline.statements() {
+		if s.Effect == "Deny" {
+			denied = append(denied, s)
+		}
+	}
+	never := []statement{{
+		Sid: "NeverWithoutIt", Effect: "Deny", Action: list{"cloudformation:CreateChangeSet"},
+		Resource:  list{"arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/*"},
+		Condition: map[string]any{"StringNotEquals": map[string]any{"cloudformation:RoleArn": "CloudFormationRole.Arn"}},
+	}}
+	if diff := cmp.Diff(never, denied); diff != "" {
+		t.Errorf("what it never may (-want +got):\n%s", diff)
+	}
+}
+
+// needs are the actions by which CloudFormation makes, reads, changes and removes a
+// type of resource, with its tags. A table is not removed.
+var needs = map[string][]string{
+	"AWS::Serverless::Function": {
+		"lambda:AddPermission", "lambda:CreateFunction", "lambda:DeleteFunction", "lambda:DeleteFunctionConcurrency", "lambda:GetFunction",
+		"lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration", "lambda:GetFunctionRecursionConfig", "lambda:GetPolicy",
+		"lambda:GetRuntimeManagementConfig", "lambda:ListTags", "lambda:PutFunctionConcurrency", "lambda:RemovePermission", "lambda:TagResource",
+		"lambda:UntagResource", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
+		// Its events from queues, and by the clock.
+		"lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:GetEventSourceMapping", "lambda:UpdateEventSourceMapping",
+		"events:DeleteRule", "events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule", "events:PutRule", "events:PutTargets",
+		"events:RemoveTargets", "events:TagResource", "events:UntagResource",
+		// Its role.
+		"iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies",
+		"iam:PassRole", "iam:PutRolePolicy", "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
+	},
+	"AWS::IAM::Role":       nil, // a function's
+	"AWS::Serverless::Api": {"apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT"},
+	"AWS::DynamoDB::Table": {
+		"dynamodb:CreateTable", "dynamodb:DescribeContinuousBackups", "dynamodb:DescribeContributorInsights", "dynamodb:DescribeKinesisStreamingDestination",
+		"dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:GetResourcePolicy", "dynamodb:ListTagsOfResource", "dynamodb:TagResource",
+		"dynamodb:UntagResource", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable", "dynamodb:UpdateTimeToLive",
+	},
+	"AWS::SQS::Queue": {
+		"sqs:CreateQueue", "sqs:DeleteQueue", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue",
+	},
+	"AWS::SQS::QueuePolicy": {"sqs:GetQueueAttributes", "sqs:SetQueueAttributes"},
+	"AWS::Logs::LogGroup": {
+		"logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:DeleteRetentionPolicy", "logs:DescribeLogGroups", "logs:ListTagsForResource",
+		"logs:PutRetentionPolicy", "logs:TagResource", "logs:UntagResource",
+	},
+	"AWS::SNS::Topic": {
+		"sns:CreateTopic", "sns:DeleteTopic", "sns:GetDataProtectionPolicy", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic",
+		"sns:ListTagsForResource", "sns:SetTopicAttributes", "sns:TagResource", "sns:UntagResource",
+	},
+	"AWS::SNS::Subscription": {"sns:GetSubscriptionAttributes", "sns:SetSubscriptionAttributes", "sns:Subscribe", "sns:Unsubscribe"},
+	"AWS::SNS::TopicPolicy":  {"sns:GetTopicAttributes", "sns:SetTopicAttributes"},
+	"AWS::CloudWatch::Alarm": {
+		"cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:UntagResource",
+	},
+	"AWS::CloudWatch::Dashboard": {"cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:PutDashboard"},
+}
+
+func TestCloudFormationMayDoWhatTheStacksResourcesNeedAndNoMore(t *testing.T) {
+	t.Parallel()
+	want := []string{"cloudformation:CreateChangeSet", "s3:GetObject"} // sam's transform, and the functions' packages
+	for _, file := range []string{"template.yaml", "infra/alarms.yaml", "infra/dashboard.yaml"} {
+		for id, r := range parse(t, file).Resources {
+			actions, known := needs[r.Type]
+			if !known {
+				t.Errorf("%s: what does CloudFormation need for the %s %s?", file, r.Type, id)
+			}
+			want = append(want, actions...)
+		}
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(slices.Compact(want), roles(t)["CloudFormationRole"].allowed()); diff != "" {
+		t.Errorf("what CloudFormation may do for the stacks (-want +got):\n%s", diff)
+	}
 }
 
 func TestTheRoleAllowsNoActionByWildcardAndNoTableToBeDeleted(t *testing.T) {

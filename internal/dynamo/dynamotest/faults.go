@@ -20,6 +20,7 @@ const (
 	GetItem            Op = "GetItem"
 	UpdateItem         Op = "UpdateItem"
 	Query              Op = "Query"
+	Scan               Op = "Scan"
 	BatchGetItem       Op = "BatchGetItem"
 	TransactWriteItems Op = "TransactWriteItems"
 )
@@ -128,6 +129,11 @@ func (f *Faults) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, o
 // Query is DynamoDB's.
 func (f *Faults) Query(ctx context.Context, in *dynamodb.QueryInput, opts ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
 	return meet(ctx, f, Query, in, f.api.Query, opts)
+}
+
+// Scan is DynamoDB's.
+func (f *Faults) Scan(ctx context.Context, in *dynamodb.ScanInput, opts ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+	return meet(ctx, f, Scan, in, f.api.Scan, opts)
 }
 
 // TransactWriteItems is DynamoDB's.

@@ -208,22 +208,6 @@ func (m *Memory) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItem
 	return &dynamodb.BatchWriteItemOutput{}, nil
 }
 
-// Scan gives all of a table at once.
-func (m *Memory) Scan(ctx context.Context, in *dynamodb.ScanInput, _ ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
-	t, done, err := m.open(ctx, in.TableName)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	out := &dynamodb.ScanOutput{}
-	for _, part := range slices.Sorted(maps.Keys(t.parts)) {
-		for _, it := range t.parts[part] {
-			out.Items = append(out.Items, maps.Clone(it))
-		}
-	}
-	return out, nil
-}
-
 // batchLimit is how many keys a BatchGetItem, and actions a transaction, may have.
 const batchLimit = 100
 
@@ -437,7 +421,7 @@ func (m *Memory) prepare(a *action) (*prepared, error) {
 	return p, a.scope.allUsed()
 }
 
-// pageBytes is where a page of a query ends.
+// pageBytes is where a page of a query or a scan ends.
 const pageBytes = 1 << 20
 
 // Query is DynamoDB's, of a table or an index.
@@ -452,32 +436,89 @@ func (m *Memory) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*
 	if err != nil {
 		return nil, err
 	}
-	out := &dynamodb.QueryOutput{}
+	p, err := s.page(rows, keys, in.FilterExpression, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	out := &dynamodb.QueryOutput{Count: int32(len(p.items)), ScannedCount: p.scanned, LastEvaluatedKey: p.last} //nolint:gosec // G115: less than a page holds
+	if in.Select != types.SelectCount {
+		out.Items = p.items
+	}
+	return out, nil
+}
+
+// Scan is DynamoDB's, of a table or an index.
+func (m *Memory) Scan(ctx context.Context, in *dynamodb.ScanInput, _ ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+	t, done, err := m.open(ctx, in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	ix, keys := index{hash: t.hash, sort: t.sort}, []string{t.hash, t.sort}
+	if in.IndexName != nil {
+		var ok bool
+		if ix, ok = t.indexes[*in.IndexName]; !ok || aws.ToBool(in.ConsistentRead) {
+			return nil, invalid("no index %s, or one that is to be read consistently", *in.IndexName)
+		}
+		keys = append(keys, ix.hash, ix.sort)
+	}
+	p, err := (&scope{in.ExpressionAttributeNames, in.ExpressionAttributeValues, map[string]bool{}}).
+		page(t.scanned(ix, in.ExclusiveStartKey), keys, in.FilterExpression, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return &dynamodb.ScanOutput{Items: p.items, Count: int32(len(p.items)), ScannedCount: p.scanned, LastEvaluatedKey: p.last}, nil //nolint:gosec // G115: less than a page holds
+}
+
+// scanned are all items of an index, or of the table itself, that lie behind a
+// start key, as far as they are shown: partition by partition.
+func (t *table) scanned(ix index, start item) (rows []item) {
+	order := func(a, b item) int {
+		return cmp.Or(compare(a[ix.hash], b[ix.hash]), compare(a[ix.sort], b[ix.sort]), compare(a[t.hash], b[t.hash]), compare(a[t.sort], b[t.sort]))
+	}
+	for _, part := range t.parts {
+		for _, it := range part {
+			if it[ix.hash] != nil && it[ix.sort] != nil && (len(start) == 0 || order(it, start) > 0) {
+				rows = append(rows, shown(it, ix.kept))
+			}
+		}
+	}
+	slices.SortFunc(rows, order)
+	return rows
+}
+
+// page is what one call gives of the rows that it could look at.
+type page struct {
+	items   []item
+	scanned int32
+	// last is the key that the next page begins behind, nil if there is none.
+	last item
+}
+
+// page looks at rows until it has looked at limit, or at as much as a page holds.
+func (s *scope) page(rows []item, keys []string, filter *string, limit *int32) (p page, err error) {
 	size := 0
 	for i, it := range rows {
 		match := true
-		if in.FilterExpression != nil {
-			if match, err = s.holds(*in.FilterExpression, it); err != nil {
-				return nil, err
+		if filter != nil {
+			if match, err = s.holds(*filter, it); err != nil {
+				return p, err
 			}
 		}
-		out.ScannedCount++
+		p.scanned++
 		if match {
-			out.Count++
-		}
-		if match && in.Select != types.SelectCount {
-			out.Items = append(out.Items, maps.Clone(it))
+			p.items = append(p.items, maps.Clone(it))
 		}
 		size += sizeOf(it)
-		if (in.Limit != nil && out.ScannedCount == *in.Limit) || (size > pageBytes && i < len(rows)-1) {
-			out.LastEvaluatedKey = projectedKeys(it, keys)
+		if (limit != nil && p.scanned == *limit) || (size > pageBytes && i < len(rows)-1) {
+			p.last = projectedKeys(it, keys)
 			break
 		}
 	}
 	if len(rows) == 0 {
-		return out, nil
+		return p, nil
 	}
-	return out, s.allUsed()
+	return p, s.allUsed()
 }
 
 // rows are what a query looks at, in its order, behind its start key; keys are

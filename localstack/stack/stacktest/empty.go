@@ -17,13 +17,34 @@ import (
 // from that of others; it stays if the test fails, for its logs.
 func Empty(tb testing.TB, root, name string) (s *stack.Stack, dir string) {
 	tb.Helper()
+	dir = filepath.Join(root, ".local", "test", fmt.Sprint(name, "-", os.Getpid()))
+	return start(tb, root, dir, stack.Ports{}), dir
+}
+
+// Anew ends what Empty has started, and starts it again at the same addresses: it
+// is empty again.
+func Anew(tb testing.TB, root, dir string, old *stack.Stack) *stack.Stack {
+	tb.Helper()
+	if err := old.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	var ports stack.Ports
+	for address, port := range map[string]*int{old.BaseURL: &ports.Front, old.StandInURL: &ports.StandIn, old.EndpointURL: &ports.LocalStack} {
+		if _, err := fmt.Sscanf(address, "http://localhost:%d", port); err != nil {
+			tb.Fatalf("%s: %v", address, err)
+		}
+	}
+	return start(tb, root, dir, ports)
+}
+
+func start(tb testing.TB, root, dir string, ports stack.Ports) *stack.Stack {
+	tb.Helper()
 	installed, err := tools.Install(tb.Context(), root, tb.Output())
 	if err != nil {
 		tb.Fatal(err)
 	}
-	dir = filepath.Join(root, ".local", "test", fmt.Sprint(name, "-", os.Getpid()))
-	s, err = stack.Start(tb.Context(), stack.Options{
-		Root: root, Dir: dir, Tools: installed, StandIn: standin.New(), Undeployed: true, Log: tb.Output(),
+	s, err := stack.Start(tb.Context(), stack.Options{
+		Root: root, Dir: dir, Tools: installed, Ports: ports, StandIn: standin.New(), Undeployed: true, Log: tb.Output(),
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -36,5 +57,5 @@ func Empty(tb testing.TB, root, name string) (s *stack.Stack, dir string) {
 			_ = os.RemoveAll(dir)
 		}
 	})
-	return s, dir
+	return s
 }

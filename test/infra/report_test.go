@@ -1,0 +1,54 @@
+package infra_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// A run of the report that fails is repeated by Lambda after a minute, and then
+// after two more; the schedule comes again at the next hour.
+func TestAReportThatFailsTwoHoursLongIsAlarmedOf(t *testing.T) {
+	t.Parallel()
+	var a struct {
+		Period    int     `yaml:"Period"`
+		Of        int     `yaml:"EvaluationPeriods"`
+		Needed    int     `yaml:"DatapointsToAlarm"`
+		Threshold float64 `yaml:"Threshold"`
+		Operator  string  `yaml:"ComparisonOperator"`
+	}
+	errors := parse(t, "infra/alarms.yaml").Resources["SchedulerErrors"]
+	if err := errors.Properties.Decode(&a); err != nil || a.Period == 0 || a.Operator != "GreaterThanOrEqualToThreshold" {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	const minute, hour = time.Minute, time.Hour
+	for name, c := range map[string]struct {
+		failed []time.Duration // after midnight
+		rings  bool
+	}{
+		"one run that is repeated with success": {[]time.Duration{6 * hour}, false},
+		"one hour":                              {[]time.Duration{6 * hour, 6*hour + minute, 6*hour + 3*minute}, false},
+		"two hours":                             {[]time.Duration{6 * hour, 6*hour + minute, 6*hour + 3*minute, 7 * hour, 7*hour + minute, 7*hour + 3*minute}, true},
+		"two runs on one day":                   {[]time.Duration{6 * hour, 9 * hour}, false},
+		"sweeps, for ten minutes":               {[]time.Duration{6 * hour, 6*hour + 4*minute, 6*hour + 8*minute}, true},
+	} {
+		counts := map[int]float64{}
+		for _, at := range c.failed {
+			counts[int(at.Seconds())/a.Period]++
+		}
+		var breaching []int
+		for period, n := range counts {
+			if n >= a.Threshold {
+				breaching = append(breaching, period)
+			}
+		}
+		slices.Sort(breaching)
+		rings := false
+		for i := 0; i+a.Needed <= len(breaching); i++ {
+			rings = rings || breaching[i+a.Needed-1]-breaching[i] < a.Of
+		}
+		if rings != c.rings {
+			t.Errorf("%s: does it ring? %t, want %t", name, rings, c.rings)
+		}
+	}
+}
