@@ -91,7 +91,7 @@ var conditions = map[string]string{
 	"NoValidAnswer":      metrics.Namespace + " " + metrics.Answered + " of " + metrics.Stage + " Stage: Sum in 900 s < 1, 2 of 3",
 	"SweepMissing":       "AWS/Events Invocations of RuleName SweepRule: Sum in 300 s < 1, 2 of 2",
 	"ApiErrors":          "AWS/Lambda Errors of FunctionName ApiFunction: Sum in 300 s >= 1, 2 of 2",
-	"SchedulerErrors":    "AWS/Lambda Errors of FunctionName SchedulerFunction: Sum in 300 s >= 1, 2 of 2",
+	"SchedulerErrors":    "AWS/Lambda Errors of FunctionName SchedulerFunction: Sum in 300 s >= 1, 2 of 13",
 	"SenderErrors":       "AWS/Lambda Errors of FunctionName SenderFunction: Sum in 300 s >= 1, 1 of 1",
 	"ApiThrottles":       "AWS/Lambda Throttles of FunctionName ApiFunction: Sum in 300 s >= 1, 2 of 3",
 	"SchedulerThrottles": "AWS/Lambda Throttles of FunctionName SchedulerFunction: Sum in 300 s >= 1, 2 of 3",
