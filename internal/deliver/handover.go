@@ -113,7 +113,7 @@ func (s *Sender) decide(ctx context.Context, w *work, i int) (h mailing.Handover
 		return h, false
 	}
 	m = w.decidedBy(m)
-	w.plans[i] = m.Plan
+	w.plans[i], w.untouched[i] = m.Plan, m.Untouched()
 	now := s.now()
 	d := mailing.Decide(m, client, mem, now)
 	if d.Action == mailing.Send && d.Until.Sub(now) < minRequest {

@@ -62,3 +62,100 @@ func TestEachInvocationIsToldOfOnceHoweverItGoes(t *testing.T) {
 		t.Errorf("nothing happened (-want +got):\n%s", diff)
 	}
 }
+
+// first stores the first batch of a slice.
+func (w *world) first() mailing.Delivery {
+	w.t.Helper()
+	d, _ := w.batchAs(w.mailing.MarkStart, moscow(2)...)
+	return d
+}
+
+// lags are those of one invocation with a delivery, five seconds from now.
+func (w *world) lags(d mailing.Delivery) map[mailing.MailingID]time.Duration {
+	w.t.Helper()
+	w.clock.Advance(5 * time.Second)
+	var told tallies
+	w.metered(&told, "one").Deliver(w.t.Context(), []mailing.Delivery{d})
+	if len(told) != 1 {
+		w.t.Fatalf("told: %+v", told)
+	}
+	return told[0].Lags
+}
+
+func TestALagIsToldOfTheFirstHandOverAlone(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		mood mailing.OutcomeKind
+		// before is what happens before it.
+		before func(w *world, d mailing.Delivery)
+		told   bool
+	}{
+		{name: "nothing", mood: mailing.OutcomeSent, told: true},
+		{name: "nothing, and the sending API fails", mood: mailing.OutcomeRetry, told: true},
+		{name: "nothing, and no request is made", mood: mailing.OutcomeNotTried},
+		{"another sender has claimed it, and died", mailing.OutcomeSent, func(w *world, d mailing.Delivery) {
+			if _, ok, err := w.store.Claim(t.Context(), d.Key, "the dead", monday, monday.Add(time.Second)); err != nil || !ok {
+				t.Fatal(ok, err)
+			}
+		}, false},
+		{"a pause of eight hours", mailing.OutcomeSent, func(w *world, _ mailing.Delivery) {
+			w.change(func(m mailing.Mailing) (mailing.Mailing, error) { return m.Paused(w.clock.Now()) })
+			w.clock.Advance(8 * time.Hour)
+			w.change(func(m mailing.Mailing) (mailing.Mailing, error) { return m.Resumed(w.clock.Now()) })
+		}, false},
+		{"an edit", mailing.OutcomeSent, func(w *world, _ mailing.Delivery) {
+			w.change(func(m mailing.Mailing) (mailing.Mailing, error) {
+				d := m.Draft
+				d.Text = "good day"
+				return m.Edit(d, w.clock.Now())
+			})
+		}, false},
+	} {
+		w := newWorld(t)
+		w.api.mood = always(test.mood, "")
+		d := w.first()
+		if test.before != nil {
+			test.before(w, d)
+		}
+		got := w.lags(d)
+		var want map[mailing.MailingID]time.Duration
+		if test.told {
+			want = map[mailing.MailingID]time.Duration{w.mailing.ID: 5 * time.Second}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("before: %s (-want +got):\n%s", test.name, diff)
+		}
+	}
+}
+
+func TestTheBreakerIsToldOfWhileItIsOpenAndNotWhileItOnlyWaitsForAProbe(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var told tallies
+	s := w.metered(&told, "one")
+	d, _ := w.batch(moscow(3)...)
+	for _, step := range []struct {
+		name       string
+		after      time.Duration
+		mood       mailing.OutcomeKind
+		deliveries []mailing.Delivery
+		open       bool
+	}{
+		{"the sending API does not know us", 0, mailing.OutcomeMisconfigured, []mailing.Delivery{d}, true},
+		{"nobody needs it", mailing.ParkTime / 2, mailing.OutcomeMisconfigured, nil, true},
+		{"nobody probes", mailing.ParkTime, mailing.OutcomeMisconfigured, nil, false},
+		{"nor later", time.Hour, mailing.OutcomeMisconfigured, nil, false},
+		{"the probe fails", time.Second, mailing.OutcomeMisconfigured, []mailing.Delivery{d}, true},
+		{"the probe gets through", 2 * mailing.ParkTime, mailing.OutcomeSent, []mailing.Delivery{d}, false},
+	} {
+		w.clock.Advance(step.after)
+		w.api.mood = always(step.mood, "")
+		told = nil
+		s.Deliver(t.Context(), step.deliveries)
+		if len(told) != 1 || told[0].BreakerOpen != step.open || (len(told[0].Attempts) > 0) != (len(step.deliveries) > 0) {
+			t.Errorf("%s: told %+v, want open %t", step.name, told, step.open)
+		}
+	}
+	w.want(d.Key, mailing.Sent, 1, 0)
+}

@@ -156,8 +156,10 @@ type work struct {
 	// begun is when each hand-over began, took how long it took.
 	begun []time.Time
 	took  []time.Duration
-	// plans are the mailing's plans that the members were decided on under.
-	plans []int64
+	// plans are the mailing's plans that the members were decided on under;
+	// untouched, whether nobody had changed it then.
+	plans     []int64
+	untouched []bool
 
 	// reading guards the clients, and when they were read.
 	reading sync.Mutex
@@ -174,7 +176,7 @@ func newWork(delivery int, b mailing.Batch, holder string) *work {
 		delivery: delivery, batch: b, holder: holder,
 		members: slices.Clone(b.Members), waits: make([]mailing.Wait, n), outcomes: make([]mailing.Outcome, n),
 		begun: make([]time.Time, n), took: make([]time.Duration, n),
-		plans: slices.Repeat([]int64{b.Plan}, n),
+		plans: slices.Repeat([]int64{b.Plan}, n), untouched: make([]bool, n),
 	}
 	// One that was claimed before may have been handed over before.
 	if b.Claims == 1 {
@@ -199,7 +201,8 @@ type invocation struct {
 func (s *Sender) Deliver(ctx context.Context, deliveries []mailing.Delivery) []mailing.Handling {
 	inv := s.invocation(ctx, deliveries)
 	defer func() {
-		inv.tally.BreakerOpen = s.breaker.at(s.now()) != closed
+		// Half open is no trouble that anybody has met.
+		inv.tally.BreakerOpen = s.breaker.at(s.now()) == open
 		s.meter.Delivered(inv.tally)
 	}()
 	places := make([]int, len(deliveries))
@@ -305,12 +308,13 @@ func (s *Sender) process(ctx context.Context, inv *invocation, works []*work) {
 }
 
 // count adds what happened to a batch. Its hand-overs have happened whatever
-// became of its settlement; its messages have their statuses only by that.
+// became of its settlement; its messages have their statuses only by that. What
+// somebody has paused or edited was not handed over late by us.
 func (w *work) count(t *mailing.Tally) {
 	t.Settled = t.Settled.Plus(w.change)
 	for i, o := range w.outcomes {
 		t.Attempt(o.Kind, w.took[i])
-		if !w.started.IsZero() && !w.begun[i].IsZero() {
+		if !w.started.IsZero() && w.untouched[i] && !w.begun[i].IsZero() {
 			t.Lag(w.batch.Key.Mailing, w.begun[i].Sub(w.started))
 		}
 	}

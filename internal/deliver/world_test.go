@@ -90,6 +90,12 @@ func (c senderClock) Sleep(ctx context.Context, d time.Duration) error {
 // of the zones.
 func (w *world) batch(zones ...string) (mailing.Delivery, []mailing.Client) {
 	w.t.Helper()
+	return w.batchAs(func([]mailing.Batch) {}, zones...)
+}
+
+// batchAs is batch with a batch that is changed before it is stored.
+func (w *world) batchAs(change func([]mailing.Batch), zones ...string) (mailing.Delivery, []mailing.Client) {
+	w.t.Helper()
 	clients := make([]mailing.Client, len(zones))
 	for i, zone := range zones {
 		clients[i] = w.client(zone)
@@ -103,6 +109,7 @@ func (w *world) batch(zones ...string) (mailing.Delivery, []mailing.Client) {
 	if len(batches) != 1 {
 		w.t.Fatalf("%d batches", len(batches))
 	}
+	change(batches)
 	// Cursors only have to differ here: batches are made in any order of ids.
 	page := mailing.Page{Mailing: w.mailing.ID, Seen: state.Cursor, Next: state.Cursor + 1, Batches: batches, Counts: counts}
 	if written, err := w.store.WritePage(w.t.Context(), w.mailing, page); err != nil || !written {

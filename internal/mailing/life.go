@@ -12,6 +12,12 @@ func (m Mailing) Started(now time.Time) (started Mailing, ok bool) {
 	return m.changed(now), true
 }
 
+// Untouched tells whether nobody has changed m since it was made: all that has
+// happened to it is that it started.
+func (m Mailing) Untouched() bool {
+	return m.Version == 1 || m.Version == 2 && m.Status == StatusRunning
+}
+
 // Paused is m held still. Pausing a paused mailing changes nothing.
 func (m Mailing) Paused(now time.Time) (Mailing, error) {
 	switch m.Status {

@@ -15,7 +15,7 @@ type Tally struct {
 	// Lags are, of each mailing whose first batches were handed over, how long
 	// after its start that began.
 	Lags map[MailingID]time.Duration
-	// BreakerOpen: at the end, the breaker kept messages from the sending API.
+	// BreakerOpen: at the end, the breaker kept all messages from the sending API.
 	BreakerOpen bool
 }
 

@@ -54,3 +54,38 @@ func TestATallyKeepsTheShortestLagAndNoHandOverThatWasNone(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+func TestWhatHasOnlyStartedIsUntouched(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
+	made, err := mailing.New(mailing.Draft{Text: "hello", StartAt: at.Add(time.Hour), EndAt: at.Add(9 * time.Hour)}, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	must := func(m mailing.Mailing, err error) mailing.Mailing {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	start := func(m mailing.Mailing) mailing.Mailing {
+		m, _ = m.Started(at.Add(time.Hour))
+		return m
+	}
+	earlier := made.Draft
+	earlier.StartAt = at.Add(-time.Hour)
+	edited, paused := must(made.Edit(earlier, at)), must(start(made).Paused(at.Add(time.Hour)))
+	for name, test := range map[string]struct {
+		m    mailing.Mailing
+		want bool
+	}{
+		"made": {made, true}, "started": {start(made), true},
+		"edited": {edited, false}, "edited and started": {start(edited), false},
+		"paused": {paused, false}, "resumed": {must(paused.Resumed(at.Add(2 * time.Hour))), false},
+	} {
+		if got := test.m.Untouched(); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}

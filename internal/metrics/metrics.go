@@ -30,12 +30,15 @@ const (
 	Deliveries = "Deliveries"
 	// Attempts are hand-overs to the sending API, by outcome.
 	Attempts = "Attempts"
+	// Answered is how many of them had a valid answer. Where there were any it is
+	// told even if it is 0: an alarm can watch that, and not what is missing.
+	Answered = "Answered"
 	// ProviderLatency is how long hand-overs took, in milliseconds.
 	ProviderLatency = "ProviderLatency"
 	// StartLag is how long after its start a mailing was first handed over, in
 	// milliseconds.
 	StartLag = "StartLag"
-	// Expanded are messages written by expansion, a value per task.
+	// Expanded are messages written by expansion, a value a task.
 	Expanded = "Expanded"
 	// BreakerOpen is 1 if the breaker was open at an invocation's end, else 0.
 	BreakerOpen = "BreakerOpen"
@@ -43,7 +46,7 @@ const (
 
 // Names are all of them.
 func Names() []string {
-	return []string{Attempts, BreakerOpen, Deliveries, Expanded, ProviderLatency, StartLag}
+	return []string{Answered, Attempts, BreakerOpen, Deliveries, Expanded, ProviderLatency, StartLag}
 }
 
 // Names of the dimensions.
@@ -84,25 +87,63 @@ type metric struct {
 	byOutcome bool
 }
 
-// Delivered writes what happened in an invocation of the sender. An outcome is
-// a dimension, of which a line has one value: so there is a line per outcome,
-// which is nearly always one, and the first also has what has no outcome.
+// Delivered writes what happened in an invocation of the sender.
 func (l *Log) Delivered(t mailing.Tally) {
-	ended, tried := terminal(t.Settled), map[string]int64{}
+	open := 0
+	if t.BreakerOpen {
+		open = 1
+	}
+	first := []metric{{name: BreakerOpen, unit: none, value: open}}
+	tried, answered := map[string]int64{}, int64(0)
 	for kind, n := range t.Attempts {
 		tried[kind.String()] = n
+		if (mailing.Outcome{Kind: kind}).Valid() {
+			answered += n
+		}
 	}
-	first := []metric{{name: BreakerOpen, unit: none, value: 0}}
-	if t.BreakerOpen {
-		first[0].value = 1
+	if len(tried) > 0 {
+		first = append(first, metric{name: Answered, unit: count, value: answered})
 	}
-	if len(t.Latencies) > 0 {
-		first = append(first, metric{name: ProviderLatency, unit: milliseconds, value: sample(inMillis(t.Latencies))})
+	lags := slices.Collect(maps.Values(t.Lags))
+	l.writeAll(first, terminal(t.Settled), tried,
+		series{ProviderLatency, milliseconds, inMillis(t.Latencies)}, series{StartLag, milliseconds, inMillis(lags)})
+}
+
+// Expanded writes what tasks of the scheduler wrote: each how many messages, and
+// all of them what came to its end by it at once.
+func (l *Log) Expanded(wrote []mailing.Counts) {
+	var sum mailing.Counts
+	totals := make([]float64, len(wrote))
+	for i, counts := range wrote {
+		totals[i], sum = float64(counts.Total), sum.Plus(counts)
 	}
-	if len(t.Lags) > 0 {
-		first = append(first, metric{name: StartLag, unit: milliseconds, value: sample(inMillis(slices.Collect(maps.Values(t.Lags))))})
+	l.writeAll(nil, terminal(sum), nil, series{Expanded, count, totals})
+}
+
+// series are the values of a metric that has several.
+type series struct {
+	name, unit string
+	values     []float64
+}
+
+// writeAll writes one invocation's metrics. An outcome is a dimension, of which a
+// line has one value: so there is a line an outcome, which is nearly always one,
+// and the first also has what has no outcome. Of a series a line has maxValues;
+// the rest has lines of its own, so that an invocation weighs by what it did.
+func (l *Log) writeAll(first []metric, ended, tried map[string]int64, all ...series) {
+	var rest []metric
+	for _, s := range all {
+		for i, values := range slices.Collect(slices.Chunk(s.values, maxValues)) {
+			m := metric{name: s.name, unit: s.unit, value: values}
+			if i == 0 {
+				first = append(first, m)
+			} else {
+				rest = append(rest, m)
+			}
+		}
 	}
-	both := maps.Clone(tried)
+	both := map[string]int64{}
+	maps.Copy(both, tried)
 	maps.Copy(both, ended)
 	for _, outcome := range slices.Sorted(maps.Keys(both)) {
 		line := first
@@ -115,15 +156,11 @@ func (l *Log) Delivered(t mailing.Tally) {
 		l.write(outcome, line)
 		first = nil
 	}
-	if first != nil {
+	if len(first) > 0 {
 		l.write("", first)
 	}
-}
-
-// Expanded writes how many messages tasks of the scheduler wrote.
-func (l *Log) Expanded(messages []int64) {
-	if len(messages) > 0 {
-		l.write("", []metric{{name: Expanded, unit: count, value: messages[:min(len(messages), maxValues)]}})
+	for _, m := range rest {
+		l.write("", []metric{m})
 	}
 }
 
@@ -146,20 +183,6 @@ func inMillis(ds []time.Duration) []float64 {
 	}
 	slices.Sort(ms)
 	return ms
-}
-
-// sample is what a line can hold of values that are in order: all of them, or
-// as many as it may, evenly from the least to the greatest, so that percentiles
-// stay what they are.
-func sample(values []float64) []float64 {
-	if len(values) <= maxValues {
-		return values
-	}
-	some := make([]float64, maxValues)
-	for i := range some {
-		some[i] = values[i*(len(values)-1)/(maxValues-1)]
-	}
-	return some
 }
 
 // The parts of a line that tell CloudWatch what its other keys are.

@@ -39,9 +39,9 @@ func TestLinesAreInTheEmbeddedMetricFormat(t *testing.T) {
 				Settled: mailing.Counts{Queued: -2, Sent: 2}, Attempts: map[mailing.OutcomeKind]int64{mailing.OutcomeSent: 2},
 				Latencies: []time.Duration{30 * time.Millisecond, 1500 * time.Microsecond}, Lags: map[mailing.MailingID]time.Duration{7: time.Second},
 			})
-		}, `{"Attempts":2,"BreakerOpen":0,"Deliveries":2,"Outcome":"sent","ProviderLatency":[1.5,30],"Stage":"prod","StartLag":[1000],` +
+		}, `{"Answered":2,"Attempts":2,"BreakerOpen":0,"Deliveries":2,"Outcome":"sent","ProviderLatency":[1.5,30],"Stage":"prod","StartLag":[1000],` +
 			`"_aws":{"Timestamp":1772443800000,"CloudWatchMetrics":[` +
-			`{"Namespace":"Postrider","Dimensions":[["Stage"]],"Metrics":[{"Name":"BreakerOpen","Unit":"None"},{"Name":"ProviderLatency","Unit":"Milliseconds"},{"Name":"StartLag","Unit":"Milliseconds"}]},` +
+			`{"Namespace":"Postrider","Dimensions":[["Stage"]],"Metrics":[{"Name":"BreakerOpen","Unit":"None"},{"Name":"Answered","Unit":"Count"},{"Name":"ProviderLatency","Unit":"Milliseconds"},{"Name":"StartLag","Unit":"Milliseconds"}]},` +
 			`{"Namespace":"Postrider","Dimensions":[["Stage"],["Stage","Outcome"]],"Metrics":[{"Name":"Deliveries","Unit":"Count"},{"Name":"Attempts","Unit":"Count"}]}]}}` + "\n"},
 		{"several outcomes: a line each, and the rest once", func(l *metrics.Log) {
 			l.Delivered(mailing.Tally{
@@ -49,9 +49,9 @@ func TestLinesAreInTheEmbeddedMetricFormat(t *testing.T) {
 				Attempts:  map[mailing.OutcomeKind]int64{mailing.OutcomeRetry: 1},
 				Latencies: []time.Duration{time.Second}, BreakerOpen: true,
 			})
-		}, `{"BreakerOpen":1,"Deliveries":2,"Outcome":"expired","ProviderLatency":[1000],"Stage":"prod",` +
+		}, `{"Answered":0,"BreakerOpen":1,"Deliveries":2,"Outcome":"expired","ProviderLatency":[1000],"Stage":"prod",` +
 			`"_aws":{"Timestamp":1772443800000,"CloudWatchMetrics":[` +
-			`{"Namespace":"Postrider","Dimensions":[["Stage"]],"Metrics":[{"Name":"BreakerOpen","Unit":"None"},{"Name":"ProviderLatency","Unit":"Milliseconds"}]},` +
+			`{"Namespace":"Postrider","Dimensions":[["Stage"]],"Metrics":[{"Name":"BreakerOpen","Unit":"None"},{"Name":"Answered","Unit":"Count"},{"Name":"ProviderLatency","Unit":"Milliseconds"}]},` +
 			`{"Namespace":"Postrider","Dimensions":[["Stage"],["Stage","Outcome"]],"Metrics":[{"Name":"Deliveries","Unit":"Count"}]}]}}` + "\n" +
 			`{"Attempts":1,"Outcome":"retry","Stage":"prod",` +
 			`"_aws":{"Timestamp":1772443800000,"CloudWatchMetrics":[` +
@@ -62,10 +62,17 @@ func TestLinesAreInTheEmbeddedMetricFormat(t *testing.T) {
 				`{"Namespace":"Postrider","Dimensions":[["Stage"]],"Metrics":[{"Name":"BreakerOpen","Unit":"None"}]}]}}` + "\n",
 		},
 		{
-			"an expansion by two tasks", func(l *metrics.Log) { l.Expanded([]int64{1000, 50}) },
+			"an expansion by two tasks", func(l *metrics.Log) {
+				l.Expanded([]mailing.Counts{{Total: 1000, Queued: 900, Deferred: 100}, {Total: 50, Queued: 50}})
+			},
 			`{"Expanded":[1000,50],"Stage":"prod","_aws":{"Timestamp":1772443800000,"CloudWatchMetrics":[` +
 				`{"Namespace":"Postrider","Dimensions":[["Stage"]],"Metrics":[{"Name":"Expanded","Unit":"Count"}]}]}}` + "\n",
 		},
+		{"an expansion after the end", func(l *metrics.Log) {
+			l.Expanded([]mailing.Counts{{Total: 40, Queued: 10, Expired: 30}, {Total: 5, Expired: 5}})
+		}, `{"Deliveries":35,"Expanded":[40,5],"Outcome":"expired","Stage":"prod","_aws":{"Timestamp":1772443800000,"CloudWatchMetrics":[` +
+			`{"Namespace":"Postrider","Dimensions":[["Stage"]],"Metrics":[{"Name":"Expanded","Unit":"Count"}]},` +
+			`{"Namespace":"Postrider","Dimensions":[["Stage"],["Stage","Outcome"]],"Metrics":[{"Name":"Deliveries","Unit":"Count"}]}]}}` + "\n"},
 		{"no expansion: no line", func(l *metrics.Log) { l.Expanded(nil) }, ""},
 	} {
 		if diff := cmp.Diff(test.want, written(test.do)); diff != "" {
@@ -74,28 +81,72 @@ func TestLinesAreInTheEmbeddedMetricFormat(t *testing.T) {
 	}
 }
 
-func TestALineHasAtMostAHundredValuesFromTheLeastToTheGreatest(t *testing.T) {
-	t.Parallel()
-	for _, n := range []int{1, 99, 100, 101, 500, 10_000} {
-		var tally mailing.Tally
-		for i := range n {
-			tally.Attempt(mailing.OutcomeSent, time.Duration(n-i)*time.Millisecond)
-		}
-		text := written(func(l *metrics.Log) { l.Delivered(tally) })
-		var line struct {
+// latencies are those that lines hold, line by line. Numbers that a line adds up
+// to have to be in one of them only.
+func latencies(t *testing.T, text string) (all [][]float64, attempts []int) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		var has struct {
 			ProviderLatency []float64 `json:"ProviderLatency"`
 			Attempts        int       `json:"Attempts"`
 		}
-		if err := json.Unmarshal([]byte(text), &line); err != nil {
+		if err := json.Unmarshal([]byte(line), &has); err != nil {
 			t.Fatal(err)
 		}
-		got := line.ProviderLatency
-		if len(got) != min(n, 100) || got[0] != 1 || got[len(got)-1] != float64(n) || line.Attempts != n {
-			t.Errorf("of %d: %d values from %v to %v, %d attempts", n, len(got), got[0], got[len(got)-1], line.Attempts)
+		all = append(all, has.ProviderLatency)
+		if has.Attempts > 0 {
+			attempts = append(attempts, has.Attempts)
 		}
-		if middle := got[len(got)/2]; middle < float64(n)*0.45 || middle > float64(n)*0.55+1 {
-			t.Errorf("of %d: the middle is %v", n, middle)
+	}
+	return all, attempts
+}
+
+func TestALineHasAtMostAHundredValuesAndTheRestHasItsOwn(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 99, 100, 101, 500, 10_000} {
+		var tally mailing.Tally
+		var want []float64
+		for i := range n {
+			tally.Attempt(mailing.OutcomeSent, time.Duration(n-i)*time.Millisecond)
+			want = append(want, float64(i+1))
 		}
+		got, attempts := latencies(t, written(func(l *metrics.Log) { l.Delivered(tally) }))
+		if diff := cmp.Diff(want, slices.Concat(got...)); diff != "" {
+			t.Errorf("of %d (-want +got):\n%s", n, diff)
+		}
+		if !slices.Equal(attempts, []int{n}) || len(got) != (n+99)/100 {
+			t.Errorf("of %d: attempts %v in %d lines", n, attempts, len(got))
+		}
+		for _, line := range got {
+			if len(line) > 100 {
+				t.Errorf("of %d: %d values in a line", n, len(line))
+			}
+		}
+	}
+}
+
+func TestAnInvocationWeighsByWhatItDid(t *testing.T) {
+	t.Parallel()
+	text := written(func(l *metrics.Log) {
+		for i := range 10 {
+			var tally mailing.Tally
+			if i < 9 {
+				for range 500 {
+					tally.Attempt(mailing.OutcomeSent, 100*time.Millisecond)
+				}
+			} else {
+				for range 40 {
+					tally.Attempt(mailing.OutcomeSent, 9*time.Second)
+				}
+			}
+			l.Delivered(tally)
+		}
+	})
+	lines, _ := latencies(t, text)
+	all := slices.Sorted(slices.Values(slices.Concat(lines...)))
+	// 40 of 4,540 are slow: less than one in a hundred.
+	if p99 := all[len(all)*99/100]; p99 != 100 {
+		t.Errorf("of %d: p99 is %v ms", len(all), p99)
 	}
 }
 
@@ -129,7 +180,7 @@ func TestEachLineIsWrittenAtOnce(t *testing.T) {
 func TestNamesAreThoseThatAreWritten(t *testing.T) {
 	t.Parallel()
 	out := written(func(l *metrics.Log) {
-		l.Expanded([]int64{1})
+		l.Expanded([]mailing.Counts{{Total: 1, Queued: 1}})
 		l.Delivered(mailing.Tally{
 			Settled: mailing.Counts{Sent: 1}, Attempts: map[mailing.OutcomeKind]int64{mailing.OutcomeSent: 1},
 			Latencies: []time.Duration{time.Second}, Lags: map[mailing.MailingID]time.Duration{7: time.Second},

@@ -51,15 +51,15 @@ type Clock interface {
 
 // Meter is told what happened.
 type Meter interface {
-	// Expanded is called at the end of an invocation that expanded anything: how
-	// many messages each of its tasks wrote that wrote any.
-	Expanded(messages []int64)
+	// Expanded is called at the end of an invocation that expanded anything: the
+	// messages, by status, that each of its tasks wrote that wrote any.
+	Expanded(wrote []mailing.Counts)
 }
 
 // unmetered is told, and tells nobody.
 type unmetered struct{}
 
-func (unmetered) Expanded([]int64) {}
+func (unmetered) Expanded([]mailing.Counts) {}
 
 // Scheduler sweeps and does tasks. It is safe for concurrent use.
 type Scheduler struct {

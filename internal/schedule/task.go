@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,8 +17,17 @@ import (
 // job is a task on its way through an invocation.
 type job struct {
 	mailing.Task
-	// wrote is how many messages its expansion wrote.
-	wrote atomic.Int64
+
+	mu sync.Mutex
+	// wrote are the messages that its expansion wrote.
+	wrote mailing.Counts
+}
+
+// write adds what a slice's pages wrote.
+func (j *job) write(c mailing.Counts) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.wrote = j.wrote.Plus(c)
 }
 
 // Do does tasks side by side, and says of each whether it failed.
@@ -50,10 +58,10 @@ func (s *Scheduler) Do(ctx context.Context, tasks []mailing.Task) []error {
 }
 
 func (s *Scheduler) report(jobs []*job) {
-	var wrote []int64
+	var wrote []mailing.Counts
 	for _, j := range jobs {
-		if n := j.wrote.Load(); n > 0 {
-			wrote = append(wrote, n)
+		if j.wrote.Total > 0 {
+			wrote = append(wrote, j.wrote)
 		}
 	}
 	if len(wrote) > 0 {
@@ -94,7 +102,7 @@ func (s *Scheduler) do(ctx context.Context, m mailing.Mailing, task *job, until 
 	var wg sync.WaitGroup
 	for i, slice := range list {
 		// One slice's trouble does not keep the others from their work.
-		wg.Go(func() { each[i], errs[i] = s.doSlice(ctx, m, slice, until, &task.wrote) })
+		wg.Go(func() { each[i], errs[i] = s.doSlice(ctx, m, slice, until, task.write) })
 	}
 	wg.Wait()
 	err = errors.Join(errs...)
@@ -104,21 +112,24 @@ func (s *Scheduler) do(ctx context.Context, m mailing.Mailing, task *job, until 
 // doSlice does what one slice needs, for one turn; what is left goes behind the
 // other tasks in the queue. idle tells whether there is nothing to be done any
 // more.
-func (s *Scheduler) doSlice(ctx context.Context, m mailing.Mailing, slice int, until time.Time, wrote *atomic.Int64) (idle bool, err error) {
+func (s *Scheduler) doSlice(ctx context.Context, m mailing.Mailing, slice int, until time.Time, wrote func(mailing.Counts)) (idle bool, err error) {
 	state, err := s.store.Slice(ctx, m.ID, slice)
 	if err != nil {
 		return false, err
 	}
-	// Nothing but pages that were written changes it.
-	before := state.Counts.Total
-	defer func() { wrote.Add(state.Counts.Total - before) }()
+	expand := func(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, until time.Time) (bool, error) {
+		// Nothing but pages that were written changes them there.
+		before := state.Counts
+		defer func() { wrote(state.Counts.Minus(before)) }()
+		return s.expand(ctx, m, slice, state, until)
+	}
 	for _, step := range []struct {
 		needed bool
 		do     func(context.Context, mailing.Mailing, int, *mailing.SliceState, time.Time) (bool, error)
 	}{
 		{m.Retries(state, s.clock.Now()), s.retry},
 		{state.Counts.Pending() > 0, s.requeue},
-		{m.Expands(state), s.expand},
+		{m.Expands(state), expand},
 	} {
 		if !step.needed {
 			continue

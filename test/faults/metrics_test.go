@@ -3,11 +3,14 @@ package faults_test
 import (
 	"bytes"
 	"encoding/json"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"gopkg.in/yaml.v3"
 
 	"postrider/internal/mailing"
 	"postrider/internal/metrics"
@@ -18,8 +21,14 @@ type measured struct {
 	deliveries, attempts map[string]int64
 	latencies, lags      []float64
 	expanded             int64
-	breaker              []int
 	lines                int
+	breaker, answered    []told
+}
+
+// told is what one invocation told of a metric.
+type told struct {
+	at time.Time
+	n  int64
 }
 
 // measure reads the lines that the functions wrote.
@@ -28,15 +37,19 @@ func (w *world) measure() measured {
 	m := measured{deliveries: map[string]int64{}, attempts: map[string]int64{}}
 	for text := range strings.Lines(w.metered.String()) {
 		var line struct {
-			Stage           string          `json:"Stage"`
-			Outcome         string          `json:"Outcome"`
-			Deliveries      int64           `json:"Deliveries"`
-			Attempts        int64           `json:"Attempts"`
-			ProviderLatency []float64       `json:"ProviderLatency"`
-			StartLag        []float64       `json:"StartLag"`
-			Expanded        []int64         `json:"Expanded"`
-			BreakerOpen     *int            `json:"BreakerOpen"`
-			AWS             json.RawMessage `json:"_aws"`
+			Stage           string    `json:"Stage"`
+			Outcome         string    `json:"Outcome"`
+			Deliveries      int64     `json:"Deliveries"`
+			Attempts        int64     `json:"Attempts"`
+			ProviderLatency []float64 `json:"ProviderLatency"`
+			StartLag        []float64 `json:"StartLag"`
+			Expanded        []int64   `json:"Expanded"`
+			Answered        *int64    `json:"Answered"`
+			BreakerOpen     *int64    `json:"BreakerOpen"`
+			AWS             struct {
+				Timestamp         int64           `json:"Timestamp"`
+				CloudWatchMetrics json.RawMessage `json:"CloudWatchMetrics"`
+			} `json:"_aws"`
 		}
 		read := json.NewDecoder(strings.NewReader(text))
 		read.DisallowUnknownFields() // nothing is in it but what is said here
@@ -54,8 +67,12 @@ func (w *world) measure() measured {
 		for _, n := range line.Expanded {
 			m.expanded += n
 		}
+		at := time.UnixMilli(line.AWS.Timestamp)
 		if line.BreakerOpen != nil {
-			m.breaker = append(m.breaker, *line.BreakerOpen)
+			m.breaker = append(m.breaker, told{at, *line.BreakerOpen})
+		}
+		if line.Answered != nil {
+			m.answered = append(m.answered, told{at, *line.Answered})
 		}
 	}
 	return m
@@ -129,8 +146,8 @@ func TestMetricsSayWhatHappened(t *testing.T) {
 		}
 	}
 	for _, open := range got.breaker {
-		if open != 0 {
-			t.Errorf("%s: %d", metrics.BreakerOpen, open)
+		if open.n != 0 {
+			t.Errorf("%s: %d", metrics.BreakerOpen, open.n)
 		}
 	}
 	for _, secret := range []string{made[0].Phone, m.Text} {
@@ -172,13 +189,190 @@ func TestAnOpenBreakerIsMeasured(t *testing.T) {
 	w.sweep()
 	w.drain()
 	got := w.measure()
-	if len(got.breaker) == 0 || got.breaker[len(got.breaker)-1] != 1 || len(got.deliveries) != 0 || got.attempts["misconfigured"] == 0 {
+	if len(got.breaker) == 0 || got.breaker[len(got.breaker)-1].n != 1 || len(got.deliveries) != 0 || got.attempts["misconfigured"] == 0 {
 		t.Errorf("while it fails: %+v", got)
 	}
 	w.provider.feels(nil)
 	w.run(time.Hour, w.finished(m.ID))
 	got = w.measure()
-	if got.breaker[len(got.breaker)-1] != 0 || got.deliveries["sent"] != 100 || got.attempts["sent"] != 100 {
+	if got.breaker[len(got.breaker)-1].n != 0 || got.deliveries["sent"] != 100 || got.attempts["sent"] != 100 {
 		t.Errorf("afterwards: %+v", got)
+	}
+}
+
+// alarm is one of infra/alarms.yaml as far as it says when it rings.
+type alarm struct {
+	MetricName         string `yaml:"MetricName"`
+	Statistic          string `yaml:"Statistic"`
+	Period             int    `yaml:"Period"`
+	EvaluationPeriods  int    `yaml:"EvaluationPeriods"`
+	DatapointsToAlarm  int    `yaml:"DatapointsToAlarm"`
+	ComparisonOperator string `yaml:"ComparisonOperator"`
+	Threshold          int64  `yaml:"Threshold"`
+	TreatMissingData   string `yaml:"TreatMissingData"`
+}
+
+func readAlarm(t *testing.T, name string) alarm {
+	t.Helper()
+	raw, err := os.ReadFile("../../infra/alarms.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Resources map[string]struct {
+			Properties yaml.Node `yaml:"Properties"`
+		} `yaml:"Resources"`
+	}
+	var a alarm
+	if err := yaml.Unmarshal(raw, &file); err != nil {
+		t.Fatal(err)
+	}
+	properties := file.Resources[name].Properties
+	if err := properties.Decode(&a); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// rings tells whether the alarm rings at an instant, for these values.
+func (a alarm) rings(t *testing.T, values []told, at time.Time) bool {
+	t.Helper()
+	breaching := 0
+	for range a.EvaluationPeriods {
+		from := at.Add(-time.Duration(a.Period) * time.Second)
+		var within []int64
+		for _, v := range values {
+			if v.at.After(from) && !v.at.After(at) {
+				within = append(within, v.n)
+			}
+		}
+		if len(within) > 0 && a.breaches(t, within) {
+			breaching++
+		}
+		at = from
+	}
+	return breaching >= a.DatapointsToAlarm
+}
+
+// breaches tells whether one period's values do.
+func (a alarm) breaches(t *testing.T, values []int64) bool {
+	t.Helper()
+	var sum int64
+	for _, n := range values {
+		sum += n
+	}
+	switch how := a.Statistic + " " + a.ComparisonOperator + " " + a.TreatMissingData; how {
+	case "Sum LessThanThreshold notBreaching":
+		return sum < a.Threshold
+	case "Maximum GreaterThanOrEqualToThreshold notBreaching":
+		return slices.Max(values) >= a.Threshold
+	default:
+		t.Fatalf("this test knows no such alarm: %s", how)
+		return false
+	}
+}
+
+func TestAnOutageKeepsTheBreakersAlarmRinging(t *testing.T) {
+	t.Parallel()
+	rings := readAlarm(t, "BreakerOpen")
+	w := newWorld(t)
+	w.clients(100)
+	w.provider.feels(always(mailing.OutcomeRetry, "http_503"))
+	m := w.create(nil)
+	w.sweep()
+	w.run(time.Hour, nil)
+	got := w.measure()
+	for minute := 5; minute <= 60; minute++ {
+		if !rings.rings(t, got.breaker, begin.Add(time.Duration(minute)*time.Minute)) {
+			t.Errorf("after %d minutes it does not ring", minute)
+		}
+	}
+	w.provider.feels(nil)
+	w.run(time.Hour, w.finished(m.ID))
+	over := w.clock.Now().Add(3 * time.Minute)
+	w.run(time.Hour, nil)
+	if got := w.measure(); rings.rings(t, got.breaker, over) || got.breaker[len(got.breaker)-1].n != 0 {
+		t.Error("it rings when it is over")
+	}
+}
+
+func TestAnOutageThatTheBreakerDoesNotSeeRingsAllTheSame(t *testing.T) {
+	t.Parallel()
+	rings := readAlarm(t, "NoValidAnswer")
+	for _, test := range []struct {
+		name    string
+		clients int
+		outcome mailing.Outcome
+	}{
+		{"too few to open it, all refused", 19, mailing.Outcome{Kind: mailing.OutcomeRetry, Code: "http_503"}},
+		{"each is to come back as late as may be", 50, mailing.Outcome{Kind: mailing.OutcomeThrottled, Code: "http_429", RetryAfter: 15 * time.Minute}},
+	} {
+		w := newWorld(t)
+		w.clients(test.clients)
+		w.provider.feels(func(mailing.Handover) (mailing.Outcome, bool) { return test.outcome, false })
+		m := w.create(nil)
+		w.sweep()
+		w.run(2*time.Hour, nil)
+		got := w.measure()
+		for _, open := range got.breaker {
+			if open.n != 0 {
+				t.Fatalf("%s: the breaker opens", test.name)
+			}
+		}
+		for minute := 45; minute <= 120; minute++ {
+			if !rings.rings(t, got.answered, begin.Add(time.Duration(minute)*time.Minute)) {
+				t.Errorf("%s: after %d minutes it does not ring", test.name, minute)
+			}
+		}
+		if rings.rings(t, got.answered, begin.Add(10*time.Minute)) {
+			t.Errorf("%s: it rings after ten minutes", test.name)
+		}
+		w.provider.feels(nil)
+		w.run(time.Hour, w.finished(m.ID))
+		over := w.clock.Now()
+		w.run(time.Hour, nil)
+		if got := w.measure(); rings.rings(t, got.answered, over.Add(time.Duration(2*rings.Period)*time.Second)) {
+			t.Errorf("%s: it rings when it is over", test.name)
+		}
+	}
+}
+
+func TestWhatIsTooLateToBeExpandedIsMeasured(t *testing.T) {
+	t.Parallel()
+	for status, end := range map[mailing.MessageStatus]func(*world, mailing.MailingID){
+		mailing.Expired:   func(w *world, _ mailing.MailingID) { w.clock.Advance(25 * time.Hour) },
+		mailing.Cancelled: func(w *world, id mailing.MailingID) { w.must(id, "cancel") },
+	} {
+		w := newWorld(t)
+		w.clients(60)
+		m := w.create(nil)
+		w.update(m.ID, func(m mailing.Mailing) (mailing.Mailing, error) {
+			m, _ = m.Started(w.clock.Now())
+			return m, nil
+		})
+		end(w, m.ID)
+		w.sweep()
+		w.run(time.Hour, w.finished(m.ID))
+		got := w.measure()
+		if diff := cmp.Diff(map[string]int64{string(status): 60}, got.deliveries); diff != "" || got.expanded != 60 || len(got.attempts) != 0 {
+			t.Errorf("%s: expanded %d, attempts %v, deliveries (-want +got):\n%s", status, got.expanded, got.attempts, diff)
+		}
+		w.countsAtMost(t, w.counts(m.ID))
+	}
+}
+
+func TestALagIsNoPause(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.clients(60)
+	m := w.create(nil)
+	w.sweep()
+	w.doTasks()
+	w.must(m.ID, "pause")
+	w.run(8*time.Hour, nil)
+	w.must(m.ID, "resume")
+	w.run(time.Hour, w.finished(m.ID))
+	if got := w.measure(); len(got.lags) != 0 || got.deliveries["sent"] != 60 {
+		t.Errorf("%s of a mailing that was paused for eight hours: %v; %v", metrics.StartLag, got.lags, got.deliveries)
 	}
 }

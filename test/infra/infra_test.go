@@ -189,7 +189,7 @@ func TestAnAlarmWatchesAMetricThatIsEmitted(t *testing.T) {
 			t.Errorf("%s watches %s, which nobody emits", id, a.MetricName)
 		}
 	}
-	if diff := cmp.Diff(map[string]int{"Postrider": 1, "AWS/SQS": 3, "AWS/Lambda": 7, "AWS/ApiGateway": 1}, of); diff != "" {
+	if diff := cmp.Diff(map[string]int{"Postrider": 2, "AWS/SQS": 3, "AWS/Lambda": 6, "AWS/Events": 1, "AWS/ApiGateway": 1}, of); diff != "" {
 		t.Errorf("alarms by namespace (-want +got):\n%s", diff)
 	}
 }

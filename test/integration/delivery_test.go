@@ -74,6 +74,7 @@ func testImmediate(t *testing.T, s *service) {
 	})
 	var before overall
 	s.call(t, http.MethodGet, "/api/mailings/fullinfo", nil, http.StatusOK, &before)
+	measured := measure(t)
 	m := now("hello", filter{Tags: []string{"sample"}})
 	posted := time.Now()
 	took := s.callTook(t, http.MethodPost, "/api/mailings", m, http.StatusCreated, &m)
@@ -84,6 +85,7 @@ func testImmediate(t *testing.T, s *service) {
 		t.Errorf("counts %+v", i.Counts)
 	}
 	s.agrees(t, i)
+	measured.tellOf(t, 500)
 	var full overall
 	s.call(t, http.MethodGet, "/api/mailings/fullinfo", nil, http.StatusOK, &full)
 	if got := full.Totals.Sent - before.Totals.Sent; got != 500 || full.Mailings[0].Counts != i.Counts {

@@ -260,9 +260,22 @@ func substituted(t tree, in string, sub []any, report report) {
 }
 
 func named(t tree, in, name string, report report) {
-	if !slices.Contains(pseudo, name) && at(t["Parameters"], name) == nil && at(t["Resources"], name) == nil {
+	if !slices.Contains(pseudo, name) && at(t["Parameters"], name) == nil && at(t["Resources"], name) == nil && !isRule(t, name) {
 		report(in, "%s is neither a parameter nor a resource", name)
 	}
+}
+
+// isRule tells whether SAM makes a rule of this name: it makes one of each schedule
+// of a function, and calls it by the names of both.
+func isRule(t tree, name string) bool {
+	all, _ := t["Resources"].(map[string]any)
+	for function, is := range all {
+		event, ok := strings.CutPrefix(name, function)
+		if ok && at(is, "Properties", "Events", event, "Type") == "Schedule" {
+			return true
+		}
+	}
+	return false
 }
 
 func attributed(t tree, in, what string, report report) {

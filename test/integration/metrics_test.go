@@ -1,0 +1,98 @@
+//go:build integration
+
+package integration_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"postrider/internal/metrics"
+)
+
+// measuring looks at what the deployed functions write of metrics from now on.
+type measuring map[string]int64
+
+// measure begins now.
+func measure(t *testing.T) measuring {
+	t.Helper()
+	from := measuring{}
+	for _, function := range []string{"SchedulerFunction", "SenderFunction"} {
+		from[function] = int64(len(logOf(t, function)))
+	}
+	return from
+}
+
+// logOf is a function's log; none if it has not run yet.
+func logOf(t *testing.T, function string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(running.LogDir(), running.PhysicalID(function)+".log"))
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// emitted are the sums of the metrics in a function's log, by name, and by name
+// and outcome where they have one.
+func (m measuring) emitted(t *testing.T, function string) map[string]int64 {
+	t.Helper()
+	sums := map[string]int64{}
+	for text := range bytes.Lines(logOf(t, function)[m[function]:]) {
+		if !bytes.Contains(text, []byte("CloudWatchMetrics")) || !bytes.HasSuffix(text, []byte("\n")) {
+			continue
+		}
+		var line map[string]any
+		if err := json.Unmarshal(text, &line); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		if stage := running.Output("StageName"); stage == "" || line[metrics.Stage] != stage {
+			t.Fatalf("it is not of the stage %q: %s", stage, text)
+		}
+		for _, name := range metrics.Names() {
+			values, ok := line[name].([]any)
+			if one, is := line[name].(float64); is {
+				values, ok = []any{one}, true
+			}
+			if !ok {
+				continue
+			}
+			if name == metrics.Deliveries || name == metrics.Attempts {
+				name += fmt.Sprintf(" %v", line[metrics.Outcome])
+			}
+			for _, v := range values {
+				n, _ := v.(float64)
+				sums[name] += int64(n)
+			}
+		}
+	}
+	return sums
+}
+
+// tellOf demands that both functions have told of one mailing to n people whom
+// it reached, while nothing else was under way.
+func (m measuring) tellOf(t *testing.T, n int64) {
+	t.Helper()
+	sent := []string{metrics.Deliveries + " sent", metrics.Attempts + " sent", metrics.Answered}
+	poll(t, 10*time.Second, "the functions' logs tell of a mailing", func() (bool, string) {
+		sender, scheduler := m.emitted(t, "SenderFunction"), m.emitted(t, "SchedulerFunction")
+		told := scheduler[metrics.Expanded] == n
+		for _, name := range sent {
+			told = told && sender[name] == n
+		}
+		return told, fmt.Sprintf("the sender told %v, the scheduler %v", sender, scheduler)
+	})
+	sender := m.emitted(t, "SenderFunction")
+	want := append(slices.Clone(sent), metrics.BreakerOpen, metrics.ProviderLatency, metrics.StartLag)
+	slices.Sort(want)
+	if got := slices.Sorted(maps.Keys(sender)); !slices.Equal(got, want) || sender[metrics.BreakerOpen] != 0 {
+		t.Errorf("the sender told %v, want %s", sender, strings.Join(want, ", "))
+	}
+}

@@ -1,0 +1,89 @@
+package main
+
+// The metrics, and the files that tell of what they are of.
+const (
+	metering  = "./internal/metrics"
+	metricsGo = "internal/metrics/metrics.go"
+	taskGo    = "internal/schedule/task.go"
+)
+
+// ofMetrics let an outage ring nothing, or a quiet hour ring.
+var ofMetrics = []mutation{ //nolint:gochecknoglobals // as the others
+	{
+		name: "metrics: a breaker that waits for a probe is told of as open",
+		file: senderGo,
+		old:  "inv.tally.BreakerOpen = s.breaker.at(s.now()) == open",
+		new:  "inv.tally.BreakerOpen = s.breaker.at(s.now()) != closed",
+		pkg:  sender, test: "TestTheBreakerIsToldOfWhileItIsOpenAndNotWhileItOnlyWaitsForAProbe",
+	},
+	{
+		name: "metrics: an open breaker is told of only while it waits for a probe",
+		file: senderGo,
+		old:  "inv.tally.BreakerOpen = s.breaker.at(s.now()) == open",
+		new:  "inv.tally.BreakerOpen = s.breaker.at(s.now()) == halfOpen",
+		pkg:  sender, test: "TestTheBreakerIsToldOfWhileItIsOpenAndNotWhileItOnlyWaitsForAProbe",
+	},
+	{
+		name: "metrics: a batch that another sender had has a start lag",
+		file: senderGo,
+		old:  "if b.Claims == 1 {",
+		new:  "if b.Claims >= 1 {",
+		pkg:  sender, test: "TestALagIsToldOfTheFirstHandOverAlone",
+	},
+	{
+		name: "metrics: a pause is a start lag",
+		file: senderGo,
+		old:  "&& w.untouched[i] &&",
+		new:  "&&",
+		pkg:  sender, test: "TestALagIsToldOfTheFirstHandOverAlone",
+	},
+	{
+		name: "metrics: a hand-over begins where no request is made",
+		file: handoverGo,
+		old:  "if o.Kind != mailing.OutcomeNotTried {",
+		new:  "if o.Kind != 0 {",
+		pkg:  sender, test: "TestALagIsToldOfTheFirstHandOverAlone",
+	},
+	{
+		name: "metrics: each page of a slice has a start lag",
+		file: taskGo,
+		old:  "if cursor == 0 {",
+		new:  "if cursor >= 0 {",
+		pkg:  scheduler, test: "TestOnlyTheFirstBatchOfASliceKnowsWhenItWasDue",
+	},
+	{
+		name: "metrics: what ends as it is expanded is told by number only",
+		file: taskGo,
+		old:  "wrote(state.Counts.Minus(before))",
+		new:  "wrote(mailing.Counts{Total: state.Counts.Total - before.Total})",
+		pkg:  scheduler, test: "TestWhatEndsAsItIsExpandedIsToldByItsStatus",
+	},
+	{
+		name: "metrics: nothing is told where no hand-over was answered",
+		file: metricsGo,
+		old:  "if len(tried) > 0 {",
+		new:  "if answered > 0 {",
+		pkg:  faults, test: "TestAnOutageThatTheBreakerDoesNotSeeRingsAllTheSame",
+	},
+	{
+		name: "metrics: any answer is a valid one",
+		file: metricsGo,
+		old:  "(mailing.Outcome{Kind: kind}).Valid()",
+		new:  "kind != mailing.OutcomeRetry",
+		pkg:  faults, test: "TestAnOutageThatTheBreakerDoesNotSeeRingsAllTheSame",
+	},
+	{
+		name: "metrics: of many values the slowest are left out",
+		file: metricsGo,
+		old:  "rest = append(rest, m)",
+		new:  "_ = m",
+		pkg:  metering, test: "TestALineHasAtMostAHundredValuesAndTheRestHasItsOwn",
+	},
+	{
+		name: "metrics: an outcome is no dimension",
+		file: metricsGo,
+		old:  "of = &split",
+		new:  "of = &plain",
+		pkg:  metering, test: "TestLinesAreInTheEmbeddedMetricFormat",
+	},
+}
