@@ -51,9 +51,10 @@ var settings = regexp.MustCompile(`(?m)^(stack_name|region) = "([a-zA-Z0-9-]+)"$
 
 // environments are the names of those that can be deployed.
 func environments(config string) []string {
-	var names []string
-	for _, m := range regexp.MustCompile(`(?m)^\[(\w+)\.deploy\.parameters\]$`).FindAllStringSubmatch(config, -1) {
-		names = append(names, m[1])
+	found := regexp.MustCompile(`(?m)^\[(\w+)\.deploy\.parameters\]$`).FindAllStringSubmatch(config, -1)
+	names := make([]string, len(found))
+	for i, m := range found {
+		names[i] = m[1]
 	}
 	return names
 }
