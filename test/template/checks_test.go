@@ -475,7 +475,8 @@ func recovery(t tree, report report) {
 }
 
 // retained: tables hold what nothing else does, and so do the queues of what is
-// dead. What is in the other queues is made again from the tables.
+// dead. What is in the other queues is made again from the tables. A deployment that
+// makes one and fails takes it back: it is empty, and would be in the next one's way.
 func retained(t tree, report report) {
 	hold := map[string]bool{}
 	for table := range t.resources(tableType) {
@@ -487,9 +488,9 @@ func retained(t tree, report report) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(hold)) {
-		for _, policy := range []string{"DeletionPolicy", "UpdateReplacePolicy"} {
-			if at(t["Resources"], name, policy) != "Retain" {
-				report(name, "%s is not Retain", policy)
+		for policy, want := range map[string]string{"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"} {
+			if at(t["Resources"], name, policy) != want {
+				report(name, "%s is not %s", policy, want)
 			}
 		}
 	}
