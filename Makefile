@@ -37,6 +37,8 @@ runner:
 
 # SAM calls these (BuildMethod: makefile), and so does the local stack, with its own
 # processor and system: the first for Lambda, the other for this machine.
+# sam says nothing of a stack's parameters here: where Architecture is not the template's
+# default, ARCHITECTURE has to say the same.
 ARCHITECTURE ?= $(shell awk '/^  [A-Z]/ { in_it = /^  Architecture:/ } in_it && /Default:/ { print $$2; exit }' template.yaml)
 FUNCTION_GOOS   ?= linux
 FUNCTION_GOARCH ?= $(patsubst x86_64,amd64,$(ARCHITECTURE))
