@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -34,19 +36,55 @@ func packaged(t *testing.T, program []byte) int {
 	return b.Len()
 }
 
-func TestSAMBuildsThreeStaticProgramsThatDiffer(t *testing.T) {
+// machines are the processors that the template's parameter Architecture knows.
+var machines = map[string]elf.Machine{"x86_64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
+
+// build has sam build functions, all of them without a name, into a folder, as it is
+// told to by these variables alone.
+func build(t *testing.T, variables []string, functions ...string) (out string) {
+	t.Helper()
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := filepath.Join(t.TempDir(), "build")
-	sam := filepath.Join(root, ".local", "tools", "gate", "bin", "sam")
-	build := exec.CommandContext(t.Context(), sam, "build", "--template", filepath.Join(root, "template.yaml"), "--build-dir", out, "--region", "us-east-1")
-	build.Dir = root
-	build.Env = append(os.Environ(), "SAM_CLI_TELEMETRY=0")
-	if said, err := build.CombinedOutput(); err != nil {
+	out = filepath.Join(t.TempDir(), "build")
+	sam := exec.CommandContext(t.Context(), filepath.Join(root, ".local", "tools", "gate", "bin", "sam"), append([]string{"build"}, functions...)...)
+	sam.Args = append(sam.Args, "--template", filepath.Join(root, "template.yaml"), "--build-dir", out, "--region", "us-east-1")
+	sam.Dir, sam.Env = root, slices.Concat(slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		return name == "ARCHITECTURE" || strings.HasPrefix(name, "FUNCTION_")
+	}), []string{"SAM_CLI_TELEMETRY=0"}, variables)
+	if said, err := sam.CombinedOutput(); err != nil {
 		t.Fatalf("sam build (`make gate-tools` installs it): %v\n%s", err, said)
 	}
+	return out
+}
+
+// inspect tells whether a program is a static one for a processor.
+func inspect(t *testing.T, program string, machine elf.Machine) {
+	t.Helper()
+	parsed, err := elf.Open(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = parsed.Close() }()
+	if parsed.Machine != machine {
+		t.Errorf("%s is for %v, not for %v", program, parsed.Machine, machine)
+	}
+	for _, p := range parsed.Progs {
+		if p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC {
+			t.Errorf("%s is linked dynamically", program)
+		}
+	}
+}
+
+// TestSAMBuildsThreeStaticProgramsThatDiffer: nothing is said of a processor, so that
+// they are for the one that the template deploys if nothing is said there either.
+func TestSAMBuildsThreeStaticProgramsThatDiffer(t *testing.T) {
+	var template tree
+	parseFile(t, file, &template)
+	byDefault, _ := at(template["Parameters"], "Architecture", "Default").(string)
+	out := build(t, nil)
 	seen := map[[sha256.Size]byte]string{}
 	for _, function := range []string{"ApiFunction", "SchedulerFunction", "SenderFunction"} {
 		program := filepath.Join(out, function, "bootstrap")
@@ -58,18 +96,7 @@ func TestSAMBuildsThreeStaticProgramsThatDiffer(t *testing.T) {
 			t.Errorf("%s and %s are the same program", function, other)
 		}
 		seen[sha256.Sum256(raw)] = function
-		parsed, err := elf.Open(program)
-		if err != nil {
-			t.Fatalf("%s: %v", function, err)
-		}
-		for _, p := range parsed.Progs {
-			if p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC {
-				t.Errorf("%s is linked dynamically", function)
-			}
-		}
-		if err := parsed.Close(); err != nil {
-			t.Error(err)
-		}
+		inspect(t, program, machines[byDefault])
 		entries, err := os.ReadDir(filepath.Join(out, function))
 		if err != nil || len(entries) != 1 {
 			t.Errorf("%s: %d files beside each other, %v", function, len(entries), err)
@@ -79,5 +106,13 @@ func TestSAMBuildsThreeStaticProgramsThatDiffer(t *testing.T) {
 			t.Errorf("%s: its package has %d bytes", function, size)
 		}
 		t.Logf("figure: %s: %.1f MB, static; %.1f MB as a package", function, float64(len(raw))/1e6, float64(size)/1e6)
+	}
+}
+
+// One function, since all of them are built by the same rule.
+func TestSAMBuildsForTheProcessorThatIsAskedFor(t *testing.T) {
+	for architecture, machine := range machines {
+		out := build(t, []string{"ARCHITECTURE=" + architecture}, "SenderFunction")
+		inspect(t, filepath.Join(out, "SenderFunction", "bootstrap"), machine)
 	}
 }

@@ -2,7 +2,9 @@ package template_test
 
 import (
 	"encoding/json"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,14 +36,15 @@ func TestTheTemplateKeepsWhatNoLinterAsks(t *testing.T) {
 			covered[want] = true
 			var w wrong
 			parseFile(t, path, &w)
-			found := check(w.apply(t, template))
-			if len(found) == 0 {
-				t.Fatal("nobody found it")
-			}
-			for _, f := range found {
-				if f.Check != want || f.In != w.In {
-					t.Errorf("found by %s in %s: %s; want it found by %s in %s alone", f.Check, f.In, f.What, want, w.In)
+			by := map[string]bool{}
+			for _, f := range check(w.apply(t, template)) {
+				by[f.Check] = true
+				if f.Check == want && f.In != w.In {
+					t.Errorf("found in %s: %s; want it found in %s alone", f.In, f.What, w.In)
 				}
+			}
+			if diff := cmp.Diff(slices.Sorted(slices.Values(append(w.Also, want))), slices.Sorted(maps.Keys(by))); diff != "" {
+				t.Errorf("the checks that find it (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -86,9 +89,11 @@ D: {Condition: !Condition E, "n": 1, yes: "true"}
 }
 
 // wrong is a template with a mistake: how it differs from the real one, as a JSON
-// Patch (RFC 6902), and where the mistake is to be found.
+// Patch (RFC 6902), where the mistake is to be found, and the checks that find that
+// something has become wrong with it.
 type wrong struct {
 	In    string          `json:"in"`
+	Also  []string        `json:"also"`
 	Patch json.RawMessage `json:"patch"`
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -151,12 +152,18 @@ func arnOf(value any) string {
 	return name
 }
 
-// resources are those of a type, by name, in order.
-func (t tree) resources(kind string) func(func(string, map[string]any) bool) {
+// functionTypes and apiTypes are a SAM type each, and what SAM makes of it.
+var (
+	functionTypes = []string{"AWS::Serverless::Function", "AWS::Lambda::Function"}
+	apiTypes      = []string{"AWS::Serverless::Api", "AWS::ApiGateway::Stage"}
+)
+
+// resources are those of these types, by name, in order.
+func (t tree) resources(kinds ...string) func(func(string, map[string]any) bool) {
 	return func(yield func(string, map[string]any) bool) {
 		all, _ := t["Resources"].(map[string]any)
 		for _, name := range slices.Sorted(maps.Keys(all)) {
-			if at(all[name], "Type") == kind {
+			if kind, _ := at(all[name], "Type").(string); slices.Contains(kinds, kind) {
 				properties, _ := at(all[name], "Properties").(map[string]any)
 				if !yield(name, properties) {
 					return
@@ -167,26 +174,69 @@ func (t tree) resources(kind string) func(func(string, map[string]any) bool) {
 }
 
 // of is a property of a function: its own, or the one that all of them have.
-func (t tree) of(function map[string]any, path ...string) any {
+func (t tree) of(function any, path ...string) any {
 	if own := at(function, path...); own != nil {
 		return own
 	}
 	return at(t["Globals"], append([]string{"Function"}, path...)...)
 }
 
-// number is a literal, or a parameter's default. ok is false for anything else.
-func (t tree) number(value any) (n float64, ok bool) {
+// number is a literal, or a parameter's default. Anything else is no number, which
+// is neither enough nor little enough for anything.
+func (t tree) number(value any) float64 {
 	if name := ref(value); name != "" {
 		value = at(t["Parameters"], name, "Default")
 	}
 	switch value := value.(type) {
 	case float64:
-		return value, true
+		return value
 	case string:
-		n, err := strconv.ParseFloat(value, 64)
-		return n, err == nil
+		if n, err := strconv.ParseFloat(value, 64); err == nil {
+			return n
+		}
+	}
+	return math.NaN()
+}
+
+// span is what a value may be at least and at most: a literal, or as a parameter
+// allows it.
+func (t tree) span(value any) (low, high float64) {
+	if name := ref(value); name != "" {
+		return t.number(at(t["Parameters"], name, "MinValue")), t.number(at(t["Parameters"], name, "MaxValue"))
+	}
+	return t.number(value), t.number(value)
+}
+
+// form is what a reference to a resource, or a text that begins with one, is: an ARN,
+// a URL, a TABLE's name, or another NAME; "" for what is no reference to one.
+func (t tree) form(value any) string {
+	if text := strings.Join(texts(at(value, "Fn::Sub")), ""); strings.HasPrefix(text, "${") {
+		name, _, _ := strings.Cut(text[2:], "}")
+		if value = any(map[string]any{"Ref": name}); strings.Contains(name, ".") {
+			value = map[string]any{"Fn::GetAtt": name}
+		}
+	}
+	if got := strings.Join(texts(at(value, "Fn::GetAtt")), "."); got != "" {
+		switch _, attribute, _ := strings.Cut(got, "."); {
+		case strings.HasSuffix(strings.ToLower(attribute), "arn"): // whether it is there is for references
+			return "ARN"
+		case strings.HasSuffix(attribute, "Url"):
+			return "URL"
+		default:
+			return "NAME"
+		}
+	}
+	switch at(t["Resources"], ref(value), "Type") {
+	case nil:
+		return ""
+	case queueType:
+		return "URL"
+	case topicType:
+		return "ARN"
+	case tableType:
+		return "TABLE"
 	default:
-		return 0, false
+		return "NAME"
 	}
 }
 
