@@ -476,8 +476,8 @@ func (t *table) scanned(ix index, start item) (rows []item) {
 	order := func(a, b item) int {
 		return cmp.Or(compare(a[ix.hash], b[ix.hash]), compare(a[ix.sort], b[ix.sort]), compare(a[t.hash], b[t.hash]), compare(a[t.sort], b[t.sort]))
 	}
-	for _, part := range t.parts {
-		for _, it := range part {
+	for _, part := range slices.Sorted(maps.Keys(t.parts)) { // as the table itself is ordered
+		for _, it := range t.parts[part] {
 			if it[ix.hash] != nil && it[ix.sort] != nil && (len(start) == 0 || order(it, start) > 0) {
 				rows = append(rows, shown(it, ix.kept))
 			}
