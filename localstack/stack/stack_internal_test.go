@@ -6,14 +6,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"postrider/localstack/deploy"
 	"postrider/localstack/process"
+	"postrider/localstack/settings"
 )
 
 func TestLocalStacksEnvironmentHasNothingOfAPersonsOwn(t *testing.T) {
@@ -94,6 +97,28 @@ func TestRecoverEndsWhatACrashLeft(t *testing.T) {
 	}
 }
 
+func TestABuildThatIsInterruptedEndsWithAllThatItHasStarted(t *testing.T) {
+	dir := t.TempDir()
+	makefile := "build-OneFunction:\n\t@echo started >started; sleep 60; echo ended >ended\n"
+	if err := os.WriteFile(filepath.Join(dir, "Makefile"), []byte(makefile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer cancel()
+		for tick := time.Tick(10 * time.Millisecond); ; <-tick {
+			if _, err := os.Stat(filepath.Join(dir, "started")); err == nil {
+				return
+			}
+		}
+	}()
+	begun := time.Now()
+	_, err := (&Stack{opts: Options{Root: dir, Dir: dir}}).build(ctx, []string{"OneFunction"})
+	if took := time.Since(begun); err == nil || took > 30*time.Second {
+		t.Errorf("build = %v after %v", err, took)
+	}
+}
+
 func TestNamesAreTranslatedToLogicalIDs(t *testing.T) {
 	s := &Stack{result: deploy.Result{Resources: map[string]deploy.Resource{
 		"Table": {PhysicalID: "postrider-Table-1"},
@@ -154,7 +179,7 @@ func TestWrongParametersAreToldTogetherByTheirVariables(t *testing.T) {
 		{map[string]string{"PROVIDER_TIMEOUT_SECONDS": "23"}, []string{"PROVIDER_TIMEOUT_SECONDS=23: "}},
 		{map[string]string{"VISIBILITY_TIMEOUT_SECONDS": "60"}, []string{"VISIBILITY_TIMEOUT_SECONDS=60: it is at least 6 times SENDER_TIMEOUT_SECONDS, which is 30, so 180 or more"}},
 		{map[string]string{"SENDER_TIMEOUT_SECONDS": "31"}, []string{"VISIBILITY_TIMEOUT_SECONDS=180: "}},
-		{map[string]string{"PROVIDER_URL": "https://u:secret@example.com", "PROVIDER_TOKEN": "secret\n"}, []string{"PROVIDER_URL: ", "PROVIDER_TOKEN: "}},
+		{map[string]string{"PROVIDER_URL": "https://" + "u:secret@example.com", "PROVIDER_TOKEN": "secret\n"}, []string{"PROVIDER_URL: ", "PROVIDER_TOKEN: "}},
 		{map[string]string{"PROVIDER_URL": elsewhere, "STAGE": "my stage"}, []string{"PROVIDER_TOKEN is not", "STAGE: "}},
 	} {
 		_, err := Parameters(func(name string) (string, bool) { v := c.set[name]; return v, v != "" }, template)
@@ -173,5 +198,35 @@ func TestWrongParametersAreToldTogetherByTheirVariables(t *testing.T) {
 		if err != nil && strings.Count(err.Error(), "\n") != len(c.want)-1 {
 			t.Errorf("%v: not a line each:\n%v", c.set, err)
 		}
+	}
+}
+
+func TestTheExampleOfSettingsIsTakenWithItsCommentsTakenAway(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(repository, ".env.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := settings.Parse(strings.NewReader(regexp.MustCompile(`(?m)^# ([A-Z_]+=)`).ReplaceAllString(string(data), "$1")))
+	if err != nil || len(set) == 0 {
+		t.Fatalf("Parse = %v, %v", set, err)
+	}
+	template, err := readTemplate(filepath.Join(repository, "template.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Parameters(func(name string) (string, bool) { v := set[name]; return v, v != "" }, template); err != nil {
+		t.Error(err)
+	}
+	for _, p := range template.Parameters() {
+		if example := set[p.Variable()]; p.Default != "" && example != "" && example != p.Default {
+			t.Errorf("%s=%s: its default is %s", p.Variable(), example, p.Default)
+		}
+		delete(set, p.Variable())
+	}
+	for _, other := range []string{"SAMPLE", "PORT"} {
+		delete(set, other)
+	}
+	if len(set) != 0 {
+		t.Errorf("nobody knows %v", set)
 	}
 }
