@@ -51,7 +51,7 @@ type logging struct {
 func Setup(ctx context.Context, name string, config any) aws.Config {
 	cfg, err := setup(ctx, name, config)
 	if err != nil {
-		slog.ErrorContext(ctx, "start of the function", "function", name, "error", err)
+		slog.ErrorContext(ctx, "start of the function", "error", err)
 		os.Exit(1)
 	}
 	return cfg
