@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"time"
@@ -37,13 +38,9 @@ func main() {
 	var c config
 	cfg := function.Setup(context.Background(), "sender", &c)
 	timeout := time.Duration(c.ProviderTimeout) * time.Second
-	if c.SenderTimeout-c.ProviderTimeout < deliver.MinMargin {
-		slog.Error("start of the function: SENDER_TIMEOUT_SECONDS must exceed PROVIDER_TIMEOUT_SECONDS by more: no request would ever fit",
-			"seconds", deliver.MinMargin)
-		os.Exit(1)
-	}
+	fits := deliver.Times{Provider: c.ProviderTimeout, Sender: c.SenderTimeout}.CheckProvider()
 	api, err := provider.New(provider.Config{BaseURL: c.ProviderURL, Token: c.ProviderToken, Timeout: timeout, MaxConns: c.MaxInFlight})
-	if err != nil {
+	if err := errors.Join(fits, err); err != nil {
 		slog.Error("start of the function", "error", err)
 		os.Exit(1)
 	}

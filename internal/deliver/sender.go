@@ -125,10 +125,6 @@ func New(store Store, provider Provider, dead DeadLetters, config Config, clock 
 	return s
 }
 
-// MinMargin is by how many seconds an invocation's time must at least exceed the
-// provider's timeout for a request to fit into it.
-const MinMargin = 8
-
 const (
 	// leaseReserve is how much longer than the invocation a lease lasts: a
 	// killed one cannot still be sending when it ends.

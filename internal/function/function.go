@@ -5,12 +5,15 @@ package function
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"os"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -48,7 +51,7 @@ type logging struct {
 func Setup(ctx context.Context, name string, config any) aws.Config {
 	cfg, err := setup(ctx, name, config)
 	if err != nil {
-		slog.ErrorContext(ctx, "start of the function", "function", name, "error", err)
+		slog.ErrorContext(ctx, "start of the function", "error", err)
 		os.Exit(1)
 	}
 	return cfg
@@ -56,15 +59,13 @@ func Setup(ctx context.Context, name string, config any) aws.Config {
 
 func setup(ctx context.Context, name string, config any) (aws.Config, error) {
 	var l logging
-	if err := env.Parse(&l); err != nil {
-		return aws.Config{}, fmt.Errorf("read the configuration: %w", err)
-	}
+	unread := parse(&l) // info then
 	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: l.Level})
 	slog.SetDefault(slog.New(handler).With("function", name))
 	// net/http prints through package log what a server sends unasked, word for
 	// word; what comes from outside is not for our log.
 	log.SetOutput(io.Discard)
-	if err := env.Parse(config); err != nil {
+	if err := errors.Join(unread, parse(config)); err != nil {
 		return aws.Config{}, fmt.Errorf("read the configuration: %w", err)
 	}
 	cfg, err := awsconfig.LoadDefaultConfig(ctx)
@@ -72,6 +73,27 @@ func setup(ctx context.Context, name string, config any) (aws.Config, error) {
 		return aws.Config{}, fmt.Errorf("set up AWS: %w", err)
 	}
 	return cfg, nil
+}
+
+// parse reads the environment into config. What is wrong is told by its variable:
+// env names a field, which is nobody's to set.
+func parse(config any) error {
+	err := env.Parse(config)
+	var all env.AggregateError
+	if !errors.As(err, &all) {
+		return err
+	}
+	var told []error
+	for _, one := range all.Errors {
+		var unread env.ParseError
+		if errors.As(one, &unread) {
+			field, _ := reflect.TypeOf(config).Elem().FieldByName(unread.Name)
+			variable, _, _ := strings.Cut(field.Tag.Get("env"), ",")
+			one = fmt.Errorf("%s: %w", variable, unread.Err)
+		}
+		told = append(told, one)
+	}
+	return errors.Join(told...)
 }
 
 // Jitter is a random duration from 0 to d.

@@ -53,26 +53,12 @@ func (c Config) parse() (*url.URL, error) {
 	var all []error
 	problem := func(text string) { all = append(all, errors.New("provider: "+text)) }
 
-	u, err := url.Parse(c.BaseURL)
-	switch {
-	case c.BaseURL == "":
-		problem("the base URL is missing: set it to the sending API's address, such as https://host/v1")
-	case len(c.BaseURL) > maxURLLen:
-		problem(fmt.Sprintf("the base URL has %d bytes, more than %d: is it the URL?", len(c.BaseURL), maxURLLen))
-	case err != nil:
-		problem("the base URL cannot be parsed: it should look like https://host/v1")
-	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.Opaque != "":
-		problem("the base URL needs a scheme (http or https) and a host: it should look like https://host/v1")
-	case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "":
-		problem("the base URL carries a user, a query or a fragment: leave them out, the token is sent as a header")
+	u, err := parseURL(c.BaseURL)
+	if err != nil {
+		problem(err.Error())
 	}
-	switch {
-	case c.Token == "":
-		problem("the token is missing: set it to the JWT that the sending API issued")
-	case len(c.Token) > maxTokenLen:
-		problem(fmt.Sprintf("the token has %d bytes, more than %d: is it the token?", len(c.Token), maxTokenLen))
-	case strings.IndexFunc(c.Token, func(r rune) bool { return r <= ' ' || r > '~' }) >= 0:
-		problem("the token holds a space, a line break or another character that a header cannot carry: is there one at its end?")
+	if err := CheckToken(c.Token); err != nil {
+		problem(err.Error())
 	}
 	if c.Timeout <= 0 || c.Timeout > maxTimeout {
 		problem(fmt.Sprintf("the timeout is %v: it must be above 0 and at most %v", c.Timeout, maxTimeout))
@@ -81,4 +67,40 @@ func (c Config) parse() (*url.URL, error) {
 		problem(fmt.Sprintf("the number of connections is %d: it must be 1 to %d", c.MaxConns, maxConns))
 	}
 	return u, errors.Join(all...)
+}
+
+// CheckURL tells what is wrong with a base URL, if anything.
+func CheckURL(base string) error {
+	_, err := parseURL(base)
+	return err
+}
+
+func parseURL(base string) (*url.URL, error) {
+	u, err := url.Parse(base)
+	switch {
+	case base == "":
+		return nil, errors.New("the base URL is missing: set it to the sending API's address, such as https://host/v1")
+	case len(base) > maxURLLen:
+		return nil, fmt.Errorf("the base URL has %d bytes, more than %d: is it the URL?", len(base), maxURLLen)
+	case err != nil:
+		return nil, errors.New("the base URL cannot be parsed: it should look like https://host/v1")
+	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.Opaque != "":
+		return nil, errors.New("the base URL needs a scheme (http or https) and a host: it should look like https://host/v1")
+	case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "":
+		return nil, errors.New("the base URL carries a user, a query or a fragment: leave them out, the token is sent as a header")
+	}
+	return u, nil
+}
+
+// CheckToken tells what is wrong with a bearer token, if anything.
+func CheckToken(token string) error {
+	switch {
+	case token == "":
+		return errors.New("the token is missing: set it to the JWT that the sending API issued")
+	case len(token) > maxTokenLen:
+		return fmt.Errorf("the token has %d bytes, more than %d: is it the token?", len(token), maxTokenLen)
+	case strings.IndexFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) >= 0:
+		return errors.New("the token holds a space, a line break or another character that a header cannot carry: is there one at its end?")
+	}
+	return nil
 }

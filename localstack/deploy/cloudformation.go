@@ -34,7 +34,10 @@ type Result struct {
 // Stack creates the stack, or brings it up to the template and parameters. It
 // fails, with the events that tell why, when a resource was not really created:
 // LocalStack reports success of types that it does not know, with the physical
-// id "unknown". A stack whose creation failed is deleted and created again.
+// id "unknown". A stack whose creation failed is deleted and created again; one
+// that was complete once is never deleted, for it holds data. After an update that
+// failed half way it is left alone: LocalStack says ROLLBACK_COMPLETE, takes nothing
+// back, and forgets which resources there are. Another update would break more.
 func Stack(ctx context.Context, cfg aws.Config, name string, template []byte, parameters map[string]string) (Result, error) {
 	d := deployment{client: cloudformation.NewFromConfig(cfg), name: name}
 	result, err := d.run(ctx, template, parameters)
@@ -66,6 +69,9 @@ func Exists(ctx context.Context, cfg aws.Config, name string) (bool, error) {
 	return out.Stacks[0].StackStatus != types.StackStatusDeleteComplete, nil
 }
 
+var errHalf = errors.New("an update failed half way, and LocalStack can neither take it back nor go on from there. " +
+	"What is there stays, with its data, until `make down`; then the stack can be started again")
+
 type deployment struct {
 	client  *cloudformation.Client
 	name    string
@@ -83,6 +89,9 @@ func (d *deployment) run(ctx context.Context, template []byte, parameters map[st
 		return Result{}, err
 	}
 	result, err := d.result(ctx)
+	if stack, lost := d.settled(ctx); err != nil && kind == types.ChangeSetTypeUpdate && lost == nil && stack.StackStatus == types.StackStatusRollbackComplete {
+		err = fmt.Errorf("%w\n%w", err, errHalf)
+	}
 	result.Changed = changed
 	return result, err
 }
@@ -94,7 +103,7 @@ func (d *deployment) result(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	if s := stack.StackStatus; s != types.StackStatusCreateComplete && s != types.StackStatusUpdateComplete {
-		return Result{}, fmt.Errorf("it ended as %s: %s", s, aws.ToString(stack.StackStatusReason))
+		return Result{}, errors.New(strings.TrimSuffix(fmt.Sprintf("it ended as %s: %s", s, aws.ToString(stack.StackStatusReason)), ": "))
 	}
 	resources, err := d.resources(ctx)
 	if err != nil {
@@ -108,7 +117,8 @@ func (d *deployment) result(ctx context.Context) (Result, error) {
 }
 
 // prepare tells whether the stack is to be created or updated, and clears what a
-// failed creation left.
+// failed creation left. A status does not tell that from a failed update: both are
+// ROLLBACK_COMPLETE or CREATE_FAILED to LocalStack.
 func (d *deployment) prepare(ctx context.Context) (types.ChangeSetType, error) {
 	stack, err := d.settled(ctx)
 	if isMissing(err) {
@@ -122,19 +132,61 @@ func (d *deployment) prepare(ctx context.Context) (types.ChangeSetType, error) {
 		return types.ChangeSetTypeUpdate, nil
 	case types.StackStatusDeleteComplete:
 		return types.ChangeSetTypeCreate, nil
-	default: // the remains of a failed creation
+	default:
+	}
+	complete, err := d.wasComplete(ctx)
+	if err != nil {
+		return "", err
+	}
+	if complete && stack.StackStatus == types.StackStatusRollbackComplete {
+		return "", errHalf
+	}
+	if complete { // the update was not even begun
+		return types.ChangeSetTypeUpdate, nil
 	}
 	if _, err := d.client.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &d.name}); err != nil {
 		return "", fmt.Errorf("delete what a failed attempt left (%s): %w", stack.StackStatus, err)
 	}
-	stack, err = d.settled(ctx)
-	if err != nil && !isMissing(err) {
-		return "", err
+	return types.ChangeSetTypeCreate, d.deleted(ctx)
+}
+
+// deleted waits until the stack is gone. LocalStack says DELETE_FAILED for a
+// moment when there was nothing to delete of a resource, and goes on.
+func (d *deployment) deleted(ctx context.Context) error {
+	for patience := 10 * time.Second; ; patience -= interval {
+		stack, err := d.settled(ctx)
+		switch {
+		case isMissing(err):
+			return nil
+		case err != nil:
+			return err
+		case stack.StackStatus == types.StackStatusDeleteComplete:
+			return nil
+		case patience <= 0:
+			return fmt.Errorf("what a failed attempt left cannot be deleted: %s", stack.StackStatus)
+		}
+		if err := sleep(ctx, interval); err != nil {
+			return err
+		}
 	}
-	if err == nil && stack.StackStatus != types.StackStatusDeleteComplete {
-		return "", fmt.Errorf("what a failed attempt left cannot be deleted: %s", stack.StackStatus)
+}
+
+// wasComplete tells whether all of the stack was there once.
+func (d *deployment) wasComplete(ctx context.Context) (bool, error) {
+	pages := cloudformation.NewDescribeStackEventsPaginator(d.client, &cloudformation.DescribeStackEventsInput{StackName: &d.name})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return false, fmt.Errorf("look at the stack's events: %w", err)
+		}
+		for _, e := range page.StackEvents {
+			itself := aws.ToString(e.ResourceType) == "AWS::CloudFormation::Stack" && aws.ToString(e.LogicalResourceId) == d.name
+			if itself && (e.ResourceStatus == types.ResourceStatusCreateComplete || e.ResourceStatus == types.ResourceStatusUpdateComplete) {
+				return true, nil
+			}
+		}
 	}
-	return types.ChangeSetTypeCreate, nil
+	return false, nil
 }
 
 // change makes a change set and carries it out; false when there is nothing to change.
@@ -229,8 +281,8 @@ func (d *deployment) failures(ctx context.Context) string {
 	var b strings.Builder
 	slices.Reverse(out.StackEvents)
 	for _, e := range out.StackEvents {
-		if strings.HasSuffix(string(e.ResourceStatus), "_FAILED") && !e.Timestamp.Before(d.started) {
-			fmt.Fprintf(&b, "\n  %s (%s): %s", aws.ToString(e.LogicalResourceId), aws.ToString(e.ResourceType), aws.ToString(e.ResourceStatusReason))
+		if reason := aws.ToString(e.ResourceStatusReason); strings.HasSuffix(string(e.ResourceStatus), "_FAILED") && reason != "" && !e.Timestamp.Before(d.started) {
+			fmt.Fprintf(&b, "\n  %s (%s): %s", aws.ToString(e.LogicalResourceId), aws.ToString(e.ResourceType), reason)
 		}
 	}
 	return b.String()

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 const template = `Transform: AWS::Serverless-2016-10-31
@@ -54,12 +55,66 @@ func TestVariablesAreParameterNamesInUpperSnakeCase(t *testing.T) {
 func TestParametersTakeOnlyWhatIsSet(t *testing.T) {
 	parsed := parse(t)
 	want := []Parameter{{Name: "ProviderUrl", Default: "x"}, {Name: "ProviderToken", Secret: true}}
-	if diff := cmp.Diff(want, parsed.Parameters()); diff != "" {
+	if diff := cmp.Diff(want, parsed.Parameters(), cmpopts.IgnoreUnexported(Parameter{})); diff != "" {
 		t.Error(diff)
 	}
 	values := parsed.Values(func(name string) (string, bool) { return "v", name == "PROVIDER_URL" || name == "OTHER" })
 	if diff := cmp.Diff(map[string]string{"ProviderUrl": "v"}, values); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestAValueIsCheckedAgainstWhatTheTemplateSays(t *testing.T) {
+	parsed, err := ParseTemplate([]byte(`Parameters:
+  SenderConcurrency: {Type: Number, MinValue: 2, MaxValue: 1000}
+  ReportHour: {Type: Number, MinValue: 0, MaxValue: 23}
+  AnyNumber: {Type: Number}
+  AtLeast: {Type: Number, MinValue: 1}
+  AtMost: {Type: Number, MaxValue: 100000}
+  LogLevel: {Type: String, AllowedValues: [debug, info]}
+  LogRetentionDays: {Type: Number, AllowedValues: [1, 30]}
+  Stage: {Type: String, AllowedPattern: "a|[b-z]{1,3}", Description: Name of the stage.}
+  ProviderToken: {Type: String, NoEcho: true, MinLength: 2, MaxLength: 4}
+  Free: {Type: String}
+Resources: {}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parameters := map[string]Parameter{}
+	for _, p := range parsed.Parameters() {
+		parameters[p.Name] = p
+	}
+	for _, c := range []struct{ name, value, want string }{
+		{"SenderConcurrency", "2", ""},
+		{"SenderConcurrency", "1000", ""},
+		{"SenderConcurrency", "1", "SENDER_CONCURRENCY=1: it is a whole number, 2 to 1,000"},
+		{"SenderConcurrency", "1001", "SENDER_CONCURRENCY=1001: it is a whole number, 2 to 1,000"},
+		{"SenderConcurrency", "abc", "SENDER_CONCURRENCY=abc: it is a whole number, 2 to 1,000"},
+		{"SenderConcurrency", "2.5", "SENDER_CONCURRENCY=2.5: it is a whole number, 2 to 1,000"},
+		{"ReportHour", "0", ""},
+		{"ReportHour", "-1", "REPORT_HOUR=-1: it is a whole number, 0 to 23"},
+		{"AnyNumber", "-5", ""},
+		{"AnyNumber", "x", "ANY_NUMBER=x: it is a whole number"},
+		{"AtLeast", "0", "AT_LEAST=0: it is a whole number, 1 at least"},
+		{"AtMost", "100001", "AT_MOST=100001: it is a whole number, 100,000 at most"},
+		{"LogLevel", "info", ""},
+		{"LogLevel", "loud", "LOG_LEVEL=loud: it is one of debug, info"},
+		{"LogRetentionDays", "30", ""},
+		{"LogRetentionDays", "2", "LOG_RETENTION_DAYS=2: it is one of 1, 30"},
+		{"Stage", "bcd", ""},
+		{"Stage", "bcde", "STAGE: Name of the stage. It has to match a|[b-z]{1,3}"},
+		{"Stage", "a ", "STAGE: Name of the stage. It has to match a|[b-z]{1,3}"},
+		{"ProviderToken", "äöüß", ""},
+		{"ProviderToken", "secret", "PROVIDER_TOKEN: the number of its characters is 2 to 4"},
+		{"Free", "anything at all", ""},
+	} {
+		said := ""
+		if err := parameters[c.name].Check(c.value); err != nil {
+			said = err.Error()
+		}
+		if said != c.want {
+			t.Errorf("%s: %q says %q, want %q", c.name, c.value, said, c.want)
+		}
 	}
 }
 

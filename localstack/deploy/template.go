@@ -4,6 +4,7 @@ package deploy
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -23,6 +24,8 @@ type Parameter struct {
 	Name    string
 	Default string // "" also if there is none
 	Secret  bool   // NoEcho: never to be shown
+
+	limits limits
 }
 
 // Variable is the environment variable that sets the parameter: its name in
@@ -57,16 +60,27 @@ func ParseTemplate(data []byte) (*Template, error) {
 func (t *Template) Parameters() []Parameter {
 	var all []Parameter
 	for name, body := range pairs(get(t.root.Content[0], "Parameters")) {
-		p := Parameter{Name: name}
-		if echo := get(body, "NoEcho"); echo != nil {
-			p.Secret = echo.Value == "true"
-		}
-		if usual := get(body, "Default"); usual != nil {
-			p.Default = usual.Value
-		}
-		all = append(all, p)
+		all = append(all, Parameter{
+			Name: name, Default: text(body, "Default"), Secret: text(body, "NoEcho") == "true", limits: readLimits(body),
+		})
 	}
 	return all
+}
+
+func readLimits(body *yaml.Node) limits {
+	l := limits{
+		number: text(body, "Type") == "Number", low: text(body, "MinLength"), high: text(body, "MaxLength"),
+		pattern: text(body, "AllowedPattern"), about: cmp.Or(text(body, "ConstraintDescription"), text(body, "Description")),
+	}
+	if l.number {
+		l.low, l.high = text(body, "MinValue"), text(body, "MaxValue")
+	}
+	if allowed := get(body, "AllowedValues"); allowed != nil {
+		for _, value := range allowed.Content {
+			l.allowed = append(l.allowed, value.Value)
+		}
+	}
+	return l
 }
 
 // Values returns the parameters that lookup has a value for, by name.
@@ -126,6 +140,14 @@ func get(mapping *yaml.Node, key string) *yaml.Node {
 		}
 	}
 	return nil
+}
+
+// text is a mapping's scalar as it is written, "" if there is none.
+func text(mapping *yaml.Node, key string) string {
+	if node := get(mapping, key); node != nil {
+		return node.Value
+	}
+	return ""
 }
 
 func set(mapping *yaml.Node, key, value string) {

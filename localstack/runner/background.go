@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +18,9 @@ import (
 )
 
 const (
-	upTimeout   = 180 * time.Second
-	downTimeout = 20 * time.Second
+	upTimeout     = 180 * time.Second // of a stack whose tools are there
+	healthTimeout = 30 * time.Second  // of an API that is deployed
+	downTimeout   = 20 * time.Second
 )
 
 // up starts the stack in the background, or deploys to the one that runs.
@@ -27,27 +29,52 @@ func up(e *ending) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(e.first, upTimeout)
-	defer cancel()
 	var s status
-	switch err := ask(ctx, http.MethodGet, "/status", nil, &s); {
+	switch err := ask(e.first, http.MethodGet, "/status", nil, &s); {
 	case errors.Is(err, errNothingRuns):
-		return startInBackground(ctx, e)
+		return inTime(e.first, func(ctx context.Context) error { return prepareToStart(ctx, config) },
+			func(ctx context.Context) error { return startInBackground(ctx, e) })
 	case err != nil:
 		return err
-	case s.State == "ready":
-		fmt.Println("the stack runs; deploying what has changed ...")
-		if err := ask(ctx, http.MethodPost, "/deploy", config, nil); err != nil {
+	}
+	return inTime(e.first, nil, func(ctx context.Context) error {
+		if s.State == "ready" {
+			fmt.Println("the stack runs; deploying what has changed ...")
+			if err := ask(ctx, http.MethodPost, "/deploy", config, nil); err != nil {
+				return err
+			}
+		}
+		return report(ctx, nil, healthTimeout)
+	})
+}
+
+// inTime lets start take as long as a stack may take to be up. Installing what it
+// needs takes the time that the network takes: prepare, if there is one, comes first.
+func inTime(ctx context.Context, prepare, start func(context.Context) error) error {
+	if prepare != nil {
+		if err := prepare(ctx); err != nil {
 			return err
 		}
 	}
-	return report(ctx, nil)
+	ctx, cancel := context.WithTimeout(ctx, upTimeout)
+	defer cancel()
+	return start(ctx)
 }
 
-func startInBackground(ctx context.Context, e *ending) error {
+// prepareToStart installs the tools, which may take minutes, where one can watch it.
+func prepareToStart(ctx context.Context, c config) error {
 	if err := os.MkdirAll(runDir, 0o700); err != nil {
 		return err
 	}
+	lock, err := lockStack()
+	if err != nil {
+		return err
+	}
+	_, err = prepare(ctx, c.Ports, os.Stdout)
+	return errors.Join(err, lock.Close())
+}
+
+func startInBackground(ctx context.Context, e *ending) error {
 	log, err := os.Create(upLog)
 	if err != nil {
 		return err
@@ -68,7 +95,7 @@ func startInBackground(ctx context.Context, e *ending) error {
 		defer close(ended)
 		_ = cmd.Wait() // how it ended is in its log
 	}()
-	err = report(ctx, ended)
+	err = report(ctx, ended, healthTimeout)
 	if err == nil {
 		return nil
 	}
@@ -90,19 +117,29 @@ func startInBackground(ctx context.Context, e *ending) error {
 }
 
 // report waits until the stack answers through its address, and shows meanwhile
-// what it logs. A stack that has ended is an error.
-func report(ctx context.Context, ended <-chan struct{}) error {
+// what it logs. A stack that has ended is an error, and so is an API that has not
+// answered for as long as patience lasts after its deployment: a function does not
+// start then.
+func report(ctx context.Context, ended <-chan struct{}, patience time.Duration) error {
 	shown := &follower{path: upLog, out: os.Stdout}
 	if ended == nil { // not started by us
 		shown = nil
 	}
+	var deployed time.Time
 	for {
 		shown.copy()
 		var s status
-		if ask(ctx, http.MethodGet, "/status", nil, &s) == nil && s.State == "ready" && healthy(ctx, s.Base) {
+		ready := ask(ctx, http.MethodGet, "/status", nil, &s) == nil && s.State == "ready"
+		if ready && deployed.IsZero() {
+			deployed = time.Now()
+		}
+		if ready && healthy(ctx, s.Base) {
 			shown.copy()
 			fmt.Printf("the stack is up:\n%s\n`make logs` follows the functions, `make down` ends the stack with all local data.\n", s.Addresses())
 			return nil
+		}
+		if ready && time.Since(deployed) > patience {
+			return errors.New("the API is deployed, and does not answer; the functions' last errors:\n" + functionErrors())
 		}
 		select {
 		case <-ctx.Done():
@@ -190,6 +227,16 @@ type follower struct {
 	path   string
 	out    io.Writer
 	offset int64
+}
+
+// skipAllBut leaves out what is there already, but for its last n lines.
+func (f *follower) skipAllBut(n int) {
+	data, _ := os.ReadFile(f.path)
+	end := len(bytes.TrimSuffix(data, []byte("\n")))
+	for ; n > 0 && end >= 0; n-- {
+		end = bytes.LastIndexByte(data[:end], '\n')
+	}
+	f.offset = int64(end + 1)
 }
 
 // copy copies what is new; nil copies nothing.

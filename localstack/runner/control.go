@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"postrider/localstack/call"
 	"postrider/localstack/stack"
 )
 
@@ -66,10 +66,11 @@ func serveControl(ctx context.Context, end context.CancelFunc, out io.Writer) (*
 
 func (c *control) close() { _ = c.server.Close() }
 
-func (c *control) ready(s *stack.Stack) {
+// ready says that the stack is up, deployed with these parameters.
+func (c *control) ready(s *stack.Stack, parameters map[string]string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stack, c.State, c.Base, c.Lines = s, "ready", s.BaseURL, addresses(s)
+	c.stack, c.State, c.Base, c.Lines = s, "ready", s.BaseURL, addresses(s, parameters["ProviderUrl"])
 }
 
 func (c *control) ending() {
@@ -102,7 +103,7 @@ func (c *control) serveDeploy(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 		return
 	}
-	c.ready(s)
+	c.ready(s, wanted.Parameters)
 }
 
 func samePorts(s *stack.Stack, wanted stack.Ports) error {
@@ -114,19 +115,24 @@ func samePorts(s *stack.Stack, wanted stack.Ports) error {
 	return nil
 }
 
-func addresses(s *stack.Stack) string {
-	gateway := strings.Replace(s.EndpointURL, "http:", "https:", 1)
-	var b strings.Builder
-	for _, line := range [][2]string{
+// addresses are those of the stack, a line each. provider is the sending API's, ""
+// for the stand-in.
+func addresses(s *stack.Stack, provider string) string {
+	lines := [][2]string{
 		{"API", s.BaseURL + "/api/"},
 		{"its keys", stack.AdminKey + ", " + stack.ViewerKey + " (Authorization: Bearer ..., or X-API-Key)"},
 		{"documentation", s.BaseURL + "/docs/"},
 		{"description", s.BaseURL + "/openapi.json"},
 		{"health", s.BaseURL + "/healthz"},
-		{"sending API's stand-in", s.StandInURL + "/stats"},
-		{"what it was handed", s.StandInURL + "/ledger"},
-		{"API Gateway's own", fmt.Sprintf("%s/_aws/execute-api/%s/%s/api/", gateway, s.APIID, s.Stage)},
-	} {
+	}
+	if provider == "" {
+		lines = append(lines, [2]string{"sending API's stand-in", s.StandInURL + "/stats"}, [2]string{"what it was handed", s.StandInURL + "/ledger"})
+	} else {
+		lines = append(lines, [2]string{"sending API", provider})
+	}
+	lines = append(lines, [2]string{"API Gateway's own", fmt.Sprintf("%s/_aws/execute-api/%s/%s/api/", s.EndpointURL, s.APIID, s.Stage)})
+	var b strings.Builder
+	for _, line := range lines {
 		fmt.Fprintf(&b, "  %-24s%s\n", line[0], line[1])
 	}
 	return strings.TrimSuffix(b.String(), "\n")
@@ -141,34 +147,17 @@ func ask(ctx context.Context, method, path string, in, out any) error {
 		},
 		DisableKeepAlives: true,
 	}}
-	body, err := json.Marshal(in)
-	if err != nil {
-		return err
-	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://stack"+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	response, err := client.Do(request)
+	err := call.JSON(ctx, &client, method, "http://stack"+path, nil, in, out)
 	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" {
+	var answer *call.StatusError
+	switch {
+	case errors.As(err, &op) && op.Op == "dial" && ctx.Err() == nil:
 		return errNothingRuns
-	}
-	if err != nil {
+	case errors.As(err, &answer):
+		return errors.New(strings.TrimSpace(answer.Body)) // what serveDeploy says
+	default:
 		return err
 	}
-	defer func() { _ = response.Body.Close() }() // it was only read
-	data, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err
-	}
-	if response.StatusCode/100 != 2 {
-		return errors.New(strings.TrimSpace(string(data)))
-	}
-	if out == nil {
-		return nil
-	}
-	return json.Unmarshal(data, out)
 }
 
 var errNothingRuns = errors.New("nothing runs")

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,27 +18,30 @@ import (
 // functionLog is the name of a function's log: the stack's, the logical id, something random.
 var functionLog = regexp.MustCompile(`^postrider-(.+)Function-[^-]+\.log$`)
 
+// recent is how many lines of each log are shown of what was before.
+const recent = 50
+
 // followLogs shows the functions' lines as they come, each after its function's
-// short name, until Ctrl-C.
-func followLogs(e *ending) error {
-	dir := filepath.Join(stackDir, "logs")
-	if _, err := os.Stat(dir); err != nil {
+// short name, until Ctrl-C or the end of the stack.
+func followLogs(e *ending, out io.Writer) error {
+	if _, err := os.Stat(logDir); err != nil {
 		return errors.New("there are no logs: start the stack with make run or make up")
 	}
 	following := map[string]*follower{}
-	for {
-		paths, err := filepath.Glob(filepath.Join(dir, "*.log"))
-		if err != nil {
-			return err
-		}
-		for _, path := range paths {
-			if m := functionLog.FindStringSubmatch(filepath.Base(path)); m != nil && following[path] == nil {
-				prefix := fmt.Sprintf("%-9s | ", strings.ToLower(m[1]))
-				following[path] = &follower{path: path, out: &prefixer{out: os.Stdout, prefix: prefix}}
+	for first := true; ; first = false {
+		ended := errors.Is(ask(e.first, http.MethodGet, "/status", nil, nil), errNothingRuns) // before the lines: none come after
+		for path, function := range functionLogs() {
+			if following[path] == nil {
+				following[path] = &follower{path: path, out: &prefixer{out: out, prefix: fmt.Sprintf("%-9s | ", function)}}
+				if first {
+					following[path].skipAllBut(recent)
+				}
 			}
+			following[path].copy()
 		}
-		for _, f := range following {
-			f.copy()
+		if ended {
+			fmt.Fprintln(out, "the stack has ended")
+			return nil
 		}
 		select {
 		case <-e.first.Done():
@@ -43,6 +49,35 @@ func followLogs(e *ending) error {
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
+}
+
+// functionLogs are the logs there are, each with its function's short name, in the
+// order of their paths.
+func functionLogs() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		paths, _ := filepath.Glob(filepath.Join(logDir, "*.log")) // the pattern is a good one
+		for _, path := range paths {
+			if m := functionLog.FindStringSubmatch(filepath.Base(path)); m != nil && !yield(path, strings.ToLower(m[1])) {
+				return
+			}
+		}
+	}
+}
+
+// functionErrors are the last error that each function has logged, a line each.
+func functionErrors() string {
+	var b strings.Builder
+	for path, function := range functionLogs() {
+		data, _ := os.ReadFile(path)
+		lines := strings.Split(string(data), "\n")
+		for _, line := range slices.Backward(lines) {
+			if strings.Contains(line, `"level":"ERROR"`) {
+				fmt.Fprintf(&b, "  %-9s | %s\n", function, line)
+				break
+			}
+		}
+	}
+	return b.String()
 }
 
 // A prefixer writes whole lines after a prefix; the start of a line waits for its end.

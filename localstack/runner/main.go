@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -17,11 +18,22 @@ import (
 func main() {
 	e := watchSignals()
 	err := do(e, os.Args[1:])
-	if err == nil || (errors.Is(err, context.Canceled) && e.first.Err() != nil) {
-		return
+	switch {
+	case err == nil:
+	case e.first.Err() != nil && interrupted(err):
+		fmt.Fprintln(os.Stderr, "interrupted")
+		os.Exit(130) // as a shell says it of SIGINT
+	default:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
+}
+
+// interrupted tells whether an error comes of an end that was asked for: something
+// was waited for, or a program was ended.
+func interrupted(err error) bool {
+	var program *exec.ExitError
+	return errors.Is(err, context.Canceled) || errors.As(err, &program)
 }
 
 func do(e *ending, args []string) error {
@@ -35,7 +47,7 @@ func do(e *ending, args []string) error {
 	case "down":
 		return down(e)
 	case "logs":
-		return followLogs(e)
+		return followLogs(e, os.Stdout)
 	case "tools":
 		_, err := tools.Install(e.first, ".", os.Stdout)
 		return err

@@ -22,6 +22,7 @@ import (
 const (
 	runDir   = ".local/run"
 	stackDir = runDir + "/stack"
+	logDir   = stackDir + "/logs"
 	lockFile = runDir + "/lock"
 	upLog    = runDir + "/up.log"
 	// A full path may be too long for a socket.
@@ -33,10 +34,7 @@ func run(e *ending, out io.Writer, terminal bool) error {
 	if err := os.MkdirAll(runDir, 0o700); err != nil {
 		return err
 	}
-	lock, err := process.Lock(lockFile)
-	if errors.Is(err, process.ErrLocked) {
-		return fmt.Errorf("the stack of this checkout runs already: %w. `make down` ends it, `make up` deploys changes to it", err)
-	}
+	lock, err := lockStack()
 	if err != nil {
 		return err
 	}
@@ -63,16 +61,17 @@ func run(e *ending, out io.Writer, terminal bool) error {
 	return err
 }
 
+// lockStack makes this process the one that runs the checkout's stack.
+func lockStack() (*os.File, error) {
+	lock, err := process.Lock(lockFile)
+	if errors.Is(err, process.ErrLocked) {
+		return nil, errors.New("the stack of this checkout runs already: `make down` ends it, `make up` deploys changes to it")
+	}
+	return lock, err
+}
+
 func start(ctx context.Context, c config, out io.Writer) (*stack.Stack, error) {
-	// Ports are looked at first: on a new machine, the tools take minutes. What a
-	// crash left may hold them.
-	if err := stack.Recover(ctx, stackDir, out); err != nil {
-		return nil, err
-	}
-	if err := stack.CheckPorts(ctx, c.Ports); err != nil {
-		return nil, err
-	}
-	installed, err := prepare(ctx, out)
+	installed, err := prepare(ctx, c.Ports, out)
 	if err != nil {
 		return nil, err
 	}
@@ -82,9 +81,16 @@ func start(ctx context.Context, c config, out io.Writer) (*stack.Stack, error) {
 }
 
 // prepare installs the tools and, since that mostly waits for the network,
-// compiles the functions meanwhile.
-func prepare(ctx context.Context, out io.Writer) (tools.Installed, error) {
+// compiles the functions meanwhile. Ports are looked at first: on a new machine,
+// the tools take minutes. What a crash left may hold them.
+func prepare(ctx context.Context, ports stack.Ports, out io.Writer) (tools.Installed, error) {
 	var installed tools.Installed
+	if err := stack.Recover(ctx, stackDir, out); err != nil {
+		return installed, err
+	}
+	if err := stack.CheckPorts(ctx, ports); err != nil {
+		return installed, err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
 		installed, err = tools.Install(ctx, ".", out)
@@ -97,11 +103,11 @@ func prepare(ctx context.Context, out io.Writer) (tools.Installed, error) {
 
 // serve stays until ctx is done, which is no error, or LocalStack has ended.
 func serve(ctx context.Context, s *stack.Stack, c config, control *control, out io.Writer, terminal bool) error {
-	control.ready(s)
+	control.ready(s, c.Parameters)
 	fmt.Fprintf(out, "\n%s\n\n", control.Addresses())
 	if c.Sample {
 		if err := send(ctx, s.BaseURL, out, terminal); err != nil && ctx.Err() == nil {
-			fmt.Fprintf(out, "the sample failed: %v\nThe stack stays up.\n", err)
+			fmt.Fprintf(out, "the sample failed: %v\n%sThe stack stays up.\n", err, functionErrors())
 		}
 	}
 	if ctx.Err() == nil {
@@ -111,7 +117,7 @@ func serve(ctx context.Context, s *stack.Stack, c config, control *control, out 
 	case <-ctx.Done():
 		return nil
 	case <-s.Ended():
-		return errors.New("LocalStack has ended by itself: see " + filepath.Join(stackDir, "logs", "localstack.log"))
+		return errors.New("LocalStack has ended by itself: see " + filepath.Join(logDir, "localstack.log"))
 	}
 }
 

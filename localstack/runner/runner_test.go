@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -93,11 +96,11 @@ func TestWhatRunsIsAskedAndEndedThroughItsSocket(t *testing.T) {
 		t.Errorf("deploy = %v, want that the stack is starting", err)
 	}
 	ready := &stack.Stack{BaseURL: "http://localhost:8000", StandInURL: "http://localhost:8001", EndpointURL: "http://localhost:4566", APIID: "abc", Stage: "local"}
-	control.ready(ready)
+	control.ready(ready, nil)
 	if err := ask(t.Context(), http.MethodPost, "/deploy", config{Ports: stack.Ports{Front: 9000, StandIn: 8001, LocalStack: 4566}}, nil); err == nil || !strings.Contains(err.Error(), "make down") {
 		t.Errorf("deploy with other ports = %v", err)
 	}
-	if err := ask(t.Context(), http.MethodGet, "/status", nil, &s); err != nil || s.State != "ready" || !strings.Contains(s.Addresses(), "https://localhost:4566/_aws/execute-api/abc/local/") {
+	if err := ask(t.Context(), http.MethodGet, "/status", nil, &s); err != nil || s.State != "ready" || !strings.Contains(s.Addresses(), " http://localhost:4566/_aws/execute-api/abc/local/api/") {
 		t.Errorf("status = %+v, %v", s, err)
 	}
 	if err := ask(t.Context(), http.MethodPost, "/stop", nil, nil); err != nil {
@@ -135,5 +138,150 @@ func TestFunctionsAreKnownByTheNameOfTheirLog(t *testing.T) {
 		if got != want {
 			t.Errorf("%s is of %q, want %q", name, got, want)
 		}
+	}
+}
+
+// logs writes functions' logs to where those of a stack are, in a folder that the
+// test works in.
+func logs(t *testing.T, files map[string]string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	if err := os.MkdirAll(logDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(logDir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestLogsOfAStackThatHasEndedAreShownAndThatIsSaid(t *testing.T) {
+	var long, want strings.Builder
+	for i := range recent + 10 {
+		fmt.Fprintf(&long, "line %d\n", i)
+		if i >= 10 {
+			fmt.Fprintf(&want, "api       | line %d\n", i)
+		}
+	}
+	logs(t, map[string]string{"postrider-ApiFunction-1.log": long.String(), "postrider-SenderFunction-2.log": "one\ntwo\n", "localstack.log": "other\n"})
+	want.WriteString("sender    | one\nsender    | two\nthe stack has ended\n")
+	var out bytes.Buffer
+	if err := followLogs(&ending{first: t.Context()}, &out); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.String(), out.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTheLastLinesAreWhole(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	for _, c := range []struct{ content, want string }{
+		{"", ""},
+		{"a\n", "a\n"},
+		{"a\nb\nc\n", "b\nc\n"},
+		{"a\nb\nhal", "b\nhal"},
+		{"\n\n\n", "\n\n"},
+	} {
+		if err := os.WriteFile(path, []byte(c.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		f := &follower{path: path, out: &out}
+		f.skipAllBut(2)
+		f.copy()
+		if out.String() != c.want {
+			t.Errorf("of %q: %q, want %q", c.content, out.String(), c.want)
+		}
+	}
+}
+
+func TestAnAPIThatDoesNotAnswerIsToldWithTheFunctionsLastErrors(t *testing.T) {
+	logs(t, map[string]string{
+		"postrider-ApiFunction-1.log":    `{"level":"ERROR","msg":"first"}` + "\n" + `{"level":"ERROR","msg":"last"}` + "\n" + `{"level":"INFO","msg":"after"}` + "\n",
+		"postrider-SenderFunction-2.log": `{"level":"INFO","msg":"fine"}` + "\n",
+	})
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+	defer api.Close()
+	control, err := serveControl(t.Context(), func() {}, os.Stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer control.close()
+	control.ready(&stack.Stack{BaseURL: api.URL}, nil)
+	err = report(t.Context(), nil, 0)
+	if err == nil || !strings.Contains(err.Error(), `api       | {"level":"ERROR","msg":"last"}`) {
+		t.Fatalf("report = %v, want the api's last error", err)
+	}
+	for _, other := range []string{"first", "after", "fine"} {
+		if strings.Contains(err.Error(), other) {
+			t.Errorf("%q is in %v", other, err)
+		}
+	}
+}
+
+func TestInstallingIsNotAgainstTheClock(t *testing.T) {
+	limited := map[string]bool{}
+	look := func(what string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, limited[what] = ctx.Deadline()
+			return nil
+		}
+	}
+	if err := inTime(t.Context(), look("prepare"), look("start")); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]bool{"prepare": false, "start": true}, limited); diff != "" {
+		t.Error(diff)
+	}
+	failed := errors.New("failed")
+	err := inTime(t.Context(), func(context.Context) error { return failed }, look("after"))
+	if _, begun := limited["after"]; !errors.Is(err, failed) || begun {
+		t.Errorf("inTime = %v, and what comes after was begun: %t", err, begun)
+	}
+}
+
+func TestTheSendingAPIThatIsUsedIsShown(t *testing.T) {
+	s := &stack.Stack{BaseURL: "http://localhost:8000", StandInURL: "http://localhost:8001", EndpointURL: "http://localhost:4566"}
+	if lines := addresses(s, ""); !strings.Contains(lines, "http://localhost:8001/stats") || !strings.Contains(lines, "http://localhost:8001/ledger") {
+		t.Errorf("with the stand-in:\n%s", lines)
+	}
+	if lines := addresses(s, "https://example.com/v1"); strings.Contains(lines, "8001") || !strings.Contains(lines, "https://example.com/v1") {
+		t.Errorf("with another:\n%s", lines)
+	}
+}
+
+func TestAProgramThatWasKilledIsAnInterruption(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cmd := exec.CommandContext(ctx, "sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	for err, want := range map[error]bool{
+		fmt.Errorf("build: %w", cmd.Wait()):        true,
+		fmt.Errorf("wait: %w", context.Canceled):   true,
+		errors.New("the stack's folder is locked"): false,
+	} {
+		if interrupted(err) != want {
+			t.Errorf("interrupted(%v) = %t", err, !want)
+		}
+	}
+}
+
+func TestASecondStackOfACheckoutIsRefusedInPlainWords(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.MkdirAll(runDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := lockStack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = lock.Close() }()
+	_, err = lockStack()
+	if err == nil || !strings.Contains(err.Error(), "make down") || strings.Contains(err.Error(), "locked") {
+		t.Errorf("lockStack again = %v", err)
 	}
 }

@@ -3,9 +3,7 @@
 package sample
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"postrider/localstack/call"
 )
 
 // Clients is how many a sample has: phones 70000000001 to 70000000500, which
@@ -52,8 +52,7 @@ func (s Service) Load(ctx context.Context) (id int64, err error) {
 	for n := 1; n <= Clients; n++ {
 		g.Go(func() error {
 			err := s.call(clientsCtx, http.MethodPost, "/api/clients", nth(n), nil)
-			var status statusError
-			if errors.As(err, &status) && status == http.StatusConflict {
+			if answered(err, http.StatusConflict) {
 				return nil // it is there: a retry of ours, or an earlier sample
 			}
 			return err
@@ -142,20 +141,12 @@ func (s Service) Follow(ctx context.Context, id int64, out io.Writer, terminal b
 	}
 }
 
-// statusError is an answer that is no success.
-type statusError int
-
-func (e statusError) Error() string {
-	return fmt.Sprintf("the answer is %d %s", int(e), http.StatusText(int(e)))
-}
-
 // call sends a request, and again, three times at most, when the stack is not
 // ready for it (503): it has not been looked at then.
 func (s Service) call(ctx context.Context, method, path string, in, out any) error {
 	for try := 1; ; try++ {
 		err := s.once(ctx, method, path, in, out)
-		var status statusError
-		if err == nil || try == 3 || !errors.As(err, &status) || status != http.StatusServiceUnavailable {
+		if try == 3 || !answered(err, http.StatusServiceUnavailable) {
 			return err
 		}
 		select {
@@ -166,37 +157,12 @@ func (s Service) call(ctx context.Context, method, path string, in, out any) err
 	}
 }
 
+func answered(err error, status int) bool {
+	var answer *call.StatusError
+	return errors.As(err, &answer) && answer.Status == status
+}
+
 func (s Service) once(ctx context.Context, method, path string, in, out any) error {
-	var body io.Reader
-	if in != nil {
-		data, err := json.Marshal(in)
-		if err != nil {
-			return err
-		}
-		body = bytes.NewReader(data)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, s.Base+path, body)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Authorization", "Bearer "+s.Key)
-	if in != nil {
-		request.Header.Set("Content-Type", "application/json")
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }() // it was only read
-	data, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err
-	}
-	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("%s %s: %w: %.300s", method, s.Base+path, statusError(response.StatusCode), data)
-	}
-	if out == nil {
-		return nil
-	}
-	return json.Unmarshal(data, out)
+	header := http.Header{"Authorization": {"Bearer " + s.Key}}
+	return call.JSON(ctx, http.DefaultClient, method, s.Base+path, header, in, out)
 }

@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
 	"postrider/localstack/deploy"
+	"postrider/localstack/process"
 )
 
 // Build builds the functions of a stack that is not started yet. Start builds
@@ -69,6 +71,9 @@ func (s *Stack) make(ctx context.Context, id, artifacts string) error {
 	cmd := exec.CommandContext(ctx, "make", "-s", "build-"+id, "ARTIFACTS_DIR="+artifacts,
 		"FUNCTION_GOOS="+runtime.GOOS, "FUNCTION_GOARCH="+runtime.GOARCH)
 	cmd.Dir = s.opts.Root
+	// The compiler ends with make: it would be waited for otherwise.
+	process.InOwnGroup(cmd)
+	cmd.Cancel = func() error { return process.SignalGroup(cmd.Process.Pid, syscall.SIGKILL) }
 	// Run by make, but not as a part of that make.
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); name != "MAKEFLAGS" && name != "MFLAGS" && name != "MAKELEVEL" && name != "MAKEOVERRIDES" {

@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/go-cmp/cmp"
@@ -157,6 +159,7 @@ func TestStack(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+	t.Run("an update that fails, and a corrected one, leave the data", func(t *testing.T) { failedUpdates(t, s) })
 	t.Run("the rule of every minute fires", func(t *testing.T) {
 		log := filepath.Join(opts.Dir, "logs", s.PhysicalID("EchoFunction")+".log")
 		waitFor(t, "a tick", func() bool {
@@ -215,6 +218,55 @@ func TestWhatACrashLeavesIsEndedByTheNextStart(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// failedUpdates looks at a table through updates that fail and what follows.
+func failedUpdates(t *testing.T, s *stack.Stack) {
+	t.Helper()
+	table := func(name, key string) string {
+		return name + ": {Type: 'AWS::DynamoDB::Table', Properties: {BillingMode: PAY_PER_REQUEST, " +
+			"AttributeDefinitions: [{AttributeName: " + key + ", AttributeType: S}], KeySchema: [{AttributeName: id, KeyType: HASH}]}}\n  "
+	}
+	queue := func(seconds int) string {
+		return fmt.Sprintf("Queue: {Type: 'AWS::SQS::Queue', Properties: {VisibilityTimeout: %d}}\n  ", seconds)
+	}
+	const head = "Transform: AWS::Serverless-2016-10-31\nResources:\n  "
+	db := dynamodb.NewFromConfig(s.Config())
+	for name, c := range map[string]struct {
+		wrong  string
+		mended bool // LocalStack takes the corrected update
+	}{
+		"half": {wrong: head + table("Broken", "other") + table("Kept", "id") + queue(20)},
+		"end":  {wrong: head + table("Kept", "id") + queue(20) + table("ZBroken", "other")},
+		// It is not even begun.
+		"text": {wrong: head + table("Kept", "id") + queue(20) + "Broken: {Type: 'AWS::Serverless::Function', Properties: {}}", mended: true},
+	} {
+		first, err := deploy.Stack(t.Context(), s.Config(), name, []byte(head+table("Kept", "id")+queue(10)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := aws.String(first.Resources["Kept"].PhysicalID)
+		item := map[string]dynamotypes.AttributeValue{"id": &dynamotypes.AttributeValueMemberS{Value: "x"}}
+		if _, err := db.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: kept, Item: item}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := deploy.Stack(t.Context(), s.Config(), name, []byte(c.wrong), nil); err == nil || !strings.Contains(err.Error(), "Broken") || strings.Contains(err.Error(), "make down") == c.mended {
+			t.Errorf("%s: Stack = %v, want an error that names Broken, and says what is left to do if nothing else is", name, err)
+		}
+		for range 2 {
+			next, err := deploy.Stack(t.Context(), s.Config(), name, []byte(head+table("Kept", "id")+queue(30)), nil)
+			if c.mended && (err != nil || next.Resources["Kept"] != first.Resources["Kept"]) {
+				t.Errorf("%s, corrected: %+v, %v", name, next, err)
+			}
+			if !c.mended && (err == nil || !strings.Contains(err.Error(), "make down")) {
+				t.Errorf("%s, corrected: %v, want an error that says what is left to do", name, err)
+			}
+		}
+		got, err := db.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: kept, Key: item})
+		if err != nil || len(got.Item) == 0 {
+			t.Errorf("%s: the data is gone: %v, %v", name, got, err)
+		}
 	}
 }
 

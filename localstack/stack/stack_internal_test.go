@@ -6,14 +6,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"postrider/localstack/deploy"
 	"postrider/localstack/process"
+	"postrider/localstack/settings"
 )
 
 func TestLocalStacksEnvironmentHasNothingOfAPersonsOwn(t *testing.T) {
@@ -94,6 +97,28 @@ func TestRecoverEndsWhatACrashLeft(t *testing.T) {
 	}
 }
 
+func TestABuildThatIsInterruptedEndsWithAllThatItHasStarted(t *testing.T) {
+	dir := t.TempDir()
+	makefile := "build-OneFunction:\n\t@echo started >started; sleep 60; echo ended >ended\n"
+	if err := os.WriteFile(filepath.Join(dir, "Makefile"), []byte(makefile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer cancel()
+		for tick := time.Tick(10 * time.Millisecond); ; <-tick {
+			if _, err := os.Stat(filepath.Join(dir, "started")); err == nil {
+				return
+			}
+		}
+	}()
+	begun := time.Now()
+	_, err := (&Stack{opts: Options{Root: dir, Dir: dir}}).build(ctx, []string{"OneFunction"})
+	if took := time.Since(begun); err == nil || took > 30*time.Second {
+		t.Errorf("build = %v after %v", err, took)
+	}
+}
+
 func TestNamesAreTranslatedToLogicalIDs(t *testing.T) {
 	s := &Stack{result: deploy.Result{Resources: map[string]deploy.Resource{
 		"Table": {PhysicalID: "postrider-Table-1"},
@@ -123,5 +148,85 @@ func TestTheStandInIsTheSendingAPIUnlessAnotherIsGiven(t *testing.T) {
 	}
 	if got := (Target{}).withDefaults(template, nil); len(got) != 0 {
 		t.Errorf("without a stand-in: %v", got)
+	}
+}
+
+// The template that is deployed, with settings that LocalStack would have taken.
+func TestWrongParametersAreToldTogetherByTheirVariables(t *testing.T) {
+	template, err := readTemplate(filepath.Join(repository, "template.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const elsewhere = "https://example.com/v1"
+	for _, c := range []struct {
+		set  map[string]string
+		want []string
+	}{
+		{nil, nil},
+		{map[string]string{"PROVIDER_URL": elsewhere, "PROVIDER_TOKEN": "x", "SENDER_CONCURRENCY": "2", "CORS_ORIGINS": "https://app.example.com"}, nil},
+		{map[string]string{"PROVIDER_TIMEOUT_SECONDS": "22", "VISIBILITY_TIMEOUT_SECONDS": "180"}, nil},
+		{
+			map[string]string{
+				"SENDER_CONCURRENCY": "1", "LOG_LEVEL": "loud", "MAX_SEND_RATE": "-5", "API_BURST_LIMIT": "0", "RETENTION_DAYS": "0",
+				"CORS_ORIGINS": "app.example.com", "MAX_IN_FLIGHT": "abc", "PROVIDER_URL": "ftp://x", "PROVIDER_TOKEN": "x",
+			},
+			[]string{
+				"SENDER_CONCURRENCY=1: it is a whole number, 2 to 1,000", "LOG_LEVEL=loud: ", "MAX_SEND_RATE=-5: ", "API_BURST_LIMIT=0: ",
+				"RETENTION_DAYS=0: ", "CORS_ORIGINS: ", "MAX_IN_FLIGHT=abc: ", "PROVIDER_URL: ",
+			},
+		},
+		{map[string]string{"PROVIDER_TIMEOUT_SECONDS": "60"}, []string{"PROVIDER_TIMEOUT_SECONDS=60: it is at least 8 less than SENDER_TIMEOUT_SECONDS, which is 30"}},
+		{map[string]string{"PROVIDER_TIMEOUT_SECONDS": "23"}, []string{"PROVIDER_TIMEOUT_SECONDS=23: "}},
+		{map[string]string{"VISIBILITY_TIMEOUT_SECONDS": "60"}, []string{"VISIBILITY_TIMEOUT_SECONDS=60: it is at least 6 times SENDER_TIMEOUT_SECONDS, which is 30, so 180 or more"}},
+		{map[string]string{"SENDER_TIMEOUT_SECONDS": "31"}, []string{"VISIBILITY_TIMEOUT_SECONDS=180: "}},
+		{map[string]string{"PROVIDER_URL": "https://" + "u:secret@example.com", "PROVIDER_TOKEN": "secret\n"}, []string{"PROVIDER_URL: ", "PROVIDER_TOKEN: "}},
+		{map[string]string{"PROVIDER_URL": elsewhere, "STAGE": "my stage"}, []string{"PROVIDER_TOKEN is not", "STAGE: "}},
+	} {
+		_, err := Parameters(func(name string) (string, bool) { v := c.set[name]; return v, v != "" }, template)
+		if (err == nil) != (c.want == nil) {
+			t.Errorf("%v: %v", c.set, err)
+			continue
+		}
+		for _, want := range c.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%v: no %q in\n%v", c.set, want, err)
+			}
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("%v: a secret is shown in\n%v", c.set, err)
+		}
+		if err != nil && strings.Count(err.Error(), "\n") != len(c.want)-1 {
+			t.Errorf("%v: not a line each:\n%v", c.set, err)
+		}
+	}
+}
+
+func TestTheExampleOfSettingsIsTakenWithItsCommentsTakenAway(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(repository, ".env.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := settings.Parse(strings.NewReader(regexp.MustCompile(`(?m)^# ([A-Z_]+=)`).ReplaceAllString(string(data), "$1")))
+	if err != nil || len(set) == 0 {
+		t.Fatalf("Parse = %v, %v", set, err)
+	}
+	template, err := readTemplate(filepath.Join(repository, "template.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Parameters(func(name string) (string, bool) { v := set[name]; return v, v != "" }, template); err != nil {
+		t.Error(err)
+	}
+	for _, p := range template.Parameters() {
+		if example := set[p.Variable()]; p.Default != "" && example != "" && example != p.Default {
+			t.Errorf("%s=%s: its default is %s", p.Variable(), example, p.Default)
+		}
+		delete(set, p.Variable())
+	}
+	for _, other := range []string{"SAMPLE", "PORT"} {
+		delete(set, other)
+	}
+	if len(set) != 0 {
+		t.Errorf("nobody knows %v", set)
 	}
 }

@@ -1,16 +1,20 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"postrider/internal/deliver"
+	"postrider/internal/provider"
 	"postrider/localstack/deploy"
 	"postrider/localstack/front"
 	"postrider/localstack/settings"
@@ -88,16 +92,47 @@ func (t Target) Deployed(ctx context.Context) (bool, error) {
 }
 
 // Parameters are the template's that a person has set, by name. Without a
-// sending API there is no token either: the stand-in has its own.
+// sending API there is no token either: the stand-in has its own. All that is
+// wrong with them is told together: half a deployment cannot be taken back here.
 func Parameters(source settings.Source, template *deploy.Template) (map[string]string, error) {
 	parameters := template.Values(source)
+	var errs []error
 	switch {
 	case parameters["ProviderUrl"] == "":
 		delete(parameters, "ProviderToken")
 	case parameters["ProviderToken"] == "":
-		return nil, errors.New("PROVIDER_URL is set, and PROVIDER_TOKEN is not: set both, in the environment or in .env")
+		errs = append(errs, errors.New("PROVIDER_URL is set, and PROVIDER_TOKEN is not: set both, in the environment or in .env"))
 	}
-	return parameters, nil
+	rules := map[string]func(string) error{"ProviderUrl": provider.CheckURL, "ProviderToken": provider.CheckToken}
+	for _, p := range template.Parameters() {
+		value, set := parameters[p.Name]
+		if !set {
+			continue
+		}
+		err := p.Check(value)
+		if rule := rules[p.Name]; err == nil && rule != nil && rule(value) != nil {
+			err = fmt.Errorf("%s: %w", p.Variable(), rule(value))
+		}
+		errs = append(errs, err)
+	}
+	if t := times(template, parameters); t.Provider > 0 && t.Sender > 0 && t.Visibility > 0 {
+		errs = append(errs, t.CheckProvider(), t.CheckVisibility())
+	}
+	return parameters, errors.Join(errs...)
+}
+
+// times are those that the functions get, 0 where the template has none or the
+// value is no number.
+func times(template *deploy.Template, parameters map[string]string) deliver.Times {
+	seconds := map[string]int{}
+	for _, p := range template.Parameters() {
+		if n, err := strconv.Atoi(cmp.Or(parameters[p.Name], p.Default)); err == nil {
+			seconds[p.Name] = n
+		}
+	}
+	return deliver.Times{
+		Provider: seconds["ProviderTimeoutSeconds"], Sender: seconds["SenderTimeoutSeconds"], Visibility: seconds["VisibilityTimeoutSeconds"],
+	}
 }
 
 // withDefaults is parameters with what is different on a laptop where they say
