@@ -13,7 +13,7 @@ func (s *server) routeActions() {
 		op := mailingOp(name+"-mailing", http.MethodPost, mailingPath+"/"+name, summary,
 			http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed)
 		handle(s, op, func(ctx context.Context, in *mailingMatched) (*mailingAnswer, error) {
-			return s.updateMailing(ctx, in.ID, in.IfMatch, do)
+			return s.updateMailing(ctx, in.ID, in.Conditional, do)
 		})
 	}
 	action("pause", "Hold a running mailing still", func(m mailing.Mailing) (mailing.Mailing, error) { return m.Paused(s.Now()) })

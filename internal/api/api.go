@@ -20,7 +20,7 @@ import (
 )
 
 // Version is the version of the API's description.
-const Version = "1.1.2"
+const Version = "1.2.0"
 
 // MaxBody is the largest request body, in bytes, but for files.
 const MaxBody = 1 << 20
@@ -46,10 +46,11 @@ type server struct {
 	access map[string]mailing.Role
 }
 
-// These two are huma's only places for what they say, and are for the whole
+// These are huma's only places for what they say, and are for the whole
 // process. Nothing else in it uses huma.
 func init() { //nolint:gochecknoinits // huma has no other place for them, and tests run New in parallel
 	huma.NewError = newProblem
+	speak()
 	// A key that differs in case is another key, hence an unknown one.
 	huma.ValidateStrictCasing = true
 }

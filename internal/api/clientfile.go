@@ -64,7 +64,7 @@ func newClientFile(body []byte) (*clientFile, error) {
 		name = strings.ToLower(strings.TrimSpace(name))
 		switch {
 		case !slices.Contains(clientColumns(), name):
-			return nil, wrongHeader(fmt.Sprintf("column %d of the header has another name", i+1))
+			return nil, wrongHeader(unknownColumn(i+1, name))
 		case slices.Contains(f.columns, name):
 			return nil, wrongHeader("the header names " + name + " twice")
 		}
@@ -76,6 +76,20 @@ func newClientFile(body []byte) (*clientFile, error) {
 	return f, nil
 }
 
+// unknownColumn says what is wrong with a name that no column has: spreadsheets
+// also write files with tabs, or in UTF-16, in which every other byte of a name
+// is zero.
+func unknownColumn(number int, name string) string {
+	switch {
+	case strings.Contains(name, "\x00"):
+		return "the file is in UTF-16"
+	case strings.Contains(name, "\t"):
+		return "the header has tabs between its columns"
+	default:
+		return fmt.Sprintf("column %d of the header has a name that is not known", number)
+	}
+}
+
 func wrongHeader(what string) error {
 	return &mailing.Error{Kind: mailing.KindInvalid, Message: wrongFile, Fields: []mailing.Field{{Location: "body", Message: what + rightHeader}}}
 }
@@ -83,7 +97,7 @@ func wrongHeader(what string) error {
 // What is said of a wrong header.
 const (
 	wrongFile   = "the file's header is not valid"
-	rightHeader = "; in UTF-8, with commas or semicolons, it names phone, and as you like operator_code, tag, timezone and id, each once"
+	rightHeader = "; a header in UTF-8, with commas or semicolons, names phone, and as you like operator_code, tag, timezone and id, each once"
 )
 
 // ended tells whether nothing but blank lines comes any more.

@@ -1,12 +1,17 @@
 package api_test
 
 import (
+	"encoding/json"
+	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"postrider/internal/api"
 	"postrider/internal/mailing"
 )
 
@@ -65,6 +70,44 @@ func TestAnInvalidClientIsRefusedFieldByField(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAllThatIsWrongWithAClientIsToldTogether(t *testing.T) {
+	t.Parallel()
+	v := serve(t, &stores{client: &ann})
+	body := `{"phone": "7", "operator_code": "90", "tag": "` + strings.Repeat("я", 65) + `", "timezone": "Mars/Olympus"}`
+	for _, request := range [][2]string{{http.MethodPost, "/api/clients"}, {http.MethodPut, "/api/clients/7"}} {
+		w := v.call(request[0], request[1], body)
+		wantProblem(t, w, http.StatusUnprocessableEntity, "body.operator_code", "body.phone", "body.tag", "body.timezone")
+	}
+}
+
+func TestARuleIsToldInTheSameWordsWhoeverFindsItBroken(t *testing.T) {
+	t.Parallel()
+	v := serve(t, &stores{client: &ann})
+	cells := map[string]string{"phone": "7", "operator_code": "90", "tag": strings.Repeat("я", 65), "timezone": "Mars/Olympus"}
+	for name, cell := range cells {
+		good := map[string]string{"phone": "79001234567", "timezone": "UTC", name: cell}
+		body, err := json.Marshal(good)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sent api.Problem
+		var row api.Imported
+		answer := v.call(http.MethodPost, "/api/clients", string(body))
+		columns := slices.Sorted(maps.Keys(good))
+		line := make([]string, len(columns))
+		for i, column := range columns {
+			line[i] = good[column]
+		}
+		imported := v.call(http.MethodPost, "/api/clients/import", strings.Join(columns, ",")+"\n"+strings.Join(line, ",")+"\n", "Content-Type", "text/csv")
+		if err := errors.Join(json.Unmarshal(answer.Body.Bytes(), &sent), json.Unmarshal(imported.Body.Bytes(), &row)); err != nil || len(sent.Errors) != 1 || len(row.Rows) != 1 {
+			t.Fatalf("%s: %v: %s %s", name, err, answer.Body, imported.Body)
+		}
+		if got, want := sent.Errors[0].Message, row.Rows[0].Errors[0].Message; got != want {
+			t.Errorf("%s: in JSON %q, in a file %q", name, got, want)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"postrider/internal/mailing"
@@ -12,11 +13,11 @@ func clientJSON(c mailing.Client) Client {
 }
 
 func (b ClientBody) client(id mailing.ClientID) mailing.Client {
-	return mailing.Client{ID: id, Phone: b.Phone, OperatorCode: b.OperatorCode, Tag: b.Tag, Timezone: b.Timezone}
+	return mailing.Client{ID: id, Phone: b.Phone, OperatorCode: b.OperatorCode, Tag: b.Tag, Timezone: string(b.Timezone)}
 }
 
 func clientBody(c mailing.Client) ClientBody {
-	return ClientBody{Phone: c.Phone, OperatorCode: c.OperatorCode, Tag: c.Tag, Timezone: c.Timezone}
+	return ClientBody{Phone: c.Phone, OperatorCode: c.OperatorCode, Tag: c.Tag, Timezone: Timezone(c.Timezone)}
 }
 
 func mailingJSON(m mailing.Mailing) Mailing {
@@ -116,6 +117,9 @@ func messageJSON(m mailing.Message) Message {
 	}
 	return j
 }
+
+// thousandths is x without digits that say nothing.
+func thousandths(x float64) float64 { return math.Round(x*1000) / 1000 }
 
 func countsJSON(c mailing.Counts) Counts { return Counts(c) }
 

@@ -7,7 +7,7 @@ func clientTexts() map[string]text {
 	changed := map[int]problemText{http.StatusConflict: told(
 		"Another client has this phone, or others keep changing this client at this very moment (then repeat the request). Nothing was changed.", "this phone is taken")}
 	phone := told("The id is not an integer, or a field of the body is missing, unknown, not as its schema says, or a time zone that the IANA database does not have. `errors` says which.",
-		"the request is not valid", FieldError{"body.phone", "expected string to be 11 digits that start with 7"})
+		"the request is not valid", FieldError{"body.phone", "must be 11 digits that start with 7"})
 	taken[http.StatusUnprocessableEntity], changed[http.StatusUnprocessableEntity] = phone, phone
 	return map[string]text{
 		"list-clients": {

@@ -25,7 +25,7 @@ func commonErrors(op *huma.Operation) map[int]problemText {
 		errs[http.StatusBadRequest] = told("The cursor cannot be read, or belongs to another list or other filters.", "the cursor cannot be read")
 	}
 	if op.RequestBody != nil && op.RequestBody.Content[csvType] == nil {
-		errs[http.StatusBadRequest] = told("The body is missing or is not JSON.", "a body is needed, and must be JSON")
+		errs[http.StatusBadRequest] = told("The body is missing or is not JSON.", noBody)
 		errs[http.StatusRequestEntityTooLarge] = told("The body is larger than 1 MiB.", "the body is larger than 1 MiB")
 		errs[http.StatusUnsupportedMediaType] = told("The `Content-Type` is another than those described. A body without one is taken for JSON.", typesTaken(op.RequestBody))
 	}
@@ -69,6 +69,9 @@ func invalidText(op *huma.Operation) string {
 		parts = append(parts, "The id is not an integer.")
 	}
 	parts = append(parts, "A query parameter is not described, is empty, is given twice, or has a value that it cannot have.")
+	if takes(op, "header", "If-Match") {
+		parts = append(parts, "`If-Match` is no ETag with its quotes.")
+	}
 	if op.RequestBody != nil {
 		parts = append(parts, "A field of the body is missing, unknown, or not as its schema says.")
 	}

@@ -19,8 +19,8 @@ func texts() map[string]text {
 func serviceTexts() map[string]text {
 	return map[string]text{
 		"get-index": {
-			about: "Tells the paths to start from. Nothing is read for it, so it is also a cheap way to try a key out.",
-			done:  "The paths.", given: exampleIndex(),
+			about: "Tells where to start from: links, which are relative to the address of the request. Nothing is read for it, so it is also a cheap way to try a key out.",
+			done:  "The links.", given: exampleIndex(),
 		},
 		"get-health": {
 			about: "Tells that the service answers. It is public, reads nothing, and takes any query parameter, so that probes can get past caches.\n\n" +
@@ -96,7 +96,7 @@ func actionTexts() map[string]text {
 			about: "Holds a running mailing still: no message is handed over later than two seconds after the answer, and no further clients are looked at. " +
 				"Its end stays as it is. Pausing a paused mailing changes nothing and is 200.",
 			done: asItIsNow, given: exampleMailingIn(mailing.StatusPaused, 3),
-			errors: conflict("The mailing is scheduled, completed or cancelled", "a scheduled mailing cannot be paused"),
+			errors: conflict("The mailing is scheduled (cancel it then, or move its `start_at`), completed or cancelled", "a scheduled mailing cannot be paused: cancel it, or move its start_at"),
 		},
 		"resume-mailing": {
 			about: "Lets a paused mailing run again. What waited for its window meanwhile waits on. Resuming a running mailing changes nothing and is 200.",

@@ -37,6 +37,22 @@ func TestWithoutItsSlashTheDocumentationRedirectsToItself(t *testing.T) {
 	}
 }
 
+func TestTheRootRedirectsToTheDocumentation(t *testing.T) {
+	t.Parallel()
+	v := serve(t, &stores{})
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		// As seen from / it is /docs/, from /prod/ it is /prod/docs/.
+		if w := v.call(method, "/", "", "Authorization", ""); w.Code != http.StatusFound || w.Header().Get("Location") != "docs/" {
+			t.Errorf("%s: status %d, Location %q", method, w.Code, w.Header().Get("Location"))
+		}
+	}
+	w := v.call(http.MethodPost, "/", "")
+	wantProblem(t, w, http.StatusMethodNotAllowed)
+	if got := w.Header().Get("Allow"); got != "GET, HEAD" {
+		t.Errorf("Allow %q", got)
+	}
+}
+
 func TestWhatIsNotInTheDocumentationIsNotFound(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})

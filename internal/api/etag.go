@@ -7,16 +7,21 @@ import (
 	"postrider/internal/mailing"
 )
 
+// Conditional is what operations take that change a mailing.
+type Conditional struct {
+	IfMatch string `header:"If-Match" pattern:"^(\\*|(W/)?\"[^\"]*\"([ \\t]*,[ \\t]*(W/)?\"[^\"]*\")*)$" patternDescription:"an ETag with its quotes, such as \"2\", or several, or *" doc:"The ETag of the version that is meant, with its quotes; another one is 412."`
+}
+
 // etag is a mailing's version as an entity tag.
 func etag(m mailing.Mailing) string { return `"` + strconv.FormatInt(m.Version, 10) + `"` }
 
-// matches tells whether the mailing is of a version that an If-Match header
-// allows. No header allows all; a weak tag matches nothing (RFC 9110, 13.1.1).
-func matches(ifMatch string, m mailing.Mailing) bool {
-	if ifMatch == "" {
+// allows tells whether the mailing is of a version that the header allows. No
+// header allows all; a weak tag matches nothing (RFC 9110, 13.1.1).
+func (c Conditional) allows(m mailing.Mailing) bool {
+	if c.IfMatch == "" {
 		return true
 	}
-	for tag := range strings.SplitSeq(ifMatch, ",") {
+	for tag := range strings.SplitSeq(c.IfMatch, ",") {
 		if tag = strings.TrimSpace(tag); tag == "*" || tag == etag(m) {
 			return true
 		}

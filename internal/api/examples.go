@@ -108,9 +108,4 @@ func exampleMetrics() string {
 	return string(text)
 }
 
-func exampleIndex() Index {
-	return Index{Links{
-		Clients: clientsPath, Mailings: mailingsPath, Statistics: mailingsPath + "/fullinfo", Messages: messagesPath,
-		Description: "/openapi.json", Docs: docsPath + "/", Health: "/healthz",
-	}}
-}
+func exampleIndex() Index { return Index{linksFrom("/api/")} }

@@ -151,7 +151,7 @@ func (s *stores) Overall(_ context.Context, status mailing.Status) (mailing.Over
 	return s.overall(status)
 }
 
-func (s *stores) Rate(context.Context, mailing.MailingID) (float64, error) { return 812.5, s.fail }
+func (s *stores) Rate(context.Context, mailing.MailingID) (float64, error) { return 812.500_04, s.fail }
 
 func (s *stores) ListMessages(_ context.Context, q mailing.MessageQuery) (mailing.List[mailing.Message], error) {
 	return s.listMessages(q)
@@ -335,11 +335,17 @@ func (v service) call(method, target, body string, headers ...string) *httptest.
 // where is the Location of an answer, as whoever asked resolves it.
 func where(t *testing.T, asked string, w *httptest.ResponseRecorder) string {
 	t.Helper()
+	return resolved(t, asked, w.Header().Get("Location"))
+}
+
+// resolved is where a reference in the answer to a request leads.
+func resolved(t *testing.T, asked, reference string) string {
+	t.Helper()
 	base, err := url.Parse(asked)
 	if err != nil {
 		t.Fatal(err)
 	}
-	to, err := base.Parse(w.Header().Get("Location"))
+	to, err := base.Parse(reference)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -133,6 +133,7 @@ func TestAFileWithoutAHeaderThatFitsIsRefusedAndToldWhatFits(t *testing.T) {
 		"tabs":                  "phone\ttag\n",
 		"UTF-16":                "\xff\xfep\x00h\x00o\x00n\x00e\x00\n\x00",
 		"a byte that is no one": "phone,t\xe4g\n",
+		"pipes":                 "phone|tag\n",
 	} {
 		w := v.send(t.Context(), file, "text/csv")
 		wantProblem(t, w, http.StatusUnprocessableEntity, "body")
@@ -145,6 +146,23 @@ func TestAFileWithoutAHeaderThatFitsIsRefusedAndToldWhatFits(t *testing.T) {
 			if strings.Contains(w.Body.String(), sent) {
 				t.Errorf("%s: it repeats what was sent: %s", name, w.Body)
 			}
+		}
+	}
+}
+
+func TestAHeaderThatIsNotKnownIsToldWhatItLooksLike(t *testing.T) {
+	t.Parallel()
+	v := serve(t, &stores{})
+	for file, want := range map[string]string{
+		"Phone,Tag,Zone\n":                    "column 3 of the header has a name that is not known",
+		"phone|tag\n":                         "column 1 of the header has a name that is not known",
+		"phone\ttag\n79001234567\tvip\n":      "the header has tabs between its columns",
+		"\xff\xfep\x00,\x00t\x00\n\x00":       "the file is in UTF-16",
+		"\xfe\xff\x00p\x00\t\x00t\x00\n":      "the file is in UTF-16",
+		"\ufffd\ufffdp\x00h\x00\t\x00t\x00\n": "the file is in UTF-16",
+	} {
+		if w := v.send(t.Context(), file, "text/csv"); !strings.Contains(w.Body.String(), want+"; a header in UTF-8") {
+			t.Errorf("%q: want %q, got %s", file, want, w.Body)
 		}
 	}
 }
@@ -176,7 +194,7 @@ func TestWrongRowsAreRejectedOneByOneAndTheGoodOnesStay(t *testing.T) {
 	}, "\n")
 	unreadable := "has characters that cannot be read: save the file as UTF-8"
 	zone := "must be the name of a zone of the IANA database, such as Europe/Moscow"
-	phone := "must be a string of 11 digits that starts with 7, such as 79001234567"
+	phone := "must be 11 digits that start with 7"
 	w := v.send(t.Context(), file, "text/csv")
 	want := api.Imported{Created: 2, Unchanged: 1, Rejected: 12, Rows: []api.RejectedRow{
 		{Line: 3, Errors: []api.FieldError{

@@ -11,15 +11,34 @@ type Index struct {
 	Links Links `json:"links"`
 }
 
-// Links are the paths to start from.
+// Links are where to start from, seen from where the request went.
 type Links struct {
-	Clients     string `json:"clients" example:"/api/clients"`
-	Mailings    string `json:"mailings" example:"/api/mailings"`
-	Statistics  string `json:"statistics" example:"/api/mailings/fullinfo"`
-	Messages    string `json:"messages" example:"/api/messages"`
-	Description string `json:"description" example:"/openapi.json"`
-	Docs        string `json:"docs" example:"/docs/"`
-	Health      string `json:"health" example:"/healthz"`
+	Clients     string `json:"clients" example:"../api/clients"`
+	Mailings    string `json:"mailings" example:"../api/mailings"`
+	Statistics  string `json:"statistics" example:"../api/mailings/fullinfo"`
+	Messages    string `json:"messages" example:"../api/messages"`
+	Queues      string `json:"queues" example:"../api/queues"`
+	Description string `json:"description" example:"../openapi.json"`
+	Docs        string `json:"docs" example:"../docs/"`
+	Health      string `json:"health" example:"../healthz"`
+	Metrics     string `json:"metrics" example:"../metrics"`
+}
+
+// linksFrom are the links as they are from another path: relative references, as
+// only those are right behind a stage's prefix, of which we are not told.
+func linksFrom(path string) Links {
+	from := func(target string) string { return relative(path, target) }
+	return Links{
+		Clients:     from(clientsPath),
+		Mailings:    from(mailingsPath),
+		Statistics:  from(mailingsPath + "/fullinfo"),
+		Messages:    from(messagesPath),
+		Queues:      from(queuesPath),
+		Description: from("/openapi.json"),
+		Docs:        from(docsPath + "/"),
+		Health:      from("/healthz"),
+		Metrics:     from(metricsPath),
+	}
 }
 
 // Health says that the service answers.
@@ -29,16 +48,8 @@ type Health struct {
 
 func (s *server) routeIndex() {
 	handle(s, operation("get-index", http.MethodGet, "/api", "service", "Where everything is"),
-		func(context.Context, *struct{}) (*struct{ Body Index }, error) {
-			return &struct{ Body Index }{Index{Links{
-				Clients:     clientsPath,
-				Mailings:    mailingsPath,
-				Statistics:  mailingsPath + "/fullinfo",
-				Messages:    messagesPath,
-				Description: "/openapi.json",
-				Docs:        docsPath + "/",
-				Health:      "/healthz",
-			}}}, nil
+		func(ctx context.Context, _ *struct{}) (*struct{ Body Index }, error) {
+			return &struct{ Body Index }{Index{linksFrom(requestOf(ctx).path)}}, nil
 		})
 	health := withAccess(operation("get-health", http.MethodGet, "/healthz", "service", "Whether the service answers"), everyone)
 	// Probes add parameters to get past caches.

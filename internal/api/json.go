@@ -14,10 +14,10 @@ type Client struct {
 
 // ClientBody is one client of the directory, in requests.
 type ClientBody struct {
-	Phone        string `json:"phone" pattern:"^7[0-9]{10}$" patternDescription:"11 digits that start with 7" example:"79001234567" doc:"A string, taken as it is: never normalised. No two clients may have the same."`
-	OperatorCode string `json:"operator_code,omitempty" pattern:"^[0-9]{3}$" patternDescription:"3 digits" example:"900" doc:"By default, and with null, digits 2 to 4 of the phone."`
-	Tag          string `json:"tag,omitempty" maxLength:"64" example:"vip" doc:"Case-sensitive. Blanks around it are cut off. By default, and with null, empty."`
-	Timezone     string `json:"timezone" format:"iana-timezone" minLength:"1" example:"Europe/Moscow" doc:"A name of the IANA database; neither an offset nor Local."`
+	Phone        string   `json:"phone" pattern:"^7[0-9]{10}$" patternDescription:"11 digits that start with 7" example:"79001234567" doc:"A string, taken as it is: never normalised. No two clients may have the same."`
+	OperatorCode string   `json:"operator_code,omitempty" pattern:"^[0-9]{3}$" patternDescription:"3 digits" example:"900" doc:"By default, and with null, digits 2 to 4 of the phone."`
+	Tag          string   `json:"tag,omitempty" maxLength:"64" example:"vip" doc:"Case-sensitive. Blanks around it are cut off. By default, and with null, empty."`
+	Timezone     Timezone `json:"timezone" format:"iana-timezone" minLength:"1" example:"Europe/Moscow" doc:"A name of the IANA database; neither an offset nor Local."`
 
 	ID ignored `json:"id,omitzero"`
 }
@@ -62,7 +62,7 @@ type Mailing struct {
 
 // MailingBody is a mailing, in requests.
 type MailingBody struct {
-	Text        string     `json:"text" minLength:"1" maxLength:"1600" pattern:"[^\\t-\\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]" patternDescription:"not blank" example:"Your order is ready" doc:"Up to 1,600 characters, not only blanks."`
+	Text        string     `json:"text" minLength:"1" maxLength:"1600" pattern:"[^\\t-\\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]" patternDescription:"more than blanks" example:"Your order is ready" doc:"Up to 1,600 characters, not only blanks."`
 	StartAt     Time       `json:"start_at" doc:"May be past: then it starts at once."`
 	EndAt       Time       `json:"end_at" doc:"After now and after start_at." example:"2030-01-31T18:00:00.000Z"`
 	Filter      FilterBody `json:"filter"`

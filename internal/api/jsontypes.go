@@ -5,9 +5,15 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"postrider/internal/mailing"
 )
 
-const timeFormat = "2006-01-02T15:04:05.000Z"
+const (
+	timeFormat = "2006-01-02T15:04:05.000Z"
+	// aTime is what an instant must be.
+	aTime = "a time with an offset, such as 2030-01-31T09:00:00+03:00"
+)
 
 // Time is an instant: written in UTC with milliseconds, read as RFC 3339 with
 // any offset.
@@ -28,9 +34,24 @@ func (Time) Schema(huma.Registry) *huma.Schema {
 		Type:               huma.TypeString,
 		Format:             "date-time",
 		Pattern:            `^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`,
-		PatternDescription: "a time with an offset, such as 2030-01-31T09:00:00+03:00",
+		PatternDescription: aTime,
 		Examples:           []any{"2030-01-31T09:00:00.000Z"},
 	}
+}
+
+// Timezone is a name of the IANA database, in a request.
+type Timezone string
+
+// Resolve refuses what is no such name, together with whatever else is wrong
+// with the request. Of an empty one its schema has said so already.
+func (z *Timezone) Resolve(_ huma.Context, at *huma.PathBuffer) []error {
+	if *z == "" {
+		return nil
+	}
+	if _, err := mailing.Zone(string(*z)); err != nil {
+		return []error{&huma.ErrorDetail{Location: at.String(), Message: mailing.ZoneRule}}
+	}
+	return nil
 }
 
 // Schema describes the window. It stands in place, as a reference cannot be

@@ -1,8 +1,11 @@
 package api_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"postrider/internal/mailing"
 )
@@ -22,6 +25,28 @@ func TestALocationIsRightBehindAnyPrefix(t *testing.T) {
 		for _, prefix := range []string{"", "/prod", "/_aws/execute-api/abc/local", "https://api.example.com", "https://abc.example.com/prod"} {
 			if got, want := where(t, prefix+path, w), prefix+"/api/clients/7"; got != want {
 				t.Errorf("from %s%s: %s, want %s", prefix, path, got, want)
+			}
+		}
+	}
+	for _, path := range []string{"/api", "/api/"} {
+		var index struct {
+			Links map[string]string `json:"links"`
+		}
+		if w := v.call(http.MethodGet, path, ""); json.Unmarshal(w.Body.Bytes(), &index) != nil {
+			t.Fatalf("%s: %s", path, w.Body)
+		}
+		for _, prefix := range []string{"", "/prod", "https://abc.example.com/prod"} {
+			got := map[string]string{}
+			for name, link := range index.Links {
+				got[name] = resolved(t, prefix+path, link)
+			}
+			want := map[string]string{
+				"clients": prefix + "/api/clients", "mailings": prefix + "/api/mailings", "statistics": prefix + "/api/mailings/fullinfo",
+				"messages": prefix + "/api/messages", "queues": prefix + "/api/queues", "description": prefix + "/openapi.json",
+				"docs": prefix + "/docs/", "health": prefix + "/healthz", "metrics": prefix + "/metrics",
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("links from %s%s (-want +got):\n%s", prefix, path, diff)
 			}
 		}
 	}

@@ -38,8 +38,8 @@ type mailingNamed struct {
 
 // mailingMatched names a mailing and, optionally, the version that is meant.
 type mailingMatched struct {
-	ID      idParam `path:"id"`
-	IfMatch string  `header:"If-Match" doc:"The ETag of the version that is meant; another one is 412."`
+	Conditional
+	ID idParam `path:"id"`
 }
 
 func mailingOp(id, method, path, summary string, errs ...int) huma.Operation {
@@ -127,9 +127,9 @@ func (s *server) mailing(ctx context.Context, param idParam) (mailing.Mailing, e
 }
 
 type mailingReplaced struct {
-	ID      idParam `path:"id"`
-	IfMatch string  `header:"If-Match" doc:"The ETag of the version that is meant; another one is 412."`
-	Body    MailingBody
+	Conditional
+	ID   idParam `path:"id"`
+	Body MailingBody
 }
 
 func (s *server) replaceMailing(ctx context.Context, in *mailingReplaced) (*mailingAnswer, error) {
@@ -137,19 +137,19 @@ func (s *server) replaceMailing(ctx context.Context, in *mailingReplaced) (*mail
 	if err != nil {
 		return nil, err
 	}
-	return s.updateMailing(ctx, in.ID, in.IfMatch, func(m mailing.Mailing) (mailing.Mailing, error) {
+	return s.updateMailing(ctx, in.ID, in.Conditional, func(m mailing.Mailing) (mailing.Mailing, error) {
 		return m.Edit(d, s.Now())
 	})
 }
 
 type mailingChanged struct {
-	ID      idParam `path:"id"`
-	IfMatch string  `header:"If-Match" doc:"The ETag of the version that is meant; another one is 412."`
-	Body    Patch[MailingBody]
+	Conditional
+	ID   idParam `path:"id"`
+	Body Patch[MailingBody]
 }
 
 func (s *server) changeMailing(ctx context.Context, in *mailingChanged) (*mailingAnswer, error) {
-	return s.updateMailing(ctx, in.ID, in.IfMatch, func(m mailing.Mailing) (mailing.Mailing, error) {
+	return s.updateMailing(ctx, in.ID, in.Conditional, func(m mailing.Mailing) (mailing.Mailing, error) {
 		body, err := in.Body.applied(s.schemas(), mailingBody(m))
 		if err != nil {
 			return m, err
@@ -163,7 +163,7 @@ func (s *server) changeMailing(ctx context.Context, in *mailingChanged) (*mailin
 }
 
 func (s *server) deleteMailing(ctx context.Context, in *mailingMatched) (*struct{}, error) {
-	_, err := s.updateMailing(ctx, in.ID, in.IfMatch, func(m mailing.Mailing) (mailing.Mailing, error) {
+	_, err := s.updateMailing(ctx, in.ID, in.Conditional, func(m mailing.Mailing) (mailing.Mailing, error) {
 		return m.AsDeleted(s.Now()), nil
 	})
 	return nil, err
@@ -171,7 +171,7 @@ func (s *server) deleteMailing(ctx context.Context, in *mailingMatched) (*struct
 
 // updateMailing changes a mailing that is not deleted and whose version is the
 // one that is meant, and queues the work that follows from the change.
-func (s *server) updateMailing(ctx context.Context, param idParam, ifMatch string, change func(mailing.Mailing) (mailing.Mailing, error)) (*mailingAnswer, error) {
+func (s *server) updateMailing(ctx context.Context, param idParam, condition Conditional, change func(mailing.Mailing) (mailing.Mailing, error)) (*mailingAnswer, error) {
 	id, err := param.mailing()
 	if err != nil {
 		return nil, err
@@ -181,7 +181,7 @@ func (s *server) updateMailing(ctx context.Context, param idParam, ifMatch strin
 		if m.Deleted {
 			return m, mailing.NotFound("mailing")
 		}
-		if !matches(ifMatch, m) {
+		if !condition.allows(m) {
 			return m, mailing.Stale()
 		}
 		before = m

@@ -205,7 +205,7 @@ func TestAStaleVersionIsRefused(t *testing.T) {
 	m := sale()
 	v := serve(t, &stores{mailing: &m})
 	for tag, status := range map[string]int{
-		`"3"`: http.StatusPreconditionFailed, `W/"4"`: http.StatusPreconditionFailed, `4`: http.StatusPreconditionFailed,
+		`"3"`: http.StatusPreconditionFailed, `W/"4"`: http.StatusPreconditionFailed, `"3,4"`: http.StatusPreconditionFailed,
 		`"4"`: http.StatusOK, `"1", "4"`: http.StatusOK, `*`: http.StatusOK,
 	} {
 		for _, request := range [][3]string{
@@ -220,6 +220,26 @@ func TestAStaleVersionIsRefused(t *testing.T) {
 			}
 			if w := v.call(request[0], request[1], request[2], "If-Match", tag); w.Code != want {
 				t.Errorf("%s %s with %s: status %d, want %d", request[0], request[1], tag, w.Code, want)
+			}
+		}
+	}
+}
+
+func TestAVersionWithoutQuotesIsNotTakenForAnotherOne(t *testing.T) {
+	t.Parallel()
+	m := sale()
+	v := serve(t, &stores{mailing: &m})
+	for _, tag := range []string{`4`, `'4'`, `"4`, `4, "4"`, `w/"4"`, `"4" "5"`, `**`} {
+		for _, request := range [][3]string{
+			{http.MethodPut, "/api/mailings/3", saleBody},
+			{http.MethodPatch, "/api/mailings/3", `{"text": "Other"}`},
+			{http.MethodPost, "/api/mailings/3/pause", ""},
+			{http.MethodDelete, "/api/mailings/3", ""},
+		} {
+			w := v.call(request[0], request[1], request[2], "If-Match", tag)
+			wantProblem(t, w, http.StatusUnprocessableEntity, "header.If-Match")
+			if !strings.Contains(w.Body.String(), `must be an ETag with its quotes, such as \"2\"`) {
+				t.Errorf("%s: it is not told what is right: %s", tag, w.Body)
 			}
 		}
 	}

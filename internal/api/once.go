@@ -28,7 +28,7 @@ func (i *Idempotent) Resolve(ctx huma.Context) []error {
 	if given == 0 || given == 1 && i.Key != "" {
 		return nil
 	}
-	return []error{&huma.ErrorDetail{Location: "header.Idempotency-Key", Message: "expected one key"}}
+	return []error{&huma.ErrorDetail{Location: "header.Idempotency-Key", Message: "must be given once, and not empty"}}
 }
 
 // Repeated tells whether an answer is that to an earlier request.

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -97,7 +98,7 @@ func newProblem(status int, detail string, errs ...error) huma.StatusError {
 	case http.StatusUnprocessableEntity:
 		return invalid("the request is not valid", errs)
 	case http.StatusBadRequest:
-		return problemOf(status, "a body is needed, and must be JSON")
+		return problemOf(status, unreadable(errs))
 	case http.StatusRequestEntityTooLarge:
 		return tooLarge(detail)
 	}
@@ -105,6 +106,27 @@ func newProblem(status int, detail string, errs ...error) huma.StatusError {
 		return internalProblem()
 	}
 	return problemOf(status, detail)
+}
+
+const noBody = "a body is needed, and must be JSON"
+
+// unreadable says how far a body is JSON. huma tells of it the body, and of what
+// is wrong with it no more than a text.
+func unreadable(errs []error) string {
+	for _, err := range errs {
+		var d *huma.ErrorDetail
+		if !errors.As(err, &d) {
+			continue
+		}
+		body, _ := d.Value.(string)
+		var broken *json.SyntaxError
+		if errors.As(json.Unmarshal([]byte(body), new(any)), &broken) && body != "" {
+			lines := strings.Split(body[:broken.Offset], "\n")
+			last := lines[len(lines)-1]
+			return fmt.Sprintf("the body is not JSON: it was read up to line %d, column %d", len(lines), utf8.RuneCountInString(last))
+		}
+	}
+	return noBody
 }
 
 // tooLarge says how large a body may be, which huma says as one byte more.
@@ -149,8 +171,9 @@ func fieldError(d *huma.ErrorDetail) FieldError {
 	switch {
 	case f.Message == "unexpected property", f.Message == "unknown query parameter":
 		f.Location, f.Message = ownKey(f.Location), "there is no such key"
-	case strings.HasPrefix(f.Message, "expected "):
-		// What the schema says: it knows no value.
+	case strings.HasPrefix(f.Message, "must "):
+		// What the schema says: it knows no value. Go's word for null is not JSON's.
+		f.Message = strings.ReplaceAll(f.Message, "<nil>", "null")
 	case f.Message == "invalid integer", strings.HasSuffix(f.Message, notAnInteger):
 		f.Message = notAnInteger
 	default:

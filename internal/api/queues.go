@@ -46,7 +46,7 @@ func (s *server) queues(ctx context.Context, _ *struct{}) (*struct{ Body QueueLi
 	for _, d := range depths {
 		q := Queue{Name: d.Name, Waiting: d.Waiting, InFlight: d.InFlight, Delayed: d.Delayed}
 		if first := since[d.Name]; !first.IsZero() {
-			age := max(0, s.Now().Sub(first).Seconds())
+			age := thousandths(max(0, s.Now().Sub(first).Seconds()))
 			q.OldestAge = &age
 		}
 		body.Queues = append(body.Queues, q)

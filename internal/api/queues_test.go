@@ -37,7 +37,7 @@ func storedNonsense(handle string) mailing.StoredLetter {
 
 func TestTheQueuesAreToldWithWhatIsDead(t *testing.T) {
 	t.Parallel()
-	v := serve(t, &stores{oldest: now.Add(-90 * time.Second)})
+	v := serve(t, &stores{oldest: now.Add(-90*time.Second - 250_000_001)})
 	v.queues.depths = []mailing.QueueDepth{
 		{Name: "tasks", Waiting: 1}, {Name: "deliveries", Waiting: 40, InFlight: 5, Delayed: 6}, {Name: "dead-letters", Waiting: 4},
 	}
@@ -45,7 +45,7 @@ func TestTheQueuesAreToldWithWhatIsDead(t *testing.T) {
 	wantJSON(t, v.call(http.MethodGet, "/api/queues", ""), http.StatusOK, `{
 		"queues": [
 			{"name": "tasks", "waiting": 1, "in_flight": 0, "delayed": 0, "oldest_age_seconds": null},
-			{"name": "deliveries", "waiting": 40, "in_flight": 5, "delayed": 6, "oldest_age_seconds": 90},
+			{"name": "deliveries", "waiting": 40, "in_flight": 5, "delayed": 6, "oldest_age_seconds": 90.25},
 			{"name": "dead-letters", "waiting": 4, "in_flight": 0, "delayed": 0, "oldest_age_seconds": 180}],
 		"dead_letters": [
 			{"message_id": 12884901895, "mailing_id": 3, "client_id": 7, "reason": "http_400", "attempts": 2, "at": "2030-01-31T11:00:00.000Z"},

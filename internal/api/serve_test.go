@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -19,11 +20,7 @@ func TestOneTrailingSlashIsTheSamePath(t *testing.T) {
 	v := serve(t, &stores{client: &ann, listClients: func(mailing.ClientQuery) (mailing.List[mailing.Client], error) {
 		return mailing.List[mailing.Client]{}, nil
 	}})
-	index := `{"links": {"clients": "/api/clients", "mailings": "/api/mailings", "statistics": "/api/mailings/fullinfo",
-		"messages": "/api/messages", "description": "/openapi.json", "docs": "/docs/", "health": "/healthz"}}`
 	for _, c := range [][2]string{
-		{"/api", index},
-		{"/api/", index},
 		{"/api/clients", `{"items": []}`},
 		{"/api/clients/", `{"items": []}`},
 		{"/api/clients/?limit=1", `{"items": []}`},
@@ -41,7 +38,7 @@ func TestAPathThatIsNotThereIsNotFound(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})
 	for _, target := range []string{
-		"/", "/ap", "/api/client", "/api/clients//", "//api/clients", "/api//clients", "/api/./clients", "/api/clients/../clients",
+		"/ap", "/api/client", "/api/clients//", "//api/clients", "/api//clients", "/api/./clients", "/api/clients/../clients",
 		"/api/clients/7/8", "/api/clients%2F", "/docs/none.js", "/schemas/Client.json", "/api/%00", "/openapi-3.0.json",
 	} {
 		w := v.call(http.MethodGet, target, "")
@@ -89,6 +86,63 @@ func TestABodyThatIsNotJSONIsMalformed(t *testing.T) {
 	}
 	wantProblem(t, v.call(http.MethodPost, "/api/clients", ""), http.StatusBadRequest)
 	wantProblem(t, v.call(http.MethodPatch, "/api/clients/7", ""), http.StatusBadRequest)
+}
+
+func TestABodyThatIsNotJSONIsToldHowFarItIs(t *testing.T) {
+	t.Parallel()
+	v := serve(t, &stores{client: &ann})
+	for body, want := range map[string]string{
+		"":                                  "a body is needed, and must be JSON",
+		`{"phone": "79001234567",}`:         "the body is not JSON: it was read up to line 1, column 25",
+		"{\n  \"tag\": \"привет\", 'a'}":    "the body is not JSON: it was read up to line 2, column 20",
+		"{\n  \"phone\": \"79001234567\"\n": "the body is not JSON: it was read up to line 3, column 0",
+		"\ufeff{}":                          "the body is not JSON: it was read up to line 1, column 1",
+	} {
+		for _, request := range [][2]string{{http.MethodPost, "/api/clients"}, {http.MethodPatch, "/api/clients/7"}} {
+			w := v.call(request[0], request[1], body)
+			wantJSON(t, w, http.StatusBadRequest, fmt.Sprintf(`{"title": "Bad Request", "status": 400, "detail": %q}`, want))
+		}
+	}
+}
+
+func TestWhatASchemaForbidsIsToldInWordsOfOurs(t *testing.T) {
+	t.Parallel()
+	v := serve(t, &stores{client: &ann})
+	for target, want := range map[string]string{
+		"/api/clients?limit=0":     "must be 1 or more",
+		"/api/clients?limit=101":   "must be at most 100",
+		"/api/clients?limit=x":     "must be an integer",
+		"/api/clients?phone=8":     "must be 11 digits that start with 7",
+		"/api/mailings?status=odd": "must be one of scheduled, running, paused, completed, cancelled",
+	} {
+		wantMessage(t, v.call(http.MethodGet, target, ""), want)
+	}
+	many := `"` + strings.Repeat(`a", "`, 50) + `a"`
+	for field, want := range map[string]string{
+		`"text": 5`:                              "must be a string",
+		`"text": ""`:                             "must be 1 or more characters",
+		`"text": " "`:                            "must be more than blanks",
+		`"start_at": "tomorrow"`:                 "must be a time with an offset, such as 2030-01-31T09:00:00+03:00",
+		`"start_at": "2030-01-31T09:00"`:         "must be a time with an offset, such as 2030-01-31T09:00:00+03:00",
+		`"filter": []`:                           "must be an object",
+		`"filter": {"tags": "vip"}`:              "must be a list",
+		`"filter": {"tags": [` + many + `]}`:     "must be at most 50 entries",
+		`"filter": {"tags": [" a"]}`:             "must be without blanks around it",
+		`"window": {"from": "9", "to": "10:00"}`: "must be a time as HH:MM",
+		`"on_uncertain": "guess"`:                "must be one of resend, stop, null",
+	} {
+		wantMessage(t, v.call(http.MethodPatch, "/api/mailings/3", "{"+field+"}"), want)
+	}
+	wantMessage(t, v.call(http.MethodPost, "/api/clients", annBody, "Idempotency-Key", "a b"), "must be printable ASCII without blanks")
+}
+
+// wantMessage compares what is wrong with a request with the one thing that is.
+func wantMessage(t *testing.T, w *httptest.ResponseRecorder, want string) {
+	t.Helper()
+	var p api.Problem
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || len(p.Errors) != 1 || p.Errors[0].Message != want {
+		t.Errorf("want %q, got %v: %s", want, err, w.Body)
+	}
 }
 
 func TestABodyOfAnotherTypeIsRefused(t *testing.T) {

@@ -87,7 +87,7 @@ func (s *server) info(ctx context.Context, in *infoAsked) (*struct{ Body Info },
 		Counts:     countsJSON(counts),
 		Expanded:   progress[0].Expanded,
 		Progress:   share(counts),
-		Rate:       rate,
+		Rate:       thousandths(rate),
 		Messages:   each(page.Items, messageJSON),
 		NextCursor: page.Next,
 	}}, nil

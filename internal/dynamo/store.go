@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"postrider/internal/clock"
 )
 
 // Tables are the names of the three tables.
@@ -62,22 +64,11 @@ func WithClock(now func() time.Time, wait func(context.Context, time.Duration) e
 // New is a store over tables that exist. retention is how long messages are
 // kept after their mailing's end.
 func New(api API, tables Tables, retention time.Duration, options ...Option) *Store {
-	s := &Store{api: api, tables: tables, retention: retention, now: time.Now, wait: sleep}
+	s := &Store{api: api, tables: tables, retention: retention, now: time.Now, wait: clock.Sleep}
 	for _, o := range options {
 		o(s)
 	}
 	return s
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // Backoff of what the SDK does not retry by itself: transactions that met

@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/caarlos0/env/v11"
 
+	"postrider/internal/clock"
 	"postrider/internal/dynamo"
 )
 
@@ -115,13 +116,4 @@ type Clock struct{}
 func (Clock) Now() time.Time { return Now() }
 
 // Sleep waits for d, or until ctx is done.
-func (Clock) Sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
+func (Clock) Sleep(ctx context.Context, d time.Duration) error { return clock.Sleep(ctx, d) }

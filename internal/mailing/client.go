@@ -7,8 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// MaxTag is the longest tag, in characters.
-const MaxTag = 64
+const (
+	// MaxTag is the longest tag, in characters.
+	MaxTag = 64
+	// ZoneRule is what a time zone must be.
+	ZoneRule = "must be the name of a zone of the IANA database, such as Europe/Moscow"
+)
 
 // Client is one person in the directory.
 type Client struct {
@@ -51,14 +55,14 @@ func NewClient(c Client) (Client, error) {
 		p.add("body.tag", "must be at most %d characters", MaxTag)
 	}
 	if _, err := Zone(c.Timezone); err != nil {
-		p.add("body.timezone", "must be the name of a zone of the IANA database, such as Europe/Moscow")
+		p.add("body.timezone", ZoneRule)
 	}
 	return c, p.err("the client")
 }
 
 func checkPhone(p *problems, phone string) {
 	if !phonePattern.MatchString(phone) {
-		p.add("body.phone", "must be a string of 11 digits that starts with 7, such as 79001234567")
+		p.add("body.phone", "must be 11 digits that start with 7")
 	}
 }
 

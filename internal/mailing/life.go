@@ -26,6 +26,8 @@ func (m Mailing) Paused(now time.Time) (Mailing, error) {
 	case StatusRunning:
 		m.Status = StatusPaused
 		return m.changed(now), nil
+	case StatusScheduled:
+		return m, Conflict("a scheduled mailing cannot be paused: cancel it, or move its start_at")
 	default:
 		return m, Conflict("a %s mailing cannot be paused", m.Status)
 	}

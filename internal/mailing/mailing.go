@@ -196,14 +196,14 @@ func (d Draft) problems() problems {
 		p.add("body.window", "from and to must differ")
 	}
 	if d.OnUncertain != Resend && d.OnUncertain != Stop {
-		p.add("body.on_uncertain", "must be resend or stop")
+		p.add("body.on_uncertain", "must be one of resend, stop")
 	}
 	return p
 }
 
 func (f Filter) check(p *problems) {
 	if len(f.OperatorCodes) > MaxFilterValues {
-		p.add("body.filter.operator_codes", "must be at most %d", MaxFilterValues)
+		p.add("body.filter.operator_codes", "must be at most %d entries", MaxFilterValues)
 	}
 	for _, code := range f.OperatorCodes {
 		if !operatorPattern.MatchString(code) {
@@ -212,7 +212,7 @@ func (f Filter) check(p *problems) {
 		}
 	}
 	if len(f.Tags) > MaxFilterValues {
-		p.add("body.filter.tags", "must be at most %d", MaxFilterValues)
+		p.add("body.filter.tags", "must be at most %d entries", MaxFilterValues)
 	}
 	for _, tag := range f.Tags {
 		if tag == "" || tag != strings.TrimSpace(tag) || utf8.RuneCountInString(tag) > MaxTag {

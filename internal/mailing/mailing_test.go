@@ -166,6 +166,9 @@ func TestTheLifeOfAMailing(t *testing.T) {
 				if mailing.KindOf(err) != mailing.KindConflict {
 					t.Fatalf("got %v, want a conflict", err)
 				}
+				if test.from == mailing.StatusScheduled && !strings.Contains(err.Error(), "cancel it, or move its start_at") {
+					t.Errorf("it is not told what can be done: %v", err)
+				}
 				return
 			}
 			if err != nil || m.Status != test.want {

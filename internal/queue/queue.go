@@ -18,6 +18,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"golang.org/x/sync/errgroup"
+
+	"postrider/internal/clock"
 )
 
 // API is the part of the SQS client that is called.
@@ -74,7 +76,7 @@ func sendChunk(ctx context.Context, api API, url string, chunk []message) error 
 			return fmt.Errorf("send %d messages: %w", len(out.Failed), refusal(out.Failed))
 		}
 		entries = refusedEntries(entries, out.Failed)
-		if err := pause(ctx, time.Duration(rand.Int64N(int64(sendWait<<try)))); err != nil { //nolint:gosec // G404: jitter needs no secrecy
+		if err := clock.Sleep(ctx, time.Duration(rand.Int64N(int64(sendWait<<try)))); err != nil { //nolint:gosec // G404: jitter needs no secrecy
 			return fmt.Errorf("send %d messages again: %w", len(entries), err)
 		}
 	}
@@ -118,15 +120,4 @@ func refusal(failed []types.BatchResultErrorEntry) error {
 // and has to wait for the sweep.
 func seconds(d time.Duration) int32 {
 	return int32((d + time.Second - 1) / time.Second) //nolint:gosec // G115: delays are at most 12 hours
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -41,7 +41,7 @@ func common() map[int]provoke {
 		http.StatusServiceUnavailable: func(w *world, _ *request) { w.unreadable = errors.New("no parameter") },
 		http.StatusBadRequest: func(_ *world, r *request) {
 			if r.body != nil {
-				r.body = r.body[:len(r.body)/2]
+				r.body = []byte{}
 			} else {
 				r.query.Set("cursor", "foreign")
 			}
