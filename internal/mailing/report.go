@@ -73,8 +73,9 @@ type reportLine struct {
 
 // NewReport is the report that is made at now: of mailings that are not
 // finished, or have changed since [ReportSince], with their progress in the same
-// order; those that began only after the day are left to the next one. unread is the smallest id down to which finished ones were looked for,
-// 0 if all were. Deleted ones are left out, as everywhere.
+// order; those that began only after the day are left to the next one. unread is
+// the smallest id down to which finished ones were looked for, 0 if all were.
+// Deleted ones are left out, as everywhere.
 func NewReport(now time.Time, before Reported, ms []Mailing, progress []Progress, unread MailingID) Report {
 	r := Report{Day: ReportDay(now), At: now, before: before, unread: unread}
 	for i, m := range ms {

@@ -33,6 +33,8 @@ func deployer(root, dir string) (stack.DeployFunc, error) {
 
 // deploySAM builds with `sam build` and deploys with `sam deploy`.
 func deploySAM(root, dir string) stack.DeployFunc {
+	built := filepath.Join(dir, "sam")
+	var isBuilt bool // and stays the same
 	return func(ctx context.Context, endpoint, name string, parameters map[string]string) error {
 		cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 		if err := samcli.MakeBucket(ctx, cfg); err != nil {
@@ -45,9 +47,11 @@ func deploySAM(root, dir string) stack.DeployFunc {
 		if err != nil {
 			return err
 		}
-		built := filepath.Join(dir, "sam")
-		if err := samcli.Run(ctx, root, endpoint, "build", "--config-env", "local", "--build-dir", built, "--region", "us-east-1"); err != nil {
-			return err
+		if !isBuilt {
+			if err := samcli.Run(ctx, root, endpoint, "build", "--config-env", "local", "--build-dir", built, "--region", "us-east-1"); err != nil {
+				return err
+			}
+			isBuilt = true
 		}
 		overrides := []string{"file://infra/parameters/local.yaml"}
 		for _, p := range slices.Sorted(maps.Keys(parameters)) {
