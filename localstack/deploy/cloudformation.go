@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/smithy-go"
+
+	"postrider/internal/clock"
 )
 
 // interval between looks at a stack's state: `aws cloudformation deploy` takes 30 s.
@@ -165,7 +167,7 @@ func (d *deployment) deleted(ctx context.Context) error {
 		case patience <= 0:
 			return fmt.Errorf("what a failed attempt left cannot be deleted: %s", stack.StackStatus)
 		}
-		if err := sleep(ctx, interval); err != nil {
+		if err := clock.Sleep(ctx, interval); err != nil {
 			return err
 		}
 	}
@@ -222,7 +224,7 @@ func (d *deployment) change(ctx context.Context, kind types.ChangeSetType, templ
 			return false, fmt.Errorf("the change set failed: %s", reason)
 		default: // it is being made
 		}
-		if err := sleep(ctx, interval); err != nil {
+		if err := clock.Sleep(ctx, interval); err != nil {
 			return false, err
 		}
 	}
@@ -242,7 +244,7 @@ func (d *deployment) settled(ctx context.Context) (types.Stack, error) {
 		if s := out.Stacks[0]; !strings.HasSuffix(string(s.StackStatus), "_IN_PROGRESS") || s.StackStatus == types.StackStatusReviewInProgress {
 			return s, nil
 		}
-		if err := sleep(ctx, interval); err != nil {
+		if err := clock.Sleep(ctx, interval); err != nil {
 			return types.Stack{}, err
 		}
 	}
@@ -291,13 +293,4 @@ func (d *deployment) failures(ctx context.Context) string {
 func isMissing(err error) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && api.ErrorCode() == "ValidationError" && strings.Contains(api.ErrorMessage(), "does not exist")
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }
