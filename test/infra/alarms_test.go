@@ -102,14 +102,7 @@ var conditions = map[string]string{
 func TestAnAlarmRingsWhenItShouldAndTellsTheTopic(t *testing.T) {
 	t.Parallel()
 	got := map[string]string{}
-	for id, r := range parse(t, "infra/alarms.yaml").Resources {
-		if r.Type != "AWS::CloudWatch::Alarm" {
-			continue
-		}
-		var w watch
-		if err := r.Properties.Decode(&w); err != nil {
-			t.Fatalf("%s: %v", id, err)
-		}
+	for id, w := range resources[watch](t, "infra/alarms.yaml", "AWS::CloudWatch::Alarm") {
 		got[id] = w.line()
 		for _, actions := range [][]value{w.AlarmActions, w.OKActions} {
 			if !slices.Equal(actions, []value{{"!If [MakesTopic, !Ref AlarmTopic, !Ref Topic]"}}) {

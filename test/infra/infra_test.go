@@ -68,21 +68,27 @@ func parse(t *testing.T, path string) template {
 	return parsed
 }
 
+// resources are those of a type in a template, by their logical id.
+func resources[T any](t *testing.T, path, kind string) map[string]T {
+	t.Helper()
+	all := map[string]T{}
+	for id, r := range parse(t, path).Resources {
+		if r.Type != kind {
+			continue
+		}
+		var one T
+		if err := r.Properties.Decode(&one); err != nil {
+			t.Fatalf("%s: %v", id, err)
+		}
+		all[id] = one
+	}
+	return all
+}
+
 // alarms are those of infra/alarms.yaml by their logical id.
 func alarms(t *testing.T) map[string]alarm {
 	t.Helper()
-	all := map[string]alarm{}
-	for id, r := range parse(t, "infra/alarms.yaml").Resources {
-		if r.Type != "AWS::CloudWatch::Alarm" {
-			continue
-		}
-		var a alarm
-		if err := r.Properties.Decode(&a); err != nil {
-			t.Fatalf("%s: %v", id, err)
-		}
-		all[id] = a
-	}
-	return all
+	return resources[alarm](t, "infra/alarms.yaml", "AWS::CloudWatch::Alarm")
 }
 
 type widget struct {

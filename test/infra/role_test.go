@@ -43,17 +43,7 @@ type role struct {
 // roles are those of infra/role.yaml by their logical id.
 func roles(t *testing.T) map[string]role {
 	t.Helper()
-	all := map[string]role{}
-	for id, r := range parse(t, "infra/role.yaml").Resources {
-		if r.Type != "AWS::IAM::Role" {
-			continue
-		}
-		var one role
-		if err := r.Properties.Decode(&one); err != nil {
-			t.Fatalf("%s: %v", id, err)
-		}
-		all[id] = one
-	}
+	all := resources[role](t, "infra/role.yaml", "AWS::IAM::Role")
 	if len(all) != 2 {
 		t.Fatalf("there are %d roles", len(all))
 	}
