@@ -52,7 +52,11 @@ func Stack(ctx context.Context, cfg aws.Config, name string, template []byte, pa
 // Read reads a stack that somebody else has deployed. It fails as [Stack] does.
 func Read(ctx context.Context, cfg aws.Config, name string) (Result, error) {
 	d := deployment{client: cloudformation.NewFromConfig(cfg), name: name}
-	result, err := d.result(ctx)
+	stack, err := d.settled(ctx)
+	if err != nil {
+		return Result{}, fmt.Errorf("read the stack %s: %w", name, err)
+	}
+	result, err := d.result(ctx, stack)
 	if err != nil {
 		return Result{}, fmt.Errorf("read the stack %s: %w", name, err)
 	}
@@ -90,20 +94,20 @@ func (d *deployment) run(ctx context.Context, template []byte, parameters map[st
 	if err != nil {
 		return Result{}, err
 	}
-	result, err := d.result(ctx)
-	if stack, lost := d.settled(ctx); err != nil && kind == types.ChangeSetTypeUpdate && lost == nil && stack.StackStatus == types.StackStatusRollbackComplete {
+	stack, err := d.settled(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	result, err := d.result(ctx, stack)
+	if err != nil && kind == types.ChangeSetTypeUpdate && stack.StackStatus == types.StackStatusRollbackComplete {
 		err = fmt.Errorf("%w\n%w", err, errHalf)
 	}
 	result.Changed = changed
 	return result, err
 }
 
-// result is the stack once nothing is in progress.
-func (d *deployment) result(ctx context.Context) (Result, error) {
-	stack, err := d.settled(ctx)
-	if err != nil {
-		return Result{}, err
-	}
+// result is what a settled stack holds, an error if it is not complete.
+func (d *deployment) result(ctx context.Context, stack types.Stack) (Result, error) {
 	if s := stack.StackStatus; s != types.StackStatusCreateComplete && s != types.StackStatusUpdateComplete {
 		return Result{}, errors.New(strings.TrimSuffix(fmt.Sprintf("it ended as %s: %s", s, aws.ToString(stack.StackStatusReason)), ": "))
 	}

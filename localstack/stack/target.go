@@ -50,14 +50,9 @@ func (t Target) Deploy(ctx context.Context, template *deploy.Template, programs,
 		return Deployed{}, err
 	}
 	all := t.withDefaults(template, parameters)
-	if err := putKeys(ctx, t.config(), all[keysParameter]); err != nil {
-		return Deployed{}, err
-	}
-	result, err := deploy.Stack(ctx, t.config(), name, packaged, all)
-	if err != nil {
-		return Deployed{}, err
-	}
-	return t.lead(result)
+	return t.bring(ctx, all[keysParameter], func() (deploy.Result, error) {
+		return deploy.Stack(ctx, t.config(), name, packaged, all)
+	})
 }
 
 // DeployWith lets somebody else deploy the template, and leads the front to the
@@ -71,13 +66,21 @@ func (t Target) DeployWith(ctx context.Context, template *deploy.Template, param
 			all[p.Name] = p.Default
 		}
 	}
-	if err := putKeys(ctx, t.config(), all[keysParameter]); err != nil {
+	return t.bring(ctx, all[keysParameter], func() (deploy.Result, error) {
+		if err := with(ctx, t.EndpointURL, name, all); err != nil {
+			return deploy.Result{}, err
+		}
+		return deploy.Read(ctx, t.config(), name)
+	})
+}
+
+// bring puts the local keys into this SSM parameter, deploys, and leads the front
+// to what comes of it.
+func (t Target) bring(ctx context.Context, keys string, with func() (deploy.Result, error)) (Deployed, error) {
+	if err := putKeys(ctx, t.config(), keys); err != nil {
 		return Deployed{}, err
 	}
-	if err := with(ctx, t.EndpointURL, name, all); err != nil {
-		return Deployed{}, err
-	}
-	result, err := deploy.Read(ctx, t.config(), name)
+	result, err := with()
 	if err != nil {
 		return Deployed{}, err
 	}
