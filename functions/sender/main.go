@@ -24,6 +24,7 @@ type config struct {
 	Stage           string `env:"STAGE,required,notEmpty"`
 	DeliveriesURL   string `env:"DELIVERIES_QUEUE_URL,required,notEmpty"`
 	DeadLettersURL  string `env:"DEAD_LETTERS_QUEUE_URL,required,notEmpty"`
+	TasksURL        string `env:"TASKS_QUEUE_URL,required,notEmpty"`
 	ProviderURL     string `env:"PROVIDER_URL,required,notEmpty"`
 	ProviderToken   string `env:"PROVIDER_TOKEN,required,notEmpty"`
 	ProviderTimeout int    `env:"PROVIDER_TIMEOUT_SECONDS" envDefault:"10"`
@@ -32,6 +33,8 @@ type config struct {
 	MaxSendRate     int    `env:"MAX_SEND_RATE" envDefault:"300"`
 	MaxInFlight     int    `env:"MAX_IN_FLIGHT" envDefault:"500"`
 	MaxReceives     int    `env:"MAX_RECEIVES" envDefault:"20"`
+	// PauseOnRejections lets a mailing be paused that the sending API mostly refuses.
+	PauseOnRejections bool `env:"PAUSE_ON_REJECTIONS" envDefault:"true"`
 }
 
 func main() {
@@ -49,7 +52,8 @@ func main() {
 	sender := deliver.New(c.Store(cfg), api, dead, deliver.Config{
 		ProviderTimeout: timeout, InvocationTime: time.Duration(c.SenderTimeout) * time.Second,
 		MaxInFlight: c.MaxInFlight, MaxReceives: c.MaxReceives, MaxRate: float64(c.MaxSendRate) / float64(c.Concurrency),
+		PauseOnRejections: c.PauseOnRejections,
 	}, function.Clock{}, deliver.Randomness{Jitter: function.Jitter, Holder: function.Holder},
-		deliver.WithMeter(metrics.New(os.Stdout, c.Stage, time.Now)))
+		deliver.WithMeter(metrics.New(os.Stdout, c.Stage, time.Now)), deliver.WithSweeps(queue.NewTasks(client, c.TasksURL, time.Now)))
 	lambda.Start(queue.NewDeliveries(client, c.DeliveriesURL).Handler(sender, dead))
 }

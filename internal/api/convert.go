@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"time"
@@ -31,10 +32,20 @@ func mailingJSON(m mailing.Mailing) Mailing {
 		OnUncertain: string(m.OnUncertain),
 		SMS:         smsJSON(m.Text),
 		Status:      string(m.Status),
+		PausedBy:    pausedBy(m),
 		Version:     m.Version,
 		CreatedAt:   Time(m.CreatedAt),
 		UpdatedAt:   Time(m.UpdatedAt),
 	}
+}
+
+// pausedBy is null while m is not paused.
+func pausedBy(m mailing.Mailing) *string {
+	if m.Status != mailing.StatusPaused {
+		return nil
+	}
+	by := string(cmp.Or(m.PausedBy, mailing.ByPerson))
+	return &by
 }
 
 // mailingBody is what of a mailing can be sent, for patching.

@@ -55,6 +55,7 @@ type Mailing struct {
 	OnUncertain string  `json:"on_uncertain" enum:"resend,stop" doc:"What is done with a message of which nobody knows whether it was delivered."`
 	SMS         SMS     `json:"sms" doc:"What the text comes to when it is sent as SMS."`
 	Status      string  `json:"status" enum:"scheduled,running,paused,completed,cancelled"`
+	PausedBy    *string `json:"paused_by" nullable:"true" enum:"person,rejections" doc:"Why it is paused: a person asked for it, or the sending API refused at least half of 200 messages in a row or more. Null while it is not paused."`
 	Version     int64   `json:"version" minimum:"1" example:"1" doc:"Goes up with each change; it is the ETag, too."`
 	CreatedAt   Time    `json:"created_at"`
 	UpdatedAt   Time    `json:"updated_at"`
@@ -72,6 +73,7 @@ type MailingBody struct {
 	ID        ignored `json:"id,omitzero"`
 	SMS       ignored `json:"sms,omitzero"`
 	Status    ignored `json:"status,omitzero"`
+	PausedBy  ignored `json:"paused_by,omitzero"`
 	Version   ignored `json:"version,omitzero"`
 	CreatedAt ignored `json:"created_at,omitzero"`
 	UpdatedAt ignored `json:"updated_at,omitzero"`
@@ -131,6 +133,7 @@ type Info struct {
 	Expanded   bool      `json:"expanded" doc:"Whether the whole audience is known, so that total is final."`
 	Progress   *float64  `json:"progress" minimum:"0" maximum:"1" doc:"Terminal over total; null until something is expanded."`
 	Rate       float64   `json:"rate" minimum:"0" doc:"Messages a second over the last minute."`
+	Rejected   *float64  `json:"rejected_share" nullable:"true" minimum:"0" maximum:"1" doc:"The part of rejections that the mailing is paused for; null unless paused_by is rejections."`
 	Messages   []Message `json:"messages" nullable:"false"`
 	NextCursor string    `json:"next_cursor,omitempty" format:"cursor" doc:"For the cursor parameter, to get the next page. It is left out on the last one."`
 }

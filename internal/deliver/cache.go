@@ -36,39 +36,51 @@ func newMailingCache(store Store, now func() time.Time) *mailingCache {
 	return &mailingCache{store: store, now: now, known: map[mailing.MailingID]cached{}}
 }
 
-// get is the mailing as it was at most freshFor ago.
-func (c *mailingCache) get(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error) {
-	if m, ok := c.fresh(id); ok {
-		return m, nil
-	}
-	v, err, _ := c.group.Do(strconv.FormatUint(uint64(id), 10), func() (any, error) {
-		if m, ok := c.fresh(id); ok {
-			return m, nil
-		}
-		return c.read(ctx, id)
-	})
-	if err != nil {
-		return mailing.Mailing{}, err
-	}
-	m, ok := v.(mailing.Mailing)
-	if !ok {
-		return mailing.Mailing{}, fmt.Errorf("read mailing %d: got %T", id, v)
-	}
-	return m, nil
+// get returns the mailing as it was read at most freshFor ago, and when the
+// reading began.
+func (c *mailingCache) get(ctx context.Context, id mailing.MailingID) (m mailing.Mailing, asked time.Time, err error) {
+	return c.read(ctx, id, func(asked time.Time) bool { return within(c.now().Sub(asked), freshFor) })
 }
 
-func (c *mailingCache) fresh(id mailing.MailingID) (mailing.Mailing, bool) {
+// since returns the mailing as it was read at an instant or after it.
+func (c *mailingCache) since(ctx context.Context, id mailing.MailingID, at time.Time) (m mailing.Mailing, asked time.Time, err error) {
+	return c.read(ctx, id, func(asked time.Time) bool { return within(c.now().Sub(asked), freshFor) && !asked.Before(at) })
+}
+
+// read returns what is known if good allows it, else what it reads; callers at
+// once read once. A reading that had begun before the caller came may not be good
+// enough: then one more is.
+func (c *mailingCache) read(ctx context.Context, id mailing.MailingID, good func(asked time.Time) bool) (mailing.Mailing, time.Time, error) {
+	k, ok := c.lookUp(id)
+	for tries := 0; tries < 2 && !(ok && good(k.asked)); tries++ {
+		v, err, _ := c.group.Do(strconv.FormatUint(uint64(id), 10), func() (any, error) {
+			if k, ok := c.lookUp(id); ok && good(k.asked) {
+				return k, nil
+			}
+			return c.load(ctx, id)
+		})
+		if err != nil {
+			return mailing.Mailing{}, time.Time{}, err
+		}
+		if k, ok = v.(cached); !ok {
+			return mailing.Mailing{}, time.Time{}, fmt.Errorf("read mailing %d: got %T", id, v)
+		}
+	}
+	return k.mailing, k.asked, nil
+}
+
+func (c *mailingCache) lookUp(id mailing.MailingID) (cached, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k, ok := c.known[id]
-	return k.mailing, ok && c.now().Sub(k.asked) < freshFor
+	return k, ok
 }
 
-func (c *mailingCache) read(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error) {
+func (c *mailingCache) load(ctx context.Context, id mailing.MailingID) (cached, error) {
 	asked := c.now()
 	found, err := c.store.Mailings(ctx, []mailing.MailingID{id})
 	if err != nil {
-		return mailing.Mailing{}, err
+		return cached{}, err
 	}
 	m, ok := found[id]
 	if !ok {
@@ -79,7 +91,7 @@ func (c *mailingCache) read(ctx context.Context, id mailing.MailingID) (mailing.
 	defer c.mu.Unlock()
 	c.forget(asked)
 	c.known[id] = cached{m, asked}
-	return m, nil
+	return c.known[id], nil
 }
 
 // forget drops what is long out of use, so that an environment that lives for

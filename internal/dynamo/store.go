@@ -137,7 +137,12 @@ func refused(err error) (actions []int, ok bool) {
 
 // transact writes all of items or none, repeating what may pass.
 func (s *Store) transact(ctx context.Context, what string, items []types.TransactWriteItem) error {
-	token := newToken()
+	return s.transactAs(ctx, newToken(), what, items)
+}
+
+// transactAs is transact with a ClientRequestToken: calls with the same token
+// and the same items write once.
+func (s *Store) transactAs(ctx context.Context, token, what string, items []types.TransactWriteItem) error {
 	return s.retried(ctx, what, func() error {
 		_, err := s.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{
 			TransactItems: items, ClientRequestToken: aws.String(token),

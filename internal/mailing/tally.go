@@ -17,6 +17,8 @@ type Tally struct {
 	Lags map[MailingID]time.Duration
 	// BreakerOpen: at the end, the breaker kept all messages from the sending API.
 	BreakerOpen bool
+	// SettlementsFailed is how many settlements failed until the invocation's time was over.
+	SettlementsFailed int64
 }
 
 // Attempt adds one hand-over.

@@ -40,7 +40,8 @@ const (
 	StartLag = "StartLag"
 	// Expanded are messages written by expansion, a value a task.
 	Expanded = "Expanded"
-	// BreakerOpen is 1 if the breaker was open at an invocation's end, else 0.
+	// BreakerOpen is 1 if the breaker was open at the end of an invocation of the
+	// sender, or at a sweep, else 0.
 	BreakerOpen = "BreakerOpen"
 )
 
@@ -87,13 +88,21 @@ type metric struct {
 	byOutcome bool
 }
 
+// Swept writes whether the sending API is down, as a sweep has read it: senders
+// that have nothing to do write nothing.
+func (l *Log) Swept(down bool) { l.write("", []metric{breaker(down)}) }
+
+func breaker(open bool) metric {
+	m := metric{name: BreakerOpen, unit: none, value: 0}
+	if open {
+		m.value = 1
+	}
+	return m
+}
+
 // Delivered writes what happened in an invocation of the sender.
 func (l *Log) Delivered(t mailing.Tally) {
-	open := 0
-	if t.BreakerOpen {
-		open = 1
-	}
-	first := []metric{{name: BreakerOpen, unit: none, value: open}}
+	first := []metric{breaker(t.BreakerOpen)}
 	tried, answered := map[string]int64{}, int64(0)
 	for kind, n := range t.Attempts {
 		tried[kind.String()] = n

@@ -245,8 +245,8 @@ func (p *parser) compared(operator string, left, right types.AttributeValue) boo
 	return false
 }
 
-// apply changes an item as an update expression says: SET to values, ADD of
-// numbers, REMOVE.
+// apply changes an item as an update expression says: SET to values or to
+// if_not_exists of the attribute and a value, ADD of numbers, REMOVE.
 func (s *scope) apply(update string, it item) error {
 	clause := ""
 	for list := tokens(update); len(list) > 0; {
@@ -279,6 +279,20 @@ func (s *scope) applyOne(clause string, list []string, it item) (rest []string, 
 	if clause == "REMOVE" {
 		delete(it, name)
 		return list[length:], nil
+	}
+	// #name = if_not_exists ( #name , :value )
+	if clause == "SET" && list[2] == "if_not_exists" && len(list) >= 8 {
+		if list[4] != list[0] {
+			return nil, invalid("if_not_exists of another attribute than %s", list[0])
+		}
+		v, err := s.value(list[6])
+		if err != nil {
+			return nil, err
+		}
+		if it[name] == nil {
+			it[name] = v
+		}
+		return list[8:], nil
 	}
 	v, err := s.value(list[length-1])
 	if err != nil {

@@ -1,0 +1,62 @@
+package schedule
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"postrider/internal/mailing"
+)
+
+const (
+	// probeBatches is how many batches a sweep queues for a probe of the sending
+	// API: more than one, for a batch may turn out to have nothing to be sent.
+	probeBatches = 3
+	// probeLists is how many lists of what is due are read to find them, at most.
+	probeLists = 64
+	// sweepEvery is how often the rule wakes the scheduler.
+	sweepEvery = time.Minute
+)
+
+// probe queues a few batches while the sending API is down and a probe is due
+// before the next sweep. Everything else waits until a probe has found the API
+// working. Each time it begins at another mailing and slice, and what was probed
+// last is the last of its list: so probes take different messages in turn.
+func (s *Scheduler) probe(ctx context.Context, live []mailing.Mailing, o mailing.Outage, now time.Time) error {
+	delay := max(0, o.ProbeAt.Sub(now)+time.Second)
+	if o.ProbeDue(now) {
+		delay = 0
+	}
+	if !o.Down() || delay > sweepEvery {
+		return nil
+	}
+	var keys []mailing.BatchKey
+	for n := 0; n < min(len(live)*mailing.Slices, probeLists) && len(keys) < probeBatches; n++ {
+		at := o.Probes + n
+		m, slice := live[at/mailing.Slices%len(live)], at%mailing.Slices
+		if m.Status != mailing.StatusRunning || m.Closed(now) {
+			continue
+		}
+		err := s.store.Due(ctx, m.ID, slice, time.Time{}, func(rows []mailing.Due) (more bool, err error) {
+			for _, row := range rows {
+				if !row.LeaseUntil.After(now) && !row.NotBefore.After(now.Add(delay)) && len(keys) < probeBatches {
+					keys = append(keys, row.Key)
+					return false, nil
+				}
+			}
+			return true, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	slog.InfoContext(ctx, "batches queued to probe the sending API", "batches", len(keys), "down_since", o.Since)
+	if err := s.deliveries.Queue(ctx, keys, delay); err != nil {
+		return fmt.Errorf("probe the sending API: %w", err)
+	}
+	return nil
+}
