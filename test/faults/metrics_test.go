@@ -165,7 +165,7 @@ func TestARetryOfFailuresIsNoStart(t *testing.T) {
 	lags := len(w.measure().lags)
 	w.provider.feels(nil)
 	w.clock.Advance(time.Hour)
-	w.update(m.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Retried(w.clock.Now()) })
+	w.update(m.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Retried(true, false, w.clock.Now()) })
 	w.sweep()
 	w.run(time.Hour, w.finished(m.ID))
 	got := w.measure()
@@ -304,7 +304,6 @@ func TestAnOutageThatTheBreakerDoesNotSeeRingsAllTheSame(t *testing.T) {
 		clients int
 		outcome mailing.Outcome
 	}{
-		{"too few to open it, all refused", 19, mailing.Outcome{Kind: mailing.OutcomeRetry, Code: "http_503"}},
 		{"each is to come back as late as may be", 50, mailing.Outcome{Kind: mailing.OutcomeThrottled, Code: "http_429", RetryAfter: 15 * time.Minute}},
 	} {
 		w := newWorld(t)
