@@ -1,0 +1,173 @@
+// Package parameter reads a value from a parameter of AWS Systems Manager (SSM),
+// and reads it again while a function runs, so that it is changed without a
+// deployment. The keys of the API and the token of the sending API are such
+// values.
+package parameter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
+)
+
+const (
+	// FreshFor is how long what was read is used without reading it again: a
+	// change takes so long at most.
+	FreshFor = time.Minute
+	// pause is how long a reading that failed is not repeated, as long as what
+	// was read before will do.
+	pause = 5 * time.Second
+	// patience is how long a reading may take. A request that waits for it has
+	// little time.
+	patience = 2 * time.Second
+)
+
+// API is the part of the SSM client that is called.
+type API interface {
+	GetParameter(context.Context, *ssm.GetParameterInput, ...func(*ssm.Options)) (*ssm.GetParameterOutput, error)
+}
+
+// Config says what is read, and how.
+type Config[T any] struct {
+	API API
+	// Name is the parameter's.
+	Name string
+	// What names the value in errors and in the log: "the keys".
+	What string
+	// Parse makes the value of the parameter's text. exists is false if there is
+	// no such parameter; the text is empty then. An error counts as a reading that
+	// failed, and must not show the text.
+	Parse func(text string, exists bool) (T, error)
+	// StaleFor is how long what was read is used while it cannot be read again; 0
+	// is without a limit.
+	StaleFor time.Duration
+	// Now is the wall clock: Go's monotonic one may stand still while Lambda keeps
+	// an environment frozen.
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+// Value is what one parameter holds. It is safe for concurrent use.
+type Value[T any] struct {
+	cfg Config[T]
+
+	reading sync.Mutex // held by the one caller that reads
+
+	mu    sync.Mutex // guards what follows
+	value T
+	// read is when value was read, failed when reading it failed after that; zero
+	// if it never was, or did not.
+	read, failed time.Time
+}
+
+// New returns the value of a parameter, which is read when it is first asked for.
+func New[T any](cfg Config[T]) *Value[T] { return &Value[T]{cfg: cfg} }
+
+// Get returns the value as it was less than FreshFor ago. While another caller
+// reads it, or reading fails, it returns the one before, as far as StaleFor
+// allows. An error means that there is none.
+func (v *Value[T]) Get(ctx context.Context) (T, error) {
+	value, fresh, usable := v.look(FreshFor)
+	if fresh {
+		return value, nil
+	}
+	if !usable {
+		return v.Within(ctx, FreshFor)
+	}
+	if !v.reading.TryLock() {
+		return value, nil
+	}
+	defer v.reading.Unlock()
+	return v.refresh(ctx, FreshFor)
+}
+
+// Within is Get for a value that was read less than age ago, and it waits for a
+// caller who is reading.
+func (v *Value[T]) Within(ctx context.Context, age time.Duration) (T, error) {
+	if value, fresh, _ := v.look(age); fresh {
+		return value, nil
+	}
+	v.reading.Lock()
+	defer v.reading.Unlock()
+	return v.refresh(ctx, age)
+}
+
+// look returns the last value, whether it is younger than age, and whether it
+// will do while there is no newer one.
+func (v *Value[T]) look(age time.Duration) (value T, fresh, usable bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := v.cfg.Now()
+	usable = !v.read.IsZero() && (v.cfg.StaleFor == 0 || within(v.read, v.cfg.StaleFor, now))
+	return v.value, within(v.read, age, now), usable
+}
+
+// within reports whether at was less than d before now. An instant after now is
+// not: the clock was set back since, and how long ago it was is unknown.
+func within(at time.Time, d time.Duration, now time.Time) bool {
+	age := now.Sub(at)
+	return !at.IsZero() && age >= 0 && age < d
+}
+
+// refresh reads the value unless that was done meanwhile. The caller holds
+// reading.
+func (v *Value[T]) refresh(ctx context.Context, age time.Duration) (T, error) {
+	value, fresh, usable := v.look(age)
+	if fresh || usable && v.hasJustFailed() {
+		return value, nil
+	}
+	begun := v.cfg.Now()
+	next, err := v.load(ctx)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err == nil {
+		v.value, v.read, v.failed = next, begun, time.Time{}
+		return next, nil
+	}
+	v.failed = begun
+	if !usable {
+		return value, err
+	}
+	v.cfg.Log.LogAttrs(ctx, slog.LevelError, "a parameter was not read, the value before is used",
+		slog.String("parameter", v.cfg.Name), slog.String("error", err.Error()))
+	return value, nil
+}
+
+func (v *Value[T]) hasJustFailed() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return within(v.failed, pause, v.cfg.Now())
+}
+
+// load reads the parameter. One that is not there is an answer, and no outage:
+// what it means is for Parse to say.
+func (v *Value[T]) load(ctx context.Context) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	out, err := v.cfg.API.GetParameter(ctx, &ssm.GetParameterInput{Name: &v.cfg.Name, WithDecryption: aws.Bool(true)})
+	text, exists := "", true
+	var missing *types.ParameterNotFound
+	switch {
+	case errors.As(err, &missing):
+		exists, err = false, nil
+	case err == nil && out.Parameter == nil:
+		err = errors.New("it has no value")
+	case err == nil:
+		text = aws.ToString(out.Parameter.Value)
+	}
+	var value T
+	if err == nil {
+		value, err = v.cfg.Parse(text, exists)
+	}
+	if err != nil {
+		return value, fmt.Errorf("read %s from the SSM parameter %s: %w", v.cfg.What, v.cfg.Name, err)
+	}
+	return value, nil
+}
