@@ -63,8 +63,10 @@ type Value[T any] struct {
 	mu    sync.Mutex // guards what follows
 	value T
 	// read is when value was read, failed when reading it failed after that; zero
-	// if it never was, or did not.
+	// if it never was, or did not. err is why it failed.
 	read, failed time.Time
+	err          error
+	readings     int // how many have ended, the failed ones included
 }
 
 // New returns the value of a parameter, which is read when it is first asked for.
@@ -74,39 +76,50 @@ func New[T any](cfg Config[T]) *Value[T] { return &Value[T]{cfg: cfg} }
 // reads it, or reading fails, it returns the one before, as far as StaleFor
 // allows. An error means that there is none.
 func (v *Value[T]) Get(ctx context.Context) (T, error) {
-	value, fresh, usable := v.look(FreshFor)
-	if fresh {
-		return value, nil
+	is := v.look(FreshFor)
+	if is.fresh {
+		return is.value, nil
 	}
-	if !usable {
+	if !is.usable {
 		return v.Within(ctx, FreshFor)
 	}
 	if !v.reading.TryLock() {
-		return value, nil
+		return is.value, nil
 	}
 	defer v.reading.Unlock()
-	return v.refresh(ctx, FreshFor)
+	return v.refresh(ctx, FreshFor, is.readings)
 }
 
 // Within is Get for a value that was read less than age ago, and it waits for a
 // caller who is reading.
 func (v *Value[T]) Within(ctx context.Context, age time.Duration) (T, error) {
-	if value, fresh, _ := v.look(age); fresh {
-		return value, nil
+	is := v.look(age)
+	if is.fresh {
+		return is.value, nil
 	}
 	v.reading.Lock()
 	defer v.reading.Unlock()
-	return v.refresh(ctx, age)
+	return v.refresh(ctx, age, is.readings)
 }
 
-// look returns the last value, whether it is younger than age, and whether it
-// will do while there is no newer one.
-func (v *Value[T]) look(age time.Duration) (value T, fresh, usable bool) {
+// state is what is known of a value at an instant.
+type state[T any] struct {
+	value    T
+	fresh    bool // it is younger than was asked for
+	usable   bool // it will do while there is no younger one
+	paused   bool // reading it has just failed
+	err      error
+	readings int
+}
+
+func (v *Value[T]) look(age time.Duration) state[T] {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	now := v.cfg.Now()
-	usable = !v.read.IsZero() && (v.cfg.StaleFor == 0 || within(v.read, v.cfg.StaleFor, now))
-	return v.value, within(v.read, age, now), usable
+	return state[T]{
+		value: v.value, fresh: within(v.read, age, now), paused: within(v.failed, pause, now), err: v.err, readings: v.readings,
+		usable: !v.read.IsZero() && (v.cfg.StaleFor == 0 || within(v.read, v.cfg.StaleFor, now)),
+	}
 }
 
 // within reports whether at was less than d before now. An instant after now is
@@ -116,34 +129,33 @@ func within(at time.Time, d time.Duration, now time.Time) bool {
 	return !at.IsZero() && age >= 0 && age < d
 }
 
-// refresh reads the value unless that was done meanwhile. The caller holds
-// reading.
-func (v *Value[T]) refresh(ctx context.Context, age time.Duration) (T, error) {
-	value, fresh, usable := v.look(age)
-	if fresh || usable && v.hasJustFailed() {
-		return value, nil
+// refresh reads the value unless that was done since there were so many readings.
+// The caller holds reading.
+func (v *Value[T]) refresh(ctx context.Context, age time.Duration, readings int) (T, error) {
+	is := v.look(age)
+	switch {
+	case is.fresh, is.usable && is.paused:
+		return is.value, nil
+	case !is.usable && is.readings != readings:
+		return is.value, is.err // who waited for a reading that failed does not begin another
 	}
 	begun := v.cfg.Now()
 	next, err := v.load(ctx)
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.err = err
+	v.readings++
 	if err == nil {
 		v.value, v.read, v.failed = next, begun, time.Time{}
 		return next, nil
 	}
 	v.failed = begun
-	if !usable {
-		return value, err
+	v.cfg.Log.LogAttrs(ctx, slog.LevelError, "a parameter was not read",
+		slog.String("parameter", v.cfg.Name), slog.Bool("the_value_before_is_used", is.usable), slog.String("error", err.Error()))
+	if !is.usable {
+		return is.value, err
 	}
-	v.cfg.Log.LogAttrs(ctx, slog.LevelError, "a parameter was not read, the value before is used",
-		slog.String("parameter", v.cfg.Name), slog.String("error", err.Error()))
-	return value, nil
-}
-
-func (v *Value[T]) hasJustFailed() bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return within(v.failed, pause, v.cfg.Now())
+	return is.value, nil
 }
 
 // load reads the parameter. One that is not there is an answer, and no outage:

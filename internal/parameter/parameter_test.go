@@ -149,8 +149,8 @@ func TestWhatCannotBeReadIsUsedAsItWasForAsLongAsIsSaid(t *testing.T) {
 		if c.used != (err == nil && got == "one") || !c.used && !errors.Is(err, f.store.fail) {
 			t.Errorf("after %v of %v: %q, %v", c.after, c.stale, got, err)
 		}
-		if c.used != strings.Contains(f.log.String(), "throttled") {
-			t.Errorf("after %v of %v it is logged: %s", c.after, c.stale, f.log.String())
+		if log := f.log.String(); !strings.Contains(log, "throttled") || c.used != strings.Contains(log, `is_used":true`) {
+			t.Errorf("after %v of %v it is logged: %s", c.after, c.stale, log)
 		}
 	}
 }
@@ -241,4 +241,25 @@ func TestAtTheFirstUseAllCallersWaitForOneReading(t *testing.T) {
 	if f.store.reads != 1 {
 		t.Errorf("%d readings", f.store.reads)
 	}
+}
+
+func TestWhoWaitedForAReadingThatFailedDoesNotBeginAnother(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(0)
+		f.store.hangs = true
+		begun := time.Now()
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				if got, err := f.Get(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("got %q, %v", got, err)
+				}
+			})
+		}
+		all.Wait()
+		if took := time.Since(begun); took != 2*time.Second || f.store.reads != 1 {
+			t.Errorf("%d readings in %v", f.store.reads, took)
+		}
+	})
 }
