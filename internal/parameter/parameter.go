@@ -58,7 +58,7 @@ type Config[T any] struct {
 type Value[T any] struct {
 	cfg Config[T]
 
-	reading sync.Mutex // held by the one caller that reads
+	reading chan struct{} // has room for the one caller that reads
 
 	mu    sync.Mutex // guards what follows
 	value T
@@ -70,7 +70,9 @@ type Value[T any] struct {
 }
 
 // New returns the value of a parameter, which is read when it is first asked for.
-func New[T any](cfg Config[T]) *Value[T] { return &Value[T]{cfg: cfg} }
+func New[T any](cfg Config[T]) *Value[T] {
+	return &Value[T]{cfg: cfg, reading: make(chan struct{}, 1)}
+}
 
 // Get returns the value as it was less than FreshFor ago. While another caller
 // reads it, or reading fails, it returns the one before, as far as StaleFor
@@ -83,11 +85,12 @@ func (v *Value[T]) Get(ctx context.Context) (T, error) {
 	if !is.usable {
 		return v.Within(ctx, FreshFor)
 	}
-	if !v.reading.TryLock() {
+	select {
+	case v.reading <- struct{}{}:
+		return v.refresh(ctx, FreshFor, is.readings)
+	default:
 		return is.value, nil
 	}
-	defer v.reading.Unlock()
-	return v.refresh(ctx, FreshFor, is.readings)
 }
 
 // Within is Get for a value that was read less than age ago, and it waits for a
@@ -97,9 +100,12 @@ func (v *Value[T]) Within(ctx context.Context, age time.Duration) (T, error) {
 	if is.fresh {
 		return is.value, nil
 	}
-	v.reading.Lock()
-	defer v.reading.Unlock()
-	return v.refresh(ctx, age, is.readings)
+	select {
+	case v.reading <- struct{}{}:
+		return v.refresh(ctx, age, is.readings)
+	case <-ctx.Done():
+		return is.value, fmt.Errorf("wait for %s from the SSM parameter %s: %w", v.cfg.What, v.cfg.Name, ctx.Err())
+	}
 }
 
 // state is what is known of a value at an instant.
@@ -130,8 +136,9 @@ func within(at time.Time, d time.Duration, now time.Time) bool {
 }
 
 // refresh reads the value unless that was done since there were so many readings.
-// The caller holds reading.
+// It ends the caller's turn to read.
 func (v *Value[T]) refresh(ctx context.Context, age time.Duration, readings int) (T, error) {
+	defer func() { <-v.reading }()
 	is := v.look(age)
 	switch {
 	case is.fresh, is.usable && is.paused:
