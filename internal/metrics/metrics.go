@@ -40,13 +40,17 @@ const (
 	StartLag = "StartLag"
 	// Expanded are messages written by expansion, a value a task.
 	Expanded = "Expanded"
+	// SettlementsFailed are settlements that failed until their invocation's time was
+	// over. It is written only where there are any: no other value has to be told
+	// from silence, and an alarm on its sum takes silence for 0.
+	SettlementsFailed = "SettlementsFailed"
 	// BreakerOpen is 1 if the breaker was open at an invocation's end, else 0.
 	BreakerOpen = "BreakerOpen"
 )
 
 // Names are all of them.
 func Names() []string {
-	return []string{Answered, Attempts, BreakerOpen, Deliveries, Expanded, ProviderLatency, StartLag}
+	return []string{Answered, Attempts, BreakerOpen, Deliveries, Expanded, ProviderLatency, SettlementsFailed, StartLag}
 }
 
 // Names of the dimensions.
@@ -94,6 +98,9 @@ func (l *Log) Delivered(t mailing.Tally) {
 		open = 1
 	}
 	first := []metric{{name: BreakerOpen, unit: none, value: open}}
+	if t.SettlementsFailed > 0 {
+		first = append(first, metric{name: SettlementsFailed, unit: count, value: t.SettlementsFailed})
+	}
 	tried, answered := map[string]int64{}, int64(0)
 	for kind, n := range t.Attempts {
 		tried[kind.String()] = n

@@ -46,6 +46,7 @@ func (w *world) measure() measured {
 			Expanded        []int64   `json:"Expanded"`
 			Answered        *int64    `json:"Answered"`
 			BreakerOpen     *int64    `json:"BreakerOpen"`
+			Unsettled       int64     `json:"SettlementsFailed"`
 			AWS             struct {
 				Timestamp         int64           `json:"Timestamp"`
 				CloudWatchMetrics json.RawMessage `json:"CloudWatchMetrics"`
