@@ -10,7 +10,7 @@ import (
 const (
 	plainToken     = "ProviderToken"
 	tokenParameter = "ProviderTokenParameter"
-	tokenCondition = "HasTokenParameter"
+	tokenCondition = "HasTokenParameter" //nolint:gosec // G101: the name of a condition
 )
 
 // token: whoever calls the sending API is told of both parameters, and may read what
