@@ -165,7 +165,7 @@ func TestARetryOfFailuresIsNoStart(t *testing.T) {
 	lags := len(w.measure().lags)
 	w.provider.feels(nil)
 	w.clock.Advance(time.Hour)
-	w.update(m.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Retried(w.clock.Now()) })
+	w.update(m.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Retried(true, false, w.clock.Now()) })
 	w.sweep()
 	w.run(time.Hour, w.finished(m.ID))
 	got := w.measure()
