@@ -66,10 +66,14 @@ func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // Send hands one message over, once, and tells what it came to: see the
-// package's table. It does not begin at or after h.Before by the wall clock, were
-// it that connecting took so long. It takes until ctx is done or the configured
-// timeout has passed, whichever is first. It never makes a second request after a
-// byte of the first may have been written.
+// package's table. It takes until ctx is done or the configured timeout has passed,
+// whichever is first. It never makes a second request after a byte of the first may
+// have been written.
+//
+// It does not begin at or after h.Before, and waits for a connection only until
+// then: without one it returns not tried, "too_late". The connection goes on being
+// made, and serves a later call. So the caller decides again after "too_late" and
+// calls again; it is also the caller that bounds how long its calls take together.
 func (c *Client) Send(ctx context.Context, h mailing.Handover) mailing.Outcome {
 	body, ok := encode(h)
 	if !ok {
@@ -82,7 +86,9 @@ func (c *Client) Send(ctx context.Context, h mailing.Handover) mailing.Outcome {
 	defer cancel()
 
 	try := &attempt{before: h.Before, now: c.now}
-	req := c.request(httptrace.WithClientTrace(call, try.trace()), h.ID, body, try)
+	waiting, stop := try.until(call)
+	defer stop()
+	req := c.request(httptrace.WithClientTrace(waiting, try.trace()), h.ID, body, try)
 	// The transport itself, not an http.Client: that one's redirects, cookies
 	// and referrers are all things not to have here.
 	resp, err := c.transport.RoundTrip(req)

@@ -36,6 +36,7 @@
 //	http_4NN         misconfigured  a 4xx that is in no other row: the API does not know us (401, 403), or the path (404)
 //	http_3NN         misconfigured  it lives elsewhere; redirects are never followed
 //	not_tried        not tried      the caller gave up, or ran out of time, before a connection was there
+//	too_late         not tried      no connection was there when it could have begun for the last time; the caller may decide again
 //	no_connection    not tried      all connections were in use for the whole timeout
 //
 // Phone, text and token are in no code, no error, and no log line of ours. One

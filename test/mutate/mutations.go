@@ -437,6 +437,13 @@ var ofRequests = []mutation{ //nolint:gochecknoglobals // as above
 		pkg:  api, test: "TestAnAnswersStatusDecides",
 	},
 	{
+		name: "a hand-over waits for a connection though it may not begin any more",
+		file: "internal/provider/waiting.go",
+		old:  "timer := time.AfterFunc(left, a.expire)",
+		new:  "timer := time.AfterFunc(left+time.Hour, a.expire)",
+		pkg:  api, test: "TestASlowHandshakeServesTheHandOverThatIsDecidedAgain",
+	},
+	{
 		name: "redirects are followed",
 		file: "internal/provider/client.go",
 		old:  "c.transport.RoundTrip(req)",
