@@ -259,7 +259,7 @@ func (s *Store) saveRedriven(ctx context.Context, old, updated mailing.Mailing, 
 // it with the batch's key. If the request has created it already, that is
 // [mailing.ErrCreated].
 func (s *Store) CreateTest(ctx context.Context, t mailing.Test, now time.Time, once mailing.Once) (mailing.Message, mailing.BatchKey, error) {
-	n, err := s.countUp(ctx, testCounterKey())
+	n, err := s.nextTest(ctx)
 	if err != nil {
 		return mailing.Message{}, mailing.BatchKey{}, fmt.Errorf("count up the id of test messages: %w", err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"postrider/internal/clock"
+	"postrider/internal/mailing"
 )
 
 // Tables are the names of the three tables.
@@ -50,6 +51,8 @@ type Store struct {
 	// lastMailing is the id of a mailing that was given out last, as far as this
 	// process knows.
 	lastMailing atomic.Int64
+	// firstMailing is the id of the first mailing in tables that are new; 0 draws it.
+	firstMailing mailing.MailingID
 }
 
 // Option changes a [Store] from what a deployed function needs.

@@ -37,9 +37,9 @@ type Tables struct {
 }
 
 // Store is the store over these tables.
-func (t Tables) Store(cfg aws.Config) *dynamo.Store {
+func (t Tables) Store(cfg aws.Config, options ...dynamo.Option) *dynamo.Store {
 	tables := dynamo.Tables{Clients: t.Clients, Mailings: t.Mailings, Batches: t.Batches}
-	return dynamo.New(dynamodb.NewFromConfig(cfg), tables, time.Duration(t.RetentionDays)*24*time.Hour)
+	return dynamo.New(dynamodb.NewFromConfig(cfg), tables, time.Duration(t.RetentionDays)*24*time.Hour, options...)
 }
 
 // Bounds of a call to AWS. Without them a connection that hangs takes the whole

@@ -66,7 +66,12 @@ func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 // Close closes the idle connections. Calls under way are not disturbed.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
-// send is Send by one request with this token, until an instant.
+// send makes one request with this token, until an instant.
+//
+// It does not begin at or after h.Before, and waits for a connection only until
+// then: without one it returns not tried, "too_late". The connection goes on being
+// made, and serves a later call. So the caller decides again after "too_late" and
+// calls again; it is also the caller that bounds how long its calls take together.
 func (c *Client) send(ctx context.Context, h mailing.Handover, token string, until time.Time) mailing.Outcome {
 	body, ok := encode(h)
 	if !ok {
@@ -79,7 +84,9 @@ func (c *Client) send(ctx context.Context, h mailing.Handover, token string, unt
 	defer cancel()
 
 	try := &attempt{before: h.Before, now: c.now}
-	req := c.request(httptrace.WithClientTrace(call, try.trace()), h.ID, body, try)
+	waiting, stop := try.until(call)
+	defer stop()
+	req := c.request(httptrace.WithClientTrace(waiting, try.trace()), h.ID, body, try)
 	req.Header = c.with(token)
 	// The transport itself, not an http.Client: that one's redirects, cookies
 	// and referrers are all things not to have here.

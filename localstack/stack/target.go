@@ -148,7 +148,7 @@ func times(template *deploy.Template, parameters map[string]string) deliver.Time
 // that one gets the largest share of MaxSendRate that there is. Its keys are its
 // own.
 func (t Target) withDefaults(template *deploy.Template, parameters map[string]string) map[string]string {
-	defaults := map[string]string{"SenderConcurrency": "2", keysParameter: "/postrider/local/keys"}
+	defaults := map[string]string{"SenderConcurrency": "2", "FirstMailingId": "1", keysParameter: "/postrider/local/keys"}
 	if t.StandInURL != "" && parameters["ProviderUrl"] == "" {
 		// An address, not a name: localhost would be tried on ::1 first, a moment lost for each connection.
 		defaults["ProviderUrl"] = strings.Replace(t.StandInURL, "localhost", "127.0.0.1", 1) + "/v1"

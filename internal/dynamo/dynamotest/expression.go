@@ -246,7 +246,8 @@ func (p *parser) compared(operator string, left, right types.AttributeValue) boo
 }
 
 // apply changes an item as an update expression says: SET to values or to
-// if_not_exists of the attribute and a value, ADD of numbers, REMOVE.
+// if_not_exists of the attribute and a value, to that plus a number, ADD of numbers,
+// REMOVE.
 func (s *scope) apply(update string, it item) error {
 	clause := ""
 	for list := tokens(update); len(list) > 0; {
@@ -292,18 +293,29 @@ func (s *scope) applyOne(clause string, list []string, it item) (rest []string, 
 		if it[name] == nil {
 			it[name] = v
 		}
-		return list[8:], nil
+		if rest = list[8:]; len(rest) < 2 || rest[0] != "+" {
+			return rest, nil
+		}
+		more, err := s.value(rest[1])
+		if err != nil {
+			return nil, err
+		}
+		it[name] = sum(it[name], more)
+		return rest[2:], nil
 	}
 	v, err := s.value(list[length-1])
 	if err != nil {
 		return nil, err
 	}
 	if clause == "ADD" {
-		sum := new(big.Int).Add(whole(it[name]), whole(v))
-		v = &types.AttributeValueMemberN{Value: sum.String()}
+		v = sum(it[name], v)
 	}
 	it[name] = v
 	return list[length:], nil
+}
+
+func sum(a, b types.AttributeValue) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: new(big.Int).Add(whole(a), whole(b)).String()}
 }
 
 func whole(v types.AttributeValue) *big.Int {
