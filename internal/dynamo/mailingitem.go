@@ -22,15 +22,16 @@ type mailingItem struct {
 	WindowTo      string   `dynamodbav:"window_to,omitempty"`
 	OnUncertain   string   `dynamodbav:"on_uncertain"`
 
-	Status    string      `dynamodbav:"status"`
-	Version   int64       `dynamodbav:"version"`
-	Plan      int64       `dynamodbav:"plan"`
-	CreatedAt int64       `dynamodbav:"created_at"`
-	UpdatedAt int64       `dynamodbav:"updated_at"`
-	RetriedAt int64       `dynamodbav:"retried_at,omitempty"`
-	Finished  bool        `dynamodbav:"finished"`
-	Deleted   bool        `dynamodbav:"deleted"`
-	Counts    *countsItem `dynamodbav:"counts,omitempty"`
+	Status     string      `dynamodbav:"status"`
+	Version    int64       `dynamodbav:"version"`
+	Plan       int64       `dynamodbav:"plan"`
+	CreatedAt  int64       `dynamodbav:"created_at"`
+	UpdatedAt  int64       `dynamodbav:"updated_at"`
+	RetriedAt  int64       `dynamodbav:"retried_at,omitempty"`
+	ExtendedAt int64       `dynamodbav:"extended_at,omitempty"`
+	Finished   bool        `dynamodbav:"finished"`
+	Deleted    bool        `dynamodbav:"deleted"`
+	Counts     *countsItem `dynamodbav:"counts,omitempty"`
 }
 
 func encodeMailing(m mailing.Mailing) (item, error) {
@@ -40,7 +41,8 @@ func encodeMailing(m mailing.Mailing) (item, error) {
 		OperatorCodes: m.Filter.OperatorCodes, Tags: m.Filter.Tags, OnUncertain: string(m.OnUncertain),
 		Status: string(m.Status), Version: m.Version, Plan: m.Plan,
 		CreatedAt: toMillis(m.CreatedAt), UpdatedAt: toMillis(m.UpdatedAt), RetriedAt: toMillis(m.RetriedAt),
-		Finished: m.Finished, Deleted: m.Deleted,
+		ExtendedAt: toMillis(m.ExtendedAt),
+		Finished:   m.Finished, Deleted: m.Deleted,
 	}
 	if m.Window != nil {
 		it.WindowFrom, it.WindowTo = m.Window.From.String(), m.Window.To.String()
@@ -74,7 +76,8 @@ func decodeMailing(encoded item) (mailing.Mailing, error) {
 		},
 		Status: mailing.Status(it.Status), Version: it.Version, Plan: it.Plan,
 		CreatedAt: fromMillis(it.CreatedAt), UpdatedAt: fromMillis(it.UpdatedAt), RetriedAt: fromMillis(it.RetriedAt),
-		Finished: it.Finished, Deleted: it.Deleted,
+		ExtendedAt: fromMillis(it.ExtendedAt),
+		Finished:   it.Finished, Deleted: it.Deleted,
 	}
 	if it.WindowFrom != "" {
 		window, err := decodeWindow(it.WindowFrom, it.WindowTo)
