@@ -64,14 +64,14 @@ func (s *Store) replaceClient(ctx context.Context, old clientItem, updated maili
 	if err != nil {
 		return false, err
 	}
-	items := []types.TransactWriteItem{put}
+	items := append([]types.TransactWriteItem{put}, s.rezoning(old, updated)...)
 	if updated.Phone != old.Phone {
 		items = append(items, s.freePhone(old), s.putIfFree(phoneItem(updated)))
 	}
 	err = s.transact(ctx, fmt.Sprintf("update client %d", old.ID), items)
 	if actions, ok := refused(err); ok {
 		// Only with all else as it was seen is it the phone that is in the way.
-		if slices.Equal(actions, []int{len(items) - 1}) && len(items) > 1 {
+		if slices.Equal(actions, []int{len(items) - 1}) && updated.Phone != old.Phone {
 			return false, phoneTaken()
 		}
 		return false, nil

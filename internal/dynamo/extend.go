@@ -17,10 +17,10 @@ const extendedAttr = "extended_at"
 
 // keptItem is what is read of a batch to say how long it is kept.
 type keptItem struct {
-	Sort   string `dynamodbav:"id"`
-	Holder string `dynamodbav:"holder"`
-	DueAt  int64  `dynamodbav:"due_at"`
-	TTL    int64  `dynamodbav:"ttl"`
+	Sort       string `dynamodbav:"id"`
+	LeaseUntil int64  `dynamodbav:"lease_until"`
+	DueAt      int64  `dynamodbav:"due_at"`
+	TTL        int64  `dynamodbav:"ttl"`
 }
 
 // expiry is when DynamoDB may remove what is settled of m, in seconds since 1970.
@@ -45,7 +45,7 @@ func (s *Store) ExtendBatches(ctx context.Context, m mailing.Mailing, slice int,
 			return "", 0, fmt.Errorf("decode how long a batch of mailing %d slice %d is kept: %w", m.ID, slice, err)
 		}
 		switch {
-		case it.Holder != "":
+		case it.LeaseUntil > s.now().UnixMilli():
 			held++
 		case it.DueAt == 0 && it.TTL < s.expiry(m):
 			group.Go(func() error { return s.extendBatch(groupCtx, m, slice, it) })

@@ -49,3 +49,7 @@ func (b Batch) Replanned(edited func(ClientID) bool, now time.Time) (replanned B
 	b.Members, b.NotBefore, b.DueAt = members, time.Time{}, now
 	return b, true
 }
+
+// Concerns reports whether a message of m may have been planned by the zone from
+// before the edit: m was there already, or its creator's clock was that far ahead.
+func (r Rezoning) Concerns(m Mailing) bool { return !m.CreatedAt.After(r.At.Add(PlanTime)) }

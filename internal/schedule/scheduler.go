@@ -30,6 +30,12 @@ type Store interface {
 	SliceBatches(ctx context.Context, id mailing.MailingID, slice int, after string) (batches []mailing.Batch, next string, err error)
 	Revive(ctx context.Context, m mailing.Mailing, slice int, revivals []mailing.Revival) (left []mailing.BatchKey, err error)
 	MarkRetried(ctx context.Context, id mailing.MailingID, slice int, at time.Time) error
+	ExtendBatches(ctx context.Context, m mailing.Mailing, slice int, after string) (next string, held int, err error)
+	MarkExtended(ctx context.Context, m mailing.Mailing, slice int, state mailing.SliceState) (bool, error)
+	Rezoned(ctx context.Context, slice int, after mailing.ClientID, limit int) ([]mailing.Rezoning, error)
+	BatchOf(ctx context.Context, m mailing.Mailing, client mailing.ClientID) (b mailing.Batch, ok bool, err error)
+	Replan(ctx context.Context, seen, replanned mailing.Batch) (bool, error)
+	ForgetRezoned(ctx context.Context, slice int, edits []mailing.Rezoning) error
 }
 
 // Deliveries is the queue that batches are put into.
@@ -40,6 +46,8 @@ type Deliveries interface {
 // Tasks is the queue that tasks are put into.
 type Tasks interface {
 	Queue(ctx context.Context, tasks []mailing.Task, delay time.Duration) error
+	// QueueReplan asks for [Scheduler.Replan].
+	QueueReplan(ctx context.Context, until time.Time) error
 }
 
 // Clock tells the time and waits.
@@ -124,6 +132,7 @@ func (s *Scheduler) Sweep(ctx context.Context) error {
 		})
 	}
 	_ = group.Wait() // its functions keep their errors in errs
+	errs = append(errs, s.sweepZones(ctx, live, now))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
@@ -142,12 +151,9 @@ func (s *Scheduler) sweepOne(ctx context.Context, m mailing.Mailing, states *[ma
 		return s.finish(ctx, m)
 	}
 	delay, ok := m.TaskDelay(now)
-	if !ok {
-		return nil
-	}
 	var tasks []mailing.Task
 	for slice, state := range states {
-		if m.Works(state, now) {
+		if ok && m.Works(state, now) || m.ExtendsNow(state, now) {
 			tasks = append(tasks, mailing.Task{Mailing: m.ID, Slice: slice})
 		}
 	}
