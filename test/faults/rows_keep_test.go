@@ -38,14 +38,14 @@ func keepRows() []row {
 	rows := []row{
 		after("", func(w *world, m mailing.Mailing) { w.putOff(m, longer) }),
 		after(" twice", func(w *world, m mailing.Mailing) {
-			w.putOff(m, longer/2)
+			w.putOff(m, 30*time.Minute)
 			w.run(3*time.Second, nil)
 			w.putOff(m, longer)
 		}),
 		after(", and the clock was set back in between", func(w *world, m mailing.Mailing) {
-			w.putOff(m, longer/2)
+			w.putOff(m, 30*time.Minute)
 			w.run(2*time.Minute, nil)
-			w.clock.Advance(-time.Minute)
+			w.clock.Advance(-3 * time.Minute)
 			w.putOff(m, longer)
 		}),
 		after(", while it is paused", func(w *world, m mailing.Mailing) {
@@ -60,7 +60,6 @@ func keepRows() []row {
 			w.provider.feels(func(mailing.Handover) (mailing.Outcome, bool) {
 				if w.mailing(m.ID).EndAt.Equal(m.EndAt) {
 					w.putOff(m, longer)
-					w.replanNow()
 					w.clock.Advance(mailing.ExtendAfter)
 					w.sweep()
 					w.doTasks()

@@ -165,9 +165,11 @@ func (z rezone) finish(w *world, m mailing.Mailing, edited []mailing.Client) {
 // of a mailing.
 func (w *world) replanNow() {
 	w.sweep()
-	for _, one := range w.queues.receive(tasksURL, 10) {
-		if strings.Contains(one.body, "replan") {
-			w.do(tasksURL, []*message{one})
+	for some := w.queues.receive(tasksURL, 10); len(some) > 0; some = w.queues.receive(tasksURL, 10) {
+		for _, one := range some {
+			if strings.Contains(one.body, "replan") {
+				w.do(tasksURL, []*message{one})
+			}
 		}
 	}
 }
