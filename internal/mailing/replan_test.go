@@ -30,13 +30,13 @@ func TestDeferredMessagesToEditedClientsAreFreeToBeDecidedOnAgain(t *testing.T) 
 		want   *mailing.Batch // nil for nothing to be done
 	}{
 		{"one of two", waiting(member(16, mailing.Deferred, opening), member(32, mailing.Deferred, opening)), []mailing.ClientID{32},
-			ptr(freed(member(16, mailing.Deferred, opening), member(32, mailing.Deferred, time.Time{})))},
+			new(freed(member(16, mailing.Deferred, opening), member(32, mailing.Deferred, time.Time{})))},
 		{"both, and one of another batch", waiting(member(16, mailing.Deferred, opening), member(32, mailing.Deferred, opening)), []mailing.ClientID{16, 32, 48},
-			ptr(freed(member(16, mailing.Deferred, time.Time{}), member(32, mailing.Deferred, time.Time{})))},
+			new(freed(member(16, mailing.Deferred, time.Time{}), member(32, mailing.Deferred, time.Time{})))},
 		{"one without an opening of its own", waiting(member(16, mailing.Deferred, time.Time{})), []mailing.ClientID{16},
-			ptr(freed(member(16, mailing.Deferred, time.Time{})))},
+			new(freed(member(16, mailing.Deferred, time.Time{})))},
 		{"beside one that waits for its retry", waiting(member(16, mailing.Deferred, opening), member(32, mailing.Retrying, opening)), []mailing.ClientID{16, 32},
-			ptr(freed(member(16, mailing.Deferred, time.Time{}), member(32, mailing.Retrying, opening)))},
+			new(freed(member(16, mailing.Deferred, time.Time{}), member(32, mailing.Retrying, opening)))},
 		{"none of it", waiting(member(16, mailing.Deferred, opening)), []mailing.ClientID{32}, nil},
 		{"a retry is not planned by a window", waiting(member(16, mailing.Retrying, opening)), []mailing.ClientID{16}, nil},
 		{"queued: decided on anyway", waiting(member(16, mailing.Queued, time.Time{})), []mailing.ClientID{16}, nil},
@@ -62,8 +62,6 @@ func TestDeferredMessagesToEditedClientsAreFreeToBeDecidedOnAgain(t *testing.T) 
 		})
 	}
 }
-
-func ptr[T any](v T) *T { return &v }
 
 func TestWhichMailingsPlanAgainForAnEditedZone(t *testing.T) {
 	evening := window(t, "20:00", "21:00")
