@@ -82,9 +82,9 @@ func (s *Store) batchesAfter(ctx context.Context, id mailing.MailingID, slice in
 func (s *Store) extendBatch(ctx context.Context, m mailing.Mailing, slice int, seen keptItem) error {
 	_, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.tables.Batches, Key: key(batchPart(m.ID, slice), seen.Sort),
-		ConditionExpression:       aws.String("#ttl = :seen AND attribute_not_exists(#due)"),
+		ConditionExpression:       aws.String("#ttl = :seen AND attribute_not_exists(#pending)"),
 		UpdateExpression:          aws.String("SET #ttl = :ttl"),
-		ExpressionAttributeNames:  map[string]string{"#ttl": ttlAttr, "#due": dueKey},
+		ExpressionAttributeNames:  map[string]string{"#ttl": ttlAttr, "#pending": dueKey},
 		ExpressionAttributeValues: item{":seen": num(seen.TTL), ":ttl": num(s.expiry(m))},
 	})
 	if _, ok := refused(err); ok {

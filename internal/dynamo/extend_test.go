@@ -16,16 +16,16 @@ import (
 	"postrider/internal/mailing"
 )
 
-// ttls are the times to live of the batches of a slice, in storage order; the zero
+// ttls are the times to live of the batches of slice 3, in storage order; the zero
 // time is none.
-func ttls(t *testing.T, e *dynamotest.Env, id mailing.MailingID, slice int) []time.Time {
+func ttls(t *testing.T, e *dynamotest.Env, id mailing.MailingID) []time.Time {
 	t.Helper()
 	out, err := e.Client.Query(t.Context(), &dynamodb.QueryInput{
 		TableName: &e.Tables.Batches, ConsistentRead: aws.Bool(true),
 		KeyConditionExpression:   aws.String("#part = :part AND begins_with(#id, :batch)"),
 		ExpressionAttributeNames: map[string]string{"#part": "part", "#id": "id"},
 		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":part": &types.AttributeValueMemberS{Value: fmt.Sprintf("%d#%02d", id, slice)}, ":batch": &types.AttributeValueMemberS{Value: "batch#"},
+			":part": &types.AttributeValueMemberS{Value: fmt.Sprintf("%d#03", id)}, ":batch": &types.AttributeValueMemberS{Value: "batch#"},
 		},
 	})
 	if err != nil {
@@ -44,11 +44,11 @@ func ttls(t *testing.T, e *dynamotest.Env, id mailing.MailingID, slice int) []ti
 	return all
 }
 
-// extendAll extends the batches of a slice page by page, and gives how many were held.
-func extendAll(t *testing.T, s *dynamo.Store, m mailing.Mailing, slice int) (held, pages int) {
+// extendAll extends the batches of slice 3 page by page, and gives how many were held.
+func extendAll(t *testing.T, s *dynamo.Store, m mailing.Mailing) (held, pages int) {
 	t.Helper()
 	for after := ""; pages == 0 || after != ""; pages++ {
-		next, some, err := s.ExtendBatches(t.Context(), m, slice, after)
+		next, some, err := s.ExtendBatches(t.Context(), m, 3, after)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,19 +71,19 @@ func TestSettledBatchesAreKeptByTheNewEndAndTheOthersAreLeft(t *testing.T) {
 	mustClaim(t, s, batches[2].Key, "me", noon, noon.Add(time.Minute))
 	mustClaim(t, s, batches[4].Key, "gone", noon, noon)
 	old := m.EndAt.Add(dynamotest.Retention)
-	if diff := cmp.Diff([]time.Time{old, {}, {}, old, {}}, ttls(t, e, m.ID, 3)); diff != "" {
+	if diff := cmp.Diff([]time.Time{old, {}, {}, old, {}}, ttls(t, e, m.ID)); diff != "" {
 		t.Fatalf("before (-want +got):\n%s", diff)
 	}
 	m = moveEnd(t, s, m, time.Hour)
-	held, _ := extendAll(t, s, m, 3)
+	held, _ := extendAll(t, s, m)
 	kept := old.Add(time.Hour)
-	if diff := cmp.Diff([]time.Time{kept, {}, {}, kept, {}}, ttls(t, e, m.ID, 3)); diff != "" || held != 1 {
+	if diff := cmp.Diff([]time.Time{kept, {}, {}, kept, {}}, ttls(t, e, m.ID)); diff != "" || held != 1 {
 		t.Errorf("%d are held; times to live (-want +got):\n%s", held, diff)
 	}
 	// Done again it writes nothing, and an earlier end takes nothing away.
 	faults := dynamotest.NewFaults(e.Client)
-	extendAll(t, e.StoreOver(faults, atNoon()), m, 3)
-	extendAll(t, e.StoreOver(faults, atNoon()), moveEnd(t, s, m, -2*time.Hour), 3)
+	extendAll(t, e.StoreOver(faults, atNoon()), m)
+	extendAll(t, e.StoreOver(faults, atNoon()), moveEnd(t, s, m, -2*time.Hour))
 	if n := faults.Calls(dynamotest.UpdateItem); n > 0 {
 		t.Errorf("done again it makes %d writes", n)
 	}
@@ -102,8 +102,8 @@ func TestABatchThatBecomesPendingAsItIsExtendedGetsNoTimeToLive(t *testing.T) {
 			t.Errorf("queue it anew: %d left, %v", len(left), err)
 		}
 	}})
-	extendAll(t, e.StoreOver(faults, atNoon()), m, 3)
-	if diff := cmp.Diff([]time.Time{{}}, ttls(t, e, m.ID, 3)); diff != "" {
+	extendAll(t, e.StoreOver(faults, atNoon()), m)
+	if diff := cmp.Diff([]time.Time{{}}, ttls(t, e, m.ID)); diff != "" {
 		t.Errorf("times to live (-want +got):\n%s", diff)
 	}
 }
@@ -115,8 +115,8 @@ func TestEachPageOfASliceIsExtended(t *testing.T) {
 	m := newMailing(t, s, noon)
 	expand(t, s, m, noon, inSlice(3, 150), 80, 1, everyone(mailing.Sent))
 	m = moveEnd(t, s, m, time.Hour)
-	_, pages := extendAll(t, s, m, 3)
-	all := ttls(t, e, m.ID, 3)
+	_, pages := extendAll(t, s, m)
+	all := ttls(t, e, m.ID)
 	for i, ttl := range all {
 		if !ttl.Equal(m.EndAt.Add(dynamotest.Retention)) {
 			t.Errorf("batch %d is kept until %s", i, ttl)

@@ -40,16 +40,13 @@ func (s *Store) rezoning(old clientItem, updated mailing.Client) []types.Transac
 // messages are not known to be planned by the new one, after the client after, in
 // the order of ids, strongly consistent.
 func (s *Store) Rezoned(ctx context.Context, slice int, after mailing.ClientID, limit int) ([]mailing.Rezoning, error) {
-	out, err := s.api.Query(ctx, &dynamodb.QueryInput{
-		TableName: &s.tables.Clients, ConsistentRead: aws.Bool(true), Limit: aws.Int32(int32(limit)), //nolint:gosec // G115: a page
-		KeyConditionExpression:    aws.String("#part = :part AND #id > :after"),
-		ExpressionAttributeNames:  map[string]string{"#part": partKey, "#id": sortKey},
-		ExpressionAttributeValues: item{":part": str(rezonedPart(slice)), ":after": str(clientSort(after))},
+	part, err := s.walk(ctx, walk{
+		table: s.tables.Clients, key: partitionAfter(partKey, rezonedPart(slice), clientSort(after)), limit: limit, pages: 1,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the edited zones of slice %d: %w", slice, err)
 	}
-	return decodeAll(out.Items, decodeRezoned)
+	return decodeAll(part.items, decodeRezoned)
 }
 
 func decodeRezoned(encoded item) (mailing.Rezoning, error) {
@@ -109,12 +106,12 @@ func (s *Store) Replan(ctx context.Context, seen, replanned mailing.Batch) (bool
 	if err != nil {
 		return false, fmt.Errorf("encode the members of batch %s: %w", seen.Key, err)
 	}
+	names := claimableNames()
+	names["#members"], names["#sweeps"] = "members", "sweeps"
 	return s.update(ctx, "plan again", seen.Key, &dynamodb.UpdateItemInput{
-		ConditionExpression: aws.String("attribute_not_exists(#holder) AND attribute_exists(#due) AND #members = :seen"),
-		UpdateExpression:    aws.String("SET #members = :members, #due = :due REMOVE #from, #sweeps"),
-		ExpressionAttributeNames: map[string]string{
-			"#holder": "holder", "#members": "members", "#due": dueKey, "#from": "not_before", "#sweeps": "sweeps",
-		},
+		ConditionExpression:       aws.String("attribute_exists(#due) AND attribute_not_exists(#lease) AND #members = :seen"),
+		UpdateExpression:          aws.String("SET #members = :members, #due = :due REMOVE #from, #sweeps"),
+		ExpressionAttributeNames:  names,
 		ExpressionAttributeValues: item{":seen": str(before), ":members": str(after), ":due": millis(replanned.DueAt)},
 	})
 }

@@ -29,14 +29,26 @@ func TestDeferredMessagesToEditedClientsAreFreeToBeDecidedOnAgain(t *testing.T) 
 		edited []mailing.ClientID
 		want   *mailing.Batch // nil for nothing to be done
 	}{
-		{"one of two", waiting(member(16, mailing.Deferred, opening), member(32, mailing.Deferred, opening)), []mailing.ClientID{32},
-			new(freed(member(16, mailing.Deferred, opening), member(32, mailing.Deferred, time.Time{})))},
-		{"both, and one of another batch", waiting(member(16, mailing.Deferred, opening), member(32, mailing.Deferred, opening)), []mailing.ClientID{16, 32, 48},
-			new(freed(member(16, mailing.Deferred, time.Time{}), member(32, mailing.Deferred, time.Time{})))},
-		{"one without an opening of its own", waiting(member(16, mailing.Deferred, time.Time{})), []mailing.ClientID{16},
-			new(freed(member(16, mailing.Deferred, time.Time{})))},
-		{"beside one that waits for its retry", waiting(member(16, mailing.Deferred, opening), member(32, mailing.Retrying, opening)), []mailing.ClientID{16, 32},
-			new(freed(member(16, mailing.Deferred, time.Time{}), member(32, mailing.Retrying, opening)))},
+		{
+			"one of two", waiting(member(16, mailing.Deferred, opening), member(32, mailing.Deferred, opening)),
+			[]mailing.ClientID{32},
+			new(freed(member(16, mailing.Deferred, opening), member(32, mailing.Deferred, time.Time{}))),
+		},
+		{
+			"both, and one of another batch", waiting(member(16, mailing.Deferred, opening), member(32, mailing.Deferred, opening)),
+			[]mailing.ClientID{16, 32, 48},
+			new(freed(member(16, mailing.Deferred, time.Time{}), member(32, mailing.Deferred, time.Time{}))),
+		},
+		{
+			"one without an opening of its own", waiting(member(16, mailing.Deferred, time.Time{})),
+			[]mailing.ClientID{16},
+			new(freed(member(16, mailing.Deferred, time.Time{}))),
+		},
+		{
+			"beside one that waits for its retry", waiting(member(16, mailing.Deferred, opening), member(32, mailing.Retrying, opening)),
+			[]mailing.ClientID{16, 32},
+			new(freed(member(16, mailing.Deferred, time.Time{}), member(32, mailing.Retrying, opening))),
+		},
 		{"none of it", waiting(member(16, mailing.Deferred, opening)), []mailing.ClientID{32}, nil},
 		{"a retry is not planned by a window", waiting(member(16, mailing.Retrying, opening)), []mailing.ClientID{16}, nil},
 		{"queued: decided on anyway", waiting(member(16, mailing.Queued, time.Time{})), []mailing.ClientID{16}, nil},

@@ -167,7 +167,7 @@ func TestAnExtensionEndsWithItsTurnAndGoesOnInAnother(t *testing.T) {
 	page := mailing.Page{Mailing: w.mailing.ID, Done: true, Next: mailing.Slices * 80}
 	for n := range 80 { // more than are read together
 		k := mailing.BatchKey{Mailing: w.mailing.ID, Batch: mailing.BatchID{First: mailing.Slices, N: n}}
-		sent := mailing.Member{Client: mailing.ClientID(mailing.Slices * (n + 1)), Status: mailing.Sent, At: monday} //nolint:gosec // G115: up to 80
+		sent := mailing.Member{Client: mailing.ClientID(mailing.Slices * (n + 1)), Status: mailing.Sent, At: monday}
 		page.Batches = append(page.Batches, mailing.Batch{Key: k, CreatedAt: monday, Members: []mailing.Member{sent}})
 	}
 	page.Counts = mailing.Counts{Total: 80, Sent: 80}

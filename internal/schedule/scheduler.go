@@ -132,8 +132,7 @@ func (s *Scheduler) Sweep(ctx context.Context) error {
 		})
 	}
 	_ = group.Wait() // its functions keep their errors in errs
-	errs = append(errs, s.sweepZones(ctx, live, now))
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(errors.Join(errs...), s.sweepZones(ctx, live, now)); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
 	slog.DebugContext(ctx, "swept", "mailings", len(live))
