@@ -21,7 +21,7 @@ func (s *Store) UpdateClient(ctx context.Context, id mailing.ClientID, change fu
 		if updated, err = change(old.client()); err != nil {
 			return false, err
 		}
-		updated.ID = id
+		updated.ID, updated.ZoneSince = id, old.client().ZoneSince
 		if updated == old.client() {
 			return true, nil
 		}
@@ -64,14 +64,14 @@ func (s *Store) replaceClient(ctx context.Context, old clientItem, updated maili
 	if err != nil {
 		return false, err
 	}
-	items := []types.TransactWriteItem{put}
+	items := append([]types.TransactWriteItem{put}, s.rezoning(old, updated)...)
 	if updated.Phone != old.Phone {
 		items = append(items, s.freePhone(old), s.putIfFree(phoneItem(updated)))
 	}
 	err = s.transact(ctx, fmt.Sprintf("update client %d", old.ID), items)
 	if actions, ok := refused(err); ok {
 		// Only with all else as it was seen is it the phone that is in the way.
-		if slices.Equal(actions, []int{len(items) - 1}) && len(items) > 1 {
+		if slices.Equal(actions, []int{len(items) - 1}) && updated.Phone != old.Phone {
 			return false, phoneTaken()
 		}
 		return false, nil
@@ -85,6 +85,10 @@ func (s *Store) replaceClient(ctx context.Context, old clientItem, updated maili
 // replacement puts a client in its old one's place, if that is still what is
 // stored.
 func (s *Store) replacement(old clientItem, updated mailing.Client) (types.TransactWriteItem, error) {
+	updated.ZoneSince = old.client().ZoneSince
+	if updated.Timezone != old.Timezone {
+		updated.ZoneSince = s.now()
+	}
 	it, err := encodeClient(updated, old.Version+1)
 	condition, names, values := old.unchanged()
 	return types.TransactWriteItem{Put: &types.Put{

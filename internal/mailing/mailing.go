@@ -102,6 +102,10 @@ type Mailing struct {
 	// of rejections that it was paused for, 0 to 1.
 	PausedBy      PausedBy
 	RejectedShare float64
+	// ExtendedAt is when the end was last put off while the mailing was under way:
+	// batches that were settled before are kept by the earlier end until they are
+	// moved.
+	ExtendedAt time.Time
 	// Finished: all is accounted for, and Counts are final. A cancelled
 	// mailing is finished some time after it was cancelled.
 	Finished bool
@@ -151,7 +155,7 @@ func (m Mailing) Edit(d Draft, now time.Time) (Mailing, error) {
 	if !d.EndAt.Equal(m.EndAt) || !equalWindows(d.Window, m.Window) {
 		edited.Plan++
 	}
-	return edited.changed(now), nil
+	return edited.extended(m.EndAt, now).changed(now), nil
 }
 
 func (m Mailing) lockedChanges(d Draft) []string {

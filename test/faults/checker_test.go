@@ -18,7 +18,8 @@ import (
 type books struct {
 	batches map[mailing.MailingID][]mailing.Batch
 	slices  map[mailing.MailingID]*[mailing.Slices]mailing.SliceState
-	ttl     map[mailing.BatchKey]bool
+	// ttl is when a batch may be removed, in seconds since 1970; 0 is never.
+	ttl map[mailing.BatchKey]int64
 }
 
 // check compares the three books of all mailings: the audience, what the sending
@@ -45,7 +46,7 @@ func (w *world) check() {
 
 func (w *world) books() books {
 	w.t.Helper()
-	b := books{map[mailing.MailingID][]mailing.Batch{}, nil, map[mailing.BatchKey]bool{}}
+	b := books{map[mailing.MailingID][]mailing.Batch{}, nil, map[mailing.BatchKey]int64{}}
 	ids := slices.Collect(maps.Keys(w.history))
 	for _, id := range append(ids, mailing.TestMailing) {
 		for slice := range mailing.Slices {
@@ -89,7 +90,7 @@ func (w *world) readTTLs(b books) {
 			}
 			var k mailing.BatchKey
 			if n, _ := fmt.Sscanf(row.Part+" "+row.Sort, "%d#%d batch#%d#%d", &k.Mailing, &k.Slice, &k.Batch.First, &k.Batch.N); n == 4 {
-				b.ttl[k] = row.TTL != 0
+				b.ttl[k] = row.TTL
 			}
 		}
 	}
@@ -113,6 +114,8 @@ func (w *world) checkMailing(b books, m mailing.Mailing) {
 	known := map[mailing.ClientID]bool{}
 	for _, batch := range b.batches[m.ID] {
 		w.checkBatch(b, batch)
+		w.checkKept(b, m, batch)
+		w.checkOpening(m, batch)
 		for _, mem := range batch.Members {
 			if known[mem.Client] {
 				w.t.Errorf("client %d has two messages of mailing %d", mem.Client, m.ID)
@@ -156,8 +159,8 @@ func (w *world) checkBatch(b books, batch mailing.Batch) {
 	if batch.Pending() == batch.DueAt.IsZero() {
 		w.t.Errorf("batch %s: pending %t, due %s", batch.Key, batch.Pending(), batch.DueAt)
 	}
-	if batch.Pending() == b.ttl[batch.Key] {
-		w.t.Errorf("batch %s: pending %t, and may be removed some day: %t", batch.Key, batch.Pending(), b.ttl[batch.Key])
+	if ttl := b.ttl[batch.Key]; batch.Pending() == (ttl != 0) {
+		w.t.Errorf("batch %s: pending %t, and may be removed some day: %t", batch.Key, batch.Pending(), ttl != 0)
 	}
 	if len(batch.Members) == 0 || len(batch.Members) > mailing.BatchSize {
 		w.t.Errorf("batch %s has %d members", batch.Key, len(batch.Members))

@@ -32,6 +32,8 @@ func TestMatrix(t *testing.T) {
 	rows = append(rows, timeRows()...)
 	rows = append(rows, lifeRows()...)
 	rows = append(rows, troubleRows()...)
+	rows = append(rows, zoneRows()...)
+	rows = append(rows, keepRows()...)
 	rows = slices.DeleteFunc(rows, func(r row) bool { return r.days && sampled() })
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
