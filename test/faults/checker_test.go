@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"postrider/internal/mailing"
 )
@@ -47,46 +48,14 @@ func (w *world) checkBooks(b books) {
 	w.checkSums(b)
 }
 
+// books reads the batches table as it is, in one go: most of the time of a state
+// machine is this.
 func (w *world) books() books {
 	w.t.Helper()
-	b := books{map[mailing.MailingID][]mailing.Batch{}, nil, map[mailing.BatchKey]bool{}}
-	ids := append(slices.Collect(maps.Keys(w.history)), mailing.TestMailing)
-	for _, id := range ids {
-		b.batches[id] = nil // those without messages, too
+	b := books{map[mailing.MailingID][]mailing.Batch{}, map[mailing.MailingID]*[mailing.Slices]mailing.SliceState{}, map[mailing.BatchKey]bool{}}
+	for _, id := range append(slices.Collect(maps.Keys(w.history)), mailing.TestMailing) {
+		b.batches[id], b.slices[id] = nil, new([mailing.Slices]mailing.SliceState)
 	}
-	for part := range w.readTTLs(b) {
-		if !slices.Contains(ids, part.mailing) {
-			continue
-		}
-		for after := ""; ; {
-			some, next, err := w.store.SliceBatches(w.ctx, part.mailing, part.slice, after)
-			if err != nil {
-				w.t.Fatalf("read batches: %v", err)
-			}
-			b.batches[part.mailing] = append(b.batches[part.mailing], some...)
-			if after = next; next == "" {
-				break
-			}
-		}
-	}
-	var err error
-	if b.slices, err = w.store.Slices(w.ctx, ids); err != nil {
-		w.t.Fatalf("read slices: %v", err)
-	}
-	return b
-}
-
-// part is one slice of a mailing.
-type part struct {
-	mailing mailing.MailingID
-	slice   int
-}
-
-// readTTLs reads which batches may be removed some day, from the table itself,
-// and gives the slices that there are batches of.
-func (w *world) readTTLs(b books) map[part]bool {
-	w.t.Helper()
-	parts := map[part]bool{}
 	pages := dynamodb.NewScanPaginator(w.env.Client, &dynamodb.ScanInput{TableName: &w.env.Tables.Batches, ConsistentRead: aws.Bool(true)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(w.ctx)
@@ -94,13 +63,27 @@ func (w *world) readTTLs(b books) map[part]bool {
 			w.t.Fatalf("scan batches: %v", err)
 		}
 		for _, it := range page.Items {
-			if k, ok := batchAt(it); ok {
-				b.ttl[k] = it["ttl"] != nil
-				parts[part{k.Mailing, k.Slice}] = true
-			}
+			b.add(it)
 		}
 	}
-	return parts
+	return b
+}
+
+// add adds a row of the batches table, whatever it is.
+func (b books) add(it map[string]types.AttributeValue) {
+	if k, ok := batchAt(it); ok {
+		b.batches[k.Mailing] = append(b.batches[k.Mailing], batchIn(k, it))
+		b.ttl[k] = it["ttl"] != nil
+		return
+	}
+	var id mailing.MailingID
+	var slice int
+	if n, _ := fmt.Sscanf(textIn(it["part"]), "%d#%d", &id, &slice); n != 2 || textIn(it["id"]) != "slice" || b.slices[id] == nil {
+		return
+	}
+	for _, status := range mailing.MessageStatuses {
+		b.slices[id][slice].Counts.Count(status, numberIn(it[string(status)]))
+	}
 }
 
 // member is a message, nil if there is none.

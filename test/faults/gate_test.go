@@ -71,6 +71,13 @@ func (g *gate) worker(name string) *worker {
 	return &worker{gate: g, name: name, life: g.life}
 }
 
+// made is how many calls were made.
+func (g *gate) made() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.calls)
+}
+
 func (w *worker) dead() bool {
 	w.gate.mu.Lock()
 	defer w.gate.mu.Unlock()

@@ -141,7 +141,11 @@ func compared(expression *string, names map[string]string, values map[string]typ
 
 // batchAt is the batch that an item or its key is of.
 func batchAt(it map[string]types.AttributeValue) (k mailing.BatchKey, ok bool) {
-	n, _ := fmt.Sscanf(textIn(it["part"])+" "+textIn(it["id"]), "%d#%d batch#%d#%d", &k.Mailing, &k.Slice, &k.Batch.First, &k.Batch.N)
+	id, isBatch := strings.CutPrefix(textIn(it["id"]), "batch#")
+	if !isBatch {
+		return k, false
+	}
+	n, _ := fmt.Sscanf(textIn(it["part"])+" "+id, "%d#%d %d#%d", &k.Mailing, &k.Slice, &k.Batch.First, &k.Batch.N)
 	return k, n == 4
 }
 
@@ -152,32 +156,72 @@ func textIn(v types.AttributeValue) string {
 	return ""
 }
 
-func instantIn(v types.AttributeValue) time.Time {
+func numberIn(v types.AttributeValue) int64 {
 	n, ok := v.(*types.AttributeValueMemberN)
 	if !ok {
+		return 0
+	}
+	number, _ := strconv.ParseInt(n.Value, 10, 64)
+	return number
+}
+
+func instantIn(v types.AttributeValue) time.Time { return instant(numberIn(v)) }
+
+// instant is a time as it is stored, the zero time for none.
+func instant(ms int64) time.Time {
+	if ms == 0 {
 		return time.Time{}
 	}
-	ms, _ := strconv.ParseInt(n.Value, 10, 64)
 	return time.UnixMilli(ms).UTC()
+}
+
+// batchIn is a batch as it is stored, as far as the checks look at it.
+func batchIn(k mailing.BatchKey, it map[string]types.AttributeValue) mailing.Batch {
+	return mailing.Batch{
+		Key: k, Members: membersIn(it["members"]), Holder: textIn(it["holder"]), Claims: int(numberIn(it["claims"])), DueAt: instantIn(it["due_at"]),
+	}
+}
+
+// statuses are the letters that statuses are stored as.
+var statuses = map[string]mailing.MessageStatus{
+	"q": mailing.Queued, "r": mailing.Retrying, "d": mailing.Deferred, "s": mailing.Sent, "f": mailing.Failed,
+	"x": mailing.Expired, "c": mailing.Cancelled, "k": mailing.Skipped, "u": mailing.Uncertain,
+}
+
+// membersIn are the members of a batch as they are stored, none if they cannot
+// be read.
+func membersIn(v types.AttributeValue) []mailing.Member {
+	var stored []struct {
+		Client    mailing.ClientID `json:"c"`
+		Status    string           `json:"s"`
+		Attempts  int              `json:"a"`
+		Uncertain int              `json:"u"`
+		At        int64            `json:"t"`
+		Error     string           `json:"e"`
+		NotBefore int64            `json:"n"`
+	}
+	if json.Unmarshal([]byte(textIn(v)), &stored) != nil {
+		return nil
+	}
+	members := make([]mailing.Member, len(stored))
+	for i, mem := range stored {
+		members[i] = mailing.Member{
+			Client: mem.Client, Status: statuses[mem.Status], Attempts: mem.Attempts, Uncertain: mem.Uncertain,
+			At: instant(mem.At), Error: mem.Error, NotBefore: instant(mem.NotBefore),
+		}
+	}
+	return members
 }
 
 // pendingIn are the pending members of a batch as it is stored, with the instant
 // that a retry waits for, the zero time for none.
-func pendingIn(members types.AttributeValue) map[mailing.ClientID]time.Time {
-	var stored []struct {
-		Client    mailing.ClientID `json:"c"`
-		Status    string           `json:"s"`
-		NotBefore int64            `json:"n"`
-	}
+func pendingIn(v types.AttributeValue) map[mailing.ClientID]time.Time {
 	pending := map[mailing.ClientID]time.Time{}
-	if json.Unmarshal([]byte(textIn(members)), &stored) != nil {
-		return pending
-	}
-	for _, mem := range stored {
-		switch mem.Status {
-		case "r":
-			pending[mem.Client] = time.UnixMilli(mem.NotBefore).UTC()
-		case "q", "d":
+	for _, mem := range membersIn(v) {
+		switch {
+		case mem.Status == mailing.Retrying:
+			pending[mem.Client] = mem.NotBefore
+		case mem.Status.Pending():
 			pending[mem.Client] = time.Time{}
 		}
 	}

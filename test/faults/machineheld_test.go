@@ -210,13 +210,10 @@ func (m *machine) holdRequest(rt *rapid.T) {
 	of, handler, r, answer := w.apiWorker, w.api, w.request(method, path, body), httptest.NewRecorder()
 	w.restartAPI()
 	m.keep(w.launch(action, of, at, func() { handler.ServeHTTP(answer, r) }, func(*held) {
-		if of.dead() {
-			return
-		}
-		if answer.Code >= 500 && !w.gate.hit() && !w.troubled {
+		if answer.Code >= 500 && !of.dead() && !w.gate.hit() && !w.troubled {
 			w.t.Errorf("a held %s: status %d", action, answer.Code)
 		}
-		w.apiWorker, w.api = of, handler
+		w.spareAPIs = append(w.spareAPIs, apiEnvironment{of, handler})
 	}))
 }
 

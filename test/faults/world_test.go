@@ -71,9 +71,15 @@ type world struct {
 	scheduler                                func(context.Context, json.RawMessage) (events.SQSEventResponse, error)
 	sender                                   func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
 
+	// spareAPIs are environments that have no request, and can be as new.
+	spareAPIs []apiEnvironment
+
 	// metered is what the functions wrote of metrics.
 	metered *bytes.Buffer
 	meter   *metrics.Log
+
+	// rule is how often the scheduler sweeps: each minute.
+	rule time.Duration
 
 	// troubled: an invocation may fail, for its tables do.
 	troubled bool
@@ -103,7 +109,7 @@ func worldIn(t *testing.T, env *dynamotest.Env) *world {
 		config: deliver.Config{
 			ProviderTimeout: 10 * time.Second, InvocationTime: 30 * time.Second, MaxInFlight: 500, MaxReceives: maxReceives,
 		},
-		audience: map[mailing.ClientID]*person{}, history: map[mailing.MailingID][]moment{},
+		audience: map[mailing.ClientID]*person{}, history: map[mailing.MailingID][]moment{}, rule: time.Minute,
 	}
 	w.senderClock = stillClock{clock}
 	w.metered = &bytes.Buffer{}
@@ -125,11 +131,24 @@ func (w *world) restart() {
 	w.restartSender()
 }
 
-// restartAPI makes the handler when the first request needs it: most
-// environments of a state machine get none, and the description takes a while.
+// apiEnvironment is an environment of the API.
+type apiEnvironment struct {
+	of      *worker
+	handler http.Handler
+}
+
+// restartAPI makes the handler when the first request needs it, and takes one
+// that is spare: its description takes as long to be made as many requests.
 func (w *world) restartAPI() {
-	w.apiWorker = w.gate.worker("api")
-	store, sqs := w.edges(w.apiWorker)
+	of := w.gate.worker("api")
+	if n := len(w.spareAPIs); n > 0 {
+		spare := w.spareAPIs[n-1]
+		w.spareAPIs = w.spareAPIs[:n-1]
+		*spare.of = *of
+		w.apiWorker, w.api = spare.of, spare.handler
+		return
+	}
+	store, sqs := w.edges(of)
 	made := sync.OnceValue(func() http.Handler {
 		return api.New(api.Config{
 			Clients: store, Mailings: store, Tasks: queue.NewTasks(sqs, tasksURL, w.clock.Now),
@@ -137,7 +156,7 @@ func (w *world) restartAPI() {
 			Keys:   anyKey{}, Now: w.clock.Now, Log: slog.Default(),
 		})
 	})
-	w.api = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { made().ServeHTTP(rw, r) })
+	w.apiWorker, w.api = of, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { made().ServeHTTP(rw, r) })
 }
 
 func (w *world) restartScheduler() {
@@ -527,7 +546,7 @@ func (w *world) run(limit time.Duration, done func() bool) {
 // step lets time pass until the next thing happens, and does that.
 func (w *world) step() {
 	w.t.Helper()
-	minute := w.clock.Now().Truncate(time.Minute).Add(time.Minute)
+	minute := w.clock.Now().Truncate(w.rule).Add(w.rule)
 	next := minute
 	if first := w.queues.next(tasksURL, deliveriesURL); !first.IsZero() && first.Before(minute) {
 		next = first
