@@ -87,8 +87,10 @@ type Mailing struct {
 	Version int64
 	// Plan goes up with every edit that moves the instants at which waiting
 	// messages may go out (window, end). A batch remembers the plan that it was
-	// deferred under: an older one than the mailing's is out of date.
+	// deferred under: an older one than the mailing's is out of date. PlannedAt is
+	// when it last went up.
 	Plan      int64
+	PlannedAt time.Time
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	// RetriedAt is when a retry was last asked for. FailedRetriedAt is when one of
@@ -154,6 +156,7 @@ func (m Mailing) Edit(d Draft, now time.Time) (Mailing, error) {
 	edited.Draft = d
 	if !d.EndAt.Equal(m.EndAt) || !equalWindows(d.Window, m.Window) {
 		edited.Plan++
+		edited.PlannedAt = now.Truncate(time.Millisecond)
 	}
 	return edited.extended(m.EndAt, now).changed(now), nil
 }

@@ -24,8 +24,8 @@ const (
 	// retryTakesStatuses: a retry may name the statuses that it is for (row 3).
 	retryTakesStatuses = true
 	// forgivesEdits: a lost claim may charge members that the mailing allowed at no
-	// time during it, if the mailing was changed by a person since: who settles it
-	// may not know any more how it was.
+	// time during it, if a person has changed the mailing or the client since: who
+	// settles it may not know any more how they were.
 	forgivesEdits = true
 )
 
@@ -91,7 +91,7 @@ func (w *world) mayHaveBegun(id mailing.MessageID, c *claim) bool {
 		return false
 	}
 	moments := w.history[id.Mailing()]
-	if forgivesEdits && moments[len(moments)-1].from.After(c.from) {
+	if forgivesEdits && (moments[len(moments)-1].from.After(c.from.Add(-slack)) || p.touched.After(c.from.Add(-slack))) {
 		return true
 	}
 	if from.Before(c.from) {
