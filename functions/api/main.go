@@ -11,9 +11,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"postrider/internal/api"
+	"postrider/internal/dynamo"
 	"postrider/internal/function"
 	"postrider/internal/gateway"
 	"postrider/internal/keys"
+	"postrider/internal/mailing"
 	"postrider/internal/queue"
 )
 
@@ -25,12 +27,14 @@ type configuration struct {
 	KeysParameter  string `env:"KEYS_PARAMETER,required,notEmpty"`
 	// Pages elsewhere that may use the API; none if it is empty.
 	Origins api.Origins `env:"CORS_ORIGINS"`
+	// Where ids begin in tables that are new; 0 draws it.
+	FirstMailing function.FirstMailing `env:"FIRST_MAILING_ID"`
 }
 
 func main() {
 	var c configuration
 	cfg := function.Setup(context.Background(), "api", &c)
-	store, client := c.Store(cfg), sqs.NewFromConfig(cfg)
+	store, client := c.Store(cfg, dynamo.WithFirstMailing(mailing.MailingID(c.FirstMailing))), sqs.NewFromConfig(cfg)
 	lambda.Start(gateway.New(api.New(api.Config{
 		Clients:  store,
 		Mailings: store,

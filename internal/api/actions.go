@@ -19,7 +19,7 @@ func (s *server) routeActions() {
 	action("pause", "Hold a running mailing still", func(m mailing.Mailing) (mailing.Mailing, error) { return m.Paused(s.Now()) })
 	action("resume", "Let a paused mailing run again", func(m mailing.Mailing) (mailing.Mailing, error) { return m.Resumed(s.Now()) })
 	action("cancel", "Call a mailing off", func(m mailing.Mailing) (mailing.Mailing, error) { return m.Cancelled(s.Now()) })
-	action("retry", "Try its failed messages again", func(m mailing.Mailing) (mailing.Mailing, error) { return m.Retried(s.Now()) })
+	s.routeRetry()
 
 	process := operation("process-mailings", http.MethodPost, mailingsPath+"/process", "mailings",
 		"Process what is active now, not at the next minute", http.StatusServiceUnavailable)

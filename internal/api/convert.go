@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"time"
@@ -31,10 +32,19 @@ func mailingJSON(m mailing.Mailing) Mailing {
 		OnUncertain: string(m.OnUncertain),
 		SMS:         smsJSON(m.Text),
 		Status:      string(m.Status),
+		PausedBy:    pausedBy(m),
 		Version:     m.Version,
 		CreatedAt:   Time(m.CreatedAt),
 		UpdatedAt:   Time(m.UpdatedAt),
 	}
+}
+
+// pausedBy returns "" while m is not paused.
+func pausedBy(m mailing.Mailing) PausedBy {
+	if m.Status != mailing.StatusPaused {
+		return ""
+	}
+	return PausedBy(cmp.Or(m.PausedBy, mailing.ByPerson))
 }
 
 // mailingBody is what of a mailing can be sent, for patching.

@@ -110,10 +110,11 @@ func actionTexts() map[string]text {
 			errors: conflict("The mailing is completed", "a completed mailing cannot be cancelled"),
 		},
 		"retry-mailing": {
-			about: "Gives the mailing's failed messages fresh attempts, and reopens it if it was completed. Messages that are `expired`, `skipped` or `uncertain` are not tried again. " +
-				"Retrying a completed mailing without failures changes nothing and is 200.",
-			done: asItIsNow, given: exampleMailingIn(mailing.StatusRunning, 5),
-			errors: conflict("The mailing is scheduled or cancelled, or its end has passed", "a scheduled mailing has nothing to be tried again"),
+			about: "Gives the mailing's failed messages fresh attempts, and reopens it if it was completed. With `uncertain` among the statuses, messages whose outcome is unknown are tried again, too: " +
+				"they **may be delivered twice**, and `retrying.uncertain` in the answer says how many at most. A mailing that says `on_uncertain: stop` never allows that: 409. " +
+				"Messages that are `expired` or `skipped` are not tried again. Retrying a completed mailing without such messages changes nothing and is 200.",
+			done: asItIsNow, asked: RetryBody{Statuses: []string{"failed", "uncertain"}}, given: RetriedMailing{exampleMailingIn(mailing.StatusRunning, 5), Retrying{Failed: 12}},
+			errors: conflict("The mailing is scheduled or cancelled, its end has passed, or it says `on_uncertain: stop` and uncertain messages are asked for", "a scheduled mailing has nothing to be tried again"),
 		},
 		"process-mailings": {
 			about: "Asks for the work that otherwise begins each minute: starting mailings whose time has come, and queueing what is overdue. It does not wait for that work, and it is never needed: it only saves some waiting.",

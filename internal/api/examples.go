@@ -44,6 +44,9 @@ func exampleMailingBody() MailingBody {
 func exampleMailingIn(status mailing.Status, version int64) Mailing {
 	m := exampleMailing()
 	m.Status, m.Version, m.UpdatedAt = string(status), version, exampleAt(40)
+	if status == mailing.StatusPaused {
+		m.PausedBy = PausedBy(mailing.ByPerson)
+	}
 	return m
 }
 

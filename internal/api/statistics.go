@@ -88,9 +88,19 @@ func (s *server) info(ctx context.Context, in *infoAsked) (*struct{ Body Info },
 		Expanded:   progress[0].Expanded,
 		Progress:   share(counts),
 		Rate:       thousandths(rate),
+		Rejected:   rejected(m),
 		Messages:   each(page.Items, messageJSON),
 		NextCursor: page.Next,
 	}}, nil
+}
+
+// rejected is the part of rejections that m is paused for, nil if it is not.
+func rejected(m mailing.Mailing) *float64 {
+	if m.Status != mailing.StatusPaused || m.PausedBy != mailing.ByRejections {
+		return nil
+	}
+	part := thousandths(m.RejectedShare)
+	return &part
 }
 
 // share is the part of all messages that is done with, nil of none.

@@ -36,39 +36,46 @@ func newMailingCache(store Store, now func() time.Time) *mailingCache {
 	return &mailingCache{store: store, now: now, known: map[mailing.MailingID]cached{}}
 }
 
-// get is the mailing as it was at most freshFor ago.
-func (c *mailingCache) get(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error) {
-	if m, ok := c.fresh(id); ok {
-		return m, nil
+// get returns the mailing as it was read at most freshFor ago, and when the
+// reading began; callers at once read once.
+func (c *mailingCache) get(ctx context.Context, id mailing.MailingID) (m mailing.Mailing, asked time.Time, err error) {
+	if k, ok := c.fresh(id); ok {
+		return k.mailing, k.asked, nil
 	}
 	v, err, _ := c.group.Do(strconv.FormatUint(uint64(id), 10), func() (any, error) {
-		if m, ok := c.fresh(id); ok {
-			return m, nil
+		if k, ok := c.fresh(id); ok {
+			return k, nil
 		}
-		return c.read(ctx, id)
+		return c.load(ctx, id)
 	})
 	if err != nil {
-		return mailing.Mailing{}, err
+		return mailing.Mailing{}, time.Time{}, err
 	}
-	m, ok := v.(mailing.Mailing)
+	k, ok := v.(cached)
 	if !ok {
-		return mailing.Mailing{}, fmt.Errorf("read mailing %d: got %T", id, v)
+		return mailing.Mailing{}, time.Time{}, fmt.Errorf("read mailing %d: got %T", id, v)
 	}
-	return m, nil
+	return k.mailing, k.asked, nil
 }
 
-func (c *mailingCache) fresh(id mailing.MailingID) (mailing.Mailing, bool) {
+// reload returns the mailing as it is read now, and when the reading began.
+func (c *mailingCache) reload(ctx context.Context, id mailing.MailingID) (m mailing.Mailing, asked time.Time, err error) {
+	k, err := c.load(ctx, id)
+	return k.mailing, k.asked, err
+}
+
+func (c *mailingCache) fresh(id mailing.MailingID) (cached, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k, ok := c.known[id]
-	return k.mailing, ok && c.now().Sub(k.asked) < freshFor
+	return k, ok && within(c.now().Sub(k.asked), freshFor)
 }
 
-func (c *mailingCache) read(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error) {
+func (c *mailingCache) load(ctx context.Context, id mailing.MailingID) (cached, error) {
 	asked := c.now()
 	found, err := c.store.Mailings(ctx, []mailing.MailingID{id})
 	if err != nil {
-		return mailing.Mailing{}, err
+		return cached{}, err
 	}
 	m, ok := found[id]
 	if !ok {
@@ -79,7 +86,14 @@ func (c *mailingCache) read(ctx context.Context, id mailing.MailingID) (mailing.
 	defer c.mu.Unlock()
 	c.forget(asked)
 	c.known[id] = cached{m, asked}
-	return m, nil
+	return c.known[id], nil
+}
+
+// know takes over a mailing that was just written.
+func (c *mailingCache) know(m mailing.Mailing) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.known[m.ID] = cached{m, c.now()}
 }
 
 // forget drops what is long out of use, so that an environment that lives for

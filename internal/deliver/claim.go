@@ -3,30 +3,62 @@ package deliver
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"sync"
+	"time"
 
 	"postrider/internal/mailing"
 )
 
-// claim claims what can be claimed. A refused delivery is taken off the queue:
-// what it asked for is done, or is being done, or comes back by its due_at.
-func (s *Sender) claim(ctx context.Context, inv *invocation, places []int) []*work {
-	works := make([]*work, len(places))
-	var wg sync.WaitGroup
-	for n, i := range places {
-		wg.Go(func() { works[n] = s.claimOne(ctx, inv, i) })
+// begin claims the batches of some deliveries side by side, and lets each go its
+// way as soon as it is claimed. It returns when all claims are made: all is the
+// number of messages that may be handed over then. The batches are done when
+// done is. alone means that no other batch is under way: then a batch whose last
+// sender was lost may go, too.
+func (s *Sender) begin(ctx context.Context, inv *invocation, places []int, done *sync.WaitGroup, alone bool) (all int) {
+	var (
+		claims sync.WaitGroup
+		mu     sync.Mutex
+	)
+	for _, i := range places {
+		claims.Add(1)
+		claimed := sync.OnceFunc(claims.Done)
+		done.Go(func() {
+			defer claimed()
+			w := s.claim(ctx, inv, i)
+			if w == nil {
+				return
+			}
+			if w.batch.Claims == 1 && w.batch.Losses > 0 && !alone {
+				s.unclaim(ctx, w)
+				inv.suspect(i)
+				return
+			}
+			mu.Lock()
+			all += int(mailing.CountMembers(w.members).Pending())
+			mu.Unlock()
+			claimed()
+			s.process(ctx, inv, w)
+		})
 	}
-	wg.Wait()
-	return slices.DeleteFunc(works, func(w *work) bool { return w == nil })
+	claims.Wait()
+	mu.Lock()
+	defer mu.Unlock()
+	return all
 }
 
-func (s *Sender) claimOne(ctx context.Context, inv *invocation, i int) *work {
+// claim claims the batch of a delivery; nil if that is refused. A refused
+// delivery is taken off the queue: what it asked for is done, or is being done,
+// or comes back by its due_at.
+func (s *Sender) claim(ctx context.Context, inv *invocation, i int) *work {
 	d, holder := inv.deliveries[i], s.holder()
+	if s.debt.any() {
+		inv.handling[i] = s.again(d, claimAgain)
+		return nil
+	}
 	b, ok, err := s.store.Claim(ctx, d.Key, holder, s.now(), inv.lease)
 	if err != nil {
 		// It may have been made, and only its answer lost: the same holder
-		// is recognised, where giving up would count as an ambiguous try.
+		// is recognised, where giving up would count as an uncertain attempt.
 		b, ok, err = s.store.Claim(ctx, d.Key, holder, s.now(), inv.lease)
 	}
 	switch {
@@ -36,99 +68,128 @@ func (s *Sender) claimOne(ctx context.Context, inv *invocation, i int) *work {
 		return nil
 	case !ok:
 		slog.DebugContext(ctx, "claim refused", "mailing_id", d.Key.Mailing, "batch", d.Key.String())
+		inv.handling[i] = s.refused(d, b)
 		return nil
 	}
 	return newWork(i, b, holder)
 }
 
-// unclaim takes claims back by which nothing was done.
-func (s *Sender) unclaim(ctx context.Context, works []*work) {
-	var wg sync.WaitGroup
-	for _, w := range works {
-		wg.Go(func() {
-			if _, err := s.store.Unclaim(ctx, w.batch.Key, w.holder, s.now()); err != nil {
-				// Its lease runs out; who claims next counts it as ambiguous.
-				slog.ErrorContext(ctx, "take a claim back", "mailing_id", w.batch.Key.Mailing, "batch", w.batch.Key.String(), "error", err)
-			}
-		})
+// refused returns what becomes of a delivery whose claim was refused. One that
+// came before its time, perhaps by another clock, comes back when it is time.
+func (s *Sender) refused(d mailing.Delivery, b mailing.Batch) mailing.Handling {
+	now := s.now()
+	early := b.NotBefore.Sub(now)
+	if b.DueAt.IsZero() || b.LeaseUntil.After(now) || early <= 0 || early > comeBack {
+		return mailing.Handling{}
 	}
-	wg.Wait()
+	return s.again(d, early)
 }
 
-// putOff parks deliveries that cannot go now. What is left of a mailing that has
-// ended or was cancelled goes nowhere any more: that is accounted for at once,
-// however the sending API does.
-func (s *Sender) putOff(ctx context.Context, inv *invocation, places []int) {
-	var over, live []int
+// unclaim takes a claim back under which nothing was handed over.
+func (s *Sender) unclaim(ctx context.Context, w *work) {
+	if _, err := s.store.Unclaim(ctx, w.batch.Key, w.holder, s.now()); err != nil {
+		// Its lease runs out; the next sender charges it as a lost claim.
+		slog.ErrorContext(ctx, "take a claim back", "mailing_id", w.batch.Key.Mailing, "batch", w.batch.Key.String(), "error", err)
+	}
+}
+
+// recover settles a batch whose last claim was never settled: what that claim may
+// have handed over is charged. Nothing is handed over before that is stored.
+func (s *Sender) recover(ctx context.Context, inv *invocation, w *work) {
+	err := s.read(ctx, inv, w)
+	m, _, mailingErr := s.mailings.reload(ctx, w.mailing())
+	if err == nil {
+		err = mailingErr
+	}
+	if err != nil {
+		slog.ErrorContext(ctx, "read what a lost claim may have handed over", "mailing_id", w.batch.Key.Mailing, "batch", w.batch.Key.String(), "error", err)
+		inv.handling[w.delivery] = s.again(inv.deliveries[w.delivery], claimAgain)
+		return
+	}
+	m = w.decidedBy(m)
+	w.members, w.waits, w.charged = w.batch.Recovered(m, w.clients, s.now())
+	for i := range w.plans {
+		w.plans[i] = max(w.plans[i], min(m.Plan, w.batch.Plan))
+	}
+	slog.WarnContext(ctx, "a claim was lost: its messages are charged", "mailing_id", w.batch.Key.Mailing, "batch", w.batch.Key.String(),
+		"claims", w.batch.Claims-1, "charged", w.charged)
+	s.settle(ctx, inv, w)
+}
+
+// admitted returns those of some deliveries that may go now as far as their
+// mailings are concerned. One of a paused mailing is taken off the queue without
+// a write: once the mailing is resumed, all that was queued before is queued again.
+func (s *Sender) admitted(ctx context.Context, inv *invocation, places []int) (live []int) {
 	for _, i := range places {
-		if s.over(ctx, inv.deliveries[i].Key.Mailing) {
-			over = append(over, i)
-		} else {
+		paused, err := s.paused(ctx, inv, inv.deliveries[i].Key.Mailing)
+		switch {
+		case err != nil:
+			slog.ErrorContext(ctx, "read a delivery's mailing", "mailing_id", inv.deliveries[i].Key.Mailing, "error", err)
+			inv.handling[i] = s.again(inv.deliveries[i], claimAgain)
+		case !paused:
 			live = append(live, i)
 		}
 	}
-	s.park(ctx, inv, live)
-	s.work(ctx, inv, s.claim(ctx, inv, over))
+	return live
 }
 
-// over tells whether nothing of a mailing may be handed over any more, as far as
-// is known.
+// paused reports whether a mailing is held still. That it is must have been read
+// after the invocation began: a resume before that has queued this delivery.
+func (s *Sender) paused(ctx context.Context, inv *invocation, id mailing.MailingID) (bool, error) {
+	if id == mailing.TestMailing {
+		return false, nil
+	}
+	held := func(m mailing.Mailing) bool { return m.Status == mailing.StatusPaused && !m.Closed(s.now()) }
+	m, _, err := s.mailings.get(ctx, id)
+	if err != nil || !held(m) {
+		return false, err
+	}
+	if known, ok := inv.paused[id]; ok {
+		return known, nil
+	}
+	m, _, err = s.mailings.reload(ctx, id)
+	if err == nil {
+		inv.paused[id] = held(m)
+	}
+	return held(m), err
+}
+
+// putOff leaves deliveries that cannot go while the sending API is down: they
+// are taken off the queue, and queued again when it works. What is left of a
+// mailing that has ended or was cancelled needs no sending API: that is accounted
+// for at once.
+func (s *Sender) putOff(ctx context.Context, inv *invocation, places []int) {
+	_, shared := s.trouble.down()
+	var closed []int
+	for _, i := range places {
+		d := inv.deliveries[i]
+		switch {
+		case s.over(ctx, d.Key.Mailing):
+			closed = append(closed, i)
+		case !shared:
+			// The scheduler does not know, and would not queue it again.
+			inv.handling[i] = s.again(d, comeBack)
+		}
+	}
+	var done sync.WaitGroup
+	s.begin(ctx, inv, closed, &done, true) // nothing of them is handed over
+	done.Wait()
+}
+
+// over reports whether nothing of a mailing may be handed over any more, as far
+// as is known.
 func (s *Sender) over(ctx context.Context, id mailing.MailingID) bool {
 	if id == mailing.TestMailing {
-		return false // each test message has a time of its own, which is short
+		return false // each test message has an end of its own, which is near
 	}
-	m, err := s.mailings.get(ctx, id)
+	m, _, err := s.mailings.get(ctx, id)
 	return err == nil && m.Closed(s.now())
 }
 
-// park puts deliveries off at one write each. They leave the queue: their due_at
-// brings them back.
-func (s *Sender) park(ctx context.Context, inv *invocation, places []int) {
-	var wg sync.WaitGroup
-	for _, i := range places {
-		wg.Go(func() {
-			d, now := inv.deliveries[i], s.now()
-			if _, err := s.store.Park(ctx, d.Key, now, now.Add(mailing.ParkTime)); err != nil {
-				slog.ErrorContext(ctx, "park", "mailing_id", d.Key.Mailing, "batch", d.Key.String(), "error", err)
-				inv.handling[i] = s.again(d, comeBack)
-			}
-		})
+// again lets a delivery come back after d, if the queue has receives left.
+func (s *Sender) again(delivery mailing.Delivery, after time.Duration) mailing.Handling {
+	if delivery.Receives >= s.config.MaxReceives {
+		return mailing.Handling{}
 	}
-	wg.Wait()
-}
-
-// poisonClaims is how many claims in a row may be left unsettled before a
-// batch is held to be what kills its senders.
-const poisonClaims = 5
-
-// poisonCode is the last error of a message whose batch killed its senders.
-const poisonCode = "poison"
-
-// chargeLost counts earlier claims that were never settled as ambiguous tries.
-func (s *Sender) chargeLost(ctx context.Context, works []*work) {
-	now := s.now()
-	for _, w := range works {
-		lost := w.batch.Claims - 1
-		if lost <= 0 {
-			continue
-		}
-		slog.WarnContext(ctx, "earlier claims were left unsettled", "mailing_id", w.batch.Key.Mailing, "batch", w.batch.Key.String(), "claims", lost)
-		for i, mem := range w.members {
-			w.members[i] = mem.AfterLost(lost, now)
-		}
-	}
-}
-
-// condemn fails what is pending in batches that kill their senders.
-func condemn(works []*work) {
-	for _, w := range works {
-		if w.batch.Claims <= poisonClaims {
-			continue
-		}
-		for i, mem := range w.members {
-			if mem.Status.Pending() {
-				w.members[i].Status, w.members[i].Error = mailing.Failed, poisonCode
-			}
-		}
-	}
+	return mailing.Handling{Again: true, After: after}
 }

@@ -9,7 +9,6 @@ package deliver
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -20,15 +19,22 @@ import (
 
 // Store is what the sender needs to be kept. internal/dynamo implements it.
 type Store interface {
+	Outages
+
+	// Claim returns the batch, claimed or, with ok false, as it stands in the way.
 	Claim(ctx context.Context, k mailing.BatchKey, holder string, now, lease time.Time) (b mailing.Batch, ok bool, err error)
 	Unclaim(ctx context.Context, k mailing.BatchKey, holder string, due time.Time) (bool, error)
-	Park(ctx context.Context, k mailing.BatchKey, now, until time.Time) (bool, error)
+	// Settle may be repeated after an error: it writes once.
 	Settle(ctx context.Context, m mailing.Mailing, slice int, settlements []mailing.Settlement) (lost []mailing.BatchKey, err error)
 	Mailings(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]mailing.Mailing, error)
+	UpdateMailing(ctx context.Context, id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error)
 	Recipients(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error)
 	Slices(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, error)
 	FinishMailing(ctx context.Context, id mailing.MailingID) (bool, error)
 	CountSent(ctx context.Context, id mailing.MailingID, n int64) error
+	// CountOutcomes adds to the window of a mailing that began at an instant, and
+	// returns what is in it then.
+	CountOutcomes(ctx context.Context, id mailing.MailingID, began time.Time, o mailing.Outcomes) (mailing.Outcomes, error)
 }
 
 // Provider is the external sending API.
@@ -49,10 +55,20 @@ type Meter interface {
 	Delivered(t mailing.Tally)
 }
 
-// unmetered is told, and tells nobody.
-type unmetered struct{}
+// noopMeter discards metrics.
+type noopMeter struct{}
 
-func (unmetered) Delivered(mailing.Tally) {}
+func (noopMeter) Delivered(mailing.Tally) {}
+
+// Sweeps is where a sweep is asked for.
+type Sweeps interface {
+	QueueSweep(ctx context.Context) error
+}
+
+// noSweeps leaves it to the sweep of each minute.
+type noSweeps struct{}
+
+func (noSweeps) QueueSweep(context.Context) error { return nil }
 
 // Config is what a person may set.
 type Config struct {
@@ -68,6 +84,9 @@ type Config struct {
 	// MaxReceives is how often the queue hands out a message before it
 	// becomes a dead letter.
 	MaxReceives int
+	// PauseOnRejections lets a mailing be paused when the sending API refuses at
+	// least half of a window of its messages.
+	PauseOnRejections bool
 }
 
 // Sender works on deliveries. It is safe for concurrent use, and is to be kept
@@ -84,16 +103,22 @@ type Sender struct {
 	inFlight *semaphore.Weighted
 	mailings *mailingCache
 	health   *health
-	breaker  breaker
+	trouble  *trouble
+	debt     debt
+	outcomes outcomes
 	pace     *pace
 	meter    Meter
+	sweeps   Sweeps
 }
 
 // Option is what a sender can do without.
 type Option func(*Sender)
 
-// WithMeter has m told of each invocation.
+// WithMeter reports each invocation to m.
 func WithMeter(m Meter) Option { return func(s *Sender) { s.meter = m } }
+
+// WithSweeps asks sweeps for a sweep when the sending API works again.
+func WithSweeps(sweeps Sweeps) Option { return func(s *Sender) { s.sweeps = sweeps } }
 
 // Randomness is what a sender draws: both from the system, but in tests.
 type Randomness struct {
@@ -117,7 +142,8 @@ func New(store Store, provider Provider, dead DeadLetters, config Config, clock 
 		jitter: random.Jitter, holder: random.Holder,
 		inFlight: semaphore.NewWeighted(int64(config.MaxInFlight)),
 		mailings: newMailingCache(store, clock.Now),
-		health:   &health{}, pace: newPace(config.MaxRate), meter: unmetered{},
+		health:   &health{}, trouble: &trouble{store: store, now: clock.Now},
+		pace: newPace(config.MaxRate), meter: noopMeter{}, sweeps: noSweeps{},
 	}
 	for _, option := range options {
 		option(s)
@@ -130,7 +156,7 @@ const (
 	// killed one cannot still be sending when it ends.
 	leaseReserve = 5 * time.Second
 	// settleReserve is kept free at an invocation's end for settling.
-	settleReserve = 3 * time.Second
+	settleReserve = 5 * time.Second
 	// comeBack is the longest wait for which a delivery stays in the queue
 	// hidden: longer ones would meet SQS's limit of messages in flight.
 	comeBack = time.Minute
@@ -138,131 +164,30 @@ const (
 	claimAgain = 5 * time.Second
 )
 
-// work is one claimed batch on its way through an invocation.
-type work struct {
-	delivery int // its place in the invocation
-	batch    mailing.Batch
-	holder   string
-	members  []mailing.Member
-	waits    []mailing.Wait
-	outcomes []mailing.Outcome
-	// started is since when the mailing has been due, if this may be the first
-	// that is handed over of its slice.
-	started time.Time
-	// begun is when each hand-over began, took how long it took.
-	begun []time.Time
-	took  []time.Duration
-	// plans are the mailing's plans that the members were decided on under;
-	// untouched, whether nobody had changed it then.
-	plans     []int64
-	untouched []bool
-
-	// reading guards the clients, and when they were read.
-	reading sync.Mutex
-	clients map[mailing.ClientID]mailing.Client
-	read    time.Time
-
-	// change is by how much its settlement changed the counts.
-	change mailing.Counts
-}
-
-func newWork(delivery int, b mailing.Batch, holder string) *work {
-	n := len(b.Members)
-	w := &work{
-		delivery: delivery, batch: b, holder: holder,
-		members: slices.Clone(b.Members), waits: make([]mailing.Wait, n), outcomes: make([]mailing.Outcome, n),
-		begun: make([]time.Time, n), took: make([]time.Duration, n),
-		plans: slices.Repeat([]int64{b.Plan}, n), untouched: make([]bool, n),
-	}
-	// One that was claimed before may have been handed over before.
-	if b.Claims == 1 {
-		w.started = b.StartedAt
-	}
-	return w
-}
-
 // invocation is what the batches of one call to Deliver share.
 type invocation struct {
 	deliveries []mailing.Delivery
+	// begun is when it began, end when it has to be over.
+	begun, end time.Time
 	// until is when no request may be under way any more.
 	until    time.Time
 	lease    time.Time
 	handling []mailing.Handling
-	tally    mailing.Tally
-}
 
-// Deliver works on deliveries and says of each what becomes of it. It returns
-// when all requests that it began have ended and all claims are settled, as far
-// as the store allows.
-func (s *Sender) Deliver(ctx context.Context, deliveries []mailing.Delivery) []mailing.Handling {
-	inv := s.invocation(ctx, deliveries)
-	defer func() {
-		// Half open is no trouble that anybody has met.
-		inv.tally.BreakerOpen = s.breaker.at(s.now()) == open
-		s.meter.Delivered(inv.tally)
-	}()
-	places := make([]int, len(deliveries))
-	for i := range places {
-		places[i] = i
-	}
-	places = s.probe(ctx, inv, places)
-	if s.breaker.at(s.now()) != closed {
-		s.putOff(ctx, inv, places)
-		return inv.handling
-	}
-	claimed, rest := s.claimFitting(ctx, inv, places)
-	s.putOff(ctx, inv, rest)
-	s.work(ctx, inv, claimed)
-	return inv.handling
-}
+	// paused is which mailings this invocation has read to be paused, or not.
+	paused map[mailing.MailingID]bool
 
-// claimFitting claims as much as gets its turn within this invocation, at least
-// one batch, and gives the places of the rest.
-func (s *Sender) claimFitting(ctx context.Context, inv *invocation, places []int) (claimed []*work, rest []int) {
-	room := s.pace.room(inv.until.Sub(s.now()) - s.config.ProviderTimeout)
-	for len(places) > 0 && (room > 0 || len(claimed) == 0) {
-		n := min(len(places), max(1, room/mailing.BatchSize))
-		for _, w := range s.claim(ctx, inv, places[:n]) {
-			claimed = append(claimed, w)
-			room -= int(mailing.CountMembers(w.members).Pending())
-		}
-		places = places[n:]
-	}
-	return claimed, places
-}
+	reads       *gather[struct{}, *work]
+	settlements *gather[sliceKey, *work]
 
-// probe works on one batch after the other while the breaker is half open, which
-// lets one message through, and gives those that are left.
-func (s *Sender) probe(ctx context.Context, inv *invocation, places []int) []int {
-	for len(places) > 0 && s.breaker.at(s.now()) == halfOpen {
-		s.work(ctx, inv, s.claim(ctx, inv, places[:1]))
-		places = places[1:]
-	}
-	return places
-}
-
-// work takes claimed batches through hand-over and settlement.
-func (s *Sender) work(ctx context.Context, inv *invocation, claimed []*work) {
-	var fresh, suspects []*work
-	for _, w := range claimed {
-		if w.batch.Claims > 1 {
-			suspects = append(suspects, w)
-		} else {
-			fresh = append(fresh, w)
-		}
-	}
-	// A batch that an earlier sender did not survive goes alone and last, so that
-	// it cannot take others with it: they are not even claimed meanwhile.
-	var again []*work
-	if len(suspects) > 1 {
-		suspects, again = suspects[:1], suspects[1:]
-		s.unclaim(ctx, again)
-	}
-	s.process(ctx, inv, fresh)
-	s.process(ctx, inv, suspects)
-	for _, w := range again {
-		s.process(ctx, inv, s.claim(ctx, inv, []int{w.delivery}))
-	}
+	mu    sync.Mutex
+	works []*work
+	// suspects are the places of deliveries whose batch's last sender was lost.
+	suspects []int
+	// unsettled is how many settlements failed until the time was over; late is by
+	// how much those of earlier invocations changed the counts that were made now.
+	unsettled int64
+	late      mailing.Counts
 }
 
 func (s *Sender) invocation(ctx context.Context, deliveries []mailing.Delivery) *invocation {
@@ -270,58 +195,120 @@ func (s *Sender) invocation(ctx context.Context, deliveries []mailing.Delivery) 
 	if deadline, ok := ctx.Deadline(); ok {
 		left = time.Until(deadline)
 	}
-	end := s.now().Add(left)
+	begun := s.now()
+	end := begun.Add(left)
 	return &invocation{
 		deliveries: deliveries, handling: make([]mailing.Handling, len(deliveries)),
-		until: end.Add(-settleReserve), lease: end.Add(leaseReserve),
+		begun: begun, end: end, until: end.Add(-settleReserve), lease: end.Add(leaseReserve),
+		paused: map[mailing.MailingID]bool{},
+		reads:  newGather[struct{}, *work](), settlements: newGather[sliceKey, *work](),
 	}
 }
 
-// process takes claimed batches through hand-over and settlement.
-func (s *Sender) process(ctx context.Context, inv *invocation, works []*work) {
-	if len(works) == 0 {
-		return
+func (inv *invocation) failed(settlements int) {
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	inv.unsettled += int64(settlements)
+}
+
+// suspect notes a delivery that has to wait until it can go alone.
+func (inv *invocation) suspect(place int) {
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	inv.suspects = append(inv.suspects, place)
+}
+
+// Deliver works on deliveries and says of each what becomes of it. It returns
+// when all requests that it began have ended and all claims are settled, as far
+// as the store allows.
+func (s *Sender) Deliver(ctx context.Context, deliveries []mailing.Delivery) []mailing.Handling {
+	inv := s.invocation(ctx, deliveries)
+	defer s.report(inv)
+	if !s.settleDebt(ctx, inv) {
+		for i, d := range deliveries {
+			inv.handling[i] = s.again(d, comeBack)
+		}
+		return inv.handling
 	}
-	begun := s.now()
-	s.chargeLost(ctx, works)
-	err := s.read(ctx, works)
-	read := s.now()
-	if err != nil {
-		slog.ErrorContext(ctx, "read what batches need", "batches", len(works), "error", err)
-		release(works)
+	s.trouble.look(ctx)
+	places := make([]int, len(deliveries))
+	for i := range places {
+		places[i] = i
+	}
+	places = s.admitted(ctx, inv, places)
+	places = s.probe(ctx, inv, places)
+	if down, _ := s.trouble.down(); down {
+		s.putOff(ctx, inv, places)
 	} else {
-		condemn(works)
-		s.handOver(ctx, inv, works)
+		s.deliver(ctx, inv, places)
 	}
-	handed := s.now()
-	s.settle(ctx, works)
-	slog.InfoContext(ctx, "batches done", "batches", len(works), "read_ms", read.Sub(begun).Milliseconds(),
-		"hand_over_ms", handed.Sub(read).Milliseconds(), "settle_ms", s.now().Sub(handed).Milliseconds())
-	for _, w := range works {
+	s.wrapUp(ctx, inv.works)
+	s.watch(ctx, inv.works)
+	return inv.handling
+}
+
+func (s *Sender) report(inv *invocation) {
+	t := mailing.Tally{Settled: inv.late, SettlementsFailed: inv.unsettled}
+	for _, w := range inv.works {
+		w.count(&t)
+	}
+	t.BreakerOpen, _ = s.trouble.down()
+	s.meter.Delivered(t)
+}
+
+// deliver takes as many batches through hand-over and settlement as get their
+// turn within this invocation, at least one; the rest comes back. A batch whose
+// last sender was lost goes alone and last, so that it cannot take others with it.
+func (s *Sender) deliver(ctx context.Context, inv *invocation, places []int) {
+	var done sync.WaitGroup
+	room := s.pace.room(inv.until.Sub(s.now()) - s.config.ProviderTimeout)
+	for claimed := 0; len(places) > 0 && (room > 0 || claimed == 0); {
+		n := min(len(places), max(1, room/mailing.BatchSize))
+		all := s.begin(ctx, inv, places[:n], &done, len(inv.deliveries) == 1)
+		claimed, room, places = claimed+all, room-all, places[n:]
+	}
+	for _, i := range places {
+		inv.handling[i] = s.again(inv.deliveries[i], comeBack)
+	}
+	done.Wait()
+	for _, i := range inv.suspects {
+		if w := s.claim(ctx, inv, i); w != nil {
+			s.process(ctx, inv, w)
+		}
+	}
+}
+
+// probe works on one batch after the other while a probe is due, and returns the
+// places that are left.
+func (s *Sender) probe(ctx context.Context, inv *invocation, places []int) []int {
+	for len(places) > 0 && s.trouble.probeDue() {
+		var done sync.WaitGroup
+		s.begin(ctx, inv, places[:1], &done, true)
+		done.Wait()
+		places = places[1:]
+	}
+	return places
+}
+
+// process takes a claimed batch through hand-over and settlement. A batch with a
+// lost claim is only settled.
+func (s *Sender) process(ctx context.Context, inv *invocation, w *work) {
+	inv.mu.Lock()
+	inv.works = append(inv.works, w)
+	inv.mu.Unlock()
+	if w.batch.Claims > 1 {
+		s.recover(ctx, inv, w)
+	} else {
+		if err := s.read(ctx, inv, w); err != nil {
+			slog.ErrorContext(ctx, "read what a batch needs", "mailing_id", w.batch.Key.Mailing, "batch", w.batch.Key.String(), "error", err)
+			w.release()
+		} else {
+			s.handOver(ctx, inv, w)
+		}
+		s.settle(ctx, inv, w)
+	}
+	if w.settled {
 		inv.handling[w.delivery] = s.handling(inv.deliveries[w.delivery], w)
-		w.count(&inv.tally)
-	}
-}
-
-// count adds what happened to a batch. Its hand-overs have happened whatever
-// became of its settlement; its messages have their statuses only by that. What
-// somebody has paused or edited was not handed over late by us.
-func (w *work) count(t *mailing.Tally) {
-	t.Settled = t.Settled.Plus(w.change)
-	for i, o := range w.outcomes {
-		t.Attempt(o.Kind, w.took[i])
-		if !w.started.IsZero() && w.untouched[i] && !w.begun[i].IsZero() {
-			t.Lag(w.batch.Key.Mailing, w.begun[i].Sub(w.started))
-		}
-	}
-}
-
-// release leaves the pending members of batches for another time.
-func release(works []*work) {
-	for _, w := range works {
-		for i := range w.waits {
-			w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
-		}
 	}
 }
 
@@ -339,16 +326,8 @@ func (s *Sender) handling(d mailing.Delivery, w *work) mailing.Handling {
 		}
 	}
 	after := w.batch.NotBefore.Sub(s.now())
-	if !soon || after > comeBack || w.batch.Holder != "" {
+	if !soon || after > comeBack {
 		return mailing.Handling{}
 	}
 	return s.again(d, max(0, after))
-}
-
-// again lets a delivery come back after d, if the queue has receives left.
-func (s *Sender) again(delivery mailing.Delivery, after time.Duration) mailing.Handling {
-	if delivery.Receives >= s.config.MaxReceives {
-		return mailing.Handling{}
-	}
-	return mailing.Handling{Again: true, After: after}
 }

@@ -16,37 +16,14 @@ type sliceKey struct {
 	slice   int
 }
 
-// settle writes what became of batches: a transaction per slice, side by side.
-func (s *Sender) settle(ctx context.Context, works []*work) {
-	now := s.now()
-	bySlice := make(map[sliceKey][]*work)
-	for _, w := range works {
-		s.conclude(w, now)
-		k := sliceKey{w.batch.Key.Mailing, w.batch.Key.Slice}
-		bySlice[k] = append(bySlice[k], w)
-	}
-	s.bury(ctx, works)
-	var (
-		wg   sync.WaitGroup
-		mu   sync.Mutex
-		sent = map[mailing.MailingID]int64{}
-	)
-	for k, group := range bySlice {
-		wg.Go(func() {
-			n := s.settleSlice(ctx, k, group)
-			mu.Lock()
-			defer mu.Unlock()
-			sent[k.mailing] += n
-		})
-	}
-	wg.Wait()
-	for id, n := range sent {
-		if id != mailing.TestMailing {
-			wg.Go(func() { s.countSent(ctx, id, n) })
-			wg.Go(func() { s.finishIfDone(ctx, id, works) })
-		}
-	}
-	wg.Wait()
+// settle writes what became of a batch, together with those of its slice that
+// are done while another settlement of the slice is under way.
+func (s *Sender) settle(ctx context.Context, inv *invocation, w *work) {
+	s.conclude(w, s.now())
+	s.bury(ctx, w)
+	inv.settlements.do(sliceKey{w.batch.Key.Mailing, w.batch.Key.Slice}, w, func(works []*work, free func()) {
+		s.settleSlice(ctx, inv, works, free)
+	})
 }
 
 // conclude turns the outcomes of a batch's hand-overs into its members' new
@@ -81,43 +58,64 @@ func waitAfter(o mailing.Outcome, providerWorks bool, now time.Time) mailing.Wai
 	return mailing.Wait{Kind: mailing.WaitProvider, Until: now.Add(mailing.ParkTime)}
 }
 
-// settleSlice settles the batches of one slice, and tells how many of their
-// messages were sent.
-func (s *Sender) settleSlice(ctx context.Context, k sliceKey, works []*work) (sent int64) {
-	// Where it is not known, nothing was decided on: the batches go back as they were.
-	m := works[0].decidedBy(s.mailings.peek(works[0].mailing()))
-	m.ID = k.mailing // a test message counts in none, least of all in the one that it tests
+// settleSlice settles batches of one slice in one transaction. It repeats every
+// error until the invocation's time is over: a settlement that fails means
+// messages that are charged, and may go out twice. free lets the next batches of
+// the slice go their own way.
+func (s *Sender) settleSlice(ctx context.Context, inv *invocation, works []*work, free func()) {
+	o := owed{key: sliceKey{works[0].batch.Key.Mailing, works[0].batch.Key.Slice}, works: works}
+	// Where the mailing is not known, nothing was decided on: the batches go back as they were.
+	o.mailing = works[0].decidedBy(s.mailings.peek(works[0].mailing()))
+	o.mailing.ID = o.key.mailing // a test message counts in none, least of all in the one that it tests
 	now := s.now()
-	settlements := make([]mailing.Settlement, len(works))
-	for i, w := range works {
-		settlements[i] = mailing.Settlement{
-			Batch: w.batch.Settled(w.members, w.waits, w.plan(), now, s.jitter), Holder: w.holder,
-			Change: mailing.CountMembers(w.members).Minus(mailing.CountMembers(w.batch.Members)),
+	for _, w := range works {
+		o.settlements = append(o.settlements, w.settlement(now, s.jitter))
+	}
+	ctx, cancel := context.WithTimeout(ctx, max(inv.end.Sub(now)-lastMoment, time.Second))
+	defer cancel()
+	for n := 0; ; n++ {
+		err := s.pay(ctx, o)
+		if err == nil {
+			return
+		}
+		free()
+		slog.ErrorContext(ctx, "settle", "mailing_id", o.key.mailing, "slice", o.key.slice, "batches", len(works), "tries", n+1, "error", err)
+		wait := settleAgain + s.jitter(min(settleAgain<<min(n, 10), time.Second))
+		if s.now().Add(wait).After(inv.end.Add(-lastMoment)) || s.sleep(ctx, wait) != nil {
+			s.debt.add(o)
+			inv.failed(len(works))
+			return
 		}
 	}
-	lost, err := s.store.Settle(ctx, m, k.slice, settlements)
+}
+
+const (
+	// settleAgain is the least wait before a settlement is tried again.
+	settleAgain = 100 * time.Millisecond
+	// lastMoment is how long before its end an invocation gives up settling.
+	lastMoment = 500 * time.Millisecond
+)
+
+// pay makes one try at a settlement, and notes what was written.
+func (s *Sender) pay(ctx context.Context, o owed) error {
+	lost, err := s.store.Settle(ctx, o.mailing, o.key.slice, o.settlements)
 	if err != nil {
-		// The leases run out; who claims next counts what we did as ambiguous.
-		slog.ErrorContext(ctx, "settle", "mailing_id", k.mailing, "slice", k.slice, "batches", len(works), "error", err)
-		return 0
-	}
-	gone := make(map[mailing.BatchKey]bool, len(lost))
-	for _, key := range lost {
-		slog.WarnContext(ctx, "the lease was lost before settlement", "mailing_id", k.mailing, "batch", key.String())
-		gone[key] = true
+		return err
 	}
 	var change mailing.Counts
-	for i, w := range works {
-		if !gone[w.batch.Key] {
-			logSettled(ctx, w, settlements[i].Batch)
-			w.batch, w.change = settlements[i].Batch, settlements[i].Change
-			change = change.Plus(w.change)
+	for i, w := range o.works {
+		if slices.Contains(lost, w.batch.Key) {
+			slog.WarnContext(ctx, "the lease was lost before settlement", "mailing_id", o.key.mailing, "batch", w.batch.Key.String())
+			continue
 		}
+		logSettled(ctx, w, o.settlements[i].Batch)
+		w.batch, w.change, w.settled = o.settlements[i].Batch, o.settlements[i].Change, true
+		change = change.Plus(w.change)
 	}
-	slog.InfoContext(ctx, "settled", "mailing_id", k.mailing, "slice", k.slice, "batches", len(works)-len(lost),
+	slog.InfoContext(ctx, "settled", "mailing_id", o.key.mailing, "slice", o.key.slice, "batches", len(o.works)-len(lost),
 		"sent", change.Sent, "failed", change.Failed, "retrying", change.Retrying, "deferred", change.Deferred,
 		"expired", change.Expired, "cancelled", change.Cancelled, "skipped", change.Skipped, "uncertain", change.Uncertain)
-	return change.Sent
+	return nil
 }
 
 // logSettled says what became of each message of a batch that was worked on, so
@@ -146,9 +144,28 @@ func logSettled(ctx context.Context, w *work, settled mailing.Batch) {
 	slog.InfoContext(ctx, "batch settled", attrs...)
 }
 
-// plan is the oldest plan that a wait of the batch comes from: an edit may have
-// come between the decisions on two members.
-func (w *work) plan() int64 { return slices.Min(w.plans) }
+// wrapUp does what concerns a mailing as a whole after an invocation's batches
+// are settled: it counts what was sent, and finishes the mailing if these batches
+// were the last to have anything pending.
+func (s *Sender) wrapUp(ctx context.Context, works []*work) {
+	sent, pending := map[mailing.MailingID]int64{}, map[mailing.MailingID]bool{}
+	for _, w := range works {
+		id := w.batch.Key.Mailing
+		if id == mailing.TestMailing || !w.settled {
+			continue
+		}
+		sent[id] += w.change.Sent
+		pending[id] = pending[id] || w.batch.Pending()
+	}
+	var wg sync.WaitGroup
+	for id, n := range sent {
+		wg.Go(func() { s.countSent(ctx, id, n) })
+		if !pending[id] {
+			wg.Go(func() { s.finishIfDone(ctx, id) })
+		}
+	}
+	wg.Wait()
+}
 
 // countSent adds to the rate, which is only for people to look at.
 func (s *Sender) countSent(ctx context.Context, id mailing.MailingID, n int64) {
@@ -160,14 +177,9 @@ func (s *Sender) countSent(ctx context.Context, id mailing.MailingID, n int64) {
 	}
 }
 
-// finishIfDone finishes a mailing if these batches were the last to have
-// anything pending. Where it cannot tell, the sweep does.
-func (s *Sender) finishIfDone(ctx context.Context, id mailing.MailingID, works []*work) {
-	for _, w := range works {
-		if w.batch.Key.Mailing == id && w.batch.Pending() {
-			return
-		}
-	}
+// finishIfDone finishes a mailing if nothing of it is pending. Where that cannot
+// be read, the sweep does.
+func (s *Sender) finishIfDone(ctx context.Context, id mailing.MailingID) {
 	states, err := s.store.Slices(ctx, []mailing.MailingID{id})
 	if err != nil {
 		slog.WarnContext(ctx, "look whether the mailing is done", "mailing_id", id, "error", err)
@@ -190,17 +202,15 @@ func (s *Sender) finishIfDone(ctx context.Context, id mailing.MailingID, works [
 // buryTime bounds the adding of dead letters.
 const buryTime = time.Second
 
-// bury adds the messages that have just failed to the dead letters, before
-// that is settled: an entry too many does no harm.
-func (s *Sender) bury(ctx context.Context, works []*work) {
+// bury adds the messages of a batch that have just failed to the dead letters,
+// before that is settled: an entry too many does no harm.
+func (s *Sender) bury(ctx context.Context, w *work) {
 	var letters []mailing.DeadLetter
-	for _, w := range works {
-		for i, mem := range w.members {
-			if mem.Status == mailing.Failed && w.batch.Members[i].Status.Pending() {
-				letters = append(letters, mailing.DeadLetter{
-					Message: mailing.NewMessageID(w.batch.Key.Mailing, mem.Client), Reason: mem.Error, Attempts: mem.Attempts, At: mem.At,
-				})
-			}
+	for i, mem := range w.members {
+		if mem.Status == mailing.Failed && w.batch.Members[i].Status.Pending() {
+			letters = append(letters, mailing.DeadLetter{
+				Message: mailing.NewMessageID(w.batch.Key.Mailing, mem.Client), Reason: mem.Error, Attempts: mem.Attempts, At: mem.At,
+			})
 		}
 	}
 	if len(letters) == 0 {

@@ -23,12 +23,17 @@ type batchItem struct {
 	Holder     string `dynamodbav:"holder,omitempty"`
 	LeaseUntil int64  `dynamodbav:"lease_until,omitempty"`
 	Claims     int    `dynamodbav:"claims,omitempty"`
-	Round      int    `dynamodbav:"round,omitempty"`
-	NotBefore  int64  `dynamodbav:"not_before,omitempty"`
-	DueAt      int64  `dynamodbav:"due_at,omitempty"`
-	Plan       int64  `dynamodbav:"plan"`
-	Sweeps     int    `dynamodbav:"sweeps,omitempty"`
-	StartedAt  int64  `dynamodbav:"started_at,omitempty"`
+	// FirstFrom and FirstUntil are the lease of the first claim since the batch
+	// was last settled.
+	FirstFrom  int64 `dynamodbav:"first_from,omitempty"`
+	FirstUntil int64 `dynamodbav:"first_until,omitempty"`
+	Losses     int   `dynamodbav:"losses,omitempty"`
+	Round      int   `dynamodbav:"round,omitempty"`
+	NotBefore  int64 `dynamodbav:"not_before,omitempty"`
+	DueAt      int64 `dynamodbav:"due_at,omitempty"`
+	Plan       int64 `dynamodbav:"plan"`
+	Sweeps     int   `dynamodbav:"sweeps,omitempty"`
+	StartedAt  int64 `dynamodbav:"started_at,omitempty"`
 	// Both are set on the batch of a test message.
 	TestMailing mailing.MailingID `dynamodbav:"test_mailing,omitempty"`
 	TestPhone   string            `dynamodbav:"test_phone,omitempty"`
@@ -43,7 +48,6 @@ type memberItem struct {
 	Status    string           `json:"s"`
 	Attempts  int              `json:"a,omitempty"`
 	Uncertain int              `json:"u,omitempty"`
-	Ambiguous bool             `json:"m,omitempty"`
 	At        int64            `json:"t"`
 	Error     string           `json:"e,omitempty"`
 	NotBefore int64            `json:"n,omitempty"`
@@ -73,6 +77,7 @@ func (s *Store) encodeBatch(b mailing.Batch, m mailing.Mailing) (item, error) {
 		Part: batchPart(b.Key.Mailing, b.Key.Slice), Sort: batchSort(b.Key.Batch),
 		Members: members, CreatedAt: toMillis(b.CreatedAt),
 		Holder: b.Holder, LeaseUntil: toMillis(b.LeaseUntil), Claims: b.Claims, Round: b.Round,
+		FirstFrom: toMillis(b.Lost.From), FirstUntil: toMillis(b.Lost.Until), Losses: b.Losses,
 		NotBefore: toMillis(b.NotBefore), DueAt: toMillis(b.DueAt), Plan: b.Plan, StartedAt: toMillis(b.StartedAt),
 	}
 	if b.Test != nil {
@@ -93,7 +98,7 @@ func encodeMembers(members []mailing.Member) (string, error) {
 	for i, mem := range members {
 		items[i] = memberItem{
 			Client: mem.Client, Status: statusCodes[mem.Status], Attempts: mem.Attempts, Uncertain: mem.Uncertain,
-			Ambiguous: mem.Ambiguous, At: toMillis(mem.At), Error: mem.Error, NotBefore: toMillis(mem.NotBefore),
+			At: toMillis(mem.At), Error: mem.Error, NotBefore: toMillis(mem.NotBefore),
 		}
 	}
 	text, err := json.Marshal(items)
@@ -113,7 +118,7 @@ func decodeMembers(text string) ([]mailing.Member, error) {
 		}
 		members[i] = mailing.Member{
 			Client: mem.Client, Status: status, Attempts: mem.Attempts, Uncertain: mem.Uncertain,
-			Ambiguous: mem.Ambiguous, At: fromMillis(mem.At), Error: mem.Error, NotBefore: fromMillis(mem.NotBefore),
+			At: fromMillis(mem.At), Error: mem.Error, NotBefore: fromMillis(mem.NotBefore),
 		}
 	}
 	return members, nil
@@ -135,6 +140,7 @@ func decodeBatch(encoded item) (mailing.Batch, error) {
 	b := mailing.Batch{
 		Key: k, Members: members, CreatedAt: fromMillis(it.CreatedAt),
 		Holder: it.Holder, LeaseUntil: fromMillis(it.LeaseUntil), Claims: it.Claims, Round: it.Round,
+		Lost: mailing.Lease{From: fromMillis(it.FirstFrom), Until: fromMillis(it.FirstUntil)}, Losses: it.Losses,
 		NotBefore: fromMillis(it.NotBefore), DueAt: fromMillis(it.DueAt), Plan: it.Plan, StartedAt: fromMillis(it.StartedAt),
 	}
 	if it.TestPhone != "" {

@@ -2,6 +2,8 @@ package dynamo
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -14,7 +16,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// claimable is the condition that something is pending, nobody holds it, and
+// claimable is the condition that something is pending, no lease is live, and
 // it is time.
 const claimable = "attribute_exists(#due)" +
 	" AND (attribute_not_exists(#lease) OR #lease <= :now)" +
@@ -27,14 +29,18 @@ func claimableNames() map[string]string {
 
 // Claim makes holder the only one that may change a batch until lease, and
 // returns the batch. It is refused (ok is false) if nothing is pending, another
-// lease is live, or it is not time yet. holder must differ for each claim.
+// lease is live, or it is not time yet: then the batch is returned as it is, the
+// zero batch if there is none. holder must differ for each claim.
 func (s *Store) Claim(ctx context.Context, k mailing.BatchKey, holder string, now, lease time.Time) (b mailing.Batch, ok bool, err error) {
 	out, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.tables.Batches, Key: batchKey(k),
 		ConditionExpression: aws.String(claimable),
-		UpdateExpression:    aws.String("SET #holder = :holder, #lease = :lease, #due = :lease ADD #claims :one REMOVE #sweeps"),
+		UpdateExpression: aws.String("SET #holder = :holder, #lease = :lease, #due = :lease," +
+			" #first_from = if_not_exists(#first_from, :now), #first_until = if_not_exists(#first_until, :lease)" +
+			" ADD #claims :one REMOVE #sweeps"),
 		ExpressionAttributeNames: map[string]string{
 			"#due": dueKey, "#lease": "lease_until", "#from": "not_before", "#holder": "holder", "#claims": "claims", "#sweeps": "sweeps",
+			"#first_from": "first_from", "#first_until": "first_until",
 		},
 		ExpressionAttributeValues:           item{":now": millis(now), ":holder": str(holder), ":lease": millis(lease), ":one": num(1)},
 		ReturnValues:                        types.ReturnValueAllNew,
@@ -44,49 +50,37 @@ func (s *Store) Claim(ctx context.Context, k mailing.BatchKey, holder string, no
 	var condition *types.ConditionalCheckFailedException
 	switch {
 	case err == nil:
-		it = out.Attributes
+		it, ok = out.Attributes, true
 	case errors.As(err, &condition):
 		// The SDK may have repeated a call whose answer was lost: then the
 		// holder that stands in the way is this very one.
-		if !heldBy(condition.Item, holder) {
+		it, ok = condition.Item, heldBy(condition.Item, holder)
+		if it == nil {
 			return mailing.Batch{}, false, nil
 		}
-		it = condition.Item
 	default:
 		return mailing.Batch{}, false, fmt.Errorf("claim batch %s: %w", k, err)
 	}
 	b, err = decodeBatch(it)
-	return b, err == nil, err
+	return b, ok && err == nil, err
 }
 
-// Park puts a batch off until an instant without claiming it, in one write. It
-// tells false where somebody holds it, or it waits already, or is done: then
-// there is nothing to be put off.
-func (s *Store) Park(ctx context.Context, k mailing.BatchKey, now, until time.Time) (bool, error) {
-	names := claimableNames()
-	names["#sweeps"] = "sweeps"
-	return s.update(ctx, "park", k, &dynamodb.UpdateItemInput{
-		ConditionExpression:       aws.String(claimable),
-		UpdateExpression:          aws.String("SET #from = :until, #due = :until REMOVE #sweeps"),
-		ExpressionAttributeNames:  names,
-		ExpressionAttributeValues: item{":now": millis(now), ":until": millis(until)},
-	})
-}
-
-// Unclaim takes a claim back whose holder has done nothing by it, as if it had
-// never been: the batch is due at an instant, and whoever claims it next finds
-// the claims that were left unsettled before. It tells false if the lease was
-// lost.
+// Unclaim takes a claim back under which nothing was handed over, of a batch
+// without lost claims: the batch is due at an instant. It reports false if the
+// lease was lost.
 func (s *Store) Unclaim(ctx context.Context, k mailing.BatchKey, holder string, due time.Time) (bool, error) {
 	return s.update(ctx, "take back the claim of", k, &dynamodb.UpdateItemInput{
-		ConditionExpression:       aws.String("#holder = :holder"),
-		UpdateExpression:          aws.String("SET #due = :due, #from = :due ADD #claims :less REMOVE #holder, #lease"),
-		ExpressionAttributeNames:  map[string]string{"#due": dueKey, "#from": "not_before", "#claims": "claims", "#holder": "holder", "#lease": "lease_until"},
-		ExpressionAttributeValues: item{":holder": str(holder), ":due": millis(due), ":less": num(-1)},
+		ConditionExpression: aws.String("#holder = :holder AND #claims = :one"),
+		UpdateExpression:    aws.String("SET #due = :due, #from = :due REMOVE #holder, #lease, #claims, #first_from, #first_until"),
+		ExpressionAttributeNames: map[string]string{
+			"#due": dueKey, "#from": "not_before", "#claims": "claims", "#holder": "holder", "#lease": "lease_until",
+			"#first_from": "first_from", "#first_until": "first_until",
+		},
+		ExpressionAttributeValues: item{":holder": str(holder), ":due": millis(due), ":one": num(1)},
 	})
 }
 
-// update makes one conditional update of a batch, and tells whether its
+// update makes one conditional update of a batch, and reports whether its
 // condition was met.
 func (s *Store) update(ctx context.Context, what string, k mailing.BatchKey, in *dynamodb.UpdateItemInput) (bool, error) {
 	in.TableName, in.Key = &s.tables.Batches, batchKey(k)
@@ -108,7 +102,8 @@ func heldBy(it item, holder string) bool {
 // Settle writes the batches of one slice of a mailing as their holder leaves
 // them, and the slice's counts by how much they changed, in one transaction.
 // Batches that have another holder by now are left as they are: they are
-// returned as lost.
+// returned as lost. After an error the same call may be repeated: its
+// transaction's token comes from its content, so it is made once.
 func (s *Store) Settle(ctx context.Context, m mailing.Mailing, slice int, settlements []mailing.Settlement) (lost []mailing.BatchKey, err error) {
 	rest := settlements
 	for len(rest) > 0 {
@@ -117,7 +112,7 @@ func (s *Store) Settle(ctx context.Context, m mailing.Mailing, slice int, settle
 			return lost, err
 		}
 		what := fmt.Sprintf("settle %d batches of mailing %d slice %d", len(rest), m.ID, slice)
-		err = s.transact(ctx, what, items)
+		err = s.transactAs(ctx, settlementToken(rest), what, items)
 		if err == nil {
 			return lost, nil
 		}
@@ -155,4 +150,14 @@ func (s *Store) settleItems(m mailing.Mailing, slice int, settlements []mailing.
 	}
 	items = append(items, s.countsChange(m.ID, slice, change)...)
 	return items, nil
+}
+
+// settlementToken returns a token that the same settlements always have, and no
+// others: DynamoDB takes up to 36 characters.
+func settlementToken(settlements []mailing.Settlement) string {
+	hash := sha256.New()
+	for _, one := range settlements {
+		fmt.Fprintf(hash, "%s %s %+v %+v\n", one.Batch.Key, one.Holder, one.Batch, one.Change)
+	}
+	return hex.EncodeToString(hash.Sum(nil)[:16])
 }

@@ -21,7 +21,7 @@ func (s *Store) UpdateClient(ctx context.Context, id mailing.ClientID, change fu
 		if updated, err = change(old.client()); err != nil {
 			return false, err
 		}
-		updated.ID = id
+		updated.ID, updated.ZoneSince = id, old.client().ZoneSince
 		if updated == old.client() {
 			return true, nil
 		}
@@ -85,6 +85,10 @@ func (s *Store) replaceClient(ctx context.Context, old clientItem, updated maili
 // replacement puts a client in its old one's place, if that is still what is
 // stored.
 func (s *Store) replacement(old clientItem, updated mailing.Client) (types.TransactWriteItem, error) {
+	updated.ZoneSince = old.client().ZoneSince
+	if updated.Timezone != old.Timezone {
+		updated.ZoneSince = s.now()
+	}
 	it, err := encodeClient(updated, old.Version+1)
 	condition, names, values := old.unchanged()
 	return types.TransactWriteItem{Put: &types.Put{

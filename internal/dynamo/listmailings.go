@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"postrider/internal/mailing"
 )
@@ -69,9 +67,10 @@ func (s *Store) liveDown(ctx context.Context, from mailing.MailingID, status mai
 }
 
 // mailingsDown reads mailings of a status ("" for any) from an id downwards,
-// thousand by thousand. next is where to go on, 0 at the end.
+// thousand by thousand, to the first id that was given out. next is where to go
+// on, 0 at the end.
 func (s *Store) mailingsDown(ctx context.Context, from mailing.MailingID, status mailing.Status, limit int) (found []mailing.Mailing, next mailing.MailingID, err error) {
-	newest, err := s.lastMailingID(ctx)
+	first, newest, err := s.givenOut(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -87,7 +86,7 @@ func (s *Store) mailingsDown(ctx context.Context, from mailing.MailingID, status
 			return nil, 0, err
 		}
 		found = append(found, mailings...)
-		if next, err = below(next, part); err != nil {
+		if next, err = below(next, first, part); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -107,29 +106,16 @@ func (s *Store) downFrom(id mailing.MailingID, status mailing.Status, limit, pag
 }
 
 // below is the largest id that a walk down from an id has not looked at, 0 if
-// there is none.
-func below(id mailing.MailingID, part walked) (mailing.MailingID, error) {
+// there is none from first on.
+func below(id, first mailing.MailingID, part walked) (mailing.MailingID, error) {
+	next := id / mailingsPerPart * mailingsPerPart
 	if !part.end {
-		var last mailing.MailingID
-		if _, err := fmt.Sscanf(part.last, "%d", &last); err != nil {
+		if _, err := fmt.Sscanf(part.last, "%d", &next); err != nil {
 			return 0, fmt.Errorf("read %q as the id of a mailing: %w", part.last, err)
 		}
-		return last - 1, nil
 	}
-	if id < mailingsPerPart {
+	if next <= first {
 		return 0, nil
 	}
-	return id/mailingsPerPart*mailingsPerPart - 1, nil
-}
-
-// lastMailingID is the id that was given out last, 0 if none was.
-func (s *Store) lastMailingID(ctx context.Context) (mailing.MailingID, error) {
-	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.tables.Mailings, Key: counterKey(), ConsistentRead: aws.Bool(true),
-	})
-	if err != nil {
-		return 0, fmt.Errorf("read the id of mailings: %w", err)
-	}
-	last, err := number(out.Item, lastAttr)
-	return mailing.MailingID(min(last, int64(mailing.MaxMailingID))), err //nolint:gosec // G115: bounded
+	return next - 1, nil
 }

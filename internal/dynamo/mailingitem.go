@@ -22,16 +22,24 @@ type mailingItem struct {
 	WindowTo      string   `dynamodbav:"window_to,omitempty"`
 	OnUncertain   string   `dynamodbav:"on_uncertain"`
 
-	Status     string      `dynamodbav:"status"`
-	Version    int64       `dynamodbav:"version"`
-	Plan       int64       `dynamodbav:"plan"`
-	CreatedAt  int64       `dynamodbav:"created_at"`
-	UpdatedAt  int64       `dynamodbav:"updated_at"`
-	RetriedAt  int64       `dynamodbav:"retried_at,omitempty"`
-	ExtendedAt int64       `dynamodbav:"extended_at,omitempty"`
-	Finished   bool        `dynamodbav:"finished"`
-	Deleted    bool        `dynamodbav:"deleted"`
-	Counts     *countsItem `dynamodbav:"counts,omitempty"`
+	Status    string `dynamodbav:"status"`
+	Version   int64  `dynamodbav:"version"`
+	Plan      int64  `dynamodbav:"plan"`
+	CreatedAt int64  `dynamodbav:"created_at"`
+	UpdatedAt int64  `dynamodbav:"updated_at"`
+	RetriedAt int64  `dynamodbav:"retried_at,omitempty"`
+	// Both are the retried_at of the last retry of such messages.
+	FailedRetriedAt    int64   `dynamodbav:"failed_retried_at,omitempty"`
+	UncertainRetriedAt int64   `dynamodbav:"uncertain_retried_at,omitempty"`
+	ResumedAt          int64   `dynamodbav:"resumed_at,omitempty"`
+	CancelledAt        int64   `dynamodbav:"cancelled_at,omitempty"`
+	PausedBy           string  `dynamodbav:"paused_by,omitempty"`
+	RejectedShare      float64 `dynamodbav:"rejected_share,omitempty"`
+	ExtendedAt         int64   `dynamodbav:"extended_at,omitempty"`
+
+	Finished bool        `dynamodbav:"finished"`
+	Deleted  bool        `dynamodbav:"deleted"`
+	Counts   *countsItem `dynamodbav:"counts,omitempty"`
 }
 
 func encodeMailing(m mailing.Mailing) (item, error) {
@@ -41,6 +49,8 @@ func encodeMailing(m mailing.Mailing) (item, error) {
 		OperatorCodes: m.Filter.OperatorCodes, Tags: m.Filter.Tags, OnUncertain: string(m.OnUncertain),
 		Status: string(m.Status), Version: m.Version, Plan: m.Plan,
 		CreatedAt: toMillis(m.CreatedAt), UpdatedAt: toMillis(m.UpdatedAt), RetriedAt: toMillis(m.RetriedAt),
+		FailedRetriedAt: toMillis(m.FailedRetriedAt), UncertainRetriedAt: toMillis(m.UncertainRetriedAt), ResumedAt: toMillis(m.ResumedAt), CancelledAt: toMillis(m.CancelledAt),
+		PausedBy: string(m.PausedBy), RejectedShare: m.RejectedShare,
 		ExtendedAt: toMillis(m.ExtendedAt),
 		Finished:   m.Finished, Deleted: m.Deleted,
 	}
@@ -76,6 +86,8 @@ func decodeMailing(encoded item) (mailing.Mailing, error) {
 		},
 		Status: mailing.Status(it.Status), Version: it.Version, Plan: it.Plan,
 		CreatedAt: fromMillis(it.CreatedAt), UpdatedAt: fromMillis(it.UpdatedAt), RetriedAt: fromMillis(it.RetriedAt),
+		FailedRetriedAt: fromMillis(it.FailedRetriedAt), UncertainRetriedAt: fromMillis(it.UncertainRetriedAt), ResumedAt: fromMillis(it.ResumedAt), CancelledAt: fromMillis(it.CancelledAt),
+		PausedBy: mailing.PausedBy(it.PausedBy), RejectedShare: it.RejectedShare,
 		ExtendedAt: fromMillis(it.ExtendedAt),
 		Finished:   it.Finished, Deleted: it.Deleted,
 	}

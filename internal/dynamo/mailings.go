@@ -18,7 +18,7 @@ import (
 // given the id: each time one of them gets on.
 const createTries = 40
 
-// CreateMailing gives m the next id and stores it as live, in one transaction
+// CreateMailing gives m the next id, in new tables the first one, and stores it as live, in one transaction
 // that also counts the ids up. The id that this process gave out last is its
 // guess at the counter; where others have been at it since, the refusal tells. If
 // the request has created it already, that is [mailing.ErrCreated].
@@ -29,13 +29,16 @@ func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, once maili
 			return mailing.Mailing{}, fmt.Errorf("all %d ids of mailings are used up", mailing.MaxMailingID)
 		}
 		m.ID = mailing.MailingID(last + 1) //nolint:gosec // G115: bounded above
+		if last == 0 {
+			m.ID = s.beginning()
+		}
 		items, err := s.creation(m, last, once)
 		if err != nil {
 			return mailing.Mailing{}, err
 		}
 		err = s.transact(ctx, fmt.Sprintf("create mailing %d", m.ID), items)
 		if err == nil {
-			s.lastMailing.CompareAndSwap(last, last+1)
+			s.lastMailing.CompareAndSwap(last, int64(m.ID))
 			return m, nil
 		}
 		if createdBefore(once, err, items) {
@@ -69,49 +72,12 @@ func (s *Store) creation(m mailing.Mailing, last int64, once mailing.Once) ([]ty
 	if err != nil {
 		return nil, err
 	}
-	condition := "#last = :seen"
-	if last == 0 {
-		condition = "attribute_not_exists(#last) OR " + condition
-	}
 	return append([]types.TransactWriteItem{
-		{Update: &types.Update{
-			TableName: &s.tables.Mailings, Key: counterKey(), ConditionExpression: &condition,
-			UpdateExpression:                    aws.String("SET #last = :next"),
-			ExpressionAttributeNames:            map[string]string{"#last": lastAttr},
-			ExpressionAttributeValues:           item{":seen": num(last), ":next": num(last + 1)},
-			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-		}},
+		{Update: s.counted(m.ID, last)},
 		put,
 		{Put: &types.Put{TableName: &s.tables.Mailings, Item: liveKey(m.ID)}},
 	}, record...), nil
 }
-
-// counterOf is the counter as a refused creation found it.
-func counterOf(err error) (int64, error) {
-	var cancelled *types.TransactionCanceledException
-	if !errors.As(err, &cancelled) || len(cancelled.CancellationReasons) == 0 {
-		return 0, err
-	}
-	return number(cancelled.CancellationReasons[0].Item, lastAttr)
-}
-
-// countUp adds 1 to a counter and gives what it is then.
-func (s *Store) countUp(ctx context.Context, counter item) (int64, error) {
-	out, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &s.tables.Mailings, Key: counter,
-		UpdateExpression:          aws.String("ADD #last :one"),
-		ExpressionAttributeNames:  map[string]string{"#last": lastAttr},
-		ExpressionAttributeValues: item{":one": num(1)},
-		ReturnValues:              types.ReturnValueUpdatedNew,
-	})
-	if err != nil {
-		return 0, err
-	}
-	return number(out.Attributes, lastAttr)
-}
-
-// lastAttr is the counter's attribute: the id given out last.
-const lastAttr = "last"
 
 // Mailing reads one mailing, strongly consistent. One that is deleted is
 // still there, marked so, until its messages are accounted for and after.

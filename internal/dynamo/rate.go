@@ -2,11 +2,13 @@ package dynamo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"postrider/internal/mailing"
 )
@@ -17,6 +19,7 @@ const (
 	rateBucket  = 10 * time.Second
 	rateBuckets = 6
 	rateTTL     = 10 * time.Minute
+	outcomesTTL = 7 * 24 * time.Hour
 )
 
 func rateKey(id mailing.MailingID, bucket int64) item {
@@ -64,4 +67,41 @@ func (s *Store) Rate(ctx context.Context, id mailing.MailingID) (float64, error)
 	}
 	begun := time.Unix((bucketAt(now)-rateBuckets)*int64(rateBucket/time.Second), 0)
 	return float64(sent) / now.Sub(begun).Seconds(), nil
+}
+
+// CountOutcomes adds outcomes to the window of a mailing that began at an
+// instant, and returns the window's outcomes. A full window is the end of it:
+// what is counted next is in a new one.
+func (s *Store) CountOutcomes(ctx context.Context, id mailing.MailingID, began time.Time, o mailing.Outcomes) (mailing.Outcomes, error) {
+	window := key(fmt.Sprintf("%d#rate", id), fmt.Sprintf("outcomes#%d", toMillis(began)))
+	out, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &s.tables.Batches, Key: window,
+		UpdateExpression:         aws.String("SET #ttl = :ttl ADD #sent :sent, #rejected :rejected"),
+		ExpressionAttributeNames: map[string]string{"#ttl": ttlAttr, "#sent": "sent", "#rejected": "rejected"},
+		ExpressionAttributeValues: item{
+			":ttl": num(s.now().Add(outcomesTTL).Unix()), ":sent": num(o.Sent), ":rejected": num(o.Rejected),
+		},
+		ReturnValues: types.ReturnValueAllNew,
+	})
+	if err != nil {
+		return o, fmt.Errorf("count %d outcomes of mailing %d: %w", o.Total(), id, err)
+	}
+	sent, sentErr := number(out.Attributes, "sent")
+	rejected, rejectedErr := number(out.Attributes, "rejected")
+	all := mailing.Outcomes{Sent: sent, Rejected: rejected}
+	if err := errors.Join(sentErr, rejectedErr); err != nil || !all.Full() {
+		return all, err
+	}
+	// Another sender that has counted since then ends the window itself.
+	_, err = s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &s.tables.Batches, Key: window,
+		ConditionExpression:       aws.String("#sent = :sent AND #rejected = :rejected"),
+		UpdateExpression:          aws.String("REMOVE #sent, #rejected"),
+		ExpressionAttributeNames:  map[string]string{"#sent": "sent", "#rejected": "rejected"},
+		ExpressionAttributeValues: item{":sent": num(sent), ":rejected": num(rejected)},
+	})
+	if _, ok := refused(err); err != nil && !ok {
+		return all, fmt.Errorf("end a window of outcomes of mailing %d: %w", id, err)
+	}
+	return all, nil
 }

@@ -142,7 +142,7 @@ func (s *Store) ChangedSince(ctx context.Context, since time.Time) (ms []mailing
 	for _, m := range live {
 		found[m.ID] = m
 	}
-	next, err := s.lastMailingID(ctx)
+	first, next, err := s.givenOut(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -163,7 +163,7 @@ func (s *Store) ChangedSince(ctx context.Context, since time.Time) (ms []mailing
 			}
 			found[m.ID] = m
 		}
-		if next, err = below(next, part); err != nil {
+		if next, err = below(next, first, part); err != nil {
 			return nil, 0, err
 		}
 	}

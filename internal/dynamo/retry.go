@@ -14,7 +14,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// reviveBatches is how many batches are queued anew in one transaction at most;
+// reviveBatches is how many batches are queued again in one transaction at most;
 // the mailing, its rows, and its slices' counts have their place beside them.
 const reviveBatches = 64
 
@@ -35,9 +35,11 @@ func (s *Store) SliceBatches(ctx context.Context, id mailing.MailingID, slice in
 	return batches, next, nil
 }
 
-// Revive writes batches of one slice with failures queued anew, and the slice's
-// counts, in one transaction. Those that somebody holds, or whose members have
-// changed since they were read, are left as they are: they are returned.
+// Revive writes batches of one slice with failures queued again, and the slice's
+// counts, in one transaction. Batches that have a holder, or whose members have
+// changed since they were read, are left as they are: they are returned. If m is
+// finished by now, or was retried again, nothing is written, and the error is a
+// [mailing.KindConflict].
 func (s *Store) Revive(ctx context.Context, m mailing.Mailing, slice int, revivals []mailing.Revival) (left []mailing.BatchKey, err error) {
 	rest := revivals
 	for len(rest) > 0 {
@@ -45,7 +47,8 @@ func (s *Store) Revive(ctx context.Context, m mailing.Mailing, slice int, reviva
 		if err != nil {
 			return nil, err
 		}
-		what := fmt.Sprintf("queue failures of mailing %d slice %d anew", m.ID, slice)
+		items = append(items, s.stillRetried(m))
+		what := fmt.Sprintf("queue failures of mailing %d slice %d again", m.ID, slice)
 		err = s.transact(ctx, what, items)
 		if err == nil {
 			return left, nil
@@ -54,6 +57,9 @@ func (s *Store) Revive(ctx context.Context, m mailing.Mailing, slice int, reviva
 		if !ok {
 			return nil, fmt.Errorf("%s: %w", what, err)
 		}
+		if slices.Contains(actions, len(items)-1) {
+			return nil, mailing.Conflict("mailing %d was finished, or retried again, while its failures were queued", m.ID)
+		}
 		var lost []mailing.Revival
 		rest, lost = without(rest, actions)
 		for _, r := range lost {
@@ -61,6 +67,22 @@ func (s *Store) Revive(ctx context.Context, m mailing.Mailing, slice int, reviva
 		}
 	}
 	return left, nil
+}
+
+// stillRetried is the condition that m is not finished and that its last retry
+// is the one that was read.
+func (s *Store) stillRetried(m mailing.Mailing) types.TransactWriteItem {
+	check := &types.ConditionCheck{
+		TableName: &s.tables.Mailings, Key: mailingKey(m.ID),
+		ConditionExpression:       aws.String("#finished = :false AND attribute_not_exists(#retried)"),
+		ExpressionAttributeNames:  map[string]string{"#finished": "finished", "#retried": "retried_at"},
+		ExpressionAttributeValues: item{":false": &types.AttributeValueMemberBOOL{Value: false}},
+	}
+	if !m.RetriedAt.IsZero() {
+		check.ConditionExpression = aws.String("#finished = :false AND #retried = :seen")
+		check.ExpressionAttributeValues[":seen"] = millis(m.RetriedAt)
+	}
+	return types.TransactWriteItem{ConditionCheck: check}
 }
 
 // without splits what a transaction was made of, one action each and first in
@@ -230,7 +252,7 @@ func (s *Store) saveRedriven(ctx context.Context, old, updated mailing.Mailing, 
 // it with the batch's key. If the request has created it already, that is
 // [mailing.ErrCreated].
 func (s *Store) CreateTest(ctx context.Context, t mailing.Test, now time.Time, once mailing.Once) (mailing.Message, mailing.BatchKey, error) {
-	n, err := s.countUp(ctx, testCounterKey())
+	n, err := s.nextTest(ctx)
 	if err != nil {
 		return mailing.Message{}, mailing.BatchKey{}, fmt.Errorf("count up the id of test messages: %w", err)
 	}

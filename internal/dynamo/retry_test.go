@@ -331,7 +331,7 @@ func TestAMailingIsNotFinishedWhileFailuresWaitToBeQueuedAnew(t *testing.T) {
 		}
 		return done
 	}
-	retried := change(t, s, m.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Retried(noon) })
+	retried := change(t, s, m.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Retried(true, false, noon) })
 	for slice := range mailing.Slices {
 		if finished() {
 			t.Fatalf("it is finished before slice %d was looked at", slice)
@@ -344,7 +344,7 @@ func TestAMailingIsNotFinishedWhileFailuresWaitToBeQueuedAnew(t *testing.T) {
 		t.Error("it is not finished although all slices were looked at")
 	}
 
-	again := change(t, s, m.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Retried(noon.Add(time.Second)) })
+	again := change(t, s, m.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Retried(true, false, noon.Add(time.Second)) })
 	if again.Status != mailing.StatusRunning || finished() {
 		t.Errorf("retried once more it is %s, or finished", again.Status)
 	}
@@ -361,7 +361,7 @@ func TestABatchIsReadAsItWasSettled(t *testing.T) {
 	stored := writeSlice(t, s, m, 3, []mailing.Member{queuedTo(19), queuedTo(35)})[0]
 	b := mustClaim(t, s, stored.Key, "me", noon, noon.Add(time.Minute))
 	b.Members = []mailing.Member{
-		{Client: 19, Status: mailing.Retrying, Attempts: 3, Uncertain: 2, Ambiguous: true, At: noon, Error: "timeout", NotBefore: noon.Add(90 * time.Second)},
+		{Client: 19, Status: mailing.Retrying, Attempts: 3, Uncertain: 2, At: noon, Error: "timeout", NotBefore: noon.Add(90 * time.Second)},
 		{Client: 35, Status: mailing.Deferred, At: noon.Add(time.Millisecond)},
 	}
 	b.Holder, b.LeaseUntil, b.Claims, b.Round, b.Plan = "", time.Time{}, 0, 4, 2

@@ -147,9 +147,8 @@ func TestABatchIsPlannedAgainOnlyAsItWasSeen(t *testing.T) {
 	m := newMailing(t, s, noon)
 	deferred := mailing.Member{Client: 19, Status: mailing.Deferred, At: noon, NotBefore: noon.Add(time.Hour)}
 	b := writeSlice(t, s, m, 3, []mailing.Member{deferred, queuedTo(35)})[0]
-	if parked, err := s.Park(t.Context(), b.Key, noon, noon.Add(time.Hour)); err != nil || !parked {
-		t.Fatal(parked, err)
-	}
+	mustClaim(t, s, b.Key, "who puts it off", noon, noon.Add(time.Minute))
+	mustUnclaim(t, s, b.Key, "who puts it off", noon.Add(time.Hour))
 	seen, ok, err := s.BatchOf(t.Context(), m, 19)
 	if err != nil || !ok || seen.Key != b.Key {
 		t.Fatalf("%+v, %t, %v", seen, ok, err)

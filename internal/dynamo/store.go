@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"postrider/internal/clock"
+	"postrider/internal/mailing"
 )
 
 // Tables are the names of the three tables.
@@ -50,6 +51,8 @@ type Store struct {
 	// lastMailing is the id of a mailing that was given out last, as far as this
 	// process knows.
 	lastMailing atomic.Int64
+	// firstMailing is the id of the first mailing in tables that are new; 0 draws it.
+	firstMailing mailing.MailingID
 }
 
 // Option changes a [Store] from what a deployed function needs.
@@ -137,7 +140,12 @@ func refused(err error) (actions []int, ok bool) {
 
 // transact writes all of items or none, repeating what may pass.
 func (s *Store) transact(ctx context.Context, what string, items []types.TransactWriteItem) error {
-	token := newToken()
+	return s.transactAs(ctx, newToken(), what, items)
+}
+
+// transactAs is transact with a ClientRequestToken: calls with the same token
+// and the same items write once.
+func (s *Store) transactAs(ctx context.Context, token, what string, items []types.TransactWriteItem) error {
 	return s.retried(ctx, what, func() error {
 		_, err := s.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{
 			TransactItems: items, ClientRequestToken: aws.String(token),

@@ -39,6 +39,7 @@ func TestATestMessageIsReadAndClaimedAsItWasMade(t *testing.T) {
 	batch := mailing.Batch{
 		Key: k, Members: []mailing.Member{mem}, CreatedAt: noon, Test: &to,
 		Holder: "me", LeaseUntil: noon.Add(time.Minute), DueAt: noon.Add(time.Minute), Claims: 1,
+		Lost: mailing.Lease{From: noon, Until: noon.Add(time.Minute)},
 	}
 	if diff := cmp.Diff(batch, mustClaim(t, s, k, "me", noon, noon.Add(time.Minute))); diff != "" {
 		t.Errorf("claimed (-want +got):\n%s", diff)

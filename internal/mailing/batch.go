@@ -21,7 +21,8 @@ const (
 	MaxPatience = time.Hour
 	// RetryPatience is how long after its retry instant a batch is overdue.
 	RetryPatience = time.Minute
-	// ParkTime is how long a batch waits while the trouble is the provider's.
+	// ParkTime is how long a message waits after a hand-over that failed by the
+	// provider's trouble.
 	ParkTime = time.Minute
 )
 
@@ -36,15 +37,22 @@ type Batch struct {
 	// Holder is the sender that may change the members until LeaseUntil.
 	Holder     string
 	LeaseUntil time.Time
-	// Claims is how often it was claimed since it was last settled.
+	// Claims is how often it was claimed since it was last settled. More than one
+	// means that claims were lost.
 	Claims int
+	// Lost is the first claim since it was last settled. It is a lost one where
+	// Claims is more than one.
+	Lost Lease
+	// Losses is how many lost claims in a row were settled for their senders.
+	Losses int
 	// Round is how often it was put off for a retry.
 	Round int
 	// NotBefore is when it may be claimed again.
 	NotBefore time.Time
 	// DueAt is when somebody must have looked at it.
 	DueAt time.Time
-	// Plan is the mailing's plan that NotBefore comes from.
+	// Plan is the oldest of the mailing's plans that its pending members were
+	// deferred under.
 	Plan int64
 	// StartedAt is set on the first batch of a slice until it is settled: since
 	// when its mailing has been due.
@@ -71,28 +79,6 @@ func (b Batch) IDs() (messages []MessageID, clients []ClientID) {
 		clients = append(clients, mem.Client)
 	}
 	return messages, clients
-}
-
-// Due is what the index of waiting batches knows of one.
-type Due struct {
-	Key        BatchKey
-	DueAt      time.Time
-	NotBefore  time.Time
-	LeaseUntil time.Time
-	Plan       int64
-	CreatedAt  time.Time
-	// Sweeps is how often a sweep has queued it since it was last claimed.
-	Sweeps int
-}
-
-// Patience is how long after being queued by a sweep for the n-th time
-// (from 0) a batch is overdue again: 5 minutes, doubling to an hour.
-func Patience(n int) time.Duration {
-	d := QueuedPatience
-	for ; n > 0 && d < MaxPatience; n-- {
-		d *= 2
-	}
-	return min(d, MaxPatience)
 }
 
 // SliceState is how far one slice of a mailing's audience is, with the counts
@@ -141,7 +127,7 @@ func PlanPage(m Mailing, slice int, clients []Client, now time.Time) (batches []
 			open[opens] = i
 			batches = append(batches, newBatch(m, BatchKey{m.ID, slice, BatchID{clients[0].ID, i}}, status, opens, now))
 		}
-		batches[i].Members = append(batches[i].Members, Member{Client: c.ID, Status: status, At: now})
+		batches[i].Members = append(batches[i].Members, Member{Client: c.ID, Status: status, At: now, NotBefore: opens})
 		counts.Count(status, 1)
 		taken++
 	}
@@ -186,41 +172,4 @@ type Settlement struct {
 	Holder string
 	// Change is by how much the counts change.
 	Change Counts
-}
-
-// Foresight is how far ahead the sweep looks: what is overdue before the sweep
-// after next is queued with the delay that is left.
-const Foresight = 2 * time.Minute
-
-// Requeue tells whether a task of m should queue a pending batch again, after
-// which delay, and whether its NotBefore is void: the mailing has been edited
-// or closed since, so it has to be decided on anew.
-func (d Due) Requeue(m Mailing, now time.Time) (delay time.Duration, freed, ok bool) {
-	closed := m.Closed(now)
-	if m.Status == StatusPaused && !closed {
-		return 0, false, false
-	}
-	held := d.LeaseUntil.After(now)
-	// One that a sweep has queued already is not queued again before it is
-	// overdue once more.
-	if (closed || d.Plan < m.Plan) && d.Sweeps == 0 && !held {
-		return 0, true, true
-	}
-	if d.DueAt.After(now.Add(Foresight)) {
-		return 0, false, false
-	}
-	from := d.DueAt
-	if d.NotBefore.After(from) {
-		from = d.NotBefore
-	}
-	return max(0, from.Sub(now)), false, true
-}
-
-// DueHorizon is up to when m's tasks look at what is due; the zero time is no
-// limit.
-func (m Mailing) DueHorizon(now time.Time) time.Time {
-	if m.Closed(now) || m.Plan > 0 {
-		return time.Time{}
-	}
-	return now.Add(Foresight)
 }

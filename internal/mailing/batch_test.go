@@ -120,6 +120,9 @@ func TestWhichBatchesATaskQueuesAgain(t *testing.T) {
 	ahead := noon.Add(3 * time.Hour)
 	paused, cancelled := status(mailing.StatusPaused), status(mailing.StatusCancelled)
 	edited := func(m *mailing.Mailing) { m.Plan = 1 }
+	resumed := func(m *mailing.Mailing) { m.ResumedAt = noon.Add(-time.Minute) }
+	up := mailing.Outage{}
+	down, ended := up.Begun(noon.Add(-time.Hour)), mailing.Outage{Ended: noon.Add(-time.Minute)}
 	type answer struct {
 		Delay     time.Duration
 		Freed, OK bool
@@ -128,28 +131,39 @@ func TestWhichBatchesATaskQueuesAgain(t *testing.T) {
 		name    string
 		mailing mailing.Mailing
 		due     mailing.Due
+		outage  mailing.Outage
 		now     time.Time
 		want    answer
 	}{
-		{"overdue", running(), mailing.Due{DueAt: noon.Add(-time.Minute)}, noon, answer{0, false, true}},
-		{"overdue soon: with the delay that is left", running(), mailing.Due{DueAt: noon.Add(time.Minute)}, noon, answer{time.Minute, false, true}},
-		{"due later", running(), mailing.Due{DueAt: ahead, NotBefore: ahead}, noon, answer{}},
-		{"paused", running(paused), mailing.Due{DueAt: noon}, noon, answer{}},
-		{"paused, its end passed", running(paused), mailing.Due{DueAt: ahead}, end, answer{0, true, true}},
-		{"cancelled: whatever is pending", running(cancelled), mailing.Due{DueAt: ahead, NotBefore: ahead}, noon, answer{0, true, true}},
-		{"cancelled, but held: when the lease ends", running(cancelled), mailing.Due{DueAt: noon.Add(30 * time.Second), LeaseUntil: noon.Add(30 * time.Second)}, noon, answer{30 * time.Second, false, true}},
-		{"cancelled, but in the queue already", running(cancelled), mailing.Due{DueAt: ahead, Sweeps: 1}, noon, answer{}},
-		{"past the end", running(), mailing.Due{DueAt: end.Add(time.Hour)}, end, answer{0, true, true}},
-		{"edited since it was deferred", running(edited), mailing.Due{DueAt: ahead, NotBefore: ahead}, noon, answer{0, true, true}},
-		{"deferred under the plan that holds", running(edited), mailing.Due{DueAt: ahead, NotBefore: ahead, Plan: 1}, noon, answer{}},
+		{"overdue", running(), mailing.Due{DueAt: noon.Add(-time.Minute)}, up, noon, answer{0, false, true}},
+		{"overdue soon: with the delay that is left", running(), mailing.Due{DueAt: noon.Add(time.Minute)}, up, noon, answer{time.Minute, false, true}},
+		{"due later", running(), mailing.Due{DueAt: ahead, NotBefore: ahead}, up, noon, answer{}},
+		{"paused", running(paused), mailing.Due{DueAt: noon}, up, noon, answer{}},
+		{"paused, its end passed", running(paused), mailing.Due{DueAt: ahead}, up, end, answer{0, true, true}},
+		{"cancelled: whatever is pending", running(cancelled), mailing.Due{DueAt: ahead, NotBefore: ahead}, up, noon, answer{0, true, true}},
+		{"cancelled, but held: when the lease ends", running(cancelled), mailing.Due{DueAt: noon.Add(30 * time.Second), LeaseUntil: noon.Add(30 * time.Second)}, up, noon, answer{30 * time.Second, false, true}},
+		{"cancelled, but in the queue already", running(cancelled), mailing.Due{DueAt: ahead, Sweeps: 1}, up, noon, answer{}},
+		{"past the end", running(), mailing.Due{DueAt: end.Add(time.Hour)}, up, end, answer{0, true, true}},
+		{"edited since it was deferred", running(edited), mailing.Due{DueAt: ahead, NotBefore: ahead}, up, noon, answer{0, true, true}},
+		{"deferred under the plan that holds", running(edited), mailing.Due{DueAt: ahead, NotBefore: ahead, Plan: 1}, up, noon, answer{}},
+		{"queued before a resume", running(resumed), mailing.Due{DueAt: noon.Add(3 * time.Minute)}, up, noon, answer{0, false, true}},
+		{"queued by a sweep before a resume", running(resumed), mailing.Due{DueAt: noon.Add(18 * time.Minute), Sweeps: 3}, up, noon, answer{0, false, true}},
+		{"queued after a resume", running(resumed), mailing.Due{DueAt: noon.Add(5 * time.Minute), Sweeps: 1}, up, noon, answer{}},
+		{"resumed, and it waits for its window", running(resumed), mailing.Due{DueAt: ahead, NotBefore: ahead}, up, noon, answer{}},
+		{"resumed, and a sender holds it", running(resumed), mailing.Due{DueAt: noon.Add(3 * time.Minute), LeaseUntil: noon.Add(3 * time.Minute)}, up, noon, answer{}},
+		{"overdue while the provider is down", running(), mailing.Due{DueAt: noon.Add(-time.Hour)}, down, noon, answer{}},
+		{"edited while the provider is down", running(edited), mailing.Due{DueAt: ahead, NotBefore: ahead}, down, noon, answer{}},
+		{"cancelled while the provider is down", running(cancelled), mailing.Due{DueAt: ahead, NotBefore: ahead}, down, noon, answer{0, true, true}},
+		{"queued before the provider came back", running(), mailing.Due{DueAt: noon.Add(3 * time.Minute)}, ended, noon, answer{0, false, true}},
+		{"queued after the provider came back", running(), mailing.Due{DueAt: noon.Add(5 * time.Minute)}, ended, noon, answer{}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			delay, freed, ok := test.due.Requeue(test.mailing, test.now)
+			delay, freed, ok := test.due.Requeue(test.mailing, test.outage, test.now)
 			if diff := cmp.Diff(test.want, answer{delay, freed, ok}); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			horizon := test.mailing.DueHorizon(test.now)
+			horizon := test.mailing.DueHorizon(test.outage, test.now)
 			if ok && !horizon.IsZero() && test.due.DueAt.After(horizon) {
 				t.Errorf("a task that looks up to %s does not meet it", horizon)
 			}
@@ -157,10 +171,10 @@ func TestWhichBatchesATaskQueuesAgain(t *testing.T) {
 	}
 }
 
-func TestPatienceDoublesToAnHour(t *testing.T) {
+func TestABatchIsOverdueLaterWithEachSweepUpToAnHour(t *testing.T) {
 	want := []time.Duration{5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute, time.Hour, time.Hour}
 	for n, d := range want {
-		if got := mailing.Patience(n); got != d {
+		if got := mailing.OverdueAfter(n); got != d {
 			t.Errorf("after %d sweeps %s, want %s", n, got, d)
 		}
 	}

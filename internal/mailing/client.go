@@ -22,6 +22,9 @@ type Client struct {
 	Tag          string
 	// Timezone is a name of the IANA database.
 	Timezone string
+	// ZoneSince is when Timezone was last changed, the zero time if it never was.
+	// The store keeps it.
+	ZoneSince time.Time
 }
 
 var (

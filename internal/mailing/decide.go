@@ -43,7 +43,7 @@ func Decide(m Mailing, client *Client, mem Member, now time.Time) Decision {
 		return finish(mem, Skipped)
 	case mem.Attempts >= MaxAttempts:
 		return finish(mem, Failed)
-	case m.OnUncertain == Stop && mem.Ambiguous:
+	case m.OnUncertain == Stop && mem.Uncertain > 0:
 		return finish(mem, Uncertain)
 	case m.Status == StatusPaused:
 		return Decision{Action: Hold}
@@ -54,19 +54,25 @@ func Decide(m Mailing, client *Client, mem Member, now time.Time) Decision {
 	switch {
 	case opens.After(now):
 		return Decision{Action: Defer, Until: opens}
-	case mem.Status == Retrying && now.Before(mem.NotBefore):
+	case now.Before(mem.NotBefore):
 		return Decision{Action: Later, Until: mem.NotBefore}
 	}
 	return Decision{Action: Send, Until: closes}
 }
 
-// finish ends a message that may not be tried again. One whose last attempt
-// may have been accepted is not called by what overtook it: nobody knows.
+// finish ends a message that may not be tried again. A message that an earlier
+// attempt may have delivered ends as [Uncertain], whatever overtook it.
 func finish(mem Member, s MessageStatus) Decision {
-	if mem.Ambiguous {
-		s = Uncertain
+	return Decision{Action: Finish, Status: honest(mem, s)}
+}
+
+// honest returns the terminal status of mem where s is the status of a message
+// that was certainly not delivered.
+func honest(mem Member, s MessageStatus) MessageStatus {
+	if mem.Uncertain > 0 {
+		return Uncertain
 	}
-	return Decision{Action: Finish, Status: s}
+	return s
 }
 
 // span is when hand-overs to a client may begin the next time, and from when on
@@ -100,27 +106,26 @@ func (mem Member) Decided(d Decision, now time.Time) Member {
 	return mem
 }
 
-// After is mem after one hand-over. An ambiguous attempt is always charged; an
-// unambiguous one that may be repeated only if the provider is known to work:
-// else the trouble is the provider's, not the message's.
+// After returns mem after one hand-over. An ambiguous attempt always uses an
+// attempt. One that certainly failed and may be repeated uses an attempt only if
+// the provider is known to work: else the trouble is the provider's. Once an
+// attempt was ambiguous, a later refusal does not clear it.
 func (mem Member) After(o Outcome, m Mailing, providerWorks bool, now time.Time) Member {
 	charged := mem
 	charged.Attempts++
 	charged.At, charged.Error = now, o.Code
 	switch o.Kind {
 	case OutcomeSent:
-		charged.Status, charged.Ambiguous, charged.Error = Sent, false, ""
+		charged.Status, charged.Error = Sent, ""
 		return charged
 	case OutcomeRejected:
-		charged.Status, charged.Ambiguous = Failed, false
+		charged.Status = honest(mem, Failed)
 		return charged
 	case OutcomeAmbiguous:
 		charged.Uncertain++
-		charged.Ambiguous = true
 		return charged.again(m, now)
 	case OutcomeRetry:
 		if providerWorks {
-			charged.Ambiguous = false
 			return charged.again(m, now)
 		}
 	case OutcomeThrottled, OutcomeMisconfigured:
@@ -131,30 +136,14 @@ func (mem Member) After(o Outcome, m Mailing, providerWorks bool, now time.Time)
 	return mem
 }
 
-// LostCode is the last error of a message whose sender never reported back.
-const LostCode = "sender_lost"
-
-// AfterLost is a pending mem after lost claims of its batch whose outcome is
-// unknown: each may have handed it over. Whether it may be tried again is for
-// [Decide] to say.
-func (mem Member) AfterLost(lost int, now time.Time) Member {
-	if lost <= 0 || !mem.Status.Pending() {
-		return mem
-	}
-	mem.Attempts += lost
-	mem.Uncertain += lost
-	mem.Status, mem.Ambiguous, mem.At, mem.Error = Retrying, true, now, LostCode
-	return mem
-}
-
 // again is mem waiting for its next attempt, or ended where there is none.
 func (mem Member) again(m Mailing, now time.Time) Member {
 	mem.Status = Retrying
 	switch {
-	case mem.Ambiguous && m.OnUncertain == Stop:
+	case mem.Uncertain > 0 && m.OnUncertain == Stop:
 		mem.Status = Uncertain
 	case mem.Attempts >= MaxAttempts:
-		mem.Status = finish(mem, Failed).Status
+		mem.Status = honest(mem, Failed)
 	case m.Closed(now):
 		return mem.Decided(Decide(m, nil, mem, now), now)
 	}

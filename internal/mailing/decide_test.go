@@ -43,7 +43,7 @@ func deleted(m *mailing.Mailing) { m.Deleted = true }
 func TestWhatIsToBeDoneWithAMessage(t *testing.T) {
 	moscow := &mailing.Client{ID: 33, Phone: "79001234567", Timezone: "Europe/Moscow"}
 	queued := mailing.Member{Client: 33, Status: mailing.Queued}
-	ambiguous := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: 1, Uncertain: 1, Ambiguous: true}
+	ambiguous := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: 1, Uncertain: 1}
 	spent := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: mailing.MaxAttempts}
 	send := mailing.Decision{Action: mailing.Send, Until: end}
 	backedOff := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: 1, NotBefore: noon.Add(time.Minute)}
@@ -88,6 +88,7 @@ func TestWhatIsToBeDoneWithAMessage(t *testing.T) {
 		{"its retry has come", running(), moscow, backedOff, noon.Add(time.Minute), send},
 		{"its retry has not come, and the end has", running(), moscow, backedOff, end, ends(mailing.Expired)},
 
+		{"deferred until later, and the window is open", running(window(t, "09:00", "21:00")), moscow, mailing.Member{Client: 33, Status: mailing.Deferred, NotBefore: noon.Add(time.Minute)}, noon, later},
 		{"the window is open", running(window(t, "09:00", "21:00")), moscow, queued, noon, send},
 		{"the window closes before the end", running(window(t, "09:00", "16:00")), moscow, queued, noon, mailing.Decision{Action: mailing.Send, Until: instant(t, "2026-03-02T16:00:00+03:00")}},
 		{"1 ns before its window closes", running(window(t, "09:00", "15:00")), moscow, queued, noon.Add(-1), mailing.Decision{Action: mailing.Send, Until: noon}},
@@ -112,10 +113,11 @@ func TestWhatAHandOverMakesOfAMessage(t *testing.T) {
 	outcome := func(k mailing.OutcomeKind) mailing.Outcome { return mailing.Outcome{Kind: k, Code: "code"} }
 	queued := mailing.Member{Client: 33, Status: mailing.Queued}
 	ninth := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: 9}
-	once := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: 1, Uncertain: 1, Ambiguous: true}
-	member := func(s mailing.MessageStatus, attempts, uncertain int, ambiguous bool, code string) mailing.Member {
-		return mailing.Member{Client: 33, Status: s, Attempts: attempts, Uncertain: uncertain, Ambiguous: ambiguous, At: noon, Error: code}
+	once := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: 1, Uncertain: 1}
+	member := func(s mailing.MessageStatus, attempts, uncertain int, code string) mailing.Member {
+		return mailing.Member{Client: 33, Status: s, Attempts: attempts, Uncertain: uncertain, At: noon, Error: code}
 	}
+	ninthDoubtful := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: 9, Uncertain: 1}
 	tests := []struct {
 		name    string
 		mailing mailing.Mailing
@@ -124,21 +126,24 @@ func TestWhatAHandOverMakesOfAMessage(t *testing.T) {
 		works   bool
 		want    mailing.Member
 	}{
-		{"sent", running(), queued, outcome(mailing.OutcomeSent), true, member(mailing.Sent, 1, 0, false, "")},
-		{"sent after an ambiguous try", running(), once, outcome(mailing.OutcomeSent), true, member(mailing.Sent, 2, 1, false, "")},
-		{"rejected", running(), queued, outcome(mailing.OutcomeRejected), true, member(mailing.Failed, 1, 0, false, "code")},
-		{"retry is charged where the provider works", running(), queued, outcome(mailing.OutcomeRetry), true, member(mailing.Retrying, 1, 0, false, "code")},
-		{"retry is free where it does not", running(), queued, outcome(mailing.OutcomeRetry), false, member(mailing.Retrying, 0, 0, false, "code")},
-		{"the last retry", running(), ninth, outcome(mailing.OutcomeRetry), true, member(mailing.Failed, 10, 0, false, "code")},
-		{"never the last while the provider does not work", running(), ninth, outcome(mailing.OutcomeRetry), false, member(mailing.Retrying, 9, 0, false, "code")},
-		{"ambiguous is always charged", running(), queued, outcome(mailing.OutcomeAmbiguous), false, member(mailing.Retrying, 1, 1, true, "code")},
-		{"ambiguous, and the mailing says stop", running(stop), queued, outcome(mailing.OutcomeAmbiguous), true, member(mailing.Uncertain, 1, 1, true, "code")},
-		{"the last ambiguous one", running(), ninth, outcome(mailing.OutcomeAmbiguous), true, member(mailing.Uncertain, 10, 1, true, "code")},
-		{"ambiguous, and the mailing is cancelled meanwhile", running(status(mailing.StatusCancelled)), queued, outcome(mailing.OutcomeAmbiguous), true, member(mailing.Uncertain, 1, 1, true, "code")},
-		{"retry, and the mailing is cancelled meanwhile", running(status(mailing.StatusCancelled)), queued, outcome(mailing.OutcomeRetry), true, member(mailing.Cancelled, 1, 0, false, "code")},
-		{"throttled uses no attempt", running(), queued, outcome(mailing.OutcomeThrottled), true, member(mailing.Retrying, 0, 0, false, "code")},
-		{"throttled forgets no ambiguity", running(), once, outcome(mailing.OutcomeThrottled), true, member(mailing.Retrying, 1, 1, true, "code")},
-		{"misconfigured uses no attempt", running(), queued, outcome(mailing.OutcomeMisconfigured), true, member(mailing.Retrying, 0, 0, false, "code")},
+		{"sent", running(), queued, outcome(mailing.OutcomeSent), true, member(mailing.Sent, 1, 0, "")},
+		{"sent after an ambiguous try", running(), once, outcome(mailing.OutcomeSent), true, member(mailing.Sent, 2, 1, "")},
+		{"rejected after an ambiguous try", running(), once, outcome(mailing.OutcomeRejected), true, member(mailing.Uncertain, 2, 1, "code")},
+		{"the last retry after an ambiguous try", running(), ninthDoubtful, outcome(mailing.OutcomeRetry), true, member(mailing.Uncertain, 10, 1, "code")},
+		{"retry after an ambiguous try, and the mailing is cancelled meanwhile", running(status(mailing.StatusCancelled)), once, outcome(mailing.OutcomeRetry), true, member(mailing.Uncertain, 2, 1, "code")},
+		{"rejected", running(), queued, outcome(mailing.OutcomeRejected), true, member(mailing.Failed, 1, 0, "code")},
+		{"retry is charged where the provider works", running(), queued, outcome(mailing.OutcomeRetry), true, member(mailing.Retrying, 1, 0, "code")},
+		{"retry is free where it does not", running(), queued, outcome(mailing.OutcomeRetry), false, member(mailing.Retrying, 0, 0, "code")},
+		{"the last retry", running(), ninth, outcome(mailing.OutcomeRetry), true, member(mailing.Failed, 10, 0, "code")},
+		{"never the last while the provider does not work", running(), ninth, outcome(mailing.OutcomeRetry), false, member(mailing.Retrying, 9, 0, "code")},
+		{"ambiguous is always charged", running(), queued, outcome(mailing.OutcomeAmbiguous), false, member(mailing.Retrying, 1, 1, "code")},
+		{"ambiguous, and the mailing says stop", running(stop), queued, outcome(mailing.OutcomeAmbiguous), true, member(mailing.Uncertain, 1, 1, "code")},
+		{"the last ambiguous one", running(), ninth, outcome(mailing.OutcomeAmbiguous), true, member(mailing.Uncertain, 10, 1, "code")},
+		{"ambiguous, and the mailing is cancelled meanwhile", running(status(mailing.StatusCancelled)), queued, outcome(mailing.OutcomeAmbiguous), true, member(mailing.Uncertain, 1, 1, "code")},
+		{"retry, and the mailing is cancelled meanwhile", running(status(mailing.StatusCancelled)), queued, outcome(mailing.OutcomeRetry), true, member(mailing.Cancelled, 1, 0, "code")},
+		{"throttled uses no attempt", running(), queued, outcome(mailing.OutcomeThrottled), true, member(mailing.Retrying, 0, 0, "code")},
+		{"throttled forgets no ambiguity", running(), once, outcome(mailing.OutcomeThrottled), true, member(mailing.Retrying, 1, 1, "code")},
+		{"misconfigured uses no attempt", running(), queued, outcome(mailing.OutcomeMisconfigured), true, member(mailing.Retrying, 0, 0, "code")},
 		{"not tried changes nothing", running(), queued, outcome(mailing.OutcomeNotTried), true, queued},
 	}
 	for _, test := range tests {
@@ -148,20 +153,5 @@ func TestWhatAHandOverMakesOfAMessage(t *testing.T) {
 				t.Errorf("message (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-func TestALostClaimIsAnAmbiguousTryOfWhatWasPending(t *testing.T) {
-	pending := mailing.Member{Client: 33, Status: mailing.Deferred, Attempts: 1}
-	got := pending.AfterLost(2, noon)
-	want := mailing.Member{
-		Client: 33, Status: mailing.Retrying, Attempts: 3, Uncertain: 2, Ambiguous: true, At: noon, Error: mailing.LostCode,
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("message (-want +got):\n%s", diff)
-	}
-	sent := mailing.Member{Client: 33, Status: mailing.Sent, Attempts: 1}
-	if diff := cmp.Diff(sent, sent.AfterLost(1, noon)); diff != "" {
-		t.Errorf("a sent message (-want +got):\n%s", diff)
 	}
 }

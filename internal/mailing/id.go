@@ -12,13 +12,21 @@ const Slices = 16
 const (
 	// MaxMailingID is the largest id of a mailing.
 	MaxMailingID MailingID = 1<<21 - 1
-	clientBits             = 32
+	// MaxFirstMailingID is the largest id that the first mailing of a deployment
+	// has: it leaves a million ids to those that follow.
+	MaxFirstMailingID MailingID = 1<<20 - 1
+	// MaxFirstTestID is the largest id that its first test message has, in the place
+	// of the client's.
+	MaxFirstTestID ClientID = 1<<31 - 1
+	clientBits              = 32
 )
 
 // ClientID is a random number from 1 to 2^32-1, never used twice.
 type ClientID uint32
 
-// MailingID is a counter from 1 to [MaxMailingID].
+// MailingID is a counter up to [MaxMailingID]. Each deployment begins at a number
+// of its own, 1 to [MaxFirstMailingID], so that two of them do not hand different
+// messages with one id to the same sending API.
 type MailingID uint32
 
 // MessageID is mailing id << 32 | client id: unique, below 2^53, and the same

@@ -24,7 +24,7 @@ func (m Mailing) Paused(now time.Time) (Mailing, error) {
 	case StatusPaused:
 		return m, nil
 	case StatusRunning:
-		m.Status = StatusPaused
+		m.Status, m.PausedBy = StatusPaused, ByPerson
 		return m.changed(now), nil
 	case StatusScheduled:
 		return m, Conflict("a scheduled mailing cannot be paused: cancel it, or move its start_at")
@@ -43,7 +43,8 @@ func (m Mailing) Resumed(now time.Time) (Mailing, error) {
 	case !now.Before(m.EndAt):
 		return m, Conflict("its end has passed: it cannot be resumed")
 	}
-	m.Status = StatusRunning
+	m.Status, m.ResumedAt = StatusRunning, now.Truncate(time.Millisecond)
+	m.PausedBy, m.RejectedShare = "", 0
 	return m.changed(now), nil
 }
 
@@ -60,7 +61,8 @@ func (m Mailing) Cancelled(now time.Time) (Mailing, error) {
 		m.Finished = true
 	case StatusRunning, StatusPaused:
 	}
-	m.Status = StatusCancelled
+	m.Status, m.CancelledAt = StatusCancelled, now.Truncate(time.Millisecond)
+	m.PausedBy, m.RejectedShare = "", 0
 	return m.changed(now), nil
 }
 
@@ -80,6 +82,7 @@ func (m Mailing) AsFinished(counts Counts, now time.Time) Mailing {
 		m.Status = StatusCompleted
 	}
 	m.Finished, m.Counts = true, counts
+	m.PausedBy, m.RejectedShare = "", 0
 	return m.changed(now)
 }
 

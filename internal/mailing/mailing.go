@@ -91,9 +91,17 @@ type Mailing struct {
 	Plan      int64
 	CreatedAt time.Time
 	UpdatedAt time.Time
-	// RetriedAt is when failures were last asked to be tried again: those that
-	// are older get fresh attempts.
-	RetriedAt time.Time
+	// RetriedAt is when a retry was last asked for. FailedRetriedAt is when one of
+	// failures was: those that are older get fresh attempts. UncertainRetriedAt is
+	// the same for messages whose outcome is uncertain.
+	RetriedAt, FailedRetriedAt, UncertainRetriedAt time.Time
+	// ResumedAt is when it was last resumed, CancelledAt when it was cancelled or
+	// deleted before its end.
+	ResumedAt, CancelledAt time.Time
+	// PausedBy is why it is paused, "" while it is not. RejectedShare is the part
+	// of rejections that it was paused for, 0 to 1.
+	PausedBy      PausedBy
+	RejectedShare float64
 	// ExtendedAt is when the end was last put off while the mailing was under way:
 	// batches that were settled before are kept by the earlier end until they are
 	// moved.

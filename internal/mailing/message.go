@@ -41,18 +41,20 @@ func (s MessageStatus) Pending() bool {
 
 // Member is one message as an entry of its batch.
 type Member struct {
-	Client    ClientID
-	Status    MessageStatus
-	Attempts  int
+	Client   ClientID
+	Status   MessageStatus
+	Attempts int
+	// Uncertain is how many attempts may have been accepted without a valid
+	// answer that was recorded. It never goes down. Only [Sent] clears the doubt:
+	// a message with uncertain attempts ends as [Sent] or [Uncertain].
 	Uncertain int
-	// Ambiguous: the last attempt may have been accepted.
-	Ambiguous bool
 	// At is when the status was last decided.
 	At time.Time
 	// Error is the code of the last attempt that did not succeed.
 	Error string
-	// NotBefore is when a retrying member may be tried again, whenever its batch
-	// is looked at for the sake of others.
+	// NotBefore is the instant before which a pending member is not handed over,
+	// whenever its batch is claimed for others: the end of its backoff, or its
+	// window's opening. The zero time is no limit.
 	NotBefore time.Time
 }
 

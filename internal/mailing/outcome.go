@@ -8,7 +8,7 @@ type OutcomeKind uint8
 const (
 	// OutcomeSent: accepted for certain (200 and code 0).
 	OutcomeSent OutcomeKind = iota + 1
-	// OutcomeRejected: refused for good (400 and most other 4xx).
+	// OutcomeRejected: refused for good (400 and 422).
 	OutcomeRejected
 	// OutcomeRetry: certainly not accepted, worth another try.
 	OutcomeRetry
@@ -17,8 +17,8 @@ const (
 	OutcomeAmbiguous
 	// OutcomeThrottled: told to wait (429). Uses no attempt.
 	OutcomeThrottled
-	// OutcomeMisconfigured: the API does not know us (401, 403, a redirect).
-	// Uses no attempt.
+	// OutcomeMisconfigured: the API does not know us, or the request (401, 403, a
+	// redirect, any 4xx that says nothing else). Uses no attempt.
 	OutcomeMisconfigured
 	// OutcomeNotTried: no request was begun (no time left, the environment is
 	// shutting down). Uses no attempt.

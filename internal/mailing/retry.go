@@ -5,10 +5,15 @@ import (
 	"time"
 )
 
-// Retried is m with its failures asked to be tried again, reopened if it was
-// completed. A completed mailing without failures stays as it is.
-func (m Mailing) Retried(now time.Time) (Mailing, error) {
-	if m.Status == StatusCompleted && m.Counts.Failed == 0 {
+// Retried returns m with a retry asked for of its failed messages, of its
+// uncertain ones, or of both, reopened if it was completed. Uncertain messages may
+// be delivered twice, which [Stop] never allows. A completed mailing without any
+// such message stays as it is.
+func (m Mailing) Retried(failed, uncertain bool, now time.Time) (Mailing, error) {
+	if uncertain && m.OnUncertain == Stop {
+		return m, Conflict("its uncertain messages may have been delivered, and it says on_uncertain: stop: they are never handed over again")
+	}
+	if m.Status == StatusCompleted && (!failed || m.Counts.Failed == 0) && (!uncertain || m.Counts.Uncertain == 0) {
 		return m, nil
 	}
 	if err := m.retryable(now); err != nil {
@@ -16,7 +21,25 @@ func (m Mailing) Retried(now time.Time) (Mailing, error) {
 	}
 	m = m.reopened(now)
 	m.RetriedAt = now.Truncate(time.Millisecond)
+	if failed {
+		m.FailedRetriedAt = m.RetriedAt
+	}
+	if uncertain {
+		m.UncertainRetriedAt = m.RetriedAt
+	}
 	return m, nil
+}
+
+// Wants reports whether a retry of m gives mem fresh attempts.
+func (m Mailing) Wants(mem Member) bool {
+	switch mem.Status {
+	case Failed:
+		return !mem.At.After(m.FailedRetriedAt)
+	case Uncertain:
+		return !mem.At.After(m.UncertainRetriedAt) && m.OnUncertain != Stop
+	case Queued, Retrying, Deferred, Sending, Sent, Expired, Cancelled, Skipped:
+	}
+	return false
 }
 
 // Redriven is m with single failures queued again, reopened if it was
@@ -85,13 +108,14 @@ type Revival struct {
 	Change Counts
 }
 
-// Revived is b with the failed members that choose wants queued anew, with
-// fresh attempts, due at once. ok is false if there are none. What is uncertain
-// about earlier attempts stays: they are counted for good.
+// Revived returns b with those of its failed and uncertain members that choose
+// wants queued again, with fresh
+// attempts, due at once. ok is false if there are none. Uncertain attempts stay
+// counted.
 func (b Batch) Revived(choose func(Member) bool, now time.Time) (r Revival, ok bool) {
 	members := slices.Clone(b.Members)
 	for i, mem := range members {
-		if mem.Status != Failed || !choose(mem) {
+		if mem.Status != Failed && mem.Status != Uncertain || !choose(mem) {
 			continue
 		}
 		mem.Status, mem.Attempts, mem.At, mem.NotBefore = Queued, 0, now, time.Time{}

@@ -32,7 +32,7 @@ func TestWhichMailingsCanBeTriedAgain(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := test.mailing.Retried(test.now)
+			got, err := test.mailing.Retried(true, false, test.now)
 			if err != nil || test.status == "" {
 				if mailing.KindOf(err) != test.want || err == nil {
 					t.Errorf("error %v", err)
@@ -51,7 +51,7 @@ func TestWhichMailingsCanBeTriedAgain(t *testing.T) {
 
 func TestARevivedBatchHasFreshAttemptsAndKeepsItsDoubts(t *testing.T) {
 	members := []mailing.Member{
-		{Client: 16, Status: mailing.Failed, Attempts: 10, Uncertain: 2, Ambiguous: true, At: noon.Add(-time.Hour), Error: "poison"},
+		{Client: 16, Status: mailing.Failed, Attempts: 10, Uncertain: 2, At: noon.Add(-time.Hour), Error: "poison"},
 		{Client: 32, Status: mailing.Failed, Attempts: 1, At: noon.Add(time.Minute), Error: "http_400"},
 		{Client: 48, Status: mailing.Sent, Attempts: 1, At: noon},
 	}
@@ -62,7 +62,7 @@ func TestARevivedBatchHasFreshAttemptsAndKeepsItsDoubts(t *testing.T) {
 		t.Errorf("revived %t, %+v", ok, r.Batch)
 	}
 	want := []mailing.Member{
-		{Client: 16, Status: mailing.Queued, Uncertain: 2, Ambiguous: true, At: noon, Error: "poison"}, members[1], members[2],
+		{Client: 16, Status: mailing.Queued, Uncertain: 2, At: noon, Error: "poison"}, members[1], members[2],
 	}
 	if diff := cmp.Diff(want, r.Batch.Members); diff != "" {
 		t.Errorf("members (-want +got):\n%s", diff)
@@ -127,7 +127,7 @@ func TestATestMessageIsDecidedOnByItselfAlone(t *testing.T) {
 	if d := mailing.Decide(m, to, mem, noon.Add(mailing.TestTime)); d.Action != mailing.Finish || d.Status != mailing.Expired {
 		t.Errorf("after its time: %+v", d)
 	}
-	mem.Ambiguous, mem.Status = true, mailing.Retrying
+	mem.Uncertain, mem.Status = 1, mailing.Retrying
 	if d := mailing.Decide(m, to, mem, noon); d.Action != mailing.Finish || d.Status != mailing.Uncertain {
 		t.Errorf("after an ambiguous try: %+v", d)
 	}

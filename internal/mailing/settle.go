@@ -47,8 +47,8 @@ type Wait struct {
 	Until time.Time
 }
 
-// instants are when a waiting member may be looked at again, and when somebody
-// must have.
+// instants returns when a waiting member may be looked at again, and when it is
+// overdue.
 func (w Wait) instants(now, backoff time.Time) (from, due time.Time) {
 	switch w.Kind {
 	case WaitRetry:
@@ -66,13 +66,14 @@ func (w Wait) instants(now, backoff time.Time) (from, due time.Time) {
 	return now, now
 }
 
-// Settled is b as its holder leaves it: with its new members, nobody holding
-// it, and due when the first of its members needs a look. waits has an entry
-// for each member; jitter gives a random duration from 0 to its argument.
+// Settled returns b as its holder leaves it: with its new members, without a
+// holder, and due when the first of its pending members needs a look. waits has
+// an entry for each member; jitter returns a random duration from 0 to its
+// argument.
 func (b Batch) Settled(members []Member, waits []Wait, plan int64, now time.Time, jitter func(time.Duration) time.Duration) Batch {
 	backoff := now.Add(jitter(Backoff(b.Round)))
 	b.Members, b.Plan = slices.Clone(members), plan
-	b.Holder, b.LeaseUntil, b.Claims = "", time.Time{}, 0
+	b.Holder, b.LeaseUntil, b.Claims, b.Lost, b.Losses = "", time.Time{}, 0, Lease{}, 0
 	b.NotBefore, b.DueAt, b.StartedAt = time.Time{}, time.Time{}, time.Time{}
 	retries := false
 	for i, mem := range members {
@@ -85,9 +86,9 @@ func (b Batch) Settled(members []Member, waits []Wait, plan int64, now time.Time
 		case WaitRetry:
 			retries = true
 			b.Members[i].NotBefore = from
-		case WaitProvider:
+		case WaitProvider, WaitUntil:
 			b.Members[i].NotBefore = from
-		case WaitResume, WaitTurn, WaitUntil, WaitLater:
+		case WaitResume, WaitTurn, WaitLater:
 		}
 		if b.DueAt.IsZero() {
 			b.NotBefore, b.DueAt = from, due

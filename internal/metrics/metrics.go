@@ -40,13 +40,18 @@ const (
 	StartLag = "StartLag"
 	// Expanded are messages written by expansion, a value a task.
 	Expanded = "Expanded"
-	// BreakerOpen is 1 if the breaker was open at an invocation's end, else 0.
+	// SettlementsFailed are settlements that failed until their invocation's time was
+	// over. It is written only where there are any: no other value has to be told
+	// from silence, and an alarm on its sum takes silence for 0.
+	SettlementsFailed = "SettlementsFailed"
+	// BreakerOpen is 1 if the breaker was open at the end of an invocation of the
+	// sender, or at a sweep, else 0.
 	BreakerOpen = "BreakerOpen"
 )
 
 // Names are all of them.
 func Names() []string {
-	return []string{Answered, Attempts, BreakerOpen, Deliveries, Expanded, ProviderLatency, StartLag}
+	return []string{Answered, Attempts, BreakerOpen, Deliveries, Expanded, ProviderLatency, SettlementsFailed, StartLag}
 }
 
 // Names of the dimensions.
@@ -87,13 +92,24 @@ type metric struct {
 	byOutcome bool
 }
 
+// Swept writes whether the sending API is down, as a sweep has read it: senders
+// that have nothing to do write nothing.
+func (l *Log) Swept(down bool) { l.write("", []metric{breaker(down)}) }
+
+func breaker(open bool) metric {
+	m := metric{name: BreakerOpen, unit: none, value: 0}
+	if open {
+		m.value = 1
+	}
+	return m
+}
+
 // Delivered writes what happened in an invocation of the sender.
 func (l *Log) Delivered(t mailing.Tally) {
-	open := 0
-	if t.BreakerOpen {
-		open = 1
+	first := []metric{breaker(t.BreakerOpen)}
+	if t.SettlementsFailed > 0 {
+		first = append(first, metric{name: SettlementsFailed, unit: count, value: t.SettlementsFailed})
 	}
-	first := []metric{{name: BreakerOpen, unit: none, value: open}}
 	tried, answered := map[string]int64{}, int64(0)
 	for kind, n := range t.Attempts {
 		tried[kind.String()] = n

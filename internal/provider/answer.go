@@ -62,23 +62,23 @@ func (c *Client) answered(caller, call context.Context, resp *http.Response) mai
 	return out
 }
 
-// byStatus is the table of the statuses but 200.
+// byStatus returns the outcome of an answer whose status is not 200.
+//
+// Only 400 and 422 are said of the message. An undocumented 4xx is said of the
+// request: a wrong path, a deployment in between. A 5xx may come from anywhere
+// after the message was taken, except 503, which says that it was not.
 func byStatus(status int) mailing.Outcome {
 	code := "http_" + strconv.Itoa(status)
 	switch {
+	case status == http.StatusBadRequest, status == http.StatusUnprocessableEntity:
+		return rejected(code)
 	case status == http.StatusTooManyRequests:
 		return mailing.Outcome{Kind: mailing.OutcomeThrottled, Code: code}
-	case status == http.StatusUnauthorized, status == http.StatusForbidden, status >= 300 && status < 400:
+	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusServiceUnavailable:
+		return retry(code)
+	case status >= 300 && status < 500:
 		return misconfigured(code)
-	case status == http.StatusRequestTimeout, status == http.StatusTooEarly:
-		return retry(code)
-	case status >= 400 && status < 500:
-		return rejected(code)
-	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout:
-		return ambiguous(code)
-	case status >= 500 && status < 600:
-		return retry(code)
-	default: // other 2xx, 101, and what HTTP does not know
+	default: // other 2xx, other 5xx, 101, and what HTTP does not know
 		return ambiguous(code)
 	}
 }

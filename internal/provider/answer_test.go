@@ -14,11 +14,14 @@ import (
 
 func TestAnAnswersStatusDecides(t *testing.T) {
 	kinds := map[mailing.OutcomeKind][]int{
-		mailing.OutcomeAmbiguous:     {201, 202, 204, 206, 299, 502, 504, 101, 600, 999},
-		mailing.OutcomeRejected:      {400, 402, 404, 405, 409, 410, 413, 415, 422, 451, 499},
-		mailing.OutcomeMisconfigured: {401, 403, 300, 301, 302, 303, 304, 307, 308, 399},
-		mailing.OutcomeThrottled:     {429},
-		mailing.OutcomeRetry:         {408, 425, 500, 501, 503, 505, 507, 529, 599},
+		mailing.OutcomeAmbiguous: {201, 202, 204, 206, 299, 500, 501, 502, 504, 505, 507, 520, 529, 599, 101, 600, 999},
+		mailing.OutcomeRejected:  {400, 422},
+		mailing.OutcomeMisconfigured: {
+			401, 403, 300, 301, 302, 303, 304, 307, 308, 399,
+			402, 404, 405, 406, 407, 409, 410, 413, 415, 418, 421, 423, 426, 428, 431, 451, 499,
+		},
+		mailing.OutcomeThrottled: {429},
+		mailing.OutcomeRetry:     {408, 425, 503},
 	}
 	for kind, statuses := range kinds {
 		for _, status := range statuses {

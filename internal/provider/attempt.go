@@ -36,12 +36,15 @@ type attempt struct {
 	early   atomic.Bool // its answer began before that
 	late    atomic.Bool // it was not begun, because it may not any more
 	conn    atomic.Pointer[conn]
+
+	wait waiting
 }
 
 func (a *attempt) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		DNSStart:     func(httptrace.DNSStartInfo) { a.dialing.Store(true) },
 		ConnectStart: func(string, string) { a.dialing.Store(true) },
+		GetConn:      a.getConn,
 		GotConn:      func(info httptrace.GotConnInfo) { a.use(info.Conn) },
 		// The first header is in the buffer, and no buffer was full so far.
 		WroteHeaderField: func(string, []string) { a.begun.Store(true) },
@@ -54,7 +57,8 @@ func (a *attempt) trace() *httptrace.ClientTrace {
 
 // tooLate tells whether it may not begin any more.
 func (a *attempt) tooLate() bool {
-	if a.before.IsZero() || a.now().Before(a.before) {
+	gaveUp := a.wait.phase.Load() == gaveUpConn
+	if !gaveUp && (a.before.IsZero() || a.now().Before(a.before)) {
 		return false
 	}
 	a.late.Store(true)
@@ -64,6 +68,7 @@ func (a *attempt) tooLate() bool {
 // use takes note of the connection. There is a second one only if nothing was
 // written on the first.
 func (a *attempt) use(c net.Conn) {
+	a.wait.phase.CompareAndSwap(waitingForConn, hasConn)
 	a.got.Store(true)
 	if secure, ok := c.(*tls.Conn); ok {
 		c = secure.NetConn()

@@ -88,3 +88,34 @@ func mustRead(t *testing.T, c net.Conn, text string) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
+
+func TestAConnectionThatComesAsItsRequestIsGivenUpTakesNoRequest(t *testing.T) {
+	near, _ := net.Pipe()
+	now := time.Date(2026, 3, 2, 18, 0, 0, 0, time.UTC)
+	c, try := &conn{Conn: near}, &attempt{before: now.Add(time.Hour), now: func() time.Time { return now }}
+	ctx, stop := try.until(t.Context())
+	defer stop()
+	try.expire()
+	try.use(c)
+	try.begun.Store(true)
+	if _, err := c.Write([]byte("POST")); !errors.Is(err, errLate) || try.wrote.Load() || ctx.Err() == nil {
+		t.Errorf("%v, written %v, given up: %v", err, try.wrote.Load(), ctx.Err())
+	}
+}
+
+func TestARequestThatHasItsConnectionIsNotGivenUp(t *testing.T) {
+	near, _ := net.Pipe()
+	try := &attempt{before: time.Now().Add(time.Hour), now: time.Now}
+	ctx, stop := try.until(t.Context())
+	defer stop()
+	try.getConn("")
+	try.use(&conn{Conn: near})
+	try.expire()
+	if ctx.Err() != nil || try.late.Load() {
+		t.Error("it is")
+	}
+	try.getConn("") // nothing could be written: another connection
+	if ctx.Err() == nil || !try.late.Load() {
+		t.Error("it waits for another one")
+	}
+}

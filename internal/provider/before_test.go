@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -109,13 +110,12 @@ func TestAHandOverThatIsTooLateForAKeptConnectionIsNotBegunOnAnyOther(t *testing
 				write200(w)
 			})
 			want(t, c.Send(t.Context(), until(closing)), mailing.OutcomeSent, "")
-			clock.set(closing)
-			want(t, c.Send(t.Context(), until(closing)), mailing.OutcomeNotTried, "too_late")
+			want(t, c.Send(whenItHasAConnection(t, func() { clock.set(closing) }), until(closing)), mailing.OutcomeNotTried, "too_late")
 			if n := requests.Load(); n != 1 {
 				t.Errorf("%d requests arrived, want the first", n)
 			}
 			// It is that hand-over's trouble alone.
-			want(t, c.Send(t.Context(), until(closing.Add(1))), mailing.OutcomeSent, "")
+			want(t, c.Send(t.Context(), until(closing.Add(time.Minute))), mailing.OutcomeSent, "")
 		})
 	}
 }
@@ -165,6 +165,25 @@ func TestAHandOverThatIsTooLateAndCannotConnectAgainIsNotTried(t *testing.T) {
 	want(t, c.Send(t.Context(), until(closing)), mailing.OutcomeSent, "")
 	// net/http looks for another connection, where nothing was written on a kept one.
 	c.SetDial(func(context.Context, string, string) (net.Conn, error) { return nil, errBroken })
+	want(t, c.Send(whenItHasAConnection(t, func() { clock.set(closing) }), until(closing)), mailing.OutcomeNotTried, "too_late")
+}
+
+// whenItHasAConnection returns a context of a hand-over that does something when
+// it has its connection, before it begins.
+func whenItHasAConnection(t *testing.T, do func()) context.Context {
+	t.Helper()
+	return httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { do() }})
+}
+
+func TestAHandOverThatIsTooLateAtOnceLeavesTheKeptConnectionAlone(t *testing.T) {
+	var clock wall
+	s := serveAccepting(t)
+	c := client(t, s.URL, clock.config)
+	want(t, c.Send(t.Context(), until(closing)), mailing.OutcomeSent, "")
 	clock.set(closing)
 	want(t, c.Send(t.Context(), until(closing)), mailing.OutcomeNotTried, "too_late")
+	want(t, c.Send(t.Context(), until(closing.Add(time.Minute))), mailing.OutcomeSent, "")
+	if requests, conns := s.requests.Load(), s.conns.Load(); requests != 2 || conns != 1 {
+		t.Errorf("%d requests arrived on %d connections", requests, conns)
+	}
 }

@@ -11,17 +11,17 @@
 //
 //	code             kind           what happened
 //	(empty)          sent           200 and code 0, read to its proper end
-//	http_4NN         rejected       a 4xx that is in no other row
+//	http_400, _422   rejected       the API refuses the message
 //	bad_message      rejected       not a message that can be handed over; no request was made
 //	http_408, _425   retry          the API says that it has not taken the request
-//	http_5NN         retry          a 5xx but 502 and 504
+//	http_503         retry          the API is not available
 //	dns              retry          the host's name was not resolved
 //	refused          retry          nobody listens there
 //	connect_timeout  retry          no connection in time: half the timeout for TCP, half for TLS, 5 s at most each
 //	tls              retry          the TLS handshake failed
 //	unreachable      retry          any other failure to connect
 //	closed           retry          the connection broke before a byte was written
-//	http_502, _504   ambiguous      a gateway does not know what became of the request
+//	http_5NN         ambiguous      a 5xx but 503: the API or a gateway failed, perhaps after the message was taken
 //	http_NNN         ambiguous      a 2xx but 200, 101, or a status outside 200 to 599
 //	code_N           ambiguous      200 and another code than 0, an int32
 //	no_code          ambiguous      200 and an object without code
@@ -33,9 +33,12 @@
 //	cancelled        ambiguous      the caller gave up after the first byte was written
 //	unsolicited      ambiguous      the answer was there before the request: it belongs to something else
 //	http_429         throttled      told to wait; Retry-After is read, 0 to 15 min
-//	http_401, _403   misconfigured  the API does not know us
+//	http_4NN         misconfigured  a 4xx that is in no other row: the API does not know us (401, 403), or the path (404)
 //	http_3NN         misconfigured  it lives elsewhere; redirects are never followed
+//	no_token         misconfigured  the token was never read; no request was made
 //	not_tried        not tried      the caller gave up, or ran out of time, before a connection was there
+//	renewed          not tried      the API does not know our token any more, and there is another since; too late for a second request
+//	too_late         not tried      no connection was there when it could have begun for the last time; the caller may decide again
 //	no_connection    not tried      all connections were in use for the whole timeout
 //
 // Phone, text and token are in no code, no error, and no log line of ours. One

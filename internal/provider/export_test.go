@@ -26,6 +26,9 @@ func (c *Client) SetDial(dial func(ctx context.Context, network, address string)
 // SetRoots replaces the authorities that are trusted.
 func (c *Client) SetRoots(roots *x509.CertPool) { c.transport.TLSClientConfig.RootCAs = roots }
 
+// SetHandshakeTimeout changes how long a TLS handshake may take.
+func (c *Client) SetHandshakeTimeout(d time.Duration) { c.transport.TLSHandshakeTimeout = d }
+
 // SetTimeout changes the timeout between calls.
 func (c *Client) SetTimeout(d time.Duration) { c.timeout = d }
 

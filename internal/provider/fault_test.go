@@ -119,7 +119,9 @@ func TestAfterTheRequestTimeRunsOut(t *testing.T) {
 		{"the body of a 200 stops", head200 + accepted[:20], "", mailing.OutcomeAmbiguous, "timeout"},
 		{"the body of a 200 drips", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n", mailing.OutcomeAmbiguous, "timeout"},
 		{"the body of a 400 stops", "HTTP/1.1 400 Bad\r\nContent-Length: 9\r\n\r\nx", "", mailing.OutcomeRejected, "http_400"},
-		{"the body of a 500 drips", "HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n", mailing.OutcomeRetry, "http_500"},
+		{"the body of a 500 drips", "HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n", mailing.OutcomeAmbiguous, "http_500"},
+		{"the body of a 503 drips", "HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n", mailing.OutcomeRetry, "http_503"},
+		{"the body of a 404 stops", "HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nx", "", mailing.OutcomeMisconfigured, "http_404"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel() // each takes the whole timeout, which a busy machine needs

@@ -138,7 +138,7 @@ func TestAPausedMailingIsExtendedAndNothingElseIsDoneOfIt(t *testing.T) {
 	w.settle(batches[0].Key, mailing.Failed)
 	w.deliveries.take()
 	now := w.clock.Now()
-	w.edit(func(m mailing.Mailing) (mailing.Mailing, error) { return m.Retried(now) })
+	w.edit(func(m mailing.Mailing) (mailing.Mailing, error) { return m.Retried(true, false, now) })
 	w.edit(func(m mailing.Mailing) (mailing.Mailing, error) { return m.Paused(now) })
 	w.putOff()
 	w.clock.Advance(time.Hour) // the other batch is overdue

@@ -9,20 +9,24 @@ import (
 	"postrider/internal/mailing"
 )
 
-// retry queues the failures of a slice anew that are not newer than the mailing's
-// last retry, and keeps state up to that. A batch that a sender holds just now
-// is left to the next sweep: until then the slice is not marked as done, and the
-// mailing cannot be finished. more tells whether the turn ended first: what was
-// queued anew by then is not met again.
+// retry queues the failures of a slice again that are not newer than the mailing's
+// last retry, and keeps state up to that. A batch that a sender holds just now is
+// left to the next sweep: until then the slice is not marked as done, and the
+// mailing cannot be finished. more reports whether the turn ended first: what was
+// queued by then is not met again.
 func (s *Scheduler) retry(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, until time.Time) (more bool, err error) {
-	older := func(mem mailing.Member) bool { return !mem.At.After(m.RetriedAt) }
 	left := 0
 	for after := ""; ; {
 		batches, next, err := s.store.SliceBatches(ctx, m.ID, slice, after)
 		if err != nil {
 			return false, err
 		}
-		held, err := s.revive(ctx, m, slice, state, batches, older)
+		held, err := s.revive(ctx, m, slice, state, batches)
+		if mailing.KindOf(err) == mailing.KindConflict {
+			// It was cancelled, deleted or has ended, or a later retry has a task of its own.
+			slog.InfoContext(ctx, "retry given up", "mailing_id", m.ID, "slice", slice, "reason", err)
+			return false, nil
+		}
 		if err != nil {
 			return false, err
 		}
@@ -33,6 +37,16 @@ func (s *Scheduler) retry(ctx context.Context, m mailing.Mailing, slice int, sta
 		if after = next; !s.clock.Now().Before(until) {
 			return true, nil
 		}
+		// Read again for each page: a cancellation, an end or a later retry holds from
+		// the next one on.
+		now, err := s.store.Mailing(ctx, m.ID)
+		if err != nil {
+			return false, err
+		}
+		if now.Finished || !now.RetriedAt.Equal(m.RetriedAt) || !now.Retries(*state, s.clock.Now()) {
+			return false, nil
+		}
+		m = now
 	}
 	if left > 0 {
 		slog.InfoContext(ctx, "failures of held batches wait for the next sweep", "mailing_id", m.ID, "slice", slice, "batches", left)
@@ -45,12 +59,13 @@ func (s *Scheduler) retry(ctx context.Context, m mailing.Mailing, slice int, sta
 	return false, nil
 }
 
-// revive queues the failures of some batches anew that choose wants, and tells
-// how many batches had to be left as they are.
-func (s *Scheduler) revive(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, batches []mailing.Batch, choose func(mailing.Member) bool) (left int, err error) {
+// revive queues again what a retry of m wants of some batches, and returns how
+// many batches had to be left as they are. A [mailing.KindConflict] means that m
+// is not as it was read.
+func (s *Scheduler) revive(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, batches []mailing.Batch) (left int, err error) {
 	var revivals []mailing.Revival
 	for _, b := range batches {
-		r, ok := b.Revived(choose, s.clock.Now())
+		r, ok := b.Revived(m.Wants, s.clock.Now())
 		switch {
 		case !ok:
 		case b.Holder != "":
@@ -71,14 +86,14 @@ func (s *Scheduler) revive(ctx context.Context, m mailing.Mailing, slice int, st
 	for _, r := range revivals {
 		if !slices.Contains(lost, r.Batch.Key) {
 			keys = append(keys, r.Batch.Key)
-			slog.InfoContext(ctx, "failures of a batch queued anew", about(r.Batch)...)
+			slog.InfoContext(ctx, "failures of a batch queued again", about(r.Batch)...)
 			state.Counts = state.Counts.Plus(r.Change)
 		}
 	}
-	slog.InfoContext(ctx, "failures queued anew", "mailing_id", m.ID, "slice", slice, "batches", len(keys))
+	slog.InfoContext(ctx, "failures queued again", "mailing_id", m.ID, "slice", slice, "batches", len(keys))
 	if err := s.deliveries.Queue(ctx, keys, 0); err != nil {
 		// They are owed by their due_at.
-		slog.WarnContext(ctx, "queue batches with failures anew", "mailing_id", m.ID, "slice", slice, "error", err)
+		slog.WarnContext(ctx, "queue batches with failures again", "mailing_id", m.ID, "slice", slice, "error", err)
 	}
 	return left + len(lost), nil
 }

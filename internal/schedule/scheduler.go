@@ -30,6 +30,7 @@ type Store interface {
 	SliceBatches(ctx context.Context, id mailing.MailingID, slice int, after string) (batches []mailing.Batch, next string, err error)
 	Revive(ctx context.Context, m mailing.Mailing, slice int, revivals []mailing.Revival) (left []mailing.BatchKey, err error)
 	MarkRetried(ctx context.Context, id mailing.MailingID, slice int, at time.Time) error
+	Outage(ctx context.Context) (mailing.Outage, error)
 	ExtendBatches(ctx context.Context, m mailing.Mailing, slice int, after string) (next string, held int, err error)
 	MarkExtended(ctx context.Context, m mailing.Mailing, slice int, state mailing.SliceState) (bool, error)
 	Rezoned(ctx context.Context, slice int, after mailing.ClientID, limit int) ([]mailing.Rezoning, error)
@@ -62,12 +63,15 @@ type Meter interface {
 	// Expanded is called at the end of an invocation that expanded anything: the
 	// messages, by status, that each of its tasks wrote that wrote any.
 	Expanded(wrote []mailing.Counts)
+	// Swept is called once a sweep: whether the sending API is down.
+	Swept(down bool)
 }
 
-// unmetered is told, and tells nobody.
-type unmetered struct{}
+// noopMeter discards metrics.
+type noopMeter struct{}
 
-func (unmetered) Expanded([]mailing.Counts) {}
+func (noopMeter) Expanded([]mailing.Counts) {}
+func (noopMeter) Swept(bool)                {}
 
 // Scheduler sweeps and does tasks. It is safe for concurrent use.
 type Scheduler struct {
@@ -86,7 +90,7 @@ func WithMeter(m Meter) Option { return func(s *Scheduler) { s.meter = m } }
 
 // New is a scheduler.
 func New(store Store, deliveries Deliveries, tasks Tasks, clock Clock, options ...Option) *Scheduler {
-	s := &Scheduler{store: store, deliveries: deliveries, tasks: tasks, clock: clock, meter: unmetered{}}
+	s := &Scheduler{store: store, deliveries: deliveries, tasks: tasks, clock: clock, meter: noopMeter{}}
 	for _, option := range options {
 		option(s)
 	}
@@ -122,7 +126,12 @@ func (s *Scheduler) Sweep(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
-	errs := make([]error, len(live))
+	o, err := s.store.Outage(ctx)
+	if err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	s.meter.Swept(o.Down())
+	errs := make([]error, len(live)+1)
 	var group errgroup.Group
 	group.SetLimit(sweepConcurrency)
 	for i, m := range live {
@@ -132,6 +141,7 @@ func (s *Scheduler) Sweep(ctx context.Context) error {
 		})
 	}
 	_ = group.Wait() // its functions keep their errors in errs
+	errs[len(live)] = s.probe(ctx, live, o, now)
 	if err := errors.Join(errors.Join(errs...), s.sweepZones(ctx, live, now)); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}

@@ -288,13 +288,17 @@ const postponeConcurrency = 10
 // requeue queues batches of the slice that are, or will soon be, overdue. more
 // tells whether the turn ended before the list did.
 func (s *Scheduler) requeue(ctx context.Context, m mailing.Mailing, slice int, _ *mailing.SliceState, until time.Time) (more bool, err error) {
-	err = s.store.Due(ctx, m.ID, slice, m.DueHorizon(s.clock.Now()), func(rows []mailing.Due) (bool, error) {
+	o, err := s.store.Outage(ctx)
+	if err != nil {
+		return false, err
+	}
+	err = s.store.Due(ctx, m.ID, slice, m.DueHorizon(o, s.clock.Now()), func(rows []mailing.Due) (bool, error) {
 		for first := 0; first < len(rows); first += postponeConcurrency {
 			if !s.clock.Now().Before(until) {
 				more = true
 				return false, nil
 			}
-			if err := s.requeueSome(ctx, m, rows[first:min(first+postponeConcurrency, len(rows))]); err != nil {
+			if err := s.requeueSome(ctx, m, o, rows[first:min(first+postponeConcurrency, len(rows))]); err != nil {
 				return false, err
 			}
 		}
@@ -305,7 +309,7 @@ func (s *Scheduler) requeue(ctx context.Context, m mailing.Mailing, slice int, _
 
 // requeueSome first moves the due_at of each batch on, then queues it: should
 // it fail in between, the batch is overdue once more.
-func (s *Scheduler) requeueSome(ctx context.Context, m mailing.Mailing, rows []mailing.Due) error {
+func (s *Scheduler) requeueSome(ctx context.Context, m mailing.Mailing, o mailing.Outage, rows []mailing.Due) error {
 	now := s.clock.Now()
 	var (
 		mu    sync.Mutex
@@ -313,12 +317,12 @@ func (s *Scheduler) requeueSome(ctx context.Context, m mailing.Mailing, rows []m
 	)
 	var group errgroup.Group // without a context of its own: what is moved on has to be queued
 	for _, row := range rows {
-		delay, freed, ok := row.Requeue(m, now)
+		delay, freed, ok := row.Requeue(m, o, now)
 		if !ok {
 			continue
 		}
 		group.Go(func() error {
-			moved, err := s.store.Postpone(ctx, row, now.Add(delay+mailing.Patience(row.Sweeps)), freed)
+			moved, err := s.store.Postpone(ctx, row, now.Add(delay+mailing.OverdueAfter(row.Sweeps)), freed)
 			if err != nil || !moved {
 				return err
 			}

@@ -100,11 +100,15 @@ func (t Target) Deployed(ctx context.Context) (bool, error) {
 func Parameters(source settings.Source, template *deploy.Template) (map[string]string, error) {
 	parameters := template.Values(source)
 	var errs []error
+	plain, named := parameters["ProviderToken"] != "", parameters["ProviderTokenParameter"] != ""
 	switch {
 	case parameters["ProviderUrl"] == "":
 		delete(parameters, "ProviderToken")
-	case parameters["ProviderToken"] == "":
+		delete(parameters, "ProviderTokenParameter")
+	case !plain && !named:
 		errs = append(errs, errors.New("PROVIDER_URL is set, and PROVIDER_TOKEN is not: set both, in the environment or in .env"))
+	case plain && named: // the template's rule, which LocalStack does not know
+		errs = append(errs, errors.New("PROVIDER_TOKEN and PROVIDER_TOKEN_PARAMETER are set: set one of them, in the environment or in .env"))
 	}
 	rules := map[string]func(string) error{"ProviderUrl": provider.CheckURL, "ProviderToken": provider.CheckToken}
 	for _, p := range template.Parameters() {
@@ -144,7 +148,7 @@ func times(template *deploy.Template, parameters map[string]string) deliver.Time
 // that one gets the largest share of MaxSendRate that there is. Its keys are its
 // own.
 func (t Target) withDefaults(template *deploy.Template, parameters map[string]string) map[string]string {
-	defaults := map[string]string{"SenderConcurrency": "2", keysParameter: "/postrider/local/keys"}
+	defaults := map[string]string{"SenderConcurrency": "2", "FirstMailingId": "1", keysParameter: "/postrider/local/keys"}
 	if t.StandInURL != "" && parameters["ProviderUrl"] == "" {
 		// An address, not a name: localhost would be tried on ::1 first, a moment lost for each connection.
 		defaults["ProviderUrl"] = strings.Replace(t.StandInURL, "localhost", "127.0.0.1", 1) + "/v1"

@@ -31,6 +31,7 @@ func TestMatrix(t *testing.T) {
 	rows = append(rows, tableRows()...)
 	rows = append(rows, timeRows()...)
 	rows = append(rows, lifeRows()...)
+	rows = append(rows, troubleRows()...)
 	rows = append(rows, zoneRows()...)
 	rows = append(rows, keepRows()...)
 	rows = slices.DeleteFunc(rows, func(r row) bool { return r.days && sampled() })
@@ -133,16 +134,16 @@ func answerRows() []row {
 		meets("200 and a code that is no number", fixed(body(`{"code": "0"}`)), ambiguous),
 		meets("reset after the request was written", fixed(dropped(true)), ambiguous),
 	}
-	for _, code := range []int{500, 503, 408, 425} {
+	for _, code := range []int{503, 408, 425} {
 		rows = append(rows, meets(strconv.Itoa(code), fixed(status(code)), again))
 	}
-	for _, code := range []int{502, 504, 202, 204} {
+	for _, code := range []int{500, 501, 502, 504, 520, 202, 204} {
 		rows = append(rows, meets(strconv.Itoa(code), taken(status(code)), ambiguous))
 	}
-	for _, code := range []int{400, 404, 409, 422} {
+	for _, code := range []int{400, 422} {
 		rows = append(rows, meets(strconv.Itoa(code), fixed(status(code)), rejected))
 	}
-	for _, code := range []int{401, 403, 301, 302, 307} {
+	for _, code := range []int{401, 402, 403, 404, 405, 409, 410, 413, 301, 302, 307} {
 		rows = append(rows, meets(fmt.Sprintf("%d, of the configuration", code), fixed(status(code, "Location", "/v1/elsewhere")), once))
 	}
 	return append(rows,
@@ -225,7 +226,7 @@ func networkRows() []row {
 	// that does.
 	fails := func(name string, address func(t *testing.T) string, code string) row {
 		return row{name: name, run: func(w *world) {
-			w.clients(6)
+			w.clients(4) // too few to open the breaker
 			m := w.create(nil)
 			w.dial(address(w.test))
 			w.sweep()

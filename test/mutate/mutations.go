@@ -19,7 +19,7 @@ const (
 	api       = "./internal/provider"
 )
 
-var mutations = slices.Concat(ofClaims, ofPages, ofHandOvers, ofOutcomes, ofRequests, ofAccess, ofCreation, ofMetrics, ofReports, ofAges, ofWaits) //nolint:gochecknoglobals // a list that nobody changes
+var mutations = slices.Concat(ofClaims, ofPages, ofHandOvers, ofOutcomes, ofRequests, ofAccess, ofCreation, ofMetrics, ofReports, ofAges, ofBeginnings, ofWaits) //nolint:gochecknoglobals // a list that nobody changes
 
 // ofClaims break who may do what to a batch, and when.
 var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
@@ -419,11 +419,29 @@ var ofRequests = []mutation{ //nolint:gochecknoglobals // as above
 		pkg: api, test: "TestOnly200WithCodeZeroIsSent",
 	},
 	{
-		name: "a 401 is taken for a refusal of the message",
+		name: "a 4xx that is not documented is taken for a refusal of the message",
 		file: "internal/provider/answer.go",
-		old:  "case status == http.StatusUnauthorized, status == http.StatusForbidden, status >= 300 && status < 400:",
-		new:  "case status >= 300 && status < 400:",
+		old: `case status >= 300 && status < 500:
+		return misconfigured(code)`,
+		new: `case status >= 400 && status < 500 && status != http.StatusUnauthorized && status != http.StatusForbidden:
+		return rejected(code)
+	case status >= 300 && status < 500:
+		return misconfigured(code)`,
+		pkg: api, test: "TestAnAnswersStatusDecides",
+	},
+	{
+		name: "a 500 is taken for a message that was certainly not taken",
+		file: "internal/provider/answer.go",
+		old:  "case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusServiceUnavailable:",
+		new:  "case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusServiceUnavailable, status == http.StatusInternalServerError:",
 		pkg:  api, test: "TestAnAnswersStatusDecides",
+	},
+	{
+		name: "a hand-over waits for a connection though it may not begin any more",
+		file: "internal/provider/waiting.go",
+		old:  "timer := time.AfterFunc(left, a.expire)",
+		new:  "timer := time.AfterFunc(left+time.Hour, a.expire)",
+		pkg:  api, test: "TestASlowHandshakeServesTheHandOverThatIsDecidedAgain",
 	},
 	{
 		name: "redirects are followed",
@@ -435,8 +453,8 @@ var ofRequests = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "an Idempotency-Key makes net/http repeat requests",
 		file: "internal/provider/client.go",
-		old:  `"User-Agent":    {"postrider"},`,
-		new: `"User-Agent":    {"postrider"},
+		old:  `"User-Agent":   {"postrider"},`,
+		new: `"User-Agent":   {"postrider"},
 			"Idempotency-Key": {"1"},`,
 		pkg: api, test: "TestARequestIsWhatTheAPIDocuments",
 	},

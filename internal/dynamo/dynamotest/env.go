@@ -79,13 +79,13 @@ func (e *Env) create(tb testing.TB, table *dynamodb.CreateTableInput, name strin
 }
 
 // Store is a store over the test's tables that waits for nothing: between two
-// tries it goes on at once.
+// tries it goes on at once. Its ids begin at 1.
 func (e *Env) Store(options ...dynamo.Option) *dynamo.Store { return e.StoreOver(e.Client, options...) }
 
 // StoreOver is like [Env.Store] with something in between, such as [Faults].
 func (e *Env) StoreOver(api dynamo.API, options ...dynamo.Option) *dynamo.Store {
 	impatient := dynamo.WithClock(time.Now, func(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) })
-	return dynamo.New(api, e.Tables, Retention, append([]dynamo.Option{impatient}, options...)...)
+	return dynamo.New(api, e.Tables, Retention, append([]dynamo.Option{impatient, dynamo.WithFirstMailing(1)}, options...)...)
 }
 
 // Store is a store over tables that this test has for itself.

@@ -245,8 +245,9 @@ func (p *parser) compared(operator string, left, right types.AttributeValue) boo
 	return false
 }
 
-// apply changes an item as an update expression says: SET to values, ADD of
-// numbers, REMOVE.
+// apply changes an item as an update expression says: SET to values or to
+// if_not_exists of the attribute and a value, to that plus a number, ADD of numbers,
+// REMOVE.
 func (s *scope) apply(update string, it item) error {
 	clause := ""
 	for list := tokens(update); len(list) > 0; {
@@ -280,16 +281,41 @@ func (s *scope) applyOne(clause string, list []string, it item) (rest []string, 
 		delete(it, name)
 		return list[length:], nil
 	}
+	// #name = if_not_exists ( #name , :value )
+	if clause == "SET" && list[2] == "if_not_exists" && len(list) >= 8 {
+		if list[4] != list[0] {
+			return nil, invalid("if_not_exists of another attribute than %s", list[0])
+		}
+		v, err := s.value(list[6])
+		if err != nil {
+			return nil, err
+		}
+		if it[name] == nil {
+			it[name] = v
+		}
+		if rest = list[8:]; len(rest) < 2 || rest[0] != "+" {
+			return rest, nil
+		}
+		more, err := s.value(rest[1])
+		if err != nil {
+			return nil, err
+		}
+		it[name] = sum(it[name], more)
+		return rest[2:], nil
+	}
 	v, err := s.value(list[length-1])
 	if err != nil {
 		return nil, err
 	}
 	if clause == "ADD" {
-		sum := new(big.Int).Add(whole(it[name]), whole(v))
-		v = &types.AttributeValueMemberN{Value: sum.String()}
+		v = sum(it[name], v)
 	}
 	it[name] = v
 	return list[length:], nil
+}
+
+func sum(a, b types.AttributeValue) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: new(big.Int).Add(whole(a), whole(b)).String()}
 }
 
 func whole(v types.AttributeValue) *big.Int {

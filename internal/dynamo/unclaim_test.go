@@ -51,15 +51,6 @@ func wantUnclaimable(t *testing.T, s *dynamo.Store, k mailing.BatchKey, now time
 	}
 }
 
-func mustPark(t *testing.T, s *dynamo.Store, k mailing.BatchKey, now, until time.Time) bool {
-	t.Helper()
-	parked, err := s.Park(t.Context(), k, now, until)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parked
-}
-
 func mustUnclaim(t *testing.T, s *dynamo.Store, k mailing.BatchKey, holder string, due time.Time) bool {
 	t.Helper()
 	done, err := s.Unclaim(t.Context(), k, holder, due)
@@ -83,106 +74,21 @@ func dueRows(t *testing.T, s *dynamo.Store, id mailing.MailingID, slice int) []m
 	return all
 }
 
-func TestAParkedBatchIsLeftAloneUntilItsInstant(t *testing.T) {
-	t.Parallel()
-	s := dynamotest.Store(t, atNoon())
-	k := oneBatch(t, s, mailing.Queued)
-	before, until := readBatch(t, s, k), noon.Add(time.Minute)
-	if !mustPark(t, s, k, noon, until) {
-		t.Fatal("it is not parked")
-	}
-	want := before
-	want.NotBefore, want.DueAt = until, until
-	if diff := cmp.Diff(want, readBatch(t, s, k)); diff != "" {
-		t.Errorf("batch (-want +got):\n%s", diff)
-	}
-	wantUnclaimable(t, s, k, until.Add(-time.Millisecond))
-	if b := mustClaim(t, s, k, "me", until, until.Add(time.Minute)); b.Claims != 1 {
-		t.Errorf("it was claimed %d times", b.Claims)
-	}
-}
-
-func TestParkingForgetsThatASweepHasQueuedTheBatch(t *testing.T) {
-	t.Parallel()
-	s := dynamotest.Store(t, atNoon())
-	k := oneBatch(t, s, mailing.Queued)
-	if moved, err := s.Postpone(t.Context(), dueRows(t, s, k.Mailing, 0)[0], noon.Add(10*time.Minute), false); err != nil || !moved {
-		t.Fatal(moved, err)
-	}
-	mustPark(t, s, k, noon, noon.Add(time.Minute))
-	want := []mailing.Due{{Key: k, DueAt: noon.Add(time.Minute), NotBefore: noon.Add(time.Minute), CreatedAt: noon}}
-	if diff := cmp.Diff(want, dueRows(t, s, k.Mailing, 0)); diff != "" {
-		t.Errorf("due (-want +got):\n%s", diff)
-	}
-}
-
-func TestThereIsNothingToBePutOffOfABatchThatIsHeldOrWaitsOrIsDone(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name   string
-		status mailing.MessageStatus
-		make   func(*testing.T, *dynamo.Store, mailing.BatchKey)
-	}{
-		{"held", mailing.Queued, func(t *testing.T, s *dynamo.Store, k mailing.BatchKey) {
-			t.Helper()
-			mustClaim(t, s, k, "me", noon, noon.Add(time.Second))
-		}},
-		{"parked for longer", mailing.Queued, func(t *testing.T, s *dynamo.Store, k mailing.BatchKey) {
-			t.Helper()
-			mustPark(t, s, k, noon, noon.Add(time.Hour))
-		}},
-		{"done", mailing.Sent, func(*testing.T, *dynamo.Store, mailing.BatchKey) {}},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			s := dynamotest.Store(t, atNoon())
-			k := oneBatch(t, s, test.status)
-			test.make(t, s, k)
-			before := readBatch(t, s, k)
-			if mustPark(t, s, k, noon, noon.Add(time.Minute)) {
-				t.Error("it is parked")
-			}
-			if diff := cmp.Diff(before, readBatch(t, s, k)); diff != "" {
-				t.Errorf("batch (-want +got):\n%s", diff)
-			}
-		})
-	}
-	s := dynamotest.Store(t, atNoon())
-	none := mailing.BatchKey{Mailing: 9, Batch: mailing.BatchID{First: 16}}
-	if mustPark(t, s, none, noon, noon.Add(time.Minute)) || len(sliceBatches(t, s, 9, 0)) > 0 {
-		t.Error("a batch that there never was is parked")
-	}
-}
-
-func TestParkingKeepsTheClaimsThatWereLeftUnsettled(t *testing.T) {
-	t.Parallel()
-	s := dynamotest.Store(t, atNoon())
-	k := oneBatch(t, s, mailing.Queued)
-	mustClaim(t, s, k, "killed", noon, noon.Add(time.Minute))
-	if !mustPark(t, s, k, noon.Add(time.Minute), noon.Add(2*time.Minute)) {
-		t.Error("it is not parked after the lease")
-	}
-	if b := mustClaim(t, s, k, "me", noon.Add(2*time.Minute), noon.Add(3*time.Minute)); b.Claims != 2 {
-		t.Errorf("it was claimed %d times, want 2", b.Claims)
-	}
-}
-
 func TestAClaimThatIsTakenBackIsAsIfItHadNeverBeen(t *testing.T) {
 	t.Parallel()
 	clock := dynamotest.NewClock(noon)
 	s := dynamotest.Store(t, clock.Option())
 	k := oneBatch(t, s, mailing.Queued)
-	for _, unsettled := range []int{0, 1, 2} {
+	for range 2 {
 		now := clock.Now()
-		if b := mustClaim(t, s, k, "me", now, now.Add(time.Minute)); b.Claims != unsettled+1 {
-			t.Fatalf("it was claimed %d times, want %d", b.Claims, unsettled+1)
+		if b := mustClaim(t, s, k, "me", now, now.Add(time.Minute)); b.Claims != 1 {
+			t.Fatalf("it was claimed %d times, want 1", b.Claims)
 		}
 		if !mustUnclaim(t, s, k, "me", now.Add(time.Second)) {
 			t.Fatal("the claim is not taken back")
 		}
 		b := readBatch(t, s, k)
-		if b.Holder != "" || !b.LeaseUntil.IsZero() || b.Claims != unsettled || !b.DueAt.Equal(now.Add(time.Second)) {
+		if b.Holder != "" || !b.LeaseUntil.IsZero() || b.Claims != 0 || b.Lost != (mailing.Lease{}) || !b.DueAt.Equal(now.Add(time.Second)) {
 			t.Errorf("it is left as %+v", b)
 		}
 		if got, err := s.Message(t.Context(), mailing.NewMessageID(k.Mailing, 16)); err != nil || got.Member.Status != mailing.Queued {
@@ -190,9 +96,44 @@ func TestAClaimThatIsTakenBackIsAsIfItHadNeverBeen(t *testing.T) {
 		}
 		wantUnclaimable(t, s, k, now)
 		clock.Advance(time.Second)
-		// Who takes it next does not survive, so there is one more to be found.
-		mustClaim(t, s, k, "killed", clock.Now(), clock.Now().Add(time.Minute))
-		clock.Advance(time.Minute)
+	}
+}
+
+func TestAClaimAfterLostOnesKnowsTheLeaseOfTheFirst(t *testing.T) {
+	t.Parallel()
+	s := dynamotest.Store(t, atNoon())
+	k := oneBatch(t, s, mailing.Queued)
+	at := func(minutes int) time.Time { return noon.Add(time.Duration(minutes) * time.Minute) }
+	mustClaim(t, s, k, "the first", at(0), at(1))
+	mustClaim(t, s, k, "the second", at(5), at(6))
+	b := mustClaim(t, s, k, "me", at(8), at(9))
+	if want := (mailing.Lease{From: at(0), Until: at(1)}); b.Claims != 3 || b.Lost != want {
+		t.Errorf("claimed %d times, lost %+v", b.Claims, b.Lost)
+	}
+	if mustUnclaim(t, s, k, "me", at(8)) {
+		t.Error("a claim that found lost ones is taken back, and they are forgotten")
+	}
+	settled := b.Settled(b.Members, make([]mailing.Wait, len(b.Members)), 0, at(8), func(d time.Duration) time.Duration { return d })
+	if lost, err := s.Settle(t.Context(), mailing.Mailing{ID: k.Mailing}, 0, []mailing.Settlement{{Batch: settled, Holder: "me"}}); err != nil || len(lost) > 0 {
+		t.Fatal(lost, err)
+	}
+	if b := mustClaim(t, s, k, "another", at(10), at(11)); b.Claims != 1 || !b.Lost.From.Equal(at(10)) {
+		t.Errorf("after its settlement: claimed %d times, lost %+v", b.Claims, b.Lost)
+	}
+}
+
+func TestARefusedClaimReturnsWhatStandsInItsWay(t *testing.T) {
+	t.Parallel()
+	s := dynamotest.Store(t, atNoon())
+	k := oneBatch(t, s, mailing.Queued)
+	mustClaim(t, s, k, "me", noon, noon.Add(time.Minute))
+	b, ok, err := s.Claim(t.Context(), k, "another", noon, noon.Add(time.Minute))
+	if ok || err != nil || b.Holder != "me" || !b.LeaseUntil.Equal(noon.Add(time.Minute)) {
+		t.Errorf("claimed %t, %v: %+v", ok, err, b)
+	}
+	none := mailing.BatchKey{Mailing: 9, Batch: mailing.BatchID{First: 16}}
+	if b, ok, err := s.Claim(t.Context(), none, "another", noon, noon.Add(time.Minute)); ok || err != nil || b.Key != (mailing.BatchKey{}) {
+		t.Errorf("of no batch: claimed %t, %v: %+v", ok, err, b)
 	}
 }
 
@@ -208,12 +149,6 @@ func TestALeaseThatWasLostIsNotTakenBack(t *testing.T) {
 	if diff := cmp.Diff(held, readBatch(t, s, k)); diff != "" {
 		t.Errorf("batch (-want +got):\n%s", diff)
 	}
-	if !mustUnclaim(t, s, k, "me", noon) {
-		t.Error("the claim is not taken back")
-	}
-	if mustUnclaim(t, s, k, "me", noon) || readBatch(t, s, k).Claims != 1 {
-		t.Errorf("taken back twice it counts %d claims", readBatch(t, s, k).Claims)
-	}
 }
 
 func TestAWriteOfABatchThatFailsTellsItsCause(t *testing.T) {
@@ -224,7 +159,6 @@ func TestAWriteOfABatchThatFailsTellsItsCause(t *testing.T) {
 	faults.Always(dynamotest.UpdateItem, dynamotest.Fault{Refuse: down})
 	s := e.StoreOver(faults, atNoon())
 	for name, write := range map[string]func() error{
-		"park":    func() error { _, err := s.Park(t.Context(), k, noon, noon); return err },
 		"unclaim": func() error { _, err := s.Unclaim(t.Context(), k, "me", noon); return err },
 		"mark":    func() error { return s.MarkRetried(t.Context(), k.Mailing, 0, noon) },
 		"test": func() error {

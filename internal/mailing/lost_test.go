@@ -1,0 +1,95 @@
+package mailing_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"postrider/internal/mailing"
+)
+
+// moscow33 is the client of most of these tests, as it is read after a claim was lost.
+func moscow33(since time.Time) map[mailing.ClientID]mailing.Client {
+	return map[mailing.ClientID]mailing.Client{33: {ID: 33, Phone: "79001234567", Timezone: "Europe/Moscow", ZoneSince: since}}
+}
+
+func TestALostClaimChargesThoseThatItMayHaveHandedOver(t *testing.T) {
+	// The claim lasted from noon to a minute after it.
+	lost := mailing.Lease{From: noon, Until: noon.Add(time.Minute)}
+	closed, opens := window(t, "17:00", "21:00"), noon.Add(2*time.Hour)
+	edited := func(m *mailing.Mailing) { m.Plan = 1 }
+	endsAt := func(at time.Time) func(*mailing.Mailing) { return func(m *mailing.Mailing) { m.EndAt = at } }
+	cancelledAt := func(at time.Time) func(*mailing.Mailing) {
+		return func(m *mailing.Mailing) { m.Status, m.CancelledAt = mailing.StatusCancelled, at }
+	}
+	queued := mailing.Member{Client: 33, Status: mailing.Queued}
+	deferred := mailing.Member{Client: 33, Status: mailing.Deferred, NotBefore: opens}
+	for _, test := range []struct {
+		name    string
+		mailing mailing.Mailing
+		member  mailing.Member
+		clients map[mailing.ClientID]mailing.Client
+		want    bool
+	}{
+		{"it was queued", running(), queued, moscow33(time.Time{}), true},
+		{"it was sent before", running(), mailing.Member{Client: 33, Status: mailing.Sent}, moscow33(time.Time{}), false},
+		{"its retry came within the claim", running(), mailing.Member{Client: 33, Status: mailing.Retrying, NotBefore: lost.Until}, moscow33(time.Time{}), true},
+		{"its retry came after the claim", running(), mailing.Member{Client: 33, Status: mailing.Retrying, NotBefore: lost.Until.Add(1)}, moscow33(time.Time{}), false},
+		{"it was deferred beyond the claim", running(closed), deferred, moscow33(time.Time{}), false},
+		{"it was deferred beyond the claim by an older plan", running(edited), deferred, moscow33(time.Time{}), true},
+		{"it was queued, and its window was closed", running(closed), queued, moscow33(time.Time{}), false},
+		{"it was queued, and its window was closed, perhaps not in the zone that it had then", running(closed), queued, moscow33(noon.Add(-time.Second)), true},
+		{"it was queued, its window was closed, and its client is deleted by now", running(closed), queued, nil, true},
+		{"the mailing had ended", running(endsAt(noon.Add(-mailing.Trust))), queued, moscow33(time.Time{}), false},
+		{"the mailing had just ended", running(endsAt(noon.Add(1 - mailing.Trust))), queued, moscow33(time.Time{}), true},
+		{"the mailing was cancelled before", running(cancelledAt(noon.Add(-mailing.Trust))), queued, moscow33(time.Time{}), false},
+		{"the mailing was cancelled then", running(cancelledAt(noon.Add(time.Second))), queued, moscow33(time.Time{}), true},
+	} {
+		b := mailing.Batch{Members: []mailing.Member{test.member}, Claims: 2, Lost: lost}
+		members, waits, charged := b.Recovered(test.mailing, test.clients, noon.Add(2*time.Minute))
+		if got := charged == 1; got != test.want || members[0].Uncertain != charged {
+			t.Errorf("%s: charged %t, want %t: %+v", test.name, got, test.want, members[0])
+		}
+		if test.want {
+			continue
+		}
+		if diff := cmp.Diff(test.member, members[0]); diff != "" {
+			t.Errorf("%s: it changes (-want +got):\n%s", test.name, diff)
+		}
+		if test.member.Status.Pending() && !waits[0].Until.Equal(test.member.NotBefore) {
+			t.Errorf("%s: it waits until %s", test.name, waits[0].Until)
+		}
+		settled := b.Settled(members, waits, 0, noon.Add(2*time.Minute), func(d time.Duration) time.Duration { return d })
+		if settled.Pending() == settled.DueAt.IsZero() {
+			t.Errorf("%s: pending %t, due %s", test.name, settled.Pending(), settled.DueAt)
+		}
+	}
+}
+
+func TestOneAttemptIsChargedHoweverManyClaimsWereLost(t *testing.T) {
+	for _, claims := range []int{2, 3, 7} {
+		b := mailing.Batch{
+			Members: []mailing.Member{{Client: 33, Status: mailing.Queued}}, Claims: claims,
+			Lost: mailing.Lease{From: noon, Until: noon.Add(time.Minute)},
+		}
+		for _, test := range []struct {
+			mailing mailing.Mailing
+			losses  int
+			want    mailing.Member
+		}{
+			{running(), 0, mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: 1, Uncertain: 1, At: noon, Error: mailing.LostCode}},
+			{running(stop), 0, mailing.Member{Client: 33, Status: mailing.Uncertain, Attempts: 1, Uncertain: 1, At: noon, Error: mailing.LostCode}},
+			{running(), mailing.MaxLosses - 1, mailing.Member{Client: 33, Status: mailing.Uncertain, Attempts: 1, Uncertain: 1, At: noon, Error: mailing.PoisonCode}},
+		} {
+			b.Losses = test.losses
+			members, waits, _ := b.Recovered(test.mailing, moscow33(time.Time{}), noon)
+			if diff := cmp.Diff(test.want, members[0]); diff != "" {
+				t.Errorf("%d claims (-want +got):\n%s", claims, diff)
+			}
+			if waits[0].Kind != mailing.WaitRetry {
+				t.Errorf("it waits for %v, want a backoff", waits[0].Kind)
+			}
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package schedule
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"postrider/internal/mailing"
+)
+
+const (
+	// probeBatches is how many batches a sweep queues for a probe of the sending
+	// API: more than one, for a batch may turn out to have nothing to be sent.
+	probeBatches = 3
+	// probeLists is how many lists of what is due are read to find them, at most.
+	// The sweep of the next minute begins probeStep lists further on, so that it
+	// comes to all of them, whatever their number.
+	probeLists = 64
+	probeStep  = 61
+	// sweepEvery is how often the rule wakes the scheduler.
+	sweepEvery = time.Minute
+)
+
+// probe queues a few batches while the sending API is down and a probe is due
+// before the next sweep: those that have been due for longest. Everything else
+// waits until a probe has found the API working. A batch that was probed is due
+// later than the others: so probes take different messages in turn.
+func (s *Scheduler) probe(ctx context.Context, live []mailing.Mailing, o mailing.Outage, now time.Time) error {
+	delay := max(0, o.ProbeAt.Sub(now)+time.Second)
+	if o.ProbeDue(now) {
+		delay = 0
+	}
+	if !o.Down() || delay > sweepEvery {
+		return nil
+	}
+	var found []mailing.Due
+	lists := len(live) * mailing.Slices
+	first := int(now.Unix() / int64(sweepEvery.Seconds()) * probeStep % int64(lists))
+	for n := 0; n < min(lists, probeLists); n++ {
+		at := (first + n) % lists
+		m, slice := live[at/mailing.Slices], at%mailing.Slices
+		if m.Status != mailing.StatusRunning || m.Closed(now) {
+			continue
+		}
+		err := s.store.Due(ctx, m.ID, slice, time.Time{}, func(rows []mailing.Due) (more bool, err error) {
+			for _, row := range rows {
+				if !row.LeaseUntil.After(now) && !row.NotBefore.After(now.Add(delay)) {
+					found = append(found, row)
+					return false, nil
+				}
+			}
+			return true, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	slices.SortFunc(found, func(a, b mailing.Due) int { return a.DueAt.Compare(b.DueAt) })
+	var keys []mailing.BatchKey
+	for _, row := range found[:min(len(found), probeBatches)] {
+		keys = append(keys, row.Key)
+	}
+	slog.InfoContext(ctx, "batches queued to probe the sending API", "batches", len(keys), "down_since", o.Since)
+	if err := s.deliveries.Queue(ctx, keys, delay); err != nil {
+		return fmt.Errorf("probe the sending API: %w", err)
+	}
+	return nil
+}
