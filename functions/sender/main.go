@@ -11,12 +11,14 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"postrider/internal/deliver"
 	"postrider/internal/function"
 	"postrider/internal/metrics"
 	"postrider/internal/provider"
 	"postrider/internal/queue"
+	"postrider/internal/token"
 )
 
 type config struct {
@@ -26,7 +28,8 @@ type config struct {
 	DeadLettersURL  string `env:"DEAD_LETTERS_QUEUE_URL,required,notEmpty"`
 	TasksURL        string `env:"TASKS_QUEUE_URL,required,notEmpty"`
 	ProviderURL     string `env:"PROVIDER_URL,required,notEmpty"`
-	ProviderToken   string `env:"PROVIDER_TOKEN,required,notEmpty"`
+	ProviderToken   string `env:"PROVIDER_TOKEN"` // or the next one
+	TokenParameter  string `env:"PROVIDER_TOKEN_PARAMETER"`
 	ProviderTimeout int    `env:"PROVIDER_TIMEOUT_SECONDS" envDefault:"10"`
 	SenderTimeout   int    `env:"SENDER_TIMEOUT_SECONDS" envDefault:"30"`
 	Concurrency     int    `env:"SENDER_CONCURRENCY" envDefault:"10"`
@@ -42,7 +45,8 @@ func main() {
 	cfg := function.Setup(context.Background(), "sender", &c)
 	timeout := time.Duration(c.ProviderTimeout) * time.Second
 	fits := deliver.Times{Provider: c.ProviderTimeout, Sender: c.SenderTimeout}.CheckProvider()
-	api, err := provider.New(provider.Config{BaseURL: c.ProviderURL, Token: c.ProviderToken, Timeout: timeout, MaxConns: c.MaxInFlight})
+	tokens := token.From(ssm.NewFromConfig(cfg), c.TokenParameter, provider.CheckToken, function.Now, slog.Default())
+	api, err := provider.New(provider.Config{BaseURL: c.ProviderURL, Token: c.ProviderToken, TokenSource: tokens, Timeout: timeout, MaxConns: c.MaxInFlight})
 	if err := errors.Join(fits, err); err != nil {
 		slog.Error("start of the function", "error", err)
 		os.Exit(1)

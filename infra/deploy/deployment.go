@@ -118,19 +118,28 @@ func added(before, after map[string]types.ChangeSetSummary) (string, error) {
 
 // secrets writes what may stand neither in the repository nor on a command line,
 // where each process of the machine sees it, into a file for sam. A stack that is
-// there keeps its token if there is no other.
+// there keeps its token if there is no other. Of the token and the SSM parameter that
+// holds it there is one: what the stack has of the other one is emptied.
 func (d deployment) secrets(first bool) (path string, err error) {
-	token := os.Getenv("PROVIDER_TOKEN")
-	if token == "" && first {
-		return "", errors.New("PROVIDER_TOKEN is not set: the first deployment needs the sending API's token")
+	given, err := d.given()
+	if err != nil {
+		return "", err
+	}
+	token, named := os.Getenv("PROVIDER_TOKEN"), given["ProviderTokenParameter"]
+	parameters := map[string]string{}
+	switch {
+	case token != "" && named != "":
+		return "", fmt.Errorf("PROVIDER_TOKEN is set, and %s says that the token is in the SSM parameter %s: unset the one, or take the other out", d.parameters, named)
+	case token != "":
+		parameters["ProviderToken"], parameters["ProviderTokenParameter"] = token, ""
+	case named != "":
+		parameters["ProviderToken"] = ""
+	case first:
+		return "", fmt.Errorf("PROVIDER_TOKEN is not set, nor ProviderTokenParameter in %s: the first deployment needs the sending API's token", d.parameters)
 	}
 	file, err := os.CreateTemp("", "postrider-*.yaml") // 0600
 	if err != nil {
 		return "", err
-	}
-	parameters := map[string]string{}
-	if token != "" {
-		parameters["ProviderToken"] = token
 	}
 	err = yaml.NewEncoder(file).Encode(parameters)
 	return file.Name(), errors.Join(err, file.Close())

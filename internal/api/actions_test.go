@@ -82,9 +82,9 @@ func TestRetryingACompletedMailingReopensItAndQueuesItsTasks(t *testing.T) {
 		"without failures": {mailing.Counts{Total: 2, Sent: 1, Uncertain: 1}, "completed", 0},
 	} {
 		m := sale().AsFinished(c.counts, now.Add(-time.Minute))
-		v := serve(t, &stores{mailing: &m})
+		v := serve(t, &stores{mailing: &m, progress: []mailing.Progress{{Counts: c.counts}}})
 		w := v.call(http.MethodPost, "/api/mailings/3/retry", "")
-		var got api.Mailing
+		var got api.RetriedMailing
 		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != http.StatusOK || got.Status != c.status {
 			t.Errorf("%s: status %d, %v: %s", name, w.Code, err, w.Body)
 		}
@@ -95,6 +95,49 @@ func TestRetryingACompletedMailingReopensItAndQueuesItsTasks(t *testing.T) {
 	over := sale().AsFinished(mailing.Counts{Total: 1, Failed: 1}, now)
 	over.EndAt = now
 	wantProblem(t, serve(t, &stores{mailing: &over}).call(http.MethodPost, "/api/mailings/3/retry", ""), http.StatusConflict)
+}
+
+func TestARetrySaysHowManyMessagesItTriesAndHowManyMayArriveTwice(t *testing.T) {
+	t.Parallel()
+	counts := mailing.Counts{Total: 9, Sent: 2, Failed: 3, Uncertain: 4}
+	for body, want := range map[string]api.Retrying{
+		"":                                      {Failed: 3},
+		"{}":                                    {Failed: 3},
+		`{"statuses": null}`:                    {Failed: 3},
+		`{"statuses": ["failed"]}`:              {Failed: 3},
+		`{"statuses": ["uncertain"]}`:           {Uncertain: 4},
+		`{"statuses": ["failed", "uncertain"]}`: {Failed: 3, Uncertain: 4},
+	} {
+		m := sale().AsFinished(counts, now.Add(-time.Minute))
+		v := serve(t, &stores{mailing: &m, progress: []mailing.Progress{{Counts: counts}}})
+		w := v.call(http.MethodPost, "/api/mailings/3/retry", body)
+		var got api.RetriedMailing
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != http.StatusOK || got.Retrying != want || got.Status != "running" {
+			t.Errorf("%s: status %d, %v: %s", body, w.Code, err, w.Body)
+		}
+	}
+	for bad, at := range map[string]string{
+		`{"statuses": []}`: "body.statuses", `{"statuses": ["sent"]}`: "body.statuses[0]",
+		`{"status": "failed"}`: "body.status", `{"statuses": "failed"}`: "body.statuses",
+	} {
+		m := sale().AsFinished(counts, now)
+		wantProblem(t, serve(t, &stores{mailing: &m}).call(http.MethodPost, "/api/mailings/3/retry", bad), http.StatusUnprocessableEntity, at)
+	}
+	stop := sale().AsFinished(counts, now)
+	stop.OnUncertain = mailing.Stop
+	wantProblem(t, serve(t, &stores{mailing: &stop}).call(http.MethodPost, "/api/mailings/3/retry", `{"statuses": ["uncertain"]}`), http.StatusConflict)
+}
+
+func TestAMailingThatIsPausedForRejectionsSaysSo(t *testing.T) {
+	t.Parallel()
+	m := sale()
+	m.Status, m.PausedBy, m.RejectedShare = mailing.StatusPaused, mailing.ByRejections, 0.97125
+	v := serve(t, &stores{mailing: &m, progress: []mailing.Progress{{}}})
+	var got api.Info
+	w := v.call(http.MethodGet, "/api/mailings/3/info?limit=0", "")
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || got.Mailing.PausedBy != "rejections" || got.Rejected == nil || *got.Rejected != 0.971 {
+		t.Errorf("%v: %s", err, w.Body)
+	}
 }
 
 func TestDeletingAMailingInAnyStatusCancelsItFirst(t *testing.T) {

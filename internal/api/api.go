@@ -20,7 +20,7 @@ import (
 )
 
 // Version is the version of the API's description.
-const Version = "1.2.0"
+const Version = "1.3.0"
 
 // MaxBody is the largest request body, in bytes, but for files.
 const MaxBody = 1 << 20

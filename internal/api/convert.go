@@ -39,13 +39,12 @@ func mailingJSON(m mailing.Mailing) Mailing {
 	}
 }
 
-// pausedBy is null while m is not paused.
-func pausedBy(m mailing.Mailing) *string {
+// pausedBy returns "" while m is not paused.
+func pausedBy(m mailing.Mailing) PausedBy {
 	if m.Status != mailing.StatusPaused {
-		return nil
+		return ""
 	}
-	by := string(cmp.Or(m.PausedBy, mailing.ByPerson))
-	return &by
+	return PausedBy(cmp.Or(m.PausedBy, mailing.ByPerson))
 }
 
 // mailingBody is what of a mailing can be sent, for patching.

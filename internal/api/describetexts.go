@@ -113,7 +113,7 @@ func actionTexts() map[string]text {
 			about: "Gives the mailing's failed messages fresh attempts, and reopens it if it was completed. With `uncertain` among the statuses, messages whose outcome is unknown are tried again, too: " +
 				"they **may be delivered twice**, and `retrying.uncertain` in the answer says how many at most. A mailing that says `on_uncertain: stop` never allows that: 409. " +
 				"Messages that are `expired` or `skipped` are not tried again. Retrying a completed mailing without such messages changes nothing and is 200.",
-			done: asItIsNow, given: RetriedMailing{exampleMailingIn(mailing.StatusRunning, 5), Retrying{Failed: 12}},
+			done: asItIsNow, asked: RetryBody{Statuses: []string{"failed", "uncertain"}}, given: RetriedMailing{exampleMailingIn(mailing.StatusRunning, 5), Retrying{Failed: 12}},
 			errors: conflict("The mailing is scheduled or cancelled, its end has passed, or it says `on_uncertain: stop` and uncertain messages are asked for", "a scheduled mailing has nothing to be tried again"),
 		},
 		"process-mailings": {

@@ -45,8 +45,7 @@ func exampleMailingIn(status mailing.Status, version int64) Mailing {
 	m := exampleMailing()
 	m.Status, m.Version, m.UpdatedAt = string(status), version, exampleAt(40)
 	if status == mailing.StatusPaused {
-		by := string(mailing.ByPerson)
-		m.PausedBy = &by
+		m.PausedBy = PausedBy(mailing.ByPerson)
 	}
 	return m
 }

@@ -143,7 +143,10 @@ func (s *stores) ListMailings(_ context.Context, q mailing.MailingQuery) (mailin
 	return s.listMailings(q)
 }
 
-func (s *stores) Progress(context.Context, []mailing.Mailing) ([]mailing.Progress, error) {
+func (s *stores) Progress(_ context.Context, ms []mailing.Mailing) ([]mailing.Progress, error) {
+	if s.progress == nil {
+		return make([]mailing.Progress, len(ms)), s.fail
+	}
 	return s.progress, s.fail
 }
 
@@ -423,6 +426,6 @@ func sale() mailing.Mailing {
 const (
 	saleFields = `"id": 3, "text": "Sale", "start_at": "2030-01-31T11:00:00.000Z", "end_at": "2030-01-31T13:00:00.000Z",
 		"filter": {"operator_codes": [], "tags": ["vip"]}, "window": null, "on_uncertain": "resend",
-		"sms": {"encoding": "GSM-7", "units": 4, "segments": 1}, "status": "running", "version": 4, "created_at": "2030-01-31T10:00:00.000Z", "updated_at": "2030-01-31T11:00:00.000Z"`
+		"sms": {"encoding": "GSM-7", "units": 4, "segments": 1}, "status": "running", "paused_by": null, "version": 4, "created_at": "2030-01-31T10:00:00.000Z", "updated_at": "2030-01-31T11:00:00.000Z"`
 	saleBody = `{"text": "Sale", "start_at": "2030-01-31T11:00:00Z", "end_at": "2030-01-31T13:00:00Z", "filter": {"tags": ["vip"]}}`
 )

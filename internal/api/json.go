@@ -46,19 +46,19 @@ type Window struct {
 
 // Mailing is a mailing, in answers.
 type Mailing struct {
-	ID          int64   `json:"id" minimum:"1" maximum:"2097151" example:"1" doc:"Given by the service, never used again."`
-	Text        string  `json:"text" minLength:"1" maxLength:"1600" example:"Your order is ready"`
-	StartAt     Time    `json:"start_at" doc:"No message is handed over before it."`
-	EndAt       Time    `json:"end_at" doc:"No message is handed over at or after it."`
-	Filter      Filter  `json:"filter"`
-	Window      *Window `json:"window" doc:"In each client's local time; null is any time."`
-	OnUncertain string  `json:"on_uncertain" enum:"resend,stop" doc:"What is done with a message of which nobody knows whether it was delivered."`
-	SMS         SMS     `json:"sms" doc:"What the text comes to when it is sent as SMS."`
-	Status      string  `json:"status" enum:"scheduled,running,paused,completed,cancelled"`
-	PausedBy    *string `json:"paused_by" nullable:"true" enum:"person,rejections" doc:"Why it is paused: a person asked for it, or the sending API refused at least half of 200 messages in a row or more. Null while it is not paused."`
-	Version     int64   `json:"version" minimum:"1" example:"1" doc:"Goes up with each change; it is the ETag, too."`
-	CreatedAt   Time    `json:"created_at"`
-	UpdatedAt   Time    `json:"updated_at"`
+	ID          int64    `json:"id" minimum:"1" maximum:"2097151" example:"1" doc:"Given by the service, never used again."`
+	Text        string   `json:"text" minLength:"1" maxLength:"1600" example:"Your order is ready"`
+	StartAt     Time     `json:"start_at" doc:"No message is handed over before it."`
+	EndAt       Time     `json:"end_at" doc:"No message is handed over at or after it."`
+	Filter      Filter   `json:"filter"`
+	Window      *Window  `json:"window" doc:"In each client's local time; null is any time."`
+	OnUncertain string   `json:"on_uncertain" enum:"resend,stop" doc:"What is done with a message of which nobody knows whether it was delivered."`
+	SMS         SMS      `json:"sms" doc:"What the text comes to when it is sent as SMS."`
+	Status      string   `json:"status" enum:"scheduled,running,paused,completed,cancelled"`
+	PausedBy    PausedBy `json:"paused_by" doc:"Why it is paused: a person asked for it, or the sending API refused at least half of 200 messages in a row or more. Null while it is not paused."`
+	Version     int64    `json:"version" minimum:"1" example:"1" doc:"Goes up with each change; it is the ETag, too."`
+	CreatedAt   Time     `json:"created_at"`
+	UpdatedAt   Time     `json:"updated_at"`
 }
 
 // MailingBody is a mailing, in requests.

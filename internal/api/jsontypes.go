@@ -54,6 +54,22 @@ func (z *Timezone) Resolve(_ huma.Context, at *huma.PathBuffer) []error {
 	return nil
 }
 
+// PausedBy is why a mailing is paused, null while it is not.
+type PausedBy string
+
+// MarshalJSON writes null for "".
+func (p PausedBy) MarshalJSON() ([]byte, error) {
+	if p == "" {
+		return []byte("null"), nil
+	}
+	return json.Marshal(string(p))
+}
+
+// Schema is the JSON Schema of the values and null.
+func (PausedBy) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Nullable: true, Enum: []any{string(mailing.ByPerson), string(mailing.ByRejections), nil}}
+}
+
 // Schema describes the window. It stands in place, as a reference cannot be
 // null.
 func (Window) Schema(r huma.Registry) *huma.Schema {

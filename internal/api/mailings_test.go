@@ -24,7 +24,7 @@ func TestCreatingAMailingAnswersWithItAndQueuesItsTasks(t *testing.T) {
 	wantJSON(t, w, http.StatusCreated, `{"id": 3, "text": "Sale", "start_at": "2030-01-31T12:00:00.000Z",
 		"end_at": "2030-02-01T00:00:00.500Z", "filter": {"operator_codes": ["900"], "tags": []},
 		"window": {"from": "21:00", "to": "09:00"}, "on_uncertain": "resend",
-		"sms": {"encoding": "GSM-7", "units": 4, "segments": 1}, "status": "scheduled", "version": 1,
+		"sms": {"encoding": "GSM-7", "units": 4, "segments": 1}, "status": "scheduled", "paused_by": null, "version": 1,
 		"created_at": "2030-01-31T12:00:00.000Z", "updated_at": "2030-01-31T12:00:00.000Z"}`)
 	if l, e := where(t, "/api/mailings", w), w.Header().Get("ETag"); l != "/api/mailings/3" || e != `"1"` {
 		t.Errorf("Location %q, ETag %q", l, e)

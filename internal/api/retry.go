@@ -10,7 +10,7 @@ import (
 
 // RetryBody says which messages a retry tries again.
 type RetryBody struct {
-	Statuses []string `json:"statuses,omitempty" nullable:"true" minItems:"1" maxItems:"2" uniqueItems:"true" enum:"failed,uncertain" doc:"Which messages get fresh attempts. Messages that are uncertain may have been delivered: trying them again may deliver them twice. By default, and with null, only failed."`
+	Statuses []string `json:"statuses,omitempty" nullable:"true" minItems:"1" maxItems:"2" enum:"failed,uncertain" doc:"Which messages get fresh attempts. Messages that are uncertain may have been delivered: trying them again may deliver them twice. By default, and with null, only failed."`
 }
 
 // RetriedMailing is a mailing with how many of its messages a retry tries again.

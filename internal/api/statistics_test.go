@@ -40,10 +40,10 @@ func TestAMailingsStatisticsComeWithItsMessages(t *testing.T) {
 		},
 	})
 	wantJSON(t, v.call(http.MethodGet, "/api/mailings/3/info?status=sent&limit=10&cursor=c", ""), http.StatusOK,
-		`{"mailing": {`+saleFields+`}, "counts": `+someCounts+`, "expanded": true, "progress": 0.75, "rate": 812.5,
+		`{"mailing": {`+saleFields+`}, "counts": `+someCounts+`, "expanded": true, "progress": 0.75, "rate": 812.5, "rejected_share": null,
 		"messages": [`+messageJSON+`], "next_cursor": "more"}`)
 	wantJSON(t, v.call(http.MethodGet, "/api/mailings/3/info?limit=0", ""), http.StatusOK,
-		`{"mailing": {`+saleFields+`}, "counts": `+someCounts+`, "expanded": true, "progress": 0.75, "rate": 812.5, "messages": []}`)
+		`{"mailing": {`+saleFields+`}, "counts": `+someCounts+`, "expanded": true, "progress": 0.75, "rate": 812.5, "rejected_share": null, "messages": []}`)
 	if diff := cmp.Diff([]mailing.MessageQuery{{Mailing: 3, Status: mailing.Sent, Limit: 10, Cursor: "c"}}, asked); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
 	}
@@ -54,7 +54,7 @@ func TestThereIsNoProgressBeforeAnythingIsExpanded(t *testing.T) {
 	m := sale()
 	v := serve(t, &stores{mailing: &m, progress: []mailing.Progress{{}}})
 	wantJSON(t, v.call(http.MethodGet, "/api/mailings/3/info?limit=0", ""), http.StatusOK,
-		`{"mailing": {`+saleFields+`}, "counts": `+noCounts+`, "expanded": false, "progress": null, "rate": 812.5, "messages": []}`)
+		`{"mailing": {`+saleFields+`}, "counts": `+noCounts+`, "expanded": false, "progress": null, "rate": 812.5, "rejected_share": null, "messages": []}`)
 }
 
 func TestOverallStatisticsCoverAllMailingsOfAStatus(t *testing.T) {

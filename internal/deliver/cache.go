@@ -37,43 +37,38 @@ func newMailingCache(store Store, now func() time.Time) *mailingCache {
 }
 
 // get returns the mailing as it was read at most freshFor ago, and when the
-// reading began.
+// reading began; callers at once read once.
 func (c *mailingCache) get(ctx context.Context, id mailing.MailingID) (m mailing.Mailing, asked time.Time, err error) {
-	return c.read(ctx, id, func(asked time.Time) bool { return within(c.now().Sub(asked), freshFor) })
-}
-
-// since returns the mailing as it was read at an instant or after it.
-func (c *mailingCache) since(ctx context.Context, id mailing.MailingID, at time.Time) (m mailing.Mailing, asked time.Time, err error) {
-	return c.read(ctx, id, func(asked time.Time) bool { return within(c.now().Sub(asked), freshFor) && !asked.Before(at) })
-}
-
-// read returns what is known if good allows it, else what it reads; callers at
-// once read once. A reading that had begun before the caller came may not be good
-// enough: then one more is.
-func (c *mailingCache) read(ctx context.Context, id mailing.MailingID, good func(asked time.Time) bool) (mailing.Mailing, time.Time, error) {
-	k, ok := c.lookUp(id)
-	for tries := 0; tries < 2 && !(ok && good(k.asked)); tries++ {
-		v, err, _ := c.group.Do(strconv.FormatUint(uint64(id), 10), func() (any, error) {
-			if k, ok := c.lookUp(id); ok && good(k.asked) {
-				return k, nil
-			}
-			return c.load(ctx, id)
-		})
-		if err != nil {
-			return mailing.Mailing{}, time.Time{}, err
+	if k, ok := c.fresh(id); ok {
+		return k.mailing, k.asked, nil
+	}
+	v, err, _ := c.group.Do(strconv.FormatUint(uint64(id), 10), func() (any, error) {
+		if k, ok := c.fresh(id); ok {
+			return k, nil
 		}
-		if k, ok = v.(cached); !ok {
-			return mailing.Mailing{}, time.Time{}, fmt.Errorf("read mailing %d: got %T", id, v)
-		}
+		return c.load(ctx, id)
+	})
+	if err != nil {
+		return mailing.Mailing{}, time.Time{}, err
+	}
+	k, ok := v.(cached)
+	if !ok {
+		return mailing.Mailing{}, time.Time{}, fmt.Errorf("read mailing %d: got %T", id, v)
 	}
 	return k.mailing, k.asked, nil
 }
 
-func (c *mailingCache) lookUp(id mailing.MailingID) (cached, bool) {
+// reload returns the mailing as it is read now, and when the reading began.
+func (c *mailingCache) reload(ctx context.Context, id mailing.MailingID) (m mailing.Mailing, asked time.Time, err error) {
+	k, err := c.load(ctx, id)
+	return k.mailing, k.asked, err
+}
+
+func (c *mailingCache) fresh(id mailing.MailingID) (cached, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k, ok := c.known[id]
-	return k, ok
+	return k, ok && within(c.now().Sub(k.asked), freshFor)
 }
 
 func (c *mailingCache) load(ctx context.Context, id mailing.MailingID) (cached, error) {

@@ -96,9 +96,8 @@ func (s *Sender) unclaim(ctx context.Context, w *work) {
 // recover settles a batch whose last claim was never settled: what that claim may
 // have handed over is charged. Nothing is handed over before that is stored.
 func (s *Sender) recover(ctx context.Context, inv *invocation, w *work) {
-	asked := s.now()
 	err := s.read(ctx, inv, w)
-	m, _, mailingErr := s.mailings.since(ctx, w.mailing(), asked)
+	m, _, mailingErr := s.mailings.reload(ctx, w.mailing())
 	if err == nil {
 		err = mailingErr
 	}
@@ -142,8 +141,15 @@ func (s *Sender) paused(ctx context.Context, inv *invocation, id mailing.Mailing
 	}
 	held := func(m mailing.Mailing) bool { return m.Status == mailing.StatusPaused && !m.Closed(s.now()) }
 	m, _, err := s.mailings.get(ctx, id)
-	if err == nil && held(m) {
-		m, _, err = s.mailings.since(ctx, id, inv.begun)
+	if err != nil || !held(m) {
+		return false, err
+	}
+	if known, ok := inv.paused[id]; ok {
+		return known, nil
+	}
+	m, _, err = s.mailings.reload(ctx, id)
+	if err == nil {
+		inv.paused[id] = held(m)
 	}
 	return held(m), err
 }

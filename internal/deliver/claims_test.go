@@ -42,20 +42,64 @@ func TestALeaseOutlivesItsInvocation(t *testing.T) {
 	w.want(d.Key, mailing.Sent, 1, 0)
 }
 
-func TestASenderThatDiedCountsAsAnAmbiguousTry(t *testing.T) {
+func TestASenderThatWasLostIsChargedBeforeItsBatchIsHandedOverAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d, _ := w.batch(moscow(3)...)
 	faults := dynamotest.NewFaults(w.env.Client)
-	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{Refuse: errors.New("killed")})
-	w.sender(w.env.StoreOver(faults, w.clock.Option())).Deliver(t.Context(), []mailing.Delivery{d})
+	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{Refuse: errors.New("throttled")})
+	broken := w.env.StoreOver(faults, w.clock.Option())
+	w.sender(broken).Deliver(t.Context(), []mailing.Delivery{d})
 	w.want(d.Key, mailing.Queued, 0, 0)
-
+	// However often it is claimed while nothing can be settled, it is not handed over.
+	for range 5 {
+		w.clock.Advance(time.Minute)
+		w.sender(broken).Deliver(t.Context(), []mailing.Delivery{d})
+	}
+	if n := len(w.api.asked()); n != 3 {
+		t.Errorf("%d hand-overs, and none of them is stored", n)
+	}
 	w.clock.Advance(time.Minute)
+	handling := w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
+	w.want(d.Key, mailing.Retrying, 1, 1)
+	if n := len(w.api.asked()); n != 3 || !handling[0].Again {
+		t.Errorf("%d hand-overs by the sender that charges the lost claim; it comes back: %t", n, handling[0].Again)
+	}
+	w.clock.Advance(handling[0].After)
 	w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
 	w.want(d.Key, mailing.Sent, 2, 1)
 	if n := len(w.api.asked()); n != 6 {
 		t.Errorf("%d hand-overs", n)
+	}
+}
+
+func TestASenderThatCouldNotSettleClaimsNothingBeforeItCan(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first, _ := w.batch(moscow(2)...)
+	second, _ := w.batch(moscow(2)...)
+	faults := dynamotest.NewFaults(w.env.Client)
+	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{Refuse: errors.New("throttled")})
+	var told tallies
+	s := w.meteredOver(w.env.StoreOver(faults, w.clock.Option()), &told, "one")
+	s.Deliver(t.Context(), []mailing.Delivery{first})
+	if tries := faults.Calls(dynamotest.TransactWriteItems); tries < 10 || told[0].SettlementsFailed != 1 {
+		t.Errorf("given up after %d tries; told of %d failed settlements", tries, told[0].SettlementsFailed)
+	}
+	if spent := w.clock.Now().Sub(monday); spent > invocationTime {
+		t.Errorf("it settles for %s", spent)
+	}
+	h := s.Deliver(t.Context(), []mailing.Delivery{second})
+	if b := w.read(second.Key); b.Claims != 0 || !h[0].Again || told[1].SettlementsFailed != 1 {
+		t.Errorf("claimed %d times, comes back: %t, told %+v", b.Claims, h[0].Again, told[1])
+	}
+	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{})
+	s.Deliver(t.Context(), []mailing.Delivery{second})
+	for _, d := range []mailing.Delivery{first, second} {
+		w.want(d.Key, mailing.Sent, 1, 0) // the first by its settlement, repeated
+	}
+	if n := len(w.api.asked()); n != 4 || told[2].Settled.Sent != 4 {
+		t.Errorf("%d hand-overs, told of %d sent", n, told[2].Settled.Sent)
 	}
 }
 
@@ -75,6 +119,8 @@ func TestABatchThatASenderDidNotSurviveIsHeldAlone(t *testing.T) {
 		}
 	}
 	w.clock.Advance(time.Minute)
+	w.sender(w.store).Deliver(t.Context(), deliveries)
+	w.clock.Advance(time.Minute)
 	w.api.mood = func(h mailing.Handover) mailing.Outcome {
 		for _, d := range deliveries {
 			if b := w.read(d.Key); b.LeaseUntil.After(w.clock.Now()) != (d.Key == of[h.ID.Client()]) {
@@ -86,5 +132,48 @@ func TestABatchThatASenderDidNotSurviveIsHeldAlone(t *testing.T) {
 	w.sender(w.store).Deliver(t.Context(), deliveries)
 	for _, d := range deliveries {
 		w.want(d.Key, mailing.Sent, 2, 1)
+	}
+}
+
+func TestADeliveryThatComesAMomentTooEarlyComesBackWhenItIsTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	opens := monday.Add(5 * time.Minute)
+	d, _ := w.batchAs(func(batches []mailing.Batch) { batches[0].NotBefore, batches[0].DueAt = opens, opens }, moscow(2)...)
+	w.clock.Advance(5*time.Minute - time.Millisecond)
+	h := w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
+	if !h[0].Again || h[0].After != time.Millisecond {
+		t.Errorf("it comes back: %t, after %s", h[0].Again, h[0].After)
+	}
+	w.clock.Advance(-4 * time.Minute) // much too early is no matter of clocks: its due_at brings it back
+	if h := w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d}); h[0].Again {
+		t.Errorf("it comes back after %s", h[0].After)
+	}
+}
+
+func TestDeliveriesOfAPausedMailingAreTakenOffTheQueueWithoutAWrite(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	faults := dynamotest.NewFaults(w.env.Client)
+	s := w.sender(w.env.StoreOver(faults, w.clock.Option()))
+	var deliveries []mailing.Delivery
+	for range 10 {
+		d, _ := w.batch(moscow(1)...)
+		deliveries = append(deliveries, d)
+	}
+	w.change(func(m mailing.Mailing) (mailing.Mailing, error) { return m.Paused(w.clock.Now()) })
+	for _, h := range s.Deliver(t.Context(), deliveries) {
+		if h.Again {
+			t.Errorf("a delivery comes back after %s", h.After)
+		}
+	}
+	if writes := faults.Calls(dynamotest.UpdateItem) + faults.Calls(dynamotest.TransactWriteItems); writes != 0 {
+		t.Errorf("%d writes", writes)
+	}
+	// A resume queues them again: the very sender that has just read the pause must not take them off.
+	w.change(func(m mailing.Mailing) (mailing.Mailing, error) { return m.Resumed(w.clock.Now()) })
+	s.Deliver(t.Context(), deliveries)
+	for _, d := range deliveries {
+		w.want(d.Key, mailing.Sent, 1, 0)
 	}
 }

@@ -101,6 +101,44 @@ func TestWhatWaitedForItsTurnIsDecidedOnAgain(t *testing.T) {
 	}
 }
 
+func TestWhatWaitedForItsConnectionIsDecidedOnAgain(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		connects int // after how many tries a connection is there
+		change   func(mailing.Mailing, time.Time) (mailing.Mailing, error)
+		want     mailing.MessageStatus
+		tries    int
+	}{
+		"a slow handshake":                  {2, nil, mailing.Sent, 3},
+		"a slow handshake, and a cancel":    {2, func(m mailing.Mailing, now time.Time) (mailing.Mailing, error) { return m.Cancelled(now) }, mailing.Cancelled, 1},
+		"a slow handshake, and a pause":     {2, func(m mailing.Mailing, now time.Time) (mailing.Mailing, error) { return m.Paused(now) }, mailing.Queued, 1},
+		"an address that takes no requests": {99, nil, mailing.Retrying, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			d, _ := w.batch(moscow(1)...)
+			w.api.mood = func(h mailing.Handover) mailing.Outcome {
+				if limit := h.Before.Sub(w.clock.Now()); limit > mailing.Trust || limit <= 0 {
+					t.Errorf("it may begin for %s", limit)
+				}
+				if len(w.api.asked()) > test.connects {
+					return mailing.Outcome{Kind: mailing.OutcomeSent}
+				}
+				if test.change != nil {
+					w.change(func(m mailing.Mailing) (mailing.Mailing, error) { return test.change(m, w.clock.Now()) })
+				}
+				w.clock.Advance(h.Before.Sub(w.clock.Now()))
+				return mailing.Outcome{Kind: mailing.OutcomeNotTried, Code: "too_late"}
+			}
+			w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
+			if got := w.read(d.Key).Members[0]; got.Status != test.want || len(w.api.asked()) != test.tries || got.Uncertain > 0 {
+				t.Errorf("%+v after %d tries, want %s after %d", got, len(w.api.asked()), test.want, test.tries)
+			}
+		})
+	}
+}
+
 // unreadable is a store whose clients cannot be read.
 type unreadable struct{ deliver.Store }
 

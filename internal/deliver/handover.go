@@ -176,7 +176,7 @@ func (s *Sender) facts(ctx context.Context, w *work, id mailing.ClientID) (m mai
 	m, asked, err = s.mailings.get(ctx, w.mailing())
 	if err == nil && w.batch.Test == nil && m.Plan < w.batch.Plan {
 		// Another sender has settled this batch by a newer one.
-		m, asked, err = s.mailings.since(ctx, w.mailing(), s.now())
+		m, asked, err = s.mailings.reload(ctx, w.mailing())
 	}
 	if err != nil {
 		return m, nil, asked, err

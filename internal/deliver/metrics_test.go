@@ -1,6 +1,7 @@
 package deliver_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -17,9 +18,14 @@ func (ts *tallies) Delivered(t mailing.Tally) { *ts = append(*ts, t) }
 
 // metered is an execution environment that tells what happens.
 func (w *world) metered(ts *tallies, holder string) *deliver.Sender {
-	return deliver.New(w.store, w.api, &w.letters, w.config, senderClock{w.clock, nil}, deliver.Randomness{
+	return w.meteredOver(w.store, ts, holder)
+}
+
+func (w *world) meteredOver(store deliver.Store, ts *tallies, holder string) *deliver.Sender {
+	var n int
+	return deliver.New(store, w.api, &w.letters, w.config, senderClock{w.clock, nil}, deliver.Randomness{
 		Jitter: func(d time.Duration) time.Duration { return d / 2 },
-		Holder: func() string { return holder },
+		Holder: func() string { n++; return fmt.Sprint(holder, n) },
 	}, deliver.WithMeter(ts))
 }
 
@@ -36,12 +42,12 @@ func TestASettlementThatLostItsLeaseCountsNothing(t *testing.T) {
 		return mailing.Outcome{Kind: mailing.OutcomeSent}
 	}
 	w.metered(&first, "first").Deliver(t.Context(), []mailing.Delivery{d})
-	w.want(d.Key, mailing.Sent, 2, 1)
+	w.want(d.Key, mailing.Retrying, 1, 1)
 	once := map[mailing.OutcomeKind]int64{mailing.OutcomeSent: 1}
 	if diff := cmp.Diff(tallies{{Attempts: once, Latencies: []time.Duration{time.Minute}}}, first); diff != "" {
 		t.Errorf("who lost the lease (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(tallies{{Settled: mailing.Counts{Queued: -1, Sent: 1}, Attempts: once, Latencies: []time.Duration{0}}}, second); diff != "" {
+	if diff := cmp.Diff(tallies{{Settled: mailing.Counts{Queued: -1, Retrying: 1}}}, second); diff != "" {
 		t.Errorf("who got it (-want +got):\n%s", diff)
 	}
 }
@@ -129,7 +135,7 @@ func TestALagIsToldOfTheFirstHandOverAlone(t *testing.T) {
 	}
 }
 
-func TestTheBreakerIsToldOfWhileItIsOpenAndNotWhileItOnlyWaitsForAProbe(t *testing.T) {
+func TestTheBreakerIsToldOfUntilAProbeGetsThrough(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	var told tallies
@@ -144,8 +150,7 @@ func TestTheBreakerIsToldOfWhileItIsOpenAndNotWhileItOnlyWaitsForAProbe(t *testi
 	}{
 		{"the sending API does not know us", 0, mailing.OutcomeMisconfigured, []mailing.Delivery{d}, true},
 		{"nobody needs it", mailing.ParkTime / 2, mailing.OutcomeMisconfigured, nil, true},
-		{"nobody probes", mailing.ParkTime, mailing.OutcomeMisconfigured, nil, false},
-		{"nor later", time.Hour, mailing.OutcomeMisconfigured, nil, false},
+		{"nobody probes", mailing.ParkTime, mailing.OutcomeMisconfigured, nil, true},
 		{"the probe fails", time.Second, mailing.OutcomeMisconfigured, []mailing.Delivery{d}, true},
 		{"the probe gets through", 2 * mailing.ParkTime, mailing.OutcomeSent, []mailing.Delivery{d}, false},
 	} {

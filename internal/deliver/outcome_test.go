@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"postrider/internal/mailing"
 )
 
@@ -65,28 +67,54 @@ func TestAnAPIThatKeepsFailingIsLeftAlone(t *testing.T) {
 	asked := len(w.api.asked())
 
 	second, _ := w.batch(moscow(3)...)
+	before := w.read(second.Key)
 	if h := s.Deliver(t.Context(), []mailing.Delivery{second}); h[0].Again {
-		t.Error("a parked delivery stays in the queue")
+		t.Error("a delivery that cannot go stays in the queue")
 	}
 	if more := len(w.api.asked()) - asked; more != 0 {
 		t.Errorf("%d more requests", more)
 	}
-	parked := monday.Add(mailing.ParkTime)
-	if b := w.read(second.Key); b.Claims != 0 || !b.NotBefore.Equal(parked) || !b.DueAt.Equal(parked) {
-		t.Errorf("claimed %d times, not before %s, due %s", b.Claims, b.NotBefore, b.DueAt)
+	if diff := cmp.Diff(before, w.read(second.Key)); diff != "" {
+		t.Errorf("something is written of a batch that cannot go (-want +got):\n%s", diff)
 	}
 
-	// One message finds out that it still fails.
-	w.clock.Advance(mailing.ParkTime)
+	// One message finds out that it still fails, another one that it works again.
+	w.clock.Advance(time.Minute)
 	asked = len(w.api.asked())
 	s.Deliver(t.Context(), []mailing.Delivery{second})
 	if more := len(w.api.asked()) - asked; more != 1 {
 		t.Errorf("%d probes", more)
 	}
-	w.clock.Advance(mailing.ParkTime)
+	w.clock.Advance(2 * time.Minute)
 	w.api.mood = nil
 	s.Deliver(t.Context(), []mailing.Delivery{second})
 	w.want(second.Key, mailing.Sent, 1, 0)
+	if w.sweeps != 1 {
+		t.Errorf("%d sweeps were asked for as it worked again", w.sweeps)
+	}
+}
+
+func TestProbesOfAnOutageTakeDifferentMessagesInTurn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.sender(w.store)
+	d, clients := w.batch(moscow(5)...)
+	w.api.mood = always(mailing.OutcomeAmbiguous, "http_504")
+	for range 6 {
+		s.Deliver(t.Context(), []mailing.Delivery{d})
+		w.clock.Advance(15 * time.Minute)
+	}
+	tries := map[mailing.ClientID]int{}
+	for _, c := range w.api.asked() {
+		tries[c.to]++
+	}
+	// All five at once opened the breaker; of the five probes each took another one.
+	for _, c := range clients {
+		if tries[c.ID] != 2 {
+			t.Errorf("client %d was tried %d times, want 2", c.ID, tries[c.ID])
+		}
+	}
+	w.want(d.Key, mailing.Retrying, 2, 2)
 }
 
 func TestAnAPIThatDoesNotKnowUsIsLeftAloneAtOnce(t *testing.T) {
@@ -135,7 +163,7 @@ func TestAPanicIsAnAmbiguousOutcomeOfItsMessageAlone(t *testing.T) {
 	for i, mem := range w.read(d.Key).Members {
 		want := mailing.Member{Client: clients[i].ID, Status: mailing.Sent, Attempts: 1, At: monday}
 		if i == 2 {
-			want.Status, want.Uncertain, want.Ambiguous, want.Error = mailing.Retrying, 1, true, "panic"
+			want.Status, want.Uncertain, want.Error = mailing.Retrying, 1, "panic"
 			want.NotBefore = mem.NotBefore
 		}
 		if mem != want {

@@ -174,6 +174,9 @@ type invocation struct {
 	lease    time.Time
 	handling []mailing.Handling
 
+	// paused is which mailings this invocation has read to be paused, or not.
+	paused map[mailing.MailingID]bool
+
 	reads       *gather[struct{}, *work]
 	settlements *gather[sliceKey, *work]
 
@@ -197,7 +200,8 @@ func (s *Sender) invocation(ctx context.Context, deliveries []mailing.Delivery) 
 	return &invocation{
 		deliveries: deliveries, handling: make([]mailing.Handling, len(deliveries)),
 		begun: begun, end: end, until: end.Add(-settleReserve), lease: end.Add(leaseReserve),
-		reads: newGather[struct{}, *work](), settlements: newGather[sliceKey, *work](),
+		paused: map[mailing.MailingID]bool{},
+		reads:  newGather[struct{}, *work](), settlements: newGather[sliceKey, *work](),
 	}
 }
 

@@ -65,7 +65,7 @@ func TestATestMessageIsHandedOverWhateverItsMailingDoesAndCountsInNone(t *testin
 			if err != nil || got.Member.Status != test.want {
 				t.Errorf("it is %s, %v", got.Member.Status, err)
 			}
-			want := []mailing.Handover{{ID: msg.ID, Phone: "79001234567", Text: "hello", Before: monday.Add(mailing.TestTime)}}
+			want := []mailing.Handover{{ID: msg.ID, Phone: "79001234567", Text: "hello", Before: monday.Add(mailing.Trust)}}
 			if test.want == mailing.Expired || test.want == mailing.Cancelled {
 				want = nil
 			}

@@ -41,6 +41,14 @@ type world struct {
 	letters deadLetters
 	clients atomic.Int64
 	config  deliver.Config
+	// sweeps is how many sweeps senders asked for.
+	sweeps int
+}
+
+// QueueSweep is a sweep that a sender asks for.
+func (w *world) QueueSweep(context.Context) error {
+	w.sweeps++
+	return nil
 }
 
 func newWorld(t *testing.T) *world {
@@ -69,7 +77,7 @@ func (w *world) sender(store deliver.Store) *deliver.Sender {
 	return deliver.New(store, w.api, &w.letters, w.config, senderClock{w.clock, nil}, deliver.Randomness{
 		Jitter: func(d time.Duration) time.Duration { return d / 2 },
 		Holder: func() string { return fmt.Sprintf("%p-%d", &n, n.Add(1)) },
-	})
+	}, deliver.WithSweeps(w))
 }
 
 // senderClock sleeps by moving the clock on, after what else is to happen.

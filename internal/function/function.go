@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/caarlos0/env/v11"
@@ -39,6 +41,16 @@ func (t Tables) Store(cfg aws.Config, options ...dynamo.Option) *dynamo.Store {
 	tables := dynamo.Tables{Clients: t.Clients, Mailings: t.Mailings, Batches: t.Batches}
 	return dynamo.New(dynamodb.NewFromConfig(cfg), tables, time.Duration(t.RetentionDays)*24*time.Hour, options...)
 }
+
+// Bounds of a call to AWS. Without them a connection that hangs takes the whole
+// invocation with it, and all that it has claimed.
+const (
+	// attemptTime is how long one attempt may take, the answer's last byte included.
+	// AWS answers within a tenth of it.
+	attemptTime = 2 * time.Second
+	// attempts is how often a call is attempted.
+	attempts = 4
+)
 
 // logging is the part of a function's configuration that says what is logged.
 type logging struct {
@@ -69,7 +81,11 @@ func setup(ctx context.Context, name string, config any) (aws.Config, error) {
 	if err := errors.Join(unread, parse(config)); err != nil {
 		return aws.Config{}, fmt.Errorf("read the configuration: %w", err)
 	}
-	cfg, err := awsconfig.LoadDefaultConfig(ctx)
+	cfg, err := awsconfig.LoadDefaultConfig(ctx,
+		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTime)),
+		awsconfig.WithRetryer(func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, attemptTime/2 })
+		}))
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("set up AWS: %w", err)
 	}

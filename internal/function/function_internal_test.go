@@ -1,10 +1,18 @@
 package function
 
 import (
+	"context"
+	"io"
 	"log"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
 func TestAWrongConfigurationIsToldTogetherByItsVariables(t *testing.T) {
@@ -35,6 +43,61 @@ func TestAWrongConfigurationIsToldTogetherByItsVariables(t *testing.T) {
 	for _, field := range []string{"Level", "RetentionDays", "Rate"} {
 		if strings.Contains(err.Error(), field) {
 			t.Errorf("the field %s is in %q", field, err)
+		}
+	}
+}
+
+func TestACallToAWSThatHangsIsMadeAgainWithinSeconds(t *testing.T) {
+	before, output := slog.Default(), log.Writer()
+	t.Cleanup(func() {
+		slog.SetDefault(before)
+		log.SetOutput(output)
+	})
+	var calls atomic.Int64
+	ended := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if calls.Add(1)%2 == 1 {
+			select { // the first connection of two hangs
+			case <-r.Context().Done():
+			case <-ended:
+			}
+			return
+		}
+		_, _ = io.WriteString(w, "{}")
+	}))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { close(ended) })
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": server.URL, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+		"AWS_EC2_METADATA_DISABLED": "true",
+	} {
+		t.Setenv(name, value)
+	}
+	var none struct{}
+	cfg, err := setup(t.Context(), "test", &none)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Much more than two seconds, for a machine that is busy, and much less than for ever.
+	ctx, cancel := context.WithTimeout(t.Context(), 15*attemptTime)
+	defer cancel()
+	for name, call := range map[string]func() error{
+		"DynamoDB": func() error {
+			_, err := dynamodb.NewFromConfig(cfg).ListTables(ctx, &dynamodb.ListTablesInput{})
+			return err
+		},
+		"SQS": func() error {
+			_, err := sqs.NewFromConfig(cfg).ListQueues(ctx, &sqs.ListQueuesInput{})
+			return err
+		},
+	} {
+		made := calls.Load()
+		if err := call(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := calls.Load() - made; n != 2 {
+			t.Errorf("%s: %d attempts", name, n)
 		}
 	}
 }

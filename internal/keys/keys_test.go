@@ -220,3 +220,28 @@ func TestNoKeysMeansNobody(t *testing.T) {
 		t.Errorf("it is not logged: %s", f.log.String())
 	}
 }
+
+// The keys were read at a time that the clock shows only later: their age is
+// negative, and says nothing.
+func TestAClockThatIsSetBackMakesTheKeysStale(t *testing.T) {
+	t.Parallel()
+	f := newFixture(keys.Line(admin, "secret-a"), keys.Line(viewer, "secret-v"))
+	f.want(t, "secret-v", viewer)
+	f.now = f.now.Add(-time.Hour)
+	f.parameter.text = keys.Line(admin, "secret-a")
+	f.want(t, "secret-v", mailing.Caller{})
+	f.want(t, "secret-a", admin)
+
+	f.now = f.now.Add(-time.Hour)
+	f.parameter.fail = errors.New("throttled")
+	if _, known, err := f.Caller(t.Context(), "secret-a"); known || !errors.Is(err, f.parameter.fail) {
+		t.Errorf("keys of an unknown age are used while they cannot be read: %t, %v", known, err)
+	}
+	reads := f.parameter.reads
+	f.now = f.now.Add(-time.Hour)
+	f.parameter.fail = nil
+	f.want(t, "secret-a", admin)
+	if n := f.parameter.reads - reads; n != 1 {
+		t.Errorf("after a failure that is yet to come by the clock the keys are read %d times", n)
+	}
+}

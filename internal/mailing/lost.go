@@ -42,9 +42,13 @@ func (b Batch) Recovered(m Mailing, clients map[ClientID]Client, now time.Time) 
 			continue
 		}
 		if !b.mayHaveBegun(m, clients, mem) {
-			waits[i] = Wait{Kind: WaitLater, Until: mem.NotBefore}
-			if mem.Status == Deferred {
-				waits[i].Kind = WaitUntil
+			switch {
+			case mem.NotBefore.IsZero():
+				waits[i] = Wait{Kind: WaitTurn}
+			case mem.Status == Deferred:
+				waits[i] = Wait{Kind: WaitUntil, Until: mem.NotBefore}
+			default:
+				waits[i] = Wait{Kind: WaitLater, Until: mem.NotBefore}
 			}
 			continue
 		}

@@ -60,6 +60,10 @@ func TestALostClaimChargesThoseThatItMayHaveHandedOver(t *testing.T) {
 		if test.member.Status.Pending() && !waits[0].Until.Equal(test.member.NotBefore) {
 			t.Errorf("%s: it waits until %s", test.name, waits[0].Until)
 		}
+		settled := b.Settled(members, waits, 0, noon.Add(2*time.Minute), func(d time.Duration) time.Duration { return d })
+		if settled.Pending() == settled.DueAt.IsZero() {
+			t.Errorf("%s: pending %t, due %s", test.name, settled.Pending(), settled.DueAt)
+		}
 	}
 }
 

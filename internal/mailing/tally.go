@@ -15,10 +15,11 @@ type Tally struct {
 	// Lags are, of each mailing whose first batches were handed over, how long
 	// after its start that began.
 	Lags map[MailingID]time.Duration
+	// SettlementsFailed are the settlements that failed until the invocation's time
+	// was over: what was handed over is charged as uncertain by the next claim.
+	SettlementsFailed int64
 	// BreakerOpen: at the end, the breaker kept all messages from the sending API.
 	BreakerOpen bool
-	// SettlementsFailed is how many settlements failed until the invocation's time was over.
-	SettlementsFailed int64
 }
 
 // Attempt adds one hand-over.

@@ -40,6 +40,10 @@ const (
 	StartLag = "StartLag"
 	// Expanded are messages written by expansion, a value a task.
 	Expanded = "Expanded"
+	// SettlementsFailed are settlements that failed until their invocation's time was
+	// over. It is written only where there are any: no other value has to be told
+	// from silence, and an alarm on its sum takes silence for 0.
+	SettlementsFailed = "SettlementsFailed"
 	// BreakerOpen is 1 if the breaker was open at the end of an invocation of the
 	// sender, or at a sweep, else 0.
 	BreakerOpen = "BreakerOpen"
@@ -47,7 +51,7 @@ const (
 
 // Names are all of them.
 func Names() []string {
-	return []string{Answered, Attempts, BreakerOpen, Deliveries, Expanded, ProviderLatency, StartLag}
+	return []string{Answered, Attempts, BreakerOpen, Deliveries, Expanded, ProviderLatency, SettlementsFailed, StartLag}
 }
 
 // Names of the dimensions.
@@ -103,6 +107,9 @@ func breaker(open bool) metric {
 // Delivered writes what happened in an invocation of the sender.
 func (l *Log) Delivered(t mailing.Tally) {
 	first := []metric{breaker(t.BreakerOpen)}
+	if t.SettlementsFailed > 0 {
+		first = append(first, metric{name: SettlementsFailed, unit: count, value: t.SettlementsFailed})
+	}
 	tried, answered := map[string]int64{}, int64(0)
 	for kind, n := range t.Attempts {
 		tried[kind.String()] = n

@@ -62,6 +62,11 @@ func TestLinesAreInTheEmbeddedMetricFormat(t *testing.T) {
 				`{"Namespace":"Postrider","Dimensions":[["Stage"]],"Metrics":[{"Name":"BreakerOpen","Unit":"None"}]}]}}` + "\n",
 		},
 		{
+			"settlements that failed", func(l *metrics.Log) { l.Delivered(mailing.Tally{SettlementsFailed: 2, BreakerOpen: true}) },
+			`{"BreakerOpen":1,"SettlementsFailed":2,"Stage":"prod","_aws":{"Timestamp":1772443800000,"CloudWatchMetrics":[` +
+				`{"Namespace":"Postrider","Dimensions":[["Stage"]],"Metrics":[{"Name":"BreakerOpen","Unit":"None"},{"Name":"SettlementsFailed","Unit":"Count"}]}]}}` + "\n",
+		},
+		{
 			"an expansion by two tasks", func(l *metrics.Log) {
 				l.Expanded([]mailing.Counts{{Total: 1000, Queued: 900, Deferred: 100}, {Total: 50, Queued: 50}})
 			},
@@ -184,6 +189,7 @@ func TestNamesAreThoseThatAreWritten(t *testing.T) {
 		l.Delivered(mailing.Tally{
 			Settled: mailing.Counts{Sent: 1}, Attempts: map[mailing.OutcomeKind]int64{mailing.OutcomeSent: 1},
 			Latencies: []time.Duration{time.Second}, Lags: map[mailing.MailingID]time.Duration{7: time.Second},
+			SettlementsFailed: 1,
 		})
 	})
 	seen := map[string]bool{}

@@ -19,7 +19,8 @@ import (
 // connections: one serves an environment for its whole life.
 type Client struct {
 	base      *url.URL    // up to and with /send
-	header    http.Header // shared by all requests; nobody changes it
+	header    http.Header // of all requests, but for their token
+	token     TokenSource
 	timeout   time.Duration
 	now       func() time.Time
 	transport *http.Transport
@@ -38,11 +39,11 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{
 		base: base.JoinPath("send"),
 		header: http.Header{
-			"Authorization": {"Bearer " + cfg.Token},
-			"Content-Type":  {"application/json"},
-			"Accept":        {"application/json"},
-			"User-Agent":    {"postrider"},
+			"Content-Type": {"application/json"},
+			"Accept":       {"application/json"},
+			"User-Agent":   {"postrider"},
 		},
+		token:     cfg.source(),
 		timeout:   cfg.Timeout,
 		now:       cfg.Now,
 		transport: newTransport(cfg.Timeout, cfg.MaxConns),
@@ -65,16 +66,8 @@ func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 // Close closes the idle connections. Calls under way are not disturbed.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
-// Send hands one message over, once, and tells what it came to: see the
-// package's table. It takes until ctx is done or the configured timeout has passed,
-// whichever is first. It never makes a second request after a byte of the first may
-// have been written.
-//
-// It does not begin at or after h.Before, and waits for a connection only until
-// then: without one it returns not tried, "too_late". The connection goes on being
-// made, and serves a later call. So the caller decides again after "too_late" and
-// calls again; it is also the caller that bounds how long its calls take together.
-func (c *Client) Send(ctx context.Context, h mailing.Handover) mailing.Outcome {
+// send is Send by one request with this token, until an instant.
+func (c *Client) send(ctx context.Context, h mailing.Handover, token string, until time.Time) mailing.Outcome {
 	body, ok := encode(h)
 	if !ok {
 		return rejected("bad_message")
@@ -82,13 +75,14 @@ func (c *Client) Send(ctx context.Context, h mailing.Handover) mailing.Outcome {
 	if ctx.Err() != nil {
 		return notTried("not_tried")
 	}
-	call, cancel := context.WithTimeout(ctx, c.timeout)
+	call, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 
 	try := &attempt{before: h.Before, now: c.now}
 	waiting, stop := try.until(call)
 	defer stop()
 	req := c.request(httptrace.WithClientTrace(waiting, try.trace()), h.ID, body, try)
+	req.Header = c.with(token)
 	// The transport itself, not an http.Client: that one's redirects, cookies
 	// and referrers are all things not to have here.
 	resp, err := c.transport.RoundTrip(req)

@@ -25,6 +25,8 @@ type Config struct {
 	BaseURL string
 	// Token is the bearer token (a JWT), without the word "Bearer".
 	Token string
+	// TokenSource gives it instead, where it may change. There is one of the two.
+	TokenSource TokenSource
 	// Timeout bounds one hand-over, from waiting for a connection to the
 	// answer's last byte: above 0, up to 15 min.
 	Timeout time.Duration
@@ -57,7 +59,12 @@ func (c Config) parse() (*url.URL, error) {
 	if err != nil {
 		problem(err.Error())
 	}
-	if err := CheckToken(c.Token); err != nil {
+	switch err := CheckToken(c.Token); {
+	case c.TokenSource != nil && c.Token != "":
+		problem("there are two tokens: set PROVIDER_TOKEN, or PROVIDER_TOKEN_PARAMETER to the SSM parameter that holds it, not both")
+	case c.TokenSource == nil && c.Token == "":
+		problem("the token is missing: set PROVIDER_TOKEN to the JWT that the sending API issued, or PROVIDER_TOKEN_PARAMETER to the SSM parameter that holds it")
+	case c.TokenSource == nil && err != nil:
 		problem(err.Error())
 	}
 	if c.Timeout <= 0 || c.Timeout > maxTimeout {

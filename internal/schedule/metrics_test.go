@@ -16,6 +16,7 @@ import (
 type tallies [][]mailing.Counts
 
 func (ts *tallies) Expanded(wrote []mailing.Counts) { *ts = append(*ts, wrote) }
+func (ts *tallies) Swept(bool)                      {}
 
 // crowd is a store whose slice 0 has n clients that nobody had to store.
 type crowd struct {

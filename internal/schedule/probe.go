@@ -14,14 +14,17 @@ const (
 	// API: more than one, for a batch may turn out to have nothing to be sent.
 	probeBatches = 3
 	// probeLists is how many lists of what is due are read to find them, at most.
+	// The sweep of the next minute begins probeStep lists further on, so that it
+	// comes to all of them, whatever their number.
 	probeLists = 64
+	probeStep  = 61
 	// sweepEvery is how often the rule wakes the scheduler.
 	sweepEvery = time.Minute
 )
 
 // probe queues a few batches while the sending API is down and a probe is due
 // before the next sweep. Everything else waits until a probe has found the API
-// working. Each time it begins at another mailing and slice, and what was probed
+// working. Each minute it begins at another mailing and slice, and what was probed
 // last is the last of its list: so probes take different messages in turn.
 func (s *Scheduler) probe(ctx context.Context, live []mailing.Mailing, o mailing.Outage, now time.Time) error {
 	delay := max(0, o.ProbeAt.Sub(now)+time.Second)
@@ -32,9 +35,11 @@ func (s *Scheduler) probe(ctx context.Context, live []mailing.Mailing, o mailing
 		return nil
 	}
 	var keys []mailing.BatchKey
-	for n := 0; n < min(len(live)*mailing.Slices, probeLists) && len(keys) < probeBatches; n++ {
-		at := o.Probes + n
-		m, slice := live[at/mailing.Slices%len(live)], at%mailing.Slices
+	lists := len(live) * mailing.Slices
+	first := int(now.Unix() / int64(sweepEvery.Seconds()) * probeStep % int64(lists))
+	for n := 0; n < min(lists, probeLists) && len(keys) < probeBatches; n++ {
+		at := (first + n) % lists
+		m, slice := live[at/mailing.Slices], at%mailing.Slices
 		if m.Status != mailing.StatusRunning || m.Closed(now) {
 			continue
 		}

@@ -166,7 +166,7 @@ func TestAnOverdueBatchIsQueuedOnceAndThenWithMorePatience(t *testing.T) {
 		if n := len(w.deliveries.take()); n != 1 {
 			t.Errorf("overdue for the time %d it is queued %d times", sweeps+1, n)
 		}
-		due = due.Add(mailing.Patience(sweeps))
+		due = due.Add(mailing.OverdueAfter(sweeps))
 		if got := w.batches()[0].DueAt; !got.Equal(due) {
 			t.Errorf("then it is due at %s, want %s", got, due)
 		}

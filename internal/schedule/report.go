@@ -39,8 +39,8 @@ func NewReporter(store ReportStore, topic Topic, clock Clock, holder func() stri
 }
 
 // reportLease is how long a run keeps others from the report: longer than an
-// invocation of the scheduler (30 s), and shorter than the minute after which
-// Lambda repeats one that failed.
+// invocation of the scheduler (30 s), and less than a minute, so that whoever asks for
+// it after one that failed need not wait.
 const reportLease = 45 * time.Second
 
 // Report publishes the report of yesterday unless that is done, or another run

@@ -181,6 +181,12 @@ func TestWrongParametersAreToldTogetherByTheirVariables(t *testing.T) {
 		{map[string]string{"SENDER_TIMEOUT_SECONDS": "31"}, []string{"VISIBILITY_TIMEOUT_SECONDS=180: "}},
 		{map[string]string{"PROVIDER_URL": "https://" + "u:secret@example.com", "PROVIDER_TOKEN": "secret\n"}, []string{"PROVIDER_URL: ", "PROVIDER_TOKEN: "}},
 		{map[string]string{"PROVIDER_URL": elsewhere, "STAGE": "my stage"}, []string{"PROVIDER_TOKEN is not", "STAGE: "}},
+		{map[string]string{"PROVIDER_URL": elsewhere, "PROVIDER_TOKEN_PARAMETER": "/postrider/token", "TASK_CONCURRENCY": "1000"}, nil},
+		{map[string]string{"PROVIDER_TOKEN": "x", "PROVIDER_TOKEN_PARAMETER": "/postrider/token"}, nil}, // the stand-in has its own
+		{
+			map[string]string{"PROVIDER_URL": elsewhere, "PROVIDER_TOKEN": "secret", "PROVIDER_TOKEN_PARAMETER": "token", "TASK_CONCURRENCY": "1"},
+			[]string{"PROVIDER_TOKEN and PROVIDER_TOKEN_PARAMETER are set", "PROVIDER_TOKEN_PARAMETER: ", "TASK_CONCURRENCY=1: it is a whole number, 2 to 1,000"},
+		},
 	} {
 		_, err := Parameters(func(name string) (string, bool) { v := c.set[name]; return v, v != "" }, template)
 		if (err == nil) != (c.want == nil) {

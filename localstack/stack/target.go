@@ -100,11 +100,15 @@ func (t Target) Deployed(ctx context.Context) (bool, error) {
 func Parameters(source settings.Source, template *deploy.Template) (map[string]string, error) {
 	parameters := template.Values(source)
 	var errs []error
+	plain, named := parameters["ProviderToken"] != "", parameters["ProviderTokenParameter"] != ""
 	switch {
 	case parameters["ProviderUrl"] == "":
 		delete(parameters, "ProviderToken")
-	case parameters["ProviderToken"] == "":
+		delete(parameters, "ProviderTokenParameter")
+	case !plain && !named:
 		errs = append(errs, errors.New("PROVIDER_URL is set, and PROVIDER_TOKEN is not: set both, in the environment or in .env"))
+	case plain && named: // the template's rule, which LocalStack does not know
+		errs = append(errs, errors.New("PROVIDER_TOKEN and PROVIDER_TOKEN_PARAMETER are set: set one of them, in the environment or in .env"))
 	}
 	rules := map[string]func(string) error{"ProviderUrl": provider.CheckURL, "ProviderToken": provider.CheckToken}
 	for _, p := range template.Parameters() {

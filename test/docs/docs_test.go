@@ -113,7 +113,7 @@ func TestEachParameterIsInTheTableOfSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, parameters, _ := strings.Cut(string(template), "\nParameters:\n")
-	parameters, _, _ = strings.Cut(parameters, "\nGlobals:")
+	parameters, _, _ = strings.Cut(parameters, "\nRules:")
 	readme := documents(t)["README.md"]
 	names := regexp.MustCompile(`(?m)^  ([A-Z][A-Za-z]+):$`).FindAllStringSubmatch(parameters, -1)
 	if len(names) < 10 {

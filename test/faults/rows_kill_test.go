@@ -132,7 +132,7 @@ func killRows() []row {
 				poisoned := slices.ContainsFunc(batch.Members, func(mem mailing.Member) bool { return mem.Client == bad.ID })
 				for _, mem := range batch.Members {
 					switch {
-					case poisoned && (mem.Client == bad.ID || mem.Status != mailing.Sent) && (mem.Status != mailing.Failed || mem.Error != "poison"):
+					case poisoned && (mem.Client == bad.ID || mem.Status != mailing.Sent) && (mem.Status != mailing.Uncertain || mem.Error != mailing.PoisonCode):
 						w.t.Errorf("client %d of the poison batch: %s, %s", mem.Client, mem.Status, mem.Error)
 					case !poisoned && mem.Status != mailing.Sent, !poisoned && mem.Uncertain > 1:
 						w.t.Errorf("client %d of another batch: %+v", mem.Client, mem)

@@ -60,7 +60,8 @@ type world struct {
 	gate     *gate
 	// config is what new senders are made with.
 	config deliver.Config
-	// tables is what the functions' stores are over, if not the tables.
+	// tables is what the functions' stores are over, if not the tables; senderClock
+	// is the senders' clock, if not the world's.
 	tables      dynamo.API
 	senderClock deliver.Clock
 	// sends is what the senders' provider is, if not provider.
@@ -102,10 +103,10 @@ func worldIn(t *testing.T, env *dynamotest.Env) *world {
 		provider: &provider{clock: clock, handed: map[mailing.MessageID][]handed{}},
 		config: deliver.Config{
 			ProviderTimeout: 10 * time.Second, InvocationTime: 30 * time.Second, MaxInFlight: 500, MaxReceives: maxReceives,
+			PauseOnRejections: true,
 		},
 		audience: map[mailing.ClientID]*person{}, history: map[mailing.MailingID][]moment{},
 	}
-	w.senderClock = stillClock{clock}
 	w.metered = &bytes.Buffer{}
 	w.meter = metrics.New(w.metered, "test", clock.Now)
 	w.store = w.storeOver(env.Client)
@@ -158,14 +159,32 @@ func (w *world) edges(of *worker) (*dynamo.Store, queue.AdminAPI) {
 var holders atomic.Int64
 
 func (w *world) newSender(of *worker, store deliver.Store, sqs queue.API) *deliver.Sender {
+	clock := w.senderClock
+	if clock == nil {
+		clock = workerClock{stillClock{w.clock}, of}
+	}
 	var sends deliver.Provider = w.provider
 	if w.sends != nil {
 		sends = w.sends
 	}
-	return deliver.New(store, gatedProvider{of, sends}, queue.NewDeadLetters(sqs, lettersURL), w.config, w.senderClock, deliver.Randomness{
+	return deliver.New(store, gatedProvider{of, sends}, queue.NewDeadLetters(sqs, lettersURL), w.config, clock, deliver.Randomness{
 		Jitter: func(d time.Duration) time.Duration { return d / 2 },
 		Holder: func() string { return strconv.FormatInt(holders.Add(1), 10) },
-	}, deliver.WithMeter(w.meter))
+	}, deliver.WithMeter(w.meter), deliver.WithSweeps(queue.NewTasks(sqs, tasksURL, w.clock.Now)))
+}
+
+// workerClock is a clock by which a worker that was killed waits no more.
+type workerClock struct {
+	stillClock
+
+	of *worker
+}
+
+func (c workerClock) Sleep(ctx context.Context, d time.Duration) error {
+	if c.of.dead() {
+		return errKilled
+	}
+	return c.stillClock.Sleep(ctx, d)
 }
 
 // stillClock waits by moving the world's clock on.

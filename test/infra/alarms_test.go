@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"gopkg.in/yaml.v3"
 
+	"postrider/internal/mailing"
 	"postrider/internal/metrics"
 )
 
@@ -50,12 +51,11 @@ func written(n *yaml.Node) string {
 
 // watch is all that an alarm says of what it watches, and of whom it tells.
 type watch struct {
-	Namespace  string `yaml:"Namespace"`
-	MetricName string `yaml:"MetricName"`
-	Dimensions []struct {
-		Name  string `yaml:"Name"`
-		Value value  `yaml:"Value"`
-	} `yaml:"Dimensions"`
+	Namespace  string     `yaml:"Namespace"`
+	MetricName string     `yaml:"MetricName"`
+	Dimensions dimensions `yaml:"Dimensions"`
+	// Metrics are several, and an expression of them, in place of one.
+	Metrics            []query `yaml:"Metrics"`
 	Statistic          string  `yaml:"Statistic"`
 	Period             int     `yaml:"Period"`
 	EvaluationPeriods  int     `yaml:"EvaluationPeriods"`
@@ -69,16 +69,14 @@ type watch struct {
 
 // line is an alarm's condition as a person would write it.
 func (w watch) line() string {
-	dimensions := make([]string, len(w.Dimensions))
-	for i, d := range w.Dimensions {
-		from := strings.TrimSuffix(strings.TrimPrefix(d.Value.text, "!ImportValue {Fn::Sub: ${ServiceStack}-"), "}")
-		dimensions[i] = d.Name + " " + from
-	}
 	operator := map[string]string{
 		"GreaterThanThreshold": ">", "GreaterThanOrEqualToThreshold": ">=", "LessThanThreshold": "<", "LessThanOrEqualToThreshold": "<=",
 	}[w.ComparisonOperator]
-	return fmt.Sprintf("%s %s of %s: %s in %d s %s %s, %d of %d", w.Namespace, w.MetricName, strings.Join(dimensions, ", "),
-		w.Statistic, w.Period, operator, w.Threshold.text, w.DatapointsToAlarm, w.EvaluationPeriods)
+	what := fmt.Sprintf("%s %s of %s: %s in %d s", w.Namespace, w.MetricName, w.Dimensions, w.Statistic, w.Period)
+	if w.Metrics != nil {
+		what = math(w.Metrics)
+	}
+	return fmt.Sprintf("%s %s %s, %d of %d", what, operator, w.Threshold.text, w.DatapointsToAlarm, w.EvaluationPeriods)
 }
 
 // conditions are when each alarm rings. A name that is not there, a statistic
@@ -96,7 +94,16 @@ var conditions = map[string]string{
 	"ApiThrottles":       "AWS/Lambda Throttles of FunctionName ApiFunction: Sum in 300 s >= 1, 2 of 3",
 	"SchedulerThrottles": "AWS/Lambda Throttles of FunctionName SchedulerFunction: Sum in 300 s >= 1, 2 of 3",
 	"SenderThrottles":    "AWS/Lambda Throttles of FunctionName SenderFunction: Sum in 300 s >= 1, 2 of 3",
-	"ApiServerErrors":    "AWS/ApiGateway 5XXError of ApiName !Ref ServiceStack, Stage Stage: Sum in 300 s >= !Ref ServerErrors, 1 of 1",
+	"SettlementsFailed":  metrics.Namespace + " " + metrics.SettlementsFailed + " of " + metrics.Stage + " Stage: Sum in 300 s >= 1, 1 of 1",
+	"UncertainShare": "IF(all >= 20, 100 * FILL(ambiguous, 0) / all, 0) where" +
+		" ambiguous is " + metrics.Namespace + " " + metrics.Attempts + " of " + metrics.Stage + " Stage, " + metrics.Outcome + " " + mailing.OutcomeAmbiguous.String() + ": Sum in 900 s;" +
+		" all is " + metrics.Namespace + " " + metrics.Attempts + " of " + metrics.Stage + " Stage: Sum in 900 s > !Ref UncertainPercent, 1 of 1",
+	"StartLag":        "lag / 1000 where lag is " + metrics.Namespace + " " + metrics.StartLag + " of " + metrics.Stage + " Stage: Maximum in 300 s > !Ref StartLagSeconds, 1 of 1",
+	"TableThrottles":  ofTables(throttled...) + " >= 1, 2 of 3",
+	"ClientsErrors":   ofTables(failing("ClientsTable", "GetItem", "BatchGetItem", "Query", "PutItem", "DeleteItem", "TransactWriteItems")...) + " >= 1, 2 of 3",
+	"MailingsErrors":  ofTables(failing("MailingsTable", "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems")...) + " >= 1, 2 of 3",
+	"BatchesErrors":   ofTables(failing("BatchesTable", "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "TransactWriteItems", "Scan")...) + " >= 1, 2 of 3",
+	"ApiServerErrors": "AWS/ApiGateway 5XXError of ApiName !Ref ServiceStack, Stage Stage: Sum in 300 s >= !Ref ServerErrors, 1 of 1",
 }
 
 func TestAnAlarmRingsWhenItShouldAndTellsTheTopic(t *testing.T) {
@@ -119,6 +126,7 @@ func TestAnAlarmRingsWhenItShouldAndTellsTheTopic(t *testing.T) {
 var exports = map[string]string{
 	"Stage": "!Ref Stage", "SweepRule": "!Ref SchedulerFunctionSweep",
 	"ApiFunction": "!Ref ApiFunction", "SchedulerFunction": "!Ref SchedulerFunction", "SenderFunction": "!Ref SenderFunction",
+	"ClientsTable": "!Ref ClientsTable", "MailingsTable": "!Ref MailingsTable", "BatchesTable": "!Ref BatchesTable",
 	"TasksQueue": "!GetAtt TasksQueue.QueueName", "DeadTasksQueue": "!GetAtt DeadTasksQueue.QueueName",
 	"DeliveriesQueue": "!GetAtt DeliveriesQueue.QueueName", "DeadLettersQueue": "!GetAtt DeadLettersQueue.QueueName",
 }
@@ -192,6 +200,8 @@ var shown = map[string][]string{
 	"Latency of the sending API": {"p50 ProviderLatency Stage ${Stage}", "p95 ProviderLatency Stage ${Stage}", "p99 ProviderLatency Stage ${Stage}"},
 	"Start lag":                  {"p50 StartLag Stage ${Stage}", "p99 StartLag Stage ${Stage}", "Maximum StartLag Stage ${Stage}"},
 	"Breaker (1 is open)":        {"Maximum BreakerOpen Stage ${Stage}"},
+	"Failed settlements":         {"Sum SettlementsFailed Stage ${Stage}"},
+	"DynamoDB's own errors":      {ownErrors("Clients"), ownErrors("Mailings"), ownErrors("Batches")},
 }
 
 // graph is what a widget says of how it shows metrics.

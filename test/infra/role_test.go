@@ -30,6 +30,15 @@ type statement struct {
 	Condition map[string]any `yaml:"Condition"`
 }
 
+// UnmarshalYAML reads a statement, or the one that there is by a condition.
+func (s *statement) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.SequenceNode && len(n.Content) == 3 { // !If
+		n = n.Content[1]
+	}
+	type plain statement
+	return n.Decode((*plain)(s))
+}
+
 type role struct {
 	AssumeRolePolicyDocument any      `yaml:"AssumeRolePolicyDocument"`
 	ManagedPolicyArns        []string `yaml:"ManagedPolicyArns"`
@@ -192,6 +201,9 @@ var needs = map[string][]string{
 		"lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration", "lambda:GetFunctionRecursionConfig", "lambda:GetPolicy",
 		"lambda:GetRuntimeManagementConfig", "lambda:ListTags", "lambda:PutFunctionConcurrency", "lambda:RemovePermission", "lambda:TagResource",
 		"lambda:UntagResource", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
+		// That it may call itself, and how its events are repeated.
+		"lambda:PutFunctionRecursionConfig", "lambda:PutFunctionEventInvokeConfig", "lambda:GetFunctionEventInvokeConfig",
+		"lambda:UpdateFunctionEventInvokeConfig", "lambda:DeleteFunctionEventInvokeConfig",
 		// Its events from queues, and by the clock.
 		"lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:GetEventSourceMapping", "lambda:UpdateEventSourceMapping",
 		"events:DeleteRule", "events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule", "events:PutRule", "events:PutTargets",

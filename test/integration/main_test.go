@@ -75,10 +75,10 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	parameters = map[string]string{
-		"ProviderUrl":   fmt.Sprintf("http://127.0.0.1:%d/v1", standInPort),
-		"ProviderToken": "local-token",
-		"MaxSendRate":   "0",
-		keysParameter:   "/postrider/test/keys",
+		"ProviderUrl":  fmt.Sprintf("http://127.0.0.1:%d/v1", standInPort),
+		"MaxSendRate":  "0",
+		keysParameter:  "/postrider/test/keys",
+		tokenParameter: "/postrider/test/token",
 	}
 	with, err := deployer(root, dir)
 	if err != nil {
@@ -104,6 +104,9 @@ func run(m *testing.M) (code int, err error) {
 			fmt.Fprintln(os.Stderr, "the functions' logs are in", filepath.Join(dir, "logs"))
 		}
 	}()
+	if err := putToken(ctx, running.Config(), parameters[tokenParameter]); err != nil {
+		return 1, err
+	}
 	return m.Run(), nil
 }
 

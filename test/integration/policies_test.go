@@ -22,8 +22,10 @@ func testPolicies(t *testing.T) {
 	resources := deployedResources(t)
 	made := map[string]bool{}
 	for _, c := range running.Calls() {
-		if c.Resource == parameters[keysParameter] {
-			c.Resource = keysParameter
+		for _, name := range []string{keysParameter, tokenParameter} {
+			if c.Resource == parameters[name] {
+				c.Resource = name
+			}
 		}
 		made[c.Function+" "+c.Action+" "+c.Resource] = true
 	}
@@ -59,8 +61,12 @@ func testPolicies(t *testing.T) {
 	figure(t, "%d permissions of three functions: %d used by their code, the others by Lambda in their name", len(allowed), called)
 }
 
-// keysParameter is the template's parameter that names the one with the keys.
-const keysParameter = "KeysParameter"
+// The template's parameters that name an SSM parameter: the one with the keys, and the
+// one with the sending API's token.
+const (
+	keysParameter  = "KeysParameter"
+	tokenParameter = "ProviderTokenParameter"
+)
 
 func sorted(set map[string]bool) []string {
 	var all []string
@@ -79,10 +85,7 @@ type resource struct {
 		ManagedPolicyArns []named `json:"ManagedPolicyArns"`
 		Policies          []struct {
 			PolicyDocument struct {
-				Statement []struct {
-					Action   oneOrMore `json:"Action"`
-					Resource oneOrMore `json:"Resource"`
-				} `json:"Statement"`
+				Statement []statement `json:"Statement"`
 			} `json:"PolicyDocument"`
 		} `json:"Policies"`
 		LoggingConfig struct {
@@ -91,6 +94,31 @@ type resource struct {
 		FunctionName   named `json:"FunctionName"`
 		EventSourceArn named `json:"EventSourceArn"`
 	} `json:"Properties"`
+}
+
+// statement is what a policy allows.
+type statement struct {
+	Action   oneOrMore `json:"Action"`
+	Resource oneOrMore `json:"Resource"`
+}
+
+// UnmarshalJSON reads a statement, or of one that there is by a condition that one: the
+// stack of these tests names the token's parameter, which is the one condition.
+func (s *statement) UnmarshalJSON(raw []byte) error {
+	var branches struct {
+		If []json.RawMessage `json:"Fn::If"`
+	}
+	if err := json.Unmarshal(raw, &branches); err != nil {
+		return err
+	}
+	if len(branches.If) == 3 {
+		if string(branches.If[0]) != `"HasTokenParameter"` {
+			return fmt.Errorf("%s: whether there is this statement is not known here", raw)
+		}
+		raw = branches.If[1]
+	}
+	type plain statement
+	return json.Unmarshal(raw, (*plain)(s))
 }
 
 // byLambda are the calls that are made in a function's name, but not by its code,

@@ -52,15 +52,15 @@ var ofAccess = []mutation{ //nolint:gochecknoglobals // as the others
 	{
 		name: "a key that was taken back is good for ever",
 		file: keysGo,
-		old:  "k.refresh(ctx, freshFor)",
-		new:  "k.refresh(ctx, 1000*freshFor)",
+		old:  "freshFor = parameter.FreshFor",
+		new:  "freshFor = 1000 * parameter.FreshFor",
 		pkg:  keyring, test: "TestAKeyThatIsTakenBackIsRefusedWithinAMinute",
 	},
 	{
 		name: "old keys are used for ever while new ones cannot be read",
 		file: keysGo,
-		old:  "usable := !k.read.IsZero() && now.Sub(k.read) < staleFor",
-		new:  "usable := !k.read.IsZero()",
+		old:  "StaleFor: staleFor",
+		new:  "StaleFor: 0 * staleFor",
 		pkg:  keyring, test: "TestOldKeysAreUsedForTenMinutesWhileNewOnesCannotBeRead",
 	},
 	{
@@ -69,6 +69,13 @@ var ofAccess = []mutation{ //nolint:gochecknoglobals // as the others
 		old:  "unknownAfter = 5 * time.Second",
 		new:  "unknownAfter = time.Nanosecond",
 		pkg:  keyring, test: "TestGuessingReadsTheKeysOnceInFiveSeconds",
+	},
+	{
+		name: "keys of a time that is yet to come are young",
+		file: "internal/parameter/parameter.go",
+		old:  "&& age >= 0 && age < d",
+		new:  "&& age < d",
+		pkg:  keyring, test: "TestAClockThatIsSetBackMakesTheKeysStale",
 	},
 }
 

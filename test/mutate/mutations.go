@@ -453,8 +453,8 @@ var ofRequests = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "an Idempotency-Key makes net/http repeat requests",
 		file: "internal/provider/client.go",
-		old:  `"User-Agent":    {"postrider"},`,
-		new: `"User-Agent":    {"postrider"},
+		old:  `"User-Agent":   {"postrider"},`,
+		new: `"User-Agent":   {"postrider"},
 			"Idempotency-Key": {"1"},`,
 		pkg: api, test: "TestARequestIsWhatTheAPIDocuments",
 	},

@@ -23,14 +23,14 @@ var ofReports = []mutation{ //nolint:gochecknoglobals // as the others
 		file: reporterGo,
 		old:  "reportLease = 45 * time.Second",
 		new:  "reportLease = 5 * time.Second",
-		pkg:  scheduler, test: "TestAReportsLeaseOutlivesItsRunAndNotTheMinuteUntilLambdaRepeatsIt",
+		pkg:  scheduler, test: "TestAReportsLeaseOutlivesItsRunAndEndsWithinAMinute",
 	},
 	{
-		name: "a report's lease lasts until Lambda repeats it",
+		name: "a report's lease lasts for a minute",
 		file: reporterGo,
 		old:  "reportLease = 45 * time.Second",
 		new:  "reportLease = 59 * time.Second",
-		pkg:  scheduler, test: "TestAReportsLeaseOutlivesItsRunAndNotTheMinuteUntilLambdaRepeatsIt",
+		pkg:  scheduler, test: "TestAReportsLeaseOutlivesItsRunAndEndsWithinAMinute",
 	},
 	{
 		name: "a report does not say how far it looked",

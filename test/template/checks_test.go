@@ -29,6 +29,9 @@ var checks = map[string]func(tree, report){
 	"dead-letters":     deadLetters,
 	"partial-batches":  partialBatches,
 	"concurrency":      concurrency,
+	"recursion":        recursion,
+	"stale-events":     staleEvents,
+	"token":            token,
 	"references":       references,
 	"forms":            forms,
 	"unused":           unused,
@@ -73,7 +76,7 @@ var (
 		functionTypes[0], apiTypes[0], queueType, "AWS::SQS::QueuePolicy", tableType, topicType, "AWS::SNS::Subscription", groupType, roleType,
 	}
 	bySAM = []string{
-		functionTypes[1], apiTypes[1], "AWS::ApiGateway::RestApi", "AWS::ApiGateway::Deployment", mappingType, permissionType, "AWS::Events::Rule",
+		functionTypes[1], apiTypes[1], "AWS::ApiGateway::RestApi", "AWS::ApiGateway::Deployment", mappingType, permissionType, "AWS::Events::Rule", invokeType,
 	}
 )
 
@@ -96,7 +99,8 @@ func types(t tree, report report) {
 }
 
 // conditional: what the other checks find holds in every deployment. What is there
-// in some only: who gets reports, and what the API says to browsers.
+// in some only: who gets reports, what the API says to browsers, and what lets the
+// sender read its token, which the check token looks at.
 func conditional(t tree, report report) {
 	resources, _ := t["Resources"].(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(resources)) {
@@ -108,7 +112,7 @@ func conditional(t tree, report report) {
 			report(name, "is there in some deployments only")
 		}
 		walk(resources[name], func(m map[string]any) {
-			if m["Fn::If"] != nil {
+			if m["Fn::If"] != nil && conditionalGrant(m) == nil {
 				report(name, "differs between deployments: %v", m)
 			}
 		})
@@ -383,11 +387,12 @@ func architectures(t tree, report report) {
 
 var secret = regexp.MustCompile(`(Token|Secret|Password)$`)
 
-// secrets: a parameter that is one is shown nowhere, no output included, and has no default.
+// secrets: a parameter that is one is shown nowhere, no output included, and has no
+// default but that there is none.
 func secrets(t tree, report report) {
 	parameters, _ := t["Parameters"].(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
-		if secret.MatchString(name) && (at(parameters[name], "NoEcho") != true || at(parameters[name], "Default") != nil) {
+		if secret.MatchString(name) && (at(parameters[name], "NoEcho") != true || len(strings.Join(texts(at(parameters[name], "Default")), "")) > 0) {
 			report(name, "is shown by CloudFormation, or has a default")
 		}
 		if secret.MatchString(name) && strings.Contains(strings.Join(deep(t["Outputs"]), " "), name) {

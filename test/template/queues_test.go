@@ -151,13 +151,12 @@ func partialBatches(t tree, report report) {
 	}
 }
 
-// concurrency: whoever calls the sending API is limited where its work comes from, and
-// nowhere else: what Lambda may not run it takes off the queue all the same.
+// concurrency: whoever works on a queue is limited, so that the sending API is called by
+// few and the API is left some of the account's concurrency. It is limited where its
+// work comes from, and nowhere else: what Lambda may not run it takes off the queue all
+// the same.
 func concurrency(t tree, report report) {
 	for _, s := range sources(t) {
-		if at(s.functionIs, "Environment", "Variables", "PROVIDER_URL") == nil {
-			continue
-		}
 		low, high := t.span(at(s.event, "ScalingConfig", "MaximumConcurrency"))
 		if !(low >= 2 && high <= 1000) {
 			report(s.function, "MaximumConcurrency of %s is %v to %v, not 2 to 1000", s.queue, low, high)

@@ -33,6 +33,8 @@ type Fault struct {
 	Refuse error
 	// Lose is the call's error although DynamoDB did it: the answer was lost.
 	Lose error
+	// Unless is asked before the fault happens: true is a call that meets none.
+	Unless func() bool
 	// Unprocessed is how many of its keys a BatchGetItem leaves unread.
 	Unprocessed int
 }
@@ -93,10 +95,14 @@ func (f *Faults) next(op Op) Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls[op]++
-	if fault, ok := f.plans[op][f.calls[op]]; ok {
-		return fault
+	fault, ok := f.plans[op][f.calls[op]]
+	if !ok {
+		fault = f.every[op]
 	}
-	return f.every[op]
+	if fault.Unless != nil && fault.Unless() {
+		return Fault{}
+	}
+	return fault
 }
 
 // meet lets a call meet its fault.

@@ -1,0 +1,184 @@
+package provider_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"postrider/internal/mailing"
+	"postrider/internal/provider"
+)
+
+// knowing is a sending API that knows some tokens, and notes those of requests.
+type knowing struct {
+	*httptest.Server
+
+	mu     sync.Mutex
+	knows  []string
+	status int // of those that it does not know
+	got    []string
+	before func() // called for each request, if given
+}
+
+func newKnowing(t *testing.T, knows ...string) *knowing {
+	t.Helper()
+	k := &knowing{knows: knows, status: http.StatusUnauthorized}
+	k.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.before != nil {
+			k.before()
+		}
+		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		k.got = append(k.got, token)
+		if !slices.Contains(k.knows, token) {
+			w.WriteHeader(k.status)
+			return
+		}
+		write200(w)
+	}))
+	t.Cleanup(k.Close)
+	return k
+}
+
+// from makes the client ask a source for its token.
+func from(source provider.TokenSource) func(*provider.Config) {
+	return func(c *provider.Config) { c.Token, c.TokenSource = "", source }
+}
+
+// changed is a source whose token changes as the old one is refused.
+func changed(_ context.Context, refused string) (string, error) {
+	if refused == "" {
+		return "secret-old", nil
+	}
+	return "secret-new", nil
+}
+
+func TestATokenThatWasChangedIsUsedAtOnce(t *testing.T) {
+	s := newKnowing(t, "secret-new")
+	c := client(t, s.URL, from(changed))
+	want(t, send(c), mailing.OutcomeSent, "")
+	if !slices.Equal(s.got, []string{"secret-old", "secret-new"}) {
+		t.Errorf("requests with %v", s.got)
+	}
+	c.Close()
+}
+
+func TestAHandOverIsMadeOnceMoreAtMost(t *testing.T) {
+	s := newKnowing(t)
+	c := client(t, s.URL, from(changed))
+	want(t, send(c), mailing.OutcomeMisconfigured, "http_401")
+	if len(s.got) != 2 {
+		t.Errorf("requests with %v", s.got)
+	}
+	c.Close()
+}
+
+func TestOnlyA401AsksForAnotherToken(t *testing.T) {
+	for status, kind := range map[int]mailing.OutcomeKind{
+		http.StatusForbidden: mailing.OutcomeMisconfigured, http.StatusFound: mailing.OutcomeMisconfigured,
+		http.StatusServiceUnavailable: mailing.OutcomeRetry, http.StatusGatewayTimeout: mailing.OutcomeAmbiguous,
+	} {
+		s := newKnowing(t)
+		s.status = status
+		c := client(t, s.URL, from(changed))
+		if got := send(c); got.Kind != kind || len(s.got) != 1 {
+			t.Errorf("%d: %+v after requests with %v", status, got, s.got)
+		}
+		c.Close()
+	}
+}
+
+func TestAHandOverThatIsRefusedEndsThereWithoutAnotherToken(t *testing.T) {
+	for name, again := range map[string]func() (string, error){
+		"it is the same":    func() (string, error) { return "secret-old", nil },
+		"it cannot be read": func() (string, error) { return "", errors.New("throttled") },
+	} {
+		s := newKnowing(t)
+		c := client(t, s.URL, from(func(_ context.Context, refused string) (string, error) {
+			if refused == "" {
+				return "secret-old", nil
+			}
+			return again()
+		}))
+		want(t, send(c), mailing.OutcomeMisconfigured, "http_401")
+		if len(s.got) != 1 {
+			t.Errorf("%s: requests with %v", name, s.got)
+		}
+		c.Close()
+	}
+}
+
+func TestWithoutATokenNoRequestIsMade(t *testing.T) {
+	s := newKnowing(t)
+	c := client(t, s.URL, from(func(context.Context, string) (string, error) { return "", errors.New("throttled") }))
+	want(t, send(c), mailing.OutcomeMisconfigured, "no_token")
+	if len(s.got) != 0 {
+		t.Errorf("requests with %v", s.got)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	want(t, c.Send(gone, handover), mailing.OutcomeNotTried, "not_tried")
+}
+
+// What was decided on more than a second ago is decided again. A clock that was set
+// back does not tell how long ago that was.
+func TestASecondRequestBeginsWithinASecondOfTheHandOver(t *testing.T) {
+	for after, again := range map[time.Duration]bool{0: true, time.Second - 1: true, time.Second: false, time.Minute: false, -1: false} {
+		var clock wall
+		s := newKnowing(t, "secret-new")
+		c := client(t, s.URL, from(changed), clock.config)
+		s.before = func() { clock.set(closing.Add(-time.Second).Add(after)) }
+		h := until(closing.Add(time.Hour))
+		if got := c.Send(t.Context(), h); again && got != verdict(mailing.OutcomeSent, "") || !again && got != verdict(mailing.OutcomeNotTried, "renewed") {
+			t.Errorf("after %v: %+v, requests with %v", after, got, s.got)
+		}
+		c.Close()
+	}
+}
+
+func TestASecondRequestKeepsToTheHandOversEnd(t *testing.T) {
+	var clock wall
+	s := newKnowing(t, "secret-new")
+	c := client(t, s.URL, from(changed), clock.config)
+	s.before = func() { clock.set(closing) }
+	clock.set(closing.Add(-time.Millisecond))
+	want(t, c.Send(t.Context(), until(closing)), mailing.OutcomeNotTried, "too_late")
+	if len(s.got) != 1 {
+		t.Errorf("requests with %v", s.got)
+	}
+	c.Close()
+}
+
+func TestReadingTheTokenTakesOfTheHandOversTime(t *testing.T) {
+	s := newKnowing(t)
+	c := client(t, s.URL, timeout(50*time.Millisecond), from(func(ctx context.Context, _ string) (string, error) {
+		<-ctx.Done()
+		return "", ctx.Err()
+	}))
+	want(t, send(c), mailing.OutcomeMisconfigured, "no_token")
+}
+
+func TestThereIsATokenOrASourceOfIt(t *testing.T) {
+	for name, tt := range map[string]struct {
+		token  string
+		source provider.TokenSource
+		want   string
+	}{
+		"none":   {"", nil, "PROVIDER_TOKEN_PARAMETER"},
+		"both":   {"secret-token", changed, "not both"},
+		"one":    {"secret-token", nil, ""},
+		"source": {"", changed, ""},
+	} {
+		_, err := provider.New(provider.Config{BaseURL: "https://host/v1", Token: tt.token, TokenSource: tt.source, Timeout: time.Second, MaxConns: 1})
+		if (err == nil) != (tt.want == "") || err != nil && (!strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "secret")) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

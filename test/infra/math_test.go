@@ -1,0 +1,155 @@
+package infra_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// dimensions are those of a metric.
+type dimensions []struct {
+	Name  string `yaml:"Name"`
+	Value value  `yaml:"Value"`
+}
+
+// String writes them with the name of what is imported in place of its import.
+func (ds dimensions) String() string {
+	all := make([]string, len(ds))
+	for i, d := range ds {
+		from := strings.TrimSuffix(strings.TrimPrefix(d.Value.text, "!ImportValue {Fn::Sub: ${ServiceStack}-"), "}")
+		all[i] = d.Name + " " + from
+	}
+	return strings.Join(all, ", ")
+}
+
+// query is a metric of an alarm that has several, or the expression of them.
+type query struct {
+	ID         string `yaml:"Id"`
+	Expression string `yaml:"Expression"`
+	ReturnData *bool  `yaml:"ReturnData"`
+	MetricStat struct {
+		Stat   string `yaml:"Stat"`
+		Period int    `yaml:"Period"`
+		Metric struct {
+			Namespace  string     `yaml:"Namespace"`
+			MetricName string     `yaml:"MetricName"`
+			Dimensions dimensions `yaml:"Dimensions"`
+		} `yaml:"Metric"`
+	} `yaml:"MetricStat"`
+}
+
+// math writes an expression and what it is of. What CloudWatch would refuse shows: an
+// alarm has ten metrics at most, and returns the data of one expression.
+func math(queries []query) string {
+	var expressions, of []string
+	for _, q := range queries {
+		returns := q.ReturnData == nil || *q.ReturnData
+		switch m := q.MetricStat; {
+		case q.Expression != "" && returns:
+			expressions = append(expressions, q.Expression)
+		case q.Expression == "" && !returns:
+			of = append(of, fmt.Sprintf("%s is %s %s of %s: %s in %d s", q.ID, m.Metric.Namespace, m.Metric.MetricName, m.Metric.Dimensions, m.Stat, m.Period))
+		default:
+			of = append(of, q.ID+", which must not return data if it is a metric, and must if it is the expression")
+		}
+	}
+	if len(expressions) != 1 || len(of) > 10 {
+		return fmt.Sprintf("%d expressions of %d metrics", len(expressions), len(of))
+	}
+	return expressions[0] + " where " + strings.Join(of, "; ")
+}
+
+// ofTables is the sum of metrics of tables, each written as id, name and dimensions.
+func ofTables(all ...string) string {
+	of := make([]string, len(all))
+	for i, one := range all {
+		words := strings.SplitN(one, " ", 3)
+		of[i] = fmt.Sprintf("%s is AWS/DynamoDB %s of TableName %s: Sum in 300 s", words[0], words[1], words[2])
+	}
+	return "SUM(METRICS()) where " + strings.Join(of, "; ")
+}
+
+// throttled are the metrics of what DynamoDB throttles.
+var throttled = []string{
+	"clientsReads ReadThrottleEvents ClientsTable", "clientsWrites WriteThrottleEvents ClientsTable",
+	"mailingsReads ReadThrottleEvents MailingsTable", "mailingsWrites WriteThrottleEvents MailingsTable",
+	"batchesReads ReadThrottleEvents BatchesTable", "batchesWrites WriteThrottleEvents BatchesTable",
+	"operatorWrites WriteThrottleEvents ClientsTable, GlobalSecondaryIndexName operator",
+	"tagWrites WriteThrottleEvents ClientsTable, GlobalSecondaryIndexName tag",
+	"dueWrites WriteThrottleEvents BatchesTable, GlobalSecondaryIndexName due",
+}
+
+// failing are the metrics of what fails by DynamoDB's fault, of a table's operations.
+func failing(table string, operations ...string) []string {
+	var all []string
+	for _, o := range operations {
+		all = append(all, strings.ToLower(o[:1])+o[1:]+" SystemErrors "+table+", Operation "+o)
+	}
+	return all
+}
+
+// ownErrors is how the dashboard shows the same.
+func ownErrors(table string) string {
+	return `SUM(SEARCH('{AWS/DynamoDB,Operation,TableName} MetricName="SystemErrors" TableName="${` + table + `Table}"', 'Sum', 60))`
+}
+
+// Every write is a transaction, or may become a part of one.
+func TestAnAlarmOfATablesErrorsWatchesAllThatTheFunctionsMayDoToIt(t *testing.T) {
+	t.Parallel()
+	allowed := map[string][]string{}
+	for _, r := range resources[role](t, "template.yaml", "AWS::IAM::Role") {
+		for _, s := range r.statements() {
+			for _, on := range s.Resource {
+				table, _, _ := strings.Cut(strings.Trim(on, "${}"), ".")
+				for _, action := range s.Action {
+					if operation, ok := strings.CutPrefix(action, "dynamodb:"); ok && operation != "ConditionCheckItem" { // in transactions only
+						allowed[table] = append(allowed[table], operation)
+					}
+				}
+			}
+		}
+	}
+	watched := map[string][]string{}
+	for _, w := range resources[watch](t, "infra/alarms.yaml", "AWS::CloudWatch::Alarm") {
+		for _, q := range w.Metrics {
+			if m := q.MetricStat.Metric; m.MetricName == "SystemErrors" {
+				_, table, _ := strings.Cut(m.Dimensions[:1].String(), " ")
+				watched[table] = append(watched[table], m.Dimensions[1].Value.text)
+			}
+		}
+	}
+	for _, table := range []string{"ClientsTable", "MailingsTable", "BatchesTable"} {
+		want := append([]string{"TransactWriteItems"}, allowed[table]...)
+		slices.Sort(want)
+		slices.Sort(watched[table])
+		if diff := cmp.Diff(slices.Compact(want), watched[table]); diff != "" {
+			t.Errorf("%s: what may be done, and is watched (-, +):\n%s", table, diff)
+		}
+	}
+}
+
+// The throttles of an index count at the index.
+func TestAnAlarmOfThrottlesWatchesTheWritesOfEachIndex(t *testing.T) {
+	t.Parallel()
+	type table struct {
+		Indexes []struct {
+			Name string `yaml:"IndexName"`
+		} `yaml:"GlobalSecondaryIndexes"`
+	}
+	line := resources[watch](t, "infra/alarms.yaml", "AWS::CloudWatch::Alarm")["TableThrottles"].line()
+	for id, is := range resources[table](t, "template.yaml", "AWS::DynamoDB::Table") {
+		for _, index := range is.Indexes {
+			if what := "WriteThrottleEvents of TableName " + id + ", GlobalSecondaryIndexName " + index.Name; !strings.Contains(line, what) {
+				t.Errorf("no %s", what)
+			}
+		}
+		for _, what := range []string{"ReadThrottleEvents of TableName " + id + ":", "WriteThrottleEvents of TableName " + id + ":"} {
+			if !strings.Contains(line, what) {
+				t.Errorf("no %s", what)
+			}
+		}
+	}
+}

@@ -1,0 +1,26 @@
+//go:build integration
+
+package integration_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
+
+	"postrider/localstack/standin"
+)
+
+// putToken writes the sending API's token where the senders of these tests read it, as
+// somebody does once on AWS. Nothing is handed over before.
+func putToken(ctx context.Context, cfg aws.Config, parameter string) error {
+	_, err := ssm.NewFromConfig(cfg).PutParameter(ctx, &ssm.PutParameterInput{
+		Name: &parameter, Value: aws.String(standin.DefaultToken), Type: types.ParameterTypeSecureString,
+	})
+	if err != nil {
+		return fmt.Errorf("write the sending API's token to the SSM parameter %s: %w", parameter, err)
+	}
+	return nil
+}
