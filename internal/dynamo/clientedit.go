@@ -86,6 +86,9 @@ func (s *Store) replaceClient(ctx context.Context, old clientItem, updated maili
 // stored.
 func (s *Store) replacement(old clientItem, updated mailing.Client) (types.TransactWriteItem, error) {
 	it, err := encodeClient(updated, old.Version+1)
+	if err == nil && old.CreatedAt != 0 {
+		it[createdAttr] = num(old.CreatedAt)
+	}
 	condition, names, values := old.unchanged()
 	return types.TransactWriteItem{Put: &types.Put{
 		TableName: &s.tables.Clients, Item: it, ConditionExpression: condition,

@@ -32,6 +32,7 @@ func TestMatrix(t *testing.T) {
 	rows = append(rows, timeRows()...)
 	rows = append(rows, lifeRows()...)
 	rows = append(rows, troubleRows()...)
+	rows = append(rows, audienceRows()...)
 	rows = slices.DeleteFunc(rows, func(r row) bool { return r.days && sampled() })
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
