@@ -91,6 +91,15 @@ func TestAnAudienceIsTheClientsThatWereThereWhenItsMailingStarted(t *testing.T) 
 	want("after edits, later", noon.Add(time.Millisecond), all, 7, created.ID, imported)
 }
 
+func TestTheInstantOfAMailingsStartIsStored(t *testing.T) {
+	t.Parallel()
+	s := dynamotest.Store(t, atNoon())
+	m, err := s.Mailing(t.Context(), newMailing(t, s, noon).ID)
+	if err != nil || !m.StartedAt.Equal(noon) {
+		t.Errorf("it started at %s, %v", m.StartedAt, err)
+	}
+}
+
 func TestAPreviewCountsClientsWhateverTheirAge(t *testing.T) {
 	t.Parallel()
 	clock := dynamotest.NewClock(noon)

@@ -41,7 +41,7 @@ var ofAudiences = []mutation{ //nolint:gochecknoglobals // as above
 		file: "internal/dynamo/audience.go",
 		old:  "both(audienceFilter(f), createdBy(started))",
 		new:  "both(audienceFilter(f), createdBy(started.Add(time.Hour)))",
-		pkg:  "./test/faults", test: "TestMatrix",
+		pkg:  store, test: "TestAnAudienceIsTheClientsThatWereThereWhenItsMailingStarted",
 	},
 	{
 		name: "a client from before its creation was stored is missed",
