@@ -89,6 +89,13 @@ func (c *mailingCache) load(ctx context.Context, id mailing.MailingID) (cached, 
 	return c.known[id], nil
 }
 
+// know takes over a mailing that was just written.
+func (c *mailingCache) know(m mailing.Mailing) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.known[m.ID] = cached{m, c.now()}
+}
+
 // forget drops what is long out of use, so that an environment that lives for
 // days does not collect every mailing it met.
 func (c *mailingCache) forget(now time.Time) {

@@ -93,29 +93,6 @@ func (s *Sender) unclaim(ctx context.Context, w *work) {
 	}
 }
 
-// recover settles a batch whose last claim was never settled: what that claim may
-// have handed over is charged. Nothing is handed over before that is stored.
-func (s *Sender) recover(ctx context.Context, inv *invocation, w *work) {
-	err := s.read(ctx, inv, w)
-	m, _, mailingErr := s.mailings.reload(ctx, w.mailing())
-	if err == nil {
-		err = mailingErr
-	}
-	if err != nil {
-		slog.ErrorContext(ctx, "read what a lost claim may have handed over", "mailing_id", w.batch.Key.Mailing, "batch", w.batch.Key.String(), "error", err)
-		inv.handling[w.delivery] = s.again(inv.deliveries[w.delivery], claimAgain)
-		return
-	}
-	m = w.decidedBy(m)
-	w.members, w.waits, w.charged = w.batch.Recovered(m, w.clients, s.now())
-	for i := range w.plans {
-		w.plans[i] = max(w.plans[i], min(m.Plan, w.batch.Plan))
-	}
-	slog.WarnContext(ctx, "a claim was lost: its messages are charged", "mailing_id", w.batch.Key.Mailing, "batch", w.batch.Key.String(),
-		"claims", w.batch.Claims-1, "charged", w.charged)
-	s.settle(ctx, inv, w)
-}
-
 // admitted returns those of some deliveries that may go now as far as their
 // mailings are concerned. One of a paused mailing is taken off the queue without
 // a write: once the mailing is resumed, all that was queued before is queued again.

@@ -98,6 +98,7 @@ func (s *Sender) judge(ctx context.Context, of window, o mailing.Outcomes) {
 		slog.ErrorContext(ctx, "pause a mailing that is mostly refused", "mailing_id", of.mailing, "error", err)
 		return
 	}
+	s.mailings.know(m)
 	if m.PausedBy == mailing.ByRejections {
 		slog.ErrorContext(ctx, "mailing paused: the sending API refuses most of its messages", "mailing_id", of.mailing, "rejected", o.Rejected, "of", o.Total())
 	}

@@ -29,6 +29,8 @@ type Store interface {
 	Mailings(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]mailing.Mailing, error)
 	UpdateMailing(ctx context.Context, id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error)
 	Recipients(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error)
+	// Departed reads what is kept of deleted clients.
+	Departed(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error)
 	Slices(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, error)
 	FinishMailing(ctx context.Context, id mailing.MailingID) (bool, error)
 	CountSent(ctx context.Context, id mailing.MailingID, n int64) error

@@ -84,7 +84,7 @@ func (s *Store) encodeBatch(b mailing.Batch, m mailing.Mailing) (item, error) {
 		it.TestMailing, it.TestPhone = b.Test.Mailing, b.Test.Phone
 	}
 	if it.DueAt == 0 {
-		it.TTL = m.EndAt.Add(s.retention).Unix()
+		it.TTL = s.expiry(m)
 	}
 	encoded, err := attributevalue.MarshalMap(it)
 	if err != nil {

@@ -69,8 +69,7 @@ func (s *Store) Claim(ctx context.Context, k mailing.BatchKey, holder string, no
 // without lost claims: the batch is due at an instant. It reports false if the
 // lease was lost.
 func (s *Store) Unclaim(ctx context.Context, k mailing.BatchKey, holder string, due time.Time) (bool, error) {
-	_, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &s.tables.Batches, Key: batchKey(k),
+	return s.update(ctx, "take back the claim of", k, &dynamodb.UpdateItemInput{
 		ConditionExpression: aws.String("#holder = :holder AND #claims = :one"),
 		UpdateExpression:    aws.String("SET #due = :due, #from = :due REMOVE #holder, #lease, #claims, #first_from, #first_until"),
 		ExpressionAttributeNames: map[string]string{
@@ -79,11 +78,18 @@ func (s *Store) Unclaim(ctx context.Context, k mailing.BatchKey, holder string, 
 		},
 		ExpressionAttributeValues: item{":holder": str(holder), ":due": millis(due), ":one": num(1)},
 	})
+}
+
+// update makes one conditional update of a batch, and reports whether its
+// condition was met.
+func (s *Store) update(ctx context.Context, what string, k mailing.BatchKey, in *dynamodb.UpdateItemInput) (bool, error) {
+	in.TableName, in.Key = &s.tables.Batches, batchKey(k)
+	_, err := s.api.UpdateItem(ctx, in)
 	if _, ok := refused(err); ok {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("take back the claim of batch %s: %w", k, err)
+		return false, fmt.Errorf("%s batch %s: %w", what, k, err)
 	}
 	return true, nil
 }

@@ -3,9 +3,11 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"postrider/internal/mailing"
@@ -21,7 +23,7 @@ func (s *Store) UpdateClient(ctx context.Context, id mailing.ClientID, change fu
 		if updated, err = change(old.client()); err != nil {
 			return false, err
 		}
-		updated.ID = id
+		updated.ID, updated.ZoneSince = id, old.client().ZoneSince
 		if updated == old.client() {
 			return true, nil
 		}
@@ -64,14 +66,14 @@ func (s *Store) replaceClient(ctx context.Context, old clientItem, updated maili
 	if err != nil {
 		return false, err
 	}
-	items := []types.TransactWriteItem{put}
+	items := append([]types.TransactWriteItem{put}, s.rezoning(old, updated)...)
 	if updated.Phone != old.Phone {
 		items = append(items, s.freePhone(old), s.putIfFree(phoneItem(updated)))
 	}
 	err = s.transact(ctx, fmt.Sprintf("update client %d", old.ID), items)
 	if actions, ok := refused(err); ok {
 		// Only with all else as it was seen is it the phone that is in the way.
-		if slices.Equal(actions, []int{len(items) - 1}) && len(items) > 1 {
+		if slices.Equal(actions, []int{len(items) - 1}) && updated.Phone != old.Phone {
 			return false, phoneTaken()
 		}
 		return false, nil
@@ -85,6 +87,10 @@ func (s *Store) replaceClient(ctx context.Context, old clientItem, updated maili
 // replacement puts a client in its old one's place, if that is still what is
 // stored.
 func (s *Store) replacement(old clientItem, updated mailing.Client) (types.TransactWriteItem, error) {
+	updated.ZoneSince = old.client().ZoneSince
+	if updated.Timezone != old.Timezone {
+		updated.ZoneSince = s.now()
+	}
 	it, err := encodeClient(updated, old.Version+1)
 	if err == nil && old.CreatedAt != 0 {
 		it[createdAttr] = num(old.CreatedAt)
@@ -96,12 +102,53 @@ func (s *Store) replacement(old clientItem, updated mailing.Client) (types.Trans
 	}}, err
 }
 
+// goneItem is what is kept of a deleted client: no phone, and nothing else that
+// tells who it was.
+type goneItem struct {
+	DeletedAt int64  `dynamodbav:"deleted_at"`
+	Timezone  string `dynamodbav:"timezone,omitempty"`
+	ZoneSince int64  `dynamodbav:"zone_since,omitempty"`
+}
+
+// Departed reads what is kept of deleted clients, strongly consistent: id, time
+// zone and when they were deleted. Ids that no deleted client had are left out.
+func (s *Store) Departed(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error) {
+	keys := make([]item, len(ids))
+	for i, id := range ids {
+		keys[i] = goneKey(id)
+	}
+	items, err := s.batchGet(ctx, s.tables.Clients, keys, true)
+	if err != nil {
+		return nil, fmt.Errorf("read %d deleted clients: %w", len(ids), err)
+	}
+	found := make(map[mailing.ClientID]mailing.Client, len(items))
+	for _, it := range items {
+		var row struct {
+			goneItem
+
+			Sort string `dynamodbav:"id"`
+		}
+		if err := attributevalue.UnmarshalMap(it, &row); err != nil {
+			return nil, fmt.Errorf("decode a deleted client: %w", err)
+		}
+		id, err := parseClientSort(row.Sort)
+		if err != nil {
+			return nil, err
+		}
+		found[id] = mailing.Client{ID: id, Timezone: row.Timezone, ZoneSince: fromMillis(row.ZoneSince), GoneAt: fromMillis(row.DeletedAt)}
+	}
+	return found, nil
+}
+
 // removeClient is false if old is not what is stored any more.
 func (s *Store) removeClient(ctx context.Context, old clientItem) (bool, error) {
-	gone := goneKey(old.ID)
-	gone["deleted_at"] = millis(s.now())
+	gone, err := attributevalue.MarshalMap(goneItem{toMillis(s.now()), old.Timezone, old.ZoneSince})
+	if err != nil {
+		return false, fmt.Errorf("encode deleted client %d: %w", old.ID, err)
+	}
+	maps.Copy(gone, goneKey(old.ID))
 	condition, names, values := old.unchanged()
-	err := s.transact(ctx, fmt.Sprintf("delete client %d", old.ID), []types.TransactWriteItem{
+	err = s.transact(ctx, fmt.Sprintf("delete client %d", old.ID), []types.TransactWriteItem{
 		{Delete: &types.Delete{
 			TableName: &s.tables.Clients, Key: clientKey(old.ID), ConditionExpression: condition,
 			ExpressionAttributeNames: names, ExpressionAttributeValues: values,

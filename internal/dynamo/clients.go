@@ -40,6 +40,8 @@ type clientItem struct {
 	// CreatedAt is when it was created: 0 for one that is older than that. Edits keep
 	// it, and nothing shows it.
 	CreatedAt int64 `dynamodbav:"created_at,omitempty"`
+	// ZoneSince is when Timezone was last edited.
+	ZoneSince int64 `dynamodbav:"zone_since,omitempty"`
 	// Version goes up with each write: what an edit has seen.
 	Version int64 `dynamodbav:"version"`
 }
@@ -47,7 +49,7 @@ type clientItem struct {
 func encodeClient(c mailing.Client, version int64) (item, error) {
 	encoded, err := attributevalue.MarshalMap(clientItem{
 		Part: clientPart(c.ID.Slice()), Sort: clientSort(c.ID),
-		Phone: c.Phone, Operator: c.OperatorCode, Tag: c.Tag, Timezone: c.Timezone, Version: version,
+		Phone: c.Phone, Operator: c.OperatorCode, Tag: c.Tag, Timezone: c.Timezone, ZoneSince: toMillis(c.ZoneSince), Version: version,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode client %d: %w", c.ID, err)
@@ -82,7 +84,7 @@ func decodeClient(encoded item) (mailing.Client, error) {
 }
 
 func (it clientItem) client() mailing.Client {
-	return mailing.Client{ID: it.ID, Phone: it.Phone, OperatorCode: it.Operator, Tag: it.Tag, Timezone: it.Timezone}
+	return mailing.Client{ID: it.ID, Phone: it.Phone, OperatorCode: it.Operator, Tag: it.Tag, Timezone: it.Timezone, ZoneSince: fromMillis(it.ZoneSince)}
 }
 
 // Client reads one client, strongly consistent.
@@ -111,9 +113,9 @@ func (s *Store) Clients(ctx context.Context, ids []mailing.ClientID) (map[mailin
 }
 
 // Recipients reads what a hand-over needs of several clients, strongly
-// consistent: id, phone and time zone. Ids that nothing has are left out.
+// consistent: id, phone, time zone and since when. Ids that nothing has are left out.
 func (s *Store) Recipients(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error) {
-	return s.readClients(ctx, ids, sortKey, "phone", "timezone")
+	return s.readClients(ctx, ids, sortKey, "phone", "timezone", "zone_since")
 }
 
 func (s *Store) readClients(ctx context.Context, ids []mailing.ClientID, attributes ...string) (map[mailing.ClientID]mailing.Client, error) {

@@ -36,6 +36,8 @@ type mailingItem struct {
 	CancelledAt        int64   `dynamodbav:"cancelled_at,omitempty"`
 	PausedBy           string  `dynamodbav:"paused_by,omitempty"`
 	RejectedShare      float64 `dynamodbav:"rejected_share,omitempty"`
+	ExtendedAt         int64   `dynamodbav:"extended_at,omitempty"`
+	PlannedAt          int64   `dynamodbav:"planned_at,omitempty"`
 
 	Finished bool        `dynamodbav:"finished"`
 	Deleted  bool        `dynamodbav:"deleted"`
@@ -51,6 +53,7 @@ func encodeMailing(m mailing.Mailing) (item, error) {
 		CreatedAt: toMillis(m.CreatedAt), UpdatedAt: toMillis(m.UpdatedAt), StartedAt: toMillis(m.StartedAt), RetriedAt: toMillis(m.RetriedAt),
 		FailedRetriedAt: toMillis(m.FailedRetriedAt), UncertainRetriedAt: toMillis(m.UncertainRetriedAt), ResumedAt: toMillis(m.ResumedAt), CancelledAt: toMillis(m.CancelledAt),
 		PausedBy: string(m.PausedBy), RejectedShare: m.RejectedShare,
+		ExtendedAt: toMillis(m.ExtendedAt), PlannedAt: toMillis(m.PlannedAt),
 		Finished: m.Finished, Deleted: m.Deleted,
 	}
 	if m.Window != nil {
@@ -87,6 +90,7 @@ func decodeMailing(encoded item) (mailing.Mailing, error) {
 		CreatedAt: fromMillis(it.CreatedAt), UpdatedAt: fromMillis(it.UpdatedAt), StartedAt: fromMillis(it.StartedAt), RetriedAt: fromMillis(it.RetriedAt),
 		FailedRetriedAt: fromMillis(it.FailedRetriedAt), UncertainRetriedAt: fromMillis(it.UncertainRetriedAt), ResumedAt: fromMillis(it.ResumedAt), CancelledAt: fromMillis(it.CancelledAt),
 		PausedBy: mailing.PausedBy(it.PausedBy), RejectedShare: it.RejectedShare,
+		ExtendedAt: fromMillis(it.ExtendedAt), PlannedAt: fromMillis(it.PlannedAt),
 		Finished: it.Finished, Deleted: it.Deleted,
 	}
 	if it.WindowFrom != "" {

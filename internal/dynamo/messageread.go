@@ -215,7 +215,7 @@ func (r *messageReader) slice(ctx context.Context, at messagePosition, batches, 
 			return part, fmt.Errorf("read the messages of mailing %d slice %d: %w", r.m.ID, from.Slice, err)
 		}
 		part.pages++
-		decoded, err := r.store.batches(got.items)
+		decoded, err := r.store.batches(r.m.ID, got.items)
 		if err != nil {
 			return part, err
 		}

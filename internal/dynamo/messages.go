@@ -12,7 +12,8 @@ import (
 )
 
 // ttlAttr is when DynamoDB may remove an item, in seconds since 1970. It does so
-// up to days later: until then readers take such an item for gone.
+// up to days later. Readers hide a mailing's messages by the mailing as it is: only
+// a test message, which has no mailing of its own, is hidden by its ttl.
 const ttlAttr = "ttl"
 
 // Message reads one message, strongly consistent. It is [mailing.KindNotFound]
@@ -84,7 +85,7 @@ func (s *Store) batchOf(ctx context.Context, m mailing.Mailing, client mailing.C
 		if err != nil {
 			return b, -1, err
 		}
-		for i, b := range batches {
+		for _, b := range batches {
 			if page == 0 {
 				page = b.Key.Batch.First
 			}
@@ -92,9 +93,6 @@ func (s *Store) batchOf(ctx context.Context, m mailing.Mailing, client mailing.C
 				return b, -1, nil
 			}
 			if n := memberOf(b, client); n >= 0 {
-				if gone, err := s.gone(part.items[i]); gone || err != nil {
-					return b, -1, err
-				}
 				return b, n, nil
 			}
 		}
@@ -117,8 +115,12 @@ func batchesBetween(part, from, to string) expression.KeyConditionBuilder {
 		And(expression.Key(sortKey).Between(expression.Value(from), expression.Value(to)))
 }
 
-// batches decodes those of items that are not past their time.
-func (s *Store) batches(items []item) ([]mailing.Batch, error) {
+// batches decodes the batches of a mailing; those of test messages only if they are
+// not past their time.
+func (s *Store) batches(id mailing.MailingID, items []item) ([]mailing.Batch, error) {
+	if id != mailing.TestMailing {
+		return decodeAll(items, decodeBatch)
+	}
 	kept := make([]item, 0, len(items))
 	for _, it := range items {
 		gone, err := s.gone(it)
@@ -132,7 +134,7 @@ func (s *Store) batches(items []item) ([]mailing.Batch, error) {
 	return decodeAll(kept, decodeBatch)
 }
 
-// gone tells whether a stored batch is past its time.
+// gone tells whether the stored batch of a test message is past its time.
 func (s *Store) gone(batch item) (bool, error) {
 	ttl, err := number(batch, ttlAttr)
 	return ttl != 0 && ttl <= s.now().Unix(), err

@@ -22,18 +22,11 @@ const reviveBatches = 64
 // consistent, up to what one transaction can change. It begins behind after, ""
 // for the beginning; next is where to go on, "" at the end.
 func (s *Store) SliceBatches(ctx context.Context, id mailing.MailingID, slice int, after string) (batches []mailing.Batch, next string, err error) {
-	from := batchPrefix
-	if after != "" {
-		from = after + " " // sorts right behind it
-	}
-	part, err := s.walk(ctx, walk{
-		table: s.tables.Batches, limit: reviveBatches, pages: 1,
-		key: batchesBetween(batchPart(id, slice), from, batchPrefix+"~"),
-	})
+	part, err := s.batchesAfter(ctx, id, slice, after)
 	if err != nil {
-		return nil, "", fmt.Errorf("read the batches of mailing %d slice %d: %w", id, slice, err)
+		return nil, "", err
 	}
-	if batches, err = s.batches(part.items); err != nil {
+	if batches, err = s.batches(id, part.items); err != nil {
 		return nil, "", err
 	}
 	if !part.end {
@@ -303,7 +296,7 @@ func (s *Store) testMessage(ctx context.Context, id mailing.MessageID) (mailing.
 
 // testOf is the message of a test's batch.
 func (s *Store) testOf(batch item) (mailing.Message, error) {
-	found, err := s.batches([]item{batch})
+	found, err := s.batches(mailing.TestMailing, []item{batch})
 	if err != nil {
 		return mailing.Message{}, err
 	}

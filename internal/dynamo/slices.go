@@ -20,6 +20,8 @@ type sliceItem struct {
 	Done   bool             `dynamodbav:"done"`
 	// RetriedAt is the mailing's retried_at whose failures were queued anew.
 	RetriedAt int64 `dynamodbav:"retried_at"`
+	// ExtendedAt is the mailing's extended_at by which the settled batches are kept.
+	ExtendedAt int64 `dynamodbav:"extended_at"`
 	countsItem
 }
 
@@ -28,7 +30,10 @@ func decodeSlice(it item) (part string, state mailing.SliceState, err error) {
 	if err := attributevalue.UnmarshalMap(it, &stored); err != nil {
 		return "", mailing.SliceState{}, fmt.Errorf("decode a slice: %w", err)
 	}
-	return stored.Part, mailing.SliceState{Cursor: stored.Cursor, Done: stored.Done, Counts: stored.decode(), RetriedAt: fromMillis(stored.RetriedAt)}, nil
+	return stored.Part, mailing.SliceState{
+		Cursor: stored.Cursor, Done: stored.Done, Counts: stored.decode(),
+		RetriedAt: fromMillis(stored.RetriedAt), ExtendedAt: fromMillis(stored.ExtendedAt),
+	}, nil
 }
 
 // Slice reads how far one slice of a mailing is, strongly consistent. One that
@@ -99,7 +104,8 @@ func (s *Store) Progress(ctx context.Context, ms []mailing.Mailing) ([]mailing.P
 
 // WritePage stores one page of an expansion with its batches in one
 // transaction. It tells false, and writes nothing, if somebody else has moved
-// the slice's cursor since.
+// the slice's cursor since, or the slice is kept by a later end than m's: what the
+// page settles would expire too early.
 func (s *Store) WritePage(ctx context.Context, m mailing.Mailing, p mailing.Page) (bool, error) {
 	what := fmt.Sprintf("expand slice %d of mailing %d after client %d", p.Slice, m.ID, p.Seen)
 	items := make([]types.TransactWriteItem, 0, len(p.Batches)+1)
@@ -110,7 +116,7 @@ func (s *Store) WritePage(ctx context.Context, m mailing.Mailing, p mailing.Page
 		}
 		items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: &s.tables.Batches, Item: it}})
 	}
-	items = append(items, s.cursorMove(p))
+	items = append(items, s.cursorMove(m, p))
 	err := s.transact(ctx, what, items)
 	if _, ok := refused(err); ok {
 		return false, nil
@@ -121,7 +127,7 @@ func (s *Store) WritePage(ctx context.Context, m mailing.Mailing, p mailing.Page
 	return true, nil
 }
 
-func (s *Store) cursorMove(p mailing.Page) types.TransactWriteItem {
+func (s *Store) cursorMove(m mailing.Mailing, p mailing.Page) types.TransactWriteItem {
 	a := newAdder()
 	a.addCounts("", p.Counts)
 	a.names["#cursor"], a.names["#done"] = "cursor", "done"
@@ -131,6 +137,8 @@ func (s *Store) cursorMove(p mailing.Page) types.TransactWriteItem {
 		condition = "#cursor = :seen AND #done = :false"
 		a.values[":seen"], a.values[":false"] = num(p.Seen), &types.AttributeValueMemberBOOL{Value: false}
 	}
+	a.names["#extended"], a.values[":extended"] = extendedAttr, num(toMillis(m.ExtendedAt))
+	condition += " AND (attribute_not_exists(#extended) OR #extended <= :extended)"
 	return types.TransactWriteItem{Update: &types.Update{
 		TableName: &s.tables.Batches, Key: sliceKey(p.Mailing, p.Slice),
 		ConditionExpression:      &condition,

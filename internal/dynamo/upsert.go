@@ -155,7 +155,7 @@ func (u *upserts) decide(o openRow, it clientItem, found bool) (rowWrite, error)
 		return rowWrite{}, nil
 	}
 	put, err := u.store.replacement(it, c)
-	return rowWrite{o, mailing.RowUpdated, []types.TransactWriteItem{put}}, err
+	return rowWrite{o, mailing.RowUpdated, append([]types.TransactWriteItem{put}, u.store.rezoning(it, c)...)}, err
 }
 
 func (u *upserts) freshID() mailing.ClientID {

@@ -91,6 +91,8 @@ type SliceState struct {
 	Counts Counts
 	// RetriedAt is the mailing's RetriedAt whose failures have been queued anew.
 	RetriedAt time.Time
+	// ExtendedAt is the mailing's ExtendedAt by which the settled batches are kept.
+	ExtendedAt time.Time
 }
 
 // Page is what one step of an expansion writes.

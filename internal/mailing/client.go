@@ -25,6 +25,8 @@ type Client struct {
 	// ZoneSince is when Timezone was last changed, the zero time if it never was.
 	// The store keeps it.
 	ZoneSince time.Time
+	// GoneAt is when the client was deleted, the zero time if it was not.
+	GoneAt time.Time
 }
 
 var (

@@ -33,8 +33,8 @@ type Lease struct {
 // So one attempt is right, however many later claims were lost, too: they can
 // only have tried to do this.
 //
-// clients are those of the pending members, as they are now. charged is how
-// many members were charged.
+// clients are those of the pending members as they are now, or were when they were
+// deleted. charged is how many members were charged.
 func (b Batch) Recovered(m Mailing, clients map[ClientID]Client, now time.Time) (members []Member, waits []Wait, charged int) {
 	members, waits = slices.Clone(b.Members), make([]Wait, len(b.Members))
 	for i, mem := range members {
@@ -78,15 +78,20 @@ func (b Batch) mayHaveBegun(m Mailing, clients map[ClientID]Client, mem Member) 
 	if m.closedBefore(b.Lost.From.Add(-Trust)) {
 		return false
 	}
-	if b.Plan != m.Plan {
-		return true // the sender may have decided by another window or end
-	}
-	if mem.NotBefore.After(b.Lost.Until) {
+	if mem.NotBefore.After(b.Lost.Until) && (mem.Status != Deferred || b.Plan == m.Plan) {
 		return false
 	}
+	if m.Plan > 0 && !m.PlannedAt.Before(b.Lost.From.Add(-Trust)) {
+		return true // the sender may have decided by an earlier window or end
+	}
 	c, ok := clients[mem.Client]
-	if !ok || b.Test != nil || !c.ZoneSince.Before(b.Lost.From.Add(-Trust)) {
-		return true // the same for a client that is deleted by now, or has moved
+	switch {
+	case !ok || c.Timezone == "":
+		return true // nothing is known of the client, or it is a test message
+	case !c.GoneAt.IsZero() && c.GoneAt.Before(b.Lost.From.Add(-Trust)):
+		return false
+	case !c.ZoneSince.Before(b.Lost.From.Add(-Trust)):
+		return true // the sender may have decided by an earlier zone
 	}
 	opens, _ := m.span(c, b.Lost.From)
 	return !opens.After(b.Lost.Until)

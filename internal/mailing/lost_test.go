@@ -14,11 +14,19 @@ func moscow33(since time.Time) map[mailing.ClientID]mailing.Client {
 	return map[mailing.ClientID]mailing.Client{33: {ID: 33, Phone: "79001234567", Timezone: "Europe/Moscow", ZoneSince: since}}
 }
 
+// goneAt is the same client, deleted at an instant.
+func goneAt(at time.Time) map[mailing.ClientID]mailing.Client {
+	return map[mailing.ClientID]mailing.Client{33: {ID: 33, Timezone: "Europe/Moscow", GoneAt: at}}
+}
+
 func TestALostClaimChargesThoseThatItMayHaveHandedOver(t *testing.T) {
 	// The claim lasted from noon to a minute after it.
 	lost := mailing.Lease{From: noon, Until: noon.Add(time.Minute)}
 	closed, opens := window(t, "17:00", "21:00"), noon.Add(2*time.Hour)
-	edited := func(m *mailing.Mailing) { m.Plan = 1 }
+	editedAt := func(at time.Time) func(*mailing.Mailing) {
+		return func(m *mailing.Mailing) { m.Plan, m.PlannedAt = 1, at }
+	}
+	edited, before := editedAt(noon.Add(1-mailing.Trust)), editedAt(noon.Add(-mailing.Trust-1))
 	endsAt := func(at time.Time) func(*mailing.Mailing) { return func(m *mailing.Mailing) { m.EndAt = at } }
 	cancelledAt := func(at time.Time) func(*mailing.Mailing) {
 		return func(m *mailing.Mailing) { m.Status, m.CancelledAt = mailing.StatusCancelled, at }
@@ -38,9 +46,16 @@ func TestALostClaimChargesThoseThatItMayHaveHandedOver(t *testing.T) {
 		{"its retry came after the claim", running(), mailing.Member{Client: 33, Status: mailing.Retrying, NotBefore: lost.Until.Add(1)}, moscow33(time.Time{}), false},
 		{"it was deferred beyond the claim", running(closed), deferred, moscow33(time.Time{}), false},
 		{"it was deferred beyond the claim by an older plan", running(edited), deferred, moscow33(time.Time{}), true},
+		{"it was deferred by an older plan, and by the new one its window is closed, too", running(closed, before), deferred, moscow33(time.Time{}), false},
+		{"it was deferred by an older plan, and by the new one its window is open", running(before), deferred, moscow33(time.Time{}), true},
+		{"it was queued, its window is closed, and was perhaps not before an edit", running(closed, edited), queued, moscow33(time.Time{}), true},
+		{"its retry came after the claim, whatever the plan", running(edited), mailing.Member{Client: 33, Status: mailing.Retrying, NotBefore: lost.Until.Add(1)}, moscow33(time.Time{}), false},
 		{"it was queued, and its window was closed", running(closed), queued, moscow33(time.Time{}), false},
 		{"it was queued, and its window was closed, perhaps not in the zone that it had then", running(closed), queued, moscow33(noon.Add(-time.Second)), true},
 		{"it was queued, its window was closed, and its client is deleted by now", running(closed), queued, nil, true},
+		{"its client was deleted before", running(), queued, goneAt(noon.Add(-mailing.Trust - 1)), false},
+		{"its client had just been deleted", running(), queued, goneAt(noon.Add(-mailing.Trust)), true},
+		{"its client was deleted since, and its window was closed", running(closed), queued, goneAt(noon.Add(time.Hour)), false},
 		{"the mailing had ended", running(endsAt(noon.Add(-mailing.Trust))), queued, moscow33(time.Time{}), false},
 		{"the mailing had just ended", running(endsAt(noon.Add(1 - mailing.Trust))), queued, moscow33(time.Time{}), true},
 		{"the mailing was cancelled before", running(cancelledAt(noon.Add(-mailing.Trust))), queued, moscow33(time.Time{}), false},

@@ -87,8 +87,10 @@ type Mailing struct {
 	Version int64
 	// Plan goes up with every edit that moves the instants at which waiting
 	// messages may go out (window, end). A batch remembers the plan that it was
-	// deferred under: an older one than the mailing's is out of date.
+	// deferred under: an older one than the mailing's is out of date. PlannedAt is
+	// when it last went up.
 	Plan      int64
+	PlannedAt time.Time
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	// StartedAt is when it began to run: the clients that there are then are its
@@ -106,6 +108,10 @@ type Mailing struct {
 	// of rejections that it was paused for, 0 to 1.
 	PausedBy      PausedBy
 	RejectedShare float64
+	// ExtendedAt is when the end was last put off while the mailing was under way:
+	// batches that were settled before are kept by the earlier end until they are
+	// moved.
+	ExtendedAt time.Time
 	// Finished: all is accounted for, and Counts are final. A cancelled
 	// mailing is finished some time after it was cancelled.
 	Finished bool
@@ -154,8 +160,9 @@ func (m Mailing) Edit(d Draft, now time.Time) (Mailing, error) {
 	edited.Draft = d
 	if !d.EndAt.Equal(m.EndAt) || !equalWindows(d.Window, m.Window) {
 		edited.Plan++
+		edited.PlannedAt = now.Truncate(time.Millisecond)
 	}
-	return edited.changed(now), nil
+	return edited.extended(m.EndAt, now).changed(now), nil
 }
 
 func (m Mailing) lockedChanges(d Draft) []string {

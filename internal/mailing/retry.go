@@ -79,7 +79,7 @@ func (m Mailing) Retries(state SliceState, now time.Time) bool {
 
 // Works tells whether a slice of m has anything left to be done.
 func (m Mailing) Works(state SliceState, now time.Time) bool {
-	return m.Expands(state) || state.Counts.Pending() > 0 || m.Retries(state, now)
+	return m.Expands(state) || state.Counts.Pending() > 0 || m.Retries(state, now) || m.Extends(state)
 }
 
 // Expands tells whether a slice of m has clients left to be looked at.

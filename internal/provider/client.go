@@ -66,7 +66,7 @@ func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 // Close closes the idle connections. Calls under way are not disturbed.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
-// send is Send by one request with this token, until an instant.
+// send makes one request with this token, until an instant: see [Client.Send].
 func (c *Client) send(ctx context.Context, h mailing.Handover, token string, until time.Time) mailing.Outcome {
 	body, ok := encode(h)
 	if !ok {

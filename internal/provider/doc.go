@@ -37,8 +37,8 @@
 //	http_3NN         misconfigured  it lives elsewhere; redirects are never followed
 //	no_token         misconfigured  the token was never read; no request was made
 //	not_tried        not tried      the caller gave up, or ran out of time, before a connection was there
-//	too_late         not tried      no connection was there when it could have begun for the last time; the caller may decide again
 //	renewed          not tried      the API does not know our token any more, and there is another since; too late for a second request
+//	too_late         not tried      no connection was there when it could have begun for the last time; the caller may decide again
 //	no_connection    not tried      all connections were in use for the whole timeout
 //
 // Phone, text and token are in no code, no error, and no log line of ours. One

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -87,6 +88,9 @@ type Scheduler interface {
 	Sweep(ctx context.Context) error
 	// Do does tasks side by side, and says of each whether it failed.
 	Do(ctx context.Context, tasks []mailing.Task) []error
+	// Replan plans messages of clients whose zone was edited again, for a turn; until
+	// is when it is left to a later sweep.
+	Replan(ctx context.Context, until time.Time) error
 }
 
 // Reporter publishes the daily report, once a day however often it is asked to.
@@ -132,19 +136,24 @@ func doTasks(ctx context.Context, s Scheduler, records []events.SQSMessage) []st
 		ids    []string
 	)
 	for _, r := range records {
-		task, sweep, err := decodeTask(r.Body)
+		what, err := decodeTask(r.Body)
 		switch {
 		case err != nil:
 			// It will end among the dead tasks; the sweep makes new ones.
 			slog.ErrorContext(ctx, "unreadable task", "queue_message_id", r.MessageId, "error", err)
 			failed = append(failed, r.MessageId)
-		case sweep:
+		case what.sweep:
 			if err := s.Sweep(ctx); err != nil {
 				slog.ErrorContext(ctx, "sweep", "error", err)
 				failed = append(failed, r.MessageId)
 			}
+		case !what.replan.IsZero():
+			// What it leaves undone is found by the next sweep.
+			if err := s.Replan(ctx, what.replan); err != nil {
+				slog.ErrorContext(ctx, "plan for edited zones", "error", err)
+			}
 		default:
-			tasks, ids = append(tasks, task), append(ids, r.MessageId)
+			tasks, ids = append(tasks, what.task), append(ids, r.MessageId)
 		}
 	}
 	for i, err := range s.Do(ctx, tasks) {

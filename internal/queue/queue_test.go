@@ -271,10 +271,16 @@ func TestADeadLetterSaysWhichMessageAndWhy(t *testing.T) {
 type scheduler struct {
 	sweeps, reports int
 	tasks           []mailing.Task
+	replans         []time.Time
 	fail            func(mailing.Task) error
 }
 
 func (s *scheduler) Sweep(context.Context) error { s.sweeps++; return nil }
+
+func (s *scheduler) Replan(_ context.Context, until time.Time) error {
+	s.replans = append(s.replans, until)
+	return errors.New("left to the next sweep")
+}
 
 func (s *scheduler) Report(context.Context) error { s.reports++; return nil }
 
@@ -315,6 +321,27 @@ func TestATaskIsReadAsItWasQueued(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, s.tasks); diff != "" {
 		t.Errorf("tasks (-want +got):\n%s", diff)
+	}
+}
+
+func TestATaskForEditedZonesIsReadAsItWasQueued(t *testing.T) {
+	api := &calls{}
+	until := time.Date(2026, 3, 2, 12, 0, 0, 1_000_000, time.UTC)
+	if err := queue.NewTasks(api, "url", time.Now).QueueReplan(t.Context(), until); err != nil {
+		t.Fatal(err)
+	}
+	event, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{record("a", *api.sent[0].MessageBody, "1")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &scheduler{}
+	// What fails is found by the next sweep, which queues another one.
+	response, err := queue.SchedulerHandler(s, s)(t.Context(), event)
+	if err != nil || len(response.BatchItemFailures) > 0 || s.sweeps > 0 || len(s.tasks) > 0 {
+		t.Errorf("%v, %v, %d sweeps, %d tasks", response, err, s.sweeps, len(s.tasks))
+	}
+	if len(s.replans) != 1 || !s.replans[0].Equal(until) {
+		t.Errorf("asked for until %v, want %s", s.replans, until)
 	}
 }
 

@@ -24,11 +24,13 @@ func NewTasks(api API, url string, now func() time.Time) *Tasks {
 }
 
 // taskBody is a task in the queue: for one slice of a mailing (0 for test
-// messages), without one for all of them, or a sweep.
+// messages), without one for all of them; or a sweep; or the planning of what waits
+// for edited zones, until an instant in milliseconds since 1970.
 type taskBody struct {
 	Mailing *mailing.MailingID `json:"mailing_id,omitempty"`
 	Slice   *int               `json:"slice,omitempty"`
 	Sweep   bool               `json:"sweep,omitempty"`
+	Replan  int64              `json:"replan_until,omitempty"`
 }
 
 func encodeTask(task mailing.Task) taskBody {
@@ -76,23 +78,45 @@ func (t *Tasks) QueueSweep(ctx context.Context) error {
 	return nil
 }
 
-func decodeTask(body string) (task mailing.Task, sweep bool, err error) {
+// replanGroup is the group of tasks that plan what waits for edited zones.
+const replanGroup = "replan"
+
+// QueueReplan asks for messages of clients whose zone was edited to be planned again,
+// for a turn that is followed by others until an instant.
+func (t *Tasks) QueueReplan(ctx context.Context, until time.Time) error {
+	if err := send(ctx, t.api, t.url, []message{{body: taskBody{Replan: until.UnixMilli()}, group: replanGroup}}); err != nil {
+		return fmt.Errorf("queue a task for edited zones: %w", err)
+	}
+	return nil
+}
+
+// asked is what a message of the queue asks for: a sweep, or a replan until an
+// instant, or else a task.
+type asked struct {
+	task   mailing.Task
+	sweep  bool
+	replan time.Time
+}
+
+func decodeTask(body string) (asked, error) {
 	var b taskBody
 	if err := json.Unmarshal([]byte(body), &b); err != nil {
-		return mailing.Task{}, false, fmt.Errorf("decode a task: %w", err)
+		return asked{}, fmt.Errorf("decode a task: %w", err)
 	}
-	if b.Sweep {
-		return mailing.Task{}, true, nil
+	switch {
+	case b.Sweep:
+		return asked{sweep: true}, nil
+	case b.Replan != 0:
+		return asked{replan: time.UnixMilli(b.Replan)}, nil
+	case b.Mailing == nil:
+		return asked{}, errors.New("decode a task: it names no mailing")
 	}
-	if b.Mailing == nil {
-		return mailing.Task{}, false, errors.New("decode a task: it names no mailing")
-	}
-	task = mailing.Task{Mailing: *b.Mailing, Slice: mailing.AllSlices}
+	task := mailing.Task{Mailing: *b.Mailing, Slice: mailing.AllSlices}
 	if b.Slice != nil {
 		task.Slice = *b.Slice
 		if task.Slice < 0 || task.Slice >= mailing.Slices {
-			return mailing.Task{}, false, fmt.Errorf("decode a task: mailing %d has no slice %d", task.Mailing, task.Slice)
+			return asked{}, fmt.Errorf("decode a task: mailing %d has no slice %d", task.Mailing, task.Slice)
 		}
 	}
-	return task, false, nil
+	return asked{task: task}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"postrider/internal/mailing"
@@ -23,9 +24,9 @@ const (
 )
 
 // probe queues a few batches while the sending API is down and a probe is due
-// before the next sweep. Everything else waits until a probe has found the API
-// working. Each minute it begins at another mailing and slice, and what was probed
-// last is the last of its list: so probes take different messages in turn.
+// before the next sweep: those that have been due for longest. Everything else
+// waits until a probe has found the API working. A batch that was probed is due
+// later than the others: so probes take different messages in turn.
 func (s *Scheduler) probe(ctx context.Context, live []mailing.Mailing, o mailing.Outage, now time.Time) error {
 	delay := max(0, o.ProbeAt.Sub(now)+time.Second)
 	if o.ProbeDue(now) {
@@ -34,10 +35,10 @@ func (s *Scheduler) probe(ctx context.Context, live []mailing.Mailing, o mailing
 	if !o.Down() || delay > sweepEvery {
 		return nil
 	}
-	var keys []mailing.BatchKey
+	var found []mailing.Due
 	lists := len(live) * mailing.Slices
 	first := int(now.Unix() / int64(sweepEvery.Seconds()) * probeStep % int64(lists))
-	for n := 0; n < min(lists, probeLists) && len(keys) < probeBatches; n++ {
+	for n := 0; n < min(lists, probeLists); n++ {
 		at := (first + n) % lists
 		m, slice := live[at/mailing.Slices], at%mailing.Slices
 		if m.Status != mailing.StatusRunning || m.Closed(now) {
@@ -45,8 +46,8 @@ func (s *Scheduler) probe(ctx context.Context, live []mailing.Mailing, o mailing
 		}
 		err := s.store.Due(ctx, m.ID, slice, time.Time{}, func(rows []mailing.Due) (more bool, err error) {
 			for _, row := range rows {
-				if !row.LeaseUntil.After(now) && !row.NotBefore.After(now.Add(delay)) && len(keys) < probeBatches {
-					keys = append(keys, row.Key)
+				if !row.LeaseUntil.After(now) && !row.NotBefore.After(now.Add(delay)) {
+					found = append(found, row)
 					return false, nil
 				}
 			}
@@ -56,8 +57,13 @@ func (s *Scheduler) probe(ctx context.Context, live []mailing.Mailing, o mailing
 			return err
 		}
 	}
-	if len(keys) == 0 {
+	if len(found) == 0 {
 		return nil
+	}
+	slices.SortFunc(found, func(a, b mailing.Due) int { return a.DueAt.Compare(b.DueAt) })
+	var keys []mailing.BatchKey
+	for _, row := range found[:min(len(found), probeBatches)] {
+		keys = append(keys, row.Key)
 	}
 	slog.InfoContext(ctx, "batches queued to probe the sending API", "batches", len(keys), "down_since", o.Since)
 	if err := s.deliveries.Queue(ctx, keys, delay); err != nil {

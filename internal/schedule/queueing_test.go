@@ -101,6 +101,8 @@ func (c sleepless) Sleep(ctx context.Context, d time.Duration) error { return c.
 type fakeQueue[T any] struct {
 	mu  sync.Mutex
 	all []T
+	// replans are the tasks for edited zones, by how long they go on.
+	replans []time.Time
 }
 
 func (q *fakeQueue[T]) Queue(_ context.Context, some []T, _ time.Duration) error {

@@ -31,6 +31,12 @@ type Store interface {
 	Revive(ctx context.Context, m mailing.Mailing, slice int, revivals []mailing.Revival) (left []mailing.BatchKey, err error)
 	MarkRetried(ctx context.Context, id mailing.MailingID, slice int, at time.Time) error
 	Outage(ctx context.Context) (mailing.Outage, error)
+	ExtendBatches(ctx context.Context, m mailing.Mailing, slice int, after string) (next string, held int, err error)
+	MarkExtended(ctx context.Context, m mailing.Mailing, slice int, state mailing.SliceState) (bool, error)
+	Rezoned(ctx context.Context, slice int, after mailing.ClientID, limit int) ([]mailing.Rezoning, error)
+	BatchOf(ctx context.Context, m mailing.Mailing, client mailing.ClientID) (b mailing.Batch, ok bool, err error)
+	Replan(ctx context.Context, seen, replanned mailing.Batch) (bool, error)
+	ForgetRezoned(ctx context.Context, slice int, edits []mailing.Rezoning) error
 }
 
 // Deliveries is the queue that batches are put into.
@@ -41,6 +47,8 @@ type Deliveries interface {
 // Tasks is the queue that tasks are put into.
 type Tasks interface {
 	Queue(ctx context.Context, tasks []mailing.Task, delay time.Duration) error
+	// QueueReplan asks for [Scheduler.Replan].
+	QueueReplan(ctx context.Context, until time.Time) error
 }
 
 // Clock tells the time and waits.
@@ -134,7 +142,7 @@ func (s *Scheduler) Sweep(ctx context.Context) error {
 	}
 	_ = group.Wait() // its functions keep their errors in errs
 	errs[len(live)] = s.probe(ctx, live, o, now)
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(errors.Join(errs...), s.sweepZones(ctx, live, now)); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
 	slog.DebugContext(ctx, "swept", "mailings", len(live))
@@ -152,12 +160,9 @@ func (s *Scheduler) sweepOne(ctx context.Context, m mailing.Mailing, states *[ma
 		return s.finish(ctx, m)
 	}
 	delay, ok := m.TaskDelay(now)
-	if !ok {
-		return nil
-	}
 	var tasks []mailing.Task
 	for slice, state := range states {
-		if m.Works(state, now) {
+		if ok && m.Works(state, now) || m.ExtendsNow(state, now) {
 			tasks = append(tasks, mailing.Task{Mailing: m.ID, Slice: slice})
 		}
 	}

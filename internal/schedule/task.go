@@ -123,13 +123,15 @@ func (s *Scheduler) doSlice(ctx context.Context, m mailing.Mailing, slice int, u
 		defer func() { wrote(state.Counts.Minus(before)) }()
 		return s.expand(ctx, m, slice, state, until)
 	}
+	active := works(m, s.clock.Now())
 	for _, step := range []struct {
 		needed bool
 		do     func(context.Context, mailing.Mailing, int, *mailing.SliceState, time.Time) (bool, error)
 	}{
-		{m.Retries(state, s.clock.Now()), s.retry},
-		{state.Counts.Pending() > 0, s.requeue},
-		{m.Expands(state), expand},
+		{active && m.Retries(state, s.clock.Now()), s.retry},
+		{active && state.Counts.Pending() > 0, s.requeue},
+		{active && m.Expands(state), expand},
+		{wasExtended(m), s.extend},
 	} {
 		if !step.needed {
 			continue
@@ -158,7 +160,7 @@ func (s *Scheduler) begin(ctx context.Context, task mailing.Task) (m mailing.Mai
 		return m, false, err
 	}
 	if m.Status != mailing.StatusScheduled {
-		return m, works(m, s.clock.Now()), nil
+		return m, works(m, s.clock.Now()) || wasExtended(m), nil
 	}
 	early := m.StartAt.Sub(s.clock.Now())
 	if early > patience {

@@ -43,8 +43,10 @@ func (w *world) redrive() redriven {
 
 // rememberAll remembers what an action may have changed.
 func (w *world) rememberAll() {
-	for id := range w.history {
-		w.remember(w.mailing(id))
+	for id, moments := range w.history {
+		if m := w.mailing(id); m.Version != moments[len(moments)-1].m.Version {
+			w.remember(m)
+		}
 	}
 }
 

@@ -5,11 +5,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"postrider/internal/mailing"
 )
@@ -18,7 +19,8 @@ import (
 type books struct {
 	batches map[mailing.MailingID][]mailing.Batch
 	slices  map[mailing.MailingID]*[mailing.Slices]mailing.SliceState
-	ttl     map[mailing.BatchKey]bool
+	// ttl is when a batch may be removed, in seconds since 1970; 0 is never.
+	ttl map[mailing.BatchKey]int64
 }
 
 // check compares the three books of all mailings: the audience, what the sending
@@ -28,14 +30,18 @@ type books struct {
 // exactly while something is pending.
 func (w *world) check() {
 	w.t.Helper()
-	b := w.books()
+	w.checkBooks(w.books())
+}
+
+func (w *world) checkBooks(b books) {
+	w.t.Helper()
 	for _, id := range slices.Sorted(maps.Keys(w.history)) {
 		w.checkMailing(b, w.mailing(id))
 	}
 	took := w.provider.took()
 	for id := range took {
 		if id.Mailing() == mailing.TestMailing {
-			w.checkTaken(mailing.Mailing{Draft: mailing.Draft{OnUncertain: mailing.Stop}}, b.member(id), id, took[id])
+			w.checkTaken(mailing.Mailing{Draft: mailing.Draft{OnUncertain: mailing.Stop}}, b.member(id), id, took[id], 0)
 		} else if b.member(id) == nil {
 			w.t.Errorf("message %d was handed over, and is of no batch", id)
 		}
@@ -43,35 +49,14 @@ func (w *world) check() {
 	w.checkSums(b)
 }
 
+// books reads the batches table as it is, in one go: most of the time of a state
+// machine is this.
 func (w *world) books() books {
 	w.t.Helper()
-	b := books{map[mailing.MailingID][]mailing.Batch{}, nil, map[mailing.BatchKey]bool{}}
-	ids := slices.Collect(maps.Keys(w.history))
-	for _, id := range append(ids, mailing.TestMailing) {
-		for slice := range mailing.Slices {
-			for after := ""; ; {
-				some, next, err := w.store.SliceBatches(w.ctx, id, slice, after)
-				if err != nil {
-					w.t.Fatalf("read batches: %v", err)
-				}
-				b.batches[id] = append(b.batches[id], some...)
-				if after = next; next == "" {
-					break
-				}
-			}
-		}
+	b := books{map[mailing.MailingID][]mailing.Batch{}, map[mailing.MailingID]*[mailing.Slices]mailing.SliceState{}, map[mailing.BatchKey]int64{}}
+	for _, id := range append(slices.Collect(maps.Keys(w.history)), mailing.TestMailing) {
+		b.batches[id], b.slices[id] = nil, new([mailing.Slices]mailing.SliceState)
 	}
-	var err error
-	if b.slices, err = w.store.Slices(w.ctx, append(ids, mailing.TestMailing)); err != nil {
-		w.t.Fatalf("read slices: %v", err)
-	}
-	w.readTTLs(b)
-	return b
-}
-
-// readTTLs reads which batches may be removed some day, from the table itself.
-func (w *world) readTTLs(b books) {
-	w.t.Helper()
 	pages := dynamodb.NewScanPaginator(w.env.Client, &dynamodb.ScanInput{TableName: &w.env.Tables.Batches, ConsistentRead: aws.Bool(true)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(w.ctx)
@@ -79,19 +64,26 @@ func (w *world) readTTLs(b books) {
 			w.t.Fatalf("scan batches: %v", err)
 		}
 		for _, it := range page.Items {
-			var row struct {
-				Part string `dynamodbav:"part"`
-				Sort string `dynamodbav:"id"`
-				TTL  int64  `dynamodbav:"ttl"`
-			}
-			if err := attributevalue.UnmarshalMap(it, &row); err != nil {
-				w.t.Fatalf("read a batch: %v", err)
-			}
-			var k mailing.BatchKey
-			if n, _ := fmt.Sscanf(row.Part+" "+row.Sort, "%d#%d batch#%d#%d", &k.Mailing, &k.Slice, &k.Batch.First, &k.Batch.N); n == 4 {
-				b.ttl[k] = row.TTL != 0
-			}
+			b.add(it)
 		}
+	}
+	return b
+}
+
+// add adds a row of the batches table, whatever it is.
+func (b books) add(it map[string]types.AttributeValue) {
+	if k, ok := batchAt(it); ok {
+		b.batches[k.Mailing] = append(b.batches[k.Mailing], batchIn(k, it))
+		b.ttl[k] = numberIn(it["ttl"])
+		return
+	}
+	var id mailing.MailingID
+	var slice int
+	if n, _ := fmt.Sscanf(textIn(it["part"]), "%d#%d", &id, &slice); n != 2 || textIn(it["id"]) != "slice" || b.slices[id] == nil {
+		return
+	}
+	for _, status := range mailing.MessageStatuses {
+		b.slices[id][slice].Counts.Count(status, numberIn(it[string(status)]))
 	}
 }
 
@@ -113,13 +105,15 @@ func (w *world) checkMailing(b books, m mailing.Mailing) {
 	known := map[mailing.ClientID]bool{}
 	for _, batch := range b.batches[m.ID] {
 		w.checkBatch(b, batch)
+		w.checkKept(b, m, batch)
+		w.checkOpening(m, batch)
 		for _, mem := range batch.Members {
 			if known[mem.Client] {
 				w.t.Errorf("client %d has two messages of mailing %d", mem.Client, m.ID)
 			}
 			known[mem.Client] = true
 			id := mailing.NewMessageID(m.ID, mem.Client)
-			w.checkTaken(m, &mem, id, took[id])
+			w.checkTaken(m, &mem, id, took[id], underWay(batch))
 			w.checkAsked(m, mem.Client)
 			w.checkThere(m, mem.Client)
 		}
@@ -169,22 +163,32 @@ func (w *world) checkBatch(b books, batch mailing.Batch) {
 	if batch.Pending() == batch.DueAt.IsZero() {
 		w.t.Errorf("batch %s: pending %t, due %s", batch.Key, batch.Pending(), batch.DueAt)
 	}
-	if batch.Pending() == b.ttl[batch.Key] {
-		w.t.Errorf("batch %s: pending %t, and may be removed some day: %t", batch.Key, batch.Pending(), b.ttl[batch.Key])
+	if ttl := b.ttl[batch.Key]; batch.Pending() == (ttl != 0) {
+		w.t.Errorf("batch %s: pending %t, and may be removed some day: %t", batch.Key, batch.Pending(), ttl != 0)
 	}
 	if len(batch.Members) == 0 || len(batch.Members) > mailing.BatchSize {
 		w.t.Errorf("batch %s has %d members", batch.Key, len(batch.Members))
 	}
 }
 
-// checkTaken compares a message with what the sending API took of it.
-func (w *world) checkTaken(m mailing.Mailing, mem *mailing.Member, id mailing.MessageID, took []handed) {
+// underWay is how many uncertain attempts of a batch's messages its holder has
+// still to store.
+func underWay(batch mailing.Batch) int {
+	if doubtIsStoredFirst || batch.Holder == "" {
+		return 0
+	}
+	return max(0, batch.Claims-1)
+}
+
+// checkTaken compares a message with what the sending API took of it; more is how
+// many uncertain attempts of it may not be stored yet.
+func (w *world) checkTaken(m mailing.Mailing, mem *mailing.Member, id mailing.MessageID, took []handed, more int) {
 	w.t.Helper()
 	if mem == nil {
 		w.t.Errorf("message %d was handed over, and is not there", id)
 		return
 	}
-	if len(took) > 1+mem.Uncertain {
+	if len(took) > 1+mem.Uncertain+more {
 		w.t.Errorf("message %d was taken %d times, with %d uncertain attempts", id, len(took), mem.Uncertain)
 	}
 	if m.OnUncertain == mailing.Stop && len(took) > 1 {
@@ -259,7 +263,7 @@ func notNow(m mailing.Mailing, zone string, at time.Time) string {
 	case m.Window == nil:
 		return ""
 	}
-	loc, err := time.LoadLocation(zone)
+	loc, err := location(zone)
 	if err != nil {
 		return err.Error()
 	}
@@ -274,6 +278,20 @@ func notNow(m mailing.Mailing, zone string, at time.Time) string {
 		return "outside its client's window"
 	}
 	return ""
+}
+
+// locations are the time zones that were loaded, by name.
+var locations sync.Map
+
+func location(zone string) (*time.Location, error) {
+	if loc, ok := locations.Load(zone); ok {
+		return loc.(*time.Location), nil //nolint:forcetypeassert // nothing else is put there
+	}
+	loc, err := time.LoadLocation(zone)
+	if err == nil {
+		locations.Store(zone, loc)
+	}
+	return loc, err
 }
 
 // checkSums recounts everything: each slice, each finished mailing, and all of

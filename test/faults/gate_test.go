@@ -50,6 +50,8 @@ type gate struct {
 	met   bool
 	// life goes up with each kill: a worker of an earlier one is dead.
 	life int
+	// ledger is what the calls said about claims and hand-overs.
+	ledger *ledger
 }
 
 // worker is one execution environment's view of the gate.
@@ -57,25 +59,58 @@ type worker struct {
 	gate *gate
 	name string
 	life int
+	// killed: this one is dead, whatever the others are.
+	killed bool
+	// hold is the next call at which its invocation is held, nil for none.
+	hold *hold
 }
 
 func (g *gate) worker(name string) *worker {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return &worker{g, name, g.life}
+	return &worker{gate: g, name: name, life: g.life}
+}
+
+// made is how many calls were made.
+func (g *gate) made() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.calls)
 }
 
 func (w *worker) dead() bool {
 	w.gate.mu.Lock()
 	defer w.gate.mu.Unlock()
-	return w.life != w.gate.life
+	return w.isDead()
 }
 
-// pass makes a call, or lets it meet its accident.
+// isDead is [worker.dead] for a caller that holds the gate's lock.
+func (w *worker) isDead() bool { return w.killed || w.life != w.gate.life }
+
+// pass makes a call, which may be held and may meet an accident.
 func (w *worker) pass(what string, do func() error) error {
+	h := w.holds(what)
+	if h == nil {
+		return w.call(what, do)
+	}
+	if !h.after {
+		if err := w.stop(h, what); err != nil {
+			return err
+		}
+		return w.call(what, do)
+	}
+	err := w.call(what, do)
+	if lost := w.stop(h, what); lost != nil {
+		return errors.Join(lost, err)
+	}
+	return err
+}
+
+// call makes a call, or lets it meet its accident.
+func (w *worker) call(what string, do func() error) error {
 	g := w.gate
 	g.mu.Lock()
-	if w.life != g.life {
+	if w.isDead() {
 		g.mu.Unlock()
 		return errKilled
 	}
@@ -132,7 +167,11 @@ func (g gatedTables) GetItem(ctx context.Context, in *dynamodb.GetItemInput, _ .
 
 func (g gatedTables) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
 	return through(ctx, g.w, "UpdateItem", in, func(ctx context.Context, in *dynamodb.UpdateItemInput) (*dynamodb.UpdateItemOutput, error) {
-		return g.api.UpdateItem(ctx, in)
+		out, err := g.api.UpdateItem(ctx, in)
+		if err == nil {
+			g.w.gate.ledger.updated(in, out)
+		}
+		return out, err
 	})
 }
 
@@ -156,7 +195,11 @@ func (g gatedTables) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItem
 
 func (g gatedTables) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, _ ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
 	return through(ctx, g.w, "TransactWriteItems", in, func(ctx context.Context, in *dynamodb.TransactWriteItemsInput) (*dynamodb.TransactWriteItemsOutput, error) {
-		return g.api.TransactWriteItems(ctx, in)
+		out, err := g.api.TransactWriteItems(ctx, in)
+		if err == nil {
+			g.w.gate.ledger.written(in)
+		}
+		return out, err
 	})
 }
 
@@ -188,10 +231,13 @@ type gatedProvider struct {
 
 func (g gatedProvider) Send(ctx context.Context, h mailing.Handover) mailing.Outcome {
 	o := mailing.Outcome{Kind: mailing.OutcomeNotTried}
-	err := g.w.pass("send", func() error {
+	err := g.w.pass(sendCall, func() error {
 		o = g.provider.Send(ctx, h)
 		return nil
 	})
+	if o.Kind == mailing.OutcomeAmbiguous || (err != nil && o.Kind != mailing.OutcomeNotTried) {
+		g.w.gate.ledger.doubted(h.ID)
+	}
 	switch {
 	case errors.Is(err, errKilled):
 		return mailing.Outcome{Kind: mailing.OutcomeNotTried, Code: "killed"}

@@ -1,10 +1,12 @@
 package faults_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"testing"
@@ -12,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"postrider/internal/dynamo/dynamotest"
 	"postrider/internal/mailing"
 )
 
@@ -25,8 +28,9 @@ func machineRuns() int {
 }
 
 // TestAnyLifeKeepsThePromise lets people, clocks, queues, the sending API and
-// accidents do what they may, in any order. After each step the books agree; in
-// the end everything is accounted for.
+// accidents do what they may, in any order, and holds invocations at any of their
+// calls meanwhile. After each step the books agree; in the end everything is
+// accounted for.
 func TestAnyLifeKeepsThePromise(t *testing.T) {
 	checks := flag.Lookup("rapid.checks")
 	if checks.Value.String() == checks.DefValue {
@@ -34,54 +38,91 @@ func TestAnyLifeKeepsThePromise(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	runs, steps := 0, 0
-	ends := mailing.Counts{}
-	rapid.Check(t, func(rt *rapid.T) {
-		m := &machine{w: newWorld(t), rejected: map[mailing.MessageID]bool{}, uncertain: map[mailing.MessageID]bool{}, over: map[mailing.MailingID]bool{}}
-		m.w.t = rt
-		for i := range rapid.IntRange(2, 12).Draw(rt, "clients") {
-			m.w.client(mailing.Client{
-				Phone: fmt.Sprintf("7901%07d", i), Tag: rapid.SampledFrom([]string{"", "a", "b"}).Draw(rt, "tag"),
-				Timezone: rapid.SampledFrom([]string{"Europe/Moscow", "Asia/Vladivostok", "UTC"}).Draw(rt, "zone"),
-			})
-		}
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // a quarter of the time would be collecting
+	var all lives
+	live := func(rt *rapid.T) {
+		m := newMachine(t, rt)
+		rt.Cleanup(m.abandon)
 		m.draft(rt)
-		rt.Repeat(m.actions(&steps))
+		rt.Repeat(m.actions())
 		m.end()
-		for id := range m.w.history {
-			ends = ends.Plus(m.w.counts(id))
+		all.add(m)
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		if dynamotest.Fast {
+			rapid.SyncTest(rt, live) // a bubble in which held invocations are quiet
+		} else {
+			live(rt)
 		}
-		runs++
 	})
-	t.Logf("figure: %d runs of the state machine, %d steps, nothing lost; %d messages ended as sent %d, failed %d, expired %d, cancelled %d, skipped %d, uncertain %d",
-		runs, steps, ends.Total, ends.Sent, ends.Failed, ends.Expired, ends.Cancelled, ends.Skipped, ends.Uncertain)
-	if runs >= 1000 && (ends.Sent == 0 || ends.Failed == 0 || ends.Expired == 0 || ends.Cancelled == 0 || ends.Skipped == 0 || ends.Uncertain == 0) {
-		t.Error("there is an end that no message came to: the lives are too dull")
+	t.Logf("figure: %s", &all)
+	if all.runs >= 1000 {
+		all.check(t)
 	}
 }
 
 // machine is a world, and a simple model of what may be true of it.
 type machine struct {
 	w *world
-	// rejected are messages that the sending API has refused for good, uncertain
-	// those of which it gave no answer.
-	rejected, uncertain map[mailing.MessageID]bool
+	// rejected are messages that the sending API has refused for good, tries how
+	// often each was handed over.
+	rejected map[mailing.MessageID]bool
+	tries    map[mailing.MessageID]uint64
 	// over are mailings that were cancelled or deleted.
 	over map[mailing.MailingID]bool
+	// held are invocations that are held at a call.
+	held []*held
+	// slices is how many slices the clients are in, made how many there were.
+	slices, made int
+	// checked is how many calls had been made when the books were checked last.
+	checked int
+
+	did lives
 }
 
-func (m *machine) actions(steps *int) map[string]func(*rapid.T) {
+func newMachine(t *testing.T, rt *rapid.T) *machine {
+	t.Helper()
+	m := &machine{
+		w: newWorld(t), rejected: map[mailing.MessageID]bool{}, tries: map[mailing.MessageID]uint64{}, over: map[mailing.MailingID]bool{},
+		slices: rapid.IntRange(1, 3).Draw(rt, "slices"), did: lives{runs: 1},
+	}
+	var cancel context.CancelFunc
+	m.w.ctx, cancel = context.WithCancel(context.Background()) // one of the bubble
+	rt.Cleanup(cancel)
+	m.w.t = rt
+	for range rapid.IntRange(2, 18).Draw(rt, "clients") {
+		m.client(rt)
+	}
+	return m
+}
+
+// client creates a client. A few slices have them all, so that batches have
+// several recipients.
+func (m *machine) client(rt *rapid.T) {
+	m.made++
+	m.w.seed(mailing.Client{
+		ID:    mailing.ClientID(mailing.Slices*m.made + m.made%m.slices), //nolint:gosec // G115: a few dozen
+		Phone: fmt.Sprintf("7901%07d", m.made), OperatorCode: "901",
+		Tag: rapid.SampledFrom([]string{"", "a", "b"}).Draw(rt, "tag"), Timezone: zone(rt),
+	})
+}
+
+func zone(rt *rapid.T) string {
+	return rapid.SampledFrom([]string{"Europe/Moscow", "Asia/Vladivostok", "UTC"}).Draw(rt, "zone")
+}
+
+func (m *machine) actions() map[string]func(*rapid.T) {
 	w := m.w
 	actions := map[string]func(*rapid.T){
 		"create a mailing": m.draft,
-		"create a client":  func(*rapid.T) { w.clock.Advance(time.Millisecond); w.clients(1) },
+		"create a client":  func(rt *rapid.T) { w.clock.Advance(time.Millisecond); m.client(rt) },
 		"delete a client":  func(rt *rapid.T) { m.onClient(rt, w.deleteClient) },
 		"change a client":  m.retag,
 		"pause":            func(rt *rapid.T) { m.act(rt, "pause") },
 		"resume":           func(rt *rapid.T) { m.act(rt, "resume") },
 		"cancel":           func(rt *rapid.T) { m.act(rt, "cancel") },
 		"delete a mailing": func(rt *rapid.T) { m.act(rt, "delete") },
-		"retry":            func(rt *rapid.T) { m.act(rt, "retry") },
+		"retry":            func(rt *rapid.T) { m.act(rt, retry(rt)) },
 		"edit the end":     m.editEnd,
 		"edit the window":  m.editWindow,
 		"send a test":      m.test,
@@ -99,19 +140,47 @@ func (m *machine) actions(steps *int) map[string]func(*rapid.T) {
 			w.clock.Advance(time.Duration(rapid.IntRange(1, 300).Draw(rt, "min")) * time.Minute)
 		},
 		"a minute's work":   func(*rapid.T) { w.step() },
-		"deliveries repeat": func(*rapid.T) { w.queues.repeat(deliveriesURL, shuffled) },
-		"tasks repeat":      func(*rapid.T) { w.queues.repeat(tasksURL, shuffled) },
+		"deliveries repeat": func(rt *rapid.T) { w.queues.repeat(deliveriesURL, shuffling(rt)) },
+		"tasks repeat":      func(rt *rapid.T) { w.queues.repeat(tasksURL, shuffling(rt)) },
 		"deliveries vanish": func(*rapid.T) { w.queues.purge(deliveriesURL) },
 		"tasks vanish":      func(*rapid.T) { w.queues.purge(tasksURL) },
 		"a mood":            m.mood,
 		"an accident":       m.accident,
-		"a new environment": func(*rapid.T) { w.restart() },
+		"a new environment": func(*rapid.T) { w.restartScheduler(); w.restartSender() },
+	}
+	if dynamotest.Fast {
+		m.holding(actions)
 	}
 	actions[""] = func(*rapid.T) {
-		*steps++
-		w.check()
+		m.did.steps++
+		m.check()
 	}
 	return actions
+}
+
+// check checks the books, if any call was made since they were checked last.
+func (m *machine) check() {
+	if n := m.w.gate.made(); n != m.checked {
+		m.checked = n
+		m.look()
+		b := m.w.books()
+		m.w.checkBooks(b)
+		m.w.checkCharges(b)
+	}
+}
+
+// look remembers what has changed of the mailings, whoever has changed it.
+func (m *machine) look() {
+	m.w.rememberAll()
+	for id, moments := range m.w.history {
+		last := moments[len(moments)-1].m
+		m.over[id] = m.over[id] || last.Deleted || last.Status == mailing.StatusCancelled
+	}
+}
+
+// shuffling is an order that is drawn.
+func shuffling(rt *rapid.T) func(n int, swap func(i, j int)) {
+	return rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "order"), 0)).Shuffle //nolint:gosec // G404: it is drawn, to be repeated
 }
 
 // deliver wakes a sender for a few deliveries.
@@ -175,7 +244,7 @@ func (m *machine) onClient(rt *rapid.T, do func(mailing.ClientID)) {
 func (m *machine) retag(rt *rapid.T) {
 	m.onClient(rt, func(id mailing.ClientID) {
 		tag := rapid.SampledFrom([]string{"", "a", "b"}).Draw(rt, "tag")
-		zone := rapid.SampledFrom([]string{"Europe/Moscow", "Asia/Vladivostok", "UTC"}).Draw(rt, "zone")
+		zone := zone(rt)
 		m.w.changeClient(id, func(c *mailing.Client) { c.Tag, c.Timezone = tag, zone })
 	})
 }
@@ -196,15 +265,13 @@ func (m *machine) act(rt *rapid.T, action string) {
 	before, now := m.w.mailing(id), m.w.clock.Now()
 	want := predicted(before, action, now)
 	got := m.w.act(id, action)
-	after := m.w.mailing(id)
-	m.over[id] = m.over[id] || after.Deleted || after.Status == mailing.StatusCancelled
 	if got != want && got < 500 {
 		rt.Errorf("%s of a %s mailing (deleted %t): status %d, want %d", action, before.Status, before.Deleted, got, want)
 	}
 	if got >= 500 && !m.w.gate.hit() {
 		rt.Errorf("%s: status %d", action, got)
 	}
-	m.w.rememberAll()
+	m.look()
 }
 
 func predicted(m mailing.Mailing, action string, now time.Time) int {
@@ -221,9 +288,11 @@ func predicted(m mailing.Mailing, action string, now time.Time) int {
 		ok = m.Status == mailing.StatusRunning || m.Status == mailing.StatusPaused && !ended
 	case action == "cancel":
 		ok = m.Status != mailing.StatusCompleted
-	case action == "retry":
-		open := m.Status == mailing.StatusRunning || m.Status == mailing.StatusPaused || m.Status == mailing.StatusCompleted
-		ok = open && !ended || m.Status == mailing.StatusCompleted && m.Counts.Failed == 0
+	case action == "retry" || action == retryOfFailed:
+		ok = retryable(m, now) || m.Status == mailing.StatusCompleted && m.Counts.Failed == 0
+	case action == retryOfUncertain:
+		nothing := m.Status == mailing.StatusCompleted && m.Counts.Failed+m.Counts.Uncertain == 0
+		ok = m.OnUncertain != mailing.Stop && (retryable(m, now) || nothing)
 	default: // an edit that is valid by itself
 		ok = m.Status != mailing.StatusCompleted && m.Status != mailing.StatusCancelled
 	}
@@ -233,21 +302,51 @@ func predicted(m mailing.Mailing, action string, now time.Time) int {
 	return http.StatusOK
 }
 
-func (m *machine) editEnd(rt *rapid.T) {
-	end := m.w.clock.Now().Add(time.Duration(rapid.IntRange(1, 600).Draw(rt, "length")) * time.Minute)
-	id := m.any(rt)
-	if !end.After(m.w.mailing(id).StartAt) {
-		return
-	}
-	m.edit(rt, id, fmt.Sprintf(`{"end_at": %q}`, end.Format(time.RFC3339Nano)))
+// The retries that name their statuses.
+const (
+	retryOfFailed    = `retry {"statuses": ["failed"]}`
+	retryOfUncertain = `retry {"statuses": ["failed", "uncertain"]}`
+)
+
+// retryable tells whether messages of a mailing may be tried again.
+func retryable(m mailing.Mailing, now time.Time) bool {
+	return now.Before(m.EndAt) &&
+		(m.Status == mailing.StatusRunning || m.Status == mailing.StatusPaused || m.Status == mailing.StatusCompleted)
 }
 
-func (m *machine) editWindow(rt *rapid.T) {
-	fields := `{"window": null}`
-	if w := m.window(rt); w != nil {
-		fields = fmt.Sprintf(`{"window": {"from": %q, "to": %q}}`, w.From, w.To)
+// retry is a retry; some name what it is for.
+func retry(rt *rapid.T) string {
+	if !retryTakesStatuses {
+		return "retry"
 	}
-	m.edit(rt, m.any(rt), fields)
+	return rapid.SampledFrom([]string{"retry", retryOfFailed, retryOfUncertain}).Draw(rt, "retry")
+}
+
+func (m *machine) editEnd(rt *rapid.T) {
+	id, end := m.any(rt), m.soon(rt)
+	if end.After(m.w.mailing(id).StartAt) {
+		m.edit(rt, id, endFields(end))
+	}
+}
+
+// soon is an end that a mailing may be given.
+func (m *machine) soon(rt *rapid.T) time.Time {
+	return m.w.clock.Now().Add(time.Duration(rapid.IntRange(1, 600).Draw(rt, "length")) * time.Minute)
+}
+
+// endFields is an edit of the end.
+func endFields(end time.Time) string {
+	return fmt.Sprintf(`{"end_at": %q}`, end.Format(time.RFC3339Nano))
+}
+
+func (m *machine) editWindow(rt *rapid.T) { m.edit(rt, m.any(rt), windowFields(m.window(rt))) }
+
+// windowFields is an edit of the window.
+func windowFields(w *mailing.Window) string {
+	if w == nil {
+		return `{"window": null}`
+	}
+	return fmt.Sprintf(`{"window": {"from": %q, "to": %q}}`, w.From, w.To)
 }
 
 func (m *machine) edit(rt *rapid.T, id mailing.MailingID, fields string) {
@@ -267,22 +366,24 @@ func (m *machine) test(rt *rapid.T) {
 // mood changes how the sending API is.
 func (m *machine) mood(rt *rapid.T) {
 	shares := map[mailing.OutcomeKind]int{}
-	for kind, name := range map[mailing.OutcomeKind]string{
-		mailing.OutcomeRejected: "rejected", mailing.OutcomeRetry: "retry", mailing.OutcomeAmbiguous: "ambiguous",
-		mailing.OutcomeThrottled: "throttled", mailing.OutcomeMisconfigured: "misconfigured",
+	for _, kind := range []mailing.OutcomeKind{
+		mailing.OutcomeRejected, mailing.OutcomeRetry, mailing.OutcomeAmbiguous, mailing.OutcomeThrottled, mailing.OutcomeMisconfigured,
 	} {
-		shares[kind] = rapid.SampledFrom([]int{0, 0, 0, 20, 100}).Draw(rt, name)
+		shares[kind] = rapid.SampledFrom([]int{0, 0, 0, 20, 100}).Draw(rt, kind.String())
 	}
+	seed := rapid.Uint64().Draw(rt, "luck")
 	m.w.provider.feels(func(h mailing.Handover) (mailing.Outcome, bool) {
+		// Drawn by message and try, so that it is the same in whatever order they come.
+		m.tries[h.ID]++
+		luck := rand.New(rand.NewPCG(seed, uint64(h.ID)<<8+m.tries[h.ID])) //nolint:gosec // G115, G404: it is drawn, to be repeated
 		for _, kind := range []mailing.OutcomeKind{
 			mailing.OutcomeMisconfigured, mailing.OutcomeThrottled, mailing.OutcomeAmbiguous, mailing.OutcomeRetry, mailing.OutcomeRejected,
 		} {
-			if rand.IntN(100) >= shares[kind] {
+			if luck.IntN(100) >= shares[kind] {
 				continue
 			}
 			m.rejected[h.ID] = m.rejected[h.ID] || kind == mailing.OutcomeRejected
-			m.uncertain[h.ID] = m.uncertain[h.ID] || kind == mailing.OutcomeAmbiguous
-			return mailing.Outcome{Kind: kind, Code: "mood", RetryAfter: 30 * time.Second}, kind == mailing.OutcomeAmbiguous && rand.IntN(2) == 0
+			return mailing.Outcome{Kind: kind, Code: "mood", RetryAfter: 30 * time.Second}, kind == mailing.OutcomeAmbiguous && luck.IntN(2) == 0
 		}
 		return mailing.Outcome{Kind: mailing.OutcomeSent}, true
 	})
@@ -306,22 +407,24 @@ func (m *machine) end() {
 	w := m.w
 	w.gate.disarm()
 	w.provider.feels(nil)
+	for len(m.held) > 0 {
+		m.free(0, goesOn, nil)
+	}
+	m.look()
 	for id := range w.history {
 		if got := w.mailing(id); got.Status == mailing.StatusPaused && w.clock.Now().Before(got.EndAt) {
 			w.must(id, "resume")
 		}
 	}
+	w.rule = 20 * time.Minute // thirty hours of sweeps a minute would be most of the test
 	w.run(30*time.Hour, func() bool {
-		for id := range w.history {
-			if !w.mailing(id).Finished {
-				return false
-			}
-		}
-		return true
+		live, err := w.store.Live(w.ctx)
+		return err == nil && len(live) == 0
 	})
-	w.run(15*time.Minute, nil) // tests have their time, too
-	w.check()
+	w.run(20*time.Minute, nil) // tests have their time, too
 	b := w.books()
+	w.checkBooks(b)
+	w.checkCharges(b)
 	for id, batches := range b.batches {
 		for _, batch := range batches {
 			for _, mem := range batch.Members {

@@ -33,6 +33,8 @@ func TestMatrix(t *testing.T) {
 	rows = append(rows, lifeRows()...)
 	rows = append(rows, troubleRows()...)
 	rows = append(rows, audienceRows()...)
+	rows = append(rows, zoneRows()...)
+	rows = append(rows, keepRows()...)
 	rows = slices.DeleteFunc(rows, func(r row) bool { return r.days && sampled() })
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
@@ -225,7 +227,7 @@ func networkRows() []row {
 	// that does.
 	fails := func(name string, address func(t *testing.T) string, code string) row {
 		return row{name: name, run: func(w *world) {
-			w.clients(6)
+			w.clients(4) // too few to open the breaker
 			m := w.create(nil)
 			w.dial(address(w.test))
 			w.sweep()

@@ -128,6 +128,7 @@ func doubtRows() []row {
 			w.sweep()
 			w.drain()
 			// Others go out all the time: the sending API is known to work.
+			w.clock.Advance(time.Second)
 			w.client(mailing.Client{Phone: "79995550001", Timezone: "UTC", Tag: "other"})
 			w.run(12*time.Hour, func() bool {
 				w.create(func(d *mailing.Draft) { d.Filter.Tags = []string{"other"} })
@@ -153,13 +154,12 @@ func doubtRows() []row {
 			if c := w.counts(m.ID); c.Pending() != 5 {
 				w.t.Errorf("after half an hour: %+v", c)
 			}
-			// Five opened the breaker; of the probes since then each took another message.
-			for msg := range w.books().batches {
-				for _, b := range w.books().batches[msg] {
-					for _, mem := range b.Members {
-						if mem.Uncertain > 2 {
-							w.t.Errorf("client %d has %d uncertain attempts", mem.Client, mem.Uncertain)
-						}
+			// Five opened the breaker. Of the five probes since then each took another
+			// batch; two of the five may be in one.
+			for _, b := range w.books().batches[m.ID] {
+				for _, mem := range b.Members {
+					if mem.Uncertain > 3 {
+						w.t.Errorf("client %d has %d uncertain attempts", mem.Client, mem.Uncertain)
 					}
 				}
 			}
@@ -274,8 +274,8 @@ func costRows() []row {
 		return func() int { return faults.Calls(dynamotest.UpdateItem) + faults.Calls(dynamotest.TransactWriteItems) }
 	}
 	return []row{
-		{days: true, name: "the sending API is down for a day, with five thousand messages pending", run: func(w *world) {
-			seedClients(w.test, w, 5000)
+		{days: true, name: "the sending API is down for a day, with two thousand messages pending", run: func(w *world) {
+			w.clients(2000)
 			m := w.create(func(d *mailing.Draft) { d.EndAt = begin.Add(72 * time.Hour) })
 			w.provider.feels(always(mailing.OutcomeRetry, "refused"))
 			writes := counted(w)
@@ -289,7 +289,7 @@ func costRows() []row {
 			if n := w.provider.called() - calls; n > 24*4+4 || n < 24*3 {
 				w.t.Errorf("%d probes in a day", n)
 			}
-			w.test.Logf("figure: an outage of a day, 5,000 messages pending: %d writes and %d probes in all", writes()-before, w.provider.called()-calls)
+			w.test.Logf("figure: an outage of a day, 2,000 messages pending: %d writes and %d probes in all", writes()-before, w.provider.called()-calls)
 			w.provider.feels(nil)
 			w.run(16*time.Minute, nil)
 			back := w.clock.Now()

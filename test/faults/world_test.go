@@ -72,9 +72,15 @@ type world struct {
 	scheduler                                func(context.Context, json.RawMessage) (events.SQSEventResponse, error)
 	sender                                   func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
 
+	// spareAPIs are environments that have no request, and can be as new.
+	spareAPIs []apiEnvironment
+
 	// metered is what the functions wrote of metrics.
 	metered *bytes.Buffer
 	meter   *metrics.Log
+
+	// rule is how often the scheduler sweeps: each minute.
+	rule time.Duration
 
 	// troubled: an invocation may fail, for its tables do.
 	troubled bool
@@ -99,13 +105,13 @@ func worldIn(t *testing.T, env *dynamotest.Env) *world {
 	t.Helper()
 	clock := dynamotest.NewClock(begin)
 	w := &world{
-		t: t, test: t, ctx: t.Context(), clock: clock, env: env, queues: newQueues(clock), gate: &gate{},
+		t: t, test: t, ctx: t.Context(), clock: clock, env: env, queues: newQueues(clock), gate: &gate{ledger: newLedger()},
 		provider: &provider{clock: clock, handed: map[mailing.MessageID][]handed{}},
 		config: deliver.Config{
 			ProviderTimeout: 10 * time.Second, InvocationTime: 30 * time.Second, MaxInFlight: 500, MaxReceives: maxReceives,
 			PauseOnRejections: true,
 		},
-		audience: map[mailing.ClientID]*person{}, history: map[mailing.MailingID][]moment{},
+		audience: map[mailing.ClientID]*person{}, history: map[mailing.MailingID][]moment{}, rule: time.Minute,
 	}
 	w.metered = &bytes.Buffer{}
 	w.meter = metrics.New(w.metered, "test", clock.Now)
@@ -121,17 +127,44 @@ func (w *world) storeOver(tables dynamo.API) *dynamo.Store {
 
 // restart gives every function a new execution environment: it remembers nothing.
 func (w *world) restart() {
-	w.apiWorker, w.schedulerWorker = w.gate.worker("api"), w.gate.worker("scheduler")
-	store, sqs := w.edges(w.apiWorker)
-	w.api = api.New(api.Config{
-		Clients: store, Mailings: store, Tasks: queue.NewTasks(sqs, tasksURL, w.clock.Now),
-		Queues: queue.NewQueues(sqs, queue.URLs{Tasks: tasksURL, Deliveries: deliveriesURL, DeadLetters: lettersURL}),
-		Keys:   anyKey{}, Now: w.clock.Now, Log: slog.Default(),
-	})
-	store, sqs = w.edges(w.schedulerWorker)
-	w.scheduler = queue.SchedulerHandler(schedule.New(store, queue.NewDeliveries(sqs, deliveriesURL), queue.NewTasks(sqs, tasksURL, w.clock.Now), stillClock{w.clock},
-		schedule.WithMeter(w.meter)), nil)
+	w.restartAPI()
+	w.restartScheduler()
 	w.restartSender()
+}
+
+// apiEnvironment is an environment of the API.
+type apiEnvironment struct {
+	of      *worker
+	handler http.Handler
+}
+
+// restartAPI makes the handler when the first request needs it, and takes one
+// that is spare: its description takes as long to be made as many requests.
+func (w *world) restartAPI() {
+	of := w.gate.worker("api")
+	if n := len(w.spareAPIs); n > 0 {
+		spare := w.spareAPIs[n-1]
+		w.spareAPIs = w.spareAPIs[:n-1]
+		*spare.of = *of
+		w.apiWorker, w.api = spare.of, spare.handler
+		return
+	}
+	store, sqs := w.edges(of)
+	made := sync.OnceValue(func() http.Handler {
+		return api.New(api.Config{
+			Clients: store, Mailings: store, Tasks: queue.NewTasks(sqs, tasksURL, w.clock.Now),
+			Queues: queue.NewQueues(sqs, queue.URLs{Tasks: tasksURL, Deliveries: deliveriesURL, DeadLetters: lettersURL}),
+			Keys:   anyKey{}, Now: w.clock.Now, Log: slog.Default(),
+		})
+	})
+	w.apiWorker, w.api = of, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { made().ServeHTTP(rw, r) })
+}
+
+func (w *world) restartScheduler() {
+	w.schedulerWorker = w.gate.worker("scheduler")
+	store, sqs := w.edges(w.schedulerWorker)
+	w.scheduler = queue.SchedulerHandler(schedule.New(store, queue.NewDeliveries(sqs, deliveriesURL), queue.NewTasks(sqs, tasksURL, w.clock.Now),
+		mortalClock{w.schedulerWorker, stillClock{w.clock}}, schedule.WithMeter(w.meter)), nil)
 }
 
 // anyKey takes each key for an admin's.
@@ -161,36 +194,35 @@ var holders atomic.Int64
 func (w *world) newSender(of *worker, store deliver.Store, sqs queue.API) *deliver.Sender {
 	clock := w.senderClock
 	if clock == nil {
-		clock = workerClock{stillClock{w.clock}, of}
+		clock = stillClock{w.clock}
 	}
 	var sends deliver.Provider = w.provider
 	if w.sends != nil {
 		sends = w.sends
 	}
-	return deliver.New(store, gatedProvider{of, sends}, queue.NewDeadLetters(sqs, lettersURL), w.config, clock, deliver.Randomness{
+	return deliver.New(store, gatedProvider{of, sends}, queue.NewDeadLetters(sqs, lettersURL), w.config, mortalClock{of, clock}, deliver.Randomness{
 		Jitter: func(d time.Duration) time.Duration { return d / 2 },
 		Holder: func() string { return strconv.FormatInt(holders.Add(1), 10) },
 	}, deliver.WithMeter(w.meter), deliver.WithSweeps(queue.NewTasks(sqs, tasksURL, w.clock.Now)))
-}
-
-// workerClock is a clock by which a worker that was killed waits no more.
-type workerClock struct {
-	stillClock
-
-	of *worker
-}
-
-func (c workerClock) Sleep(ctx context.Context, d time.Duration) error {
-	if c.of.dead() {
-		return errKilled
-	}
-	return c.stillClock.Sleep(ctx, d)
 }
 
 // stillClock waits by moving the world's clock on.
 type stillClock struct{ *dynamotest.Clock }
 
 func (c stillClock) Sleep(ctx context.Context, d time.Duration) error { return c.Wait(ctx, d) }
+
+// mortalClock is a clock by which only the living wait.
+type mortalClock struct {
+	of *worker
+	deliver.Clock
+}
+
+func (c mortalClock) Sleep(ctx context.Context, d time.Duration) error {
+	if c.of.dead() {
+		return errKilled
+	}
+	return c.Clock.Sleep(ctx, d)
+}
 
 // ---- clients and mailings ------------------------------------------------------
 
@@ -226,8 +258,13 @@ func (w *world) client(c mailing.Client) mailing.Client {
 	if err != nil {
 		w.t.Fatalf("create a client: %v", err)
 	}
-	w.audience[c.ID] = &person{Client: c, since: w.clock.Now(), phones: map[string]bool{c.Phone: true}, zones: map[string]bool{c.Timezone: true}}
+	w.know(c)
 	return c
+}
+
+// know notes that a client is there from now on.
+func (w *world) know(c mailing.Client) {
+	w.audience[c.ID] = &person{Client: c, since: w.clock.Now(), phones: map[string]bool{c.Phone: true}, zones: map[string]bool{c.Timezone: true}}
 }
 
 // seedClients creates very many clients the fast way.
@@ -248,6 +285,30 @@ func seedClients(t *testing.T, w *world, n int) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// seed puts a client with an id that the test chooses into the directory.
+func (w *world) seed(c mailing.Client) {
+	w.t.Helper()
+	str := func(text string) types.AttributeValue { return &types.AttributeValueMemberS{Value: text} }
+	num := func(n mailing.ClientID) types.AttributeValue {
+		return &types.AttributeValueMemberN{Value: strconv.FormatUint(uint64(n), 10)}
+	}
+	item := map[string]types.AttributeValue{
+		"part": str(fmt.Sprintf("%02d", c.ID.Slice())), "id": str(fmt.Sprintf("%010d", c.ID)), "phone": str(c.Phone),
+		"operator_code": str(c.OperatorCode), "timezone": str(c.Timezone), "version": num(1),
+	}
+	if c.Tag != "" {
+		item["tag"] = str(c.Tag)
+	}
+	phone := map[string]types.AttributeValue{"part": str("phone#" + c.Phone), "id": str("phone"), "client": num(c.ID)}
+	_, err := w.env.Client.BatchWriteItem(w.ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{
+		w.env.Tables.Clients: {{PutRequest: &types.PutRequest{Item: item}}, {PutRequest: &types.PutRequest{Item: phone}}},
+	}})
+	if err != nil {
+		w.t.Fatalf("create a client: %v", err)
+	}
+	w.know(c)
 }
 
 func (w *world) deleteClient(id mailing.ClientID) {
@@ -304,9 +365,7 @@ func (w *world) remember(m mailing.Mailing) {
 
 // call asks the API; headers are name, value, name, value.
 func (w *world) call(method, path, body string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequestWithContext(w.ctx, method, path, strings.NewReader(body))
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Authorization", "Bearer key")
+	r := w.request(method, path, body)
 	for pair := range slices.Chunk(headers, 2) {
 		r.Header.Set(pair[0], pair[1])
 	}
@@ -319,21 +378,36 @@ func (w *world) call(method, path, body string, headers ...string) *httptest.Res
 	return answer
 }
 
+func (w *world) request(method, path, body string) *http.Request {
+	r := httptest.NewRequestWithContext(w.ctx, method, path, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer key")
+	return r
+}
+
 // act asks the API to do something to a mailing, and remembers what came of it.
 func (w *world) act(id mailing.MailingID, action string) int {
 	w.t.Helper()
-	method, path, body := http.MethodPost, fmt.Sprintf("/api/mailings/%d/%s", id, action), ""
-	switch {
-	case action == "delete":
-		method, path = http.MethodDelete, fmt.Sprintf("/api/mailings/%d", id)
-	case strings.HasPrefix(action, "{"):
-		method, path, body = http.MethodPatch, fmt.Sprintf("/api/mailings/%d", id), action
-	}
+	method, path, body := asked(id, action)
 	answer := w.call(method, path, body)
 	if answer.Code < 300 {
 		w.remember(w.mailing(id))
 	}
 	return answer.Code
+}
+
+// asked is the request for an action: its name, which a body may follow, or an
+// edit's body.
+func asked(id mailing.MailingID, action string) (method, path, body string) {
+	of := fmt.Sprintf("/api/mailings/%d", id)
+	switch {
+	case action == "delete":
+		return http.MethodDelete, of, ""
+	case strings.HasPrefix(action, "{"):
+		return http.MethodPatch, of, action
+	}
+	name, body, _ := strings.Cut(action, " ")
+	return http.MethodPost, of + "/" + name, body
 }
 
 // must is act, of which the test demands that it is done.
@@ -404,21 +478,29 @@ func (w *world) doSome(url string) int {
 
 // do is one invocation with messages that were received.
 func (w *world) do(url string, some []*message) {
-	var (
-		response events.SQSEventResponse
-		err      error
-		of       = w.schedulerWorker
-	)
-	if url == tasksURL {
-		raw, encodeErr := json.Marshal(event(some))
-		if encodeErr != nil {
-			w.t.Fatalf("encode an event: %v", encodeErr)
-		}
-		response, err = w.scheduler(w.ctx, raw)
-	} else {
-		of = w.senderWorker
-		response, err = w.sender(w.ctx, event(some))
+	of, work := w.worksOn(url)
+	response, err := work(some)
+	w.settled(url, of, some, response, err)
+}
+
+// worksOn is what works on a queue: the scheduler on tasks, the sender on
+// deliveries, in the environment that is there now.
+func (w *world) worksOn(url string) (of *worker, work func([]*message) (events.SQSEventResponse, error)) {
+	ctx, scheduler, sender := w.ctx, w.scheduler, w.sender
+	if url != tasksURL {
+		return w.senderWorker, func(some []*message) (events.SQSEventResponse, error) { return sender(ctx, event(some)) }
 	}
+	return w.schedulerWorker, func(some []*message) (events.SQSEventResponse, error) {
+		raw, err := json.Marshal(event(some))
+		if err != nil {
+			return events.SQSEventResponse{}, fmt.Errorf("encode an event: %w", err)
+		}
+		return scheduler(ctx, raw)
+	}
+}
+
+// settled takes off a queue what an invocation has taken.
+func (w *world) settled(url string, of *worker, some []*message, response events.SQSEventResponse, err error) {
 	switch {
 	case of.dead():
 		// What it had taken is there again when its visibility timeout ends.
@@ -469,7 +551,7 @@ func (w *world) run(limit time.Duration, done func() bool) {
 // step lets time pass until the next thing happens, and does that.
 func (w *world) step() {
 	w.t.Helper()
-	minute := w.clock.Now().Truncate(time.Minute).Add(time.Minute)
+	minute := w.clock.Now().Truncate(w.rule).Add(w.rule)
 	next := minute
 	if first := w.queues.next(tasksURL, deliveriesURL); !first.IsZero() && first.Before(minute) {
 		next = first

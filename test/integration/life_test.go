@@ -46,6 +46,13 @@ func testWindow(t *testing.T, s *service) {
 	if len(zones) != 100 {
 		t.Errorf("%d messages are listed as deferred", len(zones))
 	}
+	for id := range zones {
+		moved := time.Now()
+		s.call(t, http.MethodPatch, fmt.Sprintf("/api/clients/%d", id), fmt.Sprintf(`{"timezone": %q}`, open[0]), http.StatusOK, nil)
+		s.until(t, m.ID, 3*time.Minute, "the one whose zone was edited is sent", func(i info) bool { return i.Counts.Sent == 101 })
+		figure(t, "a client moved to a zone whose window is open: its message was sent %.1f s later", time.Since(moved).Seconds())
+		break
+	}
 	edited := time.Now()
 	s.call(t, http.MethodPatch, fmt.Sprintf("/api/mailings/%d", m.ID), `{"window": null}`, http.StatusOK, nil)
 	i = s.completed(t, m.ID, 2*time.Minute)

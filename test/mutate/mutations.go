@@ -19,7 +19,7 @@ const (
 	api       = "./internal/provider"
 )
 
-var mutations = slices.Concat(ofClaims, ofPages, ofHandOvers, ofOutcomes, ofRequests, ofAccess, ofCreation, ofMetrics, ofReports, ofAges, ofBeginnings, ofAudiences) //nolint:gochecknoglobals // a list that nobody changes
+var mutations = slices.Concat(ofClaims, ofPages, ofHandOvers, ofOutcomes, ofRequests, ofAccess, ofCreation, ofMetrics, ofReports, ofAges, ofBeginnings, ofAudiences, ofWaits) //nolint:gochecknoglobals // a list that nobody changes
 
 // ofClaims break who may do what to a batch, and when.
 var ofClaims = []mutation{ //nolint:gochecknoglobals // as above

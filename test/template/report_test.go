@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -25,6 +26,11 @@ func (w *work) Sweep(context.Context) error {
 
 func (w *work) Report(context.Context) error {
 	w.asked = append(w.asked, "report")
+	return nil
+}
+
+func (w *work) Replan(context.Context, time.Time) error {
+	w.asked = append(w.asked, "replan")
 	return nil
 }
 

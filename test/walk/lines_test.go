@@ -117,6 +117,8 @@ func (t tasksLine) QueueTasks(ctx context.Context, m mailing.Mailing) error {
 
 func (t tasksLine) QueueSweep(context.Context) error { return t.l.met() }
 
+func (t tasksLine) QueueReplan(context.Context, time.Time) error { return t.l.met() }
+
 func (t tasksLine) Queue(_ context.Context, tasks []mailing.Task, delay time.Duration) error {
 	t.l.mu.Lock()
 	defer t.l.mu.Unlock()

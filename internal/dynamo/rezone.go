@@ -1,0 +1,117 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"postrider/internal/mailing"
+)
+
+// rezonedItem says that the zone of a client was edited while messages may wait by
+// the old one. There is a partition a slice, as of the clients: an import that edits
+// many zones writes to no partition more than it does to theirs.
+type rezonedItem struct {
+	Part    string `dynamodbav:"part"`
+	Sort    string `dynamodbav:"id"`
+	Version int64  `dynamodbav:"version"`
+	At      int64  `dynamodbav:"at"`
+}
+
+func rezonedPart(slice int) string { return "rezoned#" + clientPart(slice) }
+
+func rezonedKey(id mailing.ClientID) item { return key(rezonedPart(id.Slice()), clientSort(id)) }
+
+// rezoning is the write that belongs to an edit of a client: none if the zone stays.
+func (s *Store) rezoning(old clientItem, updated mailing.Client) []types.TransactWriteItem {
+	if updated.Timezone == old.Timezone {
+		return nil
+	}
+	it := rezonedKey(old.ID)
+	it[versionAttr], it["at"] = num(old.Version+1), millis(s.now())
+	return []types.TransactWriteItem{{Put: &types.Put{TableName: &s.tables.Clients, Item: it}}}
+}
+
+// Rezoned reads up to limit clients of a slice whose zone was edited and whose
+// messages are not known to be planned by the new one, after the client after, in
+// the order of ids, strongly consistent.
+func (s *Store) Rezoned(ctx context.Context, slice int, after mailing.ClientID, limit int) ([]mailing.Rezoning, error) {
+	part, err := s.walk(ctx, walk{
+		table: s.tables.Clients, key: partitionAfter(partKey, rezonedPart(slice), clientSort(after)), limit: limit, pages: 1,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the edited zones of slice %d: %w", slice, err)
+	}
+	return decodeAll(part.items, decodeRezoned)
+}
+
+func decodeRezoned(encoded item) (mailing.Rezoning, error) {
+	var it rezonedItem
+	if err := attributevalue.UnmarshalMap(encoded, &it); err != nil {
+		return mailing.Rezoning{}, fmt.Errorf("decode an edited zone: %w", err)
+	}
+	id, err := parseClientSort(it.Sort)
+	return mailing.Rezoning{Client: id, Version: it.Version, At: fromMillis(it.At)}, err
+}
+
+// ForgetRezoned forgets edits of clients of one slice, but those that another edit
+// has followed.
+func (s *Store) ForgetRezoned(ctx context.Context, slice int, edits []mailing.Rezoning) error {
+	what := fmt.Sprintf("forget edited zones of slice %d", slice)
+	for len(edits) > 0 {
+		rest := edits[:min(len(edits), transactActions)]
+		edits = edits[len(rest):]
+		for len(rest) > 0 {
+			items := make([]types.TransactWriteItem, len(rest))
+			for i, e := range rest {
+				items[i] = types.TransactWriteItem{Delete: &types.Delete{
+					TableName: &s.tables.Clients, Key: rezonedKey(e.Client), ConditionExpression: aws.String("#version = :seen"),
+					ExpressionAttributeNames: map[string]string{"#version": versionAttr}, ExpressionAttributeValues: item{":seen": num(e.Version)},
+				}}
+			}
+			err := s.transact(ctx, what, items)
+			if err == nil {
+				break
+			}
+			actions, ok := refused(err)
+			if !ok {
+				return fmt.Errorf("%s: %w", what, err)
+			}
+			rest, _ = without(rest, actions)
+		}
+	}
+	return nil
+}
+
+// BatchOf reads the batch that holds the message of a mailing to a client, strongly
+// consistent. ok is false if there is none.
+func (s *Store) BatchOf(ctx context.Context, m mailing.Mailing, client mailing.ClientID) (b mailing.Batch, ok bool, err error) {
+	b, n, err := s.batchOf(ctx, m, client)
+	return b, n >= 0 && err == nil, err
+}
+
+// Replan writes a batch whose messages are planned again: it may be claimed at once.
+// It reports false, and writes nothing, if somebody holds the batch, or its members
+// have changed since it was seen.
+func (s *Store) Replan(ctx context.Context, seen, replanned mailing.Batch) (bool, error) {
+	before, err := encodeMembers(seen.Members)
+	if err != nil {
+		return false, fmt.Errorf("encode the members of batch %s: %w", seen.Key, err)
+	}
+	after, err := encodeMembers(replanned.Members)
+	if err != nil {
+		return false, fmt.Errorf("encode the members of batch %s: %w", seen.Key, err)
+	}
+	names := claimableNames()
+	names["#members"], names["#sweeps"] = "members", "sweeps"
+	return s.update(ctx, "plan again", seen.Key, &dynamodb.UpdateItemInput{
+		ConditionExpression:       aws.String("attribute_exists(#due) AND attribute_not_exists(#lease) AND #members = :seen"),
+		UpdateExpression:          aws.String("SET #members = :members, #due = :due REMOVE #from, #sweeps"),
+		ExpressionAttributeNames:  names,
+		ExpressionAttributeValues: item{":seen": str(before), ":members": str(after), ":due": millis(replanned.DueAt)},
+	})
+}

@@ -1,0 +1,37 @@
+package mailing
+
+import "time"
+
+// ExtendAfter is how long after an end was put off the settled batches are given
+// their new time to live. A sender decides and settles by a mailing that it read at
+// most two seconds before it claimed; the rest is for clocks that differ. So what is
+// claimed after that is settled by the new end.
+const ExtendAfter = 5 * time.Second
+
+// extended is m with its end moved from old. Where that puts the end off, the
+// messages that are settled already have to be kept longer. ExtendedAt goes up with
+// each such edit, also while the clock is set back.
+func (m Mailing) extended(old, now time.Time) Mailing {
+	if m.Status != StatusRunning && m.Status != StatusPaused || !m.EndAt.After(old) {
+		return m
+	}
+	at := now.Truncate(time.Millisecond)
+	if !at.After(m.ExtendedAt) {
+		at = m.ExtendedAt.Add(time.Millisecond)
+	}
+	m.ExtendedAt = at
+	return m
+}
+
+// Extends reports whether settled batches of a slice of m still expire by an earlier
+// end. The mailing is not finished before, whatever else has become of it, unless it
+// is deleted.
+func (m Mailing) Extends(state SliceState) bool {
+	return !m.Deleted && state.ExtendedAt.Before(m.ExtendedAt) && state.Counts.Terminal() > 0
+}
+
+// ExtendsNow reports whether the settled batches of a slice of m can be moved now:
+// what a sender may still settle by the earlier end is held by then.
+func (m Mailing) ExtendsNow(state SliceState, now time.Time) bool {
+	return m.Extends(state) && !now.Before(m.ExtendedAt.Add(ExtendAfter))
+}

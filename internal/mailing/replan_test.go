@@ -1,0 +1,137 @@
+package mailing_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"postrider/internal/mailing"
+)
+
+func TestDeferredMessagesToEditedClientsAreFreeToBeDecidedOnAgain(t *testing.T) {
+	opening := noon.Add(4 * time.Hour)
+	member := func(client mailing.ClientID, s mailing.MessageStatus, notBefore time.Time) mailing.Member {
+		return mailing.Member{Client: client, Status: s, At: start, NotBefore: notBefore}
+	}
+	waiting := func(members ...mailing.Member) mailing.Batch {
+		return mailing.Batch{Members: members, CreatedAt: start, NotBefore: opening, DueAt: opening, Plan: 3, Round: 2, Claims: 1}
+	}
+	freed := func(members ...mailing.Member) mailing.Batch {
+		b := waiting(members...)
+		b.NotBefore, b.DueAt = time.Time{}, noon
+		return b
+	}
+	tests := []struct {
+		name   string
+		batch  mailing.Batch
+		edited []mailing.ClientID
+		want   *mailing.Batch // nil for nothing to be done
+	}{
+		{
+			"one of two", waiting(member(16, mailing.Deferred, opening), member(32, mailing.Deferred, opening)),
+			[]mailing.ClientID{32},
+			new(freed(member(16, mailing.Deferred, opening), member(32, mailing.Deferred, time.Time{}))),
+		},
+		{
+			"both, and one of another batch", waiting(member(16, mailing.Deferred, opening), member(32, mailing.Deferred, opening)),
+			[]mailing.ClientID{16, 32, 48},
+			new(freed(member(16, mailing.Deferred, time.Time{}), member(32, mailing.Deferred, time.Time{}))),
+		},
+		{
+			"one without an opening of its own", waiting(member(16, mailing.Deferred, time.Time{})),
+			[]mailing.ClientID{16},
+			new(freed(member(16, mailing.Deferred, time.Time{}))),
+		},
+		{
+			"beside one that waits for its retry", waiting(member(16, mailing.Deferred, opening), member(32, mailing.Retrying, opening)),
+			[]mailing.ClientID{16, 32},
+			new(freed(member(16, mailing.Deferred, time.Time{}), member(32, mailing.Retrying, opening))),
+		},
+		{"none of it", waiting(member(16, mailing.Deferred, opening)), []mailing.ClientID{32}, nil},
+		{"a retry is not planned by a window", waiting(member(16, mailing.Retrying, opening)), []mailing.ClientID{16}, nil},
+		{"queued: decided on anyway", waiting(member(16, mailing.Queued, time.Time{})), []mailing.ClientID{16}, nil},
+		{"sent", waiting(member(16, mailing.Sent, time.Time{}), member(32, mailing.Deferred, opening)), []mailing.ClientID{16}, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			before := slices.Clone(test.batch.Members)
+			got, ok := test.batch.Replanned(func(id mailing.ClientID) bool { return slices.Contains(test.edited, id) }, noon)
+			if ok != (test.want != nil) {
+				t.Fatalf("planned again: %t", ok)
+			}
+			want := test.batch
+			if ok {
+				want = *test.want
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("batch (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(before, test.batch.Members); diff != "" {
+				t.Errorf("the batch that was seen has changed (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWhichMailingsPlanAgainForAnEditedZone(t *testing.T) {
+	evening := window(t, "20:00", "21:00")
+	finished := func(m *mailing.Mailing) { m.Finished = true }
+	tests := []struct {
+		name    string
+		mailing mailing.Mailing
+		now     time.Time
+		want    bool
+	}{
+		{"running, with a window", running(evening), noon, true},
+		{"paused, with a window", running(evening, status(mailing.StatusPaused)), noon, true},
+		{"without a window", running(), noon, false},
+		{"scheduled", running(evening, status(mailing.StatusScheduled)), noon, false},
+		{"completed", running(evening, status(mailing.StatusCompleted), finished), noon, false},
+		{"cancelled", running(evening, status(mailing.StatusCancelled)), noon, false},
+		{"deleted", running(evening, deleted), noon, false},
+		{"at its end", running(evening), end, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := test.mailing.Replans(test.now); got != test.want {
+				t.Errorf("it plans again: %t", got)
+			}
+		})
+	}
+}
+
+func TestAnEditIsKeptInMindWhileAPageByTheOldZoneMayBeOnItsWay(t *testing.T) {
+	edit := mailing.Rezoning{Client: 160, Version: 2, At: noon}
+	tests := []struct {
+		name  string
+		state mailing.SliceState
+		now   time.Time
+		want  bool
+	}{
+		{"before its page", mailing.SliceState{Cursor: 144}, noon, true},
+		{"before its page, the clock was set back", mailing.SliceState{Cursor: 144}, noon.Add(-time.Hour), true},
+		{"before its page, as long as that may take", mailing.SliceState{Cursor: 144}, noon.Add(mailing.PlanTime - 1), true},
+		{"before its page, which reads the new zone", mailing.SliceState{Cursor: 144}, noon.Add(mailing.PlanTime), false},
+		{"its page is written", mailing.SliceState{Cursor: 160}, noon, false},
+		{"all pages are written", mailing.SliceState{Cursor: 144, Done: true}, noon, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := edit.Plannable(test.state, test.now); got != test.want {
+				t.Errorf("kept in mind: %t", got)
+			}
+		})
+	}
+}
+
+func TestAnEditIsOfNoMatterToMailingsThatWereCreatedLater(t *testing.T) {
+	edit := mailing.Rezoning{Client: 160, Version: 2, At: noon}
+	for after, want := range map[time.Duration]bool{-time.Hour: true, 0: true, mailing.PlanTime: true, mailing.PlanTime + 1: false} {
+		m := running(func(m *mailing.Mailing) { m.CreatedAt = noon.Add(after) })
+		if got := edit.Concerns(m); got != want {
+			t.Errorf("created %s after the edit: %t", after, got)
+		}
+	}
+}

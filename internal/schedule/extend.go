@@ -1,0 +1,49 @@
+package schedule
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"postrider/internal/mailing"
+)
+
+// wasExtended reports whether settled batches of m may have to be kept longer than
+// they were. That is done while m is paused, too: a pause may be longer than the
+// time for which messages are kept.
+func wasExtended(m mailing.Mailing) bool { return !m.Finished && !m.Deleted && !m.ExtendedAt.IsZero() }
+
+// extend moves the time to live of the slice's settled batches to that of the
+// mailing's end, after the end was put off, and keeps state up to that. It comes
+// after the expansion, whose pages it would have to meet. What a sender may still
+// settle by the earlier end is left to the next sweep: until then the slice is not
+// marked, and the mailing cannot be finished. more reports whether the turn ended
+// first: what was moved by then only has to be read again.
+func (s *Scheduler) extend(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, until time.Time) (more bool, err error) {
+	if !m.ExtendsNow(*state, s.clock.Now()) {
+		return false, nil
+	}
+	held := 0
+	for after := ""; ; {
+		next, some, err := s.store.ExtendBatches(ctx, m, slice, after)
+		if err != nil {
+			return false, err
+		}
+		held += some
+		if next == "" {
+			break
+		}
+		if after = next; !s.clock.Now().Before(until) {
+			return true, nil
+		}
+	}
+	if held > 0 {
+		slog.InfoContext(ctx, "held batches are kept longer after the next sweep", "mailing_id", m.ID, "slice", slice, "batches", held)
+		return false, nil
+	}
+	marked, err := s.store.MarkExtended(ctx, m, slice, *state)
+	if marked {
+		state.ExtendedAt = m.ExtendedAt
+	}
+	return false, err
+}

@@ -1,0 +1,250 @@
+package schedule_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"postrider/internal/dynamo/dynamotest"
+	"postrider/internal/mailing"
+)
+
+// QueueReplan keeps until when a task for edited zones was asked for to go on.
+func (q *fakeQueue[T]) QueueReplan(_ context.Context, until time.Time) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.replans = append(q.replans, until)
+	return nil
+}
+
+// takeReplans empties it.
+func (q *fakeQueue[T]) takeReplans() []time.Time {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := q.replans
+	q.replans = nil
+	return all
+}
+
+// evening waits for 20:00, which is in the evening of each zone of these tests.
+var evening = mailing.Window{From: mailing.ClockTime(20 * time.Hour), To: mailing.ClockTime(21 * time.Hour)}
+
+// waiting is a world with n messages in slice 0 that wait for the evening.
+func waiting(t *testing.T, n int) *world {
+	t.Helper()
+	w := newWorld(t)
+	w.edit(func(m mailing.Mailing) (mailing.Mailing, error) {
+		d := m.Draft
+		d.Window = &evening
+		return m.Edit(d, w.clock.Now())
+	})
+	w.clients(n)
+	if err := w.do(w.peace()); err != nil {
+		t.Fatal(err)
+	}
+	w.tasks.take()
+	return w
+}
+
+// rezone edits the zones of the clients whose messages are in slice 0, from the one
+// in place from on.
+func (w *world) rezone(from int) {
+	w.t.Helper()
+	n := 0
+	for _, b := range w.batches() {
+		for _, mem := range b.Members {
+			if n++; n <= from {
+				continue
+			}
+			_, err := w.store.UpdateClient(w.t.Context(), mem.Client, func(c mailing.Client) (mailing.Client, error) {
+				c.Timezone = map[string]string{"UTC": "Asia/Vladivostok", "Asia/Vladivostok": "UTC"}[c.Timezone]
+				return c, nil
+			})
+			if err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+}
+
+// remembered is how many edits are kept in mind in slice 0.
+func (w *world) remembered() int {
+	w.t.Helper()
+	edits, err := w.store.Rezoned(w.t.Context(), 0, 0, 1000)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return len(edits)
+}
+
+func (w *world) sweep(faults *dynamotest.Faults) error {
+	return w.scheduler(faults).Sweep(w.t.Context())
+}
+
+func (w *world) replan(faults *dynamotest.Faults) error {
+	return w.scheduler(faults).Replan(w.t.Context(), w.clock.Now().Add(time.Minute))
+}
+
+func TestASweepQueuesOneTaskForEditedZonesWhileAMessageMayWait(t *testing.T) {
+	t.Parallel()
+	w := waiting(t, 3)
+	queued := func() []time.Time {
+		t.Helper()
+		if err := w.sweep(w.peace()); err != nil {
+			t.Fatal(err)
+		}
+		return w.tasks.takeReplans()
+	}
+	if got := queued(); len(got) > 0 {
+		t.Errorf("nothing is edited, and %d tasks are queued", len(got))
+	}
+	w.rezone(0)
+	if diff := cmp.Diff([]time.Time{monday.Add(time.Minute)}, queued()); diff != "" {
+		t.Errorf("edited (-want +got):\n%s", diff)
+	}
+	// Without a window nothing waits for a zone: the edits are left, and not even read.
+	w.edit(func(m mailing.Mailing) (mailing.Mailing, error) {
+		d := m.Draft
+		d.Window = nil
+		return m.Edit(d, w.clock.Now())
+	})
+	if got := queued(); len(got) > 0 || w.remembered() != 3 {
+		t.Errorf("no message waits, and %d tasks are queued; %d edits are kept in mind", len(got), w.remembered())
+	}
+}
+
+func TestWhatWaitsByAnOldZoneIsFreedAndQueuedBeforeTheEditIsForgotten(t *testing.T) {
+	t.Parallel()
+	w := waiting(t, mailing.BatchSize+5)
+	w.rezone(mailing.BatchSize) // those of the second batch
+	for name, op := range map[string]dynamotest.Op{"freed": dynamotest.UpdateItem, "forgotten": dynamotest.TransactWriteItems} {
+		faults := w.peace()
+		faults.On(op, 1, dynamotest.Fault{Refuse: errKilled})
+		if err := w.replan(faults); err == nil || w.remembered() != 5 {
+			t.Errorf("killed before they are %s: %v, %d edits are kept in mind", name, err, w.remembered())
+		}
+	}
+	w.deliveries.take()
+	faults := w.peace()
+	faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Before: func() {
+		if n := w.deliveries.size(); n != 1 {
+			t.Errorf("%d batches are queued as the edits are forgotten", n)
+		}
+	}})
+	if err := w.replan(faults); err != nil || w.remembered() != 0 {
+		t.Errorf("%v, %d edits are kept in mind", err, w.remembered())
+	}
+	batches := w.batches()
+	if diff := cmp.Diff([]mailing.BatchKey{batches[1].Key}, w.deliveries.take()); diff != "" {
+		t.Errorf("queued (-want +got):\n%s", diff)
+	}
+	if batches[0].NotBefore.IsZero() || !batches[1].NotBefore.IsZero() {
+		t.Errorf("they may be claimed from %s and %s on", batches[0].NotBefore, batches[1].NotBefore)
+	}
+	if want := monday.Add(mailing.QueuedPatience); !batches[1].DueAt.Equal(want) {
+		t.Errorf("due at %s, want %s", batches[1].DueAt, want)
+	}
+	if n := len(w.tasks.takeReplans()); n > 0 {
+		t.Errorf("done, it queues %d tasks", n)
+	}
+}
+
+func TestAnEditOfAHeldBatchIsKeptInMind(t *testing.T) {
+	t.Parallel()
+	w := waiting(t, 1)
+	k := w.batches()[0].Key
+	opening := w.batches()[0].NotBefore
+	w.clock.AdvanceTo(opening)
+	w.rezone(0)
+	lease := opening.Add(time.Minute)
+	if _, ok, err := w.store.Claim(t.Context(), k, "a sender", opening, lease); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if err := w.replan(w.peace()); err != nil || w.remembered() != 1 || w.deliveries.size() > 0 {
+		t.Errorf("held: %v, %d edits are kept in mind, %d batches queued", err, w.remembered(), w.deliveries.size())
+	}
+	// Who claims it after its holder decides by the clients as they are then.
+	w.clock.AdvanceTo(lease)
+	if err := w.replan(w.peace()); err != nil || w.remembered() != 0 || w.deliveries.size() > 0 {
+		t.Errorf("its holder is gone: %v, %d edits are kept in mind, %d batches queued", err, w.remembered(), w.deliveries.size())
+	}
+}
+
+func TestABatchThatIsClaimedAsItIsPlannedAgainIsLeftToALaterSweep(t *testing.T) {
+	t.Parallel()
+	w := waiting(t, 1)
+	k := w.batches()[0].Key
+	w.clock.AdvanceTo(w.batches()[0].NotBefore)
+	w.rezone(0)
+	faults := w.peace()
+	faults.On(dynamotest.UpdateItem, 1, dynamotest.Fault{Before: func() {
+		if _, ok, err := w.store.Claim(t.Context(), k, "a sender", w.clock.Now(), w.clock.Now().Add(time.Minute)); !ok || err != nil {
+			t.Error(ok, err)
+		}
+	}})
+	if err := w.replan(faults); err != nil || w.remembered() != 1 || w.deliveries.size() > 0 {
+		t.Errorf("%v, %d edits are kept in mind, %d batches queued", err, w.remembered(), w.deliveries.size())
+	}
+}
+
+func TestAPausedMailingIsPlannedAgainAndQueuedByItsResume(t *testing.T) {
+	t.Parallel()
+	w := waiting(t, 1)
+	w.edit(func(m mailing.Mailing) (mailing.Mailing, error) { return m.Paused(w.clock.Now()) })
+	w.rezone(0)
+	if err := w.replan(w.peace()); err != nil || w.remembered() != 0 || w.deliveries.size() > 0 {
+		t.Errorf("%v, %d edits are kept in mind, %d batches queued", err, w.remembered(), w.deliveries.size())
+	}
+	w.clock.Advance(time.Hour)
+	w.edit(func(m mailing.Mailing) (mailing.Mailing, error) { return m.Resumed(w.clock.Now()) })
+	if err := w.do(w.peace()); err != nil || w.deliveries.size() != 1 {
+		t.Errorf("resumed: %v, %d batches queued", err, w.deliveries.size())
+	}
+}
+
+func TestAMailingThatCannotBePlannedKeepsNoOtherFromIt(t *testing.T) {
+	t.Parallel()
+	w := waiting(t, 1)
+	w.rezone(0)
+	second, err := mailing.New(mailing.Draft{Text: "second", StartAt: monday, EndAt: monday.Add(24 * time.Hour), Window: &evening}, monday)
+	if err == nil {
+		second, err = w.store.CreateMailing(t.Context(), second, mailing.Once{})
+	}
+	if err == nil {
+		_, err = w.store.StartMailing(t.Context(), second.ID)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults := w.peace()
+	faults.On(dynamotest.GetItem, 2, dynamotest.Fault{Refuse: errKilled}) // the slice of the second one
+	if err := w.replan(faults); err == nil || w.remembered() != 1 || w.deliveries.size() != 1 {
+		t.Errorf("%v, %d edits are kept in mind, %d batches queued", err, w.remembered(), w.deliveries.size())
+	}
+}
+
+func TestManyEditsTakeTurnsUntilTheNextSweep(t *testing.T) {
+	t.Parallel()
+	w := waiting(t, 101)
+	w.rezone(0)
+	slow := func() *dynamotest.Faults {
+		faults := w.peace()
+		// The first page takes all of the turn.
+		faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Before: func() { w.clock.Advance(6 * time.Second) }})
+		return faults
+	}
+	until := w.clock.Now().Add(time.Minute)
+	if err := w.scheduler(slow()).Replan(t.Context(), until); err != nil || w.remembered() != 1 {
+		t.Errorf("%v, %d edits are kept in mind", err, w.remembered())
+	}
+	if diff := cmp.Diff([]time.Time{until}, w.tasks.takeReplans()); diff != "" {
+		t.Errorf("queued (-want +got):\n%s", diff)
+	}
+	w.rezone(0) // back again, and by now the next sweep has come
+	w.clock.AdvanceTo(until.Add(-5 * time.Second))
+	if err := w.scheduler(slow()).Replan(t.Context(), until); err != nil || len(w.tasks.takeReplans()) > 0 {
+		t.Errorf("after the next sweep it goes on by itself, %v", err)
+	}
+}

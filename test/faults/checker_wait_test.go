@@ -1,0 +1,75 @@
+package faults_test
+
+import (
+	"time"
+
+	"postrider/internal/dynamo/dynamotest"
+	"postrider/internal/mailing"
+)
+
+// checkKept demands of a finished mailing that no batch may be removed before its
+// messages have been kept as long as they are to be, by the end as it is.
+func (w *world) checkKept(b books, m mailing.Mailing, batch mailing.Batch) {
+	w.t.Helper()
+	if until := m.EndAt.Add(dynamotest.Retention); m.Finished && !m.Deleted && b.ttl[batch.Key] < until.Unix() {
+		w.t.Errorf("batch %s may be removed at %s, and is to be kept until %s", batch.Key, time.Unix(b.ttl[batch.Key], 0).UTC(), until)
+	}
+}
+
+// openingSlack is how much longer than until its window opens a message may wait:
+// the longest wait for a sending API that is in trouble, which may come on top.
+const openingSlack = mailing.MaxBackoff + time.Minute
+
+// checkOpening demands of each message that waits for a window that it may be
+// claimed when the window of its client's zone opens, as the zone is now; unless an
+// edit of the zone is kept in mind, or a sender is at it.
+func (w *world) checkOpening(m mailing.Mailing, batch mailing.Batch) {
+	w.t.Helper()
+	now := w.clock.Now()
+	if !m.Replans(now) || batch.Plan != m.Plan || batch.Holder != "" {
+		return
+	}
+	for _, mem := range batch.Members {
+		p := w.audience[mem.Client]
+		from := batch.NotBefore
+		if mem.NotBefore.After(from) {
+			from = mem.NotBefore
+		}
+		if mem.Status != mailing.Deferred || p == nil || !p.gone.IsZero() || !from.After(now.Add(openingSlack)) {
+			continue
+		}
+		if opens := opening(w, m, p.Timezone, now); from.After(opens.Add(openingSlack)) && !w.rezoned(mem.Client) {
+			w.t.Errorf("the message to client %d waits until %s, and its window in %s opens at %s", mem.Client, from, p.Timezone, opens)
+		}
+	}
+}
+
+// opening is the first minute from now on at which a clock in a zone shows a time
+// inside a mailing's window, or after which the mailing has ended.
+func opening(w *world, m mailing.Mailing, zone string, now time.Time) time.Time {
+	w.t.Helper()
+	loc, err := time.LoadLocation(zone)
+	if err != nil {
+		w.t.Fatalf("load a zone: %v", err)
+	}
+	for at := now; ; at = at.Truncate(time.Minute).Add(time.Minute) {
+		face := mailing.ClockTime(time.Duration(at.In(loc).Hour())*time.Hour + time.Duration(at.In(loc).Minute())*time.Minute)
+		inside := face >= m.Window.From && face < m.Window.To
+		if m.Window.From > m.Window.To {
+			inside = face >= m.Window.From || face < m.Window.To
+		}
+		if inside || !at.Before(m.EndAt) {
+			return at
+		}
+	}
+}
+
+// rezoned reports whether an edit of a client's zone is kept in mind.
+func (w *world) rezoned(id mailing.ClientID) bool {
+	w.t.Helper()
+	edits, err := w.store.Rezoned(w.ctx, id.Slice(), id-1, 1)
+	if err != nil {
+		w.t.Fatalf("read edited zones: %v", err)
+	}
+	return len(edits) > 0 && edits[0].Client == id
+}

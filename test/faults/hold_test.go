@@ -1,0 +1,162 @@
+package faults_test
+
+import (
+	"strings"
+	"testing/synctest"
+	"time"
+)
+
+// sendCall is the name of a call of the sending API.
+const sendCall = "send"
+
+// hold is a call at which an invocation stops until it is released, while
+// everything else goes on.
+type hold struct {
+	// call is a part of the name of the call, "" for any; skip is how many such
+	// calls are made before it.
+	call string
+	skip int
+	// after: the call has been made, and its answer is not seen yet. A call of the
+	// sending API is always held so: what begins late is decided again by whoever
+	// connects, and no gate stands there.
+	after bool
+
+	clock    func() time.Time
+	released chan ending
+}
+
+// ending is how a held call ends.
+type ending uint8
+
+const (
+	// goesOn: it is made, or its answer arrives.
+	goesOn ending = iota
+	// fails: it is not made, or its answer is lost.
+	fails
+	// dies: the execution environment is gone.
+	dies
+)
+
+const (
+	// answerTime is how long a sender waits for the sending API.
+	answerTime = 10 * time.Second
+	// readTime is how long a sender waits for what it reads: with the second for
+	// which it trusts a mailing that is the two seconds of the promise.
+	readTime = time.Second
+)
+
+// holds is the hold that a call is to be stopped by, nil for none.
+func (w *worker) holds(what string) *hold {
+	w.gate.mu.Lock()
+	defer w.gate.mu.Unlock()
+	h := w.hold
+	if h == nil || w.isDead() || !strings.Contains(what, h.call) {
+		return nil
+	}
+	if h.skip > 0 {
+		h.skip--
+		return nil
+	}
+	w.hold = nil
+	h.after = h.after || what == sendCall
+	return h
+}
+
+// stop waits until a held call is released, and gives the error that it ends
+// with, nil if it goes on.
+func (w *worker) stop(h *hold, what string) error {
+	since := h.clock()
+	end := <-h.released
+	w.gate.mu.Lock()
+	defer w.gate.mu.Unlock()
+	w.killed = w.killed || end == dies
+	patience := w.patience(what)
+	switch {
+	case w.isDead():
+		return errKilled
+	case end == fails || (patience > 0 && h.clock().Sub(since) >= patience):
+		return errAccident
+	}
+	return nil
+}
+
+// patience is how long a worker waits for a call, 0 for any time.
+func (w *worker) patience(what string) time.Duration {
+	switch {
+	case what == sendCall:
+		return answerTime
+	case w.name == "sender" && (what == "GetItem" || what == "BatchGetItem" || what == "Query"):
+		return readTime
+	}
+	return 0
+}
+
+// held is an invocation that stops at a call, in an execution environment that
+// it has for itself.
+type held struct {
+	what string
+	of   *worker
+	hold *hold
+	done chan struct{}
+	// end is how its last call ended that was held.
+	end ending
+	// returned is what the world makes of what it returned, once it has.
+	returned func(h *held)
+}
+
+// launch begins an invocation, and returns when it is held or has ended. The
+// caller gives the world another environment before. It runs in a bubble of
+// testing/synctest: whatever the invocation does side by side is quiet then.
+func (w *world) launch(what string, of *worker, at *hold, invoke func(), returned func(*held)) *held {
+	h := &held{what: what, of: of, done: make(chan struct{}), returned: returned}
+	h.stopAt(w, at)
+	go func() {
+		defer close(h.done)
+		invoke()
+	}()
+	synctest.Wait()
+	return h
+}
+
+func (h *held) stopAt(w *world, at *hold) {
+	h.hold = at
+	if at != nil {
+		at.clock, at.released = w.clock.Now, make(chan ending, 1)
+	}
+	w.gate.mu.Lock()
+	defer w.gate.mu.Unlock()
+	h.of.hold = at
+}
+
+// release lets the held call end, and returns when the invocation is held at the
+// next call, if there is one, or has ended.
+func (h *held) release(w *world, end ending, next *hold) {
+	last := h.hold
+	h.end = end
+	h.stopAt(w, next)
+	last.released <- end
+	synctest.Wait()
+}
+
+// over tells whether the invocation has ended.
+func (h *held) over() bool {
+	select {
+	case <-h.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// renew gives a new environment to each function whose environment is dead.
+func (w *world) renew() {
+	if w.apiWorker.dead() {
+		w.restartAPI()
+	}
+	if w.schedulerWorker.dead() {
+		w.restartScheduler()
+	}
+	if w.senderWorker.dead() {
+		w.restartSender()
+	}
+}

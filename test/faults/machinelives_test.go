@@ -1,0 +1,73 @@
+package faults_test
+
+import (
+	"fmt"
+	"testing"
+
+	"postrider/internal/mailing"
+)
+
+// lives is what happened in runs of the state machine.
+type lives struct {
+	runs, steps int
+	// held are invocations that were held, stops the calls that they were held
+	// at; of those, failed did not go on, and died took their invocation with them.
+	held, stops, failed, died int
+	// lost are claims that were never settled; mixed are those of them under which
+	// some members might be begun, and others not.
+	lost, mixed int
+	// ends are the messages in the end.
+	ends mailing.Counts
+}
+
+// add adds what a machine did, and what its messages came to.
+func (l *lives) add(m *machine) {
+	d := m.did
+	l.runs, l.steps = l.runs+d.runs, l.steps+d.steps
+	l.held, l.stops, l.failed, l.died = l.held+d.held, l.stops+d.stops, l.failed+d.failed, l.died+d.died
+	for id := range m.w.history {
+		l.ends = l.ends.Plus(m.w.counts(id))
+	}
+	for key := range m.w.gate.ledger.claims {
+		for _, run := range m.w.gate.ledger.lost(key) {
+			for _, c := range run {
+				l.lost++
+				if m.mixed(key, c) {
+					l.mixed++
+				}
+			}
+		}
+	}
+}
+
+func (m *machine) mixed(key mailing.BatchKey, c *claim) bool {
+	begun, not := false, false
+	for client := range c.members {
+		if key.Mailing != mailing.TestMailing && m.w.mayHaveBegun(mailing.NewMessageID(key.Mailing, client), c) {
+			begun = true
+		} else {
+			not = true
+		}
+	}
+	return begun && not
+}
+
+// check demands that the lives were not too dull.
+func (l *lives) check(t *testing.T) {
+	t.Helper()
+	for what, n := range map[string]int64{
+		"sent": l.ends.Sent, "failed": l.ends.Failed, "expired": l.ends.Expired, "cancelled": l.ends.Cancelled, "skipped": l.ends.Skipped,
+		"uncertain": l.ends.Uncertain, "held": int64(l.held), "lost by a claim": int64(l.lost), "in a mixed batch that was lost": int64(l.mixed),
+	} {
+		if n == 0 {
+			t.Errorf("nothing was %s: the lives are too dull", what)
+		}
+	}
+}
+
+func (l *lives) String() string {
+	return fmt.Sprintf("%d runs of the state machine, %d steps, %d invocations held at %d calls (%d failed then, %d died), nothing lost; "+
+		"%d claims were lost, %d of them of mixed batches; %d messages ended as sent %d, failed %d, expired %d, cancelled %d, skipped %d, uncertain %d",
+		l.runs, l.steps, l.held, l.stops, l.failed, l.died, l.lost, l.mixed,
+		l.ends.Total, l.ends.Sent, l.ends.Failed, l.ends.Expired, l.ends.Cancelled, l.ends.Skipped, l.ends.Uncertain)
+}

@@ -1,0 +1,105 @@
+package main
+
+// Files about what waits for a window, and how long messages are kept.
+const (
+	rezoneGo    = "internal/dynamo/rezone.go"
+	extendGo    = "internal/dynamo/extend.go"
+	replanGo    = "internal/schedule/replan.go"
+	extensionGo = "internal/mailing/extend.go"
+)
+
+// ofWaits break what becomes of waiting messages when a zone is edited, and of
+// settled ones when an end is put off.
+var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
+	{
+		name: "waits: an import of zones leaves no trace",
+		file: "internal/dynamo/upsert.go",
+		old:  "append([]types.TransactWriteItem{put}, u.store.rezoning(it, c)...)",
+		new:  "append([]types.TransactWriteItem{put}, u.store.rezoning(it, it.client())...)",
+		pkg:  store, test: "TestAnImportKeepsTheEditedZonesInMind",
+	},
+	{
+		name: "waits: an edit that followed is forgotten with the one before",
+		file: rezoneGo,
+		old:  `ConditionExpression: aws.String("#version = :seen"),`,
+		new:  `ConditionExpression: aws.String("#version >= :seen"),`,
+		pkg:  store, test: "TestEditedZonesAreReadPageByPageAndForgottenUnlessEditedAgain",
+	},
+	{
+		name: "waits: a batch is planned again whatever has become of its members",
+		file: rezoneGo,
+		old:  " AND #members = :seen",
+		new:  " AND #members <= :seen OR #members > :seen",
+		pkg:  store, test: "TestABatchIsPlannedAgainOnlyAsItWasSeen",
+	},
+	{
+		name: "waits: the edit of a batch that is held is forgotten",
+		file: replanGo,
+		old:  "if b.LeaseUntil.After(now) {\n\t\tr.leave(b)",
+		new:  "if b.LeaseUntil.After(now) {",
+		pkg:  scheduler, test: "TestAnEditOfAHeldBatchIsKeptInMind",
+	},
+	{
+		name: "waits: a page by the old zone that is not written yet is not awaited",
+		file: replanGo,
+		old:  "if e.Plannable(state, now) {",
+		new:  "if e.Plannable(state, now) && false {",
+		pkg:  faults, test: "TestMatrix",
+	},
+	{
+		name: "waits: what is planned again is not queued",
+		file: replanGo,
+		old:  "return r.deliveries.Queue(ctx, keys, 0)",
+		new:  "return r.deliveries.Queue(ctx, keys[:0], 0)",
+		pkg:  scheduler, test: "TestWhatWaitsByAnOldZoneIsFreedAndQueuedBeforeTheEditIsForgotten",
+	},
+	{
+		name: "keeps: what a sender may still settle by the old end is not awaited",
+		file: extendGo,
+		old:  "case it.LeaseUntil > s.now().UnixMilli():",
+		new:  "case it.LeaseUntil < 0:",
+		pkg:  store, test: "TestSettledBatchesAreKeptByTheNewEndAndTheOthersAreLeft",
+	},
+	{
+		name: "keeps: a batch that is pending again gets a time to live",
+		file: extendGo,
+		old:  `"#ttl = :seen AND attribute_not_exists(#pending)"`,
+		new:  `"attribute_not_exists(#ttl) OR #ttl = :seen AND attribute_not_exists(#pending)"`,
+		pkg:  store, test: "TestABatchThatBecomesPendingAsItIsExtendedGetsNoTimeToLive",
+	},
+	{
+		name: "keeps: a page by the old end is written after its slice is marked",
+		file: "internal/dynamo/slices.go",
+		old:  " OR #extended <= :extended)",
+		new:  " OR #extended <= :extended OR #extended > :extended)",
+		pkg:  store, test: "TestAPageThatExpiresByAnEarlierEndThanItsSliceIsNotWritten",
+	},
+	{
+		name: "keeps: a mailing finishes while batches expire by the old end",
+		file: "internal/mailing/retry.go",
+		old:  "|| m.Extends(state)",
+		new:  "|| m.Extends(state) && false",
+		pkg:  domain, test: "TestASliceIsExtendedOnceWhatWasSettledBeforeCannotChange",
+	},
+	{
+		name: "keeps: an end that is put off after the clock was set back goes unnoticed",
+		file: extensionGo,
+		old:  "if !at.After(m.ExtendedAt) {",
+		new:  "if at.IsZero() {",
+		pkg:  domain, test: "TestAnEndThatIsPutOffWhileTheMailingIsUnderWayIsRemembered",
+	},
+	{
+		name: "keeps: a paused mailing is kept by its old end",
+		file: "internal/schedule/task.go",
+		old:  "return m, works(m, s.clock.Now()) || wasExtended(m), nil",
+		new:  "return m, works(m, s.clock.Now()), nil",
+		pkg:  scheduler, test: "TestAPausedMailingIsExtendedAndNothingElseIsDoneOfIt",
+	},
+	{
+		name: "keeps: readers hide by a batch's own time to live",
+		file: "internal/dynamo/messages.go",
+		old:  "if id != mailing.TestMailing {",
+		new:  "if id != mailing.TestMailing && false {",
+		pkg:  store, test: "TestFailuresOfAMailingWhoseEndWasPutOffAreReadForARetryAfterTheirOldTime",
+	},
+}
