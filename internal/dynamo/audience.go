@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -16,13 +17,14 @@ import (
 const audiencePages = 10
 
 // Audience reads the clients of a slice that f matches, behind after, in the
-// order of ids, strongly consistent. It stops at limit of them, at the end of
+// order of ids, strongly consistent. Those that were created after started are left
+// out; the zero time leaves none out. It stops at limit of them, at the end of
 // the slice (done), or after a bounded time's reading, possibly with none. next
 // is the last client looked at, matching or not: a walk that goes on behind it
 // misses nobody and meets nobody twice.
-func (s *Store) Audience(ctx context.Context, slice int, f mailing.Filter, after mailing.ClientID, limit int) (clients []mailing.Client, next mailing.ClientID, done bool, err error) {
+func (s *Store) Audience(ctx context.Context, slice int, f mailing.Filter, started time.Time, after mailing.ClientID, limit int) (clients []mailing.Client, next mailing.ClientID, done bool, err error) {
 	found, err := s.walk(ctx, walk{
-		table: s.tables.Clients, key: partitionAfter(partKey, clientPart(slice), clientSort(after)), filter: audienceFilter(f),
+		table: s.tables.Clients, key: partitionAfter(partKey, clientPart(slice), clientSort(after)), filter: both(audienceFilter(f), createdBy(started)),
 		limit: limit, pages: audiencePages,
 	})
 	if err != nil {
@@ -78,15 +80,30 @@ func (s *Store) countSlice(ctx context.Context, slice int, f mailing.Filter) (n 
 
 // audienceFilter is [mailing.Filter.Matches] as an expression; nil for everyone.
 func audienceFilter(f mailing.Filter) *expression.ConditionBuilder {
-	operator, tag := oneOf(operatorAttr, f.OperatorCodes), oneOf(tagAttr, f.Tags)
-	switch {
-	case operator == nil:
-		return tag
-	case tag == nil:
-		return operator
+	return both(oneOf(operatorAttr, f.OperatorCodes), oneOf(tagAttr, f.Tags))
+}
+
+// createdBy is the condition that a client was there at an instant; nil for the
+// zero time. Clients from before their creation was stored were.
+func createdBy(at time.Time) *expression.ConditionBuilder {
+	if at.IsZero() {
+		return nil
 	}
-	both := operator.And(*tag)
-	return &both
+	created := expression.Name(createdAttr)
+	in := expression.Or(created.AttributeNotExists(), created.LessThanEqual(expression.Value(at.UnixMilli())))
+	return &in
+}
+
+// both is nil for no condition.
+func both(a, b *expression.ConditionBuilder) *expression.ConditionBuilder {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	and := a.And(*b)
+	return &and
 }
 
 // oneOf is nil for no values.

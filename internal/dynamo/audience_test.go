@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"postrider/internal/dynamo"
 	"postrider/internal/dynamo/dynamotest"
@@ -40,7 +41,7 @@ func audience(t *testing.T, e *dynamotest.Env, n int) []mailing.Client {
 func walkAudience(t *testing.T, s *dynamo.Store, f mailing.Filter, limit int) (met []mailing.ClientID, steps int) {
 	t.Helper()
 	for after, done := mailing.ClientID(0), false; !done; steps++ {
-		clients, next, end, err := s.Audience(t.Context(), 3, f, after, limit)
+		clients, next, end, err := s.Audience(t.Context(), 3, f, time.Time{}, after, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +107,7 @@ func TestAStepThroughAnAudienceIsBoundedEvenIfNobodyMatches(t *testing.T) {
 	e := dynamotest.Start(t)
 	clients := audience(t, e, 200)
 	faults := dynamotest.NewFaults(smallPages{e.Client, 5})
-	none, next, done, err := e.StoreOver(faults).Audience(t.Context(), 3, mailing.Filter{Tags: []string{"none"}}, 0, 1000)
+	none, next, done, err := e.StoreOver(faults).Audience(t.Context(), 3, mailing.Filter{Tags: []string{"none"}}, time.Time{}, 0, 1000)
 	if err != nil || len(none) != 0 || done {
 		t.Fatalf("%d clients, done %v, %v", len(none), done, err)
 	}
@@ -119,7 +120,7 @@ func TestAStepThroughAnAudienceIsBoundedEvenIfNobodyMatches(t *testing.T) {
 func TestAnEmptySliceIsDoneAtOnce(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
-	clients, next, done, err := s.Audience(t.Context(), 3, mailing.Filter{}, 77, 10)
+	clients, next, done, err := s.Audience(t.Context(), 3, mailing.Filter{}, time.Time{}, 77, 10)
 	if err != nil || len(clients) != 0 || next != 77 || !done {
 		t.Errorf("%d clients, next %d, done %v, %v", len(clients), next, done, err)
 	}
@@ -129,7 +130,7 @@ func TestAPageThatEndsWithTheSliceIsDone(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	clients := audience(t, e, 20)
-	got, next, done, err := e.Store().Audience(t.Context(), 3, mailing.Filter{}, 0, 20)
+	got, next, done, err := e.Store().Audience(t.Context(), 3, mailing.Filter{}, time.Time{}, 0, 20)
 	if err != nil || len(got) != 20 || next != clients[19].ID || !done {
 		t.Errorf("%d clients, next %d, done %v, %v", len(got), next, done, err)
 	}

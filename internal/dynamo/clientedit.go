@@ -92,6 +92,9 @@ func (s *Store) replacement(old clientItem, updated mailing.Client) (types.Trans
 		updated.ZoneSince = s.now()
 	}
 	it, err := encodeClient(updated, old.Version+1)
+	if err == nil && old.CreatedAt != 0 {
+		it[createdAttr] = num(old.CreatedAt)
+	}
 	condition, names, values := old.unchanged()
 	return types.TransactWriteItem{Put: &types.Put{
 		TableName: &s.tables.Clients, Item: it, ConditionExpression: condition,

@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
@@ -119,7 +120,7 @@ func (s *Store) searchIndex(ctx context.Context, q mailing.ClientQuery, after ma
 // once as probably fill the page: a small directory is one page and not sixteen,
 // and of a large one nothing is read in vain.
 func (s *Store) directory(ctx context.Context, at clientPosition, limit int) ([]mailing.Client, *clientPosition, error) {
-	clients, last, end, err := s.Audience(ctx, at.Slice, mailing.Filter{}, at.After, limit)
+	clients, last, end, err := s.Audience(ctx, at.Slice, mailing.Filter{}, time.Time{}, at.After, limit)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -184,7 +185,7 @@ func (s *Store) slicesFrom(ctx context.Context, from, n, limit int) ([]clientSli
 	group.SetLimit(readConcurrency)
 	for i := range rest {
 		group.Go(func() error {
-			clients, last, end, err := s.Audience(ctx, from+i, mailing.Filter{}, 0, limit)
+			clients, last, end, err := s.Audience(ctx, from+i, mailing.Filter{}, time.Time{}, 0, limit)
 			rest[i] = clientSlice{clients, last, end}
 			return err
 		})

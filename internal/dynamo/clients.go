@@ -20,6 +20,7 @@ const (
 	operatorAttr = "operator_code"
 	tagAttr      = "tag"
 	versionAttr  = "version"
+	createdAttr  = "created_at"
 	clientAttr   = "client"
 
 	operatorIndex = "operator"
@@ -36,6 +37,9 @@ type clientItem struct {
 	// Tag is left out when it is empty: the key of an index cannot be.
 	Tag      string `dynamodbav:"tag,omitempty"`
 	Timezone string `dynamodbav:"timezone"`
+	// CreatedAt is when it was created: 0 for one that is older than that. Edits keep
+	// it, and nothing shows it.
+	CreatedAt int64 `dynamodbav:"created_at,omitempty"`
 	// ZoneSince is when Timezone was last edited.
 	ZoneSince int64 `dynamodbav:"zone_since,omitempty"`
 	// Version goes up with each write: what an edit has seen.
@@ -215,6 +219,7 @@ func (s *Store) clientCreation(c mailing.Client) ([]types.TransactWriteItem, err
 	if err != nil {
 		return nil, err
 	}
+	it[createdAttr] = millis(s.now())
 	return []types.TransactWriteItem{
 		creationClient: s.putIfFree(it),
 		creationPhone:  s.putIfFree(phoneItem(c)),

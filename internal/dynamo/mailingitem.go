@@ -27,6 +27,7 @@ type mailingItem struct {
 	Plan      int64  `dynamodbav:"plan"`
 	CreatedAt int64  `dynamodbav:"created_at"`
 	UpdatedAt int64  `dynamodbav:"updated_at"`
+	StartedAt int64  `dynamodbav:"started_at,omitempty"`
 	RetriedAt int64  `dynamodbav:"retried_at,omitempty"`
 	// Both are the retried_at of the last retry of such messages.
 	FailedRetriedAt    int64   `dynamodbav:"failed_retried_at,omitempty"`
@@ -49,7 +50,7 @@ func encodeMailing(m mailing.Mailing) (item, error) {
 		Text: m.Text, StartAt: m.StartAt.UnixMilli(), EndAt: m.EndAt.UnixMilli(),
 		OperatorCodes: m.Filter.OperatorCodes, Tags: m.Filter.Tags, OnUncertain: string(m.OnUncertain),
 		Status: string(m.Status), Version: m.Version, Plan: m.Plan,
-		CreatedAt: toMillis(m.CreatedAt), UpdatedAt: toMillis(m.UpdatedAt), RetriedAt: toMillis(m.RetriedAt),
+		CreatedAt: toMillis(m.CreatedAt), UpdatedAt: toMillis(m.UpdatedAt), StartedAt: toMillis(m.StartedAt), RetriedAt: toMillis(m.RetriedAt),
 		FailedRetriedAt: toMillis(m.FailedRetriedAt), UncertainRetriedAt: toMillis(m.UncertainRetriedAt), ResumedAt: toMillis(m.ResumedAt), CancelledAt: toMillis(m.CancelledAt),
 		PausedBy: string(m.PausedBy), RejectedShare: m.RejectedShare,
 		ExtendedAt: toMillis(m.ExtendedAt), PlannedAt: toMillis(m.PlannedAt),
@@ -86,7 +87,7 @@ func decodeMailing(encoded item) (mailing.Mailing, error) {
 			OnUncertain: mailing.OnUncertain(it.OnUncertain),
 		},
 		Status: mailing.Status(it.Status), Version: it.Version, Plan: it.Plan,
-		CreatedAt: fromMillis(it.CreatedAt), UpdatedAt: fromMillis(it.UpdatedAt), RetriedAt: fromMillis(it.RetriedAt),
+		CreatedAt: fromMillis(it.CreatedAt), UpdatedAt: fromMillis(it.UpdatedAt), StartedAt: fromMillis(it.StartedAt), RetriedAt: fromMillis(it.RetriedAt),
 		FailedRetriedAt: fromMillis(it.FailedRetriedAt), UncertainRetriedAt: fromMillis(it.UncertainRetriedAt), ResumedAt: fromMillis(it.ResumedAt), CancelledAt: fromMillis(it.CancelledAt),
 		PausedBy: mailing.PausedBy(it.PausedBy), RejectedShare: it.RejectedShare,
 		ExtendedAt: fromMillis(it.ExtendedAt), PlannedAt: fromMillis(it.PlannedAt),

@@ -8,7 +8,7 @@ func (m Mailing) Started(now time.Time) (started Mailing, ok bool) {
 	if m.Status != StatusScheduled || now.Before(m.StartAt) {
 		return m, false
 	}
-	m.Status = StatusRunning
+	m.Status, m.StartedAt = StatusRunning, now.Truncate(time.Millisecond)
 	return m.changed(now), true
 }
 

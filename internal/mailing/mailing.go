@@ -93,6 +93,10 @@ type Mailing struct {
 	PlannedAt time.Time
 	CreatedAt time.Time
 	UpdatedAt time.Time
+	// StartedAt is when it began to run: the clients that there are then are its
+	// audience. It is the zero time before, and in a mailing that began before it was
+	// stored.
+	StartedAt time.Time
 	// RetriedAt is when a retry was last asked for. FailedRetriedAt is when one of
 	// failures was: those that are older get fresh attempts. UncertainRetriedAt is
 	// the same for messages whose outcome is uncertain.

@@ -66,12 +66,7 @@ func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 // Close closes the idle connections. Calls under way are not disturbed.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
-// send makes one request with this token, until an instant.
-//
-// It does not begin at or after h.Before, and waits for a connection only until
-// then: without one it returns not tried, "too_late". The connection goes on being
-// made, and serves a later call. So the caller decides again after "too_late" and
-// calls again; it is also the caller that bounds how long its calls take together.
+// send makes one request with this token, until an instant: see [Client.Send].
 func (c *Client) send(ctx context.Context, h mailing.Handover, token string, until time.Time) mailing.Outcome {
 	body, ok := encode(h)
 	if !ok {

@@ -28,9 +28,13 @@ func (c Config) source() TokenSource {
 }
 
 // Send hands one message over, once, and tells what it came to: see the
-// package's table. It does not begin at or after h.Before by the wall clock, were
-// it that connecting took so long. It takes until ctx is done or the configured
-// timeout has passed, whichever is first.
+// package's table. It takes until ctx is done or the configured timeout has passed,
+// whichever is first.
+//
+// It does not begin at or after h.Before, and waits for a connection only until
+// then: without one it returns not tried, "too_late". The connection goes on being
+// made, and serves a later call. So the caller decides again after "too_late" and
+// calls again; it is also the caller that bounds how long its calls take together.
 //
 // It never makes a second request after a byte of the first may have been written,
 // but for one case: the API answered 401, which is certain, and there is another

@@ -25,7 +25,7 @@ type crowd struct {
 	n int
 }
 
-func (c crowd) Audience(_ context.Context, slice int, _ mailing.Filter, after mailing.ClientID, limit int) (clients []mailing.Client, next mailing.ClientID, done bool, err error) {
+func (c crowd) Audience(_ context.Context, slice int, _ mailing.Filter, _ time.Time, after mailing.ClientID, limit int) (clients []mailing.Client, next mailing.ClientID, done bool, err error) {
 	for len(clients) < limit {
 		after += mailing.Slices
 		if slice != 0 || int(after) > c.n*mailing.Slices {

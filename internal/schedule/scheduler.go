@@ -23,7 +23,7 @@ type Store interface {
 	FinishMailing(ctx context.Context, id mailing.MailingID) (bool, error)
 	Slice(ctx context.Context, id mailing.MailingID, slice int) (mailing.SliceState, error)
 	Slices(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, error)
-	Audience(ctx context.Context, slice int, f mailing.Filter, after mailing.ClientID, limit int) (clients []mailing.Client, next mailing.ClientID, done bool, err error)
+	Audience(ctx context.Context, slice int, f mailing.Filter, started time.Time, after mailing.ClientID, limit int) (clients []mailing.Client, next mailing.ClientID, done bool, err error)
 	WritePage(ctx context.Context, m mailing.Mailing, p mailing.Page) (bool, error)
 	Due(ctx context.Context, id mailing.MailingID, slice int, until time.Time, visit func([]mailing.Due) (bool, error)) error
 	Postpone(ctx context.Context, seen mailing.Due, due time.Time, freed bool) (bool, error)

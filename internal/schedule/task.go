@@ -255,7 +255,7 @@ func about(b mailing.Batch) []any {
 }
 
 func (s *Scheduler) page(ctx context.Context, m mailing.Mailing, slice int, cursor mailing.ClientID, now time.Time) (mailing.Page, error) {
-	clients, next, done, err := s.store.Audience(ctx, slice, m.Filter, cursor, mailing.PageSize)
+	clients, next, done, err := s.store.Audience(ctx, slice, m.Filter, m.StartedAt, cursor, mailing.PageSize)
 	if err != nil {
 		return mailing.Page{}, err
 	}

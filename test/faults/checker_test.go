@@ -115,6 +115,7 @@ func (w *world) checkMailing(b books, m mailing.Mailing) {
 			id := mailing.NewMessageID(m.ID, mem.Client)
 			w.checkTaken(m, &mem, id, took[id], underWay(batch))
 			w.checkAsked(m, mem.Client)
+			w.checkThere(m, mem.Client)
 		}
 	}
 	if m.Finished && m.Status == mailing.StatusCompleted {
@@ -142,6 +143,18 @@ func (w *world) checkAsked(m mailing.Mailing, id mailing.ClientID) {
 	p, ok := w.audience[id]
 	if !ok || (!m.Filter.Matches(p.Client) && p.touched.IsZero()) {
 		w.t.Errorf("client %d has a message of mailing %d, and was not asked for", id, m.ID)
+	}
+}
+
+// checkThere demands that a client was there when its mailing started: a mailing
+// without the instant began before it was stored.
+func (w *world) checkThere(m mailing.Mailing, id mailing.ClientID) {
+	w.t.Helper()
+	if !m.StartedAt.IsZero() && m.StartedAt.Before(m.StartAt) {
+		w.t.Errorf("mailing %d started at %s, before its start", m.ID, m.StartedAt)
+	}
+	if p, ok := w.audience[id]; ok && !m.StartedAt.IsZero() && p.since.Truncate(time.Millisecond).After(m.StartedAt) {
+		w.t.Errorf("client %d has a message of mailing %d, which had started when it was created", id, m.ID)
 	}
 }
 

@@ -32,6 +32,7 @@ func TestMatrix(t *testing.T) {
 	rows = append(rows, timeRows()...)
 	rows = append(rows, lifeRows()...)
 	rows = append(rows, troubleRows()...)
+	rows = append(rows, audienceRows()...)
 	rows = append(rows, zoneRows()...)
 	rows = append(rows, keepRows()...)
 	rows = slices.DeleteFunc(rows, func(r row) bool { return r.days && sampled() })

@@ -33,3 +33,35 @@ var ofBeginnings = []mutation{ //nolint:gochecknoglobals // as above
 		pkg:  store, test: "TestNothingBelowTheFirstMailingIsRead",
 	},
 }
+
+// ofAudiences break who is in an audience.
+var ofAudiences = []mutation{ //nolint:gochecknoglobals // as above
+	{
+		name: "a client that is created while its mailing expands is met",
+		file: "internal/dynamo/audience.go",
+		old:  "both(audienceFilter(f), createdBy(started))",
+		new:  "both(audienceFilter(f), createdBy(started.Add(time.Hour)))",
+		pkg:  store, test: "TestAnAudienceIsTheClientsThatWereThereWhenItsMailingStarted",
+	},
+	{
+		name: "a client from before its creation was stored is missed",
+		file: "internal/dynamo/audience.go",
+		old:  "expression.Or(created.AttributeNotExists(), created",
+		new:  "expression.Or(created.AttributeNotExists().And(created.AttributeExists()), created",
+		pkg:  store, test: "TestAnAudienceIsTheClientsThatWereThereWhenItsMailingStarted",
+	},
+	{
+		name: "an edit makes a client one from before",
+		file: "internal/dynamo/clientedit.go",
+		old:  "if err == nil && old.CreatedAt != 0 {",
+		new:  "if err == nil && old.CreatedAt < 0 {",
+		pkg:  store, test: "TestAnAudienceIsTheClientsThatWereThereWhenItsMailingStarted",
+	},
+	{
+		name: "a mailing does not know since when it runs",
+		file: "internal/mailing/life.go",
+		old:  "m.Status, m.StartedAt = StatusRunning, now.Truncate(time.Millisecond)",
+		new:  "m.Status = StatusRunning",
+		pkg:  domain, test: "TestAMailingKnowsSinceWhenItRuns",
+	},
+}

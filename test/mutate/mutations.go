@@ -26,7 +26,7 @@ const (
 	outcomes = "TestWhatAHandOverMakesOfAMessage"
 )
 
-var mutations = slices.Concat(ofClaims, ofPages, ofHandOvers, ofOutcomes, ofRequests, ofAccess, ofCreation, ofMetrics, ofReports, ofAges, ofBeginnings, ofWaits) //nolint:gochecknoglobals // a list that nobody changes
+var mutations = slices.Concat(ofClaims, ofPages, ofHandOvers, ofOutcomes, ofRequests, ofAccess, ofCreation, ofMetrics, ofReports, ofAges, ofBeginnings, ofAudiences, ofWaits) //nolint:gochecknoglobals // a list that nobody changes
 
 // ofClaims break who may do what to a batch, and when.
 var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
