@@ -38,6 +38,7 @@ func (m *machine) holding(actions map[string]func(*rapid.T)) {
 		"release one after its lease": m.releaseLate,
 		"a retry is overtaken":        m.overtaken,
 		"a mixed batch is lost":       m.mixedLost,
+		"a lost batch is lost again":  m.lostAgain,
 	} {
 		actions[name] = action
 	}
@@ -270,6 +271,25 @@ func (m *machine) mixedLost(rt *rapid.T) {
 	w.act(d.ID, windowFields(&mailing.Window{From: oClock(moscow - 2), To: oClock(moscow + 3)}))
 	w.clock.Advance(time.Duration(rapid.IntRange(0, 10).Draw(rt, "s")) * time.Second)
 	m.holdQueue(rt, deliveriesURL, drawn(rt, []string{"BatchGetItem", sendCall, "TransactWriteItems"}))
+	m.look()
+}
+
+// lostAgain lets a sender be held until its lease has ended, and the next one be
+// held that has the same batch.
+func (m *machine) lostAgain(rt *rapid.T) {
+	w := m.w
+	if !m.room() {
+		return
+	}
+	m.draft(rt)
+	w.sweep()
+	w.doTasks()
+	calls := []string{sendCall, sendCall, "TransactWriteItems"}
+	m.holdQueue(rt, deliveriesURL, drawn(rt, calls))
+	w.clock.Advance(time.Duration(rapid.IntRange(30, 60).Draw(rt, "s")) * time.Second)
+	w.sweep()
+	w.doTasks()
+	m.holdQueue(rt, deliveriesURL, drawn(rt, calls))
 	m.look()
 }
 

@@ -11,7 +11,7 @@ import (
 const (
 	// onlyTheBegunAreCharged: a lost claim is an uncertain attempt of those members
 	// only that may have been begun under it (row 14).
-	onlyTheBegunAreCharged = false
+	onlyTheBegunAreCharged = true
 	// lostClaimsChargeOnce: claims that were lost in a row are one uncertain
 	// attempt together.
 	lostClaimsChargeOnce = false
