@@ -138,7 +138,7 @@ func (m *machine) holdSweep(rt *rapid.T) {
 	var err error
 	m.keep(w.launch("a sweep", of, drawn(rt, sweepCalls), func() {
 		_, err = sweep(ctx, json.RawMessage(`{"detail-type": "Scheduled Event"}`))
-	}, func(h *held) {
+	}, func(*held) {
 		if err != nil && !of.dead() && !w.gate.hit() && !w.troubled {
 			w.t.Errorf("a held sweep: %v", err)
 		}

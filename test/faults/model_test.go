@@ -1,6 +1,8 @@
 package faults_test
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"postrider/internal/mailing"
@@ -62,7 +64,7 @@ func (w *world) checkMember(batch mailing.Batch, mem mailing.Member) {
 		charged += w.charged(id, run)
 	}
 	if mem.Uncertain > doubts+charged {
-		w.t.Errorf("message %d is %s with %d uncertain attempts (%s): %d calls of it are in doubt, and it may have been begun under %d of %d runs of lost claims: %s; its mailing was%s",
+		w.t.Errorf("message %d is %s with %d uncertain attempts (%s): %d calls of it are in doubt, and it may have been begun under %d of %d runs of lost claims,%s its mailing was%s",
 			id, mem.Status, mem.Uncertain, mem.Error, doubts, charged, len(runs), described(runs), w.told(id.Mailing()))
 	}
 }
@@ -106,12 +108,13 @@ func (w *world) mayHaveBegun(id mailing.MessageID, c *claim) bool {
 	return false
 }
 
-func described(runs [][]*claim) (text string) {
+func described(runs [][]*claim) string {
+	var text strings.Builder
 	for _, run := range runs {
 		for _, c := range run {
-			text += " " + c.from.Format(time.TimeOnly) + " to " + c.lease.Format(time.TimeOnly)
+			fmt.Fprintf(&text, " %s to %s", c.from.Format(time.TimeOnly), c.lease.Format(time.TimeOnly))
 		}
-		text += ";"
+		text.WriteString(";")
 	}
-	return text
+	return text.String()
 }
