@@ -25,6 +25,10 @@ const (
 	onlySentClearsDoubt = false
 	// retryTakesStatuses: a retry may name the statuses that it is for (row 3).
 	retryTakesStatuses = false
+	// slowReadsAreDecidedAgain: a sender whose read took long decides by what is so
+	// then. Until it does, none of its reads takes more than a second, and those of
+	// clients are not held.
+	slowReadsAreDecidedAgain = false
 	// forgivesEdits: a lost claim may charge members that the mailing allowed at no
 	// time during it, if the mailing was changed by a person since: who settles it
 	// may not know any more how it was.
