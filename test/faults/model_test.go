@@ -97,7 +97,9 @@ func (w *world) mayHaveBegun(id mailing.MessageID, c *claim) bool {
 		return false
 	}
 	moments := w.history[id.Mailing()]
-	if forgivesEdits && (moments[len(moments)-1].from.After(c.from.Add(-slack)) || p.touched.After(c.from.Add(-slack))) {
+	// To the millisecond that is stored of an edit.
+	recent := c.from.Add(-slack - time.Millisecond)
+	if forgivesEdits && (moments[len(moments)-1].from.After(recent) || p.touched.After(recent)) {
 		return true
 	}
 	if from.Before(c.from) {

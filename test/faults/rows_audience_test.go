@@ -169,7 +169,7 @@ func (w *world) crowd(slice, n int) {
 			"phone": &types.AttributeValueMemberS{Value: c.Phone}, "operator_code": &types.AttributeValueMemberS{Value: c.OperatorCode},
 			"timezone": &types.AttributeValueMemberS{Value: c.Timezone}, "version": &types.AttributeValueMemberN{Value: "1"},
 		}}})
-		w.audience[id] = &person{Client: c, since: w.clock.Now(), phones: map[string]bool{c.Phone: true}, zones: map[string]bool{c.Timezone: true}}
+		w.know(c)
 	}
 	for part := range slices.Chunk(puts, 25) {
 		if _, err := w.env.Client.BatchWriteItem(w.ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{w.env.Tables.Clients: part}}); err != nil {

@@ -296,7 +296,8 @@ func (w *world) seed(c mailing.Client) {
 	}
 	item := map[string]types.AttributeValue{
 		"part": str(fmt.Sprintf("%02d", c.ID.Slice())), "id": str(fmt.Sprintf("%010d", c.ID)), "phone": str(c.Phone),
-		"operator_code": str(c.OperatorCode), "timezone": str(c.Timezone), "created_at": &types.AttributeValueMemberN{Value: strconv.FormatInt(w.clock.Now().UnixMilli(), 10)}, "version": num(1),
+		"operator_code": str(c.OperatorCode), "timezone": str(c.Timezone), "version": num(1),
+		"created_at": &types.AttributeValueMemberN{Value: strconv.FormatInt(w.clock.Now().UnixMilli(), 10)},
 	}
 	if c.Tag != "" {
 		item["tag"] = str(c.Tag)
