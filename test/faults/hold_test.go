@@ -171,7 +171,7 @@ func (w *world) renew() {
 // testing/synctest is blocked. [synctest.Wait] would wait for ever for one that
 // waits for a mutex whose holder is held.
 func waitForQuiet() {
-	text := make([]byte, 1<<20)
+	text := make([]byte, 1<<17)
 	for !quiet(text[:runtime.Stack(text, true)]) {
 		for range 10 {
 			runtime.Gosched()

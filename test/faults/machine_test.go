@@ -40,8 +40,9 @@ func TestAnyLifeKeepsThePromise(t *testing.T) {
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // a quarter of the time would be collecting
 	var all lives
+	handlers := []*apiHandler{}
 	live := func(rt *rapid.T) {
-		m := newMachine(t, rt)
+		m := newMachine(t, rt, &handlers)
 		rt.Cleanup(m.abandon)
 		m.draft(rt)
 		rt.Repeat(m.actions())
@@ -80,7 +81,7 @@ type machine struct {
 	did lives
 }
 
-func newMachine(t *testing.T, rt *rapid.T) *machine {
+func newMachine(t *testing.T, rt *rapid.T, handlers *[]*apiHandler) *machine {
 	t.Helper()
 	m := &machine{
 		w: newWorld(t), rejected: map[mailing.MessageID]bool{}, tries: map[mailing.MessageID]uint64{}, over: map[mailing.MailingID]bool{},
@@ -89,8 +90,9 @@ func newMachine(t *testing.T, rt *rapid.T) *machine {
 	var cancel context.CancelFunc
 	m.w.ctx, cancel = context.WithCancel(context.Background()) // one of the bubble
 	rt.Cleanup(cancel)
-	m.w.t = rt
-	for range rapid.IntRange(2, 18).Draw(rt, "clients") {
+	m.w.t, m.w.spareAPIs = rt, handlers
+	m.w.restartAPI()
+	for range rapid.IntRange(2, 14).Draw(rt, "clients") {
 		m.client(rt)
 	}
 	return m
@@ -146,7 +148,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		"tasks vanish":      func(*rapid.T) { w.queues.purge(tasksURL) },
 		"a mood":            m.mood,
 		"an accident":       m.accident,
-		"a new environment": func(*rapid.T) { w.restartScheduler(); w.restartSender() },
+		"a new environment": func(*rapid.T) { w.restart() },
 	}
 	if dynamotest.Fast {
 		m.holding(actions)

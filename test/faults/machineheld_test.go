@@ -98,6 +98,7 @@ func (m *machine) free(i int, end ending, next *hold) {
 
 // abandon ends whatever is held: a run is over, however it went.
 func (m *machine) abandon() {
+	m.w.spare(m.w.api)
 	for _, h := range m.held {
 		h.release(m.w, dies, nil)
 		<-h.done
@@ -209,12 +210,13 @@ func (m *machine) holdRequest(rt *rapid.T) {
 	}
 	w := m.w
 	of, handler, r, answer := w.apiWorker, w.api, w.request(method, path, body), httptest.NewRecorder()
+	w.api = nil // it is not spare
 	w.restartAPI()
 	m.keep(w.launch(action, of, at, func() { handler.ServeHTTP(answer, r) }, func(*held) {
 		if answer.Code >= 500 && !of.dead() && !w.gate.hit() && !w.troubled {
 			w.t.Errorf("a held %s: status %d", action, answer.Code)
 		}
-		w.spareAPIs = append(w.spareAPIs, apiEnvironment{of, handler})
+		w.spare(handler)
 	}))
 }
 

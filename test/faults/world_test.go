@@ -72,8 +72,9 @@ type world struct {
 	scheduler                                func(context.Context, json.RawMessage) (events.SQSEventResponse, error)
 	sender                                   func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
 
-	// spareAPIs are environments that have no request, and can be as new.
-	spareAPIs []apiEnvironment
+	// spareAPIs are handlers that have no request, which worlds that come one after
+	// the other share; nil for none.
+	spareAPIs *[]*apiHandler
 
 	// metered is what the functions wrote of metrics.
 	metered *bytes.Buffer
@@ -132,32 +133,59 @@ func (w *world) restart() {
 	w.restartSender()
 }
 
-// apiEnvironment is an environment of the API.
-type apiEnvironment struct {
-	of      *worker
-	handler http.Handler
+// apiHandler is the API over edges that can be replaced: it has no state of its
+// own, and its description takes as long to be made as many requests.
+type apiHandler struct {
+	http.Handler
+
+	clients  struct{ api.Clients }
+	mailings struct{ api.Mailings }
+	tasks    struct{ api.Tasks }
+	queues   struct{ api.Queues }
+	now      func() time.Time
 }
 
-// restartAPI makes the handler when the first request needs it, and takes one
-// that is spare: its description takes as long to be made as many requests.
+func newAPIHandler() *apiHandler {
+	h := &apiHandler{}
+	h.Handler = api.New(api.Config{
+		Clients: &h.clients, Mailings: &h.mailings, Tasks: &h.tasks, Queues: &h.queues,
+		Keys: anyKey{}, Now: func() time.Time { return h.now() }, Log: slog.Default(),
+	})
+	return h
+}
+
+// over gives the API the edges of a new environment.
+func (w *world) over(h *apiHandler, of *worker) *apiHandler {
+	store, sqs := w.edges(of)
+	h.clients.Clients, h.mailings.Mailings, h.now = store, store, w.clock.Now
+	h.tasks.Tasks = queue.NewTasks(sqs, tasksURL, w.clock.Now)
+	h.queues.Queues = queue.NewQueues(sqs, queue.URLs{Tasks: tasksURL, Deliveries: deliveriesURL, DeadLetters: lettersURL})
+	return h
+}
+
+// restartAPI makes a handler when the first request needs it, or takes a spare one.
 func (w *world) restartAPI() {
 	of := w.gate.worker("api")
-	if n := len(w.spareAPIs); n > 0 {
-		spare := w.spareAPIs[n-1]
-		w.spareAPIs = w.spareAPIs[:n-1]
-		*spare.of = *of
-		w.apiWorker, w.api = spare.of, spare.handler
+	w.apiWorker = of
+	if w.spareAPIs == nil {
+		made := sync.OnceValue(func() *apiHandler { return w.over(newAPIHandler(), of) })
+		w.api = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { made().ServeHTTP(rw, r) })
 		return
 	}
-	store, sqs := w.edges(of)
-	made := sync.OnceValue(func() http.Handler {
-		return api.New(api.Config{
-			Clients: store, Mailings: store, Tasks: queue.NewTasks(sqs, tasksURL, w.clock.Now),
-			Queues: queue.NewQueues(sqs, queue.URLs{Tasks: tasksURL, Deliveries: deliveriesURL, DeadLetters: lettersURL}),
-			Keys:   anyKey{}, Now: w.clock.Now, Log: slog.Default(),
-		})
-	})
-	w.apiWorker, w.api = of, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { made().ServeHTTP(rw, r) })
+	w.spare(w.api)
+	if len(*w.spareAPIs) == 0 {
+		w.spare(newAPIHandler())
+	}
+	last := len(*w.spareAPIs) - 1
+	w.api = w.over((*w.spareAPIs)[last], of)
+	*w.spareAPIs = (*w.spareAPIs)[:last]
+}
+
+// spare keeps a handler whose last request has ended.
+func (w *world) spare(handler http.Handler) {
+	if h, ok := handler.(*apiHandler); ok {
+		*w.spareAPIs = append(*w.spareAPIs, h)
+	}
 }
 
 func (w *world) restartScheduler() {
