@@ -281,27 +281,8 @@ func (s *scope) applyOne(clause string, list []string, it item) (rest []string, 
 		delete(it, name)
 		return list[length:], nil
 	}
-	// #name = if_not_exists ( #name , :value )
 	if clause == "SET" && list[2] == "if_not_exists" && len(list) >= 8 {
-		if list[4] != list[0] {
-			return nil, invalid("if_not_exists of another attribute than %s", list[0])
-		}
-		v, err := s.value(list[6])
-		if err != nil {
-			return nil, err
-		}
-		if it[name] == nil {
-			it[name] = v
-		}
-		if rest = list[8:]; len(rest) < 2 || rest[0] != "+" {
-			return rest, nil
-		}
-		more, err := s.value(rest[1])
-		if err != nil {
-			return nil, err
-		}
-		it[name] = sum(it[name], more)
-		return rest[2:], nil
+		return s.setOnce(name, list, it)
 	}
 	v, err := s.value(list[length-1])
 	if err != nil {
@@ -312,6 +293,31 @@ func (s *scope) applyOne(clause string, list []string, it item) (rest []string, 
 	}
 	it[name] = v
 	return list[length:], nil
+}
+
+// setOnce sets an attribute that an item may have already, and may add to it:
+//
+//	#name = if_not_exists ( #name , :value ) + :more
+func (s *scope) setOnce(name string, list []string, it item) (rest []string, err error) {
+	if list[4] != list[0] {
+		return nil, invalid("if_not_exists of another attribute than %s", list[0])
+	}
+	v, err := s.value(list[6])
+	if err != nil {
+		return nil, err
+	}
+	if it[name] == nil {
+		it[name] = v
+	}
+	if rest = list[8:]; len(rest) < 2 || rest[0] != "+" {
+		return rest, nil
+	}
+	more, err := s.value(rest[1])
+	if err != nil {
+		return nil, err
+	}
+	it[name] = sum(it[name], more)
+	return rest[2:], nil
 }
 
 func sum(a, b types.AttributeValue) types.AttributeValue {
