@@ -139,6 +139,29 @@ func TestWhatWaitedForItsConnectionIsDecidedOnAgain(t *testing.T) {
 	}
 }
 
+func TestABatchWaitsByTheOldestPlanOfWhatIsPending(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.config.MaxInFlight = 1
+	d, _ := w.batch("Europe/Moscow", "Asia/Vladivostok")
+	// The first is sent by the mailing as it was; before the second is decided on, a
+	// window is set that is closed everywhere.
+	w.api.mood = func(mailing.Handover) mailing.Outcome {
+		w.change(func(m mailing.Mailing) (mailing.Mailing, error) {
+			edited := m.Draft
+			edited.Window = &mailing.Window{From: mailing.ClockTime(3 * time.Hour), To: mailing.ClockTime(4 * time.Hour)}
+			return m.Edit(edited, w.clock.Now())
+		})
+		w.clock.Advance(2 * time.Second)
+		return mailing.Outcome{Kind: mailing.OutcomeSent}
+	}
+	w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
+	b := w.read(d.Key)
+	if c := mailing.CountMembers(b.Members); c.Sent != 1 || c.Deferred != 1 || b.Plan != 1 {
+		t.Errorf("it waits by plan %d, %+v", b.Plan, c)
+	}
+}
+
 // unreadable is a store whose clients cannot be read.
 type unreadable struct{ deliver.Store }
 

@@ -83,6 +83,9 @@ func (s *Sender) one(ctx context.Context, inv *invocation, w *work, i int, at ti
 			w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
 			return
 		}
+		if !s.now().Before(h.Before) && s.now().Sub(first) < s.config.ProviderTimeout {
+			continue // reading took so long that the decision is old already
+		}
 		allowed, ok := s.trouble.may(ctx)
 		if !ok {
 			w.waits[i] = mailing.Wait{Kind: mailing.WaitProvider, Until: s.now().Add(mailing.ParkTime)}

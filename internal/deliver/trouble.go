@@ -170,26 +170,33 @@ func (t *trouble) count(turn int, o mailing.Outcome) (trips bool) {
 	default:
 		t.row++
 	}
+	all := t.tally(!o.Valid(), now)
+	if o.Valid() {
+		return false
+	}
+	if t.row >= breakerRow && (t.valid.IsZero() || !within(now.Sub(t.valid), breakerWindow)) {
+		return true
+	}
+	return all.calls >= breakerCalls && 2*all.failed >= all.calls
+}
+
+// tally counts one call, and returns all those of the window.
+func (t *trouble) tally(failed bool, now time.Time) (all second) {
 	s := &t.calls[now.Unix()%int64(len(t.calls))]
 	if s.at != now.Unix() {
 		*s = second{at: now.Unix()}
 	}
 	s.calls++
-	if o.Valid() {
-		return false
+	if failed {
+		s.failed++
 	}
-	s.failed++
-	if t.row >= breakerRow && (t.valid.IsZero() || !within(now.Sub(t.valid), breakerWindow)) {
-		return true
-	}
-	var all second
 	for _, each := range t.calls {
 		if age := now.Unix() - each.at; age >= 0 && age < int64(len(t.calls)) {
 			all.calls += each.calls
 			all.failed += each.failed
 		}
 	}
-	return all.calls >= breakerCalls && 2*all.failed >= all.calls
+	return all
 }
 
 // begin notes that the API is down, and says so to all senders.

@@ -44,7 +44,7 @@ func newCircuit(t *testing.T) *circuit {
 func (c *circuit) ends(n int, kind mailing.OutcomeKind) {
 	c.t.Helper()
 	for range n {
-		c.trouble.end(c.t.Context(), c.call(), mailing.Outcome{Kind: kind})
+		c.end(c.t.Context(), c.call(), mailing.Outcome{Kind: kind})
 	}
 }
 
@@ -144,7 +144,7 @@ func TestACallThatBeganBeforeTheBreakerOpenedSaysNothing(t *testing.T) {
 	c := newCircuit(t)
 	late := c.call()
 	c.ends(1, mailing.OutcomeMisconfigured)
-	c.trouble.end(t.Context(), late, mailing.Outcome{Kind: mailing.OutcomeSent})
+	c.end(t.Context(), late, mailing.Outcome{Kind: mailing.OutcomeSent})
 	c.want("after a late success", true)
 }
 
@@ -171,12 +171,12 @@ func TestOneSenderOfAllMakesOneProbeAtATime(t *testing.T) {
 				t.Fatalf("a second call is allowed after %s", wait)
 			}
 		}
-		all[1].trouble.end(t.Context(), probe, mailing.Outcome{Kind: mailing.OutcomeAmbiguous})
+		all[1].end(t.Context(), probe, mailing.Outcome{Kind: mailing.OutcomeAmbiguous})
 		all[1].want("after a probe that failed", true)
 	}
 	all[0].clock.Advance(15 * time.Minute)
 	all[2].look(t.Context())
-	if !all[2].trouble.end(t.Context(), all[2].call(), mailing.Outcome{Kind: mailing.OutcomeRejected}) {
+	if !all[2].end(t.Context(), all[2].call(), mailing.Outcome{Kind: mailing.OutcomeRejected}) {
 		t.Error("a probe with a valid answer does not end the outage")
 	}
 	for _, c := range all {
@@ -228,7 +228,11 @@ func TestWhatWasReadBeforeTheClockWasSetBackIsReadAgain(t *testing.T) {
 	all[0].look(t.Context())
 	all[0].want("after an hour that seems not to have been", true)
 
-	cache := newMailingCache(all[0].store.(*dynamo.Store), all[0].now)
+	store, ok := all[0].store.(*dynamo.Store)
+	if !ok {
+		t.Fatalf("the store is a %T", all[0].store)
+	}
+	cache := newMailingCache(store, all[0].now)
 	cache.known[1] = cached{mailing.Mailing{ID: 1, Status: mailing.StatusRunning}, all[0].now().Add(time.Hour)}
 	if m, _, err := cache.get(t.Context(), 1); err != nil || !m.Deleted {
 		t.Errorf("a mailing that was read in the future is trusted: %+v, %v", m, err)

@@ -16,10 +16,10 @@ import (
 func atNoon() dynamo.Option { return dynamotest.NewClock(noon).Option() }
 
 // oneBatch stores a mailing with one batch, of a message to each of 16 and 32.
-func oneBatch(t *testing.T, s *dynamo.Store, status mailing.MessageStatus) mailing.BatchKey {
+func oneBatch(t *testing.T, s *dynamo.Store) mailing.BatchKey {
 	t.Helper()
 	m := newMailing(t, s, noon)
-	expand(t, s, m, noon, []mailing.ClientID{16, 32}, 10, 10, everyone(status))
+	expand(t, s, m, noon, []mailing.ClientID{16, 32}, 10, 10, everyone(mailing.Queued))
 	return mailing.BatchKey{Mailing: m.ID, Batch: mailing.BatchID{First: 16}}
 }
 
@@ -78,7 +78,7 @@ func TestAClaimThatIsTakenBackIsAsIfItHadNeverBeen(t *testing.T) {
 	t.Parallel()
 	clock := dynamotest.NewClock(noon)
 	s := dynamotest.Store(t, clock.Option())
-	k := oneBatch(t, s, mailing.Queued)
+	k := oneBatch(t, s)
 	for range 2 {
 		now := clock.Now()
 		if b := mustClaim(t, s, k, "me", now, now.Add(time.Minute)); b.Claims != 1 {
@@ -102,7 +102,7 @@ func TestAClaimThatIsTakenBackIsAsIfItHadNeverBeen(t *testing.T) {
 func TestAClaimAfterLostOnesKnowsTheLeaseOfTheFirst(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
-	k := oneBatch(t, s, mailing.Queued)
+	k := oneBatch(t, s)
 	at := func(minutes int) time.Time { return noon.Add(time.Duration(minutes) * time.Minute) }
 	mustClaim(t, s, k, "the first", at(0), at(1))
 	mustClaim(t, s, k, "the second", at(5), at(6))
@@ -125,7 +125,7 @@ func TestAClaimAfterLostOnesKnowsTheLeaseOfTheFirst(t *testing.T) {
 func TestARefusedClaimReturnsWhatStandsInItsWay(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
-	k := oneBatch(t, s, mailing.Queued)
+	k := oneBatch(t, s)
 	mustClaim(t, s, k, "me", noon, noon.Add(time.Minute))
 	b, ok, err := s.Claim(t.Context(), k, "another", noon, noon.Add(time.Minute))
 	if ok || err != nil || b.Holder != "me" || !b.LeaseUntil.Equal(noon.Add(time.Minute)) {
@@ -140,7 +140,7 @@ func TestARefusedClaimReturnsWhatStandsInItsWay(t *testing.T) {
 func TestALeaseThatWasLostIsNotTakenBack(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
-	k := oneBatch(t, s, mailing.Queued)
+	k := oneBatch(t, s)
 	mustClaim(t, s, k, "slow", noon, noon.Add(time.Minute))
 	held := mustClaim(t, s, k, "me", noon.Add(time.Minute), noon.Add(2*time.Minute))
 	if mustUnclaim(t, s, k, "slow", noon) {
@@ -154,7 +154,7 @@ func TestALeaseThatWasLostIsNotTakenBack(t *testing.T) {
 func TestAWriteOfABatchThatFailsTellsItsCause(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
-	k := oneBatch(t, e.Store(atNoon()), mailing.Queued)
+	k := oneBatch(t, e.Store(atNoon()))
 	faults, down := dynamotest.NewFaults(e.Client), errors.New("down")
 	faults.Always(dynamotest.UpdateItem, dynamotest.Fault{Refuse: down})
 	s := e.StoreOver(faults, atNoon())

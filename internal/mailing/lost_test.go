@@ -82,6 +82,16 @@ func TestALostClaimChargesThoseThatItMayHaveHandedOver(t *testing.T) {
 	}
 }
 
+func TestALostClaimChargesTheTestOfAMailingThatWasCancelledBefore(t *testing.T) {
+	cancelled := running(func(m *mailing.Mailing) { m.Status, m.CancelledAt = mailing.StatusCancelled, noon.Add(-time.Hour) })
+	b := mailing.TestBatch(1, mailing.Test{Mailing: cancelled.ID, Phone: "79001234567"}, noon)
+	b.Claims, b.Lost = 2, mailing.Lease{From: noon.Add(time.Second), Until: noon.Add(time.Minute)}
+	members, _, charged := b.Recovered(cancelled.ForTest(b.CreatedAt), nil, noon.Add(2*time.Minute))
+	if charged != 1 || members[0].Status != mailing.Uncertain {
+		t.Errorf("charged %d, %+v", charged, members[0])
+	}
+}
+
 func TestOneAttemptIsChargedHoweverManyClaimsWereLost(t *testing.T) {
 	for _, claims := range []int{2, 3, 7} {
 		b := mailing.Batch{

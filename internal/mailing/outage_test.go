@@ -83,6 +83,10 @@ func TestUncertainMessagesAreTriedAgainOnlyWhereThatIsAskedForAndAllowed(t *test
 			t.Errorf("%+v: it wants what became uncertain later, or was sent", test)
 		}
 	}
+	once, _ := running().Retried(true, false, noon)
+	if again, err := once.Retried(true, false, noon.Add(-time.Hour)); err != nil || !again.RetriedAt.After(once.RetriedAt) {
+		t.Errorf("a retry by a clock that was set back is at %s, the one before at %s, %v", again.RetriedAt, once.RetriedAt, err)
+	}
 	if _, err := running(stop).Retried(true, true, noon); mailing.KindOf(err) != mailing.KindConflict {
 		t.Errorf("of a mailing that says stop: %v", err)
 	}

@@ -20,7 +20,12 @@ func (m Mailing) Retried(failed, uncertain bool, now time.Time) (Mailing, error)
 		return m, err
 	}
 	m = m.reopened(now)
-	m.RetriedAt = now.Truncate(time.Millisecond)
+	at := now.Truncate(time.Millisecond)
+	if !at.After(m.RetriedAt) {
+		// The clock was set back: slices that are marked would take it for the retry before.
+		at = m.RetriedAt.Add(time.Millisecond)
+	}
+	m.RetriedAt = at
 	if failed {
 		m.FailedRetriedAt = m.RetriedAt
 	}

@@ -36,7 +36,7 @@ func TestBatch(n ClientID, t Test, now time.Time) Batch {
 // mailing's times and window, for a short time, and never twice.
 func (m Mailing) ForTest(created time.Time) Mailing {
 	m.Status, m.Finished, m.Window, m.OnUncertain = StatusRunning, false, nil, Stop
-	m.StartAt, m.EndAt = created, created.Add(TestTime)
+	m.StartAt, m.EndAt, m.CancelledAt = created, created.Add(TestTime), time.Time{}
 	return m
 }
 

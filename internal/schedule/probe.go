@@ -38,7 +38,7 @@ func (s *Scheduler) probe(ctx context.Context, live []mailing.Mailing, o mailing
 	var found []mailing.Due
 	lists := len(live) * mailing.Slices
 	first := int(now.Unix() / int64(sweepEvery.Seconds()) * probeStep % int64(lists))
-	for n := 0; n < min(lists, probeLists); n++ {
+	for n := range min(lists, probeLists) {
 		at := (first + n) % lists
 		m, slice := live[at/mailing.Slices], at%mailing.Slices
 		if m.Status != mailing.StatusRunning || m.Closed(now) {

@@ -171,11 +171,14 @@ func (w *world) checkBatch(b books, batch mailing.Batch) {
 	}
 }
 
-// underWay is how many uncertain attempts of a batch's messages its holder has
-// still to store.
+// underWay is how many uncertain attempts of a batch's messages still have to be
+// stored: its claims that were lost.
 func underWay(batch mailing.Batch) int {
-	if doubtIsStoredFirst || batch.Holder == "" {
+	switch {
+	case doubtIsStoredFirst:
 		return 0
+	case batch.Holder == "": // the last one took its claim back
+		return batch.Claims
 	}
 	return max(0, batch.Claims-1)
 }

@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -11,8 +12,9 @@ import (
 )
 
 // story is a mailing from its creation to its end: one message is refused for
-// good, one fails at first, and of two nobody knows at first. It tells how many
-// calls the functions made.
+// good, one fails at first, and of two nobody knows at first. Then the refused one
+// is tried again, is refused once more, and goes out after a redrive. It tells how
+// many calls the functions made.
 func story(t *testing.T, at int, kind accident) (calls int, what string) {
 	t.Helper()
 	w := newWorld(t)
@@ -22,7 +24,7 @@ func story(t *testing.T, at int, kind accident) (calls int, what string) {
 		tries[h.Phone]++
 		first := tries[h.Phone] == 1
 		switch {
-		case h.Phone == made[3].Phone:
+		case h.Phone == made[3].Phone && tries[h.Phone] <= 2:
 			return mailing.Outcome{Kind: mailing.OutcomeRejected, Code: "http_400"}, false
 		case h.Phone == made[5].Phone && first:
 			return mailing.Outcome{Kind: mailing.OutcomeRetry, Code: "http_503"}, false
@@ -46,26 +48,52 @@ func story(t *testing.T, at int, kind accident) (calls int, what string) {
 	for _, m := range list {
 		w.history[m.ID] = []moment{{m.CreatedAt, m}}
 	}
-	w.run(3*time.Hour, func() bool {
-		for id := range w.history {
-			if !w.mailing(id).Finished {
-				return false
-			}
-		}
-		return true
-	})
+	w.toTheEnd()
 	for id := range w.history {
 		// A refusal does not clear an earlier attempt whose sender was lost.
 		if c := w.counts(id); c.Total != 24 || c.Sent != 23 || c.Failed+c.Uncertain != 1 || (c.Uncertain == 1 && kind != killedBefore && kind != killedAfter) {
 			t.Errorf("%s %d: counts %+v", accidents[kind], at, c)
 		}
 		w.countsAtMost(t, w.counts(id))
+		w.triedAgain(id)
+		if c := w.counts(id); c.Total != 24 || c.Sent < 23 || c.Sent+c.Uncertain != 24 {
+			t.Errorf("%s %d: tried again, counts %+v", accidents[kind], at, c)
+		}
 	}
 	w.check()
 	if at > 0 && at <= len(w.gate.calls) {
 		what = w.gate.calls[at-1]
 	}
 	return len(w.gate.calls), what
+}
+
+// toTheEnd lets time pass until all mailings are finished.
+func (w *world) toTheEnd() {
+	w.t.Helper()
+	w.run(3*time.Hour, func() bool {
+		live, err := w.store.Live(w.ctx)
+		return err == nil && len(live) == 0
+	})
+}
+
+// triedAgain has the failures of a mailing tried again: by a retry, then by a redrive,
+// and by one more retry if the dead letter was lost.
+func (w *world) triedAgain(id mailing.MailingID) {
+	w.t.Helper()
+	retry := fmt.Sprintf("/api/mailings/%d/retry", id)
+	for _, path := range []string{retry, "/api/queues/dead-letters/redrive", retry} {
+		if w.mailing(id).Counts.Failed == 0 {
+			return
+		}
+		w.clock.Advance(time.Minute)
+		for range 2 { // who is not answered asks again
+			if w.call(http.MethodPost, path, "").Code < 500 {
+				break
+			}
+		}
+		w.rememberAll()
+		w.toTheEnd()
+	}
 }
 
 // TestNoCallIsAPointOfLoss lets each call that the functions make in a story

@@ -3,6 +3,7 @@ package faults_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -188,7 +189,13 @@ func (g gatedTables) Scan(ctx context.Context, in *dynamodb.ScanInput, _ ...func
 }
 
 func (g gatedTables) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
-	return through(ctx, g.w, "BatchGetItem", in, func(ctx context.Context, in *dynamodb.BatchGetItemInput) (*dynamodb.BatchGetItemOutput, error) {
+	what := "BatchGetItem"
+	for table := range in.RequestItems {
+		if strings.HasPrefix(table, "clients") {
+			what = readsClients
+		}
+	}
+	return through(ctx, g.w, what, in, func(ctx context.Context, in *dynamodb.BatchGetItemInput) (*dynamodb.BatchGetItemOutput, error) {
 		return g.api.BatchGetItem(ctx, in)
 	})
 }

@@ -101,7 +101,7 @@ func newMachine(t *testing.T, rt *rapid.T) *machine {
 func (m *machine) client(rt *rapid.T) {
 	m.made++
 	m.w.seed(mailing.Client{
-		ID:    mailing.ClientID(mailing.Slices*m.made + m.made%m.slices), //nolint:gosec // G115: a few dozen
+		ID:    mailing.ClientID(mailing.Slices*m.made + m.made%m.slices),
 		Phone: fmt.Sprintf("7901%07d", m.made), OperatorCode: "901",
 		Tag: rapid.SampledFrom([]string{"", "a", "b"}).Draw(rt, "tag"), Timezone: zone(rt),
 	})
@@ -180,7 +180,7 @@ func (m *machine) look() {
 
 // shuffling is an order that is drawn.
 func shuffling(rt *rapid.T) func(n int, swap func(i, j int)) {
-	return rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "order"), 0)).Shuffle //nolint:gosec // G404: it is drawn, to be repeated
+	return rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "order"), 0)).Shuffle
 }
 
 // deliver wakes a sender for a few deliveries.
@@ -375,7 +375,7 @@ func (m *machine) mood(rt *rapid.T) {
 	m.w.provider.feels(func(h mailing.Handover) (mailing.Outcome, bool) {
 		// Drawn by message and try, so that it is the same in whatever order they come.
 		m.tries[h.ID]++
-		luck := rand.New(rand.NewPCG(seed, uint64(h.ID)<<8+m.tries[h.ID])) //nolint:gosec // G115, G404: it is drawn, to be repeated
+		luck := rand.New(rand.NewPCG(seed, uint64(h.ID)<<8+m.tries[h.ID]))
 		for _, kind := range []mailing.OutcomeKind{
 			mailing.OutcomeMisconfigured, mailing.OutcomeThrottled, mailing.OutcomeAmbiguous, mailing.OutcomeRetry, mailing.OutcomeRejected,
 		} {

@@ -38,6 +38,7 @@ func (m *machine) holding(actions map[string]func(*rapid.T)) {
 		"release one after its lease": m.releaseLate,
 		"a retry is overtaken":        m.overtaken,
 		"a mixed batch is lost":       m.mixedLost,
+		"a lost batch is lost again":  m.lostAgain,
 	} {
 		actions[name] = action
 	}
@@ -137,7 +138,7 @@ func (m *machine) holdSweep(rt *rapid.T) {
 	var err error
 	m.keep(w.launch("a sweep", of, drawn(rt, sweepCalls), func() {
 		_, err = sweep(ctx, json.RawMessage(`{"detail-type": "Scheduled Event"}`))
-	}, func(h *held) {
+	}, func(*held) {
 		if err != nil && !of.dead() && !w.gate.hit() && !w.troubled {
 			w.t.Errorf("a held sweep: %v", err)
 		}
@@ -270,6 +271,25 @@ func (m *machine) mixedLost(rt *rapid.T) {
 	w.act(d.ID, windowFields(&mailing.Window{From: oClock(moscow - 2), To: oClock(moscow + 3)}))
 	w.clock.Advance(time.Duration(rapid.IntRange(0, 10).Draw(rt, "s")) * time.Second)
 	m.holdQueue(rt, deliveriesURL, drawn(rt, []string{"BatchGetItem", sendCall, "TransactWriteItems"}))
+	m.look()
+}
+
+// lostAgain lets a sender be held until its lease has ended, and the next one be
+// held that has the same batch.
+func (m *machine) lostAgain(rt *rapid.T) {
+	w := m.w
+	if !m.room() {
+		return
+	}
+	m.draft(rt)
+	w.sweep()
+	w.doTasks()
+	calls := []string{sendCall, sendCall, "TransactWriteItems"}
+	m.holdQueue(rt, deliveriesURL, drawn(rt, calls))
+	w.clock.Advance(time.Duration(rapid.IntRange(30, 60).Draw(rt, "s")) * time.Second)
+	w.sweep()
+	w.doTasks()
+	m.holdQueue(rt, deliveriesURL, drawn(rt, calls))
 	m.look()
 }
 

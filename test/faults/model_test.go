@@ -1,6 +1,8 @@
 package faults_test
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"postrider/internal/mailing"
@@ -23,6 +25,10 @@ const (
 	onlySentClearsDoubt = true
 	// retryTakesStatuses: a retry may name the statuses that it is for (row 3).
 	retryTakesStatuses = true
+	// slowReadsAreDecidedAgain: a sender whose read took long decides by what is so
+	// then. Until it does, none of its reads takes more than a second, and those of
+	// clients are not held.
+	slowReadsAreDecidedAgain = true
 	// forgivesEdits: a lost claim may charge members that the mailing allowed at no
 	// time during it, if a person has changed the mailing or the client since: who
 	// settles it may not know any more how they were.
@@ -62,7 +68,7 @@ func (w *world) checkMember(batch mailing.Batch, mem mailing.Member) {
 		charged += w.charged(id, run)
 	}
 	if mem.Uncertain > doubts+charged {
-		w.t.Errorf("message %d is %s with %d uncertain attempts (%s): %d calls of it are in doubt, and it may have been begun under %d of %d runs of lost claims: %s; its mailing was%s",
+		w.t.Errorf("message %d is %s with %d uncertain attempts (%s): %d calls of it are in doubt, and it may have been begun under %d of %d runs of lost claims,%s its mailing was%s",
 			id, mem.Status, mem.Uncertain, mem.Error, doubts, charged, len(runs), described(runs), w.told(id.Mailing()))
 	}
 }
@@ -106,12 +112,13 @@ func (w *world) mayHaveBegun(id mailing.MessageID, c *claim) bool {
 	return false
 }
 
-func described(runs [][]*claim) (text string) {
+func described(runs [][]*claim) string {
+	var text strings.Builder
 	for _, run := range runs {
 		for _, c := range run {
-			text += " " + c.from.Format(time.TimeOnly) + " to " + c.lease.Format(time.TimeOnly)
+			fmt.Fprintf(&text, " %s to %s", c.from.Format(time.TimeOnly), c.lease.Format(time.TimeOnly))
 		}
-		text += ";"
+		text.WriteString(";")
 	}
-	return text
+	return text.String()
 }

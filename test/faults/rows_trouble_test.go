@@ -87,27 +87,6 @@ func settlementRows() []row {
 
 // doubtRows are outcomes that are uncertain, and what happens after them.
 func doubtRows() []row {
-	retried := func(name string, between func(w *world, id mailing.MailingID)) row {
-		return row{name: name + " between a retry's read and its write", run: func(w *world) {
-			w.clients(40)
-			m := w.failedMailing(20)
-			w.must(m.ID, "retry")
-			faults := dynamotest.NewFaults(w.env.Client)
-			faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Before: func() {
-				between(w, m.ID)
-				if _, err := w.store.FinishMailing(w.ctx, m.ID); err != nil {
-					w.t.Errorf("finish: %v", err)
-				}
-			}})
-			w.tables = faults
-			w.restart()
-			w.doTasks()
-			w.tables = nil
-			w.restart()
-			w.check()
-			w.run(time.Hour, w.finished(m.ID))
-		}}
-	}
 	second := func(name string, o mailing.Outcome, clients int) row {
 		return row{name: "an uncertain attempt, and then " + name, run: func(w *world) {
 			w.clients(clients)
@@ -140,9 +119,6 @@ func doubtRows() []row {
 		}}
 	}
 	return []row{
-		retried("a cancellation", func(w *world, id mailing.MailingID) { w.must(id, "cancel") }),
-		retried("a deletion", func(w *world, id mailing.MailingID) { w.must(id, "delete") }),
-		retried("the end", func(w *world, id mailing.MailingID) { w.clock.Advance(25 * time.Hour) }),
 		second("a refusal", mailing.Outcome{Kind: mailing.OutcomeRejected, Code: "http_400"}, 3),
 		second("nothing but certain failures", mailing.Outcome{Kind: mailing.OutcomeRetry, Code: "http_503"}, 1),
 		{name: "five recipients, and 504 to everything", run: func(w *world) {

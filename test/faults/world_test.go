@@ -296,8 +296,7 @@ func (w *world) seed(c mailing.Client) {
 	}
 	item := map[string]types.AttributeValue{
 		"part": str(fmt.Sprintf("%02d", c.ID.Slice())), "id": str(fmt.Sprintf("%010d", c.ID)), "phone": str(c.Phone),
-		"operator_code": str(c.OperatorCode), "timezone": str(c.Timezone), "version": num(1),
-		"created_at": &types.AttributeValueMemberN{Value: strconv.FormatInt(w.clock.Now().UnixMilli(), 10)},
+		"operator_code": str(c.OperatorCode), "timezone": str(c.Timezone), "created_at": &types.AttributeValueMemberN{Value: strconv.FormatInt(w.clock.Now().UnixMilli(), 10)}, "version": num(1),
 	}
 	if c.Tag != "" {
 		item["tag"] = str(c.Tag)
@@ -487,16 +486,16 @@ func (w *world) do(url string, some []*message) {
 // worksOn is what works on a queue: the scheduler on tasks, the sender on
 // deliveries, in the environment that is there now.
 func (w *world) worksOn(url string) (of *worker, work func([]*message) (events.SQSEventResponse, error)) {
-	ctx, scheduler, sender := w.ctx, w.scheduler, w.sender
+	scheduler, sender := w.scheduler, w.sender
 	if url != tasksURL {
-		return w.senderWorker, func(some []*message) (events.SQSEventResponse, error) { return sender(ctx, event(some)) }
+		return w.senderWorker, func(some []*message) (events.SQSEventResponse, error) { return sender(w.ctx, event(some)) }
 	}
 	return w.schedulerWorker, func(some []*message) (events.SQSEventResponse, error) {
 		raw, err := json.Marshal(event(some))
 		if err != nil {
 			return events.SQSEventResponse{}, fmt.Errorf("encode an event: %w", err)
 		}
-		return scheduler(ctx, raw)
+		return scheduler(w.ctx, raw)
 	}
 }
 

@@ -281,7 +281,7 @@ func (s *scope) applyOne(clause string, list []string, it item) (rest []string, 
 		delete(it, name)
 		return list[length:], nil
 	}
-	if clause == "SET" && list[2] == "if_not_exists" && len(list) >= 8 {
+	if clause == "SET" && list[2] == "if_not_exists" {
 		return s.setOnce(name, list, it)
 	}
 	v, err := s.value(list[length-1])
@@ -295,12 +295,16 @@ func (s *scope) applyOne(clause string, list []string, it item) (rest []string, 
 	return list[length:], nil
 }
 
-// setOnce sets an attribute that an item may have already, and may add to it:
-//
-//	#name = if_not_exists ( #name , :value ) + :more
+func sum(a, b types.AttributeValue) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: new(big.Int).Add(whole(a), whole(b)).String()}
+}
+
+// setOnce reads #name = if_not_exists ( #name , :value ), from list's first token,
+// and + :more after it, if that is there.
 func (s *scope) setOnce(name string, list []string, it item) (rest []string, err error) {
-	if list[4] != list[0] {
-		return nil, invalid("if_not_exists of another attribute than %s", list[0])
+	const length = 8
+	if len(list) < length || list[4] != list[0] {
+		return nil, invalid("%q: if_not_exists is known of the attribute itself only", strings.Join(list, " "))
 	}
 	v, err := s.value(list[6])
 	if err != nil {
@@ -309,7 +313,7 @@ func (s *scope) setOnce(name string, list []string, it item) (rest []string, err
 	if it[name] == nil {
 		it[name] = v
 	}
-	if rest = list[8:]; len(rest) < 2 || rest[0] != "+" {
+	if rest = list[length:]; len(rest) < 2 || rest[0] != "+" {
 		return rest, nil
 	}
 	more, err := s.value(rest[1])
@@ -318,10 +322,6 @@ func (s *scope) setOnce(name string, list []string, it item) (rest []string, err
 	}
 	it[name] = sum(it[name], more)
 	return rest[2:], nil
-}
-
-func sum(a, b types.AttributeValue) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: new(big.Int).Add(whole(a), whole(b)).String()}
 }
 
 func whole(v types.AttributeValue) *big.Int {

@@ -1,0 +1,43 @@
+package faults_test
+
+import (
+	"testing"
+	"time"
+
+	"postrider/internal/dynamo/dynamotest"
+	"postrider/internal/mailing"
+)
+
+// A retry of failures reads a page, and writes it after its mailing was cancelled,
+// deleted or has ended, and was finished. Nothing may be pending then.
+func TestARetryThatIsOvertakenIsGivenUp(t *testing.T) {
+	t.Parallel()
+	for name, overtake := range map[string]func(w *world, m mailing.Mailing){
+		"a cancellation": func(w *world, m mailing.Mailing) { w.must(m.ID, "cancel") },
+		"a deletion":     func(w *world, m mailing.Mailing) { w.must(m.ID, "delete") },
+		"the end":        func(w *world, m mailing.Mailing) { w.clock.AdvanceTo(m.EndAt) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.inOneSlice("UTC", "UTC", "UTC", "UTC") // whose retry is one transaction
+			m := w.failedMailing(3)
+			w.must(m.ID, "retry")
+			faults := dynamotest.NewFaults(w.env.Client)
+			faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Before: func() {
+				overtake(w, m)
+				if _, err := w.store.FinishMailing(w.ctx, m.ID); err != nil {
+					t.Errorf("finish: %v", err)
+				}
+			}})
+			w.tables = faults
+			w.restart()
+			w.doTasks()
+			w.check()
+			if got := w.mailing(m.ID); !got.Finished || got.Counts.Pending() > 0 {
+				t.Errorf("finished %t with %+v", got.Finished, got.Counts)
+			}
+			w.run(time.Hour, w.finished(m.ID))
+		})
+	}
+}
