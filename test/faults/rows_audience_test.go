@@ -162,7 +162,7 @@ func (w *world) crowd(slice, n int) {
 	w.t.Helper()
 	var puts []types.WriteRequest
 	for i := range n {
-		id := mailing.ClientID(slice + mailing.Slices*(1+i*((1<<32-1)/mailing.Slices/(n+1)))) //nolint:gosec // G115: below 2^32
+		id := mailing.ClientID(slice + mailing.Slices*(1+i*((1<<32-1)/mailing.Slices/(n+1))))
 		c := mailing.Client{ID: id, Phone: fmt.Sprintf("7902%07d", i), OperatorCode: "902", Timezone: "Europe/Moscow"}
 		puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: map[string]types.AttributeValue{
 			"part": &types.AttributeValueMemberS{Value: fmt.Sprintf("%02d", slice)}, "id": &types.AttributeValueMemberS{Value: fmt.Sprintf("%010d", id)},
