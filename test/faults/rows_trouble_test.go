@@ -15,6 +15,7 @@ import (
 func troubleRows() []row {
 	rows := append(settlementRows(), doubtRows()...)
 	rows = append(rows, rejectionRows()...)
+	rows = append(rows, overtakenRows()...)
 	return append(rows, costRows()...)
 }
 
