@@ -201,9 +201,12 @@ func waitRows() []row {
 			w.clients(40)
 			n := 0
 			s := speak(w, func(mailing.MessageID) answer {
-				// One in two is told to wait, the other one fails.
-				if n++; n%2 == 0 {
+				// One in three is told to wait, one fails, and one is taken: the API works.
+				switch n++; n % 3 {
+				case 0:
 					return status(http.StatusTooManyRequests, "Retry-After", "600")
+				case 1:
+					return good()
 				}
 				return dropped(true)
 			})
@@ -212,6 +215,9 @@ func waitRows() []row {
 			w.run(2*time.Hour, w.finished(m.ID))
 			for id, at := range s.at {
 				mem := w.books().member(id)
+				if len(at) == 1 {
+					continue
+				}
 				if wait := at[1].Sub(at[0]); mem.Uncertain == 0 && wait < 10*time.Minute {
 					w.t.Errorf("message %d was told to wait 10 minutes, and tried after %s", id, wait)
 				} else if mem.Uncertain > 0 && wait > 5*time.Minute {
