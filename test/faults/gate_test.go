@@ -191,7 +191,7 @@ func (g gatedTables) Scan(ctx context.Context, in *dynamodb.ScanInput, _ ...func
 func (g gatedTables) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
 	what := "BatchGetItem"
 	for table := range in.RequestItems {
-		if strings.HasPrefix(table, "clients") {
+		if strings.HasPrefix(table, "ClientsTable") {
 			what = readsClients
 		}
 	}
