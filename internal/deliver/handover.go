@@ -83,7 +83,7 @@ func (s *Sender) one(ctx context.Context, inv *invocation, w *work, i int, at ti
 			w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
 			return
 		}
-		if !s.now().Before(h.Before) && s.now().Sub(first) < s.config.ProviderTimeout {
+		if !s.now().Before(h.Before) {
 			continue // reading took so long that the decision is old already
 		}
 		allowed, ok := s.trouble.may(ctx)

@@ -41,7 +41,7 @@ func (w *world) checkBooks(b books) {
 	took := w.provider.took()
 	for id := range took {
 		if id.Mailing() == mailing.TestMailing {
-			w.checkTaken(mailing.Mailing{Draft: mailing.Draft{OnUncertain: mailing.Stop}}, b.member(id), id, took[id], 0)
+			w.checkTaken(mailing.Mailing{Draft: mailing.Draft{OnUncertain: mailing.Stop}}, b.member(id), id, took[id])
 		} else if b.member(id) == nil {
 			w.t.Errorf("message %d was handed over, and is of no batch", id)
 		}
@@ -113,7 +113,7 @@ func (w *world) checkMailing(b books, m mailing.Mailing) {
 			}
 			known[mem.Client] = true
 			id := mailing.NewMessageID(m.ID, mem.Client)
-			w.checkTaken(m, &mem, id, took[id], underWay(batch))
+			w.checkTaken(m, &mem, id, took[id])
 			w.checkAsked(m, mem.Client)
 			w.checkThere(m, mem.Client)
 		}
@@ -171,27 +171,15 @@ func (w *world) checkBatch(b books, batch mailing.Batch) {
 	}
 }
 
-// underWay is how many uncertain attempts of a batch's messages still have to be
-// stored: its claims that were lost.
-func underWay(batch mailing.Batch) int {
-	switch {
-	case doubtIsStoredFirst:
-		return 0
-	case batch.Holder == "": // the last one took its claim back
-		return batch.Claims
-	}
-	return max(0, batch.Claims-1)
-}
-
 // checkTaken compares a message with what the sending API took of it; more is how
 // many uncertain attempts of it may not be stored yet.
-func (w *world) checkTaken(m mailing.Mailing, mem *mailing.Member, id mailing.MessageID, took []handed, more int) {
+func (w *world) checkTaken(m mailing.Mailing, mem *mailing.Member, id mailing.MessageID, took []handed) {
 	w.t.Helper()
 	if mem == nil {
 		w.t.Errorf("message %d was handed over, and is not there", id)
 		return
 	}
-	if len(took) > 1+mem.Uncertain+more {
+	if len(took) > 1+mem.Uncertain {
 		w.t.Errorf("message %d was taken %d times, with %d uncertain attempts", id, len(took), mem.Uncertain)
 	}
 	if m.OnUncertain == mailing.Stop && len(took) > 1 {

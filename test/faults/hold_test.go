@@ -46,9 +46,6 @@ const (
 const (
 	// answerTime is how long a sender waits for the sending API.
 	answerTime = 10 * time.Second
-	// readTime is how long a sender waits for what it reads: with the second for
-	// which it trusts a mailing that is the two seconds of the promise.
-	readTime = time.Second
 )
 
 // holds is the hold that a call is to be stopped by, nil for none.
@@ -56,7 +53,7 @@ func (w *worker) holds(what string) *hold {
 	w.gate.mu.Lock()
 	defer w.gate.mu.Unlock()
 	h := w.hold
-	if h == nil || w.isDead() || !strings.Contains(what, h.call) || (!slowReadsAreDecidedAgain && w.name == "sender" && what == readsClients) {
+	if h == nil || w.isDead() || !strings.Contains(what, h.call) {
 		return nil
 	}
 	if h.skip > 0 {
@@ -91,8 +88,6 @@ func (w *worker) patience(what string) time.Duration {
 	switch {
 	case what == sendCall:
 		return answerTime
-	case !slowReadsAreDecidedAgain && w.name == "sender" && (what == "GetItem" || what == "BatchGetItem" || what == "Query"):
-		return readTime
 	}
 	return 0
 }

@@ -318,9 +318,6 @@ func retryable(m mailing.Mailing, now time.Time) bool {
 
 // retry is a retry; some name what it is for.
 func retry(rt *rapid.T) string {
-	if !retryTakesStatuses {
-		return "retry"
-	}
 	return rapid.SampledFrom([]string{"retry", retryOfFailed, retryOfUncertain}).Draw(rt, "retry")
 }
 

@@ -8,33 +8,6 @@ import (
 	"postrider/internal/mailing"
 )
 
-// The rules of issue 11 that the service does not keep yet. Each is switched on
-// by its line here.
-const (
-	// onlyTheBegunAreCharged: a lost claim is an uncertain attempt of those members
-	// only that may have been begun under it (row 14).
-	onlyTheBegunAreCharged = true
-	// lostClaimsChargeOnce: claims that were lost in a row are one uncertain
-	// attempt together.
-	lostClaimsChargeOnce = true
-	// doubtIsStoredFirst: a message is handed over again only after its uncertain
-	// attempt was stored (row 1): not by the claim that finds the lost one.
-	doubtIsStoredFirst = true
-	// onlySentClearsDoubt: a message with an uncertain attempt ends as sent or as
-	// uncertain (rows 4 and 13).
-	onlySentClearsDoubt = true
-	// retryTakesStatuses: a retry may name the statuses that it is for (row 3).
-	retryTakesStatuses = true
-	// slowReadsAreDecidedAgain: a sender whose read took long decides by what is so
-	// then. Until it does, none of its reads takes more than a second, and those of
-	// clients are not held.
-	slowReadsAreDecidedAgain = true
-	// forgivesEdits: a lost claim may charge members that the mailing allowed at no
-	// time during it, if a person has changed the mailing or the client since: who
-	// settles it may not know any more how they were.
-	forgivesEdits = true
-)
-
 // checkCharges demands of each message that its uncertain attempts are all
 // accounted for: by calls of the sending API whose outcome is unknown, and by lost
 // claims during whose time it might be handed over.
@@ -52,10 +25,10 @@ func (w *world) checkCharges(b books) {
 func (w *world) checkMember(batch mailing.Batch, mem mailing.Member) {
 	w.t.Helper()
 	id := mailing.NewMessageID(batch.Key.Mailing, mem.Client)
-	if onlySentClearsDoubt && mem.Uncertain > 0 && !mem.Status.Pending() && mem.Status != mailing.Sent && mem.Status != mailing.Uncertain {
+	if mem.Uncertain > 0 && !mem.Status.Pending() && mem.Status != mailing.Sent && mem.Status != mailing.Uncertain {
 		w.t.Errorf("message %d has %d uncertain attempts, and ended as %s", id, mem.Uncertain, mem.Status)
 	}
-	if !onlyTheBegunAreCharged || batch.Key.Mailing == mailing.TestMailing {
+	if batch.Key.Mailing == mailing.TestMailing {
 		return
 	}
 	doubts := w.gate.ledger.doubtsOf(id)
@@ -82,10 +55,7 @@ func (w *world) charged(id mailing.MessageID, run []*claim) int {
 			n++
 		}
 	}
-	if lostClaimsChargeOnce {
-		return min(n, 1)
-	}
-	return n
+	return min(n, 1) // claims that are lost in a row are one uncertain attempt together
 }
 
 // mayHaveBegun tells whether a message might be handed over at any instant of a
@@ -97,9 +67,10 @@ func (w *world) mayHaveBegun(id mailing.MessageID, c *claim) bool {
 		return false
 	}
 	moments := w.history[id.Mailing()]
-	// To the millisecond that is stored of an edit.
+	// If a person has changed the mailing or the client since, whoever settles the
+	// claim may not know any more how they were: to the millisecond that is stored.
 	recent := c.from.Add(-slack - time.Millisecond)
-	if forgivesEdits && (moments[len(moments)-1].from.After(recent) || p.touched.After(recent)) {
+	if moments[len(moments)-1].from.After(recent) || p.touched.After(recent) {
 		return true
 	}
 	if from.Before(c.from) {

@@ -13,9 +13,7 @@ import (
 // of its recipients, which it makes again because the first took two seconds,
 // while the mailing is cancelled.
 func TestAMailingThatIsCancelledDuringASlowReadIsDecidedOnAgain(t *testing.T) {
-	if !slowReadsAreDecidedAgain {
-		t.Skip("the service does not do so yet")
-	}
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := inMemory(t)
 		w.ctx = context.Background() //nolint:usetesting // it is of the bubble
