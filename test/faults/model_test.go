@@ -30,8 +30,8 @@ const (
 	// clients are not held.
 	slowReadsAreDecidedAgain = false
 	// forgivesEdits: a lost claim may charge members that the mailing allowed at no
-	// time during it, if the mailing was changed by a person since: who settles it
-	// may not know any more how it was.
+	// time during it, if the mailing has changed or the client is gone since: who
+	// settles it may not know any more how it was.
 	forgivesEdits = false
 )
 
@@ -97,7 +97,7 @@ func (w *world) mayHaveBegun(id mailing.MessageID, c *claim) bool {
 		return false
 	}
 	moments := w.history[id.Mailing()]
-	if forgivesEdits && moments[len(moments)-1].from.After(c.from) {
+	if forgivesEdits && (moments[len(moments)-1].from.After(c.from) || !p.gone.IsZero()) {
 		return true
 	}
 	if from.Before(c.from) {
