@@ -16,7 +16,7 @@ func TestAMailingThatIsCancelledDuringASlowReadIsDecidedOnAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := inMemory(t)
-		w.ctx = context.Background() //nolint:usetesting // it is of the bubble
+		w.ctx = context.Background() // one of the bubble
 		w.clients(1)
 		m := w.create(nil)
 		w.sweep()
