@@ -20,30 +20,46 @@ func (s *Sender) begin(ctx context.Context, inv *invocation, places []int, done 
 		mu     sync.Mutex
 	)
 	for _, i := range places {
+		inv.settlements.expect(sliceOf(inv.deliveries[i].Key))
+	}
+	for _, i := range places {
 		claims.Add(1)
 		claimed := sync.OnceFunc(claims.Done)
 		done.Go(func() {
 			defer claimed()
-			w := s.claim(ctx, inv, i)
-			if w == nil {
-				return
-			}
-			if w.batch.Claims == 1 && w.batch.Losses > 0 && !alone {
-				s.unclaim(ctx, w)
-				inv.suspect(i)
-				return
-			}
-			mu.Lock()
-			all += int(mailing.CountMembers(w.members).Pending())
-			mu.Unlock()
-			claimed()
-			s.process(ctx, inv, w)
+			s.take(ctx, inv, i, alone, func(pending int64) {
+				mu.Lock()
+				all += int(pending)
+				mu.Unlock()
+				claimed()
+			})
 		})
 	}
 	claims.Wait()
 	mu.Lock()
 	defer mu.Unlock()
 	return all
+}
+
+// take claims the batch of a delivery and takes it through hand-over and
+// settlement. claimed is called with its number of pending messages as soon as it
+// is claimed. Its settlement was announced before: where it comes to none, it leaves.
+func (s *Sender) take(ctx context.Context, inv *invocation, i int, alone bool, claimed func(pending int64)) {
+	w := s.claim(ctx, inv, i)
+	defer func() {
+		if w == nil || !w.comes {
+			inv.settlements.leave(sliceOf(inv.deliveries[i].Key))
+		}
+	}()
+	switch {
+	case w == nil:
+	case w.batch.Claims == 1 && w.batch.Losses > 0 && !alone:
+		s.unclaim(ctx, w)
+		inv.suspect(i)
+	default:
+		claimed(mailing.CountMembers(w.members).Pending())
+		s.process(ctx, inv, w)
+	}
 }
 
 // claim claims the batch of a delivery; nil if that is refused. A refused

@@ -18,7 +18,7 @@ const freshFor = time.Second
 // mailing; batches of the same invocation that come to this side by side read
 // together.
 func (s *Sender) read(ctx context.Context, inv *invocation, w *work) error {
-	inv.reads.do(struct{}{}, w, func(works []*work, _ func()) {
+	inv.reads.do(struct{}{}, w, func(<-chan struct{}) {}, func(works []*work, _ func()) {
 		asked := s.now()
 		clients, err := s.readAll(ctx, works)
 		for _, w := range works {

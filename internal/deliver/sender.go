@@ -274,9 +274,8 @@ func (s *Sender) deliver(ctx context.Context, inv *invocation, places []int) {
 	}
 	done.Wait()
 	for _, i := range inv.suspects {
-		if w := s.claim(ctx, inv, i); w != nil {
-			s.process(ctx, inv, w)
-		}
+		inv.settlements.expect(sliceOf(inv.deliveries[i].Key))
+		s.take(ctx, inv, i, true, func(int64) {})
 	}
 }
 

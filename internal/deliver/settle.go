@@ -16,14 +16,39 @@ type sliceKey struct {
 	slice   int
 }
 
-// settle writes what became of a batch, together with those of its slice that
-// are done while another settlement of the slice is under way.
+// settle writes what became of a batch, together with those of its slice that are
+// done about the same time.
 func (s *Sender) settle(ctx context.Context, inv *invocation, w *work) {
 	s.conclude(w, s.now())
 	s.bury(ctx, w)
-	inv.settlements.do(sliceKey{w.batch.Key.Mailing, w.batch.Key.Slice}, w, func(works []*work, free func()) {
-		s.settleSlice(ctx, inv, works, free)
-	})
+	w.comes = true
+	inv.settlements.do(sliceOf(w.batch.Key), w, func(full <-chan struct{}) { s.linger(ctx, full) },
+		func(works []*work, free func()) { s.settleSlice(ctx, inv, works, free) })
+}
+
+func sliceOf(k mailing.BatchKey) sliceKey { return sliceKey{k.Mailing, k.Slice} }
+
+// lingerTime is how long a batch that is done waits for others of its slice that
+// are under way: about as long as one transaction takes.
+const lingerTime = 50 * time.Millisecond
+
+// linger waits until full is closed, at most for lingerTime.
+func (s *Sender) linger(ctx context.Context, full <-chan struct{}) {
+	select {
+	case <-full:
+		return
+	default:
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-full:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	_ = s.sleep(ctx, lingerTime) // ended early, it is full
 }
 
 // conclude turns the outcomes of a batch's hand-overs into its members' new
@@ -63,7 +88,7 @@ func waitAfter(o mailing.Outcome, providerWorks bool, now time.Time) mailing.Wai
 // messages that are charged, and may go out twice. free lets the next batches of
 // the slice go their own way.
 func (s *Sender) settleSlice(ctx context.Context, inv *invocation, works []*work, free func()) {
-	o := owed{key: sliceKey{works[0].batch.Key.Mailing, works[0].batch.Key.Slice}, works: works}
+	o := owed{key: sliceOf(works[0].batch.Key), works: works}
 	// Where the mailing is not known, nothing was decided on: the batches go back as they were.
 	o.mailing = works[0].decidedBy(s.mailings.peek(works[0].mailing()))
 	o.mailing.ID = o.key.mailing // a test message counts in none, least of all in the one that it tests

@@ -36,6 +36,8 @@ type work struct {
 	read    time.Time
 	readErr error
 
+	// comes: it has come to the settlements of its slice.
+	comes bool
 	// settled: its settlement was written. change is by how much that changed the
 	// counts.
 	settled bool

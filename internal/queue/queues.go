@@ -97,10 +97,13 @@ const (
 	peekTime = 1
 	// takeTime is the same for those that are to be removed.
 	takeTime = 60
-	// takeWait is how long taking waits, in seconds, before it says that there are
-	// none: a redrive has to meet those that were just looked at, and SQS may not
-	// find the few that there are if it is not given the time to look.
-	takeWait = 2
+	// takeWait is how long one call waits for letters, in seconds: less than an
+	// attempt of a call to AWS may take. takeTries is how often taking waits so before
+	// it reports that there are none: a redrive has to meet those that were just
+	// looked at, and SQS may not find the few that there are if it is not given the
+	// time to look.
+	takeWait  = 1
+	takeTries = 2
 )
 
 // Peek looks at some dead letters, at most 50, and leaves them as they are, but
@@ -113,10 +116,10 @@ func (q *Queues) Peek(ctx context.Context) ([]mailing.StoredLetter, error) {
 // minute are there again.
 func (q *Queues) Take(ctx context.Context) ([]mailing.StoredLetter, error) {
 	letters, err := q.receive(ctx, takers, takeTime, 0)
-	if err != nil || len(letters) > 0 {
-		return letters, err
+	for tries := 0; tries < takeTries && err == nil && len(letters) == 0; tries++ {
+		letters, err = q.receive(ctx, 1, takeTime, takeWait)
 	}
-	return q.receive(ctx, 1, takeTime, takeWait)
+	return letters, err
 }
 
 func (q *Queues) receive(ctx context.Context, calls int, hidden, wait int32) ([]mailing.StoredLetter, error) {

@@ -133,8 +133,8 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "batches that a sender did not survive are held together",
 		file: claimingGo,
-		old:  "if w.batch.Claims == 1 && w.batch.Losses > 0 && !alone {",
-		new:  "if w.batch.Claims == 1 && w.batch.Losses > 9 && !alone {",
+		old:  "case w.batch.Claims == 1 && w.batch.Losses > 0 && !alone:",
+		new:  "case w.batch.Claims == 1 && w.batch.Losses > 9 && !alone:",
 		pkg:  sender, test: "TestABatchThatASenderDidNotSurviveIsHeldAlone",
 	},
 	{
