@@ -620,6 +620,10 @@ type provider struct {
 func (p *provider) Send(_ context.Context, h mailing.Handover) mailing.Outcome {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !h.Before.IsZero() && !p.clock.Now().Before(h.Before) {
+		// As the real client: a request does not begin any more.
+		return mailing.Outcome{Kind: mailing.OutcomeNotTried, Code: "too_late"}
+	}
 	p.calls++
 	o, taken := mailing.Outcome{Kind: mailing.OutcomeSent}, true
 	if p.mood != nil {
