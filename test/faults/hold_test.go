@@ -85,8 +85,7 @@ func (w *worker) stop(h *hold, what string) error {
 
 // patience is how long a worker waits for a call, 0 for any time.
 func (w *worker) patience(what string) time.Duration {
-	switch {
-	case what == sendCall:
+	if what == sendCall {
 		return answerTime
 	}
 	return 0
@@ -167,7 +166,15 @@ func (w *world) renew() {
 // waits for a mutex whose holder is held.
 func waitForQuiet() {
 	text := make([]byte, 1<<17)
-	for !quiet(text[:runtime.Stack(text, true)]) {
+	for {
+		n := runtime.Stack(text, true)
+		switch {
+		case n == len(text): // it is cut: whoever is not in it may be busy
+			text = make([]byte, 2*len(text))
+			continue
+		case quiet(text[:n]):
+			return
+		}
 		for range 10 {
 			runtime.Gosched()
 		}

@@ -53,6 +53,27 @@ func (s *service) importFile(t *testing.T, file string, want int) (imported, ans
 	return done, got
 }
 
+// importAll imports a file part by part, as a slow machine needs it: an import
+// that runs out of time says at which line to go on.
+func (s *service) importAll(t *testing.T, file string) (all imported, took time.Duration) {
+	t.Helper()
+	lines := strings.SplitAfter(file, "\n")
+	for from := 2; from > 0; from = all.NextLine { // the line that a part begins with, after the header
+		part, got := s.importFile(t, lines[0]+strings.Join(lines[from-1:], ""), http.StatusOK)
+		all.Created, all.Updated = all.Created+part.Created, all.Updated+part.Updated
+		all.Unchanged, all.Rejected = all.Unchanged+part.Unchanged, all.Rejected+part.Rejected
+		for _, row := range part.Rows {
+			row.Line += from - 2
+			all.Rows = append(all.Rows, row)
+		}
+		if all.NextLine = 0; part.NextLine > 0 {
+			all.NextLine = part.NextLine + from - 2
+		}
+		took += got.took
+	}
+	return all, took
+}
+
 // exported follows an export to its end, by its links alone, and gives all rows
 // without the header lines.
 func (s *service) exported(t *testing.T, path string) (rows [][]string, pages int) {
@@ -96,16 +117,16 @@ func testFiles(t *testing.T, s *service) {
 		fmt.Fprintf(&file, "%0372d;%s;file;7999%07d\n", n, zone, n)
 	}
 	file.WriteString(strings.Repeat("\n", fileLimit-file.Len()))
-	done, got := s.importFile(t, file.String(), http.StatusOK)
-	if done.Created != fileRows-len(wrong) || done.Rejected != len(wrong) || len(done.Rows) != len(wrong) || done.NextLine != 0 {
-		t.Fatalf("imported: %.400s", got.body)
+	done, took := s.importAll(t, file.String())
+	if done.Created != fileRows-len(wrong) || done.Rejected != len(wrong) || len(done.Rows) != len(wrong) {
+		t.Fatalf("imported: %+v", done)
 	}
 	for i, row := range done.Rows {
 		if row.Line != wrong[i] || row.Errors[0].Location != "timezone" {
 			t.Errorf("row %+v is rejected, want line %d for its time zone", row, wrong[i])
 		}
 	}
-	again, second := s.importFile(t, file.String(), http.StatusOK)
+	again, second := s.importAll(t, file.String())
 	if again.Unchanged != done.Created || again.Created != 0 || again.Updated != 0 {
 		t.Errorf("the same file again: %+v", again)
 	}
@@ -126,7 +147,7 @@ func testFiles(t *testing.T, s *service) {
 	if len(rows) != done.Created {
 		t.Errorf("%d rows are exported, %d were imported", len(rows), done.Created)
 	}
-	round, _ := s.importFile(t, back.String(), http.StatusOK)
+	round, _ := s.importAll(t, back.String())
 	if round.Unchanged != len(rows) {
 		t.Errorf("an export, imported: %+v", round)
 	}
@@ -138,7 +159,7 @@ func testFiles(t *testing.T, s *service) {
 		t.Errorf("a preview counts %d", preview.Recipients)
 	}
 	figure(t, "%d rows in %.1f MB imported in %.1f s, %d of them rejected by their lines; the same again in %.1f s; exported in %d pages; previewed in %d ms",
-		fileRows, float64(file.Len())/1e6, got.took.Seconds(), done.Rejected, second.took.Seconds(), pages, asked.took.Milliseconds())
+		fileRows, float64(file.Len())/1e6, took.Seconds(), done.Rejected, second.Seconds(), pages, asked.took.Milliseconds())
 
 	s.importFile(t, file.String()+"\n", http.StatusRequestEntityTooLarge)
 	s.importFile(t, "name;phone\n", http.StatusUnprocessableEntity)

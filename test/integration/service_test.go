@@ -33,7 +33,7 @@ func newService(base, standIn string) *service {
 	return &service{
 		base: base, standIn: standIn,
 		http: &http.Client{
-			Timeout:   20 * time.Second,
+			Timeout:   time.Minute, // more than API Gateway's 29 s, on a machine that is busy
 			Transport: &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: 32},
 		},
 		directory: &directory{deleted: map[domain.ClientID]bool{}}, mailings: &entries{},
