@@ -166,14 +166,17 @@ func (w *world) renew() {
 // waits for a mutex whose holder is held.
 func waitForQuiet() {
 	text := make([]byte, 1<<17)
-	for {
+	// Twice in a row: one that waits for the dump itself to be over is blocked in it.
+	for quietly := 0; quietly < 2; {
 		n := runtime.Stack(text, true)
 		switch {
 		case n == len(text): // it is cut: whoever is not in it may be busy
 			text = make([]byte, 2*len(text))
 			continue
 		case quiet(text[:n]):
-			return
+			quietly++
+		default:
+			quietly = 0
 		}
 		for range 10 {
 			runtime.Gosched()
@@ -189,7 +192,9 @@ func quiet(dump []byte) bool {
 	for each := range bytes.SplitSeq(dump, []byte("\n\n")) {
 		head, _, _ := bytes.Cut(each, []byte("\n"))
 		_, state, _ := bytes.Cut(head, []byte("["))
-		for _, busy := range []string{"running", "runnable", "preempted", "copystack", "GC ", "syscall, synctest"} {
+		// Whoever begins a garbage collection waits for the dump by a semaphore of the
+		// runtime; those of package sync have other names.
+		for _, busy := range []string{"running", "runnable", "preempted", "copystack", "GC ", "wait for GC", "garbage", "semacquire", "stop the world", "syscall, synctest"} {
 			if bytes.HasPrefix(state, []byte(busy)) {
 				return false
 			}
