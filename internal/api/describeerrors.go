@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -26,6 +27,9 @@ func commonErrors(op *huma.Operation) map[int]problemText {
 	}
 	if op.RequestBody != nil && op.RequestBody.Content[csvType] == nil {
 		errs[http.StatusBadRequest] = told("The body is missing or is not JSON.", noBody)
+		if !op.RequestBody.Required {
+			errs[http.StatusBadRequest] = told("The body is not JSON.", fmt.Sprintf(notJSON, 1, 1))
+		}
 		errs[http.StatusRequestEntityTooLarge] = told("The body is larger than 1 MiB.", "the body is larger than 1 MiB")
 		errs[http.StatusUnsupportedMediaType] = told("The `Content-Type` is another than those described. A body without one is taken for JSON.", typesTaken(op.RequestBody))
 	}

@@ -108,7 +108,10 @@ func newProblem(status int, detail string, errs ...error) huma.StatusError {
 	return problemOf(status, detail)
 }
 
-const noBody = "a body is needed, and must be JSON"
+const (
+	noBody  = "a body is needed, and must be JSON"
+	notJSON = "the body is not JSON: it was read up to line %d, column %d"
+)
 
 // unreadable says how far a body is JSON. huma tells of it the body, and of what
 // is wrong with it no more than a text.
@@ -123,7 +126,7 @@ func unreadable(errs []error) string {
 		if errors.As(json.Unmarshal([]byte(body), new(any)), &broken) && body != "" {
 			lines := strings.Split(body[:broken.Offset], "\n")
 			last := lines[len(lines)-1]
-			return fmt.Sprintf("the body is not JSON: it was read up to line %d, column %d", len(lines), utf8.RuneCountInString(last))
+			return fmt.Sprintf(notJSON, len(lines), utf8.RuneCountInString(last))
 		}
 	}
 	return noBody

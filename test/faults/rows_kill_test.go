@@ -92,8 +92,10 @@ func killRows() []row {
 			w.doTasks()
 			var late atomic.Bool
 			w.sends = sending(func(ctx context.Context, h mailing.Handover) mailing.Outcome {
+				o := w.provider.Send(ctx, h)
 				if late.CompareAndSwap(false, true) {
-					// It hangs for longer than it may. Meanwhile another one takes over.
+					// It waits for the answer for longer than it may. Meanwhile another
+					// one takes over.
 					w.clock.Advance(40 * time.Second)
 					held := w.sender
 					w.restartSender()
@@ -101,7 +103,7 @@ func killRows() []row {
 					w.drain()
 					w.sender = held
 				}
-				return w.provider.Send(ctx, h)
+				return o
 			})
 			w.restartSender()
 			w.run(time.Hour, w.finished(m.ID))

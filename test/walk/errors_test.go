@@ -122,7 +122,11 @@ func special() map[string]map[int]provoke {
 		"change-mailing":  {http.StatusConflict: locked, http.StatusUnprocessableEntity: endFirst},
 		"pause-mailing":   {http.StatusConflict: asItIs},
 		"resume-mailing":  {http.StatusConflict: asItIs},
-		"retry-mailing":   {http.StatusConflict: asItIs},
+		"retry-mailing": {
+			http.StatusConflict: asItIs,
+			// Its body may be empty, so only one that is broken is an error.
+			http.StatusBadRequest: func(_ *world, r *request) { r.body = []byte("{") },
+		},
 		"cancel-mailing": {http.StatusConflict: func(w *world, r *request) {
 			r.header.Del("If-Match")
 			w.clock.AdvanceTo(w.mailing().EndAt)
