@@ -45,6 +45,8 @@ func TestALostClaimChargesThoseThatItMayHaveHandedOver(t *testing.T) {
 		{"its retry came within the claim", running(), mailing.Member{Client: 33, Status: mailing.Retrying, NotBefore: lost.Until}, moscow33(time.Time{}), true},
 		{"its retry came after the claim", running(), mailing.Member{Client: 33, Status: mailing.Retrying, NotBefore: lost.Until.Add(1)}, moscow33(time.Time{}), false},
 		{"it was deferred beyond the claim", running(closed), deferred, moscow33(time.Time{}), false},
+		{"it was deferred beyond the claim, and its client's zone was edited since", running(closed), deferred, moscow33(noon.Add(-time.Second)), false},
+		{"it was deferred beyond the claim, and its client is deleted by now", running(closed), deferred, nil, false},
 		{"it was deferred beyond the claim by an older plan", running(edited), deferred, moscow33(time.Time{}), true},
 		{"it was deferred by an older plan, and by the new one its window is closed, too", running(closed, before), deferred, moscow33(time.Time{}), false},
 		{"it was deferred by an older plan, and by the new one its window is open", running(before), deferred, moscow33(time.Time{}), true},

@@ -344,7 +344,7 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 		name: "row 18: batches of a paused mailing are claimed",
 		file: claimingGo,
 		old:  "case !paused:",
-		new:  "default:",
+		new:  "case !paused, paused:",
 		pkg:  sender, test: "TestDeliveriesOfAPausedMailingAreTakenOffTheQueueWithoutAWrite",
 	},
 	{
