@@ -247,7 +247,7 @@ func testRejected(t *testing.T, s *service) {
 func testOutage(t *testing.T, s *service) {
 	s.behave(t, behaviour{LatencyMS: 400})
 	m := s.create(t, now("outage", some))
-	s.until(t, m.ID, time.Minute, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
+	s.until(t, m.ID, 5*time.Minute, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
 	s.setBehaviour(t, behaviour{Down: true})
 	var (
 		mu    sync.Mutex

@@ -66,7 +66,7 @@ func testWindow(t *testing.T, s *service) {
 func testPauseAndResume(t *testing.T, s *service) {
 	s.behave(t, behaviour{LatencyMS: 500})
 	m := s.create(t, now("pause", most))
-	s.until(t, m.ID, time.Minute, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
+	s.until(t, m.ID, 5*time.Minute, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
 	s.call(t, http.MethodPost, fmt.Sprintf("/api/mailings/%d/pause", m.ID), nil, http.StatusOK, &m)
 	paused := time.Now()
 	if m.Status != "paused" {
@@ -102,7 +102,7 @@ func testPauseAndResume(t *testing.T, s *service) {
 func testCancel(t *testing.T, s *service) {
 	s.behave(t, behaviour{LatencyMS: 1000})
 	m := s.create(t, now("cancel", most))
-	s.until(t, m.ID, time.Minute, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
+	s.until(t, m.ID, 5*time.Minute, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
 	s.call(t, http.MethodPost, fmt.Sprintf("/api/mailings/%d/cancel", m.ID), nil, http.StatusOK, &m)
 	cancelled := time.Now()
 	i := s.until(t, m.ID, 90*time.Second, "all is accounted for", func(i info) bool { return i.Expanded && i.Counts.pending() == 0 })
@@ -135,7 +135,7 @@ func testCancelBeforeStart(t *testing.T, s *service) {
 func testDelete(t *testing.T, s *service) {
 	s.behave(t, behaviour{LatencyMS: 1000})
 	m := s.create(t, now("delete", most))
-	s.until(t, m.ID, time.Minute, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
+	s.until(t, m.ID, 5*time.Minute, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
 	path := fmt.Sprintf("/api/mailings/%d", m.ID)
 	s.call(t, http.MethodDelete, path, nil, http.StatusNoContent, nil)
 	deleted := time.Now()

@@ -31,7 +31,7 @@ func testPurge(t *testing.T, s *service) func(*testing.T, *service) {
 	t.Helper()
 	s.setBehaviour(t, behaviour{LatencyMS: 400})
 	m := s.create(t, now("purge", most))
-	s.until(t, m.ID, time.Minute, "some are sent", func(i info) bool { return i.Expanded && i.Counts.Sent > 0 })
+	s.until(t, m.ID, 5*time.Minute, "some are sent", func(i info) bool { return i.Expanded && i.Counts.Sent > 0 })
 	queued := batchesQueued(t, s, m.ID)
 	if queued == 0 {
 		t.Error("there is nothing in the queue to be lost")
