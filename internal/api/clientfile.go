@@ -100,7 +100,7 @@ const (
 	rightHeader = "; a header in UTF-8, with commas or semicolons, names phone, and as you like operator_code, tag, timezone and id, each once"
 )
 
-// ended tells whether nothing but blank lines comes any more.
+// ended reports whether nothing but blank lines comes any more.
 func (f *clientFile) ended() bool { return f.rows.InputOffset() >= int64(f.end) }
 
 // line is the number of the line that is read next.
@@ -146,7 +146,7 @@ func (f *clientFile) broken(e *csv.ParseError, raw []byte) []FieldError {
 	return []FieldError{{rowLocation, message}}
 }
 
-// closes tells whether one more quote is all that a row lacks.
+// closes reports whether one more quote is all that a row lacks.
 func (f *clientFile) closes(raw []byte) bool {
 	again := csv.NewReader(io.MultiReader(bytes.NewReader(raw), strings.NewReader(`"`)))
 	again.Comma = f.rows.Comma

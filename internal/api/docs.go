@@ -33,5 +33,5 @@ func (s *server) routeDocs(mux *http.ServeMux) {
 	})
 }
 
-// inDocs tells whether a path is below /docs/.
+// inDocs reports whether a path is below /docs/.
 func inDocs(path string) bool { return strings.HasPrefix(path, docsPath+"/") }

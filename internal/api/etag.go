@@ -15,7 +15,7 @@ type Conditional struct {
 // etag is a mailing's version as an entity tag.
 func etag(m mailing.Mailing) string { return `"` + strconv.FormatInt(m.Version, 10) + `"` }
 
-// allows tells whether the mailing is of a version that the header allows. No
+// allows reports whether the mailing is of a version that the header allows. No
 // header allows all; a weak tag matches nothing (RFC 9110, 13.1.1).
 func (c Conditional) allows(m mailing.Mailing) bool {
 	if c.IfMatch == "" {

@@ -40,7 +40,7 @@ func TestTheDescriptionChangesOnlyWithItsVersion(t *testing.T) {
 	}
 }
 
-// changeOf tells whether the description has changed. An error says that it
+// changeOf reports whether the description has changed. An error says that it
 // must not as it is.
 func changeOf(kept, fresh string) (bool, error) {
 	if kept == fresh || kept == "" {

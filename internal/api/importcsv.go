@@ -92,13 +92,13 @@ func (s *server) importClients(ctx context.Context, in *struct {
 	return &struct{ Body Imported }{done}, nil
 }
 
-// outOfTime tells whether what is begun now may not come to its end.
+// outOfTime reports whether what is begun now may not come to its end.
 func (s *server) outOfTime(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	return ok && !s.Now().Before(deadline.Add(-importReserve))
 }
 
-// nothing tells whether nothing is known to be as the file has it.
+// nothing reports whether nothing is known to be as the file has it.
 func (d *Imported) nothing() bool { return d.Created+d.Updated+d.Unchanged == 0 }
 
 // importSome reads as many good rows as are written together, and writes them.

@@ -196,7 +196,7 @@ func (s *server) updateMailing(ctx context.Context, param idParam, condition Con
 	return &mailingAnswer{etag(after), mailingJSON(after)}, nil
 }
 
-// needsTasks tells whether a change makes work that should not wait for the
+// needsTasks reports whether a change makes work that should not wait for the
 // next sweep. A pause makes none: tasks and senders read it themselves.
 func needsTasks(before, after mailing.Mailing) bool {
 	if after.Finished {

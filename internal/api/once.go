@@ -31,7 +31,7 @@ func (i *Idempotent) Resolve(ctx huma.Context) []error {
 	return []error{&huma.ErrorDetail{Location: "header.Idempotency-Key", Message: "must be given once, and not empty"}}
 }
 
-// Repeated tells whether an answer is that to an earlier request.
+// Repeated reports whether an answer is that to an earlier request.
 type Repeated struct {
 	Replayed string `header:"Idempotency-Replayed" doc:"true where the answer is that of the first request with this Idempotency-Key."`
 }

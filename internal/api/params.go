@@ -55,7 +55,7 @@ func (p idParam) client() (mailing.ClientID, error) {
 	return mailing.ClientID(p.n), nil //nolint:gosec // G115: isClient bounds it
 }
 
-// isClient tells whether a client can have this id at all.
+// isClient reports whether a client can have this id at all.
 func (p idParam) isClient() bool { return p.n > 0 && p.n <= math.MaxUint32 }
 
 func (p idParam) mailing() (mailing.MailingID, error) {

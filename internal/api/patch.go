@@ -62,7 +62,7 @@ func nullable(s *huma.Schema) {
 	}
 }
 
-// sets tells whether the patch says anything about a key, be it null.
+// sets reports whether the patch says anything about a key, be it null.
 func (p Patch[T]) sets(key string) bool {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(p.raw, &keys); err != nil {

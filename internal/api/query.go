@@ -52,7 +52,7 @@ func queryErrors(op *huma.Operation, query string) []FieldError {
 	return wrong
 }
 
-// takesEmpty tells whether an empty text is a value of the schema.
+// takesEmpty reports whether an empty text is a value of the schema.
 func takesEmpty(s *huma.Schema) bool {
 	return s.Type == huma.TypeString && s.Pattern == "" && s.Enum == nil && s.MinLength == nil
 }

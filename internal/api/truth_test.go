@@ -144,7 +144,7 @@ func variants(example map[string]any, fields map[string][]string) []map[string]a
 	return all
 }
 
-// breaksARule tells whether all that an answer finds wrong is beyond schemas.
+// breaksARule reports whether all that an answer finds wrong is beyond schemas.
 func breaksARule(t *testing.T, answer []byte) bool {
 	t.Helper()
 	var p api.Problem

@@ -19,7 +19,7 @@ type Times struct {
 	Visibility int // VISIBILITY_TIMEOUT_SECONDS, of a received delivery; 0 if it is not known here
 }
 
-// CheckProvider tells whether a request fits into an invocation.
+// CheckProvider reports whether a request fits into an invocation.
 func (t Times) CheckProvider() error {
 	if t.Sender-t.Provider < minMargin {
 		return fmt.Errorf("PROVIDER_TIMEOUT_SECONDS=%d: it is at least %d less than SENDER_TIMEOUT_SECONDS, which is %d, or no request would ever fit",
@@ -28,7 +28,7 @@ func (t Times) CheckProvider() error {
 	return nil
 }
 
-// CheckVisibility tells whether a delivery stays hidden while it is worked on.
+// CheckVisibility reports whether a delivery stays hidden while it is worked on.
 func (t Times) CheckVisibility() error {
 	if t.Visibility < minHidden*t.Sender {
 		return fmt.Errorf("VISIBILITY_TIMEOUT_SECONDS=%d: it is at least %d times SENDER_TIMEOUT_SECONDS, which is %d, so %d or more",

@@ -22,7 +22,7 @@ type cursor struct {
 
 // position is where in a list the next page begins.
 type position interface {
-	// valid tells whether a list can be there at all. What a cursor holds came
+	// valid reports whether a list can be there at all. What a cursor holds came
 	// from outside.
 	valid() bool
 }

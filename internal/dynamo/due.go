@@ -109,7 +109,7 @@ func (s *Store) Postpone(ctx context.Context, seen mailing.Due, due time.Time, f
 	return true, nil
 }
 
-// postponed tells whether a batch has been moved on just as it was to be: the
+// postponed reports whether a batch has been moved on just as it was to be: the
 // SDK may have repeated a call whose answer was lost.
 func postponed(encoded item, seen mailing.Due, due time.Time) bool {
 	var it dueItem

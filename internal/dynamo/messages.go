@@ -134,13 +134,13 @@ func (s *Store) batches(id mailing.MailingID, items []item) ([]mailing.Batch, er
 	return decodeAll(kept, decodeBatch)
 }
 
-// gone tells whether the stored batch of a test message is past its time.
+// gone reports whether the stored batch of a test message is past its time.
 func (s *Store) gone(batch item) (bool, error) {
 	ttl, err := number(batch, ttlAttr)
 	return ttl != 0 && ttl <= s.now().Unix(), err
 }
 
-// past tells whether m's messages have been kept as long as messages are.
+// past reports whether m's messages have been kept as long as messages are.
 func (s *Store) past(m mailing.Mailing) bool { return !s.now().Before(m.EndAt.Add(s.retention)) }
 
 // message is a member as a person sees it, without its phone.

@@ -102,7 +102,7 @@ func (s *Store) once(o mailing.Once, kind string, created item) ([]types.Transac
 	}}}, nil
 }
 
-// createdBefore tells whether a transaction was refused because the request has
+// createdBefore reports whether a transaction was refused because the request has
 // created what it asks for already. Its record is the last action.
 func createdBefore(o mailing.Once, err error, items []types.TransactWriteItem) bool {
 	actions, ok := refused(err)

@@ -99,7 +99,7 @@ func (s *Store) retried(ctx context.Context, what string, do func() error) error
 	}
 }
 
-// passing tells whether a failed write may succeed when repeated unchanged:
+// passing reports whether a failed write may succeed when repeated unchanged:
 // the reasons that the SDK's own retries leave out.
 func passing(err error) bool {
 	var cancelled *types.TransactionCanceledException
@@ -120,7 +120,7 @@ func passing(err error) bool {
 	return errors.As(err, &conflict) || errors.As(err, &inProgress)
 }
 
-// refused tells whether a condition was not met; for a transaction, of which
+// refused reports whether a condition was not met; for a transaction, of which
 // of its actions.
 func refused(err error) (actions []int, ok bool) {
 	var condition *types.ConditionalCheckFailedException

@@ -61,7 +61,7 @@ type Batch struct {
 	Test *Test
 }
 
-// Pending tells whether any member still waits for something.
+// Pending reports whether any member still waits for something.
 func (b Batch) Pending() bool {
 	for _, m := range b.Members {
 		if m.Status.Pending() {

@@ -9,10 +9,10 @@ const (
 	Admin  Role = "admin"
 )
 
-// Valid tells whether there is such a role.
+// Valid reports whether there is such a role.
 func (r Role) Valid() bool { return r == Viewer || r == Admin }
 
-// May tells whether a caller of this role may do what needs another one. A
+// May reports whether a caller of this role may do what needs another one. A
 // role that does not exist may nothing, and nobody may what needs one.
 func (r Role) May(needed Role) bool {
 	return needed.Valid() && (r == Admin || r == needed)

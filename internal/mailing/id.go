@@ -47,7 +47,7 @@ func (id MessageID) Mailing() MailingID { return MailingID(id >> clientBits) } /
 // Client is the client whom the message goes to.
 func (id MessageID) Client() ClientID { return ClientID(id & (1<<clientBits - 1)) }
 
-// Valid tells whether the id can be one of a message at all, a test message
+// Valid reports whether the id can be one of a message at all, a test message
 // included.
 func (id MessageID) Valid() bool {
 	return id > 0 && id>>clientBits <= MessageID(MaxMailingID) && id.Client() > 0

@@ -12,7 +12,7 @@ func (m Mailing) Started(now time.Time) (started Mailing, ok bool) {
 	return m.changed(now), true
 }
 
-// Untouched tells whether nobody has changed m since it was made: all that has
+// Untouched reports whether nobody has changed m since it was made: all that has
 // happened to it is that it started.
 func (m Mailing) Untouched() bool {
 	return m.Version == 1 || m.Version == 2 && m.Status == StatusRunning
@@ -86,7 +86,7 @@ func (m Mailing) AsFinished(counts Counts, now time.Time) Mailing {
 	return m.changed(now)
 }
 
-// Closed tells whether nothing of m may be handed over any more, so that all
+// Closed reports whether nothing of m may be handed over any more, so that all
 // that is pending can be accounted for at once.
 func (m Mailing) Closed(now time.Time) bool {
 	return m.Status == StatusCancelled || m.Deleted || !now.Before(m.EndAt)

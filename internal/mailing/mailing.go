@@ -50,7 +50,7 @@ type Filter struct {
 	Tags          []string
 }
 
-// Matches tells whether the filter chooses c.
+// Matches reports whether the filter chooses c.
 func (f Filter) Matches(c Client) bool {
 	return (len(f.OperatorCodes) == 0 || slices.Contains(f.OperatorCodes, c.OperatorCode)) &&
 		(len(f.Tags) == 0 || slices.Contains(f.Tags, c.Tag))

@@ -34,7 +34,7 @@ var MessageStatuses = []MessageStatus{ //nolint:gochecknoglobals // a list that 
 	Queued, Retrying, Deferred, Sending, Sent, Failed, Expired, Cancelled, Skipped, Uncertain,
 }
 
-// Pending tells whether the message still waits for something.
+// Pending reports whether the message still waits for something.
 func (s MessageStatus) Pending() bool {
 	return s == Queued || s == Retrying || s == Deferred || s == Sending
 }

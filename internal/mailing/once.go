@@ -20,7 +20,7 @@ type Once struct {
 	Until time.Time
 }
 
-// Asked tells whether the request asked for it.
+// Asked reports whether the request asked for it.
 func (o Once) Asked() bool { return o.Key != "" }
 
 // Creation is what a request has created, as it was then: one of them.

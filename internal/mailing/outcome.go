@@ -57,7 +57,7 @@ type Outcome struct {
 	RetryAfter time.Duration
 }
 
-// Valid tells whether the sending API answered properly: that it works, and
+// Valid reports whether the sending API answered properly: that it works, and
 // that what it said about the message counts.
 func (o Outcome) Valid() bool { return o.Kind == OutcomeSent || o.Kind == OutcomeRejected }
 

@@ -77,20 +77,20 @@ func (m Mailing) reopened(now time.Time) Mailing {
 	return m.changed(now)
 }
 
-// Retries tells whether failures of a slice still wait to be queued anew.
+// Retries reports whether failures of a slice still wait to be queued anew.
 func (m Mailing) Retries(state SliceState, now time.Time) bool {
 	return state.RetriedAt.Before(m.RetriedAt) && !m.Closed(now)
 }
 
-// Works tells whether a slice of m has anything left to be done.
+// Works reports whether a slice of m has anything left to be done.
 func (m Mailing) Works(state SliceState, now time.Time) bool {
 	return m.Expands(state) || state.Counts.Pending() > 0 || m.Retries(state, now) || m.Extends(state)
 }
 
-// Expands tells whether a slice of m has clients left to be looked at.
+// Expands reports whether a slice of m has clients left to be looked at.
 func (m Mailing) Expands(state SliceState) bool { return m.ID != TestMailing && !state.Done }
 
-// Done tells whether no slice of m has anything left to be done, and gives its
+// Done reports whether no slice of m has anything left to be done, and gives its
 // counts.
 func (m Mailing) Done(states *[Slices]SliceState, now time.Time) (Counts, bool) {
 	var counts Counts
@@ -139,7 +139,7 @@ type Redriving struct {
 	Revived, Stale, Kept []DeadLetter
 }
 
-// Is tells whether a failed member's failure is the one that a dead letter
+// Is reports whether a failed member's failure is the one that a dead letter
 // tells of.
 func (l DeadLetter) Is(mem Member) bool {
 	return mem.Status == Failed && mem.Attempts == l.Attempts && mem.At.UnixMilli() == l.At.UnixMilli()

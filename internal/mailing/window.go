@@ -34,7 +34,7 @@ type Window struct {
 	From, To ClockTime
 }
 
-// contains tells whether the clock shows a time inside the window.
+// contains reports whether the clock shows a time inside the window.
 func (w Window) contains(face time.Duration) bool {
 	from, to := time.Duration(w.From), time.Duration(w.To)
 	if from < to {

@@ -55,7 +55,7 @@ func (a *attempt) trace() *httptrace.ClientTrace {
 	}
 }
 
-// tooLate tells whether it may not begin any more.
+// tooLate reports whether it may not begin any more.
 func (a *attempt) tooLate() bool {
 	gaveUp := a.wait.phase.Load() == gaveUpConn
 	if !gaveUp && (a.before.IsZero() || a.now().Before(a.before)) {

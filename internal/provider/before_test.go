@@ -133,10 +133,12 @@ func TestAHandOverThatHasBegunIsAnsweredHoweverLateItIs(t *testing.T) {
 	}
 }
 
-func TestAHandOverThatWaitedTooLongForAFreeConnectionIsNotBegun(t *testing.T) {
-	var clock wall
-	started, release := make(chan struct{}), make(chan struct{})
-	s := serveRaw(t, func(c *net.TCPConn, n int32) bool {
+// holdFirst serves one connection, whose first request is answered only after
+// release is closed; started is closed when that request is there.
+func holdFirst(t *testing.T) (s *raw, started, release chan struct{}) {
+	t.Helper()
+	started, release = make(chan struct{}), make(chan struct{})
+	s = serveRaw(t, func(c *net.TCPConn, n int32) bool {
 		if n == 1 {
 			close(started)
 			<-release
@@ -144,6 +146,12 @@ func TestAHandOverThatWaitedTooLongForAFreeConnectionIsNotBegun(t *testing.T) {
 		write(c, head200+accepted)
 		return true
 	})
+	return s, started, release
+}
+
+func TestAHandOverThatWaitedTooLongForAFreeConnectionIsNotBegun(t *testing.T) {
+	var clock wall
+	s, started, release := holdFirst(t)
 	c := client(t, s.URL, clock.config, func(cfg *provider.Config) { cfg.MaxConns = 1 })
 	first, second := make(chan mailing.Outcome), make(chan mailing.Outcome)
 	go func() { first <- c.Send(t.Context(), until(closing)) }()

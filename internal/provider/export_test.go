@@ -32,10 +32,10 @@ func (c *Client) SetHandshakeTimeout(d time.Duration) { c.transport.TLSHandshake
 // SetTimeout changes the timeout between calls.
 func (c *Client) SetTimeout(d time.Duration) { c.timeout = d }
 
-// Proxied tells whether a proxy may be used.
+// Proxied reports whether a proxy may be used.
 func (c *Client) Proxied() bool { return c.transport.Proxy != nil }
 
-// FitsOneWrite tells whether a hand-over with 4 KiB of headers does.
+// FitsOneWrite reports whether a hand-over with 4 KiB of headers does.
 func FitsOneWrite(h mailing.Handover) bool {
 	body, ok := encode(h)
 	return ok && len(body)+4<<10 <= writeBuffer

@@ -102,15 +102,7 @@ func TestAHandshakeWithoutAnAnswerIsAConnectTimeoutWhereTheHandOverMayStillBegin
 
 func TestAHandOverWaitsForAFreeConnectionOnlyUntilItMayNotBeginAnyMore(t *testing.T) {
 	var clock wall
-	started, release := make(chan struct{}), make(chan struct{})
-	s := serveRaw(t, func(c *net.TCPConn, n int32) bool {
-		if n == 1 {
-			close(started)
-			<-release
-		}
-		write(c, head200+accepted)
-		return true
-	})
+	s, started, release := holdFirst(t)
 	c := client(t, s.URL, clock.config, func(cfg *provider.Config) { cfg.MaxConns = 1 })
 	first := make(chan mailing.Outcome)
 	go func() { first <- send(c) }()

@@ -95,7 +95,7 @@ func (s *Scheduler) doTogether(ctx context.Context, tasks []*job, until time.Tim
 }
 
 // do does what the task's slices need, side by side, until the turn is over.
-// idle tells whether one of them has nothing to be done any more.
+// idle reports whether one of them has nothing to be done any more.
 func (s *Scheduler) do(ctx context.Context, m mailing.Mailing, task *job, until time.Time) (idle bool, err error) {
 	list := task.List()
 	each, errs := make([]bool, len(list)), make([]error, len(list))
@@ -191,7 +191,7 @@ func (s *Scheduler) later(ctx context.Context, m mailing.Mailing) error {
 	return s.tasks.Queue(ctx, []mailing.Task{{Mailing: m.ID, Slice: mailing.AllSlices}}, delay)
 }
 
-// works tells whether a task of m has anything to do.
+// works reports whether a task of m has anything to do.
 func works(m mailing.Mailing, now time.Time) bool {
 	return !m.Finished && m.Status != mailing.StatusScheduled && (m.Status != mailing.StatusPaused || m.Closed(now))
 }

@@ -114,7 +114,7 @@ func (p *Pages) Serve(w http.ResponseWriter, r *http.Request, name string) bool 
 	return true
 }
 
-// matches tells whether If-None-Match (RFC 9110, 13.1.2) names the entity tag.
+// matches reports whether If-None-Match (RFC 9110, 13.1.2) names the entity tag.
 // Caches on the way may have weakened it.
 func matches(header []string, etag string) bool {
 	for tag := range strings.SplitSeq(strings.Join(header, ","), ",") {

@@ -46,7 +46,7 @@ func (p Parameter) Check(value string) error {
 	return nil
 }
 
-// hold tells whether n, if it could be read, is within the bounds.
+// hold reports whether n, if it could be read, is within the bounds.
 func (l limits) hold(n int, unread error) bool {
 	if unread != nil {
 		return false

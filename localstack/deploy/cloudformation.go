@@ -63,7 +63,7 @@ func Read(ctx context.Context, cfg aws.Config, name string) (Result, error) {
 	return result, nil
 }
 
-// Exists tells whether there is a stack of this name, in whatever state.
+// Exists reports whether there is a stack of this name, in whatever state.
 func Exists(ctx context.Context, cfg aws.Config, name string) (bool, error) {
 	out, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &name})
 	if isMissing(err) {
@@ -122,7 +122,7 @@ func (d *deployment) result(ctx context.Context, stack types.Stack) (Result, err
 	return Result{Outputs: outputs, Resources: resources}, nil
 }
 
-// prepare tells whether the stack is to be created or updated, and clears what a
+// prepare reports whether the stack is to be created or updated, and clears what a
 // failed creation left. A status does not tell that from a failed update: both are
 // ROLLBACK_COMPLETE or CREATE_FAILED to LocalStack.
 func (d *deployment) prepare(ctx context.Context) (types.ChangeSetType, error) {
@@ -177,7 +177,7 @@ func (d *deployment) deleted(ctx context.Context) error {
 	}
 }
 
-// wasComplete tells whether all of the stack was there once.
+// wasComplete reports whether all of the stack was there once.
 func (d *deployment) wasComplete(ctx context.Context) (bool, error) {
 	pages := cloudformation.NewDescribeStackEventsPaginator(d.client, &cloudformation.DescribeStackEventsInput{StackName: &d.name})
 	for pages.HasMorePages() {

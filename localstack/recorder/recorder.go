@@ -134,7 +134,7 @@ func actions(target string, body []byte) []Call {
 	return []Call{{Action: target}}
 }
 
-// published tells whether a request of the query protocol, a form, publishes to
+// published reports whether a request of the query protocol, a form, publishes to
 // a topic of SNS, and to which.
 func published(body []byte) []Call {
 	form, err := url.ParseQuery(string(body))

@@ -29,7 +29,7 @@ func main() {
 	}
 }
 
-// interrupted tells whether an error comes of an end that was asked for: something
+// interrupted reports whether an error comes of an end that was asked for: something
 // was waited for, or a program was ended.
 func interrupted(err error) bool {
 	var program *exec.ExitError

@@ -87,7 +87,7 @@ func (t Target) bring(ctx context.Context, keys string, with func() (deploy.Resu
 	return t.lead(result)
 }
 
-// Deployed tells whether the target has the stack. A LocalStack that was started
+// Deployed reports whether the target has the stack. A LocalStack that was started
 // anew has not: its data ends with it. It is an error if LocalStack does not
 // answer.
 func (t Target) Deployed(ctx context.Context) (bool, error) {

@@ -28,7 +28,7 @@ func (a Answer) String() string {
 	return [...]string{"accepted", "hang", "reset", "garbage", "400", "401", "429", "503", "down", "cut"}[a]
 }
 
-// Accepts tells whether a provider would deliver the message.
+// Accepts reports whether a provider would deliver the message.
 func (a Answer) Accepts() bool { return a <= Garbage }
 
 // Entry is a line of the ledger.

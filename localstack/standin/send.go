@@ -64,7 +64,7 @@ func (s *Server) judge(p *plan, r *http.Request, id int64) (int64, Answer) {
 	return *m.Phone, p.decide(*m.Phone, s.draw())
 }
 
-// validPhone tells whether a number is 7XXXXXXXXXX.
+// validPhone reports whether a number is 7XXXXXXXXXX.
 func validPhone(n int64) bool { return n >= 70_000_000_000 && n <= 79_999_999_999 }
 
 // wait ends early if the client goes, or the stand-in is closed.

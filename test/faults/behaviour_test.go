@@ -12,7 +12,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// buried tells whether a message is among the dead letters.
+// buried reports whether a message is among the dead letters.
 func (w *world) buried(id mailing.MessageID) bool {
 	for _, body := range w.queues.bodies(lettersURL) {
 		if strings.Contains(body, fmt.Sprintf(`"message_id":%d,`, id)) {

@@ -13,7 +13,7 @@ import (
 
 // story is a mailing from its creation to its end: one message is refused for
 // good, one fails at first, and of two nobody knows at first. Then the refused one
-// is tried again, is refused once more, and goes out after a redrive. It tells how
+// is tried again, is refused once more, and goes out after a redrive. It returns how
 // many calls the functions made.
 func story(t *testing.T, at int, kind accident) (calls int, what string) {
 	t.Helper()

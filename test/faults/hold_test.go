@@ -138,7 +138,7 @@ func (h *held) release(w *world, end ending, next *hold) {
 	waitForQuiet()
 }
 
-// over tells whether the invocation has ended.
+// over reports whether the invocation has ended.
 func (h *held) over() bool {
 	select {
 	case <-h.done:
@@ -184,7 +184,7 @@ func waitForQuiet() {
 	}
 }
 
-// quiet tells whether a dump of all goroutines, which stops them all, shows none
+// quiet reports whether a dump of all goroutines, which stops them all, shows none
 // that is not blocked, but for the first, which is the caller. One that helps the
 // garbage collector is in no bubble meanwhile, so the others are looked at, too.
 func quiet(dump []byte) bool {

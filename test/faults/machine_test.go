@@ -310,7 +310,7 @@ const (
 	retryOfUncertain = `retry {"statuses": ["failed", "uncertain"]}`
 )
 
-// retryable tells whether messages of a mailing may be tried again.
+// retryable reports whether messages of a mailing may be tried again.
 func retryable(m mailing.Mailing, now time.Time) bool {
 	return now.Before(m.EndAt) &&
 		(m.Status == mailing.StatusRunning || m.Status == mailing.StatusPaused || m.Status == mailing.StatusCompleted)
@@ -435,7 +435,7 @@ func (m *machine) end() {
 	}
 }
 
-// ended tells whether a mailing had an end, though it may have been put off since,
+// ended reports whether a mailing had an end, though it may have been put off since,
 // that had come at an instant, but for the time that a hand-over is given.
 func (m *machine) ended(id mailing.MailingID, at time.Time) bool {
 	return slices.ContainsFunc(m.w.history[id], func(then moment) bool { return !at.Before(then.m.EndAt.Add(-time.Second)) })

@@ -105,7 +105,7 @@ func (m *machine) abandon() {
 	}
 }
 
-// room tells whether one more invocation can be held.
+// room reports whether one more invocation can be held.
 func (m *machine) room() bool { return len(m.held) < maxHeld }
 
 func (m *machine) release(rt *rapid.T) {

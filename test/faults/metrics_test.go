@@ -237,7 +237,7 @@ func readAlarm(t *testing.T, name string) alarm {
 	return a
 }
 
-// rings tells whether the alarm rings at an instant, for these values.
+// rings reports whether the alarm rings at an instant, for these values.
 func (a alarm) rings(t *testing.T, values []told, at time.Time) bool {
 	t.Helper()
 	breaching := 0
@@ -257,7 +257,7 @@ func (a alarm) rings(t *testing.T, values []told, at time.Time) bool {
 	return breaching >= a.DatapointsToAlarm
 }
 
-// breaches tells whether one period's values do.
+// breaches reports whether one period's values do.
 func (a alarm) breaches(t *testing.T, values []int64) bool {
 	t.Helper()
 	var sum int64

@@ -58,7 +58,7 @@ func (w *world) charged(id mailing.MessageID, run []*claim) int {
 	return min(n, 1) // claims that are lost in a row are one uncertain attempt together
 }
 
-// mayHaveBegun tells whether a message might be handed over at any instant of a
+// mayHaveBegun reports whether a message might be handed over at any instant of a
 // claim, as far as the test knows the mailing's history and the client.
 func (w *world) mayHaveBegun(id mailing.MessageID, c *claim) bool {
 	from, pending := c.members[id.Client()]

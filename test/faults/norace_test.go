@@ -2,6 +2,6 @@
 
 package faults_test
 
-// raceDetector tells whether all runs several times slower: then what needs
+// raceDetector reports whether all runs several times slower: then what needs
 // thousands of runs makes some.
 const raceDetector = false

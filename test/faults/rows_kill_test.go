@@ -193,7 +193,7 @@ func (r repeating) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput,
 	return r.API.UpdateItem(ctx, in)
 }
 
-// sampled tells whether what takes thousands of runs, or days, is tried by a
+// sampled reports whether what takes thousands of runs, or days, is tried by a
 // sample: over the real DynamoDB Local, and under the race detector. `make test`
 // runs all of it without either.
 func sampled() bool { return !dynamotest.Fast || raceDetector }

@@ -592,7 +592,7 @@ func (w *world) step() {
 	w.drain()
 }
 
-// finished tells whether all is accounted for, for [world.run].
+// finished reports whether all is accounted for, for [world.run].
 func (w *world) finished(id mailing.MailingID) func() bool {
 	return func() bool { return w.mailing(id).Finished }
 }

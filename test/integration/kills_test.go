@@ -178,7 +178,7 @@ func killAll(t *testing.T) (senders, schedulers int) {
 	return senders, schedulers
 }
 
-// ours tells whether a process runs in this stack's folder, where the system
+// ours reports whether a process runs in this stack's folder, where the system
 // shows that. The stack knows its processes by id and start; this is what they
 // are killed by.
 func ours(pid int) bool {

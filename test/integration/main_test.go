@@ -230,7 +230,7 @@ func deploy(t *testing.T, parameters map[string]string) {
 	}
 }
 
-// wanted tells whether the parts that -run chooses, all of them without one,
+// wanted reports whether the parts that -run chooses, all of them without one,
 // need a preparation.
 func wanted(preparation string) bool {
 	chosen := flag.Lookup("test.run").Value.String()

@@ -37,7 +37,7 @@ func TestEachMutationAppliesToTheCodeAsItIs(t *testing.T) {
 	}
 }
 
-// defined tells whether a package has a test.
+// defined reports whether a package has a test.
 func defined(t *testing.T, dir, test string) bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))

@@ -60,7 +60,7 @@ func build(t *testing.T, variables []string, functions ...string) (out string) {
 	return out
 }
 
-// inspect tells whether a program is a static one for a processor.
+// inspect reports whether a program is a static one for a processor.
 func inspect(t *testing.T, program string, machine elf.Machine) {
 	t.Helper()
 	parsed, err := elf.Open(program)

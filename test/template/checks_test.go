@@ -207,7 +207,7 @@ func named(t tree, in, name string, report report) {
 	}
 }
 
-// isRule tells whether SAM makes a rule of this name: it makes one of each schedule
+// isRule reports whether SAM makes a rule of this name: it makes one of each schedule
 // of a function, and calls it by the names of both.
 func isRule(t tree, name string) bool {
 	all, _ := t["Resources"].(map[string]any)

@@ -115,7 +115,7 @@ func readDescription(t *testing.T) *description {
 
 func escaped(key string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(key) }
 
-// takes tells whether the operation has a parameter.
+// takes reports whether the operation has a parameter.
 func (op *operation) takes(in, name string) bool {
 	for _, p := range op.Parameters {
 		if p.In == in && p.Name == name {

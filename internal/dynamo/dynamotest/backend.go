@@ -4,7 +4,7 @@ package dynamotest
 
 import "testing"
 
-// Fast tells whether a call takes microseconds: whether tests can afford
+// Fast reports whether a call takes microseconds: whether tests can afford
 // thousands of runs.
 const Fast = true
 

@@ -90,7 +90,7 @@ type parser struct {
 	err    error
 }
 
-// holds tells whether a condition is met by an item, nil for none.
+// holds reports whether a condition is met by an item, nil for none.
 func (s *scope) holds(condition string, it item) (bool, error) {
 	p := &parser{scope: s, item: it, tokens: tokens(condition)}
 	ok := p.or()

@@ -24,7 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
-// Fast tells whether a call takes microseconds: whether tests can afford
+// Fast reports whether a call takes microseconds: whether tests can afford
 // thousands of runs.
 const Fast = false
 
