@@ -3,6 +3,7 @@ package faults_test
 import (
 	"bytes"
 	"runtime"
+	"runtime/metrics"
 	"strings"
 	"time"
 )
@@ -168,19 +169,32 @@ func waitForQuiet() {
 	text := make([]byte, 1<<17)
 	// Twice in a row: one that waits for the dump itself to be over is blocked in it.
 	for quietly := 0; quietly < 2; {
+		untilIdle()
 		n := runtime.Stack(text, true)
 		switch {
 		case n == len(text): // it is cut: whoever is not in it may be busy
 			text = make([]byte, 2*len(text))
-			continue
 		case quiet(text[:n]):
 			quietly++
 		default:
 			quietly = 0
 		}
-		for range 10 {
-			runtime.Gosched()
-		}
+	}
+}
+
+// untilIdle lets the others run until the scheduler counts none that is about to.
+// It counts approximately, and so decides nothing: but a dump stops those that
+// run, and one after the other would keep them from their work.
+func untilIdle() {
+	counts := []metrics.Sample{
+		{Name: "/sched/goroutines/running:goroutines"}, // the caller is one
+		{Name: "/sched/goroutines/runnable:goroutines"},
+	}
+	for range 10 {
+		runtime.Gosched()
+	}
+	for metrics.Read(counts); counts[0].Value.Uint64()+counts[1].Value.Uint64() > 1; metrics.Read(counts) {
+		runtime.Gosched()
 	}
 }
 
