@@ -5,13 +5,12 @@ package integration_test
 import (
 	"context"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"gopkg.in/yaml.v3"
 
 	"postrider/localstack/stack"
 	"postrider/test/samcli"
@@ -53,13 +52,17 @@ func deploySAM(root, dir string) stack.DeployFunc {
 			}
 			isBuilt = true
 		}
-		overrides := []string{"file://infra/parameters/local.yaml"}
-		for _, p := range slices.Sorted(maps.Keys(parameters)) {
-			overrides = append(overrides, p+"="+parameters[p])
+		// In a file an empty value is one, too.
+		own, err := yaml.Marshal(parameters)
+		if err != nil {
+			return err
 		}
-		return samcli.Run(ctx, root, endpoint, append([]string{
+		file := filepath.Join(dir, "parameters.yaml")
+		if err := os.WriteFile(file, own, 0o600); err != nil {
+			return err
+		}
+		return samcli.Run(ctx, root, endpoint,
 			"deploy", "--config-file", config, "--config-env", "local", "--template-file", filepath.Join(built, "template.yaml"),
-			"--stack-name", name, "--no-progressbar", "--parameter-overrides",
-		}, overrides...)...)
+			"--stack-name", name, "--no-progressbar", "--parameter-overrides", "file://infra/parameters/local.yaml", "file://"+file)
 	}
 }

@@ -79,6 +79,8 @@ func run(m *testing.M) (code int, err error) {
 		"MaxSendRate":  "0",
 		keysParameter:  "/postrider/test/keys",
 		tokenParameter: "/postrider/test/token",
+		// The file of local parameters has one, and there must not be two.
+		"ProviderToken": "",
 	}
 	with, err := deployer(root, dir)
 	if err != nil {
