@@ -4,12 +4,21 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"postrider/internal/mailing"
 )
 
 // Conditional is what operations take that change a mailing.
 type Conditional struct {
 	IfMatch string `header:"If-Match" pattern:"^(\\*|(W/)?\"[^\"]*\"([ \\t]*,[ \\t]*(W/)?\"[^\"]*\")*)$" patternDescription:"an ETag with its quotes, such as \"2\", or several, or *" doc:"The ETag of the version that is meant, with its quotes; another one is 412."`
+}
+
+// Resolve refuses an empty header, which to huma is none: the caller would take a
+// change to any version for a change to the one that was read. It refuses several,
+// too, of which huma takes the first.
+func (c *Conditional) Resolve(ctx huma.Context) []error {
+	return givenOnce(ctx, "If-Match", c.IfMatch)
 }
 
 // etag is a mailing's version as an entity tag.

@@ -3,6 +3,7 @@ package api_test
 import (
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -241,6 +242,21 @@ func TestAVersionWithoutQuotesIsNotTakenForAnotherOne(t *testing.T) {
 			if !strings.Contains(w.Body.String(), `must be an ETag with its quotes, such as \"2\"`) {
 				t.Errorf("%s: it is not told what is right: %s", tag, w.Body)
 			}
+		}
+	}
+}
+
+func TestAnIfMatchThatIsEmptyOrRepeatedIsNotTakenForNone(t *testing.T) {
+	t.Parallel()
+	m := sale()
+	v := serve(t, &stores{mailing: &m})
+	for _, tags := range [][]string{{""}, {`"9"`, `"4"`}, {`"4"`, ""}} {
+		for _, action := range []string{"pause", "cancel", "retry"} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/mailings/3/"+action, http.NoBody)
+			r.Header = http.Header{"Authorization": {"Bearer " + adminKey}, "If-Match": tags}
+			w := httptest.NewRecorder()
+			v.handler.ServeHTTP(w, r)
+			wantProblem(t, w, http.StatusUnprocessableEntity, "header.If-Match")
 		}
 	}
 }

@@ -23,12 +23,18 @@ type Idempotent struct {
 // them, of which huma takes the first: the caller would take what can be done
 // twice for done once.
 func (i *Idempotent) Resolve(ctx huma.Context) []error {
+	return givenOnce(ctx, "Idempotency-Key", i.Key)
+}
+
+// givenOnce returns an error if a request has the header and it is empty, or has it
+// several times. value is what huma has read of it.
+func givenOnce(ctx huma.Context, header, value string) []error {
 	r, _ := humago.Unwrap(ctx)
-	given := len(r.Header.Values("Idempotency-Key"))
-	if given == 0 || given == 1 && i.Key != "" {
+	given := len(r.Header.Values(header))
+	if given == 0 || given == 1 && value != "" {
 		return nil
 	}
-	return []error{&huma.ErrorDetail{Location: "header.Idempotency-Key", Message: "must be given once, and not empty"}}
+	return []error{&huma.ErrorDetail{Location: "header." + header, Message: "must be given once, and not empty"}}
 }
 
 // Repeated reports whether an answer is that to an earlier request.
