@@ -26,7 +26,7 @@ func etag(m mailing.Mailing) string { return `"` + strconv.FormatInt(m.Version, 
 
 // allows reports whether the mailing is of a version that the header allows. No
 // header allows all; a weak tag matches nothing (RFC 9110, 13.1.1).
-func (c Conditional) allows(m mailing.Mailing) bool {
+func (c *Conditional) allows(m mailing.Mailing) bool {
 	if c.IfMatch == "" {
 		return true
 	}
