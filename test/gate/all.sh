@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All checks, one after the other, each with how long it took. `make test` runs
-# it; a part that cannot run here says so in the summary, never nothing.
+# All checks, one after the other beside the integration tests, each with how long
+# it took. `make test` runs it; a part that cannot run here says so in the summary.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -86,7 +86,28 @@ served() {
   } | cut -d ' ' -f 1 | sort -u | grep -vE "$1"
 }
 
+# The integration tests wait more than they work: for leases of what was killed,
+# for a sending API to come back. So they begin first, and all else runs beside them.
+begin_integration() {
+  set -m # a process group of its own, to be ended as a whole
+  by_sam integration -timeout 30m -tags integration ./test/integration >"$log/integration.out" 2>&1 &
+  integration=$!
+  set +m
+  trap 'kill -- -$integration 2>/dev/null' EXIT
+}
+
+end_integration() {
+  local status=0
+  wait "$integration" || status=$?
+  trap - EXIT
+  cat "$log/integration.out"
+  return $status
+}
+
 part "tools" make gate-tools tools
+# Alone, and without the race detector: it is timed.
+part "figures of the api function" quick benchmarks -timeout 5m -tags benchmarks ./test/benchmarks
+begin_integration
 part "gofumpt" formatted
 part "go vet" go vet -tags integration,browser,benchmarks ./...
 part "golangci-lint" "$bin/golangci-lint" run ./...
@@ -96,14 +117,10 @@ part "cfn-lint" templates
 part "unit tests" tests unit ./...
 # Thousands of runs, and so without the race detector, which has met a part of them.
 part "crash points, fault matrix, state machine" quick promise ./test/faults
-# Alone, and without the race detector: it is timed.
-part "figures of the api function" quick benchmarks -timeout 5m -tags benchmarks ./test/benchmarks
 part "browser test" tests browser -timeout 5m -tags browser ./test/browser
-# The integration tests begin with those that wait more than they work: for leases
-# of what was killed, for a sending API to come back. Meanwhile the others are run;
-# when it comes to what is timed, they are done.
 # shellcheck disable=SC2046 # a list of packages
-part "tests with services: DynamoDB Local, LocalStack" by_sam services -p 3 -timeout 20m -tags integration ./test/integration $(served 'test/integration$')
+part "tests with services: DynamoDB Local, LocalStack" by_sam services -timeout 20m -tags integration $(served 'test/integration$')
+part "integration tests, the rest of the time" end_integration
 
 echo
 printf '%s\n' "${summary[@]}"
