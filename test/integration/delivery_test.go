@@ -185,10 +185,12 @@ func testThroughput(t *testing.T, s *service) {
 }
 
 func testEndWhileRunning(t *testing.T, s *service) {
-	s.behave(t, behaviour{LatencyMS: 400})
-	m := now("end", many)
-	m.EndAt = time.Now().Add(5 * time.Second).Truncate(time.Millisecond)
-	m = s.create(t, m)
+	s.behave(t, behaviour{LatencyMS: 1500})
+	m := s.create(t, now("end", many))
+	s.until(t, m.ID, 5*time.Minute, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
+	// Later than the two seconds for which a sender may trust the mailing that it has read.
+	end := time.Now().Add(8 * time.Second).UTC().Format("2006-01-02T15:04:05.000Z07:00")
+	s.call(t, http.MethodPatch, fmt.Sprintf("/api/mailings/%d", m.ID), map[string]string{"end_at": end}, http.StatusOK, &m)
 	i := s.completed(t, m.ID, 3*time.Minute)
 	lines := s.ledger(t, m.ID)
 	last := time.Time{}
