@@ -131,6 +131,7 @@ show-redrive: tools ## the same by their dead letters
 show-kills: tools ## senders and scheduler killed in the middle of five mailings of 5,000
 	@echo "this takes some minutes ..."
 	$(call show,killed_five_times)
+show-kills: export KILLS = large
 show-stop: tools ## uncertain outcomes of a mailing that says on_uncertain: stop
 	$(call show,an_uncertain_outcome_stops_a_message)
 show-test: tools ## a test message

@@ -35,8 +35,13 @@ type kills struct {
 }
 
 // testKills kills the senders and the scheduler in the middle of each of five
-// mailings, while the sending API fails and hangs.
+// mailings, while the sending API fails and hangs. KILLS=large makes the mailings
+// large enough for the figure in docs/promise.md.
 func testKills(t *testing.T, s *service) {
+	each, audience := 2000, some
+	if os.Getenv("KILLS") == "large" {
+		each, audience = 5000, many
+	}
 	begun := time.Now()
 	s.behave(t, behaviour{LatencyMS: 50, ErrorShare: 0.05, HangShare: 0.01, HangMS: 2 * int(quickProvider.Milliseconds())})
 	var (
@@ -44,11 +49,11 @@ func testKills(t *testing.T, s *service) {
 		ids []domain.MailingID
 	)
 	for n := range 5 {
-		m := s.create(t, now(fmt.Sprint("killed ", n+1), many))
+		m := s.create(t, now(fmt.Sprint("killed ", n+1), audience))
 		ids = append(ids, domain.MailingID(m.ID))
 		// Those before it are not waited for: what their senders held comes back
 		// among its own.
-		s.until(t, m.ID, 3*time.Minute, "it is in its middle", func(i info) bool { return i.Counts.Sent > 1000 })
+		s.until(t, m.ID, 3*time.Minute, "it is in its middle", func(i info) bool { return i.Counts.Sent > each/5 })
 		k.kill(t, ids)
 	}
 	killed := time.Now()
@@ -58,7 +63,7 @@ func testKills(t *testing.T, s *service) {
 	// How long a fourth try has to wait is not what is to be shown.
 	s.setBehaviour(t, behaviour{LatencyMS: 50})
 	for _, id := range ids {
-		if i, want := s.completed(t, int64(id), 5*time.Minute), (counts{Total: 5000, Sent: 5000}); i.Counts != want {
+		if i, want := s.completed(t, int64(id), 5*time.Minute), (counts{Total: each, Sent: each}); i.Counts != want {
 			t.Errorf("mailing %d: %+v", id, i.Counts)
 		}
 	}
@@ -68,7 +73,7 @@ func testKills(t *testing.T, s *service) {
 	for _, id := range ids {
 		all = append(all, hands[int64(id)]...)
 	}
-	sum, asked := ledgerOf(all), 5000*len(ids)
+	sum, asked := ledgerOf(all), each*len(ids)
 	duplicates, bound := sum.taken-sum.unique, k.claimed+sum.hangs
 	if duplicates > bound {
 		t.Errorf("%d duplicates, where only %d messages were held or hung", duplicates, bound)
