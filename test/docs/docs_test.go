@@ -114,14 +114,14 @@ func TestEachParameterIsInTheTableOfSettings(t *testing.T) {
 	}
 	_, parameters, _ := strings.Cut(string(template), "\nParameters:\n")
 	parameters, _, _ = strings.Cut(parameters, "\nRules:")
-	readme := documents(t)["README.md"]
+	settings := documents(t)["docs/settings.md"]
 	names := regexp.MustCompile(`(?m)^  ([A-Z][A-Za-z]+):$`).FindAllStringSubmatch(parameters, -1)
 	if len(names) < 10 {
 		t.Fatalf("the template has only %d parameters", len(names))
 	}
 	for _, name := range names {
 		variable := strings.ToUpper(regexp.MustCompile(`([a-z])([A-Z])`).ReplaceAllString(name[1], "${1}_$2"))
-		if !strings.Contains(readme, "`"+variable+"`") {
+		if !strings.Contains(settings, "`"+variable+"`") {
 			t.Errorf("the table of settings has no %s", variable)
 		}
 	}
