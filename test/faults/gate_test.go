@@ -155,7 +155,7 @@ func through[In, Out any](ctx context.Context, w *worker, what string, in In, do
 	return out, err
 }
 
-// gatedTables is DynamoDB behind a gate.
+// gatedTables is DynamoDB, whose calls pass a gate.
 type gatedTables struct {
 	w   *worker
 	api dynamo.API
@@ -211,7 +211,7 @@ func (g gatedTables) TransactWriteItems(ctx context.Context, in *dynamodb.Transa
 	})
 }
 
-// gatedQueues is SQS behind a gate.
+// gatedQueues is SQS, whose calls pass a gate.
 type gatedQueues struct {
 	queue.AdminAPI
 
@@ -230,8 +230,8 @@ func (g gatedQueues) ChangeMessageVisibilityBatch(ctx context.Context, in *sqs.C
 	})
 }
 
-// gatedProvider is the sending API behind a gate: a call that is refused was
-// never connected, one that is unanswered was taken.
+// gatedProvider is the sending API, whose calls pass a gate. A refused call never
+// connected; in an unanswered call the message was taken.
 type gatedProvider struct {
 	w        *worker
 	provider deliver.Provider

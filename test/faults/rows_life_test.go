@@ -217,7 +217,7 @@ func lifeRows() []row {
 			w.ends(m.ID, mailing.Counts{Total: 40, Sent: 39, Skipped: 1})
 		}},
 		{name: "a client is deleted while its batch waits for its turn", run: func(w *world) {
-			// All of the batch is in one slice, with one hand-over after the other.
+			// last is the last client of a slice; hand-overs are made one at a time.
 			var last mailing.Client
 			for _, c := range w.clients(200) {
 				if c.ID.Slice() == 3 {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A run of the report that fails is not repeated; the schedule comes again at the next
-// hour.
+// A report run that fails is not repeated; the schedule invokes the next run an hour
+// later.
 func TestAReportThatFailsTwoHoursLongIsAlarmedOf(t *testing.T) {
 	t.Parallel()
 	var a struct {
