@@ -73,7 +73,7 @@ func pass(t *testing.T, w http.ResponseWriter, r *http.Request, path string, fun
 		MultiValueHeaders: headers, MultiValueQueryStringParameters: r.URL.Query(),
 	})
 	if err != nil || resp.IsBase64Encoded {
-		// The API has no BinaryMediaTypes: API Gateway would send the body as base64.
+		// The API has no BinaryMediaTypes: API Gateway would not decode the body.
 		t.Errorf("%s %s: error %v, base64 %t", r.Method, path, err, resp.IsBase64Encoded)
 	}
 	maps.Copy(w.Header(), resp.MultiValueHeaders)

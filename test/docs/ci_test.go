@@ -63,10 +63,10 @@ func TestGitHubRunsTheGateWithPinnedActions(t *testing.T) {
 	}
 }
 
-// TestGitHubTakesTheNewestGoAndTheRunnersChrome checks the workflow. setup-go installs
-// exactly the version that go.mod names, whose faults are known by now, and it accepts an
-// older patch version that the runner has. The runner's browser is the one that may make
-// a sandbox.
+// TestGitHubTakesTheNewestGoAndTheRunnersChrome demands a version without a patch, and
+// check-latest. From go.mod setup-go would install exactly the version named there, whose
+// faults are known by now. Without check-latest it would accept an older version that the
+// runner has. The runner's Chrome is the browser that may make a sandbox.
 func TestGitHubTakesTheNewestGoAndTheRunnersChrome(t *testing.T) {
 	t.Parallel()
 	var workflow struct {

@@ -157,7 +157,7 @@ func TestAnExportIsWhatItsNameSays(t *testing.T) {
 }
 
 // TestMetricsGoByTheStageThatAlarmsWatch checks the stage in the names of the functions'
-// metrics: it must be the parameter that the exported output returns.
+// metrics: it must be the parameter that the stack exports.
 func TestMetricsGoByTheStageThatAlarmsWatch(t *testing.T) {
 	t.Parallel()
 	type function struct {

@@ -93,7 +93,7 @@ func statements(t *testing.T) []statement {
 }
 
 // No policy of a role says who may assume it. One wrong character in the trust policy
-// lets in every branch, or every account.
+// lets in every branch, or every caller.
 func TestOnlyOneBranchsPipelineAndCloudFormationTakeOnTheRoles(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{
