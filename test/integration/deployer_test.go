@@ -51,7 +51,7 @@ func deploySAM(root, dir string) stack.DeployFunc {
 			}
 			isBuilt = true
 		}
-		// Only a file of parameters can hold an empty value.
+		// A file of parameters can also hold an empty value.
 		own, err := yaml.Marshal(parameters)
 		if err != nil {
 			return err

@@ -264,8 +264,8 @@ func (s *service) messages(t *testing.T, id int64, query string) []message {
 	}
 }
 
-// poll calls ask until it returns ok. After limit it fails with the last seen. Tests use
-// it to wait for a process that they can only observe.
+// poll calls ask until it returns ok. After limit it fails and shows the last value of
+// seen. Tests use it to wait for a process that they can only observe.
 func poll(t *testing.T, limit time.Duration, what string, ask func() (ok bool, seen string)) {
 	t.Helper()
 	timeout := time.NewTimer(limit)
