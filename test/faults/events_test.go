@@ -53,8 +53,8 @@ func TestTheSchedulersSampleEventIsASweep(t *testing.T) {
 	}
 }
 
-// The batch that the event names does not exist. The sender reads it, and has nothing
-// more to do.
+// TestTheSendersSampleEventIsADelivery demands that the sender can read the event. The
+// batch that it names does not exist, so there is nothing more to do.
 func TestTheSendersSampleEventIsADelivery(t *testing.T) {
 	w := inMemory(t)
 	var event events.SQSEvent

@@ -8,8 +8,9 @@ import (
 	"postrider/internal/mailing"
 )
 
-// A retry of failures reads a page. Before it writes the page, its mailing is cancelled,
-// deleted or ended, and then finished. After the write nothing may be pending.
+// TestARetryThatIsOvertakenIsGivenUp runs retries of failures that read a page, and write
+// it after their mailing was cancelled, deleted or ended, and then finished. After the
+// write nothing may be pending.
 func TestARetryThatIsOvertakenIsGivenUp(t *testing.T) {
 	t.Parallel()
 	for _, r := range overtakenRows() {

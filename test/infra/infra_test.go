@@ -311,7 +311,8 @@ func valuesOf(t *testing.T, environment string) map[string]string {
 	return values
 }
 
-// The rules are those of docs/operations.md, "Keep together".
+// TestAnEnvironmentsParametersFitTogether checks the rules of docs/operations.md, "Keep
+// together".
 func TestAnEnvironmentsParametersFitTogether(t *testing.T) {
 	t.Parallel()
 	for _, environment := range environments {

@@ -134,7 +134,8 @@ func TestAnAlarmOfATablesErrorsWatchesAllThatTheFunctionsMayDoToIt(t *testing.T)
 	}
 }
 
-// The throttles of an index count at the index.
+// TestAnAlarmOfThrottlesWatchesTheWritesOfEachIndex compares the alarm with the indexes:
+// the throttles of an index count at the index.
 func TestAnAlarmOfThrottlesWatchesTheWritesOfEachIndex(t *testing.T) {
 	t.Parallel()
 	type table struct {

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// A report run that fails is not repeated; the schedule invokes the next run an hour
+// TestAReportThatFailsTwoHoursLongIsAlarmedOf demands an alarm after two failed runs in a
+// row. A report run that fails is not repeated; the schedule invokes the next run an hour
 // later.
 func TestAReportThatFailsTwoHoursLongIsAlarmedOf(t *testing.T) {
 	t.Parallel()

@@ -92,8 +92,9 @@ func statements(t *testing.T) []statement {
 	return all
 }
 
-// No policy of a role says who may assume it. One wrong character in the trust policy
-// lets in every branch, or every caller.
+// TestOnlyOneBranchsPipelineAndCloudFormationTakeOnTheRoles compares the trust policies
+// of the roles. No other policy says who may assume a role, and one wrong character lets
+// in every branch, or every caller.
 func TestOnlyOneBranchsPipelineAndCloudFormationTakeOnTheRoles(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{
@@ -138,7 +139,8 @@ Statement:
 	}
 }
 
-// The parameters are inserted into the subject unchanged.
+// TestARepositoryAndABranchHoldNoWildcard tries values of the two parameters, because
+// they are inserted into the subject unchanged.
 func TestARepositoryAndABranchHoldNoWildcard(t *testing.T) {
 	t.Parallel()
 	parameters := parse(t, "infra/role.yaml").Parameters
@@ -164,8 +166,9 @@ func TestARepositoryAndABranchHoldNoWildcard(t *testing.T) {
 	}
 }
 
-// The calls are all calls of make deploy (infra/deploy, and sam's own calls), and of sam
-// deploy for alarms and dashboard.
+// TestThePipelineMayDoWhatADeploymentCallsAndNoMore compares the pipeline's permissions
+// with all calls of make deploy (infra/deploy, and sam's own calls), and of sam deploy
+// for alarms and dashboard.
 func TestThePipelineMayDoWhatADeploymentCallsAndNoMore(t *testing.T) {
 	t.Parallel()
 	want := []string{
@@ -268,7 +271,8 @@ func TestTheRoleAllowsNoActionByWildcardAndNoTableToBeDeleted(t *testing.T) {
 	}
 }
 
-// The template gives the reason for each of these exceptions beside it.
+// TestWhatTheRoleMayDoIsHeldToTheStacksNamesButForWhatHasNone lists the statements that
+// may cover other names. The template gives the reason beside each of them.
 func TestWhatTheRoleMayDoIsHeldToTheStacksNamesButForWhatHasNone(t *testing.T) {
 	t.Parallel()
 	unheld := map[string]bool{}

@@ -46,7 +46,9 @@ def in_years(first, text):
 
 @schemathesis.hook
 def map_case(context, case):
-    """Move starts and ends into the future, in this order, and make windows non-empty.
+    """Move starts and ends into the future, in this order.
+
+    In valid data a window is made non-empty, and If-Match matches any version.
 
     Instants are moved in invalid data, too, and that data stays invalid: no mailing
     may start while this runs, because it would go to all clients.

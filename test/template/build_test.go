@@ -109,7 +109,8 @@ func TestSAMBuildsThreeStaticProgramsThatDiffer(t *testing.T) {
 	}
 }
 
-// One function is enough, because all of them are built by the same rule.
+// TestSAMBuildsForTheProcessorThatIsAskedFor builds one function, because all of them are
+// built by the same rule.
 func TestSAMBuildsForTheProcessorThatIsAskedFor(t *testing.T) {
 	for architecture, machine := range machines {
 		out := build(t, []string{"ARCHITECTURE=" + architecture}, "SenderFunction")

@@ -31,7 +31,8 @@ func recursion(t tree, report report) {
 	}
 }
 
-// The rule fires each minute: an older or failed event is replaced by the next one.
+// mostAge is the longest time for which an event of a rule is kept. The rule fires each
+// minute, so an older or failed event is replaced by the next one.
 const mostAge = 60.0 // in s, and the least that Lambda accepts
 
 // staleEvents demands that events of a rule are not kept for hours, and are not retried

@@ -127,7 +127,8 @@ func TestTheReportIsPublishedToATopicThatIsSubscribedToWhereThereIsAnAddress(t *
 	}
 }
 
-// The runbook's commands read names from the stack's outputs, and invoke a report.
+// TestWhatTheRunbookAsksTheStackForIsThere checks the runbook's commands: they read names
+// from the stack's outputs, and invoke a report.
 func TestWhatTheRunbookAsksTheStackForIsThere(t *testing.T) {
 	t.Parallel()
 	var template tree
