@@ -99,7 +99,9 @@ func ownErrors(table string) string {
 	return `SUM(SEARCH('{AWS/DynamoDB,Operation,TableName} MetricName="SystemErrors" TableName="${` + table + `Table}"', 'Sum', 60))`
 }
 
-// Every write is a transaction, or may become a part of one.
+// TestAnAlarmOfATablesErrorsWatchesAllThatTheFunctionsMayDoToIt compares the alarms with
+// the functions' permissions. TransactWriteItems is always watched, because every write
+// is a transaction, or may become a part of one.
 func TestAnAlarmOfATablesErrorsWatchesAllThatTheFunctionsMayDoToIt(t *testing.T) {
 	t.Parallel()
 	allowed := map[string][]string{}
@@ -108,7 +110,7 @@ func TestAnAlarmOfATablesErrorsWatchesAllThatTheFunctionsMayDoToIt(t *testing.T)
 			for _, on := range s.Resource {
 				table, _, _ := strings.Cut(strings.Trim(on, "${}"), ".")
 				for _, action := range s.Action {
-					if operation, ok := strings.CutPrefix(action, "dynamodb:"); ok && operation != "ConditionCheckItem" { // ConditionCheckItem exists in transactions only
+					if operation, ok := strings.CutPrefix(action, "dynamodb:"); ok && operation != "ConditionCheckItem" { // exists in transactions only
 						allowed[table] = append(allowed[table], operation)
 					}
 				}
