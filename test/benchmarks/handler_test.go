@@ -1,8 +1,7 @@
 //go:build benchmarks
 
-// Package benchmarks_test times what people wait for. It prints figures, and
-// fails only if what it times does not work: how long things take depends on the
-// machine.
+// Package benchmarks_test times operations that users wait for. It prints figures, and
+// fails only if an operation does not work: the times depend on the machine.
 package benchmarks_test
 
 import (
@@ -24,7 +23,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// timed is a DynamoDB that says how long it took.
+// timed is a DynamoDB that measures the time of its calls.
 type timed struct {
 	dynamo.API
 
@@ -45,8 +44,8 @@ func (k oneKey) Caller(_ context.Context, key string) (mailing.Caller, bool, err
 	return mailing.Caller{Name: "benchmark", Role: mailing.Viewer}, key == string(k), nil
 }
 
-// TestReadingAClient times the api function from API Gateway's event to its
-// answer, less the time in DynamoDB.
+// TestReadingAClient times the api function from API Gateway's event to its answer, less
+// the time in DynamoDB.
 func TestReadingAClient(t *testing.T) {
 	env := dynamotest.StartMemory(t)
 	tables := &timed{API: env.Client}
@@ -83,7 +82,7 @@ func TestReadingAClient(t *testing.T) {
 		took[n/2].Round(time.Microsecond), took[n*99/100].Round(time.Microsecond), n)
 }
 
-// discard is where log lines go once they are made.
+// discard discards log lines after they are formatted.
 type discard struct{}
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }

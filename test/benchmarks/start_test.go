@@ -21,8 +21,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// runtimeAPI is Lambda's side of a function: it hands out one event, and takes
-// the answer.
+// runtimeAPI is Lambda's side of a function: it returns one event, and receives the
+// answer.
 type runtimeAPI struct {
 	asked    chan time.Time
 	answered chan answer
@@ -35,7 +35,7 @@ type answer struct {
 	body []byte
 }
 
-// ServeHTTP is called by one function, one request after the other.
+// ServeHTTP serves one function, which sends one request after the other.
 func (a *runtimeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasSuffix(r.URL.Path, "/invocation/next") && !a.given:
@@ -50,12 +50,12 @@ func (a *runtimeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.answered <- answer{at, body}
 		w.WriteHeader(http.StatusAccepted)
 	default:
-		<-r.Context().Done() // there is no more to do
+		<-r.Context().Done() // there is no further event
 	}
 }
 
-// TestTheStartOfTheAPIFunction times the very program that is deployed, built
-// for this machine, from the start of its process.
+// TestTheStartOfTheAPIFunction times the deployed program, built for this machine, from
+// the start of its process.
 func TestTheStartOfTheAPIFunction(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -82,8 +82,8 @@ func TestTheStartOfTheAPIFunction(t *testing.T) {
 		ready[5].Round(100*time.Microsecond), answered[5].Round(100*time.Microsecond), len(ready), ready[10].Round(100*time.Microsecond), answered[10].Round(100*time.Microsecond))
 }
 
-// start runs the program until it has answered: how long after its start it
-// asked for the first request, and answered that.
+// start runs the program until it has answered. It returns the times from its start to
+// its first request for an event, and to its answer.
 func start(t *testing.T, program string, event []byte) (ready, answered time.Duration) {
 	t.Helper()
 	a := &runtimeAPI{asked: make(chan time.Time, 1), answered: make(chan answer, 1), event: event}
@@ -108,7 +108,7 @@ func start(t *testing.T, program string, event []byte) (ready, answered time.Dur
 	}()
 	var got answer
 	select {
-	case got = <-a.answered: // and so it has asked before
+	case got = <-a.answered: // the program has asked for the event before
 	case <-time.After(30 * time.Second):
 		t.Fatalf("no answer; it says: %s", &said)
 	}

@@ -20,10 +20,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience is how long one step in the browser may take.
+// patience is the longest time that one step in the browser may take.
 const patience = 30 * time.Second
 
-// chromium finds the browser.
+// chromium returns the path of the browser.
 func chromium(t *testing.T) string {
 	t.Helper()
 	if set := os.Getenv("CHROMIUM"); set != "" {
@@ -42,14 +42,14 @@ func chromium(t *testing.T) string {
 	return ""
 }
 
-// startBrowser starts Chromium without a window, for one test, and ends it
-// after that. It can reach nothing but 127.0.0.1.
+// startBrowser starts Chromium without a window for one test, and ends it after the test.
+// The browser can reach only 127.0.0.1.
 func startBrowser(t *testing.T) (ctx context.Context, version string) {
 	t.Helper()
 	program := chromium(t)
-	// The browser's folder is chromedp's, not the test's: chromedp removes it once
-	// all of the browser's processes have ended, and its path is short enough for
-	// the browser's socket.
+	// chromedp makes the browser's folder, not the test: chromedp removes it after all of
+	// the browser's processes have ended, and its path is short enough for the browser's
+	// socket.
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(program), // as root chromedp adds --no-sandbox
 		chromedp.DisableGPU,
@@ -57,7 +57,7 @@ func startBrowser(t *testing.T) (ctx context.Context, version string) {
 		chromedp.Flag("no-proxy-server", true),
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
 	)
-	// The test's own context ends before what cleans up.
+	// The test's own context would end before the cleanup.
 	allocator, end := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
 	ctx, _ = chromedp.NewContext(allocator)
 	t.Cleanup(func() {
@@ -73,14 +73,14 @@ func startBrowser(t *testing.T) (ctx context.Context, version string) {
 	return ctx, strings.Replace(strings.TrimPrefix(v.Product, "Headless"), "/", " ", 1)
 }
 
-// tab is a page in the browser, and what went on in it.
+// tab is a page in the browser, with a record of its requests and errors.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
 
 	mu       sync.Mutex
 	requests []string // method and URL
-	errors   []string // what the console shows in red
+	errors   []string // the errors that the console shows
 }
 
 func openTab(browser context.Context, t *testing.T) *tab {
@@ -94,13 +94,13 @@ func openTab(browser context.Context, t *testing.T) *tab {
 	return v
 }
 
-// note keeps what these tests look at.
+// note records the events that these tests look at.
 func (v *tab) note(event any) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
-		if !strings.HasPrefix(e.Request.URL, "data:") { // goes nowhere
+		if !strings.HasPrefix(e.Request.URL, "data:") { // a data URL causes no request
 			v.requests = append(v.requests, e.Request.Method+" "+e.Request.URL)
 		}
 	case *runtime.EventExceptionThrown:
@@ -120,14 +120,14 @@ func (v *tab) note(event any) {
 	}
 }
 
-// seen is what was asked for, and what the console shows in red.
+// seen returns the requests, and the errors that the console shows.
 func (v *tab) seen() (requests, errors []string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return append([]string(nil), v.requests...), append([]string(nil), v.errors...)
 }
 
-// do takes steps, one after the other.
+// do runs steps, one after the other.
 func (v *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	v.t.Helper()
 	for i, step := range steps {
@@ -141,7 +141,7 @@ func (v *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// read takes a step that has a result.
+// read runs a step that has a result.
 func read[T any](v *tab, step chromedp.Action[T]) T {
 	v.t.Helper()
 	ctx, cancel := context.WithTimeout(v.ctx, patience)

@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// description is what these tests read of openapi.json.
+// description holds the fields of openapi.json that these tests read.
 type description struct {
 	Paths      map[string]map[string]json.RawMessage `json:"paths"`
 	Components struct {
@@ -39,7 +39,7 @@ func (s service) description(t *testing.T) description {
 	return d
 }
 
-// operations are all that are described, as "GET /healthz".
+// operations returns all described operations, as "GET /healthz".
 func (d description) operations() []string {
 	var all []string
 	for path, methods := range d.Paths {
@@ -90,7 +90,7 @@ func TestTheDocumentationShowsAndTriesOutEveryOperation(t *testing.T) {
 	}
 }
 
-// listed are the operations that the page shows.
+// listed returns the operations that the page shows.
 func (v *tab) listed() []string {
 	v.t.Helper()
 	all := read(v, chromedp.Evaluate[[]string](`[...document.querySelectorAll(".opblock")].filter(o => o.checkVisibility()).map(o =>
@@ -99,7 +99,7 @@ func (v *tab) listed() []string {
 	return all
 }
 
-// authorize gives every scheme of the description the key.
+// authorize enters the key for every security scheme of the description.
 func (v *tab) authorize(key string) {
 	v.t.Helper()
 	v.do(chromedp.Click(chromedp.CSS(".auth-wrapper > .authorize")), chromedp.WaitVisible(chromedp.CSS(".auth-container input")))
@@ -127,8 +127,8 @@ func (v *tab) fillIn(method, path string) string {
 	return operation
 }
 
-// tryOut executes an operation with what is filled in, and looks for a text in
-// the answer. The call must go to the path behind base, as it is.
+// tryOut executes an operation with the values of its form, and looks for a text in the
+// answer. The call must go to base followed by the unchanged path.
 func (v *tab) tryOut(method, path, base, text string) {
 	v.t.Helper()
 	operation := v.fillIn(method, path)
@@ -150,8 +150,8 @@ func (v *tab) tryOut(method, path, base, text string) {
 	}
 }
 
-// openSchemas opens the list of schemas and the first of them. What the page's
-// policy forbids of all this, the console tells.
+// openSchemas opens the list of schemas and the first schema. The console reports
+// anything in it that the page's policy forbids.
 func (v *tab) openSchemas() {
 	v.t.Helper()
 	v.do(
@@ -161,7 +161,7 @@ func (v *tab) openSchemas() {
 	)
 }
 
-// screenshot keeps a picture of the whole page.
+// screenshot writes a picture of the whole page to a file.
 func (v *tab) screenshot(file string) {
 	v.t.Helper()
 	if err := os.WriteFile(file, read(v, chromedp.FullScreenshot(100)), 0o600); err != nil {

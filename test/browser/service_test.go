@@ -1,6 +1,6 @@
 //go:build browser
 
-// Package browser_test looks at the service with a browser, as a person does.
+// Package browser_test uses the service with a browser, as a person does.
 package browser_test
 
 import (
@@ -25,14 +25,14 @@ import (
 // prefix is a path in front of the API, as long as LocalStack's.
 const prefix = "/_aws/execute-api/a1b2c3/local"
 
-// phone is that of the one client that the service knows.
+// phone is the phone of the only client in the service.
 const phone = "79001234567"
 
-// service is the api function over tables in memory, on 127.0.0.1: at the root,
-// as behind a custom domain, and behind a prefix, as behind a stage's name.
+// service is the api function over tables in memory, on 127.0.0.1. It serves the root, as
+// a custom domain does, and a prefix, as the address of a stage does.
 type service struct {
 	url string
-	// key is what a person fills in where the description asks for one.
+	// key is the key that a user enters where the description asks for one.
 	key string
 }
 
@@ -51,15 +51,15 @@ func newService(t *testing.T) service {
 		Clients: store, Mailings: store, Tasks: unused{}, Queues: unused{}, Keys: oneKey(key), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}), api.OwnHeader())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Not by a mux, which would clean the path.
+		// A mux would clean the path.
 		pass(t, w, r, strings.TrimPrefix(r.URL.EscapedPath(), prefix), function)
 	}))
 	t.Cleanup(server.Close)
 	return service{url: server.URL, key: key}
 }
 
-// pass is API Gateway: it makes an event of a request, and a response of what
-// the function returns.
+// pass does the work of API Gateway: it makes an event from a request, and a response
+// from the function's result.
 func pass(t *testing.T, w http.ResponseWriter, r *http.Request, path string, function gateway.Function) {
 	t.Helper()
 	body, err := io.ReadAll(r.Body)
@@ -73,7 +73,7 @@ func pass(t *testing.T, w http.ResponseWriter, r *http.Request, path string, fun
 		MultiValueHeaders: headers, MultiValueQueryStringParameters: r.URL.Query(),
 	})
 	if err != nil || resp.IsBase64Encoded {
-		// The API has no BinaryMediaTypes: API Gateway would send it as it is.
+		// The API has no BinaryMediaTypes: API Gateway would not decode the body.
 		t.Errorf("%s %s: error %v, base64 %t", r.Method, path, err, resp.IsBase64Encoded)
 	}
 	maps.Copy(w.Header(), resp.MultiValueHeaders)
@@ -91,7 +91,7 @@ func (k oneKey) Caller(_ context.Context, key string) (mailing.Caller, bool, err
 	return mailing.Caller{Name: "browser", Role: mailing.Admin}, true, nil
 }
 
-// unused is what these tests do not come to.
+// unused stands for the dependencies that these tests do not use.
 type unused struct {
 	api.Tasks
 	api.Queues

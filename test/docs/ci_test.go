@@ -63,9 +63,10 @@ func TestGitHubRunsTheGateWithPinnedActions(t *testing.T) {
 	}
 }
 
-// setup-go takes the version that go.mod names for the one to install, whose
-// faults are known by now; and it takes an older one that the runner has for new
-// enough. The browser is the one that may make a sandbox.
+// TestGitHubTakesTheNewestGoAndTheRunnersChrome demands a version without a patch, and
+// check-latest. From go.mod setup-go would install exactly the version named there, whose
+// faults are known by now. Without check-latest it would accept an older version that the
+// runner has. The runner's Chrome is the browser that may make a sandbox.
 func TestGitHubTakesTheNewestGoAndTheRunnersChrome(t *testing.T) {
 	t.Parallel()
 	var workflow struct {
@@ -89,7 +90,7 @@ func TestGitHubTakesTheNewestGoAndTheRunnersChrome(t *testing.T) {
 	}
 }
 
-// goVersion is that of go.mod without its patch, such as 1.26.
+// goVersion returns the version of go.mod without its patch, such as 1.26.
 func goVersion(t *testing.T) string {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(root, "go.mod"))
@@ -118,7 +119,7 @@ func TestGitLabRunsTheGate(t *testing.T) {
 	if !slices.Equal(pipeline.Gate.Script, []string{gate}) {
 		t.Errorf("it runs %q, want the gate alone", pipeline.Gate.Script)
 	}
-	// Without a patch the image is the newest one.
+	// A tag without a patch version is the newest image.
 	if !strings.HasPrefix(pipeline.Default.Image, "golang:"+goVersion(t)+"-") {
 		t.Errorf("its image is %s", pipeline.Default.Image)
 	}

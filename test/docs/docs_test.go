@@ -1,4 +1,4 @@
-// Package docs_test compares what the documentation names with what there is.
+// Package docs_test compares the names in the documentation with the repository.
 package docs_test
 
 import (
@@ -12,7 +12,7 @@ import (
 
 const root = "../.."
 
-// documents are README and docs, by their path from the root.
+// documents returns the texts of README and docs, by their path from the root.
 func documents(t *testing.T) map[string]string {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
@@ -34,7 +34,7 @@ func documents(t *testing.T) map[string]string {
 	return all
 }
 
-// sources is the text of all tests.
+// sources returns the text of all tests.
 func sources(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder

@@ -22,7 +22,7 @@ func (w *world) buried(id mailing.MessageID) bool {
 	return false
 }
 
-// redriven is the API's answer to a redrive.
+// redriven is the body of the API's answer to a redrive.
 type redriven struct {
 	Redriven int  `json:"redriven"`
 	Stale    int  `json:"stale"`
@@ -41,7 +41,7 @@ func (w *world) redrive() redriven {
 	return got
 }
 
-// rememberAll remembers what an action may have changed.
+// rememberAll records the current state of every mailing whose version has changed.
 func (w *world) rememberAll() {
 	for id, moments := range w.history {
 		if m := w.mailing(id); m.Version != moments[len(moments)-1].m.Version {
@@ -50,7 +50,7 @@ func (w *world) rememberAll() {
 	}
 }
 
-// failedMailing runs a mailing of which n messages are refused for good.
+// failedMailing runs a mailing in which the sending API refuses n messages for good.
 func (w *world) failedMailing(n int) mailing.Mailing {
 	w.t.Helper()
 	left := n
@@ -138,7 +138,7 @@ func TestRedriveTriesTheLettersMessagesAgainOnce(t *testing.T) {
 	}
 	w.run(time.Minute, w.finished(m.ID))
 	w.sentAll(m.ID, 100)
-	// Entries may repeat: the same ones again do nothing.
+	// Entries of the queue may repeat: the same letters again change nothing.
 	for _, body := range letters {
 		w.queues.put(lettersURL, body)
 	}
@@ -161,7 +161,7 @@ func TestARedriveIsLostByNoKill(t *testing.T) {
 		w.rememberAll()
 		met := w.gate.hit()
 		w.gate.disarm()
-		w.clock.Advance(2 * time.Minute) // the letters that it took are there again
+		w.clock.Advance(2 * time.Minute) // the received letters are visible again
 		if answer.Code != http.StatusOK {
 			w.redrive()
 		}
@@ -223,7 +223,7 @@ func TestATestMessageArrivesOnceAndCountsNowhere(t *testing.T) {
 	if answer.Code != http.StatusAccepted {
 		t.Fatalf("status %d: %s", answer.Code, answer.Body)
 	}
-	w.queues.purge(deliveriesURL) // whatever becomes of the queue
+	w.queues.purge(deliveriesURL) // the message must arrive although the queue is lost
 	w.run(10*time.Minute, nil)
 	var got struct {
 		ID     mailing.MessageID `json:"id"`
@@ -260,7 +260,7 @@ func TestAMessageIsTriedTenTimesWhereTheProviderWorks(t *testing.T) {
 	w.sweep()
 	w.drain()
 	w.clock.Advance(time.Second)
-	// Another mailing goes out every few minutes: the provider is known to work.
+	// Another mailing goes out every few minutes, so the provider is known to work.
 	w.client(mailing.Client{Phone: "79995550001", Timezone: "UTC", Tag: "other"})
 	w.run(3*time.Hour, func() bool {
 		w.create(func(d *mailing.Draft) { d.Filter.Tags = []string{"other"} })
@@ -295,7 +295,7 @@ func TestALongOutageFailsNothingAndIsProbedByOneMessage(t *testing.T) {
 			w.run(10*time.Minute, nil)
 			before := w.provider.called()
 			w.run(time.Duration(hours)*time.Hour, nil)
-			// One environment: a probe a minute at most.
+			// There is one environment, so there is at most one probe a minute.
 			if probes := w.provider.called() - before; probes > hours*60 || probes < hours {
 				t.Errorf("%d calls in %d hours", probes, hours)
 			}
@@ -326,20 +326,21 @@ func TestADeferralUnderAnOlderPlanIsFreedThoughTheSenderMetTheNewer(t *testing.T
 			return m.Edit(d, w.clock.Now())
 		})
 	}
-	// Which of the members is decided on first is up to the scheduler of
-	// goroutines: several rounds meet both orders.
+	// The order in which recipients are decided on depends on the goroutine scheduler:
+	// several rounds meet both orders.
 	for range 8 {
 		m := w.create(nil)
 		w.sweep()
 		w.doTasks()
-		// Open in Moscow (12:30 and later), closed in Vladivostok (19:30 and later).
+		// The window is open in Moscow (12:30 and later), and closed in Vladivostok
+		// (19:30 and later).
 		edit(m.ID, &mailing.Window{From: mailing.ClockTime(12 * time.Hour), To: mailing.ClockTime(19 * time.Hour)})
 		first := true
 		w.provider.feels(func(mailing.Handover) (mailing.Outcome, bool) {
 			if first {
 				first = false
 				edit(m.ID, nil)
-				w.clock.Advance(2 * time.Second) // what was read is stale now
+				w.clock.Advance(2 * time.Second) // the data that the sender has read is stale now
 			}
 			return mailing.Outcome{Kind: mailing.OutcomeSent}, true
 		})
@@ -354,7 +355,7 @@ func TestWhatHasEndedIsAccountedForWhileTheSendingAPIIsDown(t *testing.T) {
 	w := newWorld(t)
 	w.clients(200)
 	w.provider.feels(always(mailing.OutcomeMisconfigured, "http_401"))
-	// The first one lives on: its messages are what the breaker probes with.
+	// The first mailing stays alive: the breaker probes with its messages.
 	w.create(nil)
 	cancelled := w.create(nil)
 	ended := w.create(func(d *mailing.Draft) { d.EndAt = begin.Add(20 * time.Minute) })

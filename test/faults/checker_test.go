@@ -15,19 +15,22 @@ import (
 	"postrider/internal/mailing"
 )
 
-// books is what the tables hold, read past the store's own reading of lists.
+// books is the content of the tables. It is read directly, not through the store's lists.
 type books struct {
 	batches map[mailing.MailingID][]mailing.Batch
 	slices  map[mailing.MailingID]*[mailing.Slices]mailing.SliceState
-	// ttl is when a batch may be removed, in seconds since 1970; 0 is never.
+	// ttl is the instant after which a batch may be removed, in seconds since 1970; 0 is
+	// never.
 	ttl map[mailing.BatchKey]int64
 }
 
-// check compares the three books of all mailings: the audience, what the sending
-// API took, and the tables. Nobody is missed, nobody is met who was not asked
-// for, each duplicate is paid for by an uncertain attempt, nothing went out when
-// it might not, the counts are a recount of the messages, and a batch is due
-// exactly while something is pending.
+// check compares three records of all mailings: the audience, what the sending API took,
+// and the tables. It demands these invariants:
+//   - No client of the audience is missed, and no other client gets a message.
+//   - Each duplicate has an uncertain attempt that accounts for it.
+//   - No hand-over was made at an instant that did not allow it.
+//   - The counts equal a recount of the messages.
+//   - A batch is due exactly while something in it is pending.
 func (w *world) check() {
 	w.t.Helper()
 	w.checkBooks(w.books())
@@ -49,8 +52,8 @@ func (w *world) checkBooks(b books) {
 	w.checkSums(b)
 }
 
-// books reads the batches table as it is, in one go: most of the time of a state
-// machine is this.
+// books reads the whole batches table in one scan. Most of the time of a state machine is
+// spent here.
 func (w *world) books() books {
 	w.t.Helper()
 	b := books{map[mailing.MailingID][]mailing.Batch{}, map[mailing.MailingID]*[mailing.Slices]mailing.SliceState{}, map[mailing.BatchKey]int64{}}
@@ -70,7 +73,7 @@ func (w *world) books() books {
 	return b
 }
 
-// add adds a row of the batches table, whatever it is.
+// add adds a row of the batches table of any kind.
 func (b books) add(it map[string]types.AttributeValue) {
 	if k, ok := batchAt(it); ok {
 		b.batches[k.Mailing] = append(b.batches[k.Mailing], batchIn(k, it))
@@ -87,7 +90,7 @@ func (b books) add(it map[string]types.AttributeValue) {
 	}
 }
 
-// member is a message, nil if there is none.
+// member returns the recipient of a message, nil if there is none.
 func (b books) member(id mailing.MessageID) *mailing.Member {
 	for _, batch := range b.batches[id.Mailing()] {
 		for i, mem := range batch.Members {
@@ -127,8 +130,8 @@ func (w *world) checkMailing(b books, m mailing.Mailing) {
 	}
 }
 
-// started is when a mailing was created or began, whichever is later; a client
-// that was there before is in its audience.
+// started returns the first instant after a mailing was created or began, whichever is
+// later. A client that existed before that instant is in its audience.
 func (w *world) started(id mailing.MailingID) time.Time {
 	m := w.history[id][0].m
 	if m.StartAt.After(m.CreatedAt) {
@@ -137,7 +140,7 @@ func (w *world) started(id mailing.MailingID) time.Time {
 	return m.CreatedAt.Add(time.Nanosecond)
 }
 
-// checkAsked demands that a client was asked for.
+// checkAsked demands that a mailing's filter matched a client that has a message.
 func (w *world) checkAsked(m mailing.Mailing, id mailing.ClientID) {
 	w.t.Helper()
 	p, ok := w.audience[id]
@@ -146,8 +149,8 @@ func (w *world) checkAsked(m mailing.Mailing, id mailing.ClientID) {
 	}
 }
 
-// checkThere demands that a client was there when its mailing started: a mailing
-// without the instant began before it was stored.
+// checkThere demands that a client existed when its mailing started. A mailing without
+// StartedAt began before this instant was stored, and is not checked.
 func (w *world) checkThere(m mailing.Mailing, id mailing.ClientID) {
 	w.t.Helper()
 	if !m.StartedAt.IsZero() && m.StartedAt.Before(m.StartAt) {
@@ -171,8 +174,7 @@ func (w *world) checkBatch(b books, batch mailing.Batch) {
 	}
 }
 
-// checkTaken compares a message with what the sending API took of it; more is how
-// many uncertain attempts of it may not be stored yet.
+// checkTaken compares a message with the hand-overs that the sending API took.
 func (w *world) checkTaken(m mailing.Mailing, mem *mailing.Member, id mailing.MessageID, took []handed) {
 	w.t.Helper()
 	if mem == nil {
@@ -204,12 +206,13 @@ func (w *world) checkTaken(m mailing.Mailing, mem *mailing.Member, id mailing.Me
 	}
 }
 
-// slack is how long after a pause, a cancellation, an edit or a deletion a
-// hand-over may still begin.
+// slack is how long after a pause, a cancellation, an edit or a deletion a hand-over may
+// still begin.
 const slack = 2 * time.Second
 
-// forbidden says why a message might not be handed over at an instant, by no
-// state that its mailing had within the slack before; "" if it might.
+// forbidden returns why a message could not be handed over at an instant: none of the
+// states that its mailing had within the slack before allowed it. It returns "" if one
+// did.
 func (w *world) forbidden(id mailing.MailingID, p *person, at time.Time) string {
 	if !p.gone.IsZero() && at.After(p.gone.Add(slack)) {
 		return "the client is deleted"
@@ -232,7 +235,7 @@ func (w *world) forbidden(id mailing.MailingID, p *person, at time.Time) string 
 	return why
 }
 
-// told is a mailing's history, for a person.
+// told formats a mailing's history for an error message.
 func (w *world) told(id mailing.MailingID) string {
 	var text strings.Builder
 	for _, then := range w.history[id] {
@@ -241,8 +244,8 @@ func (w *world) told(id mailing.MailingID) string {
 	return text.String()
 }
 
-// notNow says why m allows no hand-over at an instant, reckoned anew rather than
-// by the functions that are being tested.
+// notNow returns why m allows no hand-over at an instant, "" if it allows one. It
+// computes this independently of the functions under test.
 func notNow(m mailing.Mailing, zone string, at time.Time) string {
 	switch {
 	case at.Before(m.StartAt):
@@ -271,12 +274,12 @@ func notNow(m mailing.Mailing, zone string, at time.Time) string {
 	return ""
 }
 
-// locations are the time zones that were loaded, by name.
+// locations caches the time zones that were loaded, by name.
 var locations sync.Map
 
 func location(zone string) (*time.Location, error) {
 	if loc, ok := locations.Load(zone); ok {
-		return loc.(*time.Location), nil //nolint:forcetypeassert // nothing else is put there
+		return loc.(*time.Location), nil //nolint:forcetypeassert // the map holds nothing else
 	}
 	loc, err := time.LoadLocation(zone)
 	if err == nil {
@@ -285,8 +288,7 @@ func location(zone string) (*time.Location, error) {
 	return loc, err
 }
 
-// checkSums recounts everything: each slice, each finished mailing, and all of
-// them together.
+// checkSums recounts each slice, each finished mailing, and the sum of all mailings.
 func (w *world) checkSums(b books) {
 	w.t.Helper()
 	var all mailing.Counts
@@ -322,8 +324,8 @@ func (w *world) checkSums(b books) {
 	}
 }
 
-// sentAll demands that a mailing is completed with all n messages sent, each
-// handed over once, and that the books agree.
+// sentAll demands that a mailing is completed with all n messages sent, that each was
+// handed over once, and that the invariants hold.
 func (w *world) sentAll(id mailing.MailingID, n int64) {
 	w.t.Helper()
 	w.ends(id, mailing.Counts{Total: n, Sent: n})
@@ -334,8 +336,7 @@ func (w *world) sentAll(id mailing.MailingID, n int64) {
 	}
 }
 
-// ends demands that a mailing has ended with these counts, and that the books
-// agree.
+// ends demands that a mailing has ended with these counts, and that the invariants hold.
 func (w *world) ends(id mailing.MailingID, want mailing.Counts) {
 	w.t.Helper()
 	if got := w.counts(id); got != want {

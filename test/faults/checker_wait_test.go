@@ -7,8 +7,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// checkKept demands of a finished mailing that no batch may be removed before its
-// messages have been kept as long as they are to be, by the end as it is.
+// checkKept demands that no batch of a finished mailing may be removed before the
+// retention after the mailing's current end has passed.
 func (w *world) checkKept(b books, m mailing.Mailing, batch mailing.Batch) {
 	w.t.Helper()
 	if until := m.EndAt.Add(dynamotest.Retention); m.Finished && !m.Deleted && b.ttl[batch.Key] < until.Unix() {
@@ -16,13 +16,14 @@ func (w *world) checkKept(b books, m mailing.Mailing, batch mailing.Batch) {
 	}
 }
 
-// openingSlack is how much longer than until its window opens a message may wait:
-// the longest wait for a sending API that is in trouble, which may come on top.
+// openingSlack is how much longer than until its window opens a message may wait. It is
+// the longest wait for a sending API in trouble, which may be added to the wait for the
+// window.
 const openingSlack = mailing.MaxBackoff + time.Minute
 
-// checkOpening demands of each message that waits for a window that it may be
-// claimed when the window of its client's zone opens, as the zone is now; unless an
-// edit of the zone is kept in mind, or a sender is at it.
+// checkOpening demands that each message that waits for a window may be claimed when the
+// window opens in its client's current zone. Batches that a sender holds are not checked.
+// Messages for whose client an edit of the zone is still recorded may wait longer.
 func (w *world) checkOpening(m mailing.Mailing, batch mailing.Batch) {
 	w.t.Helper()
 	now := w.clock.Now()
@@ -44,8 +45,8 @@ func (w *world) checkOpening(m mailing.Mailing, batch mailing.Batch) {
 	}
 }
 
-// opening is the first minute from now on at which a clock in a zone shows a time
-// inside a mailing's window, or after which the mailing has ended.
+// opening returns the first minute at or after now at which the local time in a zone is
+// inside a mailing's window, or at which the mailing has ended.
 func opening(w *world, m mailing.Mailing, zone string, now time.Time) time.Time {
 	w.t.Helper()
 	loc, err := time.LoadLocation(zone)
@@ -64,7 +65,7 @@ func opening(w *world, m mailing.Mailing, zone string, now time.Time) time.Time 
 	}
 }
 
-// rezoned reports whether an edit of a client's zone is kept in mind.
+// rezoned reports whether an edit of a client's zone is still recorded.
 func (w *world) rezoned(id mailing.ClientID) bool {
 	w.t.Helper()
 	edits, err := w.store.Rezoned(w.ctx, id.Slice(), id-1, 1)

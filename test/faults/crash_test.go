@@ -11,10 +11,10 @@ import (
 	"postrider/internal/mailing"
 )
 
-// story is a mailing from its creation to its end: one message is refused for
-// good, one fails at first, and of two nobody knows at first. Then the refused one
-// is tried again, is refused once more, and goes out after a redrive. It returns how
-// many calls the functions made.
+// story runs a mailing from its creation to its end: one message is refused for good, one
+// fails at first, and the outcome of two is unknown at first. Then the refused message is
+// tried again, is refused once more, and goes out after a redrive. story returns how many
+// calls the functions made, and the name of the call that met the accident.
 func story(t *testing.T, at int, kind accident) (calls int, what string) {
 	t.Helper()
 	w := newWorld(t)
@@ -37,7 +37,7 @@ func story(t *testing.T, at int, kind accident) (calls int, what string) {
 	})
 	w.gate.at, w.gate.kind = at, kind
 	answer := w.call(http.MethodPost, "/api/mailings", w.posted(nil))
-	// What was not answered may have been done all the same.
+	// A request without an answer may have been carried out.
 	list, err := w.store.Live(w.ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +50,8 @@ func story(t *testing.T, at int, kind accident) (calls int, what string) {
 	}
 	w.toTheEnd()
 	for id := range w.history {
-		// A refusal does not clear an earlier attempt whose answer, or sender, was lost.
+		// A refusal does not clear the doubt of an earlier attempt whose answer or sender
+		// was lost.
 		if c := w.counts(id); c.Total != 24 || c.Sent != 23 || c.Failed+c.Uncertain != 1 || (c.Uncertain == 1 && kind == refused) {
 			t.Errorf("%s %d: counts %+v", accidents[kind], at, c)
 		}
@@ -67,7 +68,7 @@ func story(t *testing.T, at int, kind accident) (calls int, what string) {
 	return len(w.gate.calls), what
 }
 
-// toTheEnd lets time pass until all mailings are finished.
+// toTheEnd advances the clock until all mailings are finished.
 func (w *world) toTheEnd() {
 	w.t.Helper()
 	w.run(3*time.Hour, func() bool {
@@ -76,8 +77,8 @@ func (w *world) toTheEnd() {
 	})
 }
 
-// triedAgain has the failures of a mailing tried again: by a retry, then by a redrive,
-// and by one more retry if the dead letter was lost.
+// triedAgain tries the failures of a mailing again: by a retry, then by a redrive, and by
+// one more retry if the dead letter was lost.
 func (w *world) triedAgain(id mailing.MailingID) {
 	w.t.Helper()
 	retry := fmt.Sprintf("/api/mailings/%d/retry", id)
@@ -86,7 +87,7 @@ func (w *world) triedAgain(id mailing.MailingID) {
 			return
 		}
 		w.clock.Advance(time.Minute)
-		for range 2 { // who is not answered asks again
+		for range 2 { // a caller that gets no answer asks again
 			if w.call(http.MethodPost, path, "").Code < 500 {
 				break
 			}
@@ -96,9 +97,10 @@ func (w *world) triedAgain(id mailing.MailingID) {
 	}
 }
 
-// TestNoCallIsAPointOfLoss lets each call that the functions make in a story
-// fail, be unanswered, or be a worker's last, before it and after it; then all
-// starts anew and goes on. The points are found by recording a run.
+// TestNoCallIsAPointOfLoss lets each call that the functions make in a story be refused,
+// be unanswered, or be the worker's last: the worker is killed before or after it. Then
+// all environments start again, and the story goes on. A recorded run gives the number of
+// calls.
 func TestNoCallIsAPointOfLoss(t *testing.T) {
 	t.Parallel()
 	recorded, _ := story(t, 0, refused)

@@ -14,7 +14,7 @@ import (
 	"postrider/internal/gateway"
 )
 
-// sampleEvent is what stands beside a function's main for `sam local invoke`.
+// sampleEvent reads the event beside a function's main that `sam local invoke` uses.
 func sampleEvent(t *testing.T, function string, into any) {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join("..", "..", "functions", function, "event.json"))
@@ -46,14 +46,15 @@ func TestTheSchedulersSampleEventIsASweep(t *testing.T) {
 	if diff := cmp.Diff(events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}, response); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
-	// What a sweep does: the mailing that is due goes out.
+	// The sweep sends the mailing that is due.
 	w.drain()
 	if counts := w.counts(m.ID); counts.Sent != 1 {
 		t.Errorf("the mailing has not gone out: %+v", counts)
 	}
 }
 
-// The batch that it names is not there: it is read, and needs nothing more.
+// TestTheSendersSampleEventIsADelivery demands that the sender can read the event. The
+// batch that it names does not exist, so there is nothing more to do.
 func TestTheSendersSampleEventIsADelivery(t *testing.T) {
 	w := inMemory(t)
 	var event events.SQSEvent

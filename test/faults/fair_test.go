@@ -8,8 +8,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// TestALargeMailingDoesNotDelayASmallOneWhereQueuesAreFair gives each function as
-// many environments as it has on AWS by default, and each invocation a time.
+// TestALargeMailingDoesNotDelayASmallOneWhereQueuesAreFair gives the sender as many
+// environments as it has on AWS by default, and gives each invocation a duration.
 func TestALargeMailingDoesNotDelayASmallOneWhereQueuesAreFair(t *testing.T) {
 	t.Parallel()
 	size, senders := 100_000, 10
@@ -25,8 +25,8 @@ func TestALargeMailingDoesNotDelayASmallOneWhereQueuesAreFair(t *testing.T) {
 	}
 	large := w.create(func(d *mailing.Draft) { d.Filter.OperatorCodes = []string{"900"} })
 	w.sweep()
-	// It is in full swing: expanded by half, thousands of batches queued, all
-	// senders at work.
+	// The large mailing is half expanded, thousands of its batches are queued, and all
+	// senders are busy.
 	for w.counts(large.ID).Total < int64(size/2) && w.doSome(tasksURL) > 0 {
 	}
 	const invocation = 500 * time.Millisecond

@@ -19,13 +19,13 @@ import (
 type accident uint8
 
 const (
-	// refused: the call fails, and nothing came of it.
+	// refused: the call fails, and has no effect.
 	refused accident = iota
-	// unanswered: the call is made, and its answer is lost.
+	// unanswered: the call takes effect, and its answer is lost.
 	unanswered
-	// killedBefore: the worker is gone before the call.
+	// killedBefore: the worker is killed before the call.
 	killedBefore
-	// killedAfter: the worker is gone after the call.
+	// killedAfter: the worker is killed after the call.
 	killedAfter
 )
 
@@ -38,20 +38,21 @@ var (
 	errKilled   = errors.New("the worker is dead")
 )
 
-// gate stands between the functions and all that they call. It counts the calls,
-// and lets an accident happen to one of them. A worker that was killed makes no
-// call any more: its environment is gone with it.
+// gate stands between the functions and everything that they call. It counts the calls,
+// and lets an accident happen to one of them. A killed worker makes no more calls: its
+// environment is gone.
 type gate struct {
 	mu    sync.Mutex
 	calls []string
-	at    int // the call that meets an accident, from 1; 0 is none
-	// named is the call that meets one, if at is 0: the first of that name.
+	at    int // the number of the call that meets an accident, from 1; 0 is none
+	// named is the name of the call that meets the accident, if at is 0: the first call
+	// of that name.
 	named string
 	kind  accident
 	met   bool
-	// life goes up with each kill: a worker of an earlier one is dead.
+	// life goes up with each kill: a worker with an earlier life is dead.
 	life int
-	// ledger is what the calls said about claims and hand-overs.
+	// ledger records the claims and hand-overs that the calls make.
 	ledger *ledger
 }
 
@@ -60,9 +61,9 @@ type worker struct {
 	gate *gate
 	name string
 	life int
-	// killed: this one is dead, whatever the others are.
+	// killed: this worker is dead, whatever the state of the others.
 	killed bool
-	// hold is the next call at which its invocation is held, nil for none.
+	// hold is the next call at which the worker's invocation is held, nil for none.
 	hold *hold
 }
 
@@ -72,7 +73,7 @@ func (g *gate) worker(name string) *worker {
 	return &worker{gate: g, name: name, life: g.life}
 }
 
-// made is how many calls were made.
+// made returns the number of calls that were made.
 func (g *gate) made() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -88,7 +89,7 @@ func (w *worker) dead() bool {
 // isDead is [worker.dead] for a caller that holds the gate's lock.
 func (w *worker) isDead() bool { return w.killed || w.life != w.gate.life }
 
-// pass makes a call, which may be held and may meet an accident.
+// pass makes a call. The call may be held, and may meet an accident.
 func (w *worker) pass(what string, do func() error) error {
 	h := w.holds(what)
 	if h == nil {
@@ -107,7 +108,7 @@ func (w *worker) pass(what string, do func() error) error {
 	return err
 }
 
-// call makes a call, or lets it meet its accident.
+// call makes a call, or lets the accident happen to it.
 func (w *worker) call(what string, do func() error) error {
 	g := w.gate
 	g.mu.Lock()
@@ -154,7 +155,7 @@ func through[In, Out any](ctx context.Context, w *worker, what string, in In, do
 	return out, err
 }
 
-// gatedTables is DynamoDB behind a gate.
+// gatedTables is DynamoDB, whose calls pass a gate.
 type gatedTables struct {
 	w   *worker
 	api dynamo.API
@@ -210,7 +211,7 @@ func (g gatedTables) TransactWriteItems(ctx context.Context, in *dynamodb.Transa
 	})
 }
 
-// gatedQueues is SQS behind a gate.
+// gatedQueues is SQS, whose calls pass a gate.
 type gatedQueues struct {
 	queue.AdminAPI
 
@@ -229,8 +230,8 @@ func (g gatedQueues) ChangeMessageVisibilityBatch(ctx context.Context, in *sqs.C
 	})
 }
 
-// gatedProvider is the sending API behind a gate: a call that is refused was
-// never connected, one that is unanswered was taken.
+// gatedProvider is the sending API, whose calls pass a gate. A refused call never
+// connected; in an unanswered call the message was taken.
 type gatedProvider struct {
 	w        *worker
 	provider deliver.Provider

@@ -16,16 +16,16 @@ const (
 	readsClients = "BatchGetItem of clients"
 )
 
-// hold is a call at which an invocation stops until it is released, while
-// everything else goes on.
+// hold is a call at which an invocation stops until it is released, while everything else
+// goes on.
 type hold struct {
-	// call is a part of the name of the call, "" for any; skip is how many such
-	// calls are made before it.
+	// call is a part of the name of the call, "" for any; skip is how many such calls are
+	// made before it.
 	call string
 	skip int
-	// after: the call has been made, and its answer is not seen yet. A call of the
-	// sending API is always held so: what begins late is decided again by whoever
-	// connects, and no gate stands there.
+	// after: the call has been made, and its answer has not arrived yet. A call of the
+	// sending API is always held in this way: the client of the API decides when it
+	// connects whether it is too late to begin, and no gate stands there.
 	after bool
 
 	clock    func() time.Time
@@ -36,9 +36,9 @@ type hold struct {
 type ending uint8
 
 const (
-	// goesOn: it is made, or its answer arrives.
+	// goesOn: the call is made, or its answer arrives.
 	goesOn ending = iota
-	// fails: it is not made, or its answer is lost.
+	// fails: the call is not made, or its answer is lost.
 	fails
 	// dies: the execution environment is gone.
 	dies
@@ -49,7 +49,7 @@ const (
 	answerTime = 10 * time.Second
 )
 
-// holds is the hold that a call is to be stopped by, nil for none.
+// holds returns the hold that stops a call, nil for none.
 func (w *worker) holds(what string) *hold {
 	w.gate.mu.Lock()
 	defer w.gate.mu.Unlock()
@@ -66,8 +66,8 @@ func (w *worker) holds(what string) *hold {
 	return h
 }
 
-// stop waits until a held call is released, and gives the error that it ends
-// with, nil if it goes on.
+// stop waits until a held call is released, and returns the error of the call, nil if it
+// goes on.
 func (w *worker) stop(h *hold, what string) error {
 	since := h.clock()
 	end := <-h.released
@@ -84,7 +84,7 @@ func (w *worker) stop(h *hold, what string) error {
 	return nil
 }
 
-// patience is how long a worker waits for a call, 0 for any time.
+// patience returns how long a worker waits for a call, 0 for no limit.
 func (w *worker) patience(what string) time.Duration {
 	if what == sendCall {
 		return answerTime
@@ -92,22 +92,21 @@ func (w *worker) patience(what string) time.Duration {
 	return 0
 }
 
-// held is an invocation that stops at a call, in an execution environment that
-// it has for itself.
+// held is an invocation that stops at a call. It has its own execution environment.
 type held struct {
 	what string
 	of   *worker
 	hold *hold
 	done chan struct{}
-	// end is how its last call ended that was held.
+	// end is how its last held call ended.
 	end ending
-	// returned is what the world makes of what it returned, once it has.
+	// returned handles the invocation's result once it has returned.
 	returned func(h *held)
 }
 
-// launch begins an invocation, and returns when it is held or has ended. The
-// caller gives the world another environment before. It runs in a bubble of
-// testing/synctest, and whatever the invocation does side by side is quiet then.
+// launch begins an invocation, and returns when it is held or has ended. The caller gives
+// the world another environment before. launch needs a bubble of testing/synctest. When
+// it returns, all goroutines of the invocation are blocked.
 func (w *world) launch(what string, of *worker, at *hold, invoke func(), returned func(*held)) *held {
 	h := &held{what: what, of: of, done: make(chan struct{}), returned: returned}
 	h.stopAt(w, at)
@@ -129,8 +128,8 @@ func (h *held) stopAt(w *world, at *hold) {
 	h.of.hold = at
 }
 
-// release lets the held call end, and returns when the invocation is held at the
-// next call, if there is one, or has ended.
+// release lets the held call end. It returns when the invocation is held at the next
+// call, if there is one, or has ended.
 func (h *held) release(w *world, end ending, next *hold) {
 	last := h.hold
 	h.end = end
@@ -162,17 +161,18 @@ func (w *world) renew() {
 	}
 }
 
-// waitForQuiet returns when every other goroutine of all bubbles of
-// testing/synctest is blocked. [synctest.Wait] would wait for ever for one that
-// waits for a mutex whose holder is held.
+// waitForQuiet returns when every other goroutine of all bubbles of testing/synctest is
+// blocked. [synctest.Wait] does not fit: it waits for ever for a goroutine that waits for
+// a mutex whose holder is held.
 func waitForQuiet() {
 	text := make([]byte, 1<<17)
-	// Twice in a row: one that waits for the dump itself to be over is blocked in it.
+	// Twice in a row: a goroutine that waits for the end of the dump is shown as blocked
+	// in it.
 	for quietly := 0; quietly < 2; {
 		untilIdle()
 		n := runtime.Stack(text, true)
 		switch {
-		case n == len(text): // it is cut: whoever is not in it may be busy
+		case n == len(text): // the dump is cut: goroutines that it lacks may be busy
 			text = make([]byte, 2*len(text))
 		case quiet(text[:n]):
 			quietly++
@@ -182,9 +182,9 @@ func waitForQuiet() {
 	}
 }
 
-// untilIdle lets the others run until the scheduler counts none that is about to.
-// It counts approximately, and so decides nothing: but a dump stops those that
-// run, and one after the other would keep them from their work.
+// untilIdle lets other goroutines run until the scheduler counts none that runs or is
+// runnable. The count is approximate, so it decides nothing. But each dump stops all
+// running goroutines, and one dump after the other would keep them from their work.
 func untilIdle() {
 	counts := []metrics.Sample{
 		{Name: "/sched/goroutines/running:goroutines"}, // the caller is one
@@ -198,16 +198,17 @@ func untilIdle() {
 	}
 }
 
-// quiet reports whether a dump of all goroutines, which stops them all, shows none
-// that is not blocked, but for the first, which is the caller. One that helps the
-// garbage collector is in no bubble meanwhile, so the others are looked at, too.
+// quiet reports whether all goroutines in a dump are blocked. The first one is the
+// caller, and is not counted. Making the dump stops all of them. A goroutine that helps
+// the garbage collector belongs to no bubble during that time, so goroutines outside of
+// bubbles are checked, too.
 func quiet(dump []byte) bool {
 	_, dump, _ = bytes.Cut(dump, []byte("\n\n"))
 	for each := range bytes.SplitSeq(dump, []byte("\n\n")) {
 		head, _, _ := bytes.Cut(each, []byte("\n"))
 		_, state, _ := bytes.Cut(head, []byte("["))
-		// Whoever begins a garbage collection waits for the dump by a semaphore of the
-		// runtime; those of package sync have other names.
+		// A goroutine that begins a garbage collection waits for the dump by a semaphore
+		// of the runtime; the semaphores of package sync have other names.
 		for _, busy := range []string{"running", "runnable", "preempted", "copystack", "GC ", "wait for GC", "garbage", "semacquire", "stop the world", "syscall, synctest"} {
 			if bytes.HasPrefix(state, []byte(busy)) {
 				return false

@@ -16,21 +16,21 @@ import (
 	sendapi "postrider/internal/provider"
 )
 
-// httpTimeout is the provider timeout of worlds with a real HTTP server: by the
-// real clock, as the network knows no other.
+// httpTimeout is the provider timeout of worlds with a real HTTP server. It is measured
+// by the real clock, because the network knows no other.
 const httpTimeout = 250 * time.Millisecond
 
-// httpToken is what the client sends as its token.
-const httpToken = "token-of-the-tests" //nolint:gosec // G101: it opens nothing
+// httpToken is the token that the client sends.
+const httpToken = "token-of-the-tests" //nolint:gosec // G101: it gives no access
 
-// answer is how a sending API answers one request; taken tells that it took the
-// message before.
+// answer is how a sending API answers one request; taken says whether it took the message
+// before it answered.
 type answer struct {
 	taken bool
 	write http.HandlerFunc
 }
 
-// good is what it should answer.
+// good returns the answer of a sending API that took the message.
 func good() answer {
 	return answer{true, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"code": 0, "message": "OK"}`) }}
 }
@@ -56,13 +56,13 @@ func dropped(taken bool) answer {
 			panic(err)
 		}
 		if tcp, ok := conn.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // a reset, not an end
+			_ = tcp.SetLinger(0) // reset the connection instead of closing it
 		}
 		_ = conn.Close()
 	}}
 }
 
-// hangs answers long after the timeout; closed ends all that hang.
+// hangs answers long after the timeout; closing closed ends all handlers that hang.
 func hangs(closed <-chan struct{}, before string) answer {
 	return answer{true, func(w http.ResponseWriter, r *http.Request) {
 		if before != "" {
@@ -76,20 +76,20 @@ func hangs(closed <-chan struct{}, before string) answer {
 	}}
 }
 
-// server is a sending API that speaks HTTP. What it takes is in the world's
-// ledger.
+// server is a sending API over HTTP. It records what it takes in the world's ledger.
 type server struct {
 	w   *world
 	url string
 
 	mu    sync.Mutex
 	tries map[mailing.MessageID]int
-	// first is what the first try of each message meets, then all is good.
+	// first gives the answer to the first try of each message; all later answers are
+	// good.
 	first func(id mailing.MessageID) answer
 	at    map[mailing.MessageID][]time.Time
 }
 
-// speak gives a world a sending API over HTTP, and the real client of it.
+// speak gives a world a sending API over HTTP, and the real client of that API.
 func speak(w *world, first func(mailing.MessageID) answer) *server {
 	w.t.Helper()
 	s := &server{w: w, tries: map[mailing.MessageID]int{}, at: map[mailing.MessageID][]time.Time{}, first: first}
@@ -100,7 +100,7 @@ func speak(w *world, first func(mailing.MessageID) answer) *server {
 	return s
 }
 
-// dial makes senders call an address.
+// dial lets senders call an address.
 func (w *world) dial(url string) {
 	w.t.Helper()
 	client, err := sendapi.New(sendapi.Config{BaseURL: url + "/v1", Token: httpToken, Timeout: httpTimeout, MaxConns: 100, Now: w.clock.Now})
@@ -142,7 +142,7 @@ func (s *server) next(id mailing.MessageID) answer {
 	return good()
 }
 
-// fifty is an answer of 50 MB.
+// fifty answers with a body of 50 MB.
 func fifty() answer {
 	return answer{true, func(w http.ResponseWriter, _ *http.Request) {
 		chunk := strings.Repeat(" ", 1<<16)

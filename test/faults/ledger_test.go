@@ -16,25 +16,27 @@ import (
 	"postrider/internal/mailing"
 )
 
-// ledger is what the calls themselves say about claims and about hand-overs
-// whose outcome is unknown. It is safe for concurrent use.
+// ledger records claims, and hand-overs whose outcome is unknown, as the calls themselves
+// show them. It is safe for concurrent use.
 type ledger struct {
 	mu sync.Mutex
-	// doubts are, by message, the calls of the sending API whose outcome was
+	// doubts holds, by message, the number of calls of the sending API whose outcome was
 	// ambiguous, or whose answer was lost.
 	doubts map[mailing.MessageID]int
-	// claims are, by batch, those that were made, in their order.
+	// claims holds, by batch, the claims that were made, in order.
 	claims map[mailing.BatchKey][]*claim
 }
 
 // claim is one claim of a batch.
 type claim struct {
 	holder string
-	// from is when the claimant made it, by its clock; lease is up to when.
+	// from is the instant of the claim by the sender's clock; lease is the instant at
+	// which it ends.
 	from, lease time.Time
-	// members are those that were pending then, with when they might be tried.
+	// members are the recipients that were pending then, with the instant from which each
+	// might be tried.
 	members map[mailing.ClientID]time.Time
-	// settled: its holder has left the batch since.
+	// settled: the holder has settled or released the batch since.
 	settled bool
 }
 
@@ -42,14 +44,14 @@ func newLedger() *ledger {
 	return &ledger{doubts: map[mailing.MessageID]int{}, claims: map[mailing.BatchKey][]*claim{}}
 }
 
-// doubted notes a hand-over whose outcome is unknown.
+// doubted records a hand-over whose outcome is unknown.
 func (l *ledger) doubted(id mailing.MessageID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.doubts[id]++
 }
 
-// updated notes an update that was made: a claim, or one that takes a claim back.
+// updated records an update that was made: a claim, or the release of a claim.
 func (l *ledger) updated(in *dynamodb.UpdateItemInput, out *dynamodb.UpdateItemOutput) {
 	key, ok := batchAt(in.Key)
 	if !ok {
@@ -70,7 +72,7 @@ func (l *ledger) updated(in *dynamodb.UpdateItemInput, out *dynamodb.UpdateItemO
 	}
 }
 
-// written notes a transaction that was made: batches that their holders leave.
+// written records a transaction that was made: it settles batches.
 func (l *ledger) written(in *dynamodb.TransactWriteItemsInput) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -84,7 +86,8 @@ func (l *ledger) written(in *dynamodb.TransactWriteItemsInput) {
 	}
 }
 
-// settle marks the last claim of a holder, nil for none.
+// settle marks the last open claim of a holder as settled. It does nothing if holder is
+// nil.
 func (l *ledger) settle(key mailing.BatchKey, holder types.AttributeValue) {
 	if holder == nil {
 		return
@@ -97,8 +100,8 @@ func (l *ledger) settle(key mailing.BatchKey, holder types.AttributeValue) {
 	}
 }
 
-// lost are the claims of a batch that were never settled, in runs that no
-// settled one divides. The last claim is in none: nobody has come after it who
+// lost returns the claims of a batch that were never settled, as runs of consecutive
+// claims: a settled claim ends a run. The last claim is in no run, because no later claim
 // could have counted it.
 func (l *ledger) lost(key mailing.BatchKey) (runs [][]*claim) {
 	l.mu.Lock()
@@ -124,7 +127,7 @@ func (l *ledger) doubtsOf(id mailing.MessageID) int {
 	return l.doubts[id]
 }
 
-// compared is the value that an expression sets an attribute to, or compares it
+// compared returns the value that an expression sets an attribute to, or compares it
 // with; nil if it does neither.
 func compared(expression *string, names map[string]string, values map[string]types.AttributeValue, attribute string) types.AttributeValue {
 	for name, of := range names {
@@ -139,7 +142,7 @@ func compared(expression *string, names map[string]string, values map[string]typ
 	return nil
 }
 
-// batchAt is the batch that an item or its key is of.
+// batchAt returns the key of the batch that an item, or its key, belongs to.
 func batchAt(it map[string]types.AttributeValue) (k mailing.BatchKey, ok bool) {
 	id, isBatch := strings.CutPrefix(textIn(it["id"]), "batch#")
 	if !isBatch {
@@ -167,7 +170,7 @@ func numberIn(v types.AttributeValue) int64 {
 
 func instantIn(v types.AttributeValue) time.Time { return instant(numberIn(v)) }
 
-// instant is a time as it is stored, the zero time for none.
+// instant returns a stored time, the zero time for 0.
 func instant(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}
@@ -175,21 +178,20 @@ func instant(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// batchIn is a batch as it is stored, as far as the checks look at it.
+// batchIn returns a stored batch, with the fields that the checks need.
 func batchIn(k mailing.BatchKey, it map[string]types.AttributeValue) mailing.Batch {
 	return mailing.Batch{
 		Key: k, Members: membersIn(it["members"]), Holder: textIn(it["holder"]), Claims: int(numberIn(it["claims"])), DueAt: instantIn(it["due_at"]),
 	}
 }
 
-// statuses are the letters that statuses are stored as.
+// statuses maps the stored letters to statuses.
 var statuses = map[string]mailing.MessageStatus{
 	"q": mailing.Queued, "r": mailing.Retrying, "d": mailing.Deferred, "s": mailing.Sent, "f": mailing.Failed,
 	"x": mailing.Expired, "c": mailing.Cancelled, "k": mailing.Skipped, "u": mailing.Uncertain,
 }
 
-// membersIn are the members of a batch as they are stored, none if they cannot
-// be read.
+// membersIn returns the recipients of a stored batch, none if they cannot be read.
 func membersIn(v types.AttributeValue) []mailing.Member {
 	var stored []struct {
 		Client    mailing.ClientID `json:"c"`
@@ -213,8 +215,8 @@ func membersIn(v types.AttributeValue) []mailing.Member {
 	return members
 }
 
-// pendingIn are the pending members of a batch as it is stored, with the instant
-// that a retry waits for, the zero time for none.
+// pendingIn returns the pending recipients of a stored batch, each with the instant that
+// a retry waits for, the zero time for none.
 func pendingIn(v types.AttributeValue) map[mailing.ClientID]time.Time {
 	pending := map[mailing.ClientID]time.Time{}
 	for _, mem := range membersIn(v) {

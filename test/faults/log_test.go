@@ -15,7 +15,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// logged is all that the functions log while a test has it.
+// logged collects all log lines of the functions while a test uses it.
 type logged struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -27,8 +27,7 @@ func (l *logged) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-// about are the messages of the lines in which an id stands: what one search
-// finds.
+// about returns the messages of the lines that contain an id: the result of one search.
 func (l *logged) about(t *testing.T, id uint64) map[string]bool {
 	t.Helper()
 	l.mu.Lock()
@@ -41,7 +40,7 @@ func (l *logged) about(t *testing.T, id uint64) map[string]bool {
 		if err := json.Unmarshal([]byte(line), &fields); err != nil {
 			t.Fatalf("a line is no JSON: %v: %s", err, line)
 		}
-		// An id is a whole number: not a part of a longer one.
+		// An id is a whole number, not a part of a longer one.
 		for word := range strings.FieldsFuncSeq(line, func(r rune) bool { return r < '0' || r > '9' }) {
 			if word == strconv.FormatUint(id, 10) {
 				found[fields.Msg] = true
@@ -51,8 +50,8 @@ func (l *logged) about(t *testing.T, id uint64) map[string]bool {
 	return found
 }
 
-// TestAMessageCanBeFollowedByItsIDsAndNobodyIsNamed is not parallel: it reads
-// what the whole process logs.
+// TestAMessageCanBeFollowedByItsIDsAndNobodyIsNamed is not parallel: it reads the log of
+// the whole process.
 func TestAMessageCanBeFollowedByItsIDsAndNobodyIsNamed(t *testing.T) { //nolint:paralleltest // see above
 	log := &logged{}
 	before := slog.Default()
@@ -83,7 +82,7 @@ func TestAMessageCanBeFollowedByItsIDsAndNobodyIsNamed(t *testing.T) { //nolint:
 	w.call(http.MethodGet, "/api/clients?phone=79008887766", "")
 	w.sentAll(m.ID, 1)
 
-	// Each function has a line about it: the API, the scheduler, the sender.
+	// Each of the three functions has a line about it: API, scheduler and sender.
 	for what, search := range map[string]struct {
 		id    uint64
 		lines []string

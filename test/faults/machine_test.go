@@ -18,8 +18,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// machineRuns is how many random lives the service leads; over the real
-// DynamoDB Local they are a sample.
+// machineRuns returns the number of random lives of the service. Over the real DynamoDB
+// Local they are a sample.
 func machineRuns() int {
 	if sampled() {
 		return 6
@@ -27,10 +27,9 @@ func machineRuns() int {
 	return 1000
 }
 
-// TestAnyLifeKeepsThePromise lets people, clocks, queues, the sending API and
-// accidents do what they may, in any order, and holds invocations at any of their
-// calls meanwhile. After each step the books agree; in the end everything is
-// accounted for.
+// TestAnyLifeKeepsThePromise lets users, clocks, queues, the sending API and accidents
+// act in any order, and holds invocations at any of their calls while everything else
+// goes on. After each step the invariants hold; in the end everything is accounted for.
 func TestAnyLifeKeepsThePromise(t *testing.T) {
 	checks := flag.Lookup("rapid.checks")
 	if checks.Value.String() == checks.DefValue {
@@ -38,7 +37,7 @@ func TestAnyLifeKeepsThePromise(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(400)) // a quarter of the time would be collecting
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // otherwise a quarter of the time would be garbage collection
 	var all lives
 	handlers := []*apiHandler{}
 	live := func(rt *rapid.T) {
@@ -51,7 +50,7 @@ func TestAnyLifeKeepsThePromise(t *testing.T) {
 	}
 	rapid.Check(t, func(rt *rapid.T) {
 		if dynamotest.Fast {
-			rapid.SyncTest(rt, live) // a bubble in which held invocations are quiet
+			rapid.SyncTest(rt, live) // a bubble in which held invocations are blocked
 		} else {
 			live(rt)
 		}
@@ -62,20 +61,21 @@ func TestAnyLifeKeepsThePromise(t *testing.T) {
 	}
 }
 
-// machine is a world, and a simple model of what may be true of it.
+// machine is a world, and a simple model of the states that it may be in.
 type machine struct {
 	w *world
-	// rejected are messages that the sending API has refused for good, tries how
-	// often each was handed over.
+	// rejected holds the messages that the sending API has refused for good; tries holds
+	// how often each was handed over.
 	rejected map[mailing.MessageID]bool
 	tries    map[mailing.MessageID]uint64
-	// over are mailings that were cancelled or deleted.
+	// over holds the mailings that were cancelled or deleted.
 	over map[mailing.MailingID]bool
-	// held are invocations that are held at a call.
+	// held holds the invocations that are held at a call.
 	held []*held
-	// slices is how many slices the clients are in, made how many there were.
+	// slices is the number of slices that the clients are in; made is the number of
+	// clients that were created.
 	slices, made int
-	// checked is how many calls had been made when the books were checked last.
+	// checked is the number of calls that had been made at the last check.
 	checked int
 
 	did lives
@@ -88,7 +88,7 @@ func newMachine(t *testing.T, rt *rapid.T, handlers *[]*apiHandler) *machine {
 		slices: rapid.IntRange(1, 3).Draw(rt, "slices"), did: lives{runs: 1},
 	}
 	var cancel context.CancelFunc
-	m.w.ctx, cancel = context.WithCancel(context.Background()) // one of the bubble
+	m.w.ctx, cancel = context.WithCancel(context.Background()) // the context must belong to the bubble
 	rt.Cleanup(cancel)
 	m.w.t, m.w.spareAPIs = rt, handlers
 	m.w.restartAPI()
@@ -98,8 +98,8 @@ func newMachine(t *testing.T, rt *rapid.T, handlers *[]*apiHandler) *machine {
 	return m
 }
 
-// client creates a client. A few slices have them all, so that batches have
-// several recipients.
+// client creates a client. All clients are in a few slices, so that batches have several
+// recipients.
 func (m *machine) client(rt *rapid.T) {
 	m.made++
 	m.w.seed(mailing.Client{
@@ -160,7 +160,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 	return actions
 }
 
-// check checks the books, if any call was made since they were checked last.
+// check checks the invariants if a call was made since the last check.
 func (m *machine) check() {
 	if n := m.w.gate.made(); n != m.checked {
 		m.checked = n
@@ -171,7 +171,7 @@ func (m *machine) check() {
 	}
 }
 
-// look remembers what has changed of the mailings, whoever has changed it.
+// look records what has changed in the mailings, whatever changed it.
 func (m *machine) look() {
 	m.w.rememberAll()
 	for id, moments := range m.w.history {
@@ -180,12 +180,12 @@ func (m *machine) look() {
 	}
 }
 
-// shuffling is an order that is drawn.
+// shuffling returns a function that shuffles in a drawn order.
 func shuffling(rt *rapid.T) func(n int, swap func(i, j int)) {
 	return rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "order"), 0)).Shuffle
 }
 
-// deliver wakes a sender for a few deliveries.
+// deliver invokes a sender with a few deliveries.
 func (m *machine) deliver(rt *rapid.T) {
 	n := rapid.IntRange(1, 10).Draw(rt, "deliveries")
 	if some := m.w.queues.receive(deliveriesURL, n); len(some) > 0 {
@@ -193,8 +193,8 @@ func (m *machine) deliver(rt *rapid.T) {
 	}
 }
 
-// inTheMiddle brings a mailing to where its batches wait in the queue, and then
-// something happens to it.
+// inTheMiddle runs a mailing until its batches wait in the queue, and then applies a
+// drawn action to it.
 func (m *machine) inTheMiddle(rt *rapid.T) {
 	m.draft(rt)
 	m.w.sweep()
@@ -260,8 +260,8 @@ func (m *machine) any(rt *rapid.T) mailing.MailingID {
 	return rapid.SampledFrom(ids).Draw(rt, "mailing")
 }
 
-// act asks for an action, and compares the answer with what the model says of
-// a mailing in this state.
+// act requests an action, and compares the answer with the model's prediction for a
+// mailing in this state.
 func (m *machine) act(rt *rapid.T, action string) {
 	id := m.any(rt)
 	before, now := m.w.mailing(id), m.w.clock.Now()
@@ -295,7 +295,7 @@ func predicted(m mailing.Mailing, action string, now time.Time) int {
 	case action == retryOfUncertain:
 		nothing := m.Status == mailing.StatusCompleted && m.Counts.Failed+m.Counts.Uncertain == 0
 		ok = m.OnUncertain != mailing.Stop && (retryable(m, now) || nothing)
-	default: // an edit that is valid by itself
+	default: // an edit that is valid in itself
 		ok = m.Status != mailing.StatusCompleted && m.Status != mailing.StatusCancelled
 	}
 	if !ok {
@@ -316,7 +316,7 @@ func retryable(m mailing.Mailing, now time.Time) bool {
 		(m.Status == mailing.StatusRunning || m.Status == mailing.StatusPaused || m.Status == mailing.StatusCompleted)
 }
 
-// retry is a retry; some name what it is for.
+// retry draws a retry; some of them name the statuses to try again.
 func retry(rt *rapid.T) string {
 	return rapid.SampledFrom([]string{"retry", retryOfFailed, retryOfUncertain}).Draw(rt, "retry")
 }
@@ -328,19 +328,19 @@ func (m *machine) editEnd(rt *rapid.T) {
 	}
 }
 
-// soon is an end that a mailing may be given.
+// soon draws an end that a mailing may be given.
 func (m *machine) soon(rt *rapid.T) time.Time {
 	return m.w.clock.Now().Add(time.Duration(rapid.IntRange(1, 600).Draw(rt, "length")) * time.Minute)
 }
 
-// endFields is an edit of the end.
+// endFields returns the body of an edit of the end.
 func endFields(end time.Time) string {
 	return fmt.Sprintf(`{"end_at": %q}`, end.Format(time.RFC3339Nano))
 }
 
 func (m *machine) editWindow(rt *rapid.T) { m.edit(rt, m.any(rt), windowFields(m.window(rt))) }
 
-// windowFields is an edit of the window.
+// windowFields returns the body of an edit of the window.
 func windowFields(w *mailing.Window) string {
 	if w == nil {
 		return `{"window": null}`
@@ -362,7 +362,7 @@ func (m *machine) test(rt *rapid.T) {
 	m.w.call(http.MethodPost, fmt.Sprintf("/api/mailings/%d/test", id), `{"phone": "79995550000"}`)
 }
 
-// mood changes how the sending API is.
+// mood changes the behaviour of the sending API.
 func (m *machine) mood(rt *rapid.T) {
 	shares := map[mailing.OutcomeKind]int{}
 	for _, kind := range []mailing.OutcomeKind{
@@ -372,7 +372,8 @@ func (m *machine) mood(rt *rapid.T) {
 	}
 	seed := rapid.Uint64().Draw(rt, "luck")
 	m.w.provider.feels(func(h mailing.Handover) (mailing.Outcome, bool) {
-		// Drawn by message and try, so that it is the same in whatever order they come.
+		// The outcome depends on the message and the try only, so it is the same in any
+		// order of calls.
 		m.tries[h.ID]++
 		luck := rand.New(rand.NewPCG(seed, uint64(h.ID)<<8+m.tries[h.ID]))
 		for _, kind := range []mailing.OutcomeKind{
@@ -388,20 +389,20 @@ func (m *machine) mood(rt *rapid.T) {
 	})
 }
 
-// accident lets something happen to one of the next calls.
+// accident lets an accident happen to one of the next calls.
 func (m *machine) accident(rt *rapid.T) {
 	kind := rapid.SampledFrom([]accident{refused, unanswered, killedBefore, killedAfter}).Draw(rt, "kind")
 	in := rapid.IntRange(1, 60).Draw(rt, "in")
 	g := m.w.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	// Errors are to be expected from now on.
+	// From now on errors are expected.
 	g.at, g.kind, g.met = len(g.calls)+in, kind, false
 	m.w.troubled = true
 }
 
-// end lets all go well until everything is accounted for, and then says of each
-// message why it may be what it is.
+// end removes all trouble, waits until everything is accounted for, and then demands a
+// reason for the status of each message.
 func (m *machine) end() {
 	w := m.w
 	w.gate.disarm()
@@ -415,12 +416,12 @@ func (m *machine) end() {
 			w.must(id, "resume")
 		}
 	}
-	w.rule = 20 * time.Minute // thirty hours of sweeps a minute would be most of the test
+	w.rule = 20 * time.Minute // thirty hours with a sweep each minute would be most of the test's time
 	w.run(30*time.Hour, func() bool {
 		live, err := w.store.Live(w.ctx)
 		return err == nil && len(live) == 0
 	})
-	w.run(20*time.Minute, nil) // tests have their time, too
+	w.run(20*time.Minute, nil) // test messages need their time, too
 	b := w.books()
 	w.checkBooks(b)
 	w.checkCharges(b)
@@ -435,13 +436,14 @@ func (m *machine) end() {
 	}
 }
 
-// ended reports whether a mailing had an end, though it may have been put off since,
-// that had come at an instant, but for the time that a hand-over is given.
+// ended reports whether a mailing's end had come at an instant, or was less than the
+// second away that a hand-over is given. An end that was put off later counts, too.
 func (m *machine) ended(id mailing.MailingID, at time.Time) bool {
 	return slices.ContainsFunc(m.w.history[id], func(then moment) bool { return !at.Before(then.m.EndAt.Add(-time.Second)) })
 }
 
-// unexplained says what is missing for a message to be what it is.
+// unexplained returns the missing reason for a message's status, "" if nothing is
+// missing.
 func (m *machine) unexplained(id mailing.MailingID, mem mailing.Member) string {
 	msg := mailing.NewMessageID(id, mem.Client)
 	ok, why := true, ""

@@ -13,10 +13,10 @@ import (
 	"postrider/internal/mailing"
 )
 
-// maxHeld is how many invocations are held at once at most.
+// maxHeld is the largest number of invocations that are held at once.
 const maxHeld = 3
 
-// Calls that invocations are held at; "" is any call.
+// Calls at which invocations are held; "" is any call.
 var (
 	sweepCalls    = []string{"", "Query", "BatchGetItem", "TransactWriteItems", "SendMessageBatch"}
 	taskCalls     = []string{"", "GetItem", "Query", "UpdateItem", "TransactWriteItems", "TransactWriteItems", "SendMessageBatch"}
@@ -44,7 +44,7 @@ func (m *machine) holding(actions map[string]func(*rapid.T)) {
 	}
 }
 
-// drawn is a hold at one of some calls.
+// drawn draws a hold at one of some calls.
 func drawn(rt *rapid.T, calls []string) *hold {
 	h := &hold{call: rapid.SampledFrom(calls).Draw(rt, "call"), after: rapid.Bool().Draw(rt, "after")}
 	most := 3
@@ -55,7 +55,8 @@ func drawn(rt *rapid.T, calls []string) *hold {
 	return h
 }
 
-// keep notes an invocation that has been launched: it is held, or has ended.
+// keep handles an invocation that has been launched: it records one that is held, and
+// handles the result of one that has ended.
 func (m *machine) keep(h *held) {
 	if h.over() {
 		m.returned(h)
@@ -66,7 +67,7 @@ func (m *machine) keep(h *held) {
 	m.held = append(m.held, h)
 }
 
-// returned makes of what an invocation returned what its caller makes of it.
+// returned handles the result of an invocation as its caller would.
 func (m *machine) returned(h *held) {
 	h.stopAt(m.w, nil) // it may have ended before it came to that call
 	h.returned(h)
@@ -74,8 +75,7 @@ func (m *machine) returned(h *held) {
 	m.look()
 }
 
-// free releases an invocation, and lets it be held at another call if there is a
-// next one.
+// free releases an invocation. It is held at another call if next is not nil.
 func (m *machine) free(i int, end ending, next *hold) {
 	h := m.held[i]
 	switch end {
@@ -96,7 +96,7 @@ func (m *machine) free(i int, end ending, next *hold) {
 	m.w.renew()
 }
 
-// abandon ends whatever is held: a run is over, however it went.
+// abandon ends all held invocations after a run, whether or not the run succeeded.
 func (m *machine) abandon() {
 	m.w.spare(m.w.api)
 	for _, h := range m.held {
@@ -121,7 +121,7 @@ func (m *machine) release(rt *rapid.T) {
 	m.free(i, end, next)
 }
 
-// releaseLate releases an invocation when its leases have ended.
+// releaseLate releases an invocation after its leases have ended.
 func (m *machine) releaseLate(rt *rapid.T) {
 	if len(m.held) > 0 {
 		m.w.clock.Advance(40 * time.Second)
@@ -149,7 +149,7 @@ func (m *machine) holdSweep(rt *rapid.T) {
 	}))
 }
 
-// holdQueue lets the worker on a queue begin with a few messages.
+// holdQueue launches the worker of a queue with a few messages, and holds it.
 func (m *machine) holdQueue(rt *rapid.T, url string, at *hold) {
 	n := rapid.IntRange(1, 10).Draw(rt, "messages")
 	if !m.room() {
@@ -175,10 +175,10 @@ func (m *machine) hold(url string, some []*message, at *hold) {
 	)
 	m.keep(w.launch("work on "+url, of, at, func() { response, err = work(some) }, func(*held) {
 		if of.dead() {
-			return // what it had taken is there again when its visibility timeout ends
+			return // its messages are visible again when their visibility timeout ends
 		}
 		w.settled(url, of, some, response, err)
-		// Its environment is warm, and may be the next one's.
+		// The environment is warm, and the next invocation may use it.
 		if url == tasksURL {
 			w.schedulerWorker, w.scheduler = of, scheduler
 		} else {
@@ -210,7 +210,7 @@ func (m *machine) holdRequest(rt *rapid.T) {
 	}
 	w := m.w
 	of, handler, r, answer := w.apiWorker, w.api, w.request(method, path, body), httptest.NewRecorder()
-	w.api = nil // it is not spare
+	w.api = nil // this handler is in use, so it must not become a spare one
 	w.restartAPI()
 	m.keep(w.launch(action, of, at, func() { handler.ServeHTTP(answer, r) }, func(*held) {
 		if answer.Code >= 500 && !of.dead() && !w.gate.hit() && !w.troubled {
@@ -220,8 +220,8 @@ func (m *machine) holdRequest(rt *rapid.T) {
 	}))
 }
 
-// overtaken lets failures be tried again by a task that is held, while their
-// mailing comes to its end and is finished.
+// overtaken lets a held task try failures again, while their mailing ends and is
+// finished.
 func (m *machine) overtaken(rt *rapid.T) {
 	w := m.w
 	if !m.room() {
@@ -254,8 +254,8 @@ func (m *machine) overtaken(rt *rapid.T) {
 	m.look()
 }
 
-// mixedLost lets a batch be claimed when the window is closed for some of its
-// recipients and open for others, and its sender be held.
+// mixedLost lets a batch be claimed while the window is closed for some of its recipients
+// and open for others, and holds its sender.
 func (m *machine) mixedLost(rt *rapid.T) {
 	w := m.w
 	if !m.room() {
@@ -268,7 +268,7 @@ func (m *machine) mixedLost(rt *rapid.T) {
 	})
 	w.sweep()
 	w.doTasks()
-	// Open in Moscow, closed in Vladivostok.
+	// The window is open in Moscow, and closed in Vladivostok.
 	moscow := now.UTC().Hour() + 3
 	w.act(d.ID, windowFields(&mailing.Window{From: oClock(moscow - 2), To: oClock(moscow + 3)}))
 	w.clock.Advance(time.Duration(rapid.IntRange(0, 10).Draw(rt, "s")) * time.Second)
@@ -276,8 +276,8 @@ func (m *machine) mixedLost(rt *rapid.T) {
 	m.look()
 }
 
-// lostAgain lets a sender be held until its lease has ended, and the next one be
-// held that has the same batch.
+// lostAgain holds a sender until its lease has ended, and then holds the next sender of
+// the same batch.
 func (m *machine) lostAgain(rt *rapid.T) {
 	w := m.w
 	if !m.room() {
@@ -295,7 +295,7 @@ func (m *machine) lostAgain(rt *rapid.T) {
 	m.look()
 }
 
-// oClock is a full hour of any day.
+// oClock returns a full hour of any day.
 func oClock(hour int) mailing.ClockTime {
 	return mailing.ClockTime(time.Duration((hour+24)%24) * time.Hour)
 }

@@ -7,20 +7,21 @@ import (
 	"postrider/internal/mailing"
 )
 
-// lives is what happened in runs of the state machine.
+// lives sums up what happened in runs of the state machine.
 type lives struct {
 	runs, steps int
-	// held are invocations that were held, stops the calls that they were held
-	// at; of those, failed did not go on, and died took their invocation with them.
+	// held counts the invocations that were held, stops the calls at which they were
+	// held. Of these calls, failed counts those that did not go on, and died those whose
+	// environment was killed.
 	held, stops, failed, died int
-	// lost are claims that were never settled; mixed are those of them under which
-	// some members might be begun, and others not.
+	// lost counts the claims that were never settled; mixed counts those of them during
+	// which the hand-overs of some recipients might begin, and of others not.
 	lost, mixed int
-	// ends are the messages in the end.
+	// ends sums up the messages in the end.
 	ends mailing.Counts
 }
 
-// add adds what a machine did, and what its messages came to.
+// add adds what a machine did, and the final statuses of its messages.
 func (l *lives) add(m *machine) {
 	d := m.did
 	l.runs, l.steps = l.runs+d.runs, l.steps+d.steps
@@ -52,7 +53,7 @@ func (m *machine) mixed(key mailing.BatchKey, c *claim) bool {
 	return begun && not
 }
 
-// check demands that the lives were not too dull.
+// check demands that each kind of event happened in at least one of the lives.
 func (l *lives) check(t *testing.T) {
 	t.Helper()
 	for what, n := range map[string]int64{

@@ -13,16 +13,16 @@ import (
 	"postrider/internal/mailing"
 )
 
-// row is one fault, by name, and what has to come of it.
+// row is one fault with a name. Its run demands the outcome.
 type row struct {
 	name string
 	run  func(w *world)
-	// days: it takes days of the world's time, a sweep a minute: too long for a
-	// sample.
+	// days: the row takes days of the world's time, with a sweep each minute: too long
+	// for a sample.
 	days bool
 }
 
-// TestMatrix is the fault matrix. After each row the books are compared.
+// TestMatrix is the fault matrix. It checks the invariants after each row.
 func TestMatrix(t *testing.T) {
 	t.Parallel()
 	rows := append(answerRows(), waitRows()...)
@@ -63,8 +63,8 @@ type tried struct {
 	attempts, uncertain int
 }
 
-// meets runs a mailing whose every message meets an answer at its first try,
-// while the sending API is known to work, and demands what comes of each.
+// meets runs a mailing in which the first try of every message gets a given answer, while
+// the sending API is known to work. It demands the outcome of each message.
 func meets(name string, first func(t *testing.T) answer, want tried) row {
 	return row{name: name, run: func(w *world) {
 		s := speak(w, nil)
@@ -81,7 +81,7 @@ func meets(name string, first func(t *testing.T) answer, want tried) row {
 	}}
 }
 
-// each demands what all messages of a mailing have been through.
+// each demands the same outcome of all messages of a mailing.
 func (w *world) each(id mailing.MailingID, want tried) {
 	w.t.Helper()
 	met := 0
@@ -175,7 +175,7 @@ func answerRows() []row {
 		}})
 }
 
-// waitRows are the ways of being told to wait.
+// waitRows are the ways in which the sending API asks the sender to wait.
 func waitRows() []row {
 	told := func(name string, header func(now time.Time) []string, least, most time.Duration) row {
 		return row{name: "429, Retry-After " + name, run: func(w *world) {
@@ -211,7 +211,8 @@ func waitRows() []row {
 			w.clients(40)
 			n := 0
 			s := speak(w, func(mailing.MessageID) answer {
-				// One in three is told to wait, one fails, and one is taken: the API works.
+				// Of three messages one is asked to wait, one is taken, and one fails:
+				// the API works.
 				switch n++; n % 3 {
 				case 0:
 					return status(http.StatusTooManyRequests, "Retry-After", "600")
@@ -239,8 +240,8 @@ func waitRows() []row {
 }
 
 func networkRows() []row {
-	// fails runs a mailing that meets an address that does not answer, then one
-	// that does.
+	// fails runs a mailing with an address that does not answer, and then with one that
+	// does.
 	fails := func(name string, address func(t *testing.T) string, code string) row {
 		return row{name: name, run: func(w *world) {
 			w.clients(4) // too few to open the breaker
@@ -282,8 +283,8 @@ func networkRows() []row {
 			w.drain()
 			speak(w, nil)
 			w.run(time.Hour, w.finished(m.ID))
-			// Whether a byte was written is for the network to say; nothing was taken,
-			// so whatever is called uncertain, each is sent once.
+			// The network decides whether a byte was written. No message was taken, so
+			// each message is sent once, whichever of them count as uncertain.
 			w.sentAll(m.ID, 6)
 		}},
 		{name: "a panic while sending", run: func(w *world) {

@@ -16,7 +16,7 @@ import (
 	"postrider/internal/metrics"
 )
 
-// measured is what all lines of metrics so far add up to.
+// measured is the sum of all lines of metrics so far.
 type measured struct {
 	deliveries, attempts map[string]int64
 	latencies, lags      []float64
@@ -26,7 +26,7 @@ type measured struct {
 	breaker, answered    []told
 }
 
-// told is what one invocation told of a metric.
+// told is the value of a metric that one invocation wrote.
 type told struct {
 	at time.Time
 	n  int64
@@ -54,7 +54,7 @@ func (w *world) measure() measured {
 			} `json:"_aws"`
 		}
 		read := json.NewDecoder(strings.NewReader(text))
-		read.DisallowUnknownFields() // nothing is in it but what is said here
+		read.DisallowUnknownFields() // a line has no other fields than these
 		if err := read.Decode(&line); err != nil || line.Stage != "test" {
 			w.t.Fatalf("%v: %s", err, text)
 		}
@@ -132,14 +132,14 @@ func TestMetricsSayWhatHappened(t *testing.T) {
 		t.Errorf("%d of %s", len(got.latencies), metrics.ProviderLatency)
 	}
 	for _, ms := range got.latencies {
-		if ms < 2 { // the clock is moved by others meanwhile
+		if ms < 2 { // concurrent hand-overs move the clock, too
 			t.Errorf("%s of %v ms", metrics.ProviderLatency, ms)
 		}
 	}
 	if got.expanded != 60 {
 		t.Errorf("%s: %d", metrics.Expanded, got.expanded)
 	}
-	// All slices' first batches are in two invocations.
+	// Two invocations claim the first batches of all slices.
 	if n := len(got.lags); n != 2 {
 		t.Errorf("%d of %s", n, metrics.StartLag)
 	}
@@ -203,7 +203,7 @@ func TestAnOpenBreakerIsMeasured(t *testing.T) {
 	}
 }
 
-// alarm is one of infra/alarms.yaml as far as it says when it rings.
+// alarm holds the fields of an alarm of infra/alarms.yaml that define when it rings.
 type alarm struct {
 	MetricName         string `yaml:"MetricName"`
 	Statistic          string `yaml:"Statistic"`
@@ -257,7 +257,7 @@ func (a alarm) rings(t *testing.T, values []told, at time.Time) bool {
 	return breaching >= a.DatapointsToAlarm
 }
 
-// breaches reports whether one period's values do.
+// breaches reports whether the values of one period breach the threshold.
 func (a alarm) breaches(t *testing.T, values []int64) bool {
 	t.Helper()
 	var sum int64

@@ -8,9 +8,9 @@ import (
 	"postrider/internal/mailing"
 )
 
-// checkCharges demands of each message that its uncertain attempts are all
-// accounted for: by calls of the sending API whose outcome is unknown, and by lost
-// claims during whose time it might be handed over.
+// checkCharges demands that each uncertain attempt of a message is accounted for: by a
+// call of the sending API whose outcome is unknown, or by lost claims during which the
+// message might be handed over.
 func (w *world) checkCharges(b books) {
 	w.t.Helper()
 	for _, batches := range b.batches {
@@ -46,8 +46,8 @@ func (w *world) checkMember(batch mailing.Batch, mem mailing.Member) {
 	}
 }
 
-// charged is how many uncertain attempts of a message a run of lost claims may
-// come to.
+// charged returns the largest number of uncertain attempts of a message that a run of
+// lost claims accounts for.
 func (w *world) charged(id mailing.MessageID, run []*claim) int {
 	n := 0
 	for _, c := range run {
@@ -55,11 +55,11 @@ func (w *world) charged(id mailing.MessageID, run []*claim) int {
 			n++
 		}
 	}
-	return min(n, 1) // claims that are lost in a row are one uncertain attempt together
+	return min(n, 1) // claims that are lost in a row count as one uncertain attempt
 }
 
-// mayHaveBegun reports whether a message might be handed over at any instant of a
-// claim, as far as the test knows the mailing's history and the client.
+// mayHaveBegun reports whether a message might be handed over at any instant of a claim,
+// as far as the test knows the mailing's history and the client.
 func (w *world) mayHaveBegun(id mailing.MessageID, c *claim) bool {
 	from, pending := c.members[id.Client()]
 	p := w.audience[id.Client()]
@@ -67,8 +67,9 @@ func (w *world) mayHaveBegun(id mailing.MessageID, c *claim) bool {
 		return false
 	}
 	moments := w.history[id.Mailing()]
-	// If a person has changed the mailing or the client since, whoever settles the
-	// claim may not know any more how they were: to the millisecond that is stored.
+	// If a user has changed the mailing or the client since, the sender that settles the
+	// claim may not know their earlier state any more. Instants are stored to the
+	// millisecond.
 	recent := c.from.Add(-slack - time.Millisecond)
 	if moments[len(moments)-1].from.After(recent) || p.touched.After(recent) {
 		return true

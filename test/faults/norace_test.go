@@ -2,6 +2,6 @@
 
 package faults_test
 
-// raceDetector reports whether all runs several times slower: then what needs
-// thousands of runs makes some.
+// raceDetector reports whether the race detector makes all code several times slower.
+// Then tests of thousands of runs make only some.
 const raceDetector = false

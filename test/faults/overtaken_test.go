@@ -8,8 +8,9 @@ import (
 	"postrider/internal/mailing"
 )
 
-// A retry of failures reads a page, and writes it after its mailing was cancelled,
-// deleted or has ended, and was finished. Nothing may be pending then.
+// TestARetryThatIsOvertakenIsGivenUp runs retries of failures that read a page, and write
+// it after their mailing was cancelled, deleted or ended, and then finished. After the
+// write nothing may be pending.
 func TestARetryThatIsOvertakenIsGivenUp(t *testing.T) {
 	t.Parallel()
 	for _, r := range overtakenRows() {
@@ -28,7 +29,7 @@ func overtakenRows() (rows []row) {
 		"the end":        func(w *world, m mailing.Mailing) { w.clock.AdvanceTo(m.EndAt) },
 	} {
 		rows = append(rows, row{name: name + " comes between a retry's read and its write", run: func(w *world) {
-			w.inOneSlice("UTC", "UTC", "UTC", "UTC") // whose retry is one transaction
+			w.inOneSlice("UTC", "UTC", "UTC", "UTC") // the retry of this slice is one transaction
 			m := w.failedMailing(3)
 			w.must(m.ID, "retry")
 			faults := dynamotest.NewFaults(w.env.Client)

@@ -19,36 +19,36 @@ import (
 	"postrider/internal/queue"
 )
 
-// The queues' addresses.
+// The addresses of the queues.
 const (
 	tasksURL      = "tasks"
 	deliveriesURL = "deliveries"
 	lettersURL    = "dead-letters"
 )
 
-// maxReceives is what template.yaml gives the deliveries queue.
+// maxReceives is the value that template.yaml gives the deliveries queue.
 const maxReceives = 20
 
-// queues is SQS as far as the functions use it, by a clock that a test moves.
-// Like SQS it hands messages out again that were not deleted in time, and puts
-// away those that were handed out too often.
+// queues implements the parts of SQS that the functions use, with a clock that a test
+// moves. Like SQS it delivers messages again that were not deleted in time, and moves
+// messages that were received too often to a dead-letter queue.
 type queues struct {
 	clock *dynamotest.Clock
 	mu    sync.Mutex
 	lines map[string]*line
 	count int
-	// fair hands messages out group by group, those first whose group has least
-	// in flight, as SQS fair queues do.
+	// fair delivers messages by group: those whose group has the fewest messages in
+	// flight come first, as with SQS fair queues.
 	fair bool
-	// refuse lets a call fail, or single entries of it: see sendFault.
+	// refuse lets a call, or single entries of it, fail: see sendFault.
 	refuse func(url string, call int) sendFault
 	calls  map[string]int
 }
 
-// sendFault is what a SendMessageBatch meets.
+// sendFault is the fault of a SendMessageBatch.
 type sendFault struct {
 	err error
-	// entries are how many entries, from the first, are refused one by one.
+	// entries is how many entries, from the first, are refused one by one.
 	entries int
 }
 
@@ -115,14 +115,14 @@ func (q *queues) add(url, body, group string, delay time.Duration) {
 	})
 }
 
-// put puts a body into a queue, whatever it is.
+// put puts any body into a queue.
 func (q *queues) put(url, body string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.add(url, body, "", 0)
 }
 
-// receive hands out up to n messages that are visible.
+// receive returns up to n messages that are visible.
 func (q *queues) receive(url string, n int) []*message {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -148,7 +148,8 @@ func (q *queues) receive(url string, n int) []*message {
 	return got
 }
 
-// takeTurns puts the messages of quiet groups before those of busy ones.
+// takeTurns sorts messages of groups with few messages in flight before those of busy
+// groups.
 func (l *line) takeTurns(now time.Time) {
 	busy := map[string]int{}
 	for _, m := range l.messages {
@@ -159,10 +160,10 @@ func (l *line) takeTurns(now time.Time) {
 	slices.SortStableFunc(l.messages, func(a, b *message) int { return busy[a.group] - busy[b.group] })
 }
 
-// handle names a message as it was received this time.
+// handle identifies a message as it was received this time.
 func (m *message) handle() string { return fmt.Sprintf("%s/%d", m.id, m.receives) }
 
-// find is a message by its handle, nil if that is not the last one.
+// find returns the message with a handle, nil if the handle is not its latest one.
 func (q *queues) find(url, handle string) *message {
 	for _, m := range q.lines[url].messages {
 		if m.handle() == handle {
@@ -225,7 +226,7 @@ func (q *queues) GetQueueAttributes(_ context.Context, in *sqs.GetQueueAttribute
 	}}, nil
 }
 
-// purge forgets everything in a queue, and tells how much that was.
+// purge removes all messages of a queue, and returns their number.
 func (q *queues) purge(url string) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -240,7 +241,7 @@ func (q *queues) size(url string) int {
 	return len(q.lines[url].messages)
 }
 
-// bodies are all that is in a queue.
+// bodies returns the bodies of all messages in a queue.
 func (q *queues) bodies(url string) []string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -251,8 +252,8 @@ func (q *queues) bodies(url string) []string {
 	return all
 }
 
-// repeat puts every message that is in a queue into it once more, and shuffles
-// all: queues may deliver twice, and in any order.
+// repeat puts every message of a queue into it once more, and shuffles all of them:
+// queues may deliver twice, and in any order.
 func (q *queues) repeat(url string, shuffle func(n int, swap func(i, j int))) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -263,8 +264,8 @@ func (q *queues) repeat(url string, shuffle func(n int, swap func(i, j int))) {
 	shuffle(len(l.messages), func(i, j int) { l.messages[i], l.messages[j] = l.messages[j], l.messages[i] })
 }
 
-// next is when the next message of any of some queues becomes visible, the zero
-// time for none.
+// next returns when the next message in any of some queues becomes visible, the zero time
+// for none.
 func (q *queues) next(urls ...string) time.Time {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -279,7 +280,7 @@ func (q *queues) next(urls ...string) time.Time {
 	return first
 }
 
-// event is what Lambda makes of messages.
+// event returns the event that Lambda makes of messages.
 func event(messages []*message) events.SQSEvent {
 	var e events.SQSEvent
 	for _, m := range messages {
@@ -291,8 +292,8 @@ func event(messages []*message) events.SQSEvent {
 	return e
 }
 
-// settle deletes what a function has taken, as Lambda does: all but the item
-// failures.
+// settle deletes the messages that a function has handled, as Lambda does: all but the
+// item failures.
 func (q *queues) settle(url string, messages []*message, response events.SQSEventResponse) {
 	failed := map[string]bool{}
 	for _, f := range response.BatchItemFailures {
@@ -307,5 +308,5 @@ func (q *queues) settle(url string, messages []*message, response events.SQSEven
 
 var errQueue = errors.New("the queue is gone")
 
-// shuffled is any order.
+// shuffled shuffles into a random order.
 func shuffled(n int, swap func(i, j int)) { rand.Shuffle(n, swap) }

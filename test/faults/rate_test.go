@@ -10,8 +10,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// bubbleClock is the world's clock inside a bubble of testing/synctest, whose
-// time passes while everybody waits.
+// bubbleClock is the world's clock inside a bubble of testing/synctest. Its time advances
+// while all goroutines of the bubble wait.
 type bubbleClock struct{ w *world }
 
 func (c bubbleClock) Now() time.Time { return c.w.clock.Now() }
@@ -29,8 +29,8 @@ func (c bubbleClock) Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// inBubble runs a test where waiting takes its time by the world's clock, and
-// none by any other.
+// inBubble runs a test in which waiting advances the world's clock, and takes no real
+// time.
 func inBubble(t *testing.T, test func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestNoMoreThanTheRateIsHandedOverInAnySecond(t *testing.T) {
 			for at.Sub(times[first]) >= time.Second {
 				first++
 			}
-			// A tenth of a second's worth may go at once.
+			// A tenth of a second's messages may go at once.
 			if n := i - first + 1; n > rate+rate/10 {
 				w.t.Fatalf("%d hand-overs within a second", n)
 			}
@@ -96,7 +96,7 @@ func TestAMailingThatIsCancelledWhileItWaitsForItsTurnEndsAtOnce(t *testing.T) {
 		})
 		w.sweep()
 		w.run(10*time.Minute, w.finished(m.ID))
-		w.check() // nothing went out later than two seconds after it
+		w.check() // no hand-over was made later than two seconds after it
 		if c := w.counts(m.ID); c.Cancelled < 150 || c.Sent < 10 {
 			w.t.Errorf("counts %+v", c)
 		}

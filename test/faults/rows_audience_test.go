@@ -16,9 +16,9 @@ import (
 	"postrider/internal/mailing"
 )
 
-// halfway is a DynamoDB in which an expansion comes halfway: until it is let on,
-// it refuses those queries of clients that hides picks by their slice and by the
-// client that they go on after.
+// halfway is a DynamoDB in which an expansion stops halfway. Until on is set, it refuses
+// those queries of clients for which hides returns true; hides gets the slice and the
+// client after which the query begins.
 type halfway struct {
 	dynamo.API
 	clients string
@@ -41,10 +41,10 @@ func (h *halfway) Query(ctx context.Context, in *dynamodb.QueryInput, opts ...fu
 	return h.API.Query(ctx, in, opts...)
 }
 
-// noClient is what an expansion's first page of a slice goes on after.
+// noClient is the position after which the first page of a slice begins.
 const noClient = "0000000000"
 
-// audienceRows are clients that come and go while their mailing expands.
+// audienceRows are clients that are created and deleted while their mailing expands.
 func audienceRows() []row {
 	return []row{
 		{name: "a client is deleted and created again between the expansions of two slices", run: func(w *world) {
@@ -69,7 +69,7 @@ func audienceRows() []row {
 		{name: "a client is created after its mailing's start was due, and before it started", run: func(w *world) {
 			w.clients(5)
 			m := w.create(nil)
-			w.clock.Advance(5 * time.Minute) // nothing woke the scheduler
+			w.clock.Advance(5 * time.Minute) // no call woke the scheduler
 			w.clients(5)
 			w.sweep()
 			w.run(time.Minute, w.finished(m.ID))
@@ -91,9 +91,9 @@ func audienceRows() []row {
 	}
 }
 
-// again expands a mailing halfway and delivers that, deletes a client whose
-// message was sent, creates it again where the rest of the expansion comes by,
-// and lets that go on: n messages, one a phone.
+// again expands a mailing halfway and delivers those messages. Then it deletes a client
+// whose message was sent, and creates it again with an id that the rest of the expansion
+// will reach. At the end of the expansion it demands n messages, one for each phone.
 func (w *world) again(n int64, hides func(slice, after string) bool, client mailing.Client, ahead func(mailing.ClientID) bool) {
 	w.t.Helper()
 	id := w.halfExpanded(hides)
@@ -116,8 +116,8 @@ func (w *world) again(n int64, hides func(slice, after string) bool, client mail
 	w.ends(id, mailing.Counts{Total: n, Sent: n})
 }
 
-// halfExpanded starts a mailing whose expansion does not see all, and delivers
-// what it has come to.
+// halfExpanded starts a mailing whose expansion cannot see all clients, and delivers the
+// messages that it creates.
 func (w *world) halfExpanded(hides func(slice, after string) bool) mailing.MailingID {
 	w.t.Helper()
 	w.tables = &halfway{API: w.env.Client, clients: w.env.Tables.Clients, hides: hides}
@@ -133,7 +133,7 @@ func (w *world) halfExpanded(hides func(slice, after string) bool) mailing.Maili
 	return m.ID
 }
 
-// expandRest lets an expansion see all.
+// expandRest lets the expansion see all clients.
 func (w *world) expandRest() {
 	w.t.Helper()
 	half, ok := w.tables.(*halfway)
@@ -143,7 +143,7 @@ func (w *world) expandRest() {
 	half.on.Store(true)
 }
 
-// clientWhere creates a client with a phone until it has an id as it should be.
+// clientWhere creates a client with a phone again and again until wanted accepts its id.
 func (w *world) clientWhere(phone string, wanted func(mailing.ClientID) bool) mailing.Client {
 	w.t.Helper()
 	for {
@@ -156,8 +156,8 @@ func (w *world) clientWhere(phone string, wanted func(mailing.ClientID) bool) ma
 	}
 }
 
-// crowd seeds n clients of one slice, spread over its ids, as they were stored
-// before there was an instant of creation.
+// crowd seeds n clients of one slice, spread over its ids. They are stored in the old
+// form, without an instant of creation.
 func (w *world) crowd(slice, n int) {
 	w.t.Helper()
 	var puts []types.WriteRequest

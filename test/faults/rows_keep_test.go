@@ -12,15 +12,16 @@ import (
 	"postrider/internal/mailing"
 )
 
-// longer is how much later the end is after it was put off: longer than messages are
-// kept, so that a message that is kept by the old end is gone before the new one.
+// longer is the time by which the end is put off. It is longer than messages are kept, so
+// a message that is kept by the old end is gone before the new end.
 const longer = dynamotest.Retention + 30*24*time.Hour
 
-// keepRows are ends that are put off after messages were settled: they are kept by
-// the new end, and what failed can be tried again until then.
+// keepRows are ends that are put off after messages were settled. The messages are kept
+// by the new end, and failures can be tried again until then.
 func keepRows() []row {
-	// after runs a mailing until nine messages have failed and one waits, puts the end
-	// off, lets more time pass than messages are kept, and tries the failures again.
+	// after runs a mailing until nine messages have failed and one waits, and puts the
+	// end off. It lets more time pass than messages are kept by the old end, and tries
+	// the failures again.
 	after := func(name string, act func(w *world, m mailing.Mailing)) row {
 		return row{name: "the end is put off after messages failed" + name, run: func(w *world) {
 			m := w.failed(9)
@@ -119,13 +120,13 @@ func (w *world) failed(n int) mailing.Mailing {
 	return m
 }
 
-// putOff moves the end of a mailing by a time from where it was at first.
+// putOff moves the end of a mailing to its first end plus a duration.
 func (w *world) putOff(m mailing.Mailing, by time.Duration) {
 	w.t.Helper()
 	w.must(m.ID, `{"end_at": "`+m.EndAt.Add(by).Format(time.RFC3339Nano)+`"}`)
 }
 
-// expire removes what DynamoDB may have removed by now.
+// expire removes the batches that DynamoDB may have removed by now.
 func (w *world) expire() {
 	w.t.Helper()
 	pages := dynamodb.NewScanPaginator(w.env.Client, &dynamodb.ScanInput{TableName: &w.env.Tables.Batches, ConsistentRead: aws.Bool(true)})
@@ -152,9 +153,9 @@ func (w *world) expire() {
 	}
 }
 
-// keeps demands that all messages of a finished mailing are listed as long as
-// messages are kept after its end, whatever DynamoDB has removed by then, and none
-// after that.
+// keeps demands that all messages of a finished mailing are listed as long as messages
+// are kept after its end, whatever DynamoDB may have removed by then, and that none is
+// listed after that.
 func (w *world) keeps(id mailing.MailingID) {
 	w.t.Helper()
 	m := w.mailing(id)

@@ -19,7 +19,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// resetting is the address of a server that resets connections without reading.
+// resetting returns the address of a server that resets connections without reading.
 func resetting(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -47,10 +47,10 @@ func resetting(t *testing.T) string {
 	return "http://" + listener.Addr().String()
 }
 
-// killRows are workers that die.
+// killRows are workers that are killed.
 func killRows() []row {
-	// dies lets the sender die at a call, and demands what each message of the
-	// batches that it had then has been through in the end.
+	// dies lets an accident happen to a call of the sender, and demands the outcome of
+	// each message of the batches that it held then.
 	dies := func(name, call string, kind accident, want tried) row {
 		return row{name: name, run: func(w *world) {
 			w.clients(1)
@@ -94,8 +94,8 @@ func killRows() []row {
 			w.sends = sending(func(ctx context.Context, h mailing.Handover) mailing.Outcome {
 				o := w.provider.Send(ctx, h)
 				if late.CompareAndSwap(false, true) {
-					// It waits for the answer for longer than it may. Meanwhile another
-					// one takes over.
+					// The sender waits for the answer longer than its lease. During that
+					// time another sender takes over.
 					w.clock.Advance(40 * time.Second)
 					held := w.sender
 					w.restartSender()
@@ -120,7 +120,7 @@ func killRows() []row {
 			kills := 0
 			w.provider.feels(func(h mailing.Handover) (mailing.Outcome, bool) {
 				if h.ID.Client() == bad.ID {
-					// Nothing of this sender goes on, as when a process is gone.
+					// All activity of this sender ends, as when a process is killed.
 					kills++
 					w.gate.kill()
 				}
@@ -167,12 +167,12 @@ func killRows() []row {
 	}
 }
 
-// sending is a sending API that does as the function.
+// sending is a sending API that calls the function.
 type sending func(context.Context, mailing.Handover) mailing.Outcome
 
 func (s sending) Send(ctx context.Context, h mailing.Handover) mailing.Outcome { return s(ctx, h) }
 
-// only is the only message of a mailing.
+// only returns the id of the only message of a mailing.
 func (w *world) only(id mailing.MailingID) mailing.MessageID {
 	w.t.Helper()
 	for _, batch := range w.books().batches[id] {
@@ -182,8 +182,7 @@ func (w *world) only(id mailing.MailingID) mailing.MessageID {
 	return 0
 }
 
-// repeating makes each update twice, as the SDK does where the first answer was
-// lost.
+// repeating makes each update twice, as the SDK does when the first answer was lost.
 type repeating struct{ dynamo.API }
 
 func (r repeating) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
@@ -193,12 +192,12 @@ func (r repeating) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput,
 	return r.API.UpdateItem(ctx, in)
 }
 
-// sampled reports whether what takes thousands of runs, or days, is tried by a
-// sample: over the real DynamoDB Local, and under the race detector. `make test`
-// runs all of it without either.
+// sampled reports whether tests that take thousands of runs, or days, use a sample. They
+// do over the real DynamoDB Local, and under the race detector. `make test` runs all of
+// them without either.
 func sampled() bool { return !dynamotest.Fast || raceDetector }
 
-// stride is which of many alike steps are tried.
+// stride returns n where each n-th of many similar steps is tried.
 func stride() int {
 	if sampled() {
 		return 16
@@ -206,21 +205,21 @@ func stride() int {
 	return 1
 }
 
-// kill ends the workers that are at work now.
+// kill kills all current workers.
 func (g *gate) kill() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.life++
 }
 
-// disarm lets no accident happen any more.
+// disarm prevents further accidents.
 func (g *gate) disarm() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.at, g.named = 0, ""
 }
 
-// deliveryRows are queues that do what queues may do.
+// deliveryRows are queues that show all behaviour that SQS allows.
 func deliveryRows() []row {
 	sent := func(w *world, n int, between func()) {
 		w.t.Helper()
@@ -323,7 +322,7 @@ func deliveryRows() []row {
 	}
 }
 
-// tableRows are tables that do what DynamoDB may do.
+// tableRows are tables that show all behaviour that DynamoDB allows.
 func tableRows() []row {
 	sent := func(w *world, faults *dynamotest.Faults) {
 		w.t.Helper()

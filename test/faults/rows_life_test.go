@@ -10,7 +10,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// posted is the body of a mailing to everyone from now on, for a day.
+// posted returns the body of a mailing to all clients that starts now and ends in a day.
 func (w *world) posted(change func(fields map[string]any)) string {
 	w.t.Helper()
 	now := w.clock.Now()
@@ -27,7 +27,7 @@ func (w *world) posted(change func(fields map[string]any)) string {
 	return string(raw)
 }
 
-// adopt remembers a mailing that the API has created.
+// adopt records a mailing that the API has created.
 func (w *world) adopt(answer *httptest.ResponseRecorder) mailing.Mailing {
 	w.t.Helper()
 	var created struct {
@@ -68,7 +68,7 @@ func timeRows() []row {
 			}},
 			row{name: name + " the window's opening", run: func(w *world) {
 				w.clients(10)
-				// Moscow's clock shows 12:30.
+				// In Moscow it is 12:30.
 				m := w.create(windowed(13*time.Hour, 14*time.Hour))
 				w.clock.Advance(30*time.Minute + off)
 				w.sweep()
@@ -139,11 +139,10 @@ func windowed(from, to time.Duration) func(*mailing.Draft) {
 	}
 }
 
-// lifeRows are changes that come while messages are on their way.
+// lifeRows are changes while messages are on their way.
 func lifeRows() []row {
 	edit := func(fields string) string { return "{" + fields + "}" }
-	// after runs a mailing until its batches are queued, does something to it, and
-	// goes on.
+	// after runs a mailing until its batches are queued, applies a change, and goes on.
 	after := func(name string, act func(w *world, m mailing.Mailing), want mailing.Counts) row {
 		return row{name: name, run: func(w *world) {
 			w.clients(80)
@@ -185,7 +184,7 @@ func lifeRows() []row {
 				w.t.Errorf("counts %+v, %d in the queue", c, w.queues.size(deliveriesURL))
 			}
 			w.must(m.ID, edit(`"window": null`))
-			w.run(10*time.Second, w.finished(m.ID)) // not at the next sweep: the edit queues it
+			w.run(10*time.Second, w.finished(m.ID)) // the edit queues the batches, not the next sweep
 		}, all),
 		{name: "a stale sender parks after resume", run: func(w *world) {
 			w.clients(40)
@@ -194,8 +193,8 @@ func lifeRows() []row {
 			w.doTasks()
 			var once sync.Once
 			w.provider.feels(func(mailing.Handover) (mailing.Outcome, bool) {
-				// Held, and resumed, while its hand-overs are under way: what it settles
-				// was decided under neither.
+				// The mailing is paused and resumed while the hand-overs are under way:
+				// the settlement uses a decision from before both.
 				once.Do(func() {
 					w.must(m.ID, "pause")
 					w.clock.Advance(1500 * time.Millisecond)
@@ -218,7 +217,7 @@ func lifeRows() []row {
 			w.ends(m.ID, mailing.Counts{Total: 40, Sent: 39, Skipped: 1})
 		}},
 		{name: "a client is deleted while its batch waits for its turn", run: func(w *world) {
-			// All in one slice, one hand-over in ten seconds.
+			// last is the last client of a slice; hand-overs are made one at a time.
 			var last mailing.Client
 			for _, c := range w.clients(200) {
 				if c.ID.Slice() == 3 {
@@ -288,8 +287,8 @@ func lifeRows() []row {
 	return append(rows, closingRows()...)
 }
 
-// closingRows are all ways of ending before all is sent, in all states that a
-// message may wait in: all is accounted for within two minutes.
+// closingRows are all ways of ending before all is sent, in all states that a message may
+// wait in. Everything is accounted for within two minutes.
 func closingRows() []row {
 	closing := map[string]struct {
 		close func(w *world, id mailing.MailingID)

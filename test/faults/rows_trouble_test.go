@@ -10,8 +10,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// troubleRows are AWS, people or the sending API misbehaving for long, or in the
-// one moment that matters.
+// troubleRows are failures of AWS, of users or of the sending API that last long, or come
+// at a critical moment.
 func troubleRows() []row {
 	rows := append(settlementRows(), doubtRows()...)
 	rows = append(rows, rejectionRows()...)
@@ -19,7 +19,7 @@ func troubleRows() []row {
 	return append(rows, costRows()...)
 }
 
-// most is how often the message that was handed over most often was.
+// most returns how often the message with the most hand-overs was taken.
 func (w *world) most() int {
 	most := 0
 	for _, took := range w.provider.took() {
@@ -46,7 +46,7 @@ func settlementRows() []row {
 			faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{Refuse: errors.New("access denied")})
 			for range 60 {
 				w.run(time.Minute, nil)
-				w.restart() // an environment that remembers nothing
+				w.restart() // the new environment remembers nothing
 			}
 			if n := w.most(); n != 1 {
 				w.t.Errorf("a recipient was handed over %d times, and none of them is stored", n)
@@ -86,7 +86,7 @@ func settlementRows() []row {
 	}
 }
 
-// doubtRows are outcomes that are uncertain, and what happens after them.
+// doubtRows are uncertain outcomes, and events after them.
 func doubtRows() []row {
 	second := func(name string, o mailing.Outcome, clients int) row {
 		return row{name: "an uncertain attempt, and then " + name, run: func(w *world) {
@@ -107,7 +107,7 @@ func doubtRows() []row {
 			m := w.create(nil)
 			w.sweep()
 			w.drain()
-			// Others go out all the time: the sending API is known to work.
+			// Other messages go out all the time, so the sending API is known to work.
 			w.clock.Advance(time.Second)
 			w.client(mailing.Client{Phone: "79995550001", Timezone: "UTC", Tag: "other"})
 			w.run(12*time.Hour, func() bool {
@@ -131,8 +131,8 @@ func doubtRows() []row {
 			if c := w.counts(m.ID); c.Pending() != 5 {
 				w.t.Errorf("after half an hour: %+v", c)
 			}
-			// Five opened the breaker. Of the five probes since then each took another
-			// batch; two of the five may be in one.
+			// Five failures opened the breaker. Since then each of five probes took
+			// another batch; two of the five recipients may be in one batch.
 			for _, b := range w.books().batches[m.ID] {
 				for _, mem := range b.Members {
 					if mem.Uncertain > 3 {
@@ -152,7 +152,7 @@ func doubtRows() []row {
 			w.run(9*24*time.Hour, w.finished(m.ID))
 			w.ends(m.ID, mailing.Counts{Total: 2, Uncertain: 2})
 			w.provider.feels(nil)
-			w.must(m.ID, "retry") // of failures: there are none
+			w.must(m.ID, "retry") // a retry of failures: there are none
 			if got := w.mailing(m.ID); got.Status != mailing.StatusCompleted {
 				w.t.Errorf("a retry of failures reopens it: %s", got.Status)
 			}
@@ -185,7 +185,8 @@ func rejectionRows() []row {
 			if m.Status != mailing.StatusPaused || m.PausedBy != mailing.ByRejections || m.RejectedShare != 1 || c.Failed > 1000 {
 				w.t.Errorf("it is %s by %q, %v refused; %+v", m.Status, m.PausedBy, m.RejectedShare, c)
 			}
-			// A person resumes it: it goes on, and pauses after another window.
+			// A user resumes it: it goes on, and is paused after another window of
+			// refusals.
 			w.must(m.ID, "resume")
 			w.run(time.Minute, nil)
 			w.rememberAll()
@@ -242,7 +243,7 @@ func rejectionRows() []row {
 	}
 }
 
-// costRows are waits that must cost next to nothing.
+// costRows are waits that must cause almost no writes.
 func costRows() []row {
 	counted := func(w *world) (writes func() int) {
 		faults := dynamotest.NewFaults(w.env.Client)
@@ -293,7 +294,8 @@ func costRows() []row {
 			w.sentAll(m.ID, 2000)
 		}},
 		{name: "one message of a batch is sent under an old plan, another one waits for its window", run: func(w *world) {
-			// Both are in one slice and in one batch, whose window is open in Moscow only.
+			// Both are in one slice and in one batch, whose window is open in Moscow
+			// only.
 			made := w.inOneSlice("Europe/Moscow", "Asia/Vladivostok")
 			m := w.create(nil)
 			w.sweep()
@@ -323,7 +325,7 @@ func costRows() []row {
 			m := w.create(nil)
 			w.sweep()
 			w.doTasks()
-			for range 4 { // each time they are overdue later
+			for range 4 { // each time they are overdue after a longer wait
 				w.queues.purge(deliveriesURL)
 				w.run(45*time.Minute, func() bool { return w.queues.size(deliveriesURL) > 0 })
 			}
@@ -343,7 +345,7 @@ func (w *world) edit(id mailing.MailingID, fields string) {
 	w.must(id, fields)
 }
 
-// inOneSlice creates a client in each zone, all of one slice, in the order of
+// inOneSlice creates a client in each zone. All of them are in one slice, in the order of
 // their ids.
 func (w *world) inOneSlice(zones ...string) []mailing.Client {
 	w.t.Helper()

@@ -14,27 +14,28 @@ import (
 	"postrider/internal/mailing"
 )
 
-// rezone is an edit of clients in Moscow while their messages wait for a window.
+// rezone is an edit of the zone of clients in Moscow while their messages wait for a
+// window.
 type rezone struct {
 	from, to time.Duration // the window
 	zone     string        // the new one
 	// opens is when the window opens in the new zone, after the world's begin.
 	opens time.Duration
-	// ends is when the mailing ends: with the old zone's opening each message
-	// would expire or go out outside the new zone's window.
+	// ends is when the mailing ends. At the old zone's opening each message would expire,
+	// or would go out outside the new zone's window.
 	ends time.Duration
 }
 
-// The world begins at 09:30 UTC, which is 12:30 in Moscow, 19:30 in Vladivostok and
-// 10:30 in Berlin.
+// The world begins at 09:30 UTC, which is 12:30 in Moscow, 19:30 in Vladivostok and 10:30
+// in Berlin.
 var (
 	opensEarlier = rezone{20 * time.Hour, 21 * time.Hour, "Asia/Vladivostok", 30 * time.Minute, 150 * time.Minute}
 	opensNow     = rezone{19 * time.Hour, 20 * time.Hour, "Asia/Vladivostok", 0, 150 * time.Minute}
 	opensLater   = rezone{13 * time.Hour, 14 * time.Hour, "Europe/Berlin", 150 * time.Minute, 6 * time.Hour}
 )
 
-// zoneRows are edits of a client's zone while its message waits for a window: the
-// message goes out in the window of the new zone.
+// zoneRows are edits of a client's zone while its message waits for a window. The message
+// goes out in the window of the new zone.
 func zoneRows() []row {
 	var rows []row
 	for name, z := range map[string]rezone{"opens earlier": opensEarlier, "is open now": opensNow, "opens later": opensLater} {
@@ -84,7 +85,7 @@ func zoneRows() []row {
 				w.editZones(made, opensEarlier.zone)
 				w.replanNow()
 			})
-			// The edit of the window lets a sender decide on all of them.
+			// The edit of the window lets a sender decide again on all messages.
 			w.must(m.ID, `{"window": {"from": "20:01", "to": "21:00"}}`)
 			w.drain()
 			opensEarlier.finish(w, w.mailing(m.ID), made)
@@ -120,8 +121,7 @@ func zoneRows() []row {
 		}})
 }
 
-// wait creates a mailing, and lets it come to where its messages wait for the
-// window.
+// wait creates a mailing, and runs it until its messages wait for the window.
 func (z rezone) wait(w *world) mailing.Mailing {
 	w.t.Helper()
 	m := w.create(func(d *mailing.Draft) {
@@ -133,9 +133,9 @@ func (z rezone) wait(w *world) mailing.Mailing {
 	return m
 }
 
-// finish lets a mailing end, and demands that the message to each edited client
-// went out once, in the window of the new zone, at most two minutes after it
-// opened or after now.
+// finish lets a mailing end. It demands that the message to each edited client went out
+// once, in the window of the new zone, at most two minutes after the window opened or
+// after now.
 func (z rezone) finish(w *world, m mailing.Mailing, edited []mailing.Client) {
 	w.t.Helper()
 	latest := begin.Add(z.opens + 2*time.Minute)
@@ -161,8 +161,8 @@ func (z rezone) finish(w *world, m mailing.Mailing, edited []mailing.Client) {
 	}
 }
 
-// replanNow sweeps, and does the task for edited zones that comes of it, but no task
-// of a mailing.
+// replanNow sweeps, and does only the resulting task for edited zones, no task of a
+// mailing.
 func (w *world) replanNow() {
 	w.sweep()
 	for some := w.queues.receive(tasksURL, 10); len(some) > 0; some = w.queues.receive(tasksURL, 10) {
@@ -174,20 +174,20 @@ func (w *world) replanNow() {
 	}
 }
 
-// afterRead lets something happen after the first read of that kind of the clients'
-// table, before its answer arrives.
+// afterRead calls do once, after the first read of one kind of the clients table, and
+// before its answer arrives.
 func (w *world) afterRead(call string, do func()) {
 	var done atomic.Bool
 	w.tables = readClients{w.env.Client, w.env.Tables.Clients, call, func() {
-		if done.CompareAndSwap(false, true) { // what it does reads, too
+		if done.CompareAndSwap(false, true) { // do itself reads, too
 			do()
 		}
 	}}
 	w.restart()
 }
 
-// readClients is DynamoDB, which calls after after each read of one kind of the
-// clients' table.
+// readClients is a DynamoDB that calls after after each read of one kind of the clients
+// table.
 type readClients struct {
 	dynamo.API
 
@@ -219,7 +219,7 @@ func (w *world) editZones(clients []mailing.Client, zone string) {
 	}
 }
 
-// importZones changes the zone of clients by a file.
+// importZones changes the zone of clients by an import of a file.
 func (w *world) importZones(clients []mailing.Client, zone string) {
 	w.t.Helper()
 	var file strings.Builder

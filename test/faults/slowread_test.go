@@ -9,14 +9,14 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// TestAMailingThatIsCancelledDuringASlowReadIsDecidedOnAgain holds a sender's read
-// of its recipients, which it makes again because the first took two seconds,
-// while the mailing is cancelled.
+// TestAMailingThatIsCancelledDuringASlowReadIsDecidedOnAgain holds a sender's read of its
+// recipients. The first read took two seconds, so the sender reads again, and the mailing
+// is cancelled during the second read.
 func TestAMailingThatIsCancelledDuringASlowReadIsDecidedOnAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := inMemory(t)
-		w.ctx = context.Background() // one of the bubble
+		w.ctx = context.Background() // the context must belong to the bubble
 		w.clients(1)
 		m := w.create(nil)
 		w.sweep()

@@ -11,8 +11,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// repeated sends a request until it is answered as a whole, one of its calls
-// meeting an accident, and gives how many calls the API made up to the first answer.
+// repeated sends a request until it succeeds completely, while one of its calls meets an
+// accident. It returns how many calls the API made up to the first answer.
 func (w *world) repeated(t *testing.T, at int, kind accident, path, body string, headers ...string) int {
 	t.Helper()
 	w.gate.at, w.gate.kind = at, kind
@@ -33,8 +33,8 @@ func (w *world) repeated(t *testing.T, at int, kind accident, path, body string,
 	return 0
 }
 
-// atEachCall runs a story without an accident, then with each at each of its
-// calls, and tells how many that were.
+// atEachCall runs a story without an accident, then with each kind of accident at each of
+// its calls, and returns the number of those runs.
 func atEachCall(t *testing.T, story func(t *testing.T, at int, kind accident) (calls int)) int {
 	t.Helper()
 	points, recorded := 0, story(t, 0, refused)

@@ -1,8 +1,7 @@
-// Package faults_test breaks Postrider on purpose. The real functions, from the
-// event that wakes them to the calls that they make, work over a DynamoDB (in
-// memory, or with the build tag "integration" the real DynamoDB Local), with a
-// clock that the test moves, queues that it can look into, and a sending API
-// that does as it says.
+// Package faults_test breaks Postrider on purpose. The real functions, from the event
+// that invokes them to the calls that they make, run over a DynamoDB (in memory, or with
+// the build tag "integration" the real DynamoDB Local). The test moves the clock, can
+// look into the queues, and sets the behaviour of the sending API.
 package faults_test
 
 import (
@@ -36,7 +35,7 @@ import (
 	"postrider/internal/schedule"
 )
 
-// begin is when a world begins, a moment without meaning to any rule: 12:30 in
+// begin is the instant at which a world begins. No rule depends on it: it is 12:30 in
 // Moscow.
 var begin = time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
 
@@ -47,24 +46,24 @@ type reporter interface {
 	Fatalf(format string, args ...any)
 }
 
-// world is the whole service with all that is around it.
+// world is the whole service with its environment.
 type world struct {
 	t        reporter
-	test     *testing.T // what owns it
+	test     *testing.T // the owner of the world
 	ctx      context.Context
 	clock    *dynamotest.Clock
 	env      *dynamotest.Env
-	store    *dynamo.Store // past the gate: for the test itself
+	store    *dynamo.Store // bypasses the gate, for the test itself
 	queues   *queues
 	provider *provider
 	gate     *gate
-	// config is what new senders are made with.
+	// config is the configuration of new senders.
 	config deliver.Config
-	// tables is what the functions' stores are over, if not the tables; senderClock
-	// is the senders' clock, if not the world's.
+	// tables replaces the tables of the functions' stores, if not nil; senderClock
+	// replaces the senders' clock, which otherwise is the world's.
 	tables      dynamo.API
 	senderClock deliver.Clock
-	// sends is what the senders' provider is, if not provider.
+	// sends replaces the senders' provider, if not nil.
 	sends deliver.Provider
 
 	apiWorker, schedulerWorker, senderWorker *worker
@@ -72,18 +71,18 @@ type world struct {
 	scheduler                                func(context.Context, json.RawMessage) (events.SQSEventResponse, error)
 	sender                                   func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
 
-	// spareAPIs are handlers that have no request, which worlds that come one after
-	// the other share; nil for none.
+	// spareAPIs holds handlers without a request in progress. Worlds that run one after
+	// the other share them; nil for none.
 	spareAPIs *[]*apiHandler
 
-	// metered is what the functions wrote of metrics.
+	// metered holds the metrics that the functions wrote.
 	metered *bytes.Buffer
 	meter   *metrics.Log
 
-	// rule is how often the scheduler sweeps: each minute.
+	// rule is the interval of the scheduler's sweeps, normally a minute.
 	rule time.Duration
 
-	// troubled: an invocation may fail, for its tables do.
+	// troubled: an invocation may fail, because its tables do.
 	troubled bool
 
 	audience map[mailing.ClientID]*person
@@ -95,13 +94,13 @@ func newWorld(t *testing.T) *world {
 	return worldIn(t, dynamotest.Start(t))
 }
 
-// inMemory is a world over a DynamoDB in memory, whatever the others have.
+// inMemory returns a world over a DynamoDB in memory, whatever other worlds use.
 func inMemory(t *testing.T) *world {
 	t.Helper()
 	return worldIn(t, dynamotest.StartMemory(t))
 }
 
-// worldIn is a world over tables that are its own.
+// worldIn returns a world with tables of its own.
 func worldIn(t *testing.T, env *dynamotest.Env) *world {
 	t.Helper()
 	clock := dynamotest.NewClock(begin)
@@ -121,20 +120,21 @@ func worldIn(t *testing.T, env *dynamotest.Env) *world {
 	return w
 }
 
-// storeOver is a store by the world's clock, which its waits do not move.
+// storeOver returns a store that uses the world's clock. Its waits return at once, and do
+// not move the clock.
 func (w *world) storeOver(tables dynamo.API) *dynamo.Store {
 	return w.env.StoreOver(tables, dynamo.WithClock(w.clock.Now, func(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) }))
 }
 
-// restart gives every function a new execution environment: it remembers nothing.
+// restart gives every function a new execution environment, which remembers nothing.
 func (w *world) restart() {
 	w.restartAPI()
 	w.restartScheduler()
 	w.restartSender()
 }
 
-// apiHandler is the API over edges that can be replaced: it has no state of its
-// own, and its description takes as long to be made as many requests.
+// apiHandler is the API with dependencies that can be replaced. It has no state of its
+// own, and making its description takes as long as many requests.
 type apiHandler struct {
 	http.Handler
 
@@ -154,7 +154,7 @@ func newAPIHandler() *apiHandler {
 	return h
 }
 
-// over gives the API the edges of a new environment.
+// over gives the API the dependencies of a new environment.
 func (w *world) over(h *apiHandler, of *worker) *apiHandler {
 	store, sqs := w.edges(of)
 	h.clients.Clients, h.mailings.Mailings, h.now = store, store, w.clock.Now
@@ -163,7 +163,7 @@ func (w *world) over(h *apiHandler, of *worker) *apiHandler {
 	return h
 }
 
-// restartAPI makes a handler when the first request needs it, or takes a spare one.
+// restartAPI makes a handler at the first request, or takes a spare one.
 func (w *world) restartAPI() {
 	of := w.gate.worker("api")
 	w.apiWorker = of
@@ -195,7 +195,7 @@ func (w *world) restartScheduler() {
 		mortalClock{w.schedulerWorker, stillClock{w.clock}}, schedule.WithMeter(w.meter)), nil)
 }
 
-// anyKey takes each key for an admin's.
+// anyKey accepts each key as an admin's.
 type anyKey struct{}
 
 func (anyKey) Caller(context.Context, string) (mailing.Caller, bool, error) {
@@ -234,12 +234,12 @@ func (w *world) newSender(of *worker, store deliver.Store, sqs queue.API) *deliv
 	}, deliver.WithMeter(w.meter), deliver.WithSweeps(queue.NewTasks(sqs, tasksURL, w.clock.Now)))
 }
 
-// stillClock waits by moving the world's clock on.
+// stillClock waits by advancing the world's clock.
 type stillClock struct{ *dynamotest.Clock }
 
 func (c stillClock) Sleep(ctx context.Context, d time.Duration) error { return c.Wait(ctx, d) }
 
-// mortalClock is a clock by which only the living wait.
+// mortalClock is a clock whose waits fail for a dead worker.
 type mortalClock struct {
 	of *worker
 	deliver.Clock
@@ -259,11 +259,11 @@ type person struct {
 	mailing.Client
 
 	since time.Time
-	// touched is when it was last changed or deleted: mailings that expand about
-	// then may meet it or not.
+	// touched is when the client was last changed or deleted. Mailings that expand at
+	// about that time may include it or not.
 	touched time.Time
 	gone    time.Time
-	// phones and zones are all that it ever had.
+	// phones and zones are all that the client ever had.
 	phones, zones map[string]bool
 }
 
@@ -290,12 +290,12 @@ func (w *world) client(c mailing.Client) mailing.Client {
 	return c
 }
 
-// know notes that a client is there from now on.
+// know records that a client exists from now on.
 func (w *world) know(c mailing.Client) {
 	w.audience[c.ID] = &person{Client: c, since: w.clock.Now(), phones: map[string]bool{c.Phone: true}, zones: map[string]bool{c.Timezone: true}}
 }
 
-// seedClients creates very many clients the fast way.
+// seedClients creates very many clients in a fast way.
 func seedClients(t *testing.T, w *world, n int) {
 	t.Helper()
 	var puts []types.WriteRequest
@@ -315,7 +315,7 @@ func seedClients(t *testing.T, w *world, n int) {
 	}
 }
 
-// seed puts a client with an id that the test chooses into the directory.
+// seed stores a client with an id that the test chooses.
 func (w *world) seed(c mailing.Client) {
 	w.t.Helper()
 	str := func(text string) types.AttributeValue { return &types.AttributeValueMemberS{Value: text} }
@@ -363,14 +363,14 @@ func (w *world) changeClient(id mailing.ClientID, change func(*mailing.Client)) 
 	p.phones[c.Phone], p.zones[c.Timezone] = true, true
 }
 
-// moment is a mailing as it was from an instant on.
+// moment is the state of a mailing from an instant on.
 type moment struct {
 	from time.Time
 	m    mailing.Mailing
 }
 
-// create stores a mailing to everyone that starts now and ends in a day. Nothing
-// is queued for it: the sweep finds it.
+// create stores a mailing to all clients that starts now and ends in a day. It queues
+// nothing: the sweep finds the mailing.
 func (w *world) create(change func(*mailing.Draft)) mailing.Mailing {
 	w.t.Helper()
 	d := mailing.Draft{Text: "hello", StartAt: w.clock.Now(), EndAt: w.clock.Now().Add(24 * time.Hour)}
@@ -392,7 +392,7 @@ func (w *world) remember(m mailing.Mailing) {
 	w.history[m.ID] = append(w.history[m.ID], moment{w.clock.Now(), m})
 }
 
-// call asks the API; headers are name, value, name, value.
+// call sends a request to the API; headers are name, value, name, value.
 func (w *world) call(method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	r := w.request(method, path, body)
 	for pair := range slices.Chunk(headers, 2) {
@@ -414,7 +414,7 @@ func (w *world) request(method, path, body string) *http.Request {
 	return r
 }
 
-// act asks the API to do something to a mailing, and remembers what came of it.
+// act requests an action on a mailing, records the result, and returns the status code.
 func (w *world) act(id mailing.MailingID, action string) int {
 	w.t.Helper()
 	method, path, body := asked(id, action)
@@ -425,8 +425,8 @@ func (w *world) act(id mailing.MailingID, action string) int {
 	return answer.Code
 }
 
-// asked is the request for an action: its name, which a body may follow, or an
-// edit's body.
+// asked returns the request for an action. The action is a name, which a body may follow,
+// or the body of an edit.
 func asked(id mailing.MailingID, action string) (method, path, body string) {
 	of := fmt.Sprintf("/api/mailings/%d", id)
 	switch {
@@ -439,7 +439,7 @@ func asked(id mailing.MailingID, action string) (method, path, body string) {
 	return http.MethodPost, of + "/" + name, body
 }
 
-// must is act, of which the test demands that it is done.
+// must calls act, and demands success.
 func (w *world) must(id mailing.MailingID, action string) {
 	w.t.Helper()
 	if code := w.act(id, action); code >= 300 {
@@ -447,7 +447,7 @@ func (w *world) must(id mailing.MailingID, action string) {
 	}
 }
 
-// update changes a mailing past the API, so that nothing is queued for it.
+// update changes a mailing without the API, so that nothing is queued for it.
 func (w *world) update(id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) {
 	w.t.Helper()
 	m, err := w.store.UpdateMailing(w.ctx, id, change)
@@ -477,7 +477,7 @@ func (w *world) counts(id mailing.MailingID) mailing.Counts {
 
 // ---- work ----------------------------------------------------------------------
 
-// sweep is the rule that fires each minute.
+// sweep invokes the scheduler as the rule does each minute.
 func (w *world) sweep() {
 	_, err := w.scheduler(w.ctx, json.RawMessage(`{"detail-type": "Scheduled Event"}`))
 	if w.schedulerWorker.dead() {
@@ -495,7 +495,7 @@ func (g *gate) hit() bool {
 	return g.met
 }
 
-// doSome does up to ten things that are in a queue, and tells how many.
+// doSome handles up to ten messages of a queue, and returns their number.
 func (w *world) doSome(url string) int {
 	some := w.queues.receive(url, 10)
 	if len(some) == 0 {
@@ -505,15 +505,15 @@ func (w *world) doSome(url string) int {
 	return len(some)
 }
 
-// do is one invocation with messages that were received.
+// do makes one invocation with messages that were received.
 func (w *world) do(url string, some []*message) {
 	of, work := w.worksOn(url)
 	response, err := work(some)
 	w.settled(url, of, some, response, err)
 }
 
-// worksOn is what works on a queue: the scheduler on tasks, the sender on
-// deliveries, in the environment that is there now.
+// worksOn returns the function that handles a queue, with its current environment: the
+// scheduler for tasks, the sender for deliveries.
 func (w *world) worksOn(url string) (of *worker, work func([]*message) (events.SQSEventResponse, error)) {
 	scheduler, sender := w.scheduler, w.sender
 	if url != tasksURL {
@@ -528,11 +528,11 @@ func (w *world) worksOn(url string) (of *worker, work func([]*message) (events.S
 	}
 }
 
-// settled takes off a queue what an invocation has taken.
+// settled deletes the messages that an invocation has handled from their queue.
 func (w *world) settled(url string, of *worker, some []*message, response events.SQSEventResponse, err error) {
 	switch {
 	case of.dead():
-		// What it had taken is there again when its visibility timeout ends.
+		// Its messages are visible again when their visibility timeout ends.
 		w.restart()
 	case err != nil:
 		w.t.Errorf("an invocation failed: %v", err)
@@ -549,8 +549,7 @@ func (w *world) doTasks() {
 	}
 }
 
-// drain does what is in the queues now, until they hold nothing more that is
-// visible.
+// drain handles the messages in the queues until no visible message is left.
 func (w *world) drain() {
 	w.t.Helper()
 	for range 10_000 {
@@ -561,8 +560,8 @@ func (w *world) drain() {
 	w.t.Fatalf("the queues never run empty")
 }
 
-// run lets time pass, from one thing in the queues to the next and with a sweep
-// each minute, until done or for at most limit.
+// run advances the clock from one message in the queues to the next, with a sweep each
+// minute, until done returns true or limit has passed.
 func (w *world) run(limit time.Duration, done func() bool) {
 	w.t.Helper()
 	w.drain()
@@ -577,7 +576,7 @@ func (w *world) run(limit time.Duration, done func() bool) {
 	}
 }
 
-// step lets time pass until the next thing happens, and does that.
+// step advances the clock to the next event, and handles it.
 func (w *world) step() {
 	w.t.Helper()
 	minute := w.clock.Now().Truncate(w.rule).Add(w.rule)
@@ -592,26 +591,27 @@ func (w *world) step() {
 	w.drain()
 }
 
-// finished reports whether all is accounted for, for [world.run].
+// finished returns a function for [world.run] that reports whether all messages of a
+// mailing are accounted for.
 func (w *world) finished(id mailing.MailingID) func() bool {
 	return func() bool { return w.mailing(id).Finished }
 }
 
 // ---- the sending API -----------------------------------------------------------
 
-// handed is one time that the sending API took a message.
+// handed is one hand-over that the sending API took.
 type handed struct {
 	at    time.Time
 	phone string
 }
 
-// provider is the sending API: it does what mood says, and keeps the ledger of
-// what it took.
+// provider is the sending API. Its mood decides the outcomes, and it keeps the ledger of
+// messages that it took.
 type provider struct {
 	clock *dynamotest.Clock
 	mu    sync.Mutex
-	// mood gives the outcome of a hand-over, and whether the message was taken
-	// all the same; nil takes everything.
+	// mood returns the outcome of a hand-over, and whether the message was taken. If mood
+	// is nil, every message is taken and sent.
 	mood   func(h mailing.Handover) (o mailing.Outcome, taken bool)
 	handed map[mailing.MessageID][]handed
 	calls  int
@@ -621,7 +621,7 @@ func (p *provider) Send(_ context.Context, h mailing.Handover) mailing.Outcome {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !h.Before.IsZero() && !p.clock.Now().Before(h.Before) {
-		// As the real client: a request does not begin any more.
+		// As in the real client, a request that is too late does not begin.
 		return mailing.Outcome{Kind: mailing.OutcomeNotTried, Code: "too_late"}
 	}
 	p.calls++
@@ -635,7 +635,7 @@ func (p *provider) Send(_ context.Context, h mailing.Handover) mailing.Outcome {
 	return o
 }
 
-// take notes that a message was taken otherwise.
+// take records a message that was taken in another way.
 func (p *provider) take(id mailing.MessageID, phone string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -648,7 +648,7 @@ func (p *provider) feels(mood func(mailing.Handover) (mailing.Outcome, bool)) {
 	p.mood = mood
 }
 
-// took is a copy of the ledger.
+// took returns a copy of the ledger.
 func (p *provider) took() map[mailing.MessageID][]handed {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -665,7 +665,7 @@ func (p *provider) called() int {
 	return p.calls
 }
 
-// always is a mood.
+// always returns a mood with one outcome for all hand-overs.
 func always(kind mailing.OutcomeKind, code string) func(mailing.Handover) (mailing.Outcome, bool) {
 	return func(mailing.Handover) (mailing.Outcome, bool) {
 		return mailing.Outcome{Kind: kind, Code: code}, kind == mailing.OutcomeSent
@@ -673,7 +673,7 @@ func always(kind mailing.OutcomeKind, code string) func(mailing.Handover) (maili
 }
 
 func TestMain(m *testing.M) {
-	// Thousands of runs say the same again and again.
+	// Thousands of runs would log the same lines again and again.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	goleak.VerifyTestMain(m)
 }

@@ -14,11 +14,11 @@ import (
 	"postrider/internal/metrics"
 )
 
-// value is what is written in a template, with short forms as they are there:
-// !Ref A, or {B: c}.
+// value is a value in a template as it is written there. It keeps short forms: !Ref A, or
+// {B: c}.
 type value struct{ text string }
 
-// UnmarshalYAML keeps the tag of a short form, which others drop.
+// UnmarshalYAML keeps the tag of a short form, which other types drop.
 func (v *value) UnmarshalYAML(n *yaml.Node) error {
 	v.text = written(n)
 	return nil
@@ -49,12 +49,13 @@ func written(n *yaml.Node) string {
 	return text
 }
 
-// watch is all that an alarm says of what it watches, and of whom it tells.
+// watch holds the properties of an alarm that say what it watches and where it sends its
+// notifications.
 type watch struct {
 	Namespace  string     `yaml:"Namespace"`
 	MetricName string     `yaml:"MetricName"`
 	Dimensions dimensions `yaml:"Dimensions"`
-	// Metrics are several, and an expression of them, in place of one.
+	// Metrics are several metrics, and an expression over them, in place of one metric.
 	Metrics            []query `yaml:"Metrics"`
 	Statistic          string  `yaml:"Statistic"`
 	Period             int     `yaml:"Period"`
@@ -67,7 +68,7 @@ type watch struct {
 	OKActions          []value `yaml:"OKActions"`
 }
 
-// line is an alarm's condition as a person would write it.
+// line formats an alarm's condition for readers.
 func (w watch) line() string {
 	operator := map[string]string{
 		"GreaterThanThreshold": ">", "GreaterThanOrEqualToThreshold": ">=", "LessThanThreshold": "<", "LessThanOrEqualToThreshold": "<=",
@@ -79,8 +80,8 @@ func (w watch) line() string {
 	return fmt.Sprintf("%s %s %s, %d of %d", what, operator, w.Threshold.text, w.DatapointsToAlarm, w.EvaluationPeriods)
 }
 
-// conditions are when each alarm rings. A name that is not there, a statistic
-// that cannot reach the threshold: CloudWatch takes any, and stays silent.
+// conditions says when each alarm rings. CloudWatch accepts a name that does not exist,
+// or a statistic that cannot reach the threshold, and the alarm stays silent.
 var conditions = map[string]string{
 	"OldestDelivery":     "AWS/SQS ApproximateAgeOfOldestMessage of QueueName DeliveriesQueue: Maximum in 60 s > !Ref OldestDeliverySeconds, 5 of 5",
 	"DeadLettersWaiting": "AWS/SQS ApproximateNumberOfMessagesVisible of QueueName DeadLettersQueue: Maximum in 300 s > !Ref DeadLetters, 1 of 1",
@@ -122,7 +123,7 @@ func TestAnAlarmRingsWhenItShouldAndTellsTheTopic(t *testing.T) {
 	}
 }
 
-// exports are what the outputs that others import stand for.
+// exports maps the names of exported outputs to their values.
 var exports = map[string]string{
 	"Stage": "!Ref Stage", "SweepRule": "!Ref SchedulerFunctionSweep",
 	"ApiFunction": "!Ref ApiFunction", "SchedulerFunction": "!Ref SchedulerFunction", "SenderFunction": "!Ref SenderFunction",
@@ -155,8 +156,8 @@ func TestAnExportIsWhatItsNameSays(t *testing.T) {
 	}
 }
 
-// TestMetricsGoByTheStageThatAlarmsWatch looks at what the functions name their
-// metrics by: the parameter that the output is of.
+// TestMetricsGoByTheStageThatAlarmsWatch checks the stage in the names of the functions'
+// metrics: it must be the parameter that the stack exports.
 func TestMetricsGoByTheStageThatAlarmsWatch(t *testing.T) {
 	t.Parallel()
 	type function struct {
@@ -185,8 +186,8 @@ func TestMetricsGoByTheStageThatAlarmsWatch(t *testing.T) {
 	}
 }
 
-// shown is how the dashboard shows our own metrics: title of the graph, and
-// statistic, name and dimensions of each line.
+// shown says how the dashboard shows Postrider's own metrics: by the title of a graph,
+// the statistic, name and dimensions of each line.
 var shown = map[string][]string{
 	"Deliveries by outcome": {
 		"Sum Deliveries Stage ${Stage} Outcome sent", "Sum Deliveries Stage ${Stage} Outcome failed", "Sum Deliveries Stage ${Stage} Outcome expired",
@@ -204,14 +205,14 @@ var shown = map[string][]string{
 	"DynamoDB's own errors":      {ownErrors("Clients"), ownErrors("Mailings"), ownErrors("Batches")},
 }
 
-// graph is what a widget says of how it shows metrics.
+// graph holds the properties of a widget that say how it shows metrics.
 type graph struct {
 	Title   string  `json:"title"`
 	Stat    string  `json:"stat"`
 	Metrics [][]any `json:"metrics"`
 }
 
-// body is the dashboard's, and what its variables are.
+// body returns the graphs in the dashboard's body, and the values of its variables.
 func body(t *testing.T) (graphs []graph, variables map[string]value) {
 	t.Helper()
 	var properties struct {

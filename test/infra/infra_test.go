@@ -1,4 +1,4 @@
-// Package infra_test compares what lies around the stack with the stack.
+// Package infra_test compares the infrastructure around the stack with the stack.
 package infra_test
 
 import (
@@ -22,8 +22,8 @@ import (
 
 const root = "../.."
 
-// A template is what these tests read of one. A short form such as !Ref is its
-// argument here.
+// template holds the parts of a template that these tests read. A short form such as !Ref
+// is read as its argument.
 type template struct {
 	Parameters map[string]struct {
 		NoEcho         bool   `yaml:"NoEcho"`
@@ -48,7 +48,7 @@ type alarm struct {
 	Namespace        string `yaml:"Namespace"`
 	MetricName       string `yaml:"MetricName"`
 	TreatMissingData string `yaml:"TreatMissingData"`
-	// Metrics are several in place of one.
+	// Metrics are several metrics in place of one.
 	Metrics []query `yaml:"Metrics"`
 }
 
@@ -70,7 +70,7 @@ func parse(t *testing.T, path string) template {
 	return parsed
 }
 
-// resources are those of a type in a template, by their logical id.
+// resources returns the resources of one type in a template, by their logical id.
 func resources[T any](t *testing.T, path, kind string) map[string]T {
 	t.Helper()
 	all := map[string]T{}
@@ -87,7 +87,7 @@ func resources[T any](t *testing.T, path, kind string) map[string]T {
 	return all
 }
 
-// alarms are those of infra/alarms.yaml by their logical id.
+// alarms returns the alarms of infra/alarms.yaml, by their logical id.
 func alarms(t *testing.T) map[string]alarm {
 	t.Helper()
 	return resources[alarm](t, "infra/alarms.yaml", "AWS::CloudWatch::Alarm")
@@ -101,7 +101,7 @@ type widget struct {
 	} `json:"properties"`
 }
 
-// dashboard is the widgets of infra/dashboard.yaml.
+// dashboard returns the widgets of infra/dashboard.yaml.
 func dashboard(t *testing.T) []widget {
 	t.Helper()
 	board, ok := parse(t, "infra/dashboard.yaml").Resources["Dashboard"]
@@ -125,7 +125,7 @@ func dashboard(t *testing.T) []widget {
 
 var searched = regexp.MustCompile(`\{Postrider,[^}]*\} MetricName="([^"]+)"`)
 
-// own are the names of our own metrics in one line of a widget.
+// own returns the names of Postrider's own metrics in one line of a widget.
 func own(t *testing.T, metric []any) []string {
 	t.Helper()
 	if namespace, ok := metric[0].(string); ok {
@@ -195,7 +195,7 @@ func TestAnAlarmWatchesAMetricThatIsEmitted(t *testing.T) {
 	t.Parallel()
 	of := map[string]int{}
 	for id, a := range alarms(t) {
-		watched := map[string]string{a.MetricName: a.Namespace} // names are those of one namespace
+		watched := map[string]string{a.MetricName: a.Namespace} // all names are those of one namespace
 		if a.Metrics != nil {
 			watched = map[string]string{}
 		}
@@ -294,11 +294,11 @@ func TestAnEnvironmentSetsParametersThatThereAreAndNoSecrets(t *testing.T) {
 	}
 }
 
-// environments are those of samconfig.toml on AWS.
+// environments are the environments on AWS in samconfig.toml.
 var environments = []string{"staging", "production"}
 
-// valuesOf are the template's parameters in an environment: those of its file, and
-// the defaults of the others.
+// valuesOf returns the template's parameters in an environment: the values of its file,
+// and the defaults of the others.
 func valuesOf(t *testing.T, environment string) map[string]string {
 	t.Helper()
 	values := map[string]string{}
@@ -311,7 +311,8 @@ func valuesOf(t *testing.T, environment string) map[string]string {
 	return values
 }
 
-// The rules are those of docs/operations.md, "Keep together".
+// TestAnEnvironmentsParametersFitTogether checks the rules of docs/operations.md, "Keep
+// together".
 func TestAnEnvironmentsParametersFitTogether(t *testing.T) {
 	t.Parallel()
 	for _, environment := range environments {
@@ -348,7 +349,7 @@ func TestEnvironmentsShareNoKeys(t *testing.T) {
 	}
 }
 
-// samConfig is samconfig.toml's settings by their section, as they are written.
+// samConfig returns the settings of samconfig.toml by section, as they are written there.
 func samConfig(t *testing.T) map[string]map[string]string {
 	t.Helper()
 	sections, section := map[string]map[string]string{}, ""

@@ -9,13 +9,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// dimensions are those of a metric.
+// dimensions are the dimensions of a metric.
 type dimensions []struct {
 	Name  string `yaml:"Name"`
 	Value value  `yaml:"Value"`
 }
 
-// String writes them with the name of what is imported in place of its import.
+// String formats the dimensions. It writes the name of an imported value in place of its
+// import.
 func (ds dimensions) String() string {
 	all := make([]string, len(ds))
 	for i, d := range ds {
@@ -25,7 +26,7 @@ func (ds dimensions) String() string {
 	return strings.Join(all, ", ")
 }
 
-// query is a metric of an alarm that has several, or the expression of them.
+// query is one metric of an alarm with several metrics, or the expression over them.
 type query struct {
 	ID         string `yaml:"Id"`
 	Expression string `yaml:"Expression"`
@@ -41,8 +42,9 @@ type query struct {
 	} `yaml:"MetricStat"`
 }
 
-// math writes an expression and what it is of. What CloudWatch would refuse shows: an
-// alarm has ten metrics at most, and returns the data of one expression.
+// math formats an expression and its metrics. The result also shows errors that
+// CloudWatch would refuse: an alarm has at most ten metrics, and returns the data of one
+// expression.
 func math(queries []query) string {
 	var expressions, of []string
 	for _, q := range queries {
@@ -62,7 +64,8 @@ func math(queries []query) string {
 	return expressions[0] + " where " + strings.Join(of, "; ")
 }
 
-// ofTables is the sum of metrics of tables, each written as id, name and dimensions.
+// ofTables formats the sum of metrics of tables. Each metric is written as id, name and
+// dimensions.
 func ofTables(all ...string) string {
 	of := make([]string, len(all))
 	for i, one := range all {
@@ -72,7 +75,7 @@ func ofTables(all ...string) string {
 	return "SUM(METRICS()) where " + strings.Join(of, "; ")
 }
 
-// throttled are the metrics of what DynamoDB throttles.
+// throttled are the metrics of the requests that DynamoDB throttles.
 var throttled = []string{
 	"clientsReads ReadThrottleEvents ClientsTable", "clientsWrites WriteThrottleEvents ClientsTable",
 	"mailingsReads ReadThrottleEvents MailingsTable", "mailingsWrites WriteThrottleEvents MailingsTable",
@@ -82,7 +85,7 @@ var throttled = []string{
 	"dueWrites WriteThrottleEvents BatchesTable, GlobalSecondaryIndexName due",
 }
 
-// failing are the metrics of what fails by DynamoDB's fault, of a table's operations.
+// failing returns the metrics of a table's operations that fail because of DynamoDB.
 func failing(table string, operations ...string) []string {
 	var all []string
 	for _, o := range operations {
@@ -91,12 +94,14 @@ func failing(table string, operations ...string) []string {
 	return all
 }
 
-// ownErrors is how the dashboard shows the same.
+// ownErrors returns the dashboard's expression for the same metrics.
 func ownErrors(table string) string {
 	return `SUM(SEARCH('{AWS/DynamoDB,Operation,TableName} MetricName="SystemErrors" TableName="${` + table + `Table}"', 'Sum', 60))`
 }
 
-// Every write is a transaction, or may become a part of one.
+// TestAnAlarmOfATablesErrorsWatchesAllThatTheFunctionsMayDoToIt compares the alarms with
+// the functions' permissions. TransactWriteItems is always watched, because every write
+// is a transaction, or may become a part of one.
 func TestAnAlarmOfATablesErrorsWatchesAllThatTheFunctionsMayDoToIt(t *testing.T) {
 	t.Parallel()
 	allowed := map[string][]string{}
@@ -105,7 +110,7 @@ func TestAnAlarmOfATablesErrorsWatchesAllThatTheFunctionsMayDoToIt(t *testing.T)
 			for _, on := range s.Resource {
 				table, _, _ := strings.Cut(strings.Trim(on, "${}"), ".")
 				for _, action := range s.Action {
-					if operation, ok := strings.CutPrefix(action, "dynamodb:"); ok && operation != "ConditionCheckItem" { // in transactions only
+					if operation, ok := strings.CutPrefix(action, "dynamodb:"); ok && operation != "ConditionCheckItem" { // exists in transactions only
 						allowed[table] = append(allowed[table], operation)
 					}
 				}
@@ -131,7 +136,8 @@ func TestAnAlarmOfATablesErrorsWatchesAllThatTheFunctionsMayDoToIt(t *testing.T)
 	}
 }
 
-// The throttles of an index count at the index.
+// TestAnAlarmOfThrottlesWatchesTheWritesOfEachIndex compares the alarm with the indexes:
+// the throttles of an index count at the index.
 func TestAnAlarmOfThrottlesWatchesTheWritesOfEachIndex(t *testing.T) {
 	t.Parallel()
 	type table struct {

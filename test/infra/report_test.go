@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// A run of the report that fails is not repeated; the schedule comes again at the next
-// hour.
+// TestAReportThatFailsTwoHoursLongIsAlarmedOf demands an alarm after two failed runs in a
+// row. A report run that fails is not repeated; the schedule invokes the next run an hour
+// later.
 func TestAReportThatFailsTwoHoursLongIsAlarmedOf(t *testing.T) {
 	t.Parallel()
 	var a struct {

@@ -30,7 +30,7 @@ type statement struct {
 	Condition map[string]any `yaml:"Condition"`
 }
 
-// UnmarshalYAML reads a statement, or the one that there is by a condition.
+// UnmarshalYAML reads a statement, or the statement inside a condition.
 func (s *statement) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind == yaml.SequenceNode && len(n.Content) == 3 { // !If
 		n = n.Content[1]
@@ -49,7 +49,7 @@ type role struct {
 	} `yaml:"Policies"`
 }
 
-// roles are those of infra/role.yaml by their logical id.
+// roles returns the roles of infra/role.yaml, by their logical id.
 func roles(t *testing.T) map[string]role {
 	t.Helper()
 	all := resources[role](t, "infra/role.yaml", "AWS::IAM::Role")
@@ -67,7 +67,7 @@ func (r role) statements() []statement {
 	return all
 }
 
-// allowed are the actions that a role may take, on whatever.
+// allowed returns the actions that a role may take on any resource.
 func (r role) allowed() []string {
 	var all []string
 	for _, s := range r.statements() {
@@ -79,7 +79,7 @@ func (r role) allowed() []string {
 	return slices.Compact(all)
 }
 
-// statements are those of all policies of infra/role.yaml.
+// statements returns the statements of all policies of infra/role.yaml.
 func statements(t *testing.T) []statement {
 	t.Helper()
 	var all []statement
@@ -92,8 +92,9 @@ func statements(t *testing.T) []statement {
 	return all
 }
 
-// Who may take on a role is in no policy of it, and one wrong sign lets in every
-// branch, or everybody.
+// TestOnlyOneBranchsPipelineAndCloudFormationTakeOnTheRoles compares the trust policies
+// of the roles. No other policy says who may assume a role, and one wrong character lets
+// in every branch, or every caller.
 func TestOnlyOneBranchsPipelineAndCloudFormationTakeOnTheRoles(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{
@@ -138,7 +139,8 @@ Statement:
 	}
 }
 
-// The parameters go into the subject as they are.
+// TestARepositoryAndABranchHoldNoWildcard tries values of the two parameters, because
+// they are inserted into the subject unchanged.
 func TestARepositoryAndABranchHoldNoWildcard(t *testing.T) {
 	t.Parallel()
 	parameters := parse(t, "infra/role.yaml").Parameters
@@ -164,8 +166,9 @@ func TestARepositoryAndABranchHoldNoWildcard(t *testing.T) {
 	}
 }
 
-// All that make deploy calls (infra/deploy, and sam's own calls), and sam deploy of
-// alarms and dashboard.
+// TestThePipelineMayDoWhatADeploymentCallsAndNoMore compares the pipeline's permissions
+// with all calls of make deploy (infra/deploy, and sam's own calls), and of sam deploy
+// for alarms and dashboard.
 func TestThePipelineMayDoWhatADeploymentCallsAndNoMore(t *testing.T) {
 	t.Parallel()
 	want := []string{
@@ -193,7 +196,7 @@ func TestThePipelineMayDoWhatADeploymentCallsAndNoMore(t *testing.T) {
 	}
 }
 
-// needs are the actions by which CloudFormation makes, reads, changes and removes a
+// needs lists the actions by which CloudFormation creates, reads, changes and removes a
 // type of resource, with its tags. A table is not removed.
 var needs = map[string][]string{
 	"AWS::Serverless::Function": {
@@ -201,10 +204,10 @@ var needs = map[string][]string{
 		"lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration", "lambda:GetFunctionRecursionConfig", "lambda:GetPolicy",
 		"lambda:GetRuntimeManagementConfig", "lambda:ListTags", "lambda:PutFunctionConcurrency", "lambda:RemovePermission", "lambda:TagResource",
 		"lambda:UntagResource", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
-		// That it may call itself, and how its events are repeated.
+		// The permission to call itself, and the retries of its events.
 		"lambda:PutFunctionRecursionConfig", "lambda:PutFunctionEventInvokeConfig", "lambda:GetFunctionEventInvokeConfig",
 		"lambda:UpdateFunctionEventInvokeConfig", "lambda:DeleteFunctionEventInvokeConfig",
-		// Its events from queues, and by the clock.
+		// Its events from queues, and from rules.
 		"lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:GetEventSourceMapping", "lambda:UpdateEventSourceMapping",
 		"events:DeleteRule", "events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule", "events:PutRule", "events:PutTargets",
 		"events:RemoveTargets", "events:TagResource", "events:UntagResource",
@@ -268,7 +271,8 @@ func TestTheRoleAllowsNoActionByWildcardAndNoTableToBeDeleted(t *testing.T) {
 	}
 }
 
-// Each of these has its reason beside it in the template.
+// TestWhatTheRoleMayDoIsHeldToTheStacksNamesButForWhatHasNone lists the statements that
+// may cover other names. The template gives the reason beside each of them.
 func TestWhatTheRoleMayDoIsHeldToTheStacksNamesButForWhatHasNone(t *testing.T) {
 	t.Parallel()
 	unheld := map[string]bool{}
@@ -297,7 +301,7 @@ func TestARoleIsOnlyPassedOnToTheServiceThatNeedsIt(t *testing.T) {
 		condition, _ := s.Condition["StringEquals"].(map[string]any)
 		to = append(to, condition["iam:PassedToService"])
 	}
-	slices.SortFunc(to, func(a, b any) int { return strings.Compare(a.(string), b.(string)) }) //nolint:forcetypeassert // a nil is a failure too
+	slices.SortFunc(to, func(a, b any) int { return strings.Compare(a.(string), b.(string)) }) //nolint:forcetypeassert // a nil is a failure, too
 	if diff := cmp.Diff([]any{"cloudformation.amazonaws.com", "lambda.amazonaws.com"}, to); diff != "" {
 		t.Errorf("passed on to (-want +got):\n%s", diff)
 	}

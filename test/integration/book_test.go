@@ -15,9 +15,9 @@ import (
 	domain "postrider/internal/mailing"
 )
 
-// directory is what the tests know of the clients: the audience that each
-// mailing is compared with. All parts share one, since a mailing to everyone
-// goes to all of them.
+// directory records the clients that the tests have created: the audience that each
+// mailing is compared with. All parts share one directory, because a mailing to all
+// clients goes to the clients of every part.
 type directory struct {
 	mu      sync.Mutex
 	created []domain.Client // in the order in which their creation was answered
@@ -42,8 +42,7 @@ func (d *directory) size() int {
 	return len(d.created)
 }
 
-// all are the clients in the order of their creation, with those that are there
-// no more.
+// all returns the clients in the order of their creation, and which of them were deleted.
 func (d *directory) all() (clients []domain.Client, deleted map[domain.ClientID]bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -57,8 +56,8 @@ func (d *directory) all() (clients []domain.Client, deleted map[domain.ClientID]
 // entry is a mailing that a part created.
 type entry struct {
 	id domain.MailingID
-	// clients is how many the directory had before the mailing was asked for:
-	// those, if it matches them, must not be missed.
+	// clients is how many clients the directory held before the mailing was created. The
+	// mailing must not miss those of them that its filter matches.
 	clients int
 }
 
@@ -80,23 +79,23 @@ func (e *entries) list() []entry {
 	return slices.Clone(e.all)
 }
 
-// part runs one part of the tests, and then compares the books of all mailings
-// that it created, whatever it has looked at itself.
+// part runs one part of the tests. Then it checks the invariants of all mailings that the
+// part created, in addition to the part's own checks.
 func (s *service) part(t *testing.T, test func(*testing.T, *service)) {
 	own := *s
 	own.mailings = &entries{}
-	// Also if the part has failed: that is when it matters what the books say.
+	// Check also after a failure: then the invariants matter most.
 	defer own.check(t)
 	test(t, &own)
 }
 
-// note takes down what a request has created or removed. clients is how many
-// the directory had before it was sent.
+// note records what a request has created or removed. clients is the size of the
+// directory before the request was sent.
 func (s *service) note(method, path string, got answer, clients int) error {
 	id, isClient := strings.CutPrefix(path, "/api/clients/")
 	switch {
 	case got.header.Get("Idempotency-Replayed") == "true":
-		// The first request has told of it.
+		// The first request was recorded already.
 	case method == http.MethodPost && path == "/api/clients" && got.status == http.StatusCreated:
 		var c client
 		if err := json.Unmarshal(got.body, &c); err != nil {
@@ -123,9 +122,9 @@ func (c client) domain() domain.Client {
 	return domain.Client{ID: domain.ClientID(c.ID), Phone: c.Phone, OperatorCode: c.OperatorCode, Tag: c.Tag, Timezone: c.Timezone}
 }
 
-// clients creates n clients with phones from 7{prefix}000001 on (prefix: four
-// digits that no other test uses), each shaped by change. They are written by
-// the API's own store: by a request each, thousands would take minutes.
+// clients creates n clients with phones from 7{prefix}000001 on, each changed by change.
+// prefix is four digits that no other test uses. The API's own store writes the clients,
+// because one request for each would take minutes for thousands.
 func (s *service) clients(t *testing.T, prefix string, n int, change func(i int, c *client)) []client {
 	t.Helper()
 	store := openTables().store

@@ -11,8 +11,8 @@ import (
 	domain "postrider/internal/mailing"
 )
 
-// TestTheCheckerFindsWhatItIsFor gives it books in which one thing is wrong at a
-// time: what finds nothing elsewhere has to be known to look.
+// TestTheCheckerFindsWhatItIsFor gives the checker records in which one thing is wrong at
+// a time. A checker that finds nothing elsewhere must be known to find errors.
 func TestTheCheckerFindsWhatItIsFor(t *testing.T) {
 	noon := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	clients := []domain.Client{{ID: 16, Phone: "79000000016", Tag: "a"}, {ID: 32, Phone: "79000000032", Tag: "a"}, {ID: 48, Phone: "79000000048", Tag: "b"}}

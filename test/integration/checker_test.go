@@ -21,11 +21,12 @@ import (
 	domain "postrider/internal/mailing"
 )
 
-// check compares the three books of each mailing that this part has created:
-// its audience, the stand-in's ledger, and the tables. Nobody is missed, nobody
-// is met who was not asked for, each duplicate is paid for by an uncertain
-// attempt, the counts are a recount of the messages, and a batch is due exactly
-// while something in it is pending.
+// check compares three records of each mailing that this part has created: its audience,
+// the fake provider's ledger, and the tables. It demands these invariants:
+//   - No client of the audience is missed, and no other client gets a message.
+//   - Each duplicate has an uncertain attempt that accounts for it.
+//   - The counts equal a recount of the messages.
+//   - A batch is due exactly while something in it is pending.
 func (s *service) check(t *testing.T) {
 	t.Helper()
 	created := s.mailings.list()
@@ -57,14 +58,14 @@ func (s *service) check(t *testing.T) {
 		len(created), sum.messages, sum.lost, sum.strangers, sum.taken, sum.uncertain)
 }
 
-// tables is what is stored, read past the API.
+// tables reads the stored data without the API.
 type tables struct {
 	store   *dynamo.Store
 	api     *dynamodb.Client
 	batches string
 }
 
-// retention is the template's default: nothing that a test makes is past it.
+// retention is the template's default. No message of a test is older.
 const retention = 90 * 24 * time.Hour
 
 func openTables() tables {
@@ -73,8 +74,8 @@ func openTables() tables {
 	return tables{dynamo.New(api, names, retention), api, batches}
 }
 
-// finished waits until all of a mailing is accounted for: that of a cancelled or
-// deleted one goes on behind the API's back.
+// finished waits until all messages of a mailing are accounted for. For a cancelled or
+// deleted mailing this work goes on after the API has answered.
 func (b tables) finished(t *testing.T, id domain.MailingID) {
 	t.Helper()
 	poll(t, 2*time.Minute, fmt.Sprintf("mailing %d is finished", id), func() (bool, string) {
@@ -86,17 +87,17 @@ func (b tables) finished(t *testing.T, id domain.MailingID) {
 	})
 }
 
-// kept is what the tables hold of a mailing.
+// kept is the content of the tables for one mailing.
 type kept struct {
 	mailing domain.Mailing
 	states  *[domain.Slices]domain.SliceState
 	batches []domain.Batch
-	// expiry is when DynamoDB may remove a batch, 0 for never.
+	// expiry is when DynamoDB may remove a batch, in seconds since 1970; 0 is never.
 	expiry map[domain.BatchKey]int64
 }
 
-// read reads all of a mailing; of the test messages', which is none, what is
-// stored in its place.
+// read reads everything that is stored for a mailing. Test messages have no mailing: for
+// them it reads only slices and batches.
 func (b tables) read(t *testing.T, id domain.MailingID) kept {
 	t.Helper()
 	var k kept
@@ -120,7 +121,7 @@ func (b tables) read(t *testing.T, id domain.MailingID) kept {
 	return k
 }
 
-// allBatches are the batches of mailings, slice by slice.
+// allBatches returns the batches of mailings, slice by slice.
 func (b tables) allBatches(ctx context.Context, ids ...domain.MailingID) ([]domain.Batch, error) {
 	var (
 		mu  sync.Mutex
@@ -154,7 +155,7 @@ func eachSlice(ctx context.Context, ids []domain.MailingID, do func(context.Cont
 	return group.Wait()
 }
 
-// expiries reads what the store does not tell of batches.
+// expiries reads the expiry of batches, which the store does not return.
 func (b tables) expiries(ctx context.Context, id domain.MailingID) (map[domain.BatchKey]int64, error) {
 	var mu sync.Mutex
 	all := map[domain.BatchKey]int64{}
@@ -195,15 +196,15 @@ func (b tables) expiries(ctx context.Context, id domain.MailingID) (map[domain.B
 	return all, err
 }
 
-// findings is what comparing the books of one mailing has brought up.
+// findings is the result of the comparison for one mailing.
 type findings struct {
 	of       domain.MailingID
 	problems []string
-	// messages, and of what is wrong with them how many: lost are missed, and
-	// strangers were not asked for.
+	// messages counts the messages; lost counts the missed clients, and strangers the
+	// messages outside of the audience.
 	messages, lost, strangers int
-	// taken is how often messages were accepted beyond the first time, and
-	// uncertain how many attempts of theirs excuse that.
+	// taken counts the repeated acceptances of messages, and uncertain the attempts that
+	// account for them.
 	taken, uncertain int
 }
 
@@ -211,8 +212,8 @@ func (f *findings) problem(format string, args ...any) {
 	f.problems = append(f.problems, fmt.Sprintf(format, args...))
 }
 
-// report fails the test for what is wrong. A mistake that is made once is mostly
-// made a thousand times: the first are enough.
+// report fails the test for each problem. One mistake mostly occurs a thousand times, so
+// the first problems are enough.
 func (f *findings) report(t *testing.T) {
 	t.Helper()
 	const enough = 10
@@ -224,8 +225,8 @@ func (f *findings) report(t *testing.T) {
 	}
 }
 
-// recount compares each slice's counts with its messages, and when a batch is
-// due with whether anything in it is pending.
+// recount compares each slice's counts with its messages, and the due time of each batch
+// with whether anything in it is pending.
 func (f *findings) recount(k kept) {
 	var counted [domain.Slices]domain.Counts
 	for _, b := range k.batches {
@@ -258,7 +259,7 @@ func (f *findings) recount(k kept) {
 	}
 }
 
-// account compares each message with the times that the stand-in took it.
+// account compares each message with the times that the fake provider took it.
 func (f *findings) account(k kept, lines []handOver) {
 	took := accepted(lines)
 	known := map[int64]bool{}
@@ -294,10 +295,10 @@ func (f *findings) account(k kept, lines []handOver) {
 	}
 }
 
-// audience compares the messages with the clients: none without a client that
-// the mailing's filter matches, and, once it is expanded, none of the first
-// demanded clients without a message. One that was deleted may have been so
-// before that.
+// audience compares the messages with the clients. Each message needs a client that the
+// mailing's filter matches. Once the mailing is expanded, each of the first demanded
+// clients that match needs a message. A deleted client needs none, because it may have
+// been deleted before the expansion.
 func (f *findings) audience(k kept, clients []domain.Client, demanded int, deleted map[domain.ClientID]bool) {
 	asked := map[domain.ClientID]bool{}
 	for _, b := range k.batches {
@@ -327,7 +328,7 @@ func (f *findings) audience(k kept, clients []domain.Client, demanded int, delet
 	}
 }
 
-// phones demands that what was handed over went to the phones of the clients.
+// phones demands that accepted messages went to the phones of their clients.
 func (f *findings) phones(clients []domain.Client, lines []handOver) {
 	phone := make(map[int64]string, len(clients))
 	for _, c := range clients {
@@ -340,8 +341,8 @@ func (f *findings) phones(clients []domain.Client, lines []handOver) {
 	}
 }
 
-// heldAt are the batches of mailings that somebody holds by a lease that ends at
-// last at the latest.
+// heldAt returns the batches of mailings that a sender holds by a lease that ends no
+// later than last.
 func (b tables) heldAt(t *testing.T, ids []domain.MailingID, now, last time.Time) []domain.Batch {
 	t.Helper()
 	all, err := b.allBatches(t.Context(), ids...)
@@ -353,7 +354,7 @@ func (b tables) heldAt(t *testing.T, ids []domain.MailingID, now, last time.Time
 	})
 }
 
-// keyOf is any batch of a mailing as its delivery is queued.
+// keyOf returns any batch of a mailing in the form in which its delivery is queued.
 func (b tables) keyOf(t *testing.T, id domain.MailingID) string {
 	t.Helper()
 	all, err := b.allBatches(t.Context(), id)

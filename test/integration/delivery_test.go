@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// figure prints what a "show" target is run for.
+// figure prints the result of a "show" target.
 func figure(t *testing.T, format string, args ...any) {
 	t.Helper()
 	t.Logf("figure: "+format, args...)
@@ -26,8 +26,7 @@ func sentOnce(t *testing.T, lines []handOver, n int) {
 	}
 }
 
-// agrees demands that a mailing's messages, its counts and the ledger say the
-// same.
+// agrees demands that a mailing's messages, its counts and the ledger agree.
 func (s *service) agrees(t *testing.T, i info) {
 	t.Helper()
 	by := map[string]int{}
@@ -56,7 +55,7 @@ func (s *service) agrees(t *testing.T, i info) {
 	}
 }
 
-// overall is the answer of fullinfo as far as tests look at it.
+// overall is the answer of fullinfo, with the fields that tests read.
 type overall struct {
 	Mailings []struct {
 		mailing
@@ -99,7 +98,7 @@ func testImmediate(t *testing.T, s *service) {
 func testFirstHandOver(t *testing.T, s *service) {
 	s.clients(t, "1900", 20, func(_ int, c *client) { c.Tag = "first" })
 	for round := range 5 {
-		// Let the pollers of an idle stack go to their longest interval, two seconds.
+		// Let the pollers of an idle stack reach their longest interval, two seconds.
 		quiet(t, 3*time.Second)
 		m := now("first", filter{Tags: []string{"first"}})
 		posted := time.Now()
@@ -173,7 +172,7 @@ func testFutureStart(t *testing.T, s *service) {
 func testThroughput(t *testing.T, s *service) {
 	s.behave(t, behaviour{LatencyMS: 200})
 	m := s.create(t, now("many", many))
-	quiet(t, 5*time.Second) // asking costs what is being measured
+	quiet(t, 5*time.Second) // polling would slow the delivery that is measured
 	i := s.completed(t, m.ID, 3*time.Minute)
 	lines := s.ledger(t, m.ID)
 	sentOnce(t, lines, 5000)

@@ -16,13 +16,12 @@ import (
 	"postrider/test/samcli"
 )
 
-// deployer is how the stack is deployed: nil is the stack's own way, which is a
-// matter of seconds; with DEPLOY=sam it is sam, as on AWS. All that is built goes
-// below dir.
+// deployer returns how to deploy the stack. nil is the stack's own way, which takes
+// seconds; with DEPLOY=sam it is sam, as on AWS. Everything that is built goes below dir.
 func deployer(root, dir string) (stack.DeployFunc, error) {
 	switch by := os.Getenv("DEPLOY"); by {
 	case "":
-		return nil, nil //nolint:nilnil // no function is the stack's own way
+		return nil, nil //nolint:nilnil // no function means the stack's own way
 	case "sam":
 		return deploySAM(root, filepath.Join(dir, "build")), nil
 	default:
@@ -33,7 +32,7 @@ func deployer(root, dir string) (stack.DeployFunc, error) {
 // deploySAM builds with `sam build` and deploys with `sam deploy`.
 func deploySAM(root, dir string) stack.DeployFunc {
 	built := filepath.Join(dir, "sam")
-	var isBuilt bool // and stays the same
+	var isBuilt bool // what is built stays the same
 	return func(ctx context.Context, endpoint, name string, parameters map[string]string) error {
 		cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 		if err := samcli.MakeBucket(ctx, cfg); err != nil {
@@ -52,7 +51,7 @@ func deploySAM(root, dir string) stack.DeployFunc {
 			}
 			isBuilt = true
 		}
-		// In a file an empty value is one, too.
+		// A file of parameters can also hold an empty value.
 		own, err := yaml.Marshal(parameters)
 		if err != nil {
 			return err

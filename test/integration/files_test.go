@@ -22,7 +22,7 @@ const (
 	fileLimit = 4 << 20
 )
 
-// imported is what became of a file.
+// imported is the result of an import.
 type imported struct {
 	Created   int `json:"created"`
 	Updated   int `json:"updated"`
@@ -53,12 +53,12 @@ func (s *service) importFile(t *testing.T, file string, want int) (imported, ans
 	return done, got
 }
 
-// importAll imports a file part by part, as a slow machine needs it: an import
-// that runs out of time says at which line to go on.
+// importAll imports a file part by part, as a slow machine needs it. An import that runs
+// out of time returns the line at which to go on.
 func (s *service) importAll(t *testing.T, file string) (all imported, took time.Duration) {
 	t.Helper()
 	lines := strings.SplitAfter(file, "\n")
-	for from := 2; from > 0; from = all.NextLine { // the line that a part begins with, after the header
+	for from := 2; from > 0; from = all.NextLine { // the first line of the part, after the header
 		part, got := s.importFile(t, lines[0]+strings.Join(lines[from-1:], ""), http.StatusOK)
 		all.Created, all.Updated = all.Created+part.Created, all.Updated+part.Updated
 		all.Unchanged, all.Rejected = all.Unchanged+part.Unchanged, all.Rejected+part.Rejected
@@ -74,8 +74,8 @@ func (s *service) importAll(t *testing.T, file string) (all imported, took time.
 	return all, took
 }
 
-// exported follows an export to its end, by its links alone, and gives all rows
-// without the header lines.
+// exported follows an export to its end by its links alone, and returns all rows without
+// the header lines.
 func (s *service) exported(t *testing.T, path string) (rows [][]string, pages int) {
 	t.Helper()
 	at, err := url.Parse(s.base + path)
@@ -104,8 +104,7 @@ func (s *service) exported(t *testing.T, path string) (rows [][]string, pages in
 
 // testFiles imports a file of 4 MiB, exports it, and imports what was exported.
 func testFiles(t *testing.T, s *service) {
-	// Every thousandth row is wrong. The column id, which is ignored, makes up the
-	// size.
+	// Every thousandth row is wrong. The ignored column id makes the file large enough.
 	var file strings.Builder
 	file.WriteString("id;timezone;tag;phone\n")
 	var wrong []int

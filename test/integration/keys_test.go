@@ -15,7 +15,7 @@ import (
 	"postrider/localstack/stack"
 )
 
-// testKeys gives a key out and takes it back, while the functions run.
+// testKeys adds a key and removes it, while the functions run.
 func testKeys(t *testing.T, s *service) {
 	store := ssm.NewFromConfig(running.Config())
 	name, overwrite := parameters[keysParameter], true
@@ -45,8 +45,8 @@ func testKeys(t *testing.T, s *service) {
 		t.Helper()
 		begun := time.Now()
 		poll(t, 30*time.Second, key+" is told otherwise", func() (bool, string) {
-			// A key that nobody has makes the function read the keys again, which it
-			// does otherwise once a minute.
+			// An unknown key makes the function read the keys again. Otherwise it reads
+			// them once a minute.
 			status(http.MethodGet, "/api/", "nobody's")
 			got := status(http.MethodGet, "/api/", key)
 			return got == want, http.StatusText(got)
@@ -70,8 +70,8 @@ func testKeys(t *testing.T, s *service) {
 			t.Errorf("%s %s with %q: status %d, want %d", c.method, c.path, c.key, got, c.want)
 		}
 	}
-	// The other lines stay as they are, names included: parts that run later
-	// repeat requests, and idempotency keys belong to the name.
+	// The other lines stay as they are, names included: parts that run later repeat
+	// requests, and idempotency keys belong to the name.
 	write(*before.Parameter.Value + "\n" + guest)
 	given := until("guest-key", http.StatusOK)
 	write(*before.Parameter.Value)

@@ -19,18 +19,18 @@ import (
 	domain "postrider/internal/mailing"
 )
 
-// leaseReserve is how much longer than an invocation of the sender its leases
-// last.
+// leaseReserve is how much longer than an invocation of the sender its leases last.
 const leaseReserve = 5 * time.Second
 
-// kills is what five kills came to.
+// kills counts the effects of five kills.
 type kills struct {
 	times, senders, schedulers int
-	// claimed is how many pending messages were in batches that a sender held as
-	// it was killed: each may have been handed over, and may be once more.
+	// claimed counts the pending messages in batches that a sender held when it was
+	// killed. Each may have been handed over, and may be handed over once more. batches
+	// counts those batches.
 	batches, claimed int
-	// counted are the claims that this is of: one whose lease outlives the next
-	// kill is not counted again.
+	// counted holds the holders of the claims that are counted. A claim whose lease
+	// outlives the next kill is not counted again.
 	counted map[string]bool
 }
 
@@ -51,8 +51,8 @@ func testKills(t *testing.T, s *service) {
 	for n := range 5 {
 		m := s.create(t, now(fmt.Sprint("killed ", n+1), audience))
 		ids = append(ids, domain.MailingID(m.ID))
-		// Those before it are not waited for: what their senders held comes back
-		// among its own.
+		// The test does not wait for the earlier mailings: the batches that their senders
+		// held are delivered among those of the new mailing.
 		s.until(t, m.ID, 3*time.Minute, "it is in its middle", func(i info) bool { return i.Counts.Sent > each/5 })
 		k.kill(t, ids)
 	}
@@ -60,7 +60,7 @@ func testKills(t *testing.T, s *service) {
 	for _, id := range ids {
 		s.until(t, int64(id), 5*time.Minute, "everything has been tried", func(i info) bool { return i.Expanded && i.Counts.Queued == 0 })
 	}
-	// How long a fourth try has to wait is not what is to be shown.
+	// The wait before a fourth try is not part of this test.
 	s.setBehaviour(t, behaviour{LatencyMS: 50})
 	for _, id := range ids {
 		if i, want := s.completed(t, int64(id), 5*time.Minute), (counts{Total: each, Sent: each}); i.Counts != want {
@@ -88,7 +88,7 @@ func testKills(t *testing.T, s *service) {
 	figure(t, "it took %.0f s, %.0f s of them after the last kill", done.Sub(begun).Seconds(), done.Sub(killed).Seconds())
 }
 
-// ledgerSum is what hand-overs add up to.
+// ledgerSum sums up hand-overs.
 type ledgerSum struct{ taken, unique, hangs int }
 
 func ledgerOf(lines []handOver) (sum ledgerSum) {
@@ -105,8 +105,8 @@ func ledgerOf(lines []handOver) (sum ledgerSum) {
 	return sum
 }
 
-// onlyText demands that a function's log has what the function has written, and
-// nothing of another file that got the number of its pipe.
+// onlyText demands that a function's log holds only the function's output, and no text of
+// another file that was given the number of its pipe.
 func onlyText(t *testing.T, function string) {
 	t.Helper()
 	name := running.PhysicalID(function)
@@ -119,9 +119,9 @@ func onlyText(t *testing.T, function string) {
 	}
 }
 
-// kill kills all senders and schedulers of the stack at a moment at which a
-// sender holds messages of these mailings. A sender that settles just then has
-// not been killed in the middle of anything: then it is done once more.
+// kill kills all senders and schedulers of the stack while a sender holds messages of
+// these mailings. A sender that settles at that moment was not killed in the middle of
+// anything: then kill tries once more.
 func (k *kills) kill(t *testing.T, ids []domain.MailingID) {
 	t.Helper()
 	tables := openTables()
@@ -133,7 +133,7 @@ func (k *kills) kill(t *testing.T, ids []domain.MailingID) {
 		senders, schedulers := killAll(t)
 		at := time.Now()
 		k.senders, k.schedulers = k.senders+senders, k.schedulers+schedulers
-		// A sender that has begun since then holds what it claims for longer.
+		// Leases that end later belong to a sender that has begun since then.
 		held := k.fresh(tables.heldAt(t, ids, at, at.Add(quickSender+leaseReserve)))
 		if held == nil {
 			return false, "nothing was held"
@@ -148,7 +148,7 @@ func (k *kills) kill(t *testing.T, ids []domain.MailingID) {
 	})
 }
 
-// fresh are those of some held batches whose claims have not been counted.
+// fresh returns the held batches whose claims have not been counted.
 func (k *kills) fresh(held []domain.Batch) (batches []domain.Batch) {
 	for _, b := range held {
 		if !k.counted[b.Holder] {
@@ -158,8 +158,8 @@ func (k *kills) fresh(held []domain.Batch) (batches []domain.Batch) {
 	return batches
 }
 
-// killAll kills every sender and every scheduler of this stack, as nothing can
-// that could still be answered, and tells how many.
+// killAll kills every sender and every scheduler of this stack with SIGKILL, and returns
+// how many of each.
 func killAll(t *testing.T) (senders, schedulers int) {
 	t.Helper()
 	processes, err := running.Processes()
@@ -183,9 +183,8 @@ func killAll(t *testing.T) (senders, schedulers int) {
 	return senders, schedulers
 }
 
-// ours reports whether a process runs in this stack's folder, where the system
-// shows that. The stack knows its processes by id and start; this is what they
-// are killed by.
+// ours reports whether a process runs in this stack's folder, where the system shows
+// that. The stack knows its processes by id and start; the kill uses this in addition.
 func ours(pid int) bool {
 	if _, err := os.Stat("/proc/self/cwd"); err != nil {
 		return true

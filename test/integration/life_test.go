@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// openAt are four zones of which two are inside a window around the hour that
-// Moscow's clock shows now, and two are outside.
+// openAt returns a window around the current local time in Moscow, two zones in which it
+// is open, and two in which it is closed.
 func openAt(now time.Time) (w window, open, closed []string) {
 	moscow := now.UTC().Add(3 * time.Hour)
 	face := func(d time.Duration) string { return moscow.Add(d).Format("15:04") }
@@ -32,7 +32,8 @@ func testWindow(t *testing.T, s *service) {
 		t.Errorf("counts %+v", i.Counts)
 	}
 	sentOnce(t, s.ledger(t, m.ID), 100)
-	// Those of the open ones leave it when their sender's invocation has ended.
+	// The batches of the open zones leave the queue when their sender's invocation has
+	// ended.
 	inQueue := -1
 	poll(t, 10*time.Second, "the queue is empty while the window is closed", func() (bool, string) {
 		inQueue = batchesQueued(t, s, m.ID)

@@ -1,8 +1,8 @@
 //go:build integration
 
-// Package integration_test runs the whole of Postrider, deployed from
-// template.yaml on a LocalStack of its own, and looks at it as a person would:
-// through the API, the stand-in's ledger, and the queues.
+// Package integration_test runs the whole of Postrider, deployed from template.yaml on a
+// LocalStack of its own. It observes Postrider as a user can: through the API, the fake
+// provider's ledger, and the queues.
 package integration_test
 
 import (
@@ -35,7 +35,7 @@ import (
 // The stack that all tests of this binary share.
 var (
 	running    *stack.Stack
-	parameters map[string]string // of its template
+	parameters map[string]string // of the stack's template
 	outage     = 30 * time.Second
 )
 
@@ -79,7 +79,7 @@ func run(m *testing.M) (code int, err error) {
 		"MaxSendRate":  "0",
 		keysParameter:  "/postrider/test/keys",
 		tokenParameter: "/postrider/test/token",
-		// The file of local parameters has one, and there must not be two.
+		// The file of local parameters has a token, and there must not be two.
 		"ProviderToken": "",
 	}
 	with, err := deployer(root, dir)
@@ -88,8 +88,8 @@ func run(m *testing.M) (code int, err error) {
 	}
 	running, err = stack.Start(ctx, stack.Options{
 		Root: root, Dir: dir, Tools: installed, Ports: stack.Ports{StandIn: standInPort}, StandIn: api, Log: log,
-		// The policies are compared only where all parts run; a part that is run
-		// alone for its figure goes to LocalStack straight.
+		// The policies are compared only where all parts run; a part that runs alone for
+		// its figure calls LocalStack directly.
 		Record:     flag.Lookup("test.run").Value.String() == "" || os.Getenv("RECORD") != "",
 		Parameters: parameters, DeployWith: with,
 	})
@@ -112,7 +112,7 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// freePort is a port that nobody listens on now.
+// freePort returns a port on which no process listens now.
 func freePort(ctx context.Context) (int, error) {
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -127,19 +127,20 @@ func freePort(ctx context.Context) (int, error) {
 	return strconv.Atoi(port)
 }
 
-// TestStack is one test with parts, because they share a stack: those that set
-// how the sending API behaves come one after the other, then those that do not
-// care, side by side, and last what is to be said of all of them.
+// TestStack is one test with parts, because they share a stack. The parts that set the
+// behaviour of the sending API run first, one after the other. Then the parts that do not
+// depend on it run in parallel. The checks of all parts come last.
 func TestStack(t *testing.T) {
 	s := newService(running.BaseURL, running.StandInURL)
-	// A figure that is asked for alone does not wait for what it does not need.
+	// A figure that is requested alone does not wait for other preparations.
 	if wanted("many") {
 		makeMany(t, s)
 	}
 	finishPurge := func(*testing.T, *service) {}
 	if wanted("purge") {
-		// Before the others: it empties the queue of everybody. What was in it
-		// comes back after five minutes; the others use them.
+		// It runs before the others, because it empties the queue that all of them use.
+		// The purged messages come back after five minutes, and the others run during
+		// that time.
 		finishPurge = testPurge(t, s)
 	}
 	if wanted("quick") {
@@ -160,8 +161,8 @@ func TestStack(t *testing.T) {
 		{"cancel", testCancel},
 		{"delete", testDelete},
 		{"a purged queue loses nothing", finishPurge},
-		// From here on nothing else is under way: sums, times and what is in the
-		// queues are of one mailing.
+		// From here on no other mailing is under way: sums, times and the queues' content
+		// belong to one mailing.
 		{"a mailing reaches everyone once", testImmediate},
 		{"an idle stack hands over within two seconds", testFirstHandOver},
 		{"failures are tried again", testRetry},
@@ -209,8 +210,7 @@ func inOrder(t *testing.T, s *service, parts []part) {
 	}
 }
 
-// Timeouts that are as short as the template allows, for what has to wait for
-// them.
+// The shortest timeouts that the template allows, for parts that wait for them.
 const (
 	quickProvider = time.Second
 	quickSender   = 10 * time.Second
@@ -232,8 +232,8 @@ func deploy(t *testing.T, parameters map[string]string) {
 	}
 }
 
-// wanted reports whether the parts that -run chooses, all of them without one,
-// need a preparation.
+// wanted reports whether the parts that -run chooses need a preparation. Without -run all
+// parts are chosen.
 func wanted(preparation string) bool {
 	chosen := flag.Lookup("test.run").Value.String()
 	needs := map[string][]string{
@@ -244,24 +244,24 @@ func wanted(preparation string) bool {
 	return chosen == "" || slices.ContainsFunc(needs[preparation], func(part string) bool { return strings.Contains(chosen, part) })
 }
 
-// batchesQueued is how many batches of one mailing are in the deliveries queue.
+// batchesQueued returns how many batches of one mailing are in the deliveries queue.
 func batchesQueued(t *testing.T, s *service, mailingID int64) int {
 	t.Helper()
 	return strings.Count(lookInto(t, s, "DeliveriesQueue"), fmt.Sprintf(`"mailing_id":%d,`, mailingID))
 }
 
-// countDead is how often a text is among the dead letters.
+// countDead returns how often a text occurs in the dead letters.
 func countDead(t *testing.T, s *service, text string) int {
 	t.Helper()
 	return strings.Count(lookInto(t, s, "DeadLettersQueue"), text)
 }
 
-// lookInto shows all that is in a queue, hidden and delayed ones included. It
-// asks LocalStack, which shows a queue without receiving from it.
+// lookInto returns everything in a queue, including hidden and delayed messages. It asks
+// LocalStack, which shows a queue without receiving from it.
 func lookInto(t *testing.T, s *service, queue string) string {
 	t.Helper()
 	query := url.Values{"QueueUrl": {running.PhysicalID(queue)}, "ShowInvisible": {"true"}, "ShowDelayed": {"true"}}
-	// A cleanup looks, too.
+	// A cleanup calls this, too.
 	got, err := s.ask(context.WithoutCancel(t.Context()), http.MethodGet, running.EndpointURL+"/_aws/sqs/messages?"+query.Encode(), nil)
 	if err != nil || got.status != http.StatusOK {
 		t.Fatalf("look into the queue: status %d, %v", got.status, err)
@@ -277,7 +277,7 @@ func purgeDeliveries(t *testing.T) {
 	}
 }
 
-// limited is a group of at most n goroutines.
+// limited returns a group of at most n goroutines at a time.
 func limited(t *testing.T, n int) *errgroup.Group {
 	t.Helper()
 	var g errgroup.Group
@@ -285,8 +285,8 @@ func limited(t *testing.T, n int) *errgroup.Group {
 	return &g
 }
 
-// quiet lets time pass in which nothing may happen, or something has to have
-// happened without a sign.
+// quiet waits while nothing may happen, or until something has happened that gives no
+// sign.
 func quiet(t *testing.T, d time.Duration) {
 	t.Helper()
 	timer := time.NewTimer(d)

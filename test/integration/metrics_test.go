@@ -17,10 +17,10 @@ import (
 	"postrider/internal/metrics"
 )
 
-// measuring looks at what the deployed functions write of metrics from now on.
+// measuring reads the metrics that the deployed functions write from now on.
 type measuring map[string]int64
 
-// measure begins now.
+// measure begins the measuring now.
 func measure(t *testing.T) measuring {
 	t.Helper()
 	from := measuring{}
@@ -30,7 +30,7 @@ func measure(t *testing.T) measuring {
 	return from
 }
 
-// logOf is a function's log; none if it has not run yet.
+// logOf returns a function's log, nothing if the function has not run yet.
 func logOf(t *testing.T, function string) []byte {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(running.LogDir(), running.PhysicalID(function)+".log"))
@@ -40,8 +40,8 @@ func logOf(t *testing.T, function string) []byte {
 	return text
 }
 
-// emitted are the sums of the metrics in a function's log, by name, and by name
-// and outcome where they have one.
+// emitted returns the sums of the metrics in a function's log, by name, and by name and
+// outcome for those that have an outcome.
 func (m measuring) emitted(t *testing.T, function string) map[string]int64 {
 	t.Helper()
 	sums := map[string]int64{}
@@ -76,8 +76,8 @@ func (m measuring) emitted(t *testing.T, function string) map[string]int64 {
 	return sums
 }
 
-// tellOf demands that both functions have told of one mailing to n people whom
-// it reached, while nothing else was under way.
+// tellOf demands that both functions have written the metrics of one mailing to n
+// clients, while nothing else was under way.
 func (m measuring) tellOf(t *testing.T, n int64) {
 	t.Helper()
 	sent := []string{metrics.Deliveries + " sent", metrics.Attempts + " sent", metrics.Answered}

@@ -15,9 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// testPolicies compares what each function's role allows, as it is deployed, with
-// the calls that were made in all of these tests: LocalStack does not enforce IAM,
-// so nothing else would tell of one too few, or one too many.
+// testPolicies compares the permissions of each function's deployed role with the calls
+// that were made in all of these tests. LocalStack does not enforce IAM, so no other test
+// would find a missing permission, or an unused one.
 func testPolicies(t *testing.T) {
 	resources := deployedResources(t)
 	made := map[string]bool{}
@@ -61,8 +61,8 @@ func testPolicies(t *testing.T) {
 	figure(t, "%d permissions of three functions: %d used by their code, the others by Lambda in their name", len(allowed), called)
 }
 
-// The template's parameters that name an SSM parameter: the one with the keys, and the
-// one with the sending API's token.
+// The template's parameters that name an SSM parameter: one with the keys, and one with
+// the sending API's token.
 const (
 	keysParameter  = "KeysParameter"
 	tokenParameter = "ProviderTokenParameter"
@@ -77,7 +77,7 @@ func sorted(set map[string]bool) []string {
 	return all
 }
 
-// resource is one of the stack, as CloudFormation has it.
+// resource is a resource of the stack, as CloudFormation has it.
 type resource struct {
 	Type       string `json:"Type"`
 	Properties struct {
@@ -96,14 +96,14 @@ type resource struct {
 	} `json:"Properties"`
 }
 
-// statement is what a policy allows.
+// statement is a statement of a policy.
 type statement struct {
 	Action   oneOrMore `json:"Action"`
 	Resource oneOrMore `json:"Resource"`
 }
 
-// UnmarshalJSON reads a statement, or of one that there is by a condition that one: the
-// stack of these tests names the token's parameter, which is the one condition.
+// UnmarshalJSON reads a statement, or the statement inside a condition. There is one
+// condition: whether the token's parameter is named. The stack of these tests names it.
 func (s *statement) UnmarshalJSON(raw []byte) error {
 	var branches struct {
 		If []json.RawMessage `json:"Fn::If"`
@@ -121,10 +121,11 @@ func (s *statement) UnmarshalJSON(raw []byte) error {
 	return json.Unmarshal(raw, (*plain)(s))
 }
 
-// byLambda are the calls that are made in a function's name, but not by its code,
-// and so are not among those that were seen here: Lambda itself polls its queue
-// (docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html), and writes what
-// it says into its group, which is there, so that only streams are made.
+// byLambda returns the calls that Lambda makes with a function's role. The function's
+// code does not make them, so they are not among the observed calls. Lambda polls the
+// function's queue (docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html),
+// and writes the function's output into its log group. The group exists, so Lambda makes
+// only streams.
 func (r resource) byLambda(name string) []string {
 	p := r.Properties
 	switch r.Type {
@@ -140,8 +141,8 @@ func (r resource) byLambda(name string) []string {
 	}
 }
 
-// named is a text of a template. A reference is read as the resource that it is
-// about: Fn::GetAtt [X, Arn] as X, Fn::Sub "${X.Arn}/index/y" as X/index/y.
+// named is a text of a template. A reference is read as the resource that it refers to:
+// Fn::GetAtt [X, Arn] as X, Fn::Sub "${X.Arn}/index/y" as X/index/y.
 type named string
 
 func (n *named) UnmarshalJSON(raw []byte) error {
@@ -176,7 +177,8 @@ func (o *oneOrMore) UnmarshalJSON(raw []byte) error {
 	return json.Unmarshal(raw, (*[]named)(o))
 }
 
-// deployedResources are those of the stack, with all that SAM has made of the template.
+// deployedResources returns the resources of the stack in the form that SAM has made of
+// the template.
 func deployedResources(t *testing.T) map[string]resource {
 	t.Helper()
 	out, err := cloudformation.NewFromConfig(running.Config()).GetTemplate(t.Context(), &cloudformation.GetTemplateInput{

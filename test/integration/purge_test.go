@@ -24,9 +24,9 @@ func makeMany(t *testing.T, s *service) {
 	})
 }
 
-// testPurge empties the deliveries queue in the middle of a mailing. What it
-// returns waits until all is delivered all the same: that takes some minutes,
-// in which other tests can run.
+// testPurge empties the deliveries queue in the middle of a mailing. The function that it
+// returns waits until all messages are delivered nevertheless. That takes some minutes,
+// during which other tests can run.
 func testPurge(t *testing.T, s *service) func(*testing.T, *service) {
 	t.Helper()
 	s.setBehaviour(t, behaviour{LatencyMS: 400})
@@ -39,21 +39,21 @@ func testPurge(t *testing.T, s *service) func(*testing.T, *service) {
 	purgeDeliveries(t)
 	purged := time.Now()
 	s.setBehaviour(t, behaviour{})
-	quiet(t, 5*time.Second) // what was in flight at the purge is settled
+	quiet(t, 5*time.Second) // messages in flight at the purge are settled by then
 	left := s.info(t, m.ID)
 	if left.Counts.pending() == 0 {
 		t.Errorf("nothing was lost with the queue: %+v", left.Counts)
 	}
 	return func(t *testing.T, own *service) {
 		for _, e := range s.mailings.list() {
-			own.mailings.add(e) // its books are compared now that it ends
+			own.mailings.add(e) // its invariants are checked now, when it ends
 		}
 		i := s.completed(t, m.ID, 8*time.Minute)
 		if want := (counts{Total: 3000, Sent: 3000}); i.Counts != want {
 			t.Errorf("counts %+v", i.Counts)
 		}
 		lines := s.ledger(t, m.ID)
-		// Where the machine is so slow that this meets the part of the kills, some
+		// On a slow machine this overlaps with the part that kills. Then some messages
 		// are taken again after a hang.
 		if sum := ledgerOf(lines); sum.unique != 3000 || sum.taken-sum.unique > sum.hangs {
 			t.Errorf("the ledger: %+v", sum)

@@ -50,8 +50,8 @@ func (s *service) queues(t *testing.T) queues {
 	return q
 }
 
-// testQueues looks at the queues while a mailing of more batches runs than one
-// sender takes at a time.
+// testQueues looks at the queues during a mailing with more batches than one sender takes
+// at a time.
 func testQueues(t *testing.T, s *service) {
 	s.clients(t, "2200", 96, func(_ int, c *client) { c.Tag = "queues" })
 	s.behave(t, behaviour{LatencyMS: 2500})
@@ -91,8 +91,8 @@ func (r redriven) plus(o redriven) redriven {
 	return redriven{r.Redriven + o.Redriven, r.Stale + o.Stale, r.Kept + o.Kept, o.More}
 }
 
-// redrive asks for dead letters to be redriven until n of them have been dealt
-// with: those that somebody has just looked at are hidden for some seconds.
+// redrive requests redrives until n dead letters have been handled. Letters that another
+// request has just read are hidden for some seconds.
 func (s *service) redrive(t *testing.T, n int) redriven {
 	t.Helper()
 	var sum redriven
@@ -105,11 +105,11 @@ func (s *service) redrive(t *testing.T, n int) redriven {
 	return sum
 }
 
-// stray is what this test puts in the place of a delivery that cannot be read.
+// stray is a message body in place of a delivery. It cannot be read.
 const stray = "a stray body, no delivery"
 
-// deadBody puts a body among the dead letters, as SQS does with what was
-// received too often, and gives what removes it.
+// deadBody puts a body into the dead letters, as SQS does with a message that was
+// received too often. It returns a function that removes it.
 func deadBody(t *testing.T, body string) (remove func()) {
 	t.Helper()
 	api, url := sqs.NewFromConfig(running.Config()), aws.String(running.PhysicalID("DeadLettersQueue"))
@@ -136,8 +136,8 @@ func deadBody(t *testing.T, body string) (remove func()) {
 	}
 }
 
-// testRedrive lets messages fail, and tries them again by their dead letters,
-// among which are a delivery and a body that nobody can read.
+// testRedrive lets messages fail, and tries them again by their dead letters. Among the
+// letters are a delivery and an unreadable body.
 func testRedrive(t *testing.T, s *service) {
 	poll(t, 20*time.Second, "what other parts have left is redriven", func() (bool, string) {
 		s.redrive(t, 0)
@@ -167,7 +167,7 @@ func testRedrive(t *testing.T, s *service) {
 	}
 	sentOnce(t, s.ledger(t, m.ID), 60)
 
-	// The same letters once more, as a queue may deliver them: they change nothing.
+	// A queue may deliver the same letters once more: they change nothing.
 	for _, l := range letters {
 		if _, err := api.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: url, MessageBody: aws.String(l.body)}); err != nil {
 			t.Fatal(err)
@@ -190,9 +190,9 @@ func testRedrive(t *testing.T, s *service) {
 	figure(t, "10 of 60 failed; redriven with a delivery: %+v, all 60 sent once %.1f s later; the same letters again: %+v; an unreadable body stays", first, took.Seconds(), second)
 }
 
-// reasonsAreShown demands that GET /api/queues names the ten failures of a
-// mailing, and letters with other reasons. One answer has not to have all: what
-// was looked at is hidden for two seconds.
+// reasonsAreShown demands that GET /api/queues shows the ten failures of a mailing, and
+// letters with the other reasons. One answer need not show all of them: letters that were
+// read are hidden for two seconds.
 func (s *service) reasonsAreShown(t *testing.T, id int64, others ...string) {
 	t.Helper()
 	failures, reasons := map[int64]bool{}, map[string]bool{}
@@ -214,7 +214,7 @@ func (s *service) reasonsAreShown(t *testing.T, id int64, others ...string) {
 	})
 }
 
-// testTestMessage sends a test of a mailing that has not begun.
+// testTestMessage sends a test message of a mailing that has not begun.
 func testTestMessage(t *testing.T, s *service) {
 	m := now("a first look", filter{Tags: []string{"nobody"}})
 	m.StartAt, m.EndAt = time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
@@ -265,7 +265,7 @@ type deadLetter struct {
 	body    string
 }
 
-// deadLetters reads those of one mailing, and leaves the queue as it is.
+// deadLetters reads the letters of one mailing, and leaves the queue as it is.
 func deadLetters(t *testing.T, id int64) []deadLetter {
 	t.Helper()
 	api := sqs.NewFromConfig(running.Config())

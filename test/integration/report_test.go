@@ -21,14 +21,14 @@ import (
 	domain "postrider/internal/mailing"
 )
 
-// notification is what a queue gets that has subscribed to a topic.
+// notification is the message that a queue gets from a topic.
 type notification struct {
 	Subject string `json:"Subject"`
 	Message string `json:"Message"`
 }
 
-// testReport asks for the report twice at once and once more, and looks at what
-// a subscriber gets of it.
+// testReport requests the report twice at once and once more, and checks what a
+// subscriber gets.
 func testReport(t *testing.T, s *service) {
 	s.clients(t, "2700", 20, func(_ int, c *client) { c.Tag = "report" })
 	s.behave(t, behaviour{})
@@ -67,8 +67,8 @@ func testReport(t *testing.T, s *service) {
 	figure(t, "asked for three times, two of them at once, the report arrived once: %s", got[0].Subject)
 }
 
-// subscriber is the URL of a new queue that gets what is published to the topic
-// of reports.
+// subscriber creates a queue that subscribes to the topic of reports, and returns its
+// URL.
 func subscriber(t *testing.T) string {
 	t.Helper()
 	queues := sqs.NewFromConfig(running.Config())
@@ -90,8 +90,7 @@ func subscriber(t *testing.T) string {
 	return *made.QueueUrl
 }
 
-// forgetReport removes the record of the day: the schedule may have come before
-// this test.
+// forgetReport removes the record of the day: the schedule may have run before this test.
 func forgetReport(t *testing.T) {
 	t.Helper()
 	day := domain.ReportDay(time.Now()).Format(time.DateOnly)
@@ -105,8 +104,8 @@ func forgetReport(t *testing.T) {
 	}
 }
 
-// askForReport calls the scheduler as the report's schedule does. The SDK's
-// client of Lambda would be a dependency for this one request.
+// askForReport invokes the scheduler as the report's schedule does. The SDK's client of
+// Lambda would be a dependency for this one request.
 func askForReport(t *testing.T, s *service) {
 	t.Helper()
 	path := "/2015-03-31/functions/" + running.PhysicalID("SchedulerFunction") + "/invocations"
@@ -118,7 +117,7 @@ func askForReport(t *testing.T, s *service) {
 	}
 }
 
-// receive takes what is in a queue, and waits some seconds for the first of it.
+// receive returns the messages of a queue. It waits some seconds for the first one.
 func receive(t *testing.T, queue string, seconds int32) []notification {
 	t.Helper()
 	out, err := sqs.NewFromConfig(running.Config()).ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{

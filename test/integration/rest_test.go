@@ -12,7 +12,7 @@ import (
 	"postrider/localstack/stack"
 )
 
-// testRest calls what the other tests do not.
+// testRest calls the operations that the other tests do not.
 func testRest(t *testing.T, s *service) {
 	for _, path := range []string{"/healthz", "/api", "/api/", "/openapi.json", "/openapi.yaml", "/api/clients/", "/api/mailings/"} {
 		s.call(t, http.MethodGet, path, nil, http.StatusOK, nil)
@@ -67,7 +67,7 @@ func testRest(t *testing.T, s *service) {
 	s.walk(t, fmt.Sprintf("/api/messages?limit=40&client_id=%d", s.anyClient(t)))
 }
 
-// walk follows a list to its end, and demands that no id comes twice.
+// walk follows a list to its end, and demands that no id occurs twice.
 func (s *service) walk(t *testing.T, path string) {
 	t.Helper()
 	seen := map[int64]bool{}
@@ -98,7 +98,7 @@ func (s *service) walk(t *testing.T, path string) {
 	}
 }
 
-// anyClient is the id of a client that has messages.
+// anyClient returns the id of a client that has messages.
 func (s *service) anyClient(t *testing.T) int64 {
 	t.Helper()
 	got, err := s.ask(t.Context(), http.MethodGet, s.base+"/api/messages?limit=1&status=sent", nil)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// phonesOf are the phones of each n-th client.
+// phonesOf returns the phone of each n-th client.
 func phonesOf(clients []client, n int) []string {
 	var phones []string
 	for i := 0; i < len(clients); i += n {
@@ -26,8 +26,8 @@ func (s *service) fullinfo(t *testing.T) overall {
 	return o
 }
 
-// grew demands by how much the overall statistics have grown since before, all
-// of it by the newest mailing.
+// grew demands that the overall statistics have grown since before by want, all of it by
+// the newest mailing.
 func (s *service) grew(t *testing.T, before overall, id int64, want counts) {
 	t.Helper()
 	after := s.fullinfo(t)
@@ -42,8 +42,8 @@ func (s *service) grew(t *testing.T, before overall, id int64, want counts) {
 	}
 }
 
-// failing lets the sending API refuse every sixth of n clients, and gives the
-// mailing to all of them once it is completed with these failures.
+// failing lets the sending API refuse every sixth of n clients, and returns the mailing
+// to all of them after it is completed with these failures.
 func (s *service) failing(t *testing.T, prefix, tag string, n int) (mailing, []client) {
 	t.Helper()
 	made := s.clients(t, prefix, n, func(_ int, c *client) { c.Tag = tag })
@@ -95,7 +95,7 @@ func testRetry(t *testing.T, s *service) {
 	if got.Status != "sent" || got.Attempts != 1 || got.LastError != "" {
 		t.Errorf("a message that was tried again: %+v", got)
 	}
-	// With nothing left to be tried again nothing changes.
+	// With no failures left the retry changes nothing.
 	var again mailing
 	s.call(t, http.MethodPost, path+"/retry", nil, http.StatusOK, &again)
 	if again.Status != "completed" || again.Version != i.Mailing.Version {

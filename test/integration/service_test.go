@@ -18,13 +18,13 @@ import (
 	"postrider/localstack/stack"
 )
 
-// service is Postrider and the stand-in of the sending API as a person sees
-// them: addresses that answer HTTP.
+// service is Postrider and the fake provider as a user sees them: addresses that answer
+// HTTP.
 type service struct {
 	base    string
 	standIn string
 	http    *http.Client
-	// directory and mailings take down what is created.
+	// directory and mailings record what is created.
 	directory *directory
 	mailings  *entries
 }
@@ -33,14 +33,14 @@ func newService(base, standIn string) *service {
 	return &service{
 		base: base, standIn: standIn,
 		http: &http.Client{
-			Timeout:   time.Minute, // more than API Gateway's 29 s, on a machine that is busy
+			Timeout:   time.Minute, // more than API Gateway's 29 s, for a busy machine
 			Transport: &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: 32},
 		},
 		directory: &directory{deleted: map[domain.ClientID]bool{}}, mailings: &entries{},
 	}
 }
 
-// answer is what one request got.
+// answer is the answer to one request.
 type answer struct {
 	status int
 	header http.Header
@@ -48,13 +48,14 @@ type answer struct {
 	took   time.Duration
 }
 
-// ask sends one request with an admin's key. body is sent as it is if it is a
-// string, else as JSON.
+// ask sends one request with an admin's key. A body that is a string is sent as it is,
+// any other as JSON.
 func (s *service) ask(ctx context.Context, method, url string, body any) (answer, error) {
 	return s.askWith(ctx, method, url, body, nil)
 }
 
-// askWith is ask with other headers than usual; an empty one is left out.
+// askWith is ask with additional headers, which replace the usual ones; an empty one is
+// left out.
 func (s *service) askWith(ctx context.Context, method, url string, body any, header map[string]string) (answer, error) {
 	var reader io.Reader
 	switch b := body.(type) {
@@ -98,8 +99,8 @@ func (s *service) askWith(ctx context.Context, method, url string, body any, hea
 	return got, s.note(method, strings.TrimPrefix(url, s.base), got, clients)
 }
 
-// call asks the API and demands a status; into, if it is not nil, receives the
-// body.
+// call sends a request to the API and demands a status. If into is not nil, it receives
+// the body.
 func (s *service) call(t *testing.T, method, path string, body any, want int, into any) answer {
 	t.Helper()
 	got, err := s.ask(t.Context(), method, s.base+path, body)
@@ -117,7 +118,7 @@ func (s *service) call(t *testing.T, method, path string, body any, want int, in
 	return got
 }
 
-// where is the Location of an answer, as whoever asked resolves it.
+// where returns the Location of an answer, resolved as a client does.
 func (s *service) where(t *testing.T, asked string, got answer) string {
 	t.Helper()
 	base, err := url.Parse(s.base + asked)
@@ -156,7 +157,7 @@ type mailing struct {
 	EndAt   time.Time `json:"end_at"`
 	Filter  filter    `json:"filter"`
 	Window  *window   `json:"window,omitempty"`
-	// OnUncertain is resend if nothing is said.
+	// OnUncertain is resend if it is empty.
 	OnUncertain string `json:"on_uncertain,omitempty"`
 	Status      string `json:"status,omitempty"`
 	Version     int64  `json:"version,omitempty"`
@@ -204,7 +205,7 @@ type info struct {
 	NextCursor string    `json:"next_cursor"`
 }
 
-// now is the body of a mailing that starts at once and ends in an hour.
+// now returns the body of a mailing that starts at once and ends in an hour.
 func now(text string, f filter) mailing {
 	return mailing{Text: text, StartAt: time.Now().Add(-time.Second), EndAt: time.Now().Add(time.Hour), Filter: f}
 }
@@ -225,7 +226,7 @@ func (s *service) info(t *testing.T, id int64) info {
 	return i
 }
 
-// until asks for a mailing's statistics until done says so, within limit.
+// until polls a mailing's statistics until done returns true. It fails after limit.
 func (s *service) until(t *testing.T, id int64, limit time.Duration, what string, done func(info) bool) info {
 	t.Helper()
 	var last info
@@ -242,7 +243,7 @@ func (s *service) completed(t *testing.T, id int64, limit time.Duration) info {
 	return s.until(t, id, limit, "completed", func(i info) bool { return i.Mailing.Status == "completed" })
 }
 
-// messages are all messages of a mailing, over all pages.
+// messages returns all messages of a mailing, from all pages.
 func (s *service) messages(t *testing.T, id int64, query string) []message {
 	t.Helper()
 	var all []message
@@ -263,8 +264,8 @@ func (s *service) messages(t *testing.T, id int64, query string) []message {
 	}
 }
 
-// poll asks until ok, and fails with what was seen last when limit has passed.
-// It is how a test waits for a process that it can only look at.
+// poll calls ask until it returns ok. After limit it fails and shows the last value of
+// seen. Tests use it to wait for a process that they can only observe.
 func poll(t *testing.T, limit time.Duration, what string, ask func() (ok bool, seen string)) {
 	t.Helper()
 	timeout := time.NewTimer(limit)
@@ -286,7 +287,7 @@ func poll(t *testing.T, limit time.Duration, what string, ask func() (ok bool, s
 	}
 }
 
-// callTook is [service.call], and tells how long it took.
+// callTook is [service.call], and returns how long the call took.
 func (s *service) callTook(t *testing.T, method, path string, body any, want int, into any) time.Duration {
 	t.Helper()
 	return s.call(t, method, path, body, want, into).took

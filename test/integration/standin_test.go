@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// handOver is a line of the stand-in's ledger.
+// handOver is a line of the fake provider's ledger.
 type handOver struct {
 	ID      int64     `json:"id"`
 	Phone   any       `json:"phone"`
@@ -31,7 +31,7 @@ type behaviour struct {
 	Down          bool     `json:"down,omitempty"`
 }
 
-// behave sets how the stand-in behaves until the test ends.
+// behave sets the behaviour of the fake provider until the test ends.
 func (s *service) behave(t *testing.T, b behaviour) {
 	t.Helper()
 	s.setBehaviour(t, b)
@@ -59,14 +59,15 @@ func (s *service) setBehaviour(t *testing.T, b behaviour) {
 	}
 }
 
-// ledger are the hand-overs of one mailing, in the order of their arrival.
+// ledger returns the hand-overs of one mailing, in the order in which the ledger lists
+// them.
 func (s *service) ledger(t *testing.T, mailingID int64) []handOver {
 	t.Helper()
 	return s.hands(t)[mailingID]
 }
 
-// hands are all hand-overs by mailing, each in the order of their arrival; those
-// of test messages by 0.
+// hands returns all hand-overs by mailing, in the order in which the ledger lists them.
+// Test messages are those of mailing 0.
 func (s *service) hands(t *testing.T) map[int64][]handOver {
 	t.Helper()
 	got, err := s.ask(t.Context(), http.MethodGet, s.standIn+"/ledger", nil)
@@ -85,7 +86,7 @@ func (s *service) hands(t *testing.T) map[int64][]handOver {
 	return lines
 }
 
-// accepted are the hand-overs that the stand-in took, by message.
+// accepted returns how often the fake provider took each message.
 func accepted(lines []handOver) map[int64]int {
 	times := map[int64]int{}
 	for _, l := range lines {
@@ -96,7 +97,7 @@ func accepted(lines []handOver) map[int64]int {
 	return times
 }
 
-// span is the time from the first to the last hand-over.
+// span returns the time from the first to the last hand-over.
 func span(lines []handOver) time.Duration {
 	if len(lines) == 0 {
 		return 0

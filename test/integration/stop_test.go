@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// testStop lets outcomes be uncertain in all ways there are, of a mailing that
-// would rather leave a message than risk it twice.
+// testStop causes uncertain outcomes in all possible ways, for a mailing with
+// on_uncertain stop: it is never handed over twice.
 func testStop(t *testing.T, s *service) {
 	s.clients(t, "2400", 320, func(_ int, c *client) { c.Tag = "stop" })
 	s.behave(t, behaviour{LatencyMS: 50, ResetShare: 0.1, GarbageShare: 0.1, HangShare: 0.02, HangMS: int(quickProvider.Milliseconds()) + 1000})

@@ -13,8 +13,9 @@ import (
 	"postrider/localstack/standin"
 )
 
-// putToken writes the sending API's token where the senders of these tests read it, as
-// somebody does once on AWS. Nothing is handed over before.
+// putToken writes the sending API's token into the SSM parameter that the senders of
+// these tests read, as an operator does once on AWS. Before that, no message is handed
+// over.
 func putToken(ctx context.Context, cfg aws.Config, parameter string) error {
 	_, err := ssm.NewFromConfig(cfg).PutParameter(ctx, &ssm.PutParameterInput{
 		Name: &parameter, Value: aws.String(standin.DefaultToken), Type: types.ParameterTypeSecureString,

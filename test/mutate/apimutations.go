@@ -1,6 +1,6 @@
 package main
 
-// The HTTP API, its keys, and the files of the first.
+// The packages of the HTTP API and its keys, and files of the API and the keys.
 const (
 	httpAPI  = "./internal/api"
 	keyring  = "./internal/keys"
@@ -9,7 +9,7 @@ const (
 	keysGo   = "internal/keys/keys.go"
 )
 
-// ofAccess let in whoever should stay outside.
+// ofAccess are mutations that let in callers without permission.
 var ofAccess = []mutation{ //nolint:gochecknoglobals // as the others
 	{
 		name: "whatever says nothing of itself may be done by a viewer",
@@ -79,7 +79,8 @@ var ofAccess = []mutation{ //nolint:gochecknoglobals // as the others
 	},
 }
 
-// ofCreation create more than once, or something else than was asked for.
+// ofCreation are mutations that create more than once, or create something other than
+// requested.
 var ofCreation = []mutation{ //nolint:gochecknoglobals // as the others
 	{
 		name: "the record of a request is not in the transaction that creates",

@@ -2,7 +2,7 @@ package main
 
 const countersGo = "internal/dynamo/counters.go"
 
-// ofBeginnings break where ids begin.
+// ofBeginnings are mutations of where ids begin.
 var ofBeginnings = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "every deployment's mailings begin at 1",
@@ -34,7 +34,7 @@ var ofBeginnings = []mutation{ //nolint:gochecknoglobals // as above
 	},
 }
 
-// ofAudiences break who is in an audience.
+// ofAudiences are mutations of which clients are in an audience.
 var ofAudiences = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "a client that is created while its mailing expands is met",

@@ -1,11 +1,11 @@
-// Command mutate breaks the promise on purpose, in one place at a time, and
-// demands that a test finds out. The work tree stays as it is: a mutated file
-// lies in a temporary folder, and go test takes it for the real one (-overlay).
+// Command mutate breaks the promise on purpose, in one place at a time, and demands that
+// a test fails. The work tree stays unchanged: a mutated file is in a temporary folder,
+// and go test uses it in place of the real one (-overlay).
 //
-// With an argument it applies only those mutations whose names contain it.
+// With an argument it applies only the mutations whose names contain it.
 //
-// It fails if a mutation survives, and as loudly if one cannot be judged: its
-// text is not in the file any more, it does not compile, or its test is gone.
+// It fails if a mutation survives. It also fails if a mutation cannot be judged: its text
+// is not in the file any more, it does not compile, or its test is gone.
 package main
 
 import (
@@ -39,8 +39,8 @@ func main() {
 	}
 }
 
-// run tries the mutations whose names contain part, and tells whether all of
-// them were caught.
+// run tries the mutations whose names contain part, and reports whether all of them were
+// caught.
 func run(ctx context.Context, part string) (caught bool, err error) {
 	root, err := moduleRoot(ctx)
 	if err != nil {
@@ -55,7 +55,7 @@ func run(ctx context.Context, part string) (caught bool, err error) {
 	if len(chosen) == 0 {
 		return false, fmt.Errorf("no mutation is called %q", part)
 	}
-	// All that is wrong with the list is told before anything is run.
+	// All errors in the list are reported before anything is run.
 	for _, m := range chosen {
 		if _, err := m.mutated(root); err != nil {
 			return false, err
@@ -68,7 +68,7 @@ func run(ctx context.Context, part string) (caught bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // what stays there harms nobody
+	defer func() { _ = os.RemoveAll(dir) }() // a folder that stays there does no harm
 	t := &tally{}
 	var group errgroup.Group
 	group.SetLimit(atOnce)
@@ -119,7 +119,7 @@ func (t *tally) count(m mutation, v verdict) {
 	}
 }
 
-// sum prints the last line, and tells whether all were caught.
+// sum prints the last line, and reports whether all mutations were caught.
 func (t *tally) sum() bool {
 	fmt.Printf("%d mutations, %d caught", t.caught+t.survived+t.unclear, t.caught)
 	if t.survived > 0 {

@@ -1,13 +1,14 @@
 package main
 
-// The metrics, and the files that tell of what they are of.
+// The package of the metrics, and files that write or define metrics.
 const (
 	metering  = "./internal/metrics"
 	metricsGo = "internal/metrics/metrics.go"
 	taskGo    = "internal/schedule/task.go"
 )
 
-// ofMetrics let an outage ring nothing, or a quiet hour ring.
+// ofMetrics are mutations that keep alarms silent in an outage, or let them ring in a
+// quiet hour.
 var ofMetrics = []mutation{ //nolint:gochecknoglobals // as the others
 	{
 		name: "metrics: an open breaker is not told of",

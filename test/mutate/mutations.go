@@ -2,7 +2,7 @@ package main
 
 import "slices"
 
-// Files that are broken in many ways.
+// Files with many mutations.
 const (
 	claimGo    = "internal/dynamo/claim.go"
 	senderGo   = "internal/deliver/sender.go"
@@ -14,7 +14,7 @@ const (
 	workGo     = "internal/deliver/work.go"
 )
 
-// Packages whose tests find out.
+// Packages whose tests find the mutations.
 const (
 	domain    = "./internal/mailing"
 	store     = "./internal/dynamo"
@@ -22,13 +22,13 @@ const (
 	sender    = "./internal/deliver"
 	api       = "./internal/provider"
 
-	// outcomes is the table test that most mutations of the domain are found by.
+	// outcomes is the table test that finds most mutations of the domain.
 	outcomes = "TestWhatAHandOverMakesOfAMessage"
 )
 
-var mutations = slices.Concat(ofClaims, ofPages, ofHandOvers, ofOutcomes, ofRequests, ofAccess, ofCreation, ofMetrics, ofReports, ofAges, ofBeginnings, ofAudiences, ofWaits) //nolint:gochecknoglobals // a list that nobody changes
+var mutations = slices.Concat(ofClaims, ofPages, ofHandOvers, ofOutcomes, ofRequests, ofAccess, ofCreation, ofMetrics, ofReports, ofAges, ofBeginnings, ofAudiences, ofWaits) //nolint:gochecknoglobals // a list that never changes
 
-// ofClaims break who may do what to a batch, and when.
+// ofClaims are mutations of which sender may change a batch, and when.
 var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "a batch is settled whoever holds it",
@@ -162,7 +162,7 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 	},
 }
 
-// ofPages break how an audience is expanded, and how what is overdue is queued
+// ofPages are mutations of the expansion of an audience, and of queueing overdue batches
 // again.
 var ofPages = []mutation{ //nolint:gochecknoglobals // as above
 	{
@@ -255,7 +255,7 @@ var ofPages = []mutation{ //nolint:gochecknoglobals // as above
 	},
 }
 
-// ofHandOvers break when a message may be handed over.
+// ofHandOvers are mutations of when a message may be handed over.
 var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "the first member's decision goes for its whole batch",
@@ -407,7 +407,7 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 	},
 }
 
-// ofOutcomes break what an answer, or its absence, makes of a message.
+// ofOutcomes are mutations of how an answer, or its absence, changes a message.
 var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "an ambiguous try is not counted",
@@ -580,7 +580,8 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 	},
 }
 
-// ofRequests break how the sending API is spoken to.
+// ofRequests are mutations of the requests to the sending API, and of reading its
+// answers.
 var ofRequests = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "a 200 with garbage is taken for sent",

@@ -9,7 +9,7 @@ const (
 	prometheusGo  = "internal/api/metrics.go"
 )
 
-// ofReports break what the daily report says, and whether it comes.
+// ofReports are mutations of the daily report's content, and of whether it is published.
 var ofReports = []mutation{ //nolint:gochecknoglobals // as the others
 	{
 		name: "whoever is refused the report publishes it, too",
@@ -111,8 +111,7 @@ var ofReports = []mutation{ //nolint:gochecknoglobals // as the others
 	},
 }
 
-// ofAges break how long what could be sent is said to have waited, and the rest of
-// what is measured.
+// ofAges are mutations of the age of the oldest waiting batch, and of other measurements.
 var ofAges = []mutation{ //nolint:gochecknoglobals // as the others
 	{
 		name: "what has waited longest is looked for on the first page alone",

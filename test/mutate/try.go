@@ -17,32 +17,33 @@ import (
 
 // mutation is one way to break the promise.
 type mutation struct {
-	// name says what is broken then.
+	// name says what the mutation breaks.
 	name string
-	// file is what it changes, below the module's root: old, which stands in it
-	// exactly once, becomes new.
+	// file is the path of the changed file below the module's root. old, which occurs in
+	// it exactly once, becomes new.
 	file, old, new string
-	// pkg and test are the package and the name of the test that finds out.
+	// pkg and test are the package and the name of the test that must fail.
 	pkg, test string
 }
 
-// verdict is what a mutation came to.
+// verdict is the result of trying a mutation.
 type verdict struct {
-	// by is the test that failed, "" if none did.
+	// by is the name of the test that failed, "" if none did.
 	by   string
 	took time.Duration
-	// err is why it cannot be judged.
+	// err is why the mutation cannot be judged.
 	err error
 }
 
-// Bounds of one run of go test: of the test alone, and with what has to be
-// compiled for it.
+// Time limits of one run of go test: testTime for the test alone, runTime including
+// compilation.
 const (
 	testTime = time.Minute
 	runTime  = 10 * time.Minute
 )
 
-// mutated is the text of the file as it is broken.
+// mutated returns the text of the file with the mutation. It returns an error if old does
+// not occur exactly once.
 func (m mutation) mutated(root string) (string, error) {
 	text, err := os.ReadFile(filepath.Join(root, m.file)) //nolint:gosec // G304: the list of mutations is ours
 	if err != nil {
@@ -54,7 +55,7 @@ func (m mutation) mutated(root string) (string, error) {
 	return strings.Replace(string(text), m.old, m.new, 1), nil
 }
 
-// try runs the mutation's test over the broken code. dir is for its files.
+// try runs the mutation's test over the broken code. Its files go to dir.
 func (m mutation) try(ctx context.Context, root, dir string) verdict {
 	began := time.Now()
 	overlay, err := m.overlay(root, dir)
@@ -66,7 +67,8 @@ func (m mutation) try(ctx context.Context, root, dir string) verdict {
 	return verdict{by: by, took: time.Since(began), err: err}
 }
 
-// overlay writes the broken file and what makes go take it for the real one.
+// overlay writes the broken file, and the overlay file by which go uses it in place of
+// the real one. It returns the path of the overlay file.
 func (m mutation) overlay(root, dir string) (string, error) {
 	text, err := m.mutated(root)
 	if err != nil {
@@ -87,15 +89,16 @@ func (m mutation) overlay(root, dir string) (string, error) {
 	return path, os.WriteFile(path, replace, 0o600)
 }
 
-// goTest runs some tests of a package. Its error is that of the command.
+// goTest runs some tests of a package, and returns their output. Its error is the error
+// of the command.
 func goTest(ctx context.Context, root, pkg string, tests []string, more ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, runTime)
 	defer cancel()
-	// Without vet: a mutation may be as clumsy as it likes.
+	// Without vet: a mutation may fail its checks.
 	args := append([]string{"test", "-count=1", "-v", "-vet=off", "-timeout=" + testTime.String(), "-run=^(" + strings.Join(tests, "|") + ")$"}, more...)
 	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...) //nolint:gosec // G204: the list of mutations is ours
 	cmd.Dir = root
-	// An interrupt lets go end the test that it has started.
+	// On an interrupt go ends the test that it has started.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.CombinedOutput()
@@ -105,9 +108,9 @@ func goTest(ctx context.Context, root, pkg string, tests []string, more ...strin
 	return string(out), err
 }
 
-// judge tells from go test's output which test has failed; "" if it passed. An
-// error means that neither is certain: only a test that fails by its own word
-// has found anything out.
+// judge reads from go test's output which test has failed; by is "" if the test passed. A
+// problem means that neither is certain: only a test that itself reports a failure has
+// found the mutation.
 func judge(out string, err error, test string) (by string, problem error) {
 	var exit *exec.ExitError
 	switch {
@@ -135,13 +138,13 @@ func told(out, what, test string) bool {
 	return regexp.MustCompile(`(?m)^--- ` + what + `: ` + regexp.QuoteMeta(test) + ` `).MatchString(out)
 }
 
-// tail is the end of an output.
+// tail returns the end of an output.
 func tail(out string) string {
 	const enough = 2000
 	return out[max(0, len(out)-enough):]
 }
 
-// unmutated demands that all tests pass over the code as it is.
+// unmutated demands that all tests pass over the unchanged code.
 func unmutated(ctx context.Context, root string, all []mutation) error {
 	tests := map[string][]string{}
 	for _, m := range all {

@@ -1,6 +1,6 @@
 package main
 
-// Files about what waits for a window, and how long messages are kept.
+// Files about messages that wait for a window, and about how long messages are kept.
 const (
 	rezoneGo    = "internal/dynamo/rezone.go"
 	extendGo    = "internal/dynamo/extend.go"
@@ -8,8 +8,8 @@ const (
 	extensionGo = "internal/mailing/extend.go"
 )
 
-// ofWaits break what becomes of waiting messages when a zone is edited, and of
-// settled ones when an end is put off.
+// ofWaits are mutations of waiting messages after an edit of a zone, and of settled
+// messages after an end is put off.
 var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "waits: an import of zones leaves no trace",

@@ -1,8 +1,8 @@
 //go:build integration
 
-// Package sam_test holds `make deploy` to what it promises, on a LocalStack. That
-// what sam builds and deploys works is what the integration tests show, which run
-// on it with DEPLOY=sam.
+// Package sam_test checks that `make deploy` does what it promises, on a LocalStack. The
+// integration tests with DEPLOY=sam show that the stack works that sam builds and
+// deploys.
 package sam_test
 
 import (
@@ -40,15 +40,15 @@ Resources:
 `
 )
 
-// checkout is a folder with all that the command reads of a checkout, and a
-// template that is quickly deployed.
+// checkout is a folder with everything that the command reads of a checkout, and a
+// template that is deployed quickly.
 type checkout struct {
 	dir, program string
-	temporary    string // where the command writes what it does not keep
+	temporary    string // where the command writes temporary files
 	env          []string
 }
 
-// newCheckout is one that is deployed as a pipeline does.
+// newCheckout returns a checkout that is deployed as in a pipeline.
 func newCheckout(t *testing.T, root string, s *stack.Stack) checkout {
 	t.Helper()
 	c := checkout{dir: t.TempDir()}
@@ -82,7 +82,7 @@ func (c checkout) write(t *testing.T, name, text string) {
 	}
 }
 
-// command is the command without a terminal.
+// command returns the command, without a terminal.
 func (c checkout) command(t *testing.T, variables ...string) *exec.Cmd {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), c.program, "staging")
@@ -90,7 +90,7 @@ func (c checkout) command(t *testing.T, variables ...string) *exec.Cmd {
 	return command
 }
 
-// deploy runs it, and looks whether the token stayed in a file.
+// deploy runs the command, and demands that the token does not remain in a file.
 func (c checkout) deploy(t *testing.T, variables ...string) (said string, ok bool) {
 	t.Helper()
 	out, err := c.command(t, variables...).CombinedOutput()
@@ -159,8 +159,8 @@ func TestADeploymentThatLosesAQueueIsRefusedUntilItIsConfirmed(t *testing.T) {
 	c.terminate(t)
 }
 
-// terminate deploys with a sam that does not end, and ends the command as a
-// pipeline does whose job is cancelled.
+// terminate deploys with a sam that does not end. It ends the command as a pipeline does
+// when its job is cancelled.
 func (c checkout) terminate(t *testing.T) {
 	t.Helper()
 	c.write(t, "bin/sam", "#!/bin/sh\necho building\nexec sleep 300\n")

@@ -1,5 +1,5 @@
-// Package samcli runs sam against a LocalStack on this machine, as tests do that
-// deploy as users do on AWS.
+// Package samcli runs sam against a LocalStack on this machine. Tests use it to deploy as
+// users do on AWS.
 package samcli
 
 import (
@@ -15,8 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// Bucket holds what sam uploads. With resolve_s3, as users have it, sam makes one
-// by a stack of its own, and waits long for that; the rest is the same.
+// Bucket holds the files that sam uploads. With resolve_s3, as users have it, sam makes a
+// bucket by a stack of its own, and waits long for that; the rest is the same.
 const Bucket = "sam-artifacts"
 
 // MakeBucket makes the bucket; it may be there already.
@@ -28,8 +28,9 @@ func MakeBucket(ctx context.Context, cfg aws.Config) error {
 	return nil
 }
 
-// Config writes root's samconfig.toml, with the bucket made by MakeBucket and
-// these replacements of strings (old, new, ...), into dir, and returns its path.
+// Config writes root's samconfig.toml into dir, and returns its path. It replaces
+// resolve_s3 by the bucket of MakeBucket, and makes these replacements of strings (old,
+// new, ...).
 func Config(root, dir string, replacements ...string) (string, error) {
 	text, err := os.ReadFile(filepath.Join(root, "samconfig.toml"))
 	if err != nil {
@@ -40,8 +41,8 @@ func Config(root, dir string, replacements ...string) (string, error) {
 	return path, os.WriteFile(path, []byte(strings.NewReplacer(replacements...).Replace(string(text))), 0o600)
 }
 
-// Environment leads sam, and what it builds, to this machine, where the
-// functions run as processes.
+// Environment returns the environment by which sam, and what it builds, use this machine,
+// where the functions run as processes.
 func Environment(endpoint string) []string {
 	return append(os.Environ(), "SAM_CLI_TELEMETRY=0", "SAM_CLI_POLL_DELAY=0.5", "AWS_ENDPOINT_URL="+endpoint,
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
@@ -49,8 +50,8 @@ func Environment(endpoint string) []string {
 		"FUNCTION_GOOS="+runtime.GOOS, "FUNCTION_GOARCH="+runtime.GOARCH)
 }
 
-// Run runs a command of sam, that of `make gate-tools`, in root against the
-// LocalStack at endpoint. The error has all that sam has said.
+// Run runs a command of the sam that `make gate-tools` installs, in root, against the
+// LocalStack at endpoint. The error holds sam's whole output.
 func Run(ctx context.Context, root, endpoint string, arguments ...string) error {
 	command := exec.CommandContext(ctx, filepath.Join(root, ".local", "tools", "gate", "bin", "sam"), arguments...)
 	command.Dir, command.Env = root, Environment(endpoint)

@@ -1,4 +1,4 @@
-"""What of the API's rules a schema cannot say, for data that is to be valid."""
+"""Rules of the API that a schema cannot express, for the generation of valid data."""
 
 import datetime
 import re
@@ -12,12 +12,12 @@ ZONES = ["UTC", "Europe/Moscow", "Asia/Kathmandu", "America/St_Johns", "Pacific/
 # Names of the IANA database.
 schemathesis.openapi.format("iana-timezone", st.sampled_from(ZONES))
 
-# A cursor is one that the service gave, for the same filters, or empty: the first
-# page. No other text is one.
+# A cursor is a text that the service returned for the same filters, or empty for the
+# first page. Any other text is invalid.
 schemathesis.openapi.format("cursor", st.just(""))
 
-# Files of clients: the only binary there is. Rows may be wrong: the answer says so
-# of each, and it is 200.
+# A file of clients is the only binary body. Rows may be wrong: the answer reports each
+# of them, with status 200.
 ROWS = st.tuples(st.from_regex("7[0-9]{10}", fullmatch=True), st.sampled_from(["", "vip", " vip "]), st.sampled_from([*ZONES, "", "Mars"]))
 schemathesis.openapi.format(
     "binary",
@@ -25,20 +25,20 @@ schemathesis.openapi.format(
 )
 schemathesis.serializer.alias("text/csv", "text/plain")
 
-# An instant as the API reads it, if there is such a day.
+# An instant in the form that the API reads. The day may not exist.
 INSTANT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d))", re.ASCII
 )
 
 
 def in_years(first, text):
-    """The instant within five years; what is none stays as it is."""
+    """Move an instant into five years from first on; return any other text unchanged."""
     instant = INSTANT.fullmatch(text) if isinstance(text, str) else None
     if instant is None:
         return text
     year, month, day = (int(part) for part in instant.group(1, 2, 3))
     try:
-        datetime.date(year or 4, month, day)  # to Python there is no year 0, which is a leap year
+        datetime.date(year or 4, month, day)  # Python has no year 0, which is a leap year
     except ValueError:
         return text
     return f"{first + year % 5}-{month:02}-{min(day, 28):02}{instant.group(4)}"
@@ -46,10 +46,12 @@ def in_years(first, text):
 
 @schemathesis.hook
 def map_case(context, case):
-    """Starts and ends are to come, in this order, and a window is not empty.
+    """Move starts and ends into the future, in this order.
 
-    Instants are moved in bad data, too, which stays bad: no mailing may start
-    while this runs, as it would go to all the clients that there are.
+    In valid data a window is made non-empty, and If-Match matches any version.
+
+    Instants are moved in invalid data, too, and that data stays invalid: no mailing
+    may start while this runs, because it would go to all clients.
     """
     good = case.meta.generation.mode.is_positive
     if isinstance(case.body, dict):
@@ -66,32 +68,32 @@ def map_case(context, case):
         case.body = body
     if good and case.headers:
         if case.headers.get("If-Match", '"1"') != '"1"':
-            # No version looks like a random text: nearly every change would end as 412.
+            # A random text is never a version: nearly every change would end with 412.
             case.headers["If-Match"] = "*"
         use_new_key(case)
     return case
 
 
 def use_new_key(case):
-    """A key belongs to one request. No schema says which ones were used."""
+    """Set a new key: a key belongs to one request, and no schema says which were used."""
     if "Idempotency-Key" in (case.headers or {}):
         case.headers["Idempotency-Key"] = str(uuid.uuid4())
 
 
 @schemathesis.hook
 def before_add_examples(context, examples):
-    """The examples of an operation show one key for all of its bodies."""
+    """Set new keys: the examples of an operation have one key for all of its bodies."""
     for case in examples:
         use_new_key(case)
 
 
 @schemathesis.hook
 def filter_case(context, case):
-    """Leaves out what LocalStack cannot pass on.
+    """Leave out requests that LocalStack cannot forward.
 
-    It takes a posted form apart and puts it together again (restore_payload of
-    its package rolo), and one without a boundary makes it fail with a 500 of its
-    own. API Gateway looks into no body. That the function does not either, if it
-    takes none, is tested in internal/api.
+    LocalStack parses a posted form and builds it again (restore_payload of its
+    package rolo). A form without a boundary makes it fail with a 500 of its own. API
+    Gateway does not read bodies. A test in internal/api shows that the function
+    does not read a body either if the operation takes none.
     """
     return case.method != "POST" or (case.headers or {}).get("Content-Type") != "multipart/form-data"

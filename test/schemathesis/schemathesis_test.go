@@ -1,6 +1,6 @@
 //go:build integration
 
-// Package schemathesis_test holds the deployed API to its own description.
+// Package schemathesis_test compares the deployed API with its own description.
 package schemathesis_test
 
 import (
@@ -28,13 +28,13 @@ import (
 )
 
 const (
-	// fewestCases is below what one run makes, and enough to mean something.
+	// fewestCases is the smallest number of cases that is meaningful. One run makes more.
 	fewestCases = 2000
 	// longestRun is how long schemathesis may take; it takes about half of it.
 	longestRun = 5 * time.Minute
 )
 
-// allChecks are the checks that schemathesis has, in the version that is pinned.
+// allChecks returns the checks of the pinned version of schemathesis.
 func allChecks() []string {
 	return []string{
 		"allow_header_conformance", "content_type_conformance", "ensure_resource_availability", "ignored_auth", "max_response_time",
@@ -43,8 +43,9 @@ func allChecks() []string {
 	}
 }
 
-// schemathesis makes requests of the description, good ones and bad ones, and
-// chains of them, on a stack of its own: it changes and deletes what it meets.
+// TestSchemathesisFindsNothing runs schemathesis, which makes requests from the
+// description: valid ones, invalid ones, and chains of them. The stack is its own,
+// because schemathesis changes and deletes the data that it finds.
 func TestSchemathesisFindsNothing(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -90,7 +91,7 @@ func TestSchemathesisFindsNothing(t *testing.T) {
 	}
 }
 
-// schemathesis runs it, and gives what it printed.
+// schemathesis runs the program, and returns its output.
 func schemathesis(t *testing.T, root, base, dir string) []byte {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), longestRun)
@@ -98,7 +99,7 @@ func schemathesis(t *testing.T, root, base, dir string) []byte {
 	cmd := exec.CommandContext(ctx, filepath.Join(tools.Dir(root), "schemathesis", "bin", "schemathesis"), "run", base+"/openapi.json",
 		"--url", base, "--no-color", "--report", "json,ndjson",
 		"--report-json-path", filepath.Join(dir, "report.json"), "--report-ndjson-path", filepath.Join(dir, "events.ndjson"))
-	// Its settings are there, and it looks for them in the working directory.
+	// The program looks for its settings in the working directory.
 	cmd.Dir = filepath.Join(root, "test", "schemathesis")
 	cmd.Env = append(os.Environ(), "POSTRIDER_KEY="+stack.AdminKey, "HYPOTHESIS_STORAGE_DIRECTORY="+dir, "PYTHONDONTWRITEBYTECODE=1")
 	cmd.WaitDelay = 10 * time.Second
@@ -115,7 +116,7 @@ func schemathesis(t *testing.T, root, base, dir string) []byte {
 	return printed
 }
 
-// schemathesisReport is what of schemathesis's report is looked at.
+// schemathesisReport holds the fields of schemathesis's report that the test reads.
 type schemathesisReport struct {
 	ExitCode    int     `json:"exit_code"`
 	Complete    bool    `json:"complete"`
@@ -134,17 +135,17 @@ type schemathesisReport struct {
 		Failed    int `json:"with_failures"`
 		Errored   int `json:"errored"`
 	} `json:"test_cases"`
-	// Filtered is how many failures a hook has waved through.
+	// Filtered is how many failures a hook has ignored.
 	Filtered int `json:"filtered"`
 }
 
-// events are what schemathesis has done, counted.
+// events counts the checks and the statuses of a run.
 type events struct {
 	checks   map[string]int
 	statuses map[int]int
 }
 
-// readEvents reads the file of events, a line of JSON each.
+// readEvents reads the file of events, one line of JSON for each.
 func readEvents(t *testing.T, path string) events {
 	t.Helper()
 	counted := events{map[string]int{}, map[int]int{}}
@@ -187,7 +188,7 @@ func readEvents(t *testing.T, path string) events {
 	}
 }
 
-// operations is how many operations the API describes.
+// operations returns how many operations the API describes.
 func operations(t *testing.T, base string) int {
 	t.Helper()
 	response, err := http.Get(base + "/openapi.json")

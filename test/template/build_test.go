@@ -1,6 +1,6 @@
 //go:build integration
 
-// Package template_test checks template.yaml by what SAM makes of it.
+// Package template_test checks template.yaml, and the template that SAM makes from it.
 package template_test
 
 import (
@@ -17,11 +17,11 @@ import (
 	"testing"
 )
 
-// maxPackage is the most that a function's package may have: Lambda loads it for
-// each new environment.
+// maxPackage is the largest allowed size of a function's package, in bytes: Lambda loads
+// it for each new environment.
 const maxPackage = 12_000_000
 
-// packaged is the size of the package that a program is deployed as.
+// packaged returns the size of the package in which a program is deployed.
 func packaged(t *testing.T, program []byte) int {
 	t.Helper()
 	var b bytes.Buffer
@@ -36,11 +36,11 @@ func packaged(t *testing.T, program []byte) int {
 	return b.Len()
 }
 
-// machines are the processors that the template's parameter Architecture knows.
+// machines are the processors that the template's parameter Architecture allows.
 var machines = map[string]elf.Machine{"x86_64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
 
-// build has sam build functions, all of them without a name, into a folder, as it is
-// told to by these variables alone.
+// build runs sam build for these functions, or all of them if none is named, and returns
+// the folder of the results. Only the given variables select the processor.
 func build(t *testing.T, variables []string, functions ...string) (out string) {
 	t.Helper()
 	root, err := filepath.Abs("../..")
@@ -60,7 +60,7 @@ func build(t *testing.T, variables []string, functions ...string) (out string) {
 	return out
 }
 
-// inspect reports whether a program is a static one for a processor.
+// inspect demands that a program is a static one for a processor.
 func inspect(t *testing.T, program string, machine elf.Machine) {
 	t.Helper()
 	parsed, err := elf.Open(program)
@@ -78,8 +78,8 @@ func inspect(t *testing.T, program string, machine elf.Machine) {
 	}
 }
 
-// TestSAMBuildsThreeStaticProgramsThatDiffer: nothing is said of a processor, so that
-// they are for the one that the template deploys if nothing is said there either.
+// TestSAMBuildsThreeStaticProgramsThatDiffer builds without a selected processor. The
+// programs must be for the processor that the template deploys by default.
 func TestSAMBuildsThreeStaticProgramsThatDiffer(t *testing.T) {
 	var template tree
 	parseFile(t, file, &template)
@@ -109,7 +109,8 @@ func TestSAMBuildsThreeStaticProgramsThatDiffer(t *testing.T) {
 	}
 }
 
-// One function, since all of them are built by the same rule.
+// TestSAMBuildsForTheProcessorThatIsAskedFor builds one function, because all of them are
+// built by the same rule.
 func TestSAMBuildsForTheProcessorThatIsAskedFor(t *testing.T) {
 	for architecture, machine := range machines {
 		out := build(t, []string{"ARCHITECTURE=" + architecture}, "SenderFunction")

@@ -9,17 +9,17 @@ import (
 	"strings"
 )
 
-// A finding is what is wrong with a template.
+// finding is a mistake in a template.
 type finding struct {
 	Check string
 	In    string // the name of the resource or parameter
 	What  string
 }
 
-// report takes a finding of the check that is running.
+// report records a finding of the check that is running.
 type report func(in, what string, arguments ...any)
 
-// checks are what no linter asks, each under the name of its findings.
+// checks are the rules that no linter checks. The key is the name in their findings.
 var checks = map[string]func(tree, report){
 	"types":            types,
 	"conditional":      conditional,
@@ -69,8 +69,8 @@ const (
 	mappingType = "AWS::Lambda::EventSourceMapping"
 )
 
-// The types that the checks know how to look at: what is written by hand, and what
-// SAM makes of its own types.
+// The types that the checks handle: types in the template, and types that SAM makes of
+// its own types.
 var (
 	byHand = []string{
 		functionTypes[0], apiTypes[0], queueType, "AWS::SQS::QueuePolicy", tableType, topicType, "AWS::SNS::Subscription", groupType, roleType,
@@ -80,8 +80,9 @@ var (
 	}
 )
 
-// types: of another type nobody has asked yet whether it is encrypted, outlives the
-// stack, is reached from outside, or allows anybody anything.
+// types finds resources of other types. No check covers whether such a resource is
+// encrypted, outlives the stack, can be reached from outside, or grants anything to
+// anyone.
 func types(t tree, report report) {
 	known := byHand
 	if t["Transform"] == nil {
@@ -98,9 +99,10 @@ func types(t tree, report report) {
 	}
 }
 
-// conditional: what the other checks find holds in every deployment. What is there
-// in some only: who gets reports, what the API says to browsers, and what lets the
-// sender read its token, which the check token looks at.
+// conditional makes the other checks valid for every deployment: it finds resources that
+// exist in some deployments only, or differ between them. Three are allowed: the
+// subscription to reports, the API's answers to browsers, and the sender's permission to
+// read its token, which the check token covers.
 func conditional(t tree, report report) {
 	resources, _ := t["Resources"].(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(resources)) {
@@ -119,13 +121,14 @@ func conditional(t tree, report report) {
 	}
 }
 
-// pseudo are the parameters that CloudFormation gives.
+// pseudo are the parameters that CloudFormation defines.
 var pseudo = []string{
 	"AWS::AccountId", "AWS::NoValue", "AWS::NotificationARNs", "AWS::Partition",
 	"AWS::Region", "AWS::StackId", "AWS::StackName", "AWS::URLSuffix",
 }
 
-// attributes are those of the types that are in use; of another type all are taken.
+// attributes are the attributes of the types in use. For any other type every attribute
+// is accepted.
 var attributes = map[string][]string{
 	functionTypes[0]: {"Arn"},
 	queueType:        {"Arn", "QueueName", "QueueUrl"},
@@ -136,11 +139,11 @@ var attributes = map[string][]string{
 	roleType:         {"Arn", "RoleId"},
 }
 
-// variable is one of a !Sub; ${!Literal} is none.
+// variable matches a variable of a !Sub; ${!Literal} is not one.
 var variable = regexp.MustCompile(`\$\{([^!}][^}]*)\}`)
 
-// references: linters do not look into a SAM event or policy, cfn-lint 1.58 and
-// sam 1.170 at least.
+// references finds references to things that do not exist. Linters do not look into a SAM
+// event or policy, at least cfn-lint 1.58 and sam 1.170.
 func references(t tree, report report) {
 	for _, section := range []string{"Conditions", "Globals", "Resources", "Outputs"} {
 		parts, _ := t[section].(map[string]any)
@@ -150,7 +153,7 @@ func references(t tree, report report) {
 	}
 }
 
-// resolve looks at one resource, or whatever else has a name.
+// resolve checks the references in one named part of the template, such as a resource.
 func resolve(t tree, in string, part any, report report) {
 	for _, other := range texts(at(part, "DependsOn")) {
 		if at(t["Resources"], other) == nil {
@@ -207,8 +210,8 @@ func named(t tree, in, name string, report report) {
 	}
 }
 
-// isRule reports whether SAM makes a rule of this name: it makes one of each schedule
-// of a function, and calls it by the names of both.
+// isRule reports whether SAM makes a rule of this name. It makes one rule of each
+// schedule of a function, and its name is the names of both.
 func isRule(t tree, name string) bool {
 	all, _ := t["Resources"].(map[string]any)
 	for function, is := range all {
@@ -233,7 +236,7 @@ func attributed(t tree, in, what string, report report) {
 	}
 }
 
-// forms: an ARN where an ARN belongs. A name or an address would be a text, too.
+// forms finds other text in place of an ARN: a name and an address are texts, too.
 func forms(t tree, report report) {
 	resources, _ := t["Resources"].(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(resources)) {
@@ -244,7 +247,8 @@ func forms(t tree, report report) {
 				}
 			}
 		}
-		// A variable's name says what is in it: TASKS_QUEUE_URL, REPORT_TOPIC_ARN.
+		// A variable's name ends with the form of its value: TASKS_QUEUE_URL,
+		// REPORT_TOPIC_ARN.
 		variables, _ := at(resources[name], "Properties", "Environment", "Variables").(map[string]any)
 		for _, variable := range slices.Sorted(maps.Keys(variables)) {
 			if form := t.form(variables[variable]); form != "" && !strings.HasSuffix(variable, "_"+form) {
@@ -254,7 +258,7 @@ func forms(t tree, report report) {
 	}
 }
 
-// unused: a parameter that nothing reads is a setting without effect.
+// unused finds parameters that nothing reads: they are settings without effect.
 func unused(t tree, report report) {
 	used := map[string]bool{}
 	for _, section := range []string{"Conditions", "Globals", "Resources", "Outputs"} {
@@ -293,7 +297,8 @@ func encryption(t tree, report report) {
 	}
 }
 
-// tls: DynamoDB speaks nothing else; SQS does.
+// tls finds queues that can be called without TLS. DynamoDB accepts only TLS; SQS accepts
+// both.
 func tls(t tree, report report) {
 	for queue := range t.resources(queueType) {
 		policies, denied := 0, false
@@ -319,7 +324,8 @@ func deniesPlain(s map[string]any, queue string) bool {
 		reflect.DeepEqual(s["Condition"], map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}})
 }
 
-// logRetention: a group that nobody made is made by Lambda, and kept forever.
+// logRetention demands a log group for each function. Otherwise Lambda makes the group,
+// and keeps its lines for ever.
 func logRetention(t tree, report report) {
 	taken := map[string]bool{}
 	for name, function := range t.resources(functionTypes...) {
@@ -338,16 +344,17 @@ func logRetention(t tree, report report) {
 
 func recovery(t tree, report report) {
 	for name, table := range t.resources(tableType) {
-		// No more than that: if nothing is said it is for 35 days.
+		// Nothing else is set: the default is 35 days.
 		if !reflect.DeepEqual(table["PointInTimeRecoverySpecification"], map[string]any{"PointInTimeRecoveryEnabled": true}) {
 			report(name, "cannot be brought back to what it was in the last 35 days")
 		}
 	}
 }
 
-// retained: tables hold what nothing else does, and so do the queues of what is
-// dead. What is in the other queues is made again from the tables. A deployment that
-// makes one and fails takes it back: it is empty, and would be in the next one's way.
+// retained demands that tables and dead-letter queues are kept when the stack is deleted:
+// nothing else holds their data. The messages of other queues are made again from the
+// tables. After a failed deployment that created a table or queue, it is removed: it is
+// empty, and would block the next deployment.
 func retained(t tree, report report) {
 	hold := map[string]bool{}
 	for table := range t.resources(tableType) {
@@ -387,8 +394,8 @@ func architectures(t tree, report report) {
 
 var secret = regexp.MustCompile(`(Token|Secret|Password)$`)
 
-// secrets: a parameter that is one is shown nowhere, no output included, and has no
-// default but that there is none.
+// secrets demands that the value of a secret parameter is shown nowhere, also not in an
+// output, and that its default is empty.
 func secrets(t tree, report report) {
 	parameters, _ := t["Parameters"].(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
@@ -401,7 +408,8 @@ func secrets(t tree, report report) {
 	}
 }
 
-// throttledStages: guessing keys, like anything else, has a limit.
+// throttledStages demands a limit on the rate of requests, which also limits guessing
+// keys.
 func throttledStages(t tree, report report) {
 	for name, api := range t.resources(apiTypes...) {
 		all := slices.ContainsFunc(list(api["MethodSettings"]), func(s any) bool {

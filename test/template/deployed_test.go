@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// translated is what SAM makes of built templates.
+// translated returns what SAM makes of built templates.
 func translated(t *testing.T, templates []tree) []tree {
 	t.Helper()
 	in, err := json.Marshal(templates)
@@ -30,9 +30,9 @@ func translated(t *testing.T, templates []tree) []tree {
 	return made
 }
 
-// TestWhatSAMMakesOfTheTemplateKeepsTheSame runs the checks on what is deployed: SAM
-// makes permissions, mappings, and roles where there are none, which the template does
-// not show. A wrong template is found in this form, too.
+// TestWhatSAMMakesOfTheTemplateKeepsTheSame runs the checks on the deployed form. SAM
+// makes permissions and mappings, and roles where there are none; the template does not
+// show them. The checks must find the wrong templates in this form, too.
 func TestWhatSAMMakesOfTheTemplateKeepsTheSame(t *testing.T) {
 	paths, err := filepath.Glob("testdata/wrong/*.yaml")
 	if err != nil {

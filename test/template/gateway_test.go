@@ -15,8 +15,8 @@ import (
 	"postrider/internal/api"
 )
 
-// described is what these tests read of the template. A short form such as !Ref
-// is its argument here.
+// described holds the parts of the template that these tests read. A short form such as
+// !Ref is read as its argument.
 type described struct {
 	Parameters map[string]struct {
 		Default        string `yaml:"Default"`
@@ -89,7 +89,7 @@ func TestAPIGatewaysOwnAnswersAreProblemDocumentsWithAFixedText(t *testing.T) {
 		if fixed := strings.HasPrefix(kind, "DEFAULT_"); fixed != (p.Status == 0) {
 			t.Errorf("%s: status %d, though a default stands for several, and no other does", kind, p.Status)
 		}
-		// A variable may repeat what the caller has sent, or what is inside.
+		// A variable may repeat the caller's input, or internal data.
 		if strings.Contains(body, "$") {
 			t.Errorf("%s is not fixed: %s", kind, body)
 		}
@@ -143,7 +143,7 @@ func TestOriginsReachTheFunctionAndAreNoneByDefault(t *testing.T) {
 	if !ok || origins.Default != "" {
 		t.Errorf("default %q, %t", origins.Default, ok)
 	}
-	// What would keep the function from starting is to fail the deployment.
+	// A value with which the function would not start must fail the deployment.
 	allowed := regexp.MustCompile(origins.AllowedPattern)
 	for text, want := range map[string]bool{
 		"": true, "*": true, "https://app.example.com": true, "https://a.example, http://localhost:3000": true,

@@ -7,10 +7,10 @@ import (
 
 const invokeType = "AWS::Lambda::EventInvokeConfig"
 
-// recursion: Lambda stops a function that wakes itself by a queue after some 16
-// rounds, unless the function is said to do so by design:
-// docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html. Of all others a loop
-// is a mistake, which Lambda stops.
+// recursion demands RecursiveLoop: Allow for functions that queue work for themselves,
+// and only for them. Without it Lambda stops such a function after some 16 rounds:
+// docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html. In any other function a
+// loop is a mistake, and Lambda should stop it.
 func recursion(t tree, report report) {
 	loops := map[string]bool{}
 	for _, s := range sources(t) {
@@ -31,11 +31,12 @@ func recursion(t tree, report report) {
 	}
 }
 
-// The rule comes each minute: what is older than that, or has failed, is overtaken.
-const mostAge = 60.0 // s, and the least that Lambda takes
+// mostAge is the longest time for which an event of a rule is kept. The rule fires each
+// minute, so an older or failed event is replaced by the next one.
+const mostAge = 60.0 // in s, and the least that Lambda accepts
 
-// staleEvents: what a rule asks for is not kept for hours, and not repeated beside what
-// the rule asks for next.
+// staleEvents demands that events of a rule are not kept for hours, and are not retried
+// beside the next event of the rule.
 func staleEvents(t tree, report report) {
 	configured := map[string]any{}
 	for name, function := range t.resources(functionTypes...) {
@@ -57,8 +58,8 @@ func staleEvents(t tree, report report) {
 	}
 }
 
-// byRules are the functions that a rule invokes: by an event, or by the permission that
-// SAM makes of it.
+// byRules returns the functions that a rule invokes, either by an event or by the
+// permission that SAM makes of it.
 func byRules(t tree) map[string]bool {
 	invoked := map[string]bool{}
 	for name, function := range t.resources(functionTypes...) {

@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// trusted is who may take on a function's role.
+// trusted is the statement of which principal may assume a function's role.
 var trusted = []any{map[string]any{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": map[string]any{"Service": "lambda.amazonaws.com"}}}
 
-// roles: each function has one of its own, made by hand, since SAM's has policies of
-// AWS that name nothing. Of its two policies `runtime` is what Lambda does in the
-// function's name, and held to that here; `calls` is held to what the function has
-// called, in test/integration.
+// roles demands that each function has a role of its own in the template. SAM's role
+// would have policies of AWS that name no resources. A role has two policies. `runtime`
+// is what Lambda does with the role, and is checked here. `calls` is compared with the
+// function's calls in test/integration.
 func roles(t tree, report report) {
 	of := map[string]string{}
 	for name, function := range t.resources(functionTypes...) {
@@ -53,9 +53,10 @@ func roles(t tree, report report) {
 	}
 }
 
-// needed is what Lambda does in a function's name: it polls the queues, as in
-// docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html, and writes what
-// the function says. The group is there: only its streams are made.
+// needed returns the permissions that Lambda needs in a function's role. Lambda polls the
+// queues, as in docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html, and
+// writes the function's output to the log. The log group exists, so Lambda creates only
+// its streams.
 func needed(t tree, function string) []string {
 	var all []string
 	for _, s := range sources(t) {
@@ -69,7 +70,7 @@ func needed(t tree, function string) []string {
 	return all
 }
 
-// allowed are the pairs of action and resource in statements.
+// allowed returns the pairs of action and resource in statements.
 func allowed(statements any) []string {
 	var all []string
 	for _, s := range list(statements) {
@@ -83,7 +84,7 @@ func allowed(statements any) []string {
 	return all
 }
 
-// statements are those of a resource's policies, of whatever kind they are.
+// statements returns the statements of a resource's policies of any kind.
 func statements(resource any) []map[string]any {
 	var all []map[string]any
 	walk(resource, func(m map[string]any) {
@@ -94,7 +95,8 @@ func statements(resource any) []map[string]any {
 	return all
 }
 
-// wildcards: what is allowed is named. What is denied may be everything.
+// wildcards finds permissions that do not name what they allow. A denial may cover
+// everything.
 func wildcards(t tree, report report) {
 	resources, _ := t["Resources"].(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(resources)) {
@@ -121,7 +123,7 @@ func wildcards(t tree, report report) {
 	}
 }
 
-// deep are the strings in a value, however deep.
+// deep returns all strings in a value, at any depth.
 func deep(value any) []string {
 	all := texts(value)
 	switch value := value.(type) {
@@ -139,13 +141,13 @@ func deep(value any) []string {
 	return all
 }
 
-// apiFunction is built from functions/api, which asks every caller for a key.
+// apiFunction is built from functions/api, which demands a key from every caller.
 const apiFunction = "ApiFunction"
 
 const permissionType = "AWS::Lambda::Permission"
 
-// routes: callers are authenticated by the api function, which is the one that
-// knows the keys. So nothing else may be reached from outside.
+// routes finds ways from outside to a function without keys. Only the api function knows
+// the keys and authenticates callers, so no other function may be reached from outside.
 func routes(t tree, report report) {
 	for name, function := range t.resources(functionTypes...) {
 		if t.of(function, "FunctionUrlConfig") != nil {
@@ -172,7 +174,8 @@ func routes(t tree, report report) {
 	}
 }
 
-// keys: the api function is told where the keys are, and may read them there.
+// keys demands that the api function gets the name of the parameter with the keys, and
+// may read it.
 func keys(t tree, report report) {
 	function := at(t["Resources"], apiFunction, "Properties")
 	parameter := ref(t.of(function, "Environment", "Variables", "KEYS_PARAMETER"))

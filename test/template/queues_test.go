@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// What CloudFormation takes where a queue says nothing.
+// The defaults of CloudFormation for a queue.
 const (
-	defaultWait = 30.0      // s, a queue's visibility timeout if it says none
-	defaultKept = 4 * 86400 // s, how long a queue keeps a message if it says nothing
+	defaultWait = 30.0      // in s, the visibility timeout
+	defaultKept = 4 * 86400 // in s, how long a message is kept
 )
 
 // source is a queue that a function gets its work from.
@@ -22,8 +22,8 @@ type source struct {
 	event      map[string]any
 }
 
-// sources are all of a template: events of SAM's functions, or the mappings that SAM
-// makes of them. A queue of another template has no name and no properties.
+// sources returns all sources of a template: events of SAM's functions, or the mappings
+// that SAM makes of them. A queue of another template has no name and no properties.
 func sources(t tree) []source {
 	var all []source
 	add := func(function string, event any, queueKey string) {
@@ -31,7 +31,7 @@ func sources(t tree) []source {
 		s.functionIs, _ = at(t["Resources"], function, "Properties").(map[string]any)
 		s.queueIs, _ = at(t["Resources"], s.queue, "Properties").(map[string]any)
 		s.event, _ = event.(map[string]any)
-		if s.queue == "" || s.queueIs != nil { // a name that leads nowhere is found by references
+		if s.queue == "" || s.queueIs != nil { // references finds a name that does not exist
 			all = append(all, s)
 		}
 	}
@@ -49,14 +49,14 @@ func sources(t tree) []source {
 	return all
 }
 
-// consumers: what is queued is worked on, by one function.
+// consumers demands that exactly one function handles the messages of a queue.
 func consumers(t tree, report report) {
 	by := map[string]int{}
 	for _, s := range sources(t) {
 		by[s.queue]++
 	}
 	for _, queue := range t.resources(queueType) {
-		by[arnOf(at(queue, "RedrivePolicy", "deadLetterTargetArn"))]++ // it is for people
+		by[arnOf(at(queue, "RedrivePolicy", "deadLetterTargetArn"))]++ // people handle dead letters
 	}
 	for queue := range t.resources(queueType) {
 		if by[queue] != 1 {
@@ -76,8 +76,8 @@ func consumers(t tree, report report) {
 	}
 }
 
-// visibility: Lambda wants a queue to hide a message for six times as long as its
-// function may take, and for as long as Lambda may wait for a batch to fill:
+// visibility demands that a queue hides a message long enough. AWS asks for six times the
+// timeout of the function, plus the time that Lambda may wait for a batch to fill:
 // docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html.
 func visibility(t tree, report report) {
 	for _, s := range sources(t) {
@@ -88,7 +88,8 @@ func visibility(t tree, report report) {
 			report(s.queue, "hides a message for %v s, %s may take %v s, and a batch %v s to fill", wait, s.function, takes, fills)
 			continue
 		}
-		// What is set instead of the defaults must at least know of each other.
+		// Users set the two parameters independently, so the description of one must
+		// mention the other.
 		visible, limit := ref(hidden), ref(timeout)
 		if limit == "" {
 			continue
@@ -111,8 +112,9 @@ func visibility(t tree, report report) {
 	}
 }
 
-// redrive: what fails again and again leaves its queue, but not for one bad
-// minute: AWS asks for five receives at least where Lambda is the receiver.
+// redrive demands that a message that fails again and again leaves its queue, but not
+// because of one bad minute. AWS asks for at least five receives where Lambda is the
+// receiver.
 func redrive(t tree, report report) {
 	for _, s := range sources(t) {
 		dead := arnOf(at(s.queueIs, "RedrivePolicy", "deadLetterTargetArn"))
@@ -129,7 +131,8 @@ func redrive(t tree, report report) {
 	}
 }
 
-// deadLetters: a redriven message keeps the age that it had in its first queue.
+// deadLetters demands a longer retention of dead letters: a message in the dead-letter
+// queue keeps the age that it had in its first queue.
 func deadLetters(t tree, report report) {
 	kept := func(queue map[string]any) float64 {
 		return t.number(cmp.Or[any](queue["MessageRetentionPeriod"], float64(defaultKept)))
@@ -151,10 +154,10 @@ func partialBatches(t tree, report report) {
 	}
 }
 
-// concurrency: whoever works on a queue is limited, so that the sending API is called by
-// few and the API is left some of the account's concurrency. It is limited where its
-// work comes from, and nowhere else: what Lambda may not run it takes off the queue all
-// the same.
+// concurrency demands a limit for each function that handles a queue. So only a few
+// senders call the sending API, and the API keeps some of the account's concurrency. The
+// limit belongs to the event source. With a limit of the function alone, Lambda would
+// take messages off the queue that it cannot run.
 func concurrency(t tree, report report) {
 	for _, s := range sources(t) {
 		low, high := t.span(at(s.event, "ScalingConfig", "MaximumConcurrency"))

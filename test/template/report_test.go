@@ -16,7 +16,7 @@ import (
 	"postrider/internal/queue"
 )
 
-// work takes down what the scheduler is asked to do.
+// work records what the scheduler is asked to do.
 type work struct{ asked []string }
 
 func (w *work) Sweep(context.Context) error {
@@ -41,7 +41,7 @@ func (w *work) Do(_ context.Context, tasks []mailing.Task) []error {
 	return make([]error, len(tasks))
 }
 
-// asksFor is what the scheduler does for an event.
+// asksFor returns what the scheduler does for an event.
 func asksFor(t *testing.T, event string) []string {
 	t.Helper()
 	w := &work{}
@@ -51,7 +51,7 @@ func asksFor(t *testing.T, event string) []string {
 	return w.asked
 }
 
-// ofARule is as much of the event of a rule without an input as tells it apart.
+// ofARule is the event of a rule without an input, with the fields that identify it.
 const ofARule = `{"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}`
 
 func schedules(t *testing.T, template tree) map[string]any {
@@ -82,7 +82,7 @@ func TestEachMinuteItSweepsAndFromTheReportsHourToMidnightItReports(t *testing.T
 	parseFile(t, file, &template)
 	if diff := cmp.Diff(map[string]any{
 		"sweep": "rate(1 minute)",
-		// At minute 0 of each of these hours, every day.
+		// At minute 0 of each hour from ReportHour to 23, every day.
 		"report": map[string]any{"Fn::Sub": "cron(0 ${ReportHour}-23 * * ? *)"},
 	}, schedules(t, template)); diff != "" {
 		t.Errorf("when it does what (-want +got):\n%s", diff)
@@ -127,7 +127,8 @@ func TestTheReportIsPublishedToATopicThatIsSubscribedToWhereThereIsAnAddress(t *
 	}
 }
 
-// The runbook's commands get names from the stack, and ask for a report.
+// TestWhatTheRunbookAsksTheStackForIsThere checks the runbook's commands: they read names
+// from the stack's outputs, and invoke a report.
 func TestWhatTheRunbookAsksTheStackForIsThere(t *testing.T) {
 	t.Parallel()
 	var template tree

@@ -14,9 +14,9 @@ import (
 
 const file = "../../template.yaml"
 
-// TestTheTemplateKeepsWhatNoLinterAsks runs the checks on the template, and on
-// templates that are wrong in one way each: a check that finds nothing in its
-// wrong template would find nothing in the real one, whatever that is.
+// TestTheTemplateKeepsWhatNoLinterAsks runs the checks on the template, and on templates
+// with one mistake each. A check that finds nothing in its wrong template would find
+// nothing in the real one, whatever that holds.
 func TestTheTemplateKeepsWhatNoLinterAsks(t *testing.T) {
 	var template tree
 	parseFile(t, file, &template)
@@ -31,7 +31,8 @@ func TestTheTemplateKeepsWhatNoLinterAsks(t *testing.T) {
 	for _, path := range paths {
 		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
 		t.Run(name, func(t *testing.T) {
-			// The file's name is the check that finds it, and after a dot what is wrong.
+			// The file's name is the check that finds the mistake, and after a dot the
+			// mistake.
 			want, _, _ := strings.Cut(name, ".")
 			covered[want] = true
 			var w wrong
@@ -88,9 +89,9 @@ D: {Condition: !Condition E, "n": 1, yes: "true"}
 	}
 }
 
-// wrong is a template with a mistake: how it differs from the real one, as a JSON
-// Patch (RFC 6902), where the mistake is to be found, and the checks that find that
-// something has become wrong with it.
+// wrong is a template with a mistake. Patch is the difference from the real template, as
+// a JSON Patch (RFC 6902). In is where the mistake must be found, and Also are the other
+// checks that find something wrong.
 type wrong struct {
 	In    string          `json:"in"`
 	Also  []string        `json:"also"`

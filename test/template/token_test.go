@@ -5,16 +5,17 @@ import (
 	"slices"
 )
 
-// The parameters of which one gives the sending API's token, and the condition that it
-// is the second.
+// The two parameters that can give the sending API's token, and the condition that the
+// second one does.
 const (
 	plainToken     = "ProviderToken"
 	tokenParameter = "ProviderTokenParameter"
 	tokenCondition = "HasTokenParameter" //nolint:gosec // G101: the name of a condition
 )
 
-// token: whoever calls the sending API is told of both parameters, and may read what
-// the second one names, if it does. There are never two tokens, nor none.
+// token demands that a function that calls the sending API gets both parameters. If the
+// second parameter names an SSM parameter, and only then, the function may read it. A
+// deployment has exactly one token.
 func token(t tree, report report) {
 	for name, function := range t.resources(functionTypes...) {
 		variables := t.of(function, "Environment", "Variables")
@@ -52,7 +53,7 @@ func token(t tree, report report) {
 	}
 }
 
-// conditionalGrant is the statement that there is only if the token's parameter is
+// conditionalGrant returns the statement that exists only if the token's parameter is
 // named; nil if m is anything else.
 func conditionalGrant(m map[string]any) map[string]any {
 	branches := list(m["Fn::If"])
@@ -63,7 +64,7 @@ func conditionalGrant(m map[string]any) map[string]any {
 	return grant
 }
 
-// keepsRules reports whether the template's rules take these parameters.
+// keepsRules reports whether the template's rules accept these parameters.
 func keepsRules(t tree, with map[string]any) bool {
 	keeps := true
 	walk(t["Rules"], func(m map[string]any) {
@@ -74,7 +75,7 @@ func keepsRules(t tree, with map[string]any) bool {
 	return keeps
 }
 
-// holds reports whether a condition holds with these parameters.
+// holds reports whether a condition is true with these parameters.
 func holds(condition any, with map[string]any) bool {
 	value := func(v any) any {
 		if name := ref(v); name != "" {

@@ -19,8 +19,8 @@ import (
 // {"Fn::GetAtt": "X.Arn"}.
 type tree map[string]any
 
-// parse reads YAML with CloudFormation's short forms. A key that is there twice is
-// an error: CloudFormation would take one of them, and say nothing.
+// parse reads YAML with CloudFormation's short forms. A repeated key is an error:
+// CloudFormation would use one of the two without a message.
 func parse(raw []byte, into any) error {
 	var document yaml.Node
 	if err := yaml.Unmarshal(raw, &document); err != nil {
@@ -37,7 +37,7 @@ func parse(raw []byte, into any) error {
 	return json.Unmarshal(plain, into)
 }
 
-// parseFile is parse of a file.
+// parseFile parses a file.
 func parseFile(t *testing.T, path string, into any) {
 	t.Helper()
 	raw, err := os.ReadFile(path)
@@ -101,7 +101,7 @@ func expandPlain(n *yaml.Node) (any, error) {
 	}
 }
 
-// at is what is at a path of keys, nil if nothing is.
+// at returns the value at a path of keys, nil if there is none.
 func at(value any, path ...string) any {
 	for _, key := range path {
 		mapping, ok := value.(map[string]any)
@@ -113,7 +113,7 @@ func at(value any, path ...string) any {
 	return value
 }
 
-// texts are the strings of a value that is one, or a list of them.
+// texts returns the strings in a value that is a string or a list.
 func texts(value any) []string {
 	var all []string
 	for _, one := range list(value) {
@@ -124,7 +124,7 @@ func texts(value any) []string {
 	return all
 }
 
-// list is a value that may stand alone or in a list.
+// list returns a value as a list; the value may be a single one or a list.
 func list(value any) []any {
 	switch value := value.(type) {
 	case nil:
@@ -136,13 +136,13 @@ func list(value any) []any {
 	}
 }
 
-// ref is the name in a {"Ref": name}, and "" for anything else.
+// ref returns the name in a {"Ref": name}, and "" for anything else.
 func ref(value any) string {
 	s, _ := at(value, "Ref").(string)
 	return s
 }
 
-// arnOf is the name in a {"Fn::GetAtt": name.Arn}, and "" for anything else.
+// arnOf returns the name in a {"Fn::GetAtt": name.Arn}, and "" for anything else.
 func arnOf(value any) string {
 	parts := texts(at(value, "Fn::GetAtt"))
 	name, what, _ := strings.Cut(strings.Join(parts, "."), ".")
@@ -152,13 +152,13 @@ func arnOf(value any) string {
 	return name
 }
 
-// functionTypes and apiTypes are a SAM type each, and what SAM makes of it.
+// functionTypes and apiTypes each hold a SAM type, and the type that SAM makes of it.
 var (
 	functionTypes = []string{"AWS::Serverless::Function", "AWS::Lambda::Function"}
 	apiTypes      = []string{"AWS::Serverless::Api", "AWS::ApiGateway::Stage"}
 )
 
-// resources are those of these types, by name, in order.
+// resources returns the resources of these types with their properties, ordered by name.
 func (t tree) resources(kinds ...string) func(func(string, map[string]any) bool) {
 	return func(yield func(string, map[string]any) bool) {
 		all, _ := t["Resources"].(map[string]any)
@@ -173,7 +173,7 @@ func (t tree) resources(kinds ...string) func(func(string, map[string]any) bool)
 	}
 }
 
-// of is a property of a function: its own, or the one that all of them have.
+// of returns a property of a function: its own, or the global one.
 func (t tree) of(function any, path ...string) any {
 	if own := at(function, path...); own != nil {
 		return own
@@ -181,8 +181,8 @@ func (t tree) of(function any, path ...string) any {
 	return at(t["Globals"], append([]string{"Function"}, path...)...)
 }
 
-// number is a literal, or a parameter's default. Anything else is no number, which
-// is neither enough nor little enough for anything.
+// number returns a literal, or a parameter's default. Any other value is NaN, which
+// satisfies no comparison.
 func (t tree) number(value any) float64 {
 	if name := ref(value); name != "" {
 		value = at(t["Parameters"], name, "Default")
@@ -198,8 +198,8 @@ func (t tree) number(value any) float64 {
 	return math.NaN()
 }
 
-// span is what a value may be at least and at most: a literal, or as a parameter
-// allows it.
+// span returns the smallest and the largest allowed value: a literal, or the bounds of a
+// parameter.
 func (t tree) span(value any) (low, high float64) {
 	if name := ref(value); name != "" {
 		return t.number(at(t["Parameters"], name, "MinValue")), t.number(at(t["Parameters"], name, "MaxValue"))
@@ -207,8 +207,8 @@ func (t tree) span(value any) (low, high float64) {
 	return t.number(value), t.number(value)
 }
 
-// form is what a reference to a resource, or a text that begins with one, is: an ARN,
-// a URL, a TABLE's name, or another NAME; "" for what is no reference to one.
+// form returns the form of a reference to a resource, or of a text that begins with one:
+// an ARN, a URL, a TABLE's name, or another NAME; "" for anything else.
 func (t tree) form(value any) string {
 	if text := strings.Join(texts(at(value, "Fn::Sub")), ""); strings.HasPrefix(text, "${") {
 		name, _, _ := strings.Cut(text[2:], "}")
@@ -218,7 +218,7 @@ func (t tree) form(value any) string {
 	}
 	if got := strings.Join(texts(at(value, "Fn::GetAtt")), "."); got != "" {
 		switch _, attribute, _ := strings.Cut(got, "."); {
-		case strings.HasSuffix(strings.ToLower(attribute), "arn"): // whether it is there is for references
+		case strings.HasSuffix(strings.ToLower(attribute), "arn"): // the check references finds an attribute that does not exist
 			return "ARN"
 		case strings.HasSuffix(attribute, "Url"):
 			return "URL"

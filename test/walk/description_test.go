@@ -17,7 +17,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// description is /openapi.json as a reader gets it.
+// description is /openapi.json as a client gets it.
 type description struct {
 	operations map[string]*operation
 	schemas    *schemas
@@ -56,7 +56,7 @@ type response struct {
 	pointer string
 }
 
-// schemas are the description's, made into validators when first asked for.
+// schemas are the schemas of the description, made into validators at the first use.
 type schemas struct {
 	mu       sync.Mutex
 	compiler *jsonschema.Compiler
@@ -125,10 +125,10 @@ func (op *operation) takes(in, name string) bool {
 	return false
 }
 
-// atTimes are headers that an answer has only if there is something to say.
+// atTimes are headers that only some answers have.
 var atTimes = []string{"Retry-After", "Link", "Idempotency-Replayed"}
 
-// conforms compares an answer with what the description says of it.
+// conforms compares an answer with its description.
 func (d *description) conforms(op *operation, w *httptest.ResponseRecorder) error {
 	said, ok := op.Responses[strconv.Itoa(w.Code)]
 	if !ok {

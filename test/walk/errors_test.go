@@ -17,8 +17,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// provoke makes a documented request into one that meets an error, or makes the
-// world such that it does.
+// provoke changes a documented request, or the world, so that the request gets an error.
 type provoke func(w *world, r *request)
 
 // gatewayOnly are answers that API Gateway gives by itself.
@@ -26,14 +25,13 @@ var gatewayOnly = map[int]string{
 	http.StatusTooManyRequests: "its throttling",
 }
 
-// never are errors that are documented because nobody can rule them out, and
-// that nothing here can bring about.
+// never are documented errors that cannot be ruled out, and that no test here can cause.
 var never = map[string]map[int]string{
 	"get-index":  {http.StatusInternalServerError: "it uses nothing that could fail"},
 	"get-health": {http.StatusInternalServerError: "it uses nothing that could fail"},
 }
 
-// common is how an error is met by any operation that has it.
+// common returns how to provoke an error of any operation that has it.
 func common() map[int]provoke {
 	return map[int]provoke{
 		http.StatusUnauthorized:       func(w *world, _ *request) { w.key = "" },
@@ -70,7 +68,7 @@ func common() map[int]provoke {
 	}
 }
 
-// special is how an error is met by one operation.
+// special returns how to provoke an error of one operation.
 func special() map[string]map[int]provoke {
 	taken := func(w *world, r *request) { r.body = with(w, r.body, map[string]any{"phone": "79007654321"}) }
 	badPhone := func(w *world, r *request) { r.body = with(w, r.body, map[string]any{"phone": "7"}) }
@@ -82,7 +80,7 @@ func special() map[string]map[int]provoke {
 		r.body = with(w, r.body, map[string]any{"filter": map[string]any{"tags": []string{"other"}}})
 	}
 	endFirst := func(w *world, r *request) { r.body = with(w, r.body, map[string]any{"end_at": "2030-03-01T09:10:00Z"}) }
-	// As made, it is scheduled.
+	// A new mailing is scheduled.
 	asItIs := func(*world, *request) {}
 	return map[string]map[int]provoke{
 		"create-client":  {http.StatusConflict: taken, http.StatusUnprocessableEntity: badPhone},
@@ -124,7 +122,7 @@ func special() map[string]map[int]provoke {
 		"resume-mailing":  {http.StatusConflict: asItIs},
 		"retry-mailing": {
 			http.StatusConflict: asItIs,
-			// Its body may be empty, so only one that is broken is an error.
+			// The body may be empty, so only a broken one is an error.
 			http.StatusBadRequest: func(_ *world, r *request) { r.body = []byte("{") },
 		},
 		"cancel-mailing": {http.StatusConflict: func(w *world, r *request) {
@@ -141,13 +139,13 @@ func special() map[string]map[int]provoke {
 		"list-messages": {http.StatusNotFound: func(_ *world, r *request) { r.query.Set("mailing_id", "2097151") }},
 		"process-mailings": {
 			http.StatusServiceUnavailable: func(w *world, _ *request) { w.lines.meet = func() error { return errors.New("no queue") } },
-			// A queue that fails is a 503 there; only a mistake of ours is a 500.
+			// There a failing queue is a 503; only a mistake in the code is a 500.
 			http.StatusInternalServerError: func(w *world, _ *request) { w.lines.meet = func() error { panic("a mistake") } },
 		},
 	}
 }
 
-// everyCall makes each call of the API's tables meet a fault.
+// everyCall lets each call of the API to its tables meet a fault.
 func (w *world) everyCall(fault dynamotest.Fault) {
 	for _, op := range []dynamotest.Op{
 		dynamotest.GetItem, dynamotest.UpdateItem, dynamotest.Query, dynamotest.BatchGetItem, dynamotest.TransactWriteItems,
@@ -156,7 +154,7 @@ func (w *world) everyCall(fault dynamotest.Fault) {
 	}
 }
 
-// everyWrite lets others write just before the API does, each time.
+// everyWrite calls others just before each write of the API.
 func (w *world) everyWrite(others func(n int64) error) {
 	var n atomic.Int64
 	w.faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{Before: func() {
@@ -166,7 +164,7 @@ func (w *world) everyWrite(others func(n int64) error) {
 	}})
 }
 
-// base makes what requests are about: clients, a mailing, a test message.
+// base creates the data that requests need: clients, a mailing, a test message.
 func base(w *world, d *description) {
 	w.t.Helper()
 	others(w, d)
@@ -179,9 +177,8 @@ func base(w *world, d *description) {
 	}
 }
 
-// walkErrors provokes each error of each operation, each in a world of its own,
-// and tells how many there are. What comes must be the very document that the
-// description has for an example.
+// walkErrors provokes each error of each operation, each in a world of its own, and
+// returns their number. The answer must equal the example in the description.
 func walkErrors(t *testing.T, d *description) int {
 	t.Helper()
 	for id, rows := range special() {

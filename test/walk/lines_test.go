@@ -11,7 +11,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// lines are the queues: what is put off is left to the sweep.
+// lines are the queues. They drop delayed entries: the sweep finds that work.
 type lines struct {
 	clock *dynamotest.Clock
 
@@ -21,7 +21,7 @@ type lines struct {
 	letters    []mailing.StoredLetter
 	taken      map[string]bool
 	count      int
-	// meet is what a call of the API meets, if anything.
+	// meet, if not nil, is called in each call of the API, and returns its error.
 	meet func() error
 }
 
@@ -48,7 +48,7 @@ func (l *lines) takeDeliveries() []mailing.BatchKey {
 	return keys
 }
 
-// Depths tells what each line holds.
+// Depths returns the number of entries in each queue.
 func (l *lines) Depths(context.Context) ([]mailing.QueueDepth, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,14 +67,14 @@ func (l *lines) Deliver(_ context.Context, keys []mailing.BatchKey) error {
 	return l.met()
 }
 
-// Peek looks at the dead letters.
+// Peek returns the dead letters.
 func (l *lines) Peek(context.Context) ([]mailing.StoredLetter, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.letters), l.met()
 }
 
-// Take takes the dead letters, each once.
+// Take returns the dead letters, each of them once.
 func (l *lines) Take(context.Context) ([]mailing.StoredLetter, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -101,7 +101,7 @@ func (l *lines) Remove(_ context.Context, letters []mailing.StoredLetter) error 
 	return l.met()
 }
 
-// tasksLine is the tasks' queue, for the API and for the scheduler.
+// tasksLine is the tasks queue, for the API and for the scheduler.
 type tasksLine struct{ l *lines }
 
 func (t tasksLine) QueueTasks(ctx context.Context, m mailing.Mailing) error {
@@ -128,7 +128,7 @@ func (t tasksLine) Queue(_ context.Context, tasks []mailing.Task, delay time.Dur
 	return nil
 }
 
-// deliveriesLine is the deliveries' queue, for the scheduler.
+// deliveriesLine is the deliveries queue, for the scheduler.
 type deliveriesLine struct{ l *lines }
 
 func (d deliveriesLine) Queue(_ context.Context, keys []mailing.BatchKey, delay time.Duration) error {
@@ -140,7 +140,7 @@ func (d deliveriesLine) Queue(_ context.Context, keys []mailing.BatchKey, delay 
 	return nil
 }
 
-// lettersLine is the dead letters' queue, for the sender.
+// lettersLine is the queue of dead letters, for the sender.
 type lettersLine struct{ l *lines }
 
 func (d lettersLine) Queue(_ context.Context, letters []mailing.DeadLetter) error {

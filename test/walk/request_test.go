@@ -25,7 +25,7 @@ type request struct {
 	body   []byte
 }
 
-// medias are the types of body that the operation takes, "" for none.
+// medias returns the media types of the operation's body, "" for none.
 func (op *operation) medias() []string {
 	if op.RequestBody == nil {
 		return []string{""}
@@ -33,9 +33,9 @@ func (op *operation) medias() []string {
 	return slices.Sorted(maps.Keys(op.RequestBody.Content))
 }
 
-// documented is the request that the description has for an operation: with the
-// examples of all that it takes. Ids are those that links have led to, and
-// If-Match is the version as it is now.
+// documented returns the request that the description documents for an operation, with
+// the examples of all parameters and of the body. Ids are those that links have led to,
+// and If-Match is the current version.
 func (w *world) documented(op *operation, media string) *request {
 	w.t.Helper()
 	r := &request{op: op, path: map[string]string{}, query: url.Values{}, header: http.Header{}}
@@ -68,10 +68,10 @@ func (w *world) documented(op *operation, media string) *request {
 	return r
 }
 
-// first is the documented request with the first type of body.
+// first returns the documented request with the first media type.
 func (w *world) first(op *operation) *request { return w.documented(op, op.medias()[0]) }
 
-// mailing is the one that the walk is about, as it is now.
+// mailing returns the current state of the mailing of the walk.
 func (w *world) mailing() mailing.Mailing {
 	w.t.Helper()
 	m, err := w.store.Mailing(w.t.Context(), 1)
@@ -102,7 +102,7 @@ func (w *world) send(r *request) *httptest.ResponseRecorder {
 	return answer
 }
 
-// follow remembers what the links of an answer lead to.
+// follow records the parameters that the links of an answer lead to.
 func (w *world) follow(op *operation, answer *httptest.ResponseRecorder) {
 	w.t.Helper()
 	said := op.Responses[strconv.Itoa(answer.Code)]
@@ -128,7 +128,7 @@ func (w *world) follow(op *operation, answer *httptest.ResponseRecorder) {
 	}
 }
 
-// with is an example with some fields otherwise.
+// with returns an example with some fields replaced.
 func with(w *world, example []byte, fields map[string]any) []byte {
 	w.t.Helper()
 	var body map[string]any

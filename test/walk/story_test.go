@@ -11,16 +11,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// leg is a part of the way: an operation that is called as documented.
+// leg is one step of the story: an operation that is called as documented.
 type leg struct {
 	op string
-	// before happens first: time goes by, others do something.
+	// before runs first: it advances the clock, or sends other requests.
 	before func(*world, *description)
-	// found is the list in the answer that must hold something.
+	// found is the name of the list in the answer that must not be empty.
 	found string
 }
 
-// story is the way of an integrator through all operations.
+// story returns the steps of an integrator through all operations.
 func story() []leg {
 	return []leg{
 		{op: "get-health"},
@@ -57,8 +57,8 @@ func story() []leg {
 	}
 }
 
-// others are a client whose phone the sending API refuses, and one whose window
-// is closed, so that the mailing goes on.
+// others creates a client whose phone the sending API refuses, and one whose window is
+// closed, so that the mailing stays unfinished.
 func others(w *world, d *description) {
 	w.t.Helper()
 	for phone, zone := range map[string]string{"79000000000": "Europe/Moscow", "79007654321": "America/Los_Angeles"} {
@@ -72,14 +72,15 @@ func others(w *world, d *description) {
 
 func theStart(w *world, _ *description) { w.clock.AdvanceTo(w.mailing().StartAt) }
 
-// minute lets a minute pass, and the work be done that it brings.
+// minute does the pending work, and advances the clock by a minute.
 func (w *world) minute(*description) {
 	w.t.Helper()
 	w.work()
 	w.clock.Advance(time.Minute)
 }
 
-// walkStory calls each operation as documented, and says which it has.
+// walkStory calls each operation as documented, and returns the operations that it
+// called.
 func walkStory(t *testing.T, d *description) []string {
 	t.Helper()
 	w := newWorld(t)
@@ -108,7 +109,7 @@ func walkStory(t *testing.T, d *description) []string {
 	return walked
 }
 
-// listIn is a list of an answer's body.
+// listIn returns a list in an answer's body.
 func listIn(t *testing.T, body []byte, name string) []json.RawMessage {
 	t.Helper()
 	if name == "" {

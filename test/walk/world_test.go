@@ -1,11 +1,11 @@
-// Package walk_test uses the API as an integrator would who has nothing but its
-// description: each operation is called with the examples that the description
-// gives, ids are found by its links, and each error that it names is provoked.
-// Every answer must be as described. The store is the real one over tables in
-// memory, scheduler and sender are the real ones, the queues are lists.
+// Package walk_test uses the API as an integrator does who has only its description. It
+// calls each operation with the examples of the description, finds ids by its links, and
+// provokes each error that it names. Every answer must be as described. The store is the
+// real one over tables in memory, scheduler and sender are the real ones, and the queues
+// are lists.
 //
-// An operation or an error that is new in the description makes the walk fail
-// until it has its row: in story for what it does, in errors for how it fails.
+// A new operation or error in the description makes the walk fail until it has a row: an
+// operation in story, an error in special or common.
 package walk_test
 
 import (
@@ -29,7 +29,7 @@ import (
 	"postrider/internal/schedule"
 )
 
-// begin is just before the mailing of the description's examples is made.
+// begin is just before the mailing of the description's examples is created.
 var begin = time.Date(2030, time.March, 1, 9, 0, 0, 0, time.UTC)
 
 func TestMain(m *testing.M) {
@@ -37,24 +37,24 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// world is the service with what is around it.
+// world is the service with its environment.
 type world struct {
 	t      *testing.T
 	api    http.Handler
 	clock  *dynamotest.Clock
 	lines  *lines
 	faults *dynamotest.Faults // between the API and its tables
-	store  *dynamo.Store      // past the faults, for others and the test itself
+	store  *dynamo.Store      // without the faults, for other callers and the test itself
 
 	scheduler *schedule.Scheduler
 	sender    *deliver.Sender
 
-	// key is what requests are sent with; unreadable keeps all keys from being
-	// told.
+	// key is the key of requests; unreadable is the error of reading the keys, nil for
+	// none.
 	key        string
 	unreadable error
 
-	// linked are the parameters that links have led to, by operation and name.
+	// linked holds the parameters that links have led to, by operation and name.
 	linked map[string]map[string]string
 }
 
@@ -84,20 +84,20 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// authorise is the one place where requests get their key.
+// authorise adds the key to a request; no other code does.
 func (w *world) authorise(h http.Header) {
 	if w.key != "" {
 		h.Set("Authorization", "Bearer "+w.key)
 	}
 }
 
-// Caller knows two keys, which are called by their role.
+// Caller knows two keys. The name of each key is its role.
 func (w *world) Caller(_ context.Context, key string) (mailing.Caller, bool, error) {
 	role := mailing.Role(key)
 	return mailing.Caller{Name: key, Role: role}, role.Valid(), w.unreadable
 }
 
-// work does what the queues hold, after a sweep.
+// work sweeps, and then handles everything in the queues.
 func (w *world) work() {
 	w.t.Helper()
 	ctx := w.t.Context()
@@ -121,7 +121,7 @@ func (w *world) work() {
 	w.t.Fatal("there is no end to the work")
 }
 
-// stillClock waits by moving the clock on.
+// stillClock waits by advancing the clock.
 type stillClock struct{ *dynamotest.Clock }
 
 func (c stillClock) Sleep(ctx context.Context, d time.Duration) error { return c.Wait(ctx, d) }
