@@ -9,6 +9,8 @@ import (
 	"postrider/internal/mailing"
 )
 
+// mailingItem is a mailing as it is stored. Instants are in milliseconds since 1970.
+// Counts is set only on a finished mailing: those of a live one are in its slices.
 type mailingItem struct {
 	Part string `dynamodbav:"part"`
 	Sort string `dynamodbav:"id"`
@@ -29,7 +31,8 @@ type mailingItem struct {
 	UpdatedAt int64  `dynamodbav:"updated_at"`
 	StartedAt int64  `dynamodbav:"started_at,omitempty"`
 	RetriedAt int64  `dynamodbav:"retried_at,omitempty"`
-	// Both are the retried_at of the last retry of such messages.
+	// FailedRetriedAt and UncertainRetriedAt are the retried_at of the last retry of
+	// failed and of uncertain messages.
 	FailedRetriedAt    int64   `dynamodbav:"failed_retried_at,omitempty"`
 	UncertainRetriedAt int64   `dynamodbav:"uncertain_retried_at,omitempty"`
 	ResumedAt          int64   `dynamodbav:"resumed_at,omitempty"`
@@ -44,6 +47,7 @@ type mailingItem struct {
 	Counts   *countsItem `dynamodbav:"counts,omitempty"`
 }
 
+// encodeMailing returns a mailing as it is stored.
 func encodeMailing(m mailing.Mailing) (item, error) {
 	it := mailingItem{
 		Part: mailingPart(m.ID), Sort: mailingSort(m.ID),
@@ -70,6 +74,7 @@ func encodeMailing(m mailing.Mailing) (item, error) {
 	return encoded, nil
 }
 
+// decodeMailing reads a mailing from its item. The id comes from the sort key.
 func decodeMailing(encoded item) (mailing.Mailing, error) {
 	var it mailingItem
 	if err := attributevalue.UnmarshalMap(encoded, &it); err != nil {
@@ -106,6 +111,7 @@ func decodeMailing(encoded item) (mailing.Mailing, error) {
 	return m, nil
 }
 
+// decodeWindow reads a window from its two clock times.
 func decodeWindow(from, to string) (*mailing.Window, error) {
 	f, err := mailing.ParseClockTime(from)
 	if err != nil {

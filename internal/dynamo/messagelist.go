@@ -8,15 +8,16 @@ import (
 	"postrider/internal/mailing"
 )
 
-// Bounds of one page of a list over all mailings. A page that meets them is
-// short, and goes on at its cursor.
+// These constants limit one page of a list over all mailings: the number of mailings,
+// and of DynamoDB pages. A page that reaches a limit is short; its cursor continues
+// from there.
 const (
 	messageMailings = 100
 	messagePages    = 20
 )
 
-// ListMessages is a page of messages in storage order, of one mailing or of all,
-// strongly consistent. An unknown or deleted mailing is [mailing.KindNotFound].
+// ListMessages returns a page of messages in storage order, of one mailing or of all,
+// strongly consistent. An unknown or deleted mailing is a [mailing.KindNotFound].
 func (s *Store) ListMessages(ctx context.Context, q mailing.MessageQuery) (mailing.List[mailing.Message], error) {
 	list := listKey("messages", q.Mailing, q.Client, q.Status)
 	at := messagePosition{Mailing: mailing.MaxMailingID}
@@ -44,7 +45,8 @@ func (s *Store) ListMessages(ctx context.Context, q mailing.MessageQuery) (maili
 	return page, err
 }
 
-// mailingMessages reads the messages of one mailing, or its one to a client.
+// mailingMessages reads the messages of one mailing; with a client in the query, only
+// its message.
 func (s *Store) mailingMessages(ctx context.Context, q mailing.MessageQuery, at messagePosition) ([]mailing.Message, *messagePosition, error) {
 	m, err := s.Mailing(ctx, q.Mailing)
 	if err != nil {
@@ -68,7 +70,8 @@ func (s *Store) mailingMessages(ctx context.Context, q mailing.MessageQuery, at 
 	return found, next, nil
 }
 
-// allMessages reads the messages of one mailing after the other, newest first.
+// allMessages reads the messages of all mailings, one mailing after the other, newest
+// first.
 func (s *Store) allMessages(ctx context.Context, q mailing.MessageQuery, at messagePosition) ([]mailing.Message, *messagePosition, error) {
 	mailings, behind, err := s.mailingsDown(ctx, at.Mailing, "", messageMailings)
 	if err != nil {
@@ -101,8 +104,8 @@ func (s *Store) allMessages(ctx context.Context, q mailing.MessageQuery, at mess
 	return messages, next, nil
 }
 
-// clientMessages finds the messages to one client, newest mailing first: where
-// each would be is known from the ids.
+// clientMessages reads the messages to one client, newest mailing first. No list is
+// read for that: in each mailing the ids show where the message must be.
 func (s *Store) clientMessages(ctx context.Context, q mailing.MessageQuery, at messagePosition) ([]mailing.Message, *messagePosition, error) {
 	mailings, behind, err := s.mailingsDown(ctx, at.Mailing, "", messageMailings)
 	if err != nil {
@@ -127,7 +130,8 @@ func (s *Store) clientMessages(ctx context.Context, q mailing.MessageQuery, at m
 	return found, goOn(behind), nil
 }
 
-// messagesOf finds the message to a client in each of some mailings.
+// messagesOf reads the message to a client in each of some mailings, all at the same
+// time. The result has the order of mailings.
 func (s *Store) messagesOf(ctx context.Context, mailings []mailing.Mailing, client mailing.ClientID) ([][]mailing.Message, error) {
 	found := make([][]mailing.Message, len(mailings))
 	group, ctx := errgroup.WithContext(ctx)
@@ -140,6 +144,8 @@ func (s *Store) messagesOf(ctx context.Context, mailings []mailing.Mailing, clie
 	return found, group.Wait()
 }
 
+// ofStatus returns messages, which are one or none, if they have the status. An empty
+// status admits any.
 func ofStatus(messages []mailing.Message, status mailing.MessageStatus) []mailing.Message {
 	if len(messages) > 0 && status != "" && messages[0].Member.Status != status {
 		return nil
@@ -147,7 +153,7 @@ func ofStatus(messages []mailing.Message, status mailing.MessageStatus) []mailin
 	return messages
 }
 
-// goOn is the beginning of a mailing, nil for none.
+// goOn returns the beginning of a mailing as a position; nil for no mailing.
 func goOn(id mailing.MailingID) *messagePosition {
 	if id == 0 {
 		return nil
@@ -155,8 +161,8 @@ func goOn(id mailing.MailingID) *messagePosition {
 	return &messagePosition{Mailing: id}
 }
 
-// cut is a page's messages and where the next page begins: at the first one that
-// was found too many, else at next.
+// cut returns the messages of a page and where the next page begins: at the first
+// message above limit, or else at next.
 func cut(found []placed, limit int, next *messagePosition) ([]mailing.Message, *messagePosition) {
 	if len(found) > limit {
 		next = &found[limit].at
