@@ -34,8 +34,8 @@ type batchItem struct {
 	Plan       int64 `dynamodbav:"plan"`
 	// Sweeps is how often a sweep has queued the batch since it was last claimed. Only
 	// [Store.Postpone] sets it.
-	Sweeps     int   `dynamodbav:"sweeps,omitempty"`
-	StartedAt  int64 `dynamodbav:"started_at,omitempty"`
+	Sweeps    int   `dynamodbav:"sweeps,omitempty"`
+	StartedAt int64 `dynamodbav:"started_at,omitempty"`
 	// TestMailing and TestPhone are set only on the batch of a test message.
 	TestMailing mailing.MailingID `dynamodbav:"test_mailing,omitempty"`
 	TestPhone   string            `dynamodbav:"test_phone,omitempty"`
