@@ -88,6 +88,7 @@ func (s *Store) encodeBatch(b mailing.Batch, m mailing.Mailing) (item, error) {
 	if b.Test != nil {
 		it.TestMailing, it.TestPhone = b.Test.Mailing, b.Test.Phone
 	}
+	// A batch without due_at has nothing pending, so it may expire.
 	if it.DueAt == 0 {
 		it.TTL = s.expiry(m)
 	}

@@ -68,6 +68,8 @@ func (s *Store) replaceClient(ctx context.Context, old clientItem, updated maili
 		return false, err
 	}
 	items := append([]types.TransactWriteItem{put}, s.rezoning(old, updated)...)
+	// The old phone is freed and the new one reserved in the same transaction, so no
+	// other client can get between. The new one is the last action.
 	if updated.Phone != old.Phone {
 		items = append(items, s.freePhone(old), s.putIfFree(phoneItem(updated)))
 	}
@@ -158,6 +160,8 @@ func (s *Store) removeClient(ctx context.Context, old clientItem) (bool, error) 
 			ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 		}},
 		s.freePhone(old),
+		// The mark is written with the deletion, so the id can never be given out in
+		// between.
 		{Put: &types.Put{TableName: &s.tables.Clients, Item: gone}},
 	})
 	if _, ok := refused(err); ok {

@@ -122,6 +122,8 @@ func (s *Store) searchIndex(ctx context.Context, q mailing.ClientQuery, after ma
 // directory needs this once a slice. So a small directory is one page and not sixteen,
 // and of a large one no slice is read in vain.
 func (s *Store) directory(ctx context.Context, at clientPosition, limit int) ([]mailing.Client, *clientPosition, error) {
+	// The first slice is read alone: it often fills the page, and its density says how
+	// many others are needed.
 	clients, last, end, err := s.Audience(ctx, at.Slice, mailing.Filter{}, time.Time{}, at.After, limit)
 	if err != nil {
 		return nil, nil, err
@@ -165,9 +167,13 @@ func fill(clients []mailing.Client, found []clientSlice, from, limit int) (_ []m
 		}
 		taken := slice.clients[:min(need, len(slice.clients))]
 		clients = append(clients, taken...)
+		// The page is full. The other clients that were read of this slice are read
+		// again for the next page.
 		if len(taken) < len(slice.clients) {
 			return clients, &clientPosition{from + i, taken[need-1].ID}
 		}
+		// This slice is not at its end. The list is in order, so the slices after it
+		// must wait.
 		if !slice.end {
 			return clients, &clientPosition{from + i, slice.last}
 		}

@@ -211,6 +211,7 @@ func (s *Store) putNewClient(ctx context.Context, c mailing.Client, once mailing
 	}
 	if actions, ok := refused(err); ok {
 		for _, n := range actions {
+			// With another id the phone would still be taken, so this is final.
 			if n == creationPhone {
 				return false, phoneTaken()
 			}

@@ -61,6 +61,8 @@ func (s *Store) Due(ctx context.Context, id mailing.MailingID, slice int, until 
 			}
 			rows = append(rows, row)
 		}
+		// visit may write to the batches of this page: the query continues after the
+		// last key of the page. A batch that is moved to a later due_at may come again.
 		if more, err := visit(rows); err != nil || !more {
 			return err
 		}
@@ -100,8 +102,11 @@ func (s *Store) Postpone(ctx context.Context, seen mailing.Due, due time.Time, f
 		ConditionExpression: aws.String("#due = :seen"), UpdateExpression: &update,
 		ExpressionAttributeNames: names,
 		ExpressionAttributeValues: item{
+			// Each process that takes a batch sets its due_at. So an unchanged due_at
+			// means that no other process takes care of the batch.
 			":seen": millis(seen.DueAt), ":due": millis(due), ":sweeps": num(seen.Sweeps + 1),
 		},
+		// The refusal returns the batch, so that a repeated call can recognise itself.
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
 	var condition *types.ConditionalCheckFailedException

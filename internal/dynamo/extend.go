@@ -50,6 +50,8 @@ func (s *Store) ExtendBatches(ctx context.Context, m mailing.Mailing, slice int,
 		switch {
 		case it.LeaseUntil > s.now().UnixMilli():
 			held++
+		// A batch without due_at is settled. Its time to live is never shortened: an
+		// earlier end hides its messages without that.
 		case it.DueAt == 0 && it.TTL < s.expiry(m):
 			group.Go(func() error { return s.extendBatch(groupCtx, m, slice, it) })
 		}

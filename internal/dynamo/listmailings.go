@@ -30,6 +30,8 @@ func (s *Store) ListMailings(ctx context.Context, q mailing.MailingQuery) (maili
 	if err := decodeCursor(list, q.Cursor, &at); err != nil {
 		return mailing.List[mailing.Mailing]{}, err
 	}
+	// Which rows are read depends on the status: only live mailings can be scheduled,
+	// running or paused.
 	read := s.mailingsDown
 	switch q.Status {
 	case mailing.StatusScheduled, mailing.StatusRunning, mailing.StatusPaused:
@@ -75,6 +77,7 @@ func (s *Store) mailingsDown(ctx context.Context, from mailing.MailingID, status
 	if err != nil {
 		return nil, 0, err
 	}
+	// No id above the newest one was given out, so the walk does not begin above it.
 	next = min(from, newest)
 	for pages := mailingPages; next > 0 && pages > 0 && len(found) < limit; {
 		part, err := s.walk(ctx, s.downFrom(next, status, limit-len(found), pages))

@@ -15,9 +15,10 @@ type mailingItem struct {
 	Part string `dynamodbav:"part"`
 	Sort string `dynamodbav:"id"`
 
-	Text          string   `dynamodbav:"text"`
-	StartAt       int64    `dynamodbav:"start_at"`
-	EndAt         int64    `dynamodbav:"end_at"`
+	Text    string `dynamodbav:"text"`
+	StartAt int64  `dynamodbav:"start_at"`
+	EndAt   int64  `dynamodbav:"end_at"`
+	// OperatorCodes and Tags are the filter; an empty list matches every client.
 	OperatorCodes []string `dynamodbav:"operator_codes,omitempty"`
 	Tags          []string `dynamodbav:"tags,omitempty"`
 	WindowFrom    string   `dynamodbav:"window_from,omitempty"`
@@ -63,6 +64,8 @@ func encodeMailing(m mailing.Mailing) (item, error) {
 	if m.Window != nil {
 		it.WindowFrom, it.WindowTo = m.Window.From.String(), m.Window.To.String()
 	}
+	// The counts of a live mailing change with each settlement. They are in its slices,
+	// so that settlements do not write to the mailing.
 	if m.Finished {
 		counts := encodeCounts(m.Counts)
 		it.Counts = &counts

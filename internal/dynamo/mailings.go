@@ -28,6 +28,7 @@ const createTries = 40
 func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, once mailing.Once) (mailing.Mailing, error) {
 	for n := range createTries {
 		last := s.lastMailing.Load()
+		// The largest mailing id keeps the ids of messages below 2^53.
 		if last >= int64(mailing.MaxMailingID) {
 			return mailing.Mailing{}, fmt.Errorf("all %d ids of mailings are used up", mailing.MaxMailingID)
 		}
@@ -41,9 +42,12 @@ func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, once maili
 		}
 		err = s.transact(ctx, fmt.Sprintf("create mailing %d", m.ID), items)
 		if err == nil {
+			// Another goroutine may have stored a newer id, which must stay.
 			s.lastMailing.CompareAndSwap(last, int64(m.ID))
 			return m, nil
 		}
+		// This comes before the counter: if both conditions failed, an earlier request
+		// has created the mailing, and a new id would not help.
 		if createdBefore(once, err, items) {
 			return mailing.Mailing{}, mailing.ErrCreated
 		}
@@ -55,6 +59,7 @@ func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, once maili
 			return mailing.Mailing{}, fmt.Errorf("create mailing %d: %w", m.ID, err)
 		}
 		s.lastMailing.Store(given)
+		// The first refusal needs no wait: it only shows that the guess was old.
 		if n > 0 {
 			if err := s.wait(ctx, backoff(n)); err != nil {
 				return mailing.Mailing{}, fmt.Errorf("create mailing %d: %w", m.ID, err)
@@ -159,6 +164,8 @@ func (s *Store) Live(ctx context.Context) ([]mailing.Mailing, error) {
 	}
 	live := make([]mailing.Mailing, 0, len(ids))
 	for _, id := range ids {
+		// The order is that of the rows. A row without a mailing here is one of a
+		// mailing that could not be read.
 		if m, ok := found[id]; ok {
 			live = append(live, m)
 		}
@@ -227,6 +234,8 @@ func (s *Store) saveItems(old, updated mailing.Mailing) ([]types.TransactWriteIt
 	}
 	items := []types.TransactWriteItem{put}
 	switch {
+	// The row of a live mailing and the mailing change in one transaction, so a live
+	// mailing always has its row.
 	case !old.Finished && updated.Finished:
 		items = append(items, types.TransactWriteItem{Delete: &types.Delete{TableName: &s.tables.Mailings, Key: liveKey(old.ID)}})
 	case old.Finished && !updated.Finished:

@@ -20,6 +20,7 @@ const (
 // strongly consistent. An unknown or deleted mailing is a [mailing.KindNotFound].
 func (s *Store) ListMessages(ctx context.Context, q mailing.MessageQuery) (mailing.List[mailing.Message], error) {
 	list := listKey("messages", q.Mailing, q.Client, q.Status)
+	// Without a cursor a list begins at the newest mailing.
 	at := messagePosition{Mailing: mailing.MaxMailingID}
 	if err := decodeCursor(list, q.Cursor, &at); err != nil {
 		return mailing.List[mailing.Message]{}, err
@@ -59,7 +60,9 @@ func (s *Store) mailingMessages(ctx context.Context, q mailing.MessageQuery, at 
 		found, err := s.messagesTo(ctx, m, q.Client)
 		return ofStatus(found, q.Status), nil, err
 	}
+	// One message more than the limit shows where the next page begins.
 	r := messageReader{store: s, m: m, status: q.Status, want: q.Limit + 1}
+	// Without a cursor the position is not in this mailing.
 	if at.Mailing != m.ID {
 		at = messagePosition{Mailing: m.ID}
 	}
@@ -86,6 +89,8 @@ func (s *Store) allMessages(ctx context.Context, q mailing.MessageQuery, at mess
 		if m.ID == at.Mailing {
 			start = at
 		}
+		// The page ends short of its limit here, so that one call reads a bounded
+		// number of DynamoDB pages. Each mailing before this one was read to its end.
 		if pages >= messagePages {
 			messages, next := cut(found, q.Limit, &start)
 			return messages, next, nil
@@ -95,6 +100,8 @@ func (s *Store) allMessages(ctx context.Context, q mailing.MessageQuery, at mess
 			return nil, nil, err
 		}
 		found, pages = append(found, r.found...), pages+r.pages
+		// The list continues within this mailing: at the first message above the limit,
+		// or where the reader stopped.
 		if len(found) > q.Limit || r.next != nil {
 			messages, next := cut(found, q.Limit, r.next)
 			return messages, next, nil
@@ -121,6 +128,8 @@ func (s *Store) clientMessages(ctx context.Context, q mailing.MessageQuery, at m
 		}
 		for i, each := range messages {
 			each = ofStatus(each, q.Status)
+			// The next page begins at a mailing that has a message, so that it is not
+			// empty.
 			if len(each) > 0 && len(found) == q.Limit {
 				return found, goOn(some[i].ID), nil
 			}

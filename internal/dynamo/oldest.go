@@ -36,6 +36,8 @@ func (s *Store) OldestWaiting(ctx context.Context) (since time.Time, known bool,
 	now := s.now()
 	pages := dynamodb.NewScanPaginator(s.api, &dynamodb.ScanInput{
 		TableName: &s.tables.Batches, IndexName: aws.String(dueIndex),
+		// DynamoDB then returns only batches that could be claimed. The index does not
+		// hold whether their mailing is running.
 		FilterExpression:          aws.String(claimable),
 		ExpressionAttributeNames:  claimableNames(),
 		ExpressionAttributeValues: item{":now": millis(now)},

@@ -60,6 +60,7 @@ func (s *Store) SaveOutage(ctx context.Context, seen, next mailing.Outage) (bool
 		ConditionExpression:      aws.String("attribute_not_exists(#version)"),
 		ExpressionAttributeNames: map[string]string{"#version": versionAttr},
 	}
+	// Version 0 is the state before the first outage: there is no item yet.
 	if seen.Version != 0 {
 		put.ConditionExpression, put.ExpressionAttributeValues = aws.String("#version = :seen"), item{":seen": num(seen.Version)}
 	}

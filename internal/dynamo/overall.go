@@ -33,6 +33,7 @@ func (s *Store) Overall(ctx context.Context, status mailing.Status) (mailing.Ove
 		if before.Changes == after.Changes {
 			return sumUp(status, live, progress, after), nil
 		}
+		// This reading of the totals is the first one of the next try.
 		before = after
 		if err := s.wait(ctx, backoff(n)); err != nil {
 			return mailing.Overall{}, fmt.Errorf("sum up all mailings: %w", err)

@@ -92,6 +92,7 @@ func (s *Store) CountOutcomes(ctx context.Context, id mailing.MailingID, began t
 	sent, sentErr := number(out.Attributes, "sent")
 	rejected, rejectedErr := number(out.Attributes, "rejected")
 	all := mailing.Outcomes{Sent: sent, Rejected: rejected}
+	// A window that is not full stays open.
 	if err := errors.Join(sentErr, rejectedErr); err != nil || !all.Full() {
 		return all, err
 	}

@@ -41,6 +41,7 @@ func (s *Store) batchGet(ctx context.Context, table string, keys []item, consist
 	for len(keys) > 0 {
 		part := keys[:min(len(keys), batchGetKeys)]
 		keys = keys[len(part):]
+		// Each part repeats its own unprocessed keys.
 		group.Go(func() error {
 			items, err := s.batchGetPart(ctx, table, wanted(part, consistent, attributes))
 			mu.Lock()

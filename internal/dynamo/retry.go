@@ -59,6 +59,8 @@ func (s *Store) Revive(ctx context.Context, m mailing.Mailing, slice int, reviva
 		if !ok {
 			return nil, fmt.Errorf("%s: %w", what, err)
 		}
+		// The check of the mailing is the last action. If it fails, no batch may be
+		// written, whatever else was refused.
 		if slices.Contains(actions, len(items)-1) {
 			return nil, mailing.Conflict("mailing %d was finished, or retried again, while its failures were queued", m.ID)
 		}
@@ -187,6 +189,8 @@ func (s *Store) Redrive(ctx context.Context, id mailing.MailingID, letters []mai
 		if err != nil {
 			return old, mailing.Redriving{}, err
 		}
+		// The batches are read after the mailing. If the mailing changes after that,
+		// the write is refused, and all is read again.
 		r, revivals, err := s.redriving(ctx, m, letters)
 		if err != nil {
 			return old, mailing.Redriving{}, err
@@ -217,6 +221,8 @@ func (s *Store) redriving(ctx context.Context, m mailing.Mailing, letters []mail
 			return r, nil, err
 		case n < 0 || !l.Is(b.Members[n]):
 			r.Stale = append(r.Stale, l)
+		// A held batch is not written, because its sender settles it as a whole. A
+		// letter whose batch is chosen already needs no more room.
 		case b.Holder != "" || (len(batches) == reviveBatches && wanted[b.Key] == nil):
 			r.Kept = append(r.Kept, l)
 		default:
@@ -280,6 +286,7 @@ func (s *Store) CreateTest(ctx context.Context, t mailing.Test, now time.Time, o
 	if err != nil {
 		return mailing.Message{}, mailing.BatchKey{}, err
 	}
+	// The record must be the last action: createdBefore relies on that.
 	items := append(s.countsChange(mailing.TestMailing, b.Key.Slice, mailing.CountMembers(b.Members)),
 		types.TransactWriteItem{Put: &types.Put{TableName: &s.tables.Batches, Item: it}})
 	items = append(items, record...)
@@ -295,6 +302,7 @@ func (s *Store) CreateTest(ctx context.Context, t mailing.Test, now time.Time, o
 
 // testMessage returns one test message, strongly consistent.
 func (s *Store) testMessage(ctx context.Context, id mailing.MessageID) (mailing.Message, error) {
+	// The id of the message determines the key of its batch.
 	key := mailing.TestBatch(id.Client(), mailing.Test{}, time.Time{}).Key
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.tables.Batches, Key: batchKey(key), ConsistentRead: aws.Bool(true)})
 	if err != nil {

@@ -64,6 +64,7 @@ func (s *Store) Slices(ctx context.Context, ids []mailing.MailingID) (map[mailin
 		states[id] = all
 		for slice := range mailing.Slices {
 			keys = append(keys, sliceKey(id, slice))
+			// A slice without an item keeps its zero state: it was never begun.
 			place[batchPart(id, slice)] = &all[slice]
 		}
 	}
@@ -99,6 +100,7 @@ func (s *Store) Progress(ctx context.Context, ms []mailing.Mailing) ([]mailing.P
 	progress := make([]mailing.Progress, len(ms))
 	for i, m := range ms {
 		if m.Finished {
+			// A finished mailing holds its own counts. Its slices are not read.
 			progress[i] = mailing.Progress{Counts: m.Counts, Expanded: true}
 			continue
 		}
@@ -140,6 +142,7 @@ func (s *Store) cursorMove(m mailing.Mailing, p mailing.Page) types.TransactWrit
 	a.addCounts("", p.Counts)
 	a.names["#cursor"], a.names["#done"] = "cursor", "done"
 	a.values[":next"], a.values[":done"] = num(p.Next), &types.AttributeValueMemberBOOL{Value: p.Done}
+	// The first page of a slice creates the cursor; later pages move it.
 	condition := "attribute_not_exists(#cursor)"
 	if p.Seen != 0 {
 		condition = "#cursor = :seen AND #done = :false"

@@ -43,6 +43,8 @@ func (s *Store) upsertClients(ctx context.Context, rows []mailing.ClientRow, new
 		todo[i].row = i
 	}
 	for n := 0; len(todo) > 0; n++ {
+		// In each round the write of these rows was refused, or their phone changed
+		// hands.
 		if n == retryTries {
 			for _, o := range todo {
 				u.results[o.row] = mailing.RowResult{Outcome: mailing.RowRejected, Err: mailing.Conflict("others keep changing this client: try again")}
@@ -107,6 +109,7 @@ func (u *upserts) round(ctx context.Context, todo []openRow) (left []openRow, er
 		if err != nil {
 			return nil, err
 		}
+		// The result of any other row is noted already.
 		if w.outcome == mailing.RowCreated || w.outcome == mailing.RowUpdated {
 			writes = append(writes, w)
 		}

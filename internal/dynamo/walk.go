@@ -50,6 +50,7 @@ func (s *Store) walk(ctx context.Context, w walk) (walked, error) {
 		looked  int
 	)
 	for done.pages < w.pages && !done.end && matched < w.limit {
+		// Limit counts the items that are looked at, not those that match.
 		in.Limit = w.pageSize(w.limit-matched, looked, matched)
 		out, err := s.api.Query(ctx, in)
 		if err != nil {

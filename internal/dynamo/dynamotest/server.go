@@ -88,7 +88,7 @@ func start() (s *server, err error) {
 // system closes its end of the pipe in each case.
 func launch(jar string, port int, log *os.File) (lifeline io.Closer, err error) {
 	const script = `"$@" </dev/null & child=$!; cat >/dev/null; kill -9 "$child"`
-	//nolint:gosec // G204: the jar comes from whoever runs the tests
+	//nolint:gosec // G204: the jar comes from the environment of the tests
 	cmd := exec.CommandContext(context.Background(), "sh", "-c", script, "sh",
 		"java", "-Xmx1g", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Djava.library.path=DynamoDBLocal_lib",
 		"-jar", jar, "-inMemory", "-sharedDb", "-disableTelemetry", "-port", strconv.Itoa(port))
