@@ -172,7 +172,7 @@ func (s *Store) CreateClient(ctx context.Context, c mailing.Client, once mailing
 	return s.createClient(ctx, c, once, randomClientID)
 }
 
-// randomClientID returns an id from 1 to 2³²-1. Random ids spread the clients evenly
+// randomClientID returns an id from 1 to 2^32-1. Random ids spread the clients evenly
 // over the slices.
 func randomClientID() mailing.ClientID {
 	return mailing.ClientID(rand.Uint32N(1<<32-1) + 1) //nolint:gosec // G404: it must be spread evenly, not secret

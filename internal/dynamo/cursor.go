@@ -52,8 +52,8 @@ func encodeCursor(list string, p position) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(c), nil
 }
 
-// decodeCursor reads a position in the same list from text into p. It leaves p
-// unchanged if text is empty. For any other text the error is [mailing.KindMalformed].
+// decodeCursor reads a position in list from text into p. It leaves p unchanged if text
+// is empty. Any other text that is not a cursor of list is a [mailing.KindMalformed].
 func decodeCursor(list, text string, p position) error {
 	if text == "" {
 		return nil

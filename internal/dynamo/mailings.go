@@ -164,8 +164,7 @@ func (s *Store) Live(ctx context.Context) ([]mailing.Mailing, error) {
 	}
 	live := make([]mailing.Mailing, 0, len(ids))
 	for _, id := range ids {
-		// The order is that of the rows. A row without a mailing here is one of a
-		// mailing that could not be read.
+		// The order is that of the rows. A mailing that could not be read is skipped.
 		if m, ok := found[id]; ok {
 			live = append(live, m)
 		}

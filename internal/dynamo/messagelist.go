@@ -111,8 +111,8 @@ func (s *Store) allMessages(ctx context.Context, q mailing.MessageQuery, at mess
 	return messages, next, nil
 }
 
-// clientMessages reads the messages to one client, newest mailing first. No list is
-// read for that: in each mailing the ids show where the message must be.
+// clientMessages reads the messages to one client, newest mailing first. In each
+// mailing the ids show where the message must be, so no list of messages is read.
 func (s *Store) clientMessages(ctx context.Context, q mailing.MessageQuery, at messagePosition) ([]mailing.Message, *messagePosition, error) {
 	mailings, behind, err := s.mailingsDown(ctx, at.Mailing, "", messageMailings)
 	if err != nil {

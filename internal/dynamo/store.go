@@ -55,8 +55,7 @@ type Store struct {
 	firstMailing mailing.MailingID
 }
 
-// Option changes a setting of a [Store]. Without options a store has the settings of a
-// deployed function.
+// Option changes a [Store] from its defaults.
 type Option func(*Store)
 
 // WithClock sets the clock for expiry, and the function that waits between two tries.

@@ -75,7 +75,7 @@ type upserts struct {
 	given map[mailing.ClientID]bool
 }
 
-// openRow is a row that is not done yet. A row whose write was refused is written alone
+// openRow is a row that is not done yet. A row that caused a refusal is written alone
 // from then on, so that it no longer stops other rows.
 type openRow struct {
 	row   int
@@ -91,7 +91,8 @@ type rowWrite struct {
 }
 
 // round reads the owners of the phones, decides on each row, and writes. It returns the
-// rows that another write has changed in between: they need another round.
+// rows that need another round: their client was changed in between, or their
+// transaction was refused.
 func (u *upserts) round(ctx context.Context, todo []openRow) (left []openRow, err error) {
 	owners, clients, err := u.read(ctx, todo)
 	if err != nil {

@@ -33,8 +33,8 @@ type Fault struct {
 	Refuse error
 	// Lose is the error of the call although DynamoDB did it: the answer was lost.
 	Lose error
-	// Unless is called before the fault happens; if it returns true, the call succeeds
-	// as usual.
+	// Unless is called before the fault happens; if it returns true, the call meets no
+	// fault.
 	Unless func() bool
 	// Unprocessed is how many of its keys a BatchGetItem leaves unread.
 	Unprocessed int
@@ -122,32 +122,32 @@ func meet[In, Out any](ctx context.Context, f *Faults, op Op, in In, do func(con
 	return out, err
 }
 
-// GetItem is DynamoDB's.
+// GetItem passes a call on to DynamoDB, unless its fault refuses it.
 func (f *Faults) GetItem(ctx context.Context, in *dynamodb.GetItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
 	return meet(ctx, f, GetItem, in, f.api.GetItem, opts)
 }
 
-// UpdateItem is DynamoDB's.
+// UpdateItem passes a call on to DynamoDB, unless its fault refuses it.
 func (f *Faults) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
 	return meet(ctx, f, UpdateItem, in, f.api.UpdateItem, opts)
 }
 
-// Query is DynamoDB's.
+// Query passes a call on to DynamoDB, unless its fault refuses it.
 func (f *Faults) Query(ctx context.Context, in *dynamodb.QueryInput, opts ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
 	return meet(ctx, f, Query, in, f.api.Query, opts)
 }
 
-// Scan is DynamoDB's.
+// Scan passes a call on to DynamoDB, unless its fault refuses it.
 func (f *Faults) Scan(ctx context.Context, in *dynamodb.ScanInput, opts ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
 	return meet(ctx, f, Scan, in, f.api.Scan, opts)
 }
 
-// TransactWriteItems is DynamoDB's.
+// TransactWriteItems passes a call on to DynamoDB, unless its fault refuses it.
 func (f *Faults) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, opts ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
 	return meet(ctx, f, TransactWriteItems, in, f.api.TransactWriteItems, opts)
 }
 
-// BatchGetItem is DynamoDB's, except for the keys that stay unprocessed.
+// BatchGetItem passes a call on like the others, without the keys that stay unprocessed.
 func (f *Faults) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
 	fault := f.next(BatchGetItem)
 	if fault.Before != nil {

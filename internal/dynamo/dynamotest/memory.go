@@ -163,7 +163,7 @@ func (t *table) remove(keys item) error {
 	return err
 }
 
-// GetItem is DynamoDB's.
+// GetItem does what DynamoDB's GetItem does.
 func (m *Memory) GetItem(ctx context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
 	t, done, err := m.open(ctx, in.TableName)
 	if err != nil {
@@ -174,7 +174,7 @@ func (m *Memory) GetItem(ctx context.Context, in *dynamodb.GetItemInput, _ ...fu
 	return &dynamodb.GetItemOutput{Item: maps.Clone(it)}, err
 }
 
-// PutItem is DynamoDB's, without conditions.
+// PutItem does what DynamoDB's PutItem does, without conditions.
 func (m *Memory) PutItem(ctx context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
 	t, done, err := m.open(ctx, in.TableName)
 	if err != nil {
@@ -184,7 +184,7 @@ func (m *Memory) PutItem(ctx context.Context, in *dynamodb.PutItemInput, _ ...fu
 	return &dynamodb.PutItemOutput{}, t.put(maps.Clone(in.Item))
 }
 
-// BatchWriteItem is DynamoDB's.
+// BatchWriteItem does what DynamoDB's BatchWriteItem does.
 func (m *Memory) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
 	if err := m.lock(ctx); err != nil {
 		return nil, err
@@ -213,7 +213,7 @@ func (m *Memory) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItem
 // have.
 const batchLimit = 100
 
-// BatchGetItem is DynamoDB's.
+// BatchGetItem does what DynamoDB's BatchGetItem does.
 func (m *Memory) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
 	if err := m.lock(ctx); err != nil {
 		return nil, err
@@ -261,7 +261,7 @@ func projected(it item, expression *string, names map[string]string) item {
 	return part
 }
 
-// UpdateItem is DynamoDB's.
+// UpdateItem does what DynamoDB's UpdateItem does.
 func (m *Memory) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
 	if err := m.lock(ctx); err != nil {
 		return nil, err
@@ -426,7 +426,7 @@ func (m *Memory) prepare(a *action) (*prepared, error) {
 // pageBytes is the size at which a page of a query or a scan ends.
 const pageBytes = 1 << 20
 
-// Query is DynamoDB's, of a table or an index.
+// Query does what DynamoDB's Query does, on a table or an index.
 func (m *Memory) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
 	t, done, err := m.open(ctx, in.TableName)
 	if err != nil {
@@ -449,7 +449,7 @@ func (m *Memory) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*
 	return out, nil
 }
 
-// Scan is DynamoDB's, of a table or an index.
+// Scan does what DynamoDB's Scan does, on a table or an index.
 func (m *Memory) Scan(ctx context.Context, in *dynamodb.ScanInput, _ ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
 	t, done, err := m.open(ctx, in.TableName)
 	if err != nil {
