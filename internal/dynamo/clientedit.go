@@ -97,6 +97,8 @@ func (s *Store) replacement(old clientItem, updated mailing.Client) (types.Trans
 		updated.ZoneSince = s.now()
 	}
 	it, err := encodeClient(updated, old.Version+1)
+	// encodeClient cannot know the instant of creation: mailing.Client does not have
+	// it.
 	if err == nil && old.CreatedAt != 0 {
 		it[createdAttr] = num(old.CreatedAt)
 	}

@@ -33,7 +33,7 @@ func (s *Store) beginning() mailing.MailingID {
 	if s.firstMailing > 0 {
 		return s.firstMailing
 	}
-	return 1 + rand.N(mailing.MaxFirstMailingID) //nolint:gosec // G404: it must be unique, not secret
+	return 1 + rand.N(mailing.MaxFirstMailingID) //nolint:gosec // G404: it must differ between deployments, and need not be secret
 }
 
 // counted returns the action on the counter in the creation of a mailing. It moves the
@@ -93,8 +93,10 @@ func (s *Store) givenOut(ctx context.Context) (first, last mailing.MailingID, er
 func (s *Store) nextTest(ctx context.Context) (int64, error) {
 	before := mailing.ClientID(0)
 	if s.firstMailing == 0 {
-		before = rand.N(mailing.MaxFirstTestID) //nolint:gosec // G404: it must be unique, not secret
+		before = rand.N(mailing.MaxFirstTestID) //nolint:gosec // G404: it must differ between deployments, and need not be secret
 	}
+	// If an answer is lost, the repetition of the update skips an id. That does no
+	// harm.
 	out, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.tables.Mailings, Key: testCounterKey(),
 		UpdateExpression:          aws.String("SET #last = if_not_exists(#last, :before) + :one"),

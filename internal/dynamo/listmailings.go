@@ -19,7 +19,8 @@ type mailingPosition struct {
 func (p *mailingPosition) valid() bool { return p.At > 0 && p.At <= mailing.MaxMailingID }
 
 // mailingPages is how many DynamoDB pages are read at most for one page of mailings. A
-// page is up to 1 MB, and holds at most a thousand ids.
+// page is up to 1 MB, and holds at most a thousand mailings, because it is of one
+// partition.
 const mailingPages = 10
 
 // ListMailings returns a page of the mailings that are not deleted, newest first,
@@ -114,6 +115,7 @@ func (s *Store) downFrom(id mailing.MailingID, status mailing.Status, limit, pag
 // below returns the largest id that a walk down from id has not looked at; 0 if that
 // would be less than first.
 func below(id, first mailing.MailingID, part walked) (mailing.MailingID, error) {
+	// This is the lowest id of the partition, which a walk to its end has looked at.
 	next := id / mailingsPerPart * mailingsPerPart
 	if !part.end {
 		if _, err := fmt.Sscanf(part.last, "%d", &next); err != nil {

@@ -86,9 +86,12 @@ func (r *messageReader) read(ctx context.Context, at messagePosition) error {
 	if err != nil || r.take(first) {
 		return err
 	}
+	// A slice that fitted one DynamoDB page is read to its end, and the others probably
+	// fit, too.
 	if first.next == nil {
 		todo = todo[1:]
 	} else {
+		// The slice is longer. Without a filter its rest probably fills the page alone.
 		todo[0], width = *first.next, 1
 		if r.status != "" {
 			width, pages = largeSlices, largePages
@@ -141,6 +144,9 @@ func (r *messageReader) readTogether(ctx context.Context, todo []messagePosition
 // that it holds messages of the status. The counts change in the same transactions as
 // the messages, so no slice with such messages is left out.
 func (r *messageReader) slices(ctx context.Context, at messagePosition) ([]messagePosition, error) {
+	// A scheduled mailing has no messages yet, and those of a past one are hidden. A
+	// finished mailing has its own counts, so its slices need not be read to find that
+	// there are none.
 	if r.m.Status == mailing.StatusScheduled || r.store.past(r.m) || (r.m.Finished && countOf(r.m.Counts, r.status) == 0) {
 		return nil, nil
 	}

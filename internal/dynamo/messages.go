@@ -90,6 +90,7 @@ func (s *Store) batchOf(ctx context.Context, m mailing.Mailing, client mailing.C
 			return b, -1, err
 		}
 		for _, b := range batches {
+			// The first batch belongs to the only page that can hold the message.
 			if page == 0 {
 				page = b.Key.Batch.First
 			}

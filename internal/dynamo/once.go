@@ -41,8 +41,8 @@ const onceSort = "once"
 func onceKey(o mailing.Once) item { return key("once#"+o.Key, onceSort) }
 
 // Created returns the object that an earlier request with the same idempotency key
-// created. It returns false if there was no such request. If that request had another
-// content, the error is [mailing.KindInvalid].
+// created. It returns false if there was no such request, or its record has expired. If
+// that request had another content, the error is a [mailing.KindInvalid].
 func (s *Store) Created(ctx context.Context, o mailing.Once) (mailing.Creation, bool, error) {
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.tables.Batches, Key: onceKey(o), ConsistentRead: aws.Bool(true)})
 	if err != nil {
@@ -103,6 +103,8 @@ func (s *Store) once(o mailing.Once, kind string, created item) ([]types.Transac
 	record[kind] = &types.AttributeValueMemberM{Value: created}
 	return []types.TransactWriteItem{{Put: &types.Put{
 		TableName: &s.tables.Batches, Item: record,
+		// A record that has expired, but that DynamoDB has not removed yet, is
+		// replaced.
 		ConditionExpression:       aws.String("attribute_not_exists(#id) OR #until <= :now"),
 		ExpressionAttributeNames:  map[string]string{"#id": sortKey, "#until": "until"},
 		ExpressionAttributeValues: item{":now": millis(s.now())},

@@ -64,6 +64,8 @@ func (s *Store) SaveOutage(ctx context.Context, seen, next mailing.Outage) (bool
 	if seen.Version != 0 {
 		put.ConditionExpression, put.ExpressionAttributeValues = aws.String("#version = :seen"), item{":seen": num(seen.Version)}
 	}
+	// One write is a transaction because of its token: if an answer is lost, the
+	// repetition is not refused by the write of the first try.
 	err = s.transact(ctx, "write the state of the sending API", []types.TransactWriteItem{{Put: put}})
 	if _, ok := refused(err); ok {
 		return false, nil

@@ -73,8 +73,8 @@ func (s *Store) Rate(ctx context.Context, id mailing.MailingID) (float64, error)
 }
 
 // CountOutcomes adds outcomes to the window of a mailing that began at an instant. It
-// returns the outcomes of the window with those added. A full window is closed: later
-// outcomes go into a new window.
+// returns the outcomes of the window, including those of other senders. A full window
+// is closed: later outcomes go into a new window.
 func (s *Store) CountOutcomes(ctx context.Context, id mailing.MailingID, began time.Time, o mailing.Outcomes) (mailing.Outcomes, error) {
 	window := key(fmt.Sprintf("%d#rate", id), fmt.Sprintf("outcomes#%d", toMillis(began)))
 	out, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{

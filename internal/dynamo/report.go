@@ -130,8 +130,8 @@ func (s *Store) reported(ctx context.Context, of time.Time) (mailing.Reported, e
 }
 
 // reportPages is how many DynamoDB pages are read at most for a report. A page is up to
-// 1 MB, and holds at most a thousand ids. So these are 100,000 mailings at most, and
-// take seconds.
+// 1 MB, and holds at most a thousand mailings, because it is of one partition. So these
+// are 100,000 mailings at most, and take seconds.
 const reportPages = 100
 
 // ChangedSince returns the live mailings, and those finished ones that have changed at
@@ -157,6 +157,7 @@ func (s *Store) ChangedSince(ctx context.Context, since time.Time) (ms []mailing
 	filter := expression.Name("updated_at").GreaterThanEqual(expression.Value(since.UnixMilli()))
 	for pages := reportPages; next > 0 && pages > 0; {
 		down := s.downFrom(next, "", maxInPart, pages)
+		// This filter replaces that of downFrom, so deleted mailings are found, too.
 		down.filter = &filter
 		part, err := s.walk(ctx, down)
 		if err != nil {

@@ -121,6 +121,7 @@ func (s *Store) WritePage(ctx context.Context, m mailing.Mailing, p mailing.Page
 		if err != nil {
 			return false, err
 		}
+		// The batches need no condition: that on the cursor admits each page once.
 		items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: &s.tables.Batches, Item: it}})
 	}
 	items = append(items, s.cursorMove(m, p))

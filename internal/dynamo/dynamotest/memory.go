@@ -292,8 +292,8 @@ func (m *Memory) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _
 	return out, nil
 }
 
-// TransactWriteItems is DynamoDB's: a call with a ClientRequestToken that was used
-// before does nothing.
+// TransactWriteItems does what DynamoDB's TransactWriteItems does. A call with a
+// ClientRequestToken that was used before changes nothing.
 func (m *Memory) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, _ ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
 	if err := m.lock(ctx); err != nil {
 		return nil, err
