@@ -13,15 +13,17 @@ import (
 	"postrider/internal/mailing"
 )
 
-// audiencePages bounds one step through an audience: 10 MB, some 60,000 clients.
+// audiencePages limits one step through an audience to 10 MB, about 60,000 clients.
 const audiencePages = 10
 
-// Audience reads the clients of a slice that f matches, behind after, in the
-// order of ids, strongly consistent. Those that were created after started are left
-// out; the zero time leaves none out. It stops at limit of them, at the end of
-// the slice (done), or after a bounded time's reading, possibly with none. next
-// is the last client looked at, matching or not: a walk that goes on behind it
-// misses nobody and meets nobody twice.
+// Audience reads the clients of a slice that match f, after the client after, in the
+// order of ids, strongly consistent. Clients that were created later than started are
+// left out; the zero time leaves none out.
+//
+// It stops at limit clients, at the end of the slice (done), or when it has read
+// audiencePages pages, possibly without a match. next is the last client that was
+// looked at, whether it matched or not: a walk that continues after it misses no client
+// and meets none twice.
 func (s *Store) Audience(ctx context.Context, slice int, f mailing.Filter, started time.Time, after mailing.ClientID, limit int) (clients []mailing.Client, next mailing.ClientID, done bool, err error) {
 	found, err := s.walk(ctx, walk{
 		table: s.tables.Clients, key: partitionAfter(partKey, clientPart(slice), clientSort(after)), filter: both(audienceFilter(f), createdBy(started)),
@@ -40,8 +42,8 @@ func (s *Store) Audience(ctx context.Context, slice int, f mailing.Filter, start
 	return clients, next, found.end, err
 }
 
-// CountAudience is how many clients f matches, each slice strongly consistent.
-// DynamoDB does the counting: of the clients nothing is transferred.
+// CountAudience returns how many clients match f; each slice is strongly consistent.
+// DynamoDB counts, so no client is transferred.
 func (s *Store) CountAudience(ctx context.Context, f mailing.Filter) (int64, error) {
 	var n [mailing.Slices]int64
 	group, ctx := errgroup.WithContext(ctx)
@@ -60,6 +62,7 @@ func (s *Store) CountAudience(ctx context.Context, f mailing.Filter) (int64, err
 	return total, err
 }
 
+// countSlice counts the clients of one slice that match f.
 func (s *Store) countSlice(ctx context.Context, slice int, f mailing.Filter) (n int64, err error) {
 	in, err := walk{
 		table: s.tables.Clients, key: partitionAfter(partKey, clientPart(slice), ""), filter: audienceFilter(f),
@@ -78,13 +81,15 @@ func (s *Store) countSlice(ctx context.Context, slice int, f mailing.Filter) (n 
 	return n, nil
 }
 
-// audienceFilter is [mailing.Filter.Matches] as an expression; nil for everyone.
+// audienceFilter returns [mailing.Filter.Matches] as an expression; nil if it matches
+// every client.
 func audienceFilter(f mailing.Filter) *expression.ConditionBuilder {
 	return both(oneOf(operatorAttr, f.OperatorCodes), oneOf(tagAttr, f.Tags))
 }
 
-// createdBy is the condition that a client was there at an instant; nil for the
-// zero time. Clients from before their creation was stored were.
+// createdBy returns the condition that a client was created at an instant or earlier;
+// nil for the zero time. A client without an instant of creation was stored before that
+// attribute existed, so it meets the condition.
 func createdBy(at time.Time) *expression.ConditionBuilder {
 	if at.IsZero() {
 		return nil
@@ -94,7 +99,7 @@ func createdBy(at time.Time) *expression.ConditionBuilder {
 	return &in
 }
 
-// both is nil for no condition.
+// both returns the conjunction of two conditions, each of which may be nil.
 func both(a, b *expression.ConditionBuilder) *expression.ConditionBuilder {
 	switch {
 	case a == nil:
@@ -106,7 +111,8 @@ func both(a, b *expression.ConditionBuilder) *expression.ConditionBuilder {
 	return &and
 }
 
-// oneOf is nil for no values.
+// oneOf returns the condition that an attribute has one of the values; nil for no
+// values.
 func oneOf(attr string, values []string) *expression.ConditionBuilder {
 	if len(values) == 0 {
 		return nil

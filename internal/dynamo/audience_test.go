@@ -12,8 +12,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// audience seeds n clients of slice 3 and some of slice 4. Their tags are long:
-// 3,000 are more than one DynamoDB page.
+// audience seeds n clients of slice 3 and some of slice 4. Their tags are so long that
+// 3,000 clients are more than one DynamoDB page.
 func audience(t *testing.T, e *dynamotest.Env, n int) []mailing.Client {
 	t.Helper()
 	long := strings.Repeat("𝔸", mailing.MaxTag-4)

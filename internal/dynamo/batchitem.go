@@ -10,21 +10,21 @@ import (
 	"postrider/internal/mailing"
 )
 
-// batchItem is a batch as it is stored. What is not set is left out: the index
-// "due" holds just the batches that have a due_at.
+// batchItem is a batch as it is stored. Attributes that are not set are left out: so
+// the index "due" holds only batches that have a due_at.
 type batchItem struct {
 	Part string `dynamodbav:"part"`
 	Sort string `dynamodbav:"id"`
-	// Members is a list of memberItem as JSON text: they are always read and
-	// written together, and as a list of maps they cost four times as much to
-	// encode and to pass on.
+	// Members is a list of memberItem as JSON text. The members are always read and
+	// written together. As a list of maps they would cost four times as much to encode
+	// and to transfer.
 	Members    string `dynamodbav:"members"`
 	CreatedAt  int64  `dynamodbav:"created_at"`
 	Holder     string `dynamodbav:"holder,omitempty"`
 	LeaseUntil int64  `dynamodbav:"lease_until,omitempty"`
 	Claims     int    `dynamodbav:"claims,omitempty"`
-	// FirstFrom and FirstUntil are the lease of the first claim since the batch
-	// was last settled.
+	// FirstFrom and FirstUntil are the lease of the first claim since the batch was
+	// last settled.
 	FirstFrom  int64 `dynamodbav:"first_from,omitempty"`
 	FirstUntil int64 `dynamodbav:"first_until,omitempty"`
 	Losses     int   `dynamodbav:"losses,omitempty"`
@@ -32,17 +32,20 @@ type batchItem struct {
 	NotBefore  int64 `dynamodbav:"not_before,omitempty"`
 	DueAt      int64 `dynamodbav:"due_at,omitempty"`
 	Plan       int64 `dynamodbav:"plan"`
-	Sweeps     int   `dynamodbav:"sweeps,omitempty"`
-	StartedAt  int64 `dynamodbav:"started_at,omitempty"`
-	// Both are set on the batch of a test message.
+	// Sweeps is how often a sweep has queued the batch since it was last claimed. Only
+	// [Store.Postpone] sets it.
+	Sweeps    int   `dynamodbav:"sweeps,omitempty"`
+	StartedAt int64 `dynamodbav:"started_at,omitempty"`
+	// TestMailing and TestPhone are set only on the batch of a test message.
 	TestMailing mailing.MailingID `dynamodbav:"test_mailing,omitempty"`
 	TestPhone   string            `dynamodbav:"test_phone,omitempty"`
-	// TTL is when DynamoDB may remove it, in seconds since 1970.
+	// TTL is when DynamoDB may remove the item, in seconds since 1970.
 	TTL int64 `dynamodbav:"ttl,omitempty"`
 }
 
-// memberItem has one-letter names because names are paid for with each of a
-// million messages.
+// memberItem is a recipient of a batch as it is stored. It has names of one letter
+// because each name is stored, and paid for, once per message. At and NotBefore are in
+// milliseconds since 1970.
 type memberItem struct {
 	Client    mailing.ClientID `json:"c"`
 	Status    string           `json:"s"`
@@ -53,12 +56,14 @@ type memberItem struct {
 	NotBefore int64            `json:"n,omitempty"`
 }
 
-var statusCodes = map[mailing.MessageStatus]string{ //nolint:gochecknoglobals // a table that nobody changes
+// statusCodes holds the stored code of each status.
+var statusCodes = map[mailing.MessageStatus]string{ //nolint:gochecknoglobals // read-only after initialization
 	mailing.Queued: "q", mailing.Retrying: "r", mailing.Deferred: "d", mailing.Sent: "s", mailing.Failed: "f",
 	mailing.Expired: "x", mailing.Cancelled: "c", mailing.Skipped: "k", mailing.Uncertain: "u",
 }
 
-var statusOfCode = func() map[string]mailing.MessageStatus { //nolint:gochecknoglobals // the same table, read the other way round
+// statusOfCode holds the status of each stored code.
+var statusOfCode = func() map[string]mailing.MessageStatus { //nolint:gochecknoglobals // the reverse of statusCodes
 	statuses := make(map[string]mailing.MessageStatus, len(statusCodes))
 	for status, code := range statusCodes {
 		statuses[code] = status
@@ -66,8 +71,8 @@ var statusOfCode = func() map[string]mailing.MessageStatus { //nolint:gochecknog
 	return statuses
 }()
 
-// encodeBatch is b as it is stored. One with nothing pending expires some time
-// after its mailing's end; one with anything pending never does.
+// encodeBatch returns b as it is stored. A batch without pending messages expires some
+// time after the end of its mailing. A batch with pending messages never expires.
 func (s *Store) encodeBatch(b mailing.Batch, m mailing.Mailing) (item, error) {
 	members, err := encodeMembers(b.Members)
 	if err != nil {
@@ -83,6 +88,7 @@ func (s *Store) encodeBatch(b mailing.Batch, m mailing.Mailing) (item, error) {
 	if b.Test != nil {
 		it.TestMailing, it.TestPhone = b.Test.Mailing, b.Test.Phone
 	}
+	// A batch without due_at has nothing pending, so it may expire.
 	if it.DueAt == 0 {
 		it.TTL = s.expiry(m)
 	}
@@ -93,6 +99,8 @@ func (s *Store) encodeBatch(b mailing.Batch, m mailing.Mailing) (item, error) {
 	return encoded, nil
 }
 
+// encodeMembers returns members as JSON text. The same members always give the same
+// text: conditions compare it with the stored one.
 func encodeMembers(members []mailing.Member) (string, error) {
 	items := make([]memberItem, len(members))
 	for i, mem := range members {
@@ -105,6 +113,7 @@ func encodeMembers(members []mailing.Member) (string, error) {
 	return string(text), err
 }
 
+// decodeMembers reads members from JSON text. An unknown status code is an error.
 func decodeMembers(text string) ([]mailing.Member, error) {
 	var items []memberItem
 	if err := json.Unmarshal([]byte(text), &items); err != nil {
@@ -124,6 +133,8 @@ func decodeMembers(text string) ([]mailing.Member, error) {
 	return members, nil
 }
 
+// decodeBatch reads a batch from an item of the table. A row of the index does not have
+// all of its attributes.
 func decodeBatch(encoded item) (mailing.Batch, error) {
 	var it batchItem
 	if err := attributevalue.UnmarshalMap(encoded, &it); err != nil {
@@ -149,6 +160,7 @@ func decodeBatch(encoded item) (mailing.Batch, error) {
 	return b, nil
 }
 
+// decodeBatchKey reads the key of a batch from the partition and sort key of its item.
 func decodeBatchKey(part, sort string) (mailing.BatchKey, error) {
 	var k mailing.BatchKey
 	if _, err := fmt.Sscanf(part, "%d#%d", &k.Mailing, &k.Slice); err != nil {

@@ -14,7 +14,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// breakMailing makes a stored mailing one that cannot be read.
+// breakMailing makes a stored mailing unreadable.
 func breakMailing(t *testing.T, e *dynamotest.Env, id mailing.MailingID) {
 	t.Helper()
 	put(t, e, e.Tables.Mailings, map[string]types.AttributeValue{
@@ -43,7 +43,7 @@ func TestAMailingThatCannotBeReadKeepsNoOtherFromBeingDone(t *testing.T) {
 	for _, m := range want {
 		change(t, s, m.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.AsFinished(mailing.Counts{}, noon), nil })
 	}
-	// Where that is all, it is not said that there is nothing.
+	// If no live mailing can be read, the result must be an error, not an empty list.
 	if got, err := s.Live(t.Context()); err == nil {
 		t.Errorf("there is only a broken one, and it reads %v", got)
 	}
@@ -62,7 +62,7 @@ func TestABatchThatCannotBeReadKeepsNoOtherFromBeingQueued(t *testing.T) {
 		})
 	}
 	want := []mailing.Due{{Key: batches[0].Key, DueAt: noon, CreatedAt: noon}, {Key: batches[1].Key, DueAt: noon, CreatedAt: noon}}
-	// What is due at the same instant is in no order.
+	// Batches that are due at the same instant have no order.
 	inOrder := cmpopts.SortSlices(func(a, b mailing.Due) bool { return a.Key.String() < b.Key.String() })
 	if diff := cmp.Diff(want, dueRows(t, s, m.ID, 3), inOrder); diff != "" {
 		t.Errorf("due (-want +got):\n%s", diff)

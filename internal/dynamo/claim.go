@@ -16,21 +16,26 @@ import (
 	"postrider/internal/mailing"
 )
 
-// claimable is the condition that something is pending, no lease is live, and
-// it is time.
+// claimable is the condition that a batch may be claimed: it is pending, no lease is
+// live, and its not_before has come. A batch without not_before may be claimed at once.
 const claimable = "attribute_exists(#due)" +
 	" AND (attribute_not_exists(#lease) OR #lease <= :now)" +
 	" AND (attribute_not_exists(#from) OR #from <= :now)"
 
-// claimableNames are what [claimable] calls attributes.
+// claimableNames returns the names of the attributes in [claimable].
 func claimableNames() map[string]string {
 	return map[string]string{"#due": dueKey, "#lease": "lease_until", "#from": "not_before"}
 }
 
-// Claim makes holder the only one that may change a batch until lease, and
-// returns the batch. It is refused (ok is false) if nothing is pending, another
-// lease is live, or it is not time yet: then the batch is returned as it is, the
-// zero batch if there is none. holder must differ for each claim.
+// Claim makes holder the only sender that may change a batch until lease, and returns
+// the batch. ok is false if the batch is not pending, another lease is live, or its
+// not_before has not come. Then Claim returns the batch as it is, or the zero batch if
+// there is none.
+//
+// holder must differ for each claim. first_from and first_until keep the lease of the
+// first claim since the last settlement. If that claim is lost, they show when its
+// sender may have handed messages over. due_at becomes the end of the lease, so that a
+// sweep finds a batch whose holder was killed.
 func (s *Store) Claim(ctx context.Context, k mailing.BatchKey, holder string, now, lease time.Time) (b mailing.Batch, ok bool, err error) {
 	out, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.tables.Batches, Key: batchKey(k),
@@ -52,8 +57,8 @@ func (s *Store) Claim(ctx context.Context, k mailing.BatchKey, holder string, no
 	case err == nil:
 		it, ok = out.Attributes, true
 	case errors.As(err, &condition):
-		// The SDK may have repeated a call whose answer was lost: then the
-		// holder that stands in the way is this very one.
+		// The SDK may have repeated a call whose answer was lost. Then the lease that
+		// refuses the call is the one of this claim.
 		it, ok = condition.Item, heldBy(condition.Item, holder)
 		if it == nil {
 			return mailing.Batch{}, false, nil
@@ -65,9 +70,12 @@ func (s *Store) Claim(ctx context.Context, k mailing.BatchKey, holder string, no
 	return b, ok && err == nil, err
 }
 
-// Unclaim takes a claim back under which nothing was handed over, of a batch
-// without lost claims: the batch is due at an instant. It reports false if the
-// lease was lost.
+// Unclaim takes back a claim under which no message was handed over. The batch is then
+// due, and may be claimed, at the given instant. It reports false, and writes nothing,
+// if the lease was lost.
+//
+// It also refuses a batch with lost claims, because it removes the record of the first
+// lease.
 func (s *Store) Unclaim(ctx context.Context, k mailing.BatchKey, holder string, due time.Time) (bool, error) {
 	return s.update(ctx, "take back the claim of", k, &dynamodb.UpdateItemInput{
 		ConditionExpression: aws.String("#holder = :holder AND #claims = :one"),
@@ -80,8 +88,8 @@ func (s *Store) Unclaim(ctx context.Context, k mailing.BatchKey, holder string, 
 	})
 }
 
-// update makes one conditional update of a batch, and reports whether its
-// condition was met.
+// update makes one conditional update of a batch. It reports whether the condition was
+// met. what begins the text of an error.
 func (s *Store) update(ctx context.Context, what string, k mailing.BatchKey, in *dynamodb.UpdateItemInput) (bool, error) {
 	in.TableName, in.Key = &s.tables.Batches, batchKey(k)
 	_, err := s.api.UpdateItem(ctx, in)
@@ -94,16 +102,19 @@ func (s *Store) update(ctx context.Context, what string, k mailing.BatchKey, in 
 	return true, nil
 }
 
+// heldBy reports whether holder holds the batch that is stored as it.
 func heldBy(it item, holder string) bool {
 	var stored string
 	return attributevalue.Unmarshal(it["holder"], &stored) == nil && stored == holder
 }
 
-// Settle writes the batches of one slice of a mailing as their holder leaves
-// them, and the slice's counts by how much they changed, in one transaction.
-// Batches that have another holder by now are left as they are: they are
-// returned as lost. After an error the same call may be repeated: its
-// transaction's token comes from its content, so it is made once.
+// Settle writes the batches of one slice of a mailing as their holders leave them, and
+// changes the counts of the slice accordingly, in one transaction. So the counts always
+// match the messages.
+//
+// A batch that has another holder by now is left as it is, and returned as lost; the
+// transaction is repeated without it. After an error the same call may be repeated: the
+// token of a transaction comes from its content, so it is written once.
 func (s *Store) Settle(ctx context.Context, m mailing.Mailing, slice int, settlements []mailing.Settlement) (lost []mailing.BatchKey, err error) {
 	rest := settlements
 	for len(rest) > 0 {
@@ -124,6 +135,7 @@ func (s *Store) Settle(ctx context.Context, m mailing.Mailing, slice int, settle
 		for _, settlement := range left {
 			lost = append(lost, settlement.Batch.Key)
 		}
+		// Without this check a refusal that names no batch would be repeated forever.
 		if len(kept) == len(rest) {
 			return lost, fmt.Errorf("%s: %w", what, err)
 		}
@@ -132,6 +144,9 @@ func (s *Store) Settle(ctx context.Context, m mailing.Mailing, slice int, settle
 	return lost, nil
 }
 
+// settleItems returns the writes of a settlement: one per batch, in the order of
+// settlements, so that the index of a refused action is that of its batch; then the one
+// of the counts.
 func (s *Store) settleItems(m mailing.Mailing, slice int, settlements []mailing.Settlement) ([]types.TransactWriteItem, error) {
 	items := make([]types.TransactWriteItem, 0, len(settlements)+1)
 	var change mailing.Counts
@@ -142,6 +157,8 @@ func (s *Store) settleItems(m mailing.Mailing, slice int, settlements []mailing.
 		}
 		items = append(items, types.TransactWriteItem{Put: &types.Put{
 			TableName: &s.tables.Batches, Item: it,
+			// The put replaces the whole item. So it must not happen after another
+			// sender has claimed the batch.
 			ConditionExpression:       aws.String("#holder = :holder"),
 			ExpressionAttributeNames:  map[string]string{"#holder": "holder"},
 			ExpressionAttributeValues: item{":holder": str(settlement.Holder)},
@@ -152,8 +169,8 @@ func (s *Store) settleItems(m mailing.Mailing, slice int, settlements []mailing.
 	return items, nil
 }
 
-// settlementToken returns a token that the same settlements always have, and no
-// others: DynamoDB takes up to 36 characters.
+// settlementToken returns a ClientRequestToken: the same for the same settlements, and
+// a different one for any others. It has 32 characters; DynamoDB accepts up to 36.
 func settlementToken(settlements []mailing.Settlement) string {
 	hash := sha256.New()
 	for _, one := range settlements {

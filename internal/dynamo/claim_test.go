@@ -10,8 +10,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// heldBatches are a mailing's two batches in one slice, of two clients each, waiting to
-// be claimed.
+// heldBatches holds two batches of a mailing in one slice, of two clients each, that
+// wait to be claimed.
 type heldBatches struct {
 	t       *testing.T
 	env     *dynamotest.Env
@@ -32,8 +32,8 @@ func waitingBatches(t *testing.T) *heldBatches {
 	return h
 }
 
-// claim claims one of the batches for a minute, and demands that it is, or is
-// not, allowed to.
+// claim claims one of the batches for a minute. It checks whether the claim is allowed
+// or refused, as expected.
 func (h *heldBatches) claim(batch int, holder string, now time.Time, allowed bool) mailing.Batch {
 	h.t.Helper()
 	b, ok, err := h.store.Claim(h.t.Context(), h.keys[batch], holder, now, now.Add(time.Minute))
@@ -43,7 +43,7 @@ func (h *heldBatches) claim(batch int, holder string, now time.Time, allowed boo
 	return b
 }
 
-// allSent is a batch as its holder leaves it with everything sent.
+// allSent returns the settlement of a batch of which every message was sent.
 func allSent(b mailing.Batch, holder string) mailing.Settlement {
 	members := slices.Clone(b.Members)
 	for i := range members {
@@ -56,7 +56,7 @@ func allSent(b mailing.Batch, holder string) mailing.Settlement {
 	}
 }
 
-// settle demands that just these batches are lost.
+// settle checks that exactly these batches are lost.
 func (h *heldBatches) settle(lost []mailing.BatchKey, settlements ...mailing.Settlement) {
 	h.t.Helper()
 	got, err := h.store.Settle(h.t.Context(), h.mailing, 0, settlements)
@@ -65,7 +65,7 @@ func (h *heldBatches) settle(lost []mailing.BatchKey, settlements ...mailing.Set
 	}
 }
 
-// counts demands that the counts are a recount of the messages, and gives them.
+// counts checks that the stored counts match the messages, and returns them.
 func (h *heldBatches) counts() mailing.Counts {
 	h.t.Helper()
 	p, err := h.store.Progress(h.t.Context(), []mailing.Mailing{h.mailing})
@@ -109,7 +109,7 @@ func TestClaimsAreCountedUntilTheBatchIsSettled(t *testing.T) {
 			continue
 		}
 		left := allSent(b, b.Holder)
-		left.Batch.Members[0].Status, left.Batch.DueAt = mailing.Retrying, at // one is not done with
+		left.Batch.Members[0].Status, left.Batch.DueAt = mailing.Retrying, at // one message is not finished
 		left.Change = mailing.CountMembers(left.Batch.Members).Minus(mailing.CountMembers(b.Members))
 		h.settle(nil, left)
 	}
@@ -148,12 +148,12 @@ func TestOnlyItsHolderSettlesABatch(t *testing.T) {
 	late := h.claim(0, "one", noon, true)
 	other := h.claim(1, "one", noon, true)
 	h.claim(0, "two", noon.Add(time.Minute), true)
-	// The one that lost its lease keeps the other from nothing.
+	// The batch that lost its lease does not stop the settlement of the other.
 	h.settle([]mailing.BatchKey{h.keys[0]}, allSent(late, "one"), allSent(other, "one"))
 	if got := h.counts(); got != (mailing.Counts{Total: 4, Queued: 2, Sent: 2}) {
 		t.Errorf("counts %+v", got)
 	}
-	// Repeated, a settlement changes nothing.
+	// A repeated settlement changes nothing.
 	h.settle(nil, allSent(other, "one"))
 	if got := h.counts(); got != (mailing.Counts{Total: 4, Queued: 2, Sent: 2}) {
 		t.Errorf("repeated: counts %+v", got)

@@ -13,16 +13,17 @@ import (
 	"postrider/internal/mailing"
 )
 
-// UpdateClient reads a client, lets change decide what becomes of it, and
-// writes that unless somebody else has changed it in between: then it begins
-// anew, so change may be called several times. The id stays whatever change
-// says. A phone that another client has is a [mailing.KindConflict].
+// UpdateClient reads a client, lets change return the client as it should be, and
+// writes that. If the client was changed between the two, it begins again; so change
+// may be called several times. change cannot alter the id. A phone that another client
+// has is a [mailing.KindConflict].
 func (s *Store) UpdateClient(ctx context.Context, id mailing.ClientID, change func(mailing.Client) (mailing.Client, error)) (mailing.Client, error) {
 	var updated mailing.Client
 	err := s.editClient(ctx, id, func(old clientItem) (done bool, err error) {
 		if updated, err = change(old.client()); err != nil {
 			return false, err
 		}
+		// change cannot set ZoneSince: replacement does, when the time zone changes.
 		updated.ID, updated.ZoneSince = id, old.client().ZoneSince
 		if updated == old.client() {
 			return true, nil
@@ -35,15 +36,14 @@ func (s *Store) UpdateClient(ctx context.Context, id mailing.ClientID, change fu
 	return updated, nil
 }
 
-// DeleteClient removes a client and frees its phone. Its id is never given out
-// again.
+// DeleteClient removes a client and frees its phone. Its id is never used again.
 func (s *Store) DeleteClient(ctx context.Context, id mailing.ClientID) error {
 	return s.editClient(ctx, id, func(old clientItem) (bool, error) { return s.removeClient(ctx, old) })
 }
 
-// editClient reads a client and lets edit write, until that was not overtaken
-// by somebody else's write. Waiting a random time in between lets many editors
-// of the same client all come to their turn.
+// editClient reads a client and calls edit to write it, until no other write has come
+// between the two. It waits a random time between two tries, so that of many editors of
+// one client each succeeds in the end.
 func (s *Store) editClient(ctx context.Context, id mailing.ClientID, edit func(old clientItem) (done bool, err error)) error {
 	for n := range retryTries {
 		old, err := s.client(ctx, id)
@@ -60,19 +60,23 @@ func (s *Store) editClient(ctx context.Context, id mailing.ClientID, edit func(o
 	return mailing.Conflict("others keep changing this client: try again")
 }
 
-// replaceClient is false if old is not what is stored any more.
+// replaceClient writes a changed client. It reports false if old is no longer what is
+// stored.
 func (s *Store) replaceClient(ctx context.Context, old clientItem, updated mailing.Client) (bool, error) {
 	put, err := s.replacement(old, updated)
 	if err != nil {
 		return false, err
 	}
 	items := append([]types.TransactWriteItem{put}, s.rezoning(old, updated)...)
+	// The old phone is freed and the new one reserved in the same transaction, so no
+	// other client can get between. The new one is the last action.
 	if updated.Phone != old.Phone {
 		items = append(items, s.freePhone(old), s.putIfFree(phoneItem(updated)))
 	}
 	err = s.transact(ctx, fmt.Sprintf("update client %d", old.ID), items)
 	if actions, ok := refused(err); ok {
-		// Only with all else as it was seen is it the phone that is in the way.
+		// The phone is reported as taken only if its action alone was refused.
+		// Otherwise the client itself has changed, and the edit begins again.
 		if slices.Equal(actions, []int{len(items) - 1}) && updated.Phone != old.Phone {
 			return false, phoneTaken()
 		}
@@ -84,14 +88,17 @@ func (s *Store) replaceClient(ctx context.Context, old clientItem, updated maili
 	return true, nil
 }
 
-// replacement puts a client in its old one's place, if that is still what is
-// stored.
+// replacement returns the write that replaces a client, on the condition that old is
+// still what is stored. It sets ZoneSince if the time zone changes, and keeps the
+// instant of creation.
 func (s *Store) replacement(old clientItem, updated mailing.Client) (types.TransactWriteItem, error) {
 	updated.ZoneSince = old.client().ZoneSince
 	if updated.Timezone != old.Timezone {
 		updated.ZoneSince = s.now()
 	}
 	it, err := encodeClient(updated, old.Version+1)
+	// encodeClient cannot know the instant of creation: mailing.Client does not have
+	// it.
 	if err == nil && old.CreatedAt != 0 {
 		it[createdAttr] = num(old.CreatedAt)
 	}
@@ -102,16 +109,17 @@ func (s *Store) replacement(old clientItem, updated mailing.Client) (types.Trans
 	}}, err
 }
 
-// goneItem is what is kept of a deleted client: no phone, and nothing else that
-// tells who it was.
+// goneItem holds what is kept of a deleted client: no phone, and nothing else that
+// identifies the person.
 type goneItem struct {
 	DeletedAt int64  `dynamodbav:"deleted_at"`
 	Timezone  string `dynamodbav:"timezone,omitempty"`
 	ZoneSince int64  `dynamodbav:"zone_since,omitempty"`
 }
 
-// Departed reads what is kept of deleted clients, strongly consistent: id, time
-// zone and when they were deleted. Ids that no deleted client had are left out.
+// Departed returns what is kept of deleted clients, strongly consistent: the id, the
+// time zone, and when the zone was edited and the client deleted. Ids that no deleted
+// client had are left out.
 func (s *Store) Departed(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error) {
 	keys := make([]item, len(ids))
 	for i, id := range ids {
@@ -140,7 +148,7 @@ func (s *Store) Departed(ctx context.Context, ids []mailing.ClientID) (map[maili
 	return found, nil
 }
 
-// removeClient is false if old is not what is stored any more.
+// removeClient deletes a client. It reports false if old is no longer what is stored.
 func (s *Store) removeClient(ctx context.Context, old clientItem) (bool, error) {
 	gone, err := attributevalue.MarshalMap(goneItem{toMillis(s.now()), old.Timezone, old.ZoneSince})
 	if err != nil {
@@ -154,6 +162,8 @@ func (s *Store) removeClient(ctx context.Context, old clientItem) (bool, error) 
 			ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 		}},
 		s.freePhone(old),
+		// The mark is written with the deletion, so the id can never be given out in
+		// between.
 		{Put: &types.Put{TableName: &s.tables.Clients, Item: gone}},
 	})
 	if _, ok := refused(err); ok {
@@ -165,12 +175,13 @@ func (s *Store) removeClient(ctx context.Context, old clientItem) (bool, error) 
 	return true, nil
 }
 
-// unchanged is the condition that it is still what is stored.
+// unchanged returns the condition that the stored client has the version of it.
 func (it clientItem) unchanged() (condition *string, names map[string]string, values item) {
 	return aws.String("#version = :seen"), map[string]string{"#version": versionAttr}, item{":seen": num(it.Version)}
 }
 
-// freePhone removes the item of a client's phone, if it is still this client's.
+// freePhone returns the action that removes the item of a client's phone, if the phone
+// still belongs to this client.
 func (s *Store) freePhone(it clientItem) types.TransactWriteItem {
 	return types.TransactWriteItem{Delete: &types.Delete{
 		TableName: &s.tables.Clients, Key: phoneKey(it.Phone), ConditionExpression: aws.String("#client = :client"),

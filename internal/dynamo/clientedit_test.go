@@ -13,7 +13,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// withTag and withPhone are changes of a client.
+// withTag returns a change of the tag of a client.
 func withTag(tag string) func(mailing.Client) (mailing.Client, error) {
 	return func(c mailing.Client) (mailing.Client, error) {
 		c.Tag = tag
@@ -21,6 +21,7 @@ func withTag(tag string) func(mailing.Client) (mailing.Client, error) {
 	}
 }
 
+// withPhone returns a change of the phone of a client.
 func withPhone(n int) func(mailing.Client) (mailing.Client, error) {
 	return func(c mailing.Client) (mailing.Client, error) { return c.WithPhone(phone(n)), nil }
 }
@@ -125,8 +126,8 @@ func TestAnUpdateThatIsRefusedByItsCallerWritesNothing(t *testing.T) {
 func TestConcurrentUpdatesLoseNothing(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
-	// With real waits: twenty that never wait would overtake one another more
-	// often than anybody tries.
+	// The store really waits. Without waits, 20 editors would overtake one another more
+	// often than the store tries.
 	s := dynamo.New(e.Client, e.Tables, dynamotest.Retention)
 	first := client(0)
 	first.Tag = ""
@@ -156,7 +157,7 @@ func TestConcurrentUpdatesLoseNothing(t *testing.T) {
 			t.Errorf("update %d is in the tag %q not once", n, got.Tag)
 		}
 	}
-	// All phones that were moved on from are free, the last one is not.
+	// All phones that the client had before are free; the last one is not.
 	for n := range 21 {
 		_, err := s.CreateClient(t.Context(), client(n), mailing.Once{})
 		if taken := err != nil; taken != (phone(n) == got.Phone) {
@@ -208,7 +209,7 @@ func TestOfTwoDeletionsOneFindsNothing(t *testing.T) {
 		if err := s.DeleteClient(t.Context(), c.ID); err != nil {
 			t.Error(err)
 		}
-		create(t, s, client(1)) // somebody else's by now: it must stay so
+		create(t, s, client(1)) // another client has the phone by now, and must keep it
 	}})
 	wantKind(t, e.StoreOver(faults).DeleteClient(t.Context(), c.ID), mailing.KindNotFound)
 	_, err := s.CreateClient(t.Context(), client(1), mailing.Once{})

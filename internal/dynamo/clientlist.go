@@ -13,8 +13,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// clientPosition is where a list of clients goes on: in a slice (0 in a search)
-// behind a client.
+// clientPosition is the place at which a list of clients continues: after a client, in
+// a slice. A search has no slices: there Slice is 0.
 type clientPosition struct {
 	Slice int              `json:"s,omitempty"`
 	After mailing.ClientID `json:"a,omitempty"`
@@ -22,12 +22,13 @@ type clientPosition struct {
 
 func (p *clientPosition) valid() bool { return p.Slice >= 0 && p.Slice < mailing.Slices }
 
-// listPages is how many DynamoDB pages are read for one page of a list.
+// listPages is how many DynamoDB pages are read at most for one page of a list.
 const listPages = 5
 
-// ListClients is a page of the directory: without a search slice by slice in
-// the order of ids, strongly consistent. A search by operator code or tag reads
-// an index, which may show a change up to some seconds late.
+// ListClients returns a page of the directory. Without a search it goes slice by slice
+// in the order of ids, strongly consistent. A search by phone is strongly consistent,
+// too. A search by operator code or tag reads an index, which may show a change some
+// seconds late.
 func (s *Store) ListClients(ctx context.Context, q mailing.ClientQuery) (mailing.List[mailing.Client], error) {
 	list := listKey("clients", q.Phone, q.OperatorCode, q.Tag)
 	var at clientPosition
@@ -57,8 +58,8 @@ func (s *Store) ListClients(ctx context.Context, q mailing.ClientQuery) (mailing
 	return page, err
 }
 
-// searchPhone finds the one client that has a phone, if the rest of the query
-// matches it, too.
+// searchPhone returns the client that has a phone, if it also matches the rest of the
+// query.
 func (s *Store) searchPhone(ctx context.Context, q mailing.ClientQuery) ([]mailing.Client, error) {
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: &s.tables.Clients, Key: phoneKey(q.Phone), ConsistentRead: aws.Bool(true),
@@ -80,14 +81,15 @@ func (s *Store) searchPhone(ctx context.Context, q mailing.ClientQuery) ([]maili
 	if err != nil {
 		return nil, err
 	}
+	// The client may have got another phone between the two reads.
 	if c.Phone != q.Phone || (q.OperatorCode != "" && c.OperatorCode != q.OperatorCode) || (q.Tag != "" && c.Tag != q.Tag) {
 		return nil, nil
 	}
 	return []mailing.Client{c}, nil
 }
 
-// searchIndex reads the index of tags, which divide the directory more finely,
-// or else that of operators.
+// searchIndex reads the index of tags if the query has a tag, else that of operator
+// codes. Tags divide the directory more finely, so fewer clients are read in vain.
 func (s *Store) searchIndex(ctx context.Context, q mailing.ClientQuery, after mailing.ClientID) ([]mailing.Client, *clientPosition, error) {
 	behind := ""
 	if after > 0 {
@@ -115,11 +117,13 @@ func (s *Store) searchIndex(ctx context.Context, q mailing.ClientQuery, after ma
 	return clients, &clientPosition{After: last}, err
 }
 
-// directory reads the slice that the list is in. Only where that leaves the page
-// short, which a large directory does once a slice, it reads others, as many at
-// once as probably fill the page: a small directory is one page and not sixteen,
-// and of a large one nothing is read in vain.
+// directory reads the slice that the list is in. If that does not fill the page, it
+// reads further slices, as many at the same time as will probably fill it. A large
+// directory needs this once a slice. So a small directory is one page and not sixteen,
+// and of a large one no slice is read in vain.
 func (s *Store) directory(ctx context.Context, at clientPosition, limit int) ([]mailing.Client, *clientPosition, error) {
+	// The first slice is read alone: it often fills the page, and its density says how
+	// many others are needed.
 	clients, last, end, err := s.Audience(ctx, at.Slice, mailing.Filter{}, time.Time{}, at.After, limit)
 	if err != nil {
 		return nil, nil, err
@@ -144,16 +148,17 @@ func (s *Store) directory(ctx context.Context, at clientPosition, limit int) ([]
 	return clients, nil, nil
 }
 
-// likelySlices is how many slices hold need clients, if all are as this one, of
-// which seen lay behind a client: ids are spread evenly. It is rather too many,
-// for too few is another round.
+// likelySlices returns how many slices probably hold need clients. It assumes that ids
+// are spread evenly, so that all slices are as dense as this one: seen of its clients
+// come after the given id. The result is rather too large, because too few slices cost
+// another round of reads.
 func likelySlices(need, seen int, behind mailing.ClientID) int {
-	rest := 1 - float64(behind)/(1<<32) // of the slice
+	rest := 1 - float64(behind)/(1<<32) // the share of the slice that was read
 	return 1 + int(1.25*float64(need)*rest/float64(seen+1))
 }
 
-// fill puts the beginnings of slices, from one on, behind clients. next is where
-// the list goes on, nil if it may with the slices that come then.
+// fill appends to clients the beginnings of slices, of which the first is number from.
+// next is where the list continues; nil if it may continue with the slices after these.
 func fill(clients []mailing.Client, found []clientSlice, from, limit int) (_ []mailing.Client, next *clientPosition) {
 	for i, slice := range found {
 		need := limit - len(clients)
@@ -162,9 +167,13 @@ func fill(clients []mailing.Client, found []clientSlice, from, limit int) (_ []m
 		}
 		taken := slice.clients[:min(need, len(slice.clients))]
 		clients = append(clients, taken...)
+		// The page is full. The other clients that were read of this slice are read
+		// again for the next page.
 		if len(taken) < len(slice.clients) {
 			return clients, &clientPosition{from + i, taken[need-1].ID}
 		}
+		// This slice is not at its end. The list is in order, so the slices after it
+		// must wait.
 		if !slice.end {
 			return clients, &clientPosition{from + i, slice.last}
 		}
@@ -172,13 +181,15 @@ func fill(clients []mailing.Client, found []clientSlice, from, limit int) (_ []m
 	return clients, nil
 }
 
+// clientSlice is the beginning of a slice: some of its clients, the last one that was
+// looked at, and whether that is the end of the slice.
 type clientSlice struct {
 	clients []mailing.Client
 	last    mailing.ClientID
 	end     bool
 }
 
-// slicesFrom reads the beginnings of n slices from one on.
+// slicesFrom reads the beginnings of n slices, from number from on, at the same time.
 func (s *Store) slicesFrom(ctx context.Context, from, n, limit int) ([]clientSlice, error) {
 	rest := make([]clientSlice, n)
 	group, ctx := errgroup.WithContext(ctx)

@@ -13,7 +13,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// directory seeds n clients with random ids and a few operators and tags, and
+// directory seeds n clients with random ids and a few operator codes and tags. It
 // returns them in storage order.
 func directory(t *testing.T, e *dynamotest.Env, n int) []mailing.Client {
 	t.Helper()

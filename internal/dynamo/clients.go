@@ -14,7 +14,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// Attributes of clients that expressions name, and the indexes for searching.
+// These are the attributes of clients that expressions name, and the indexes for
+// searching.
 const (
 	phoneAttr    = "phone"
 	operatorAttr = "operator_code"
@@ -27,6 +28,7 @@ const (
 	tagIndex      = "tag"
 )
 
+// clientItem is a client as it is stored.
 type clientItem struct {
 	Part string           `dynamodbav:"part"`
 	ID   mailing.ClientID `dynamodbav:"-"`
@@ -34,18 +36,19 @@ type clientItem struct {
 
 	Phone    string `dynamodbav:"phone"`
 	Operator string `dynamodbav:"operator_code,omitempty"`
-	// Tag is left out when it is empty: the key of an index cannot be.
+	// Tag is left out when it is empty, because the key of an index cannot be empty.
 	Tag      string `dynamodbav:"tag,omitempty"`
 	Timezone string `dynamodbav:"timezone"`
-	// CreatedAt is when it was created: 0 for one that is older than that. Edits keep
-	// it, and nothing shows it.
+	// CreatedAt is when the client was created; 0 for a client from before the
+	// attribute existed. Edits keep it. The API does not show it.
 	CreatedAt int64 `dynamodbav:"created_at,omitempty"`
 	// ZoneSince is when Timezone was last edited.
 	ZoneSince int64 `dynamodbav:"zone_since,omitempty"`
-	// Version goes up with each write: what an edit has seen.
+	// Version increases with each write. An edit is refused if it has changed since.
 	Version int64 `dynamodbav:"version"`
 }
 
+// encodeClient returns a client as it is stored, but for the instant of its creation.
 func encodeClient(c mailing.Client, version int64) (item, error) {
 	encoded, err := attributevalue.MarshalMap(clientItem{
 		Part: clientPart(c.ID.Slice()), Sort: clientSort(c.ID),
@@ -57,6 +60,7 @@ func encodeClient(c mailing.Client, version int64) (item, error) {
 	return encoded, nil
 }
 
+// decodeClientItem reads a client from its item. The id comes from the sort key.
 func decodeClientItem(encoded item) (clientItem, error) {
 	var it clientItem
 	if err := attributevalue.UnmarshalMap(encoded, &it); err != nil {
@@ -67,6 +71,7 @@ func decodeClientItem(encoded item) (clientItem, error) {
 	return it, err
 }
 
+// parseClientSort reads an id from the sort key of a client.
 func parseClientSort(s string) (mailing.ClientID, error) {
 	var id mailing.ClientID
 	if _, err := fmt.Sscanf(s, "%010d", &id); err != nil || clientSort(id) != s {
@@ -75,6 +80,7 @@ func parseClientSort(s string) (mailing.ClientID, error) {
 	return id, nil
 }
 
+// decodeClient reads a client from its item, without its version and creation.
 func decodeClient(encoded item) (mailing.Client, error) {
 	it, err := decodeClientItem(encoded)
 	if err != nil {
@@ -83,16 +89,19 @@ func decodeClient(encoded item) (mailing.Client, error) {
 	return it.client(), nil
 }
 
+// client returns the client that is stored, without its version and creation.
 func (it clientItem) client() mailing.Client {
 	return mailing.Client{ID: it.ID, Phone: it.Phone, OperatorCode: it.Operator, Tag: it.Tag, Timezone: it.Timezone, ZoneSince: fromMillis(it.ZoneSince)}
 }
 
-// Client reads one client, strongly consistent.
+// Client returns one client, strongly consistent.
 func (s *Store) Client(ctx context.Context, id mailing.ClientID) (mailing.Client, error) {
 	it, err := s.client(ctx, id)
 	return it.client(), err
 }
 
+// client returns one client as it is stored, strongly consistent. An unknown id is a
+// [mailing.KindNotFound].
 func (s *Store) client(ctx context.Context, id mailing.ClientID) (clientItem, error) {
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: &s.tables.Clients, Key: clientKey(id), ConsistentRead: aws.Bool(true),
@@ -106,18 +115,20 @@ func (s *Store) client(ctx context.Context, id mailing.ClientID) (clientItem, er
 	return decodeClientItem(out.Item)
 }
 
-// Clients reads several clients, strongly consistent. Ids that nothing has are
-// left out; one that could not be read is an error, never left out.
+// Clients returns several clients, strongly consistent. Unknown ids are left out. A
+// client that could not be read is an error, and is never left out.
 func (s *Store) Clients(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error) {
 	return s.readClients(ctx, ids)
 }
 
-// Recipients reads what a hand-over needs of several clients, strongly
-// consistent: id, phone, time zone and since when. Ids that nothing has are left out.
+// Recipients returns the attributes of several clients that a hand-over needs, strongly
+// consistent: id, phone, time zone and when the zone was edited. Unknown ids are left
+// out.
 func (s *Store) Recipients(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error) {
 	return s.readClients(ctx, ids, sortKey, "phone", "timezone", "zone_since")
 }
 
+// readClients returns several clients; with attributes, only those are read.
 func (s *Store) readClients(ctx context.Context, ids []mailing.ClientID, attributes ...string) (map[mailing.ClientID]mailing.Client, error) {
 	items, err := s.clientItems(ctx, ids, attributes...)
 	found := make(map[mailing.ClientID]mailing.Client, len(items))
@@ -127,6 +138,8 @@ func (s *Store) readClients(ctx context.Context, ids []mailing.ClientID, attribu
 	return found, err
 }
 
+// clientItems returns several clients as they are stored, strongly consistent. With
+// attributes, only those are read; the sort key must be one of them.
 func (s *Store) clientItems(ctx context.Context, ids []mailing.ClientID, attributes ...string) (map[mailing.ClientID]clientItem, error) {
 	keys := make([]item, len(ids))
 	for i, id := range ids {
@@ -147,22 +160,25 @@ func (s *Store) clientItems(ctx context.Context, ids []mailing.ClientID, attribu
 	return found, nil
 }
 
-// idTries is how many random ids are tried for one new client. With a hundred
-// million clients one in forty collides, so running out means that something
-// else is wrong.
+// idTries is how many random ids are tried for one new client. With a hundred million
+// clients, one id in forty is taken. So 16 failures in a row mean that something else
+// is wrong.
 const idTries = 16
 
-// CreateClient gives c a random id that was never used before, and stores it. A
-// phone that another client has is a [mailing.KindConflict]. If the request has
-// created it already, that is [mailing.ErrCreated].
+// CreateClient gives c a random id that was never used before, and stores it. A phone
+// that another client has is a [mailing.KindConflict]. If the request has created the
+// client already, the error is [mailing.ErrCreated].
 func (s *Store) CreateClient(ctx context.Context, c mailing.Client, once mailing.Once) (mailing.Client, error) {
 	return s.createClient(ctx, c, once, randomClientID)
 }
 
+// randomClientID returns an id from 1 to 2^32-1. Random ids spread the clients evenly
+// over the slices.
 func randomClientID() mailing.ClientID {
-	return mailing.ClientID(rand.Uint32N(1<<32-1) + 1) //nolint:gosec // G404: it must be spread, not be secret
+	return mailing.ClientID(rand.Uint32N(1<<32-1) + 1) //nolint:gosec // G404: it must be spread evenly, not secret
 }
 
+// createClient is CreateClient with a source of ids.
 func (s *Store) createClient(ctx context.Context, c mailing.Client, once mailing.Once, newID func() mailing.ClientID) (mailing.Client, error) {
 	for range idTries {
 		c.ID = newID()
@@ -177,7 +193,8 @@ func (s *Store) createClient(ctx context.Context, c mailing.Client, once mailing
 	return mailing.Client{}, errors.New("create a client: no free id was found")
 }
 
-// putNewClient is false if the id is, or was, somebody else's.
+// putNewClient stores a new client. It reports false if another client has, or had, the
+// id.
 func (s *Store) putNewClient(ctx context.Context, c mailing.Client, once mailing.Once) (bool, error) {
 	items, err := s.clientCreation(c)
 	if err != nil {
@@ -194,6 +211,7 @@ func (s *Store) putNewClient(ctx context.Context, c mailing.Client, once mailing
 	}
 	if actions, ok := refused(err); ok {
 		for _, n := range actions {
+			// With another id the phone would still be taken, so this is final.
 			if n == creationPhone {
 				return false, phoneTaken()
 			}
@@ -206,14 +224,15 @@ func (s *Store) putNewClient(ctx context.Context, c mailing.Client, once mailing
 	return true, nil
 }
 
-// Which of the actions of a creation writes the client itself, and which is
-// refused if the phone is taken.
+// creationClient is the index of the action of a creation that writes the client
+// itself. creationPhone is that of the action which is refused if the phone is taken.
 const (
 	creationClient = iota
 	creationPhone
 )
 
-// clientCreation are the actions that make a new client.
+// clientCreation returns the actions that create a client. They are refused if the id
+// or the phone is taken, or if a deleted client had the id.
 func (s *Store) clientCreation(c mailing.Client) ([]types.TransactWriteItem, error) {
 	it, err := encodeClient(c, 1)
 	if err != nil {
@@ -230,7 +249,7 @@ func (s *Store) clientCreation(c mailing.Client) ([]types.TransactWriteItem, err
 	}, nil
 }
 
-// putIfFree puts an item where none is yet.
+// putIfFree returns the action that puts an item, unless there is one with its key.
 func (s *Store) putIfFree(it item) types.TransactWriteItem {
 	return types.TransactWriteItem{Put: &types.Put{
 		TableName: &s.tables.Clients, Item: it,
@@ -238,19 +257,21 @@ func (s *Store) putIfFree(it item) types.TransactWriteItem {
 	}}
 }
 
-// phoneItem says whose a phone is.
+// phoneItem returns the item that names the owner of a phone. Its key is the phone, so
+// no two clients can have the same one.
 func phoneItem(c mailing.Client) item {
 	it := phoneKey(c.Phone)
 	it[clientAttr] = num(c.ID)
 	return it
 }
 
-// ownerItem is a phone's item as it is read.
+// ownerItem is the item of a phone as it is read.
 type ownerItem struct {
 	Part string           `dynamodbav:"part"`
 	ID   mailing.ClientID `dynamodbav:"client"`
 }
 
+// decodeOwner reads the owner of a phone from its item.
 func decodeOwner(encoded item) (ownerItem, error) {
 	var it ownerItem
 	if err := attributevalue.UnmarshalMap(encoded, &it); err != nil {
@@ -259,4 +280,5 @@ func decodeOwner(encoded item) (ownerItem, error) {
 	return it, nil
 }
 
+// phoneTaken returns the error for a phone that another client has.
 func phoneTaken() error { return mailing.Conflict("this phone is taken") }

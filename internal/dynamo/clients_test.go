@@ -77,7 +77,7 @@ func TestAPhoneGoesToOneOfTwentyThatWantItAtOnce(t *testing.T) {
 	}
 }
 
-// ids gives ids out one after the other.
+// ids returns a function that returns the ids of list one after the other.
 func ids(list ...mailing.ClientID) func() mailing.ClientID {
 	return func() mailing.ClientID {
 		id := list[0]
@@ -101,7 +101,7 @@ func TestAnIDThatIsInUseIsReplacedByAnother(t *testing.T) {
 	if err != nil || got != first {
 		t.Errorf("the first client is %v, %v", got, err)
 	}
-	// A try that failed for its id must not have taken the phone.
+	// A try that failed because of its id must not have taken the phone.
 	if err := s.DeleteClient(t.Context(), 7); err != nil {
 		t.Fatal(err)
 	}
@@ -149,8 +149,8 @@ func TestACreationThatMeetsAnotherTransactionIsTriedAgain(t *testing.T) {
 	e := dynamotest.Start(t)
 	faults := dynamotest.NewFaults(e.Client)
 	faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Refuse: dynamotest.Conflicted()})
-	// This one was done, but that is not what we hear: the repetition must be
-	// taken for the same.
+	// This transaction succeeds, but its answer is lost. The repetition must count as
+	// the same one.
 	faults.On(dynamotest.TransactWriteItems, 2, dynamotest.Fault{Lose: &types.TransactionInProgressException{}})
 	created := create(t, e.StoreOver(faults), client(1))
 	if got, err := e.Store().Client(t.Context(), created.ID); err != nil || got != created {

@@ -15,8 +15,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// onlyCounts is a DynamoDB that lets nobody query for more than a count, or for
-// one that may be out of date.
+// onlyCounts is a DynamoDB that refuses each query that asks for more than a count, or
+// that is not strongly consistent.
 type onlyCounts struct{ dynamo.API }
 
 func (o onlyCounts) Query(ctx context.Context, in *dynamodb.QueryInput, opts ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
@@ -38,7 +38,7 @@ func TestAnAudienceIsCountedWithoutBeingTransferred(t *testing.T) {
 		}
 	}
 	seed(t, e, clients)
-	// A deleted one has left a mark, and counts no more.
+	// A deleted client has left an item, and is not counted.
 	if err := e.Store().DeleteClient(t.Context(), clients[699].ID); err != nil {
 		t.Fatal(err)
 	}

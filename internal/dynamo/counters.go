@@ -13,31 +13,33 @@ import (
 	"postrider/internal/mailing"
 )
 
-// A counter's attributes: the id given out last, and of mailings the first one,
-// too. A counter of an older table has no first one: it is 1.
+// These are the attributes of a counter: the id given out last and, for mailings, also
+// the first one. The counter of an older table has no first id: it is 1.
 const (
 	lastAttr  = "last"
 	firstAttr = "first"
 )
 
-// WithFirstMailing sets the id that the first mailing has in tables that are new,
-// 1 to [mailing.MaxFirstMailingID]; the first test message has 1 then. Without it,
-// or with 0, both are drawn.
+// WithFirstMailing sets the id of the first mailing in new tables, 1 to
+// [mailing.MaxFirstMailingID]. The first test message then has the id 1. Without this
+// option, or with 0, both first ids are random.
 func WithFirstMailing(id mailing.MailingID) Option {
 	return func(s *Store) { s.firstMailing = id }
 }
 
-// beginning returns an id for the first mailing. The one that is written with the
-// counter is the deployment's.
+// beginning returns an id for the first mailing. Several processes may draw different
+// ids: the id that is stored with the counter is the one of the deployment.
 func (s *Store) beginning() mailing.MailingID {
 	if s.firstMailing > 0 {
 		return s.firstMailing
 	}
-	return 1 + rand.N(mailing.MaxFirstMailingID) //nolint:gosec // G404: it must differ, not be secret
+	return 1 + rand.N(mailing.MaxFirstMailingID) //nolint:gosec // G404: it must differ between deployments, and need not be secret
 }
 
-// counted is the counter's part in the creation of a mailing: it moves from the
-// last id to this one, or is made with it as the first.
+// counted returns the action on the counter in the creation of a mailing. It moves the
+// counter from last to id, or creates it with id as the first one if last is 0.
+// DynamoDB refuses it if another mailing was created since last was read, and then
+// returns the counter with the refusal.
 func (s *Store) counted(id mailing.MailingID, last int64) *types.Update {
 	u := &types.Update{
 		TableName: &s.tables.Mailings, Key: counterKey(),
@@ -55,7 +57,8 @@ func (s *Store) counted(id mailing.MailingID, last int64) *types.Update {
 	return u
 }
 
-// counterOf is the counter as a refused creation found it.
+// counterOf returns the value of the counter from the error of a refused creation. The
+// action on the counter must be the first of the transaction.
 func counterOf(err error) (int64, error) {
 	var cancelled *types.TransactionCanceledException
 	if !errors.As(err, &cancelled) || len(cancelled.CancellationReasons) == 0 {
@@ -64,8 +67,8 @@ func counterOf(err error) (int64, error) {
 	return number(cancelled.CancellationReasons[0].Item, lastAttr)
 }
 
-// givenOut returns the ids that mailings have: from first to last, which is 0 if
-// there are none.
+// givenOut returns the range of ids that mailings have, from first to last, strongly
+// consistent. last is 0 if there are no mailings.
 func (s *Store) givenOut(ctx context.Context) (first, last mailing.MailingID, err error) {
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: &s.tables.Mailings, Key: counterKey(), ConsistentRead: aws.Bool(true),
@@ -84,13 +87,16 @@ func (s *Store) givenOut(ctx context.Context) (first, last mailing.MailingID, er
 	return bounded(max(from, 1)), bounded(to), err
 }
 
-// nextTest gives the next test message its id. The first one is drawn once: what
-// is stored counts.
+// nextTest returns the id for the next test message. A random first id is used only
+// where no counter is stored: one update reads and increments the counter, so no id is
+// given out twice.
 func (s *Store) nextTest(ctx context.Context) (int64, error) {
 	before := mailing.ClientID(0)
 	if s.firstMailing == 0 {
-		before = rand.N(mailing.MaxFirstTestID) //nolint:gosec // G404: it must differ, not be secret
+		before = rand.N(mailing.MaxFirstTestID) //nolint:gosec // G404: it must differ between deployments, and need not be secret
 	}
+	// If an answer is lost, the repetition of the update skips an id. That does no
+	// harm.
 	out, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.tables.Mailings, Key: testCounterKey(),
 		UpdateExpression:          aws.String("SET #last = if_not_exists(#last, :before) + :one"),

@@ -13,8 +13,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// countsItem are counts as attributes, named for the statuses. A total is not
-// stored: it is their sum, so the two cannot differ.
+// countsItem holds counts as attributes, named for the statuses. The total is not
+// stored: it is computed as their sum, so the two cannot differ.
 type countsItem struct {
 	Queued    int64 `dynamodbav:"queued"`
 	Retrying  int64 `dynamodbav:"retrying"`
@@ -27,6 +27,7 @@ type countsItem struct {
 	Uncertain int64 `dynamodbav:"uncertain"`
 }
 
+// encodeCounts returns counts as they are stored.
 func encodeCounts(c mailing.Counts) countsItem {
 	return countsItem{
 		Queued: c.Queued, Retrying: c.Retrying, Deferred: c.Deferred, Sent: c.Sent, Failed: c.Failed,
@@ -34,6 +35,7 @@ func encodeCounts(c mailing.Counts) countsItem {
 	}
 }
 
+// decode returns the counts with their total.
 func (i countsItem) decode() mailing.Counts {
 	c := mailing.Counts{
 		Queued: i.Queued, Retrying: i.Retrying, Deferred: i.Deferred, Sent: i.Sent, Failed: i.Failed,
@@ -43,16 +45,18 @@ func (i countsItem) decode() mailing.Counts {
 	return c
 }
 
-// adder builds the ADD clause of an update expression. What adds nothing is
-// left out.
+// adder builds the ADD clause of an update expression. Zeros are left out, because they
+// change nothing.
 type adder struct {
 	clauses []string
 	names   map[string]string
 	values  item
 }
 
+// newAdder returns an adder without clauses.
 func newAdder() *adder { return &adder{names: map[string]string{}, values: item{}} }
 
+// add adds n to a number attribute. An attribute that is not there counts as 0.
 func (a *adder) add(attr string, n int64) {
 	if n == 0 {
 		return
@@ -63,6 +67,8 @@ func (a *adder) add(attr string, n int64) {
 	a.values[":"+place] = num(n)
 }
 
+// addCounts adds each count to the attribute of its status, whose name begins with
+// prefix.
 func (a *adder) addCounts(prefix string, c mailing.Counts) {
 	for _, status := range mailing.MessageStatuses {
 		if n := c.Of(status); n != nil {
@@ -71,7 +77,7 @@ func (a *adder) addCounts(prefix string, c mailing.Counts) {
 	}
 }
 
-// expression is the ADD clause, "" if there is nothing to add.
+// expression returns the ADD clause; "" if there is nothing to add.
 func (a *adder) expression() string {
 	if len(a.clauses) == 0 {
 		return ""
@@ -79,15 +85,17 @@ func (a *adder) expression() string {
 	return "ADD " + strings.Join(a.clauses, ", ")
 }
 
-// The totals item sums up finished mailings by their final status: how many
-// there are as {status}_mailings, their messages as {status}_{message status}.
+// mailingsSuffix ends the attributes of the totals item that count mailings. That item
+// sums up the finished mailings by final status: the number of mailings as
+// {status}_mailings, their messages as {status}_{message status}.
 const mailingsSuffix = "_mailings"
 
-// changesAttr counts changes of the totals: two that undo each other are seen.
+// changesAttr counts the changes of the totals, so that a reader also notices two
+// changes that cancel each other out.
 const changesAttr = "changes"
 
-// totalsChange is what replacing old by updated does to the totals: a mailing
-// has its part in them while it is finished and not deleted.
+// totalsChange returns the write to the totals when updated replaces old. The totals
+// include a mailing while it is finished and not deleted.
 func (s *Store) totalsChange(old, updated mailing.Mailing) []types.TransactWriteItem {
 	a := newAdder()
 	if inTotals(old) && !inTotals(updated) {
@@ -108,17 +116,18 @@ func (s *Store) totalsChange(old, updated mailing.Mailing) []types.TransactWrite
 	}}}
 }
 
+// inTotals reports whether the totals include a mailing.
 func inTotals(m mailing.Mailing) bool { return m.Finished && !m.Deleted }
 
-// Totals are the sums over finished mailings, by final status.
+// Totals holds the sums over finished mailings, by final status.
 type Totals struct {
 	Mailings map[mailing.Status]int64
 	Counts   map[mailing.Status]mailing.Counts
-	// Changes goes up with every change.
+	// Changes increases with every change of the totals.
 	Changes int64
 }
 
-// Totals reads the sums over finished mailings, strongly consistent.
+// Totals returns the sums over finished mailings, strongly consistent.
 func (s *Store) Totals(ctx context.Context) (Totals, error) {
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: &s.tables.Mailings, Key: totalsKey(), ConsistentRead: aws.Bool(true),
@@ -149,7 +158,7 @@ func (s *Store) Totals(ctx context.Context) (Totals, error) {
 	return t, nil
 }
 
-// number is a number attribute, 0 if it is not there.
+// number returns an integer attribute; 0 if the item does not have it.
 func number(it item, attr string) (int64, error) {
 	var n int64
 	if err := attributevalue.Unmarshal(it[attr], &n); it[attr] != nil && err != nil {

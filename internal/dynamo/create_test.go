@@ -22,7 +22,7 @@ func TestMailingsGetTheirIDsInOneCallEach(t *testing.T) {
 	if n := faults.Calls(dynamotest.TransactWriteItems) + faults.Calls(dynamotest.UpdateItem); n != 3 {
 		t.Errorf("%d calls for three mailings", n)
 	}
-	// Another process has been at it: that costs one call more.
+	// Another process has moved the counter: that costs one more call.
 	if m, err := other.CreateMailing(t.Context(), mailing.Mailing{}, mailing.Once{}); err != nil || m.ID != 4 {
 		t.Fatalf("id %d, %v", m.ID, err)
 	}

@@ -12,8 +12,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// thereAt returns the clients of all slices that an audience which started at an
-// instant has, in the order of ids.
+// thereAt returns the clients of all slices in an audience that started at an instant,
+// in the order of ids.
 func thereAt(t *testing.T, s *dynamo.Store, f mailing.Filter, started time.Time) []mailing.ClientID {
 	t.Helper()
 	var ids []mailing.ClientID
@@ -37,7 +37,7 @@ func TestAnAudienceIsTheClientsThatWereThereWhenItsMailingStarted(t *testing.T) 
 	s := e.Store(clock.Option())
 	old := client(1)
 	old.ID = 7
-	seed(t, e, []mailing.Client{old}) // from before the instant was stored
+	seed(t, e, []mailing.Client{old}) // stored before the attribute existed
 	created := create(t, s, client(2))
 	clock.Advance(time.Millisecond)
 	imported := func(n int) mailing.ClientID {
@@ -67,7 +67,8 @@ func TestAnAudienceIsTheClientsThatWereThereWhenItsMailingStarted(t *testing.T) 
 	want("without an instant", time.Time{}, all, 7, created.ID, imported)
 	want("by tag, too", noon.Add(time.Hour), mailing.Filter{Tags: []string{"vip"}}, 7, created.ID)
 
-	// An edit, one of the phone, and an import over it make nobody newer.
+	// An edit, an edit of the phone, and an import of the same phone make no client
+	// newer.
 	clock.Advance(time.Hour)
 	for _, id := range []mailing.ClientID{7, created.ID, imported} {
 		for _, edit := range []func(*mailing.Client){

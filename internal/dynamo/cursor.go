@@ -12,34 +12,34 @@ import (
 	"postrider/internal/mailing"
 )
 
-// A cursor is a position in one list, opaque to whoever holds it. It says which
-// list it belongs to, filters included, so that it cannot silently continue
-// another one; the limit is no part of that and may differ from page to page.
+// cursor is a position in one list. It is opaque to the client of the API that holds
+// it. It names the list, filters included, so that it cannot silently continue another
+// list. The limit is not part of it and may differ from page to page.
 type cursor struct {
 	List     string          `json:"l"`
 	Position json.RawMessage `json:"p"`
 }
 
-// position is where in a list the next page begins.
+// position is the place in a list at which the next page begins.
 type position interface {
-	// valid reports whether a list can be there at all. What a cursor holds came
-	// from outside.
+	// valid reports whether a list can have this position. The caller of the API sent
+	// the cursor, so it may hold anything.
 	valid() bool
 }
 
-// listKey names a list and its filters. It is a hash, so that a cursor shows
-// nothing of what was searched for.
+// listKey returns the name of a list with its filters. It is a hash, so that a cursor
+// does not reveal what was searched for.
 func listKey(list string, filters ...any) string {
 	h := fnv.New64a()
 	full := fmt.Appendf(nil, "%q", list)
 	for _, f := range filters {
 		full = fmt.Appendf(full, " %q", fmt.Sprint(f))
 	}
-	h.Write(full) // a hash takes all
+	h.Write(full) // a hash never returns an error
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 
-// encodeCursor writes a position down.
+// encodeCursor returns the cursor of a position in a list.
 func encodeCursor(list string, p position) (string, error) {
 	at, err := json.Marshal(p)
 	if err != nil {
@@ -52,8 +52,8 @@ func encodeCursor(list string, p position) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(c), nil
 }
 
-// decodeCursor reads a position of this very list into p, and leaves p as it is
-// if the cursor is empty. Anything else is [mailing.KindMalformed].
+// decodeCursor reads a position in list from text into p. It leaves p unchanged if text
+// is empty. Any other text that is not a cursor of list is a [mailing.KindMalformed].
 func decodeCursor(list, text string, p position) error {
 	if text == "" {
 		return nil
@@ -72,7 +72,7 @@ func decodeCursor(list, text string, p position) error {
 	return nil
 }
 
-// strict is json.Unmarshal that takes nothing unknown and nothing behind.
+// strict is json.Unmarshal that refuses unknown fields and anything after the value.
 func strict(raw []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()

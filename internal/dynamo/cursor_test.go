@@ -85,7 +85,7 @@ func TestACursorThatWasTamperedWithIsMalformed(t *testing.T) {
 	}
 }
 
-// listOf is the list that a decoded cursor names.
+// listOf returns the list that a decoded cursor names.
 func listOf(t *testing.T, raw []byte) string {
 	t.Helper()
 	const before, length = len(`{"l":"`), 16

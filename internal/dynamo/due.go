@@ -15,6 +15,7 @@ import (
 	"postrider/internal/mailing"
 )
 
+// dueItem is a row of the index of pending batches.
 type dueItem struct {
 	Part       string `dynamodbav:"part"`
 	Sort       string `dynamodbav:"id"`
@@ -26,10 +27,12 @@ type dueItem struct {
 	Sweeps     int    `dynamodbav:"sweeps"`
 }
 
-// Due gives visit what is pending in a slice of a mailing, page by page in the
-// order in which it is due, up to until (inclusive; the zero time is no limit),
-// until visit returns false or an error. The index is eventually consistent:
-// what has just changed may be missing, or still be there as it was.
+// Due calls visit with the pending batches of a slice of a mailing, page by page in the
+// order of their due_at. It includes batches due up to until (inclusive); the zero time
+// means no limit. It stops when visit returns false or an error.
+//
+// The index is eventually consistent: a batch that has just changed may be missing, or
+// be there in its old state.
 func (s *Store) Due(ctx context.Context, id mailing.MailingID, slice int, until time.Time, visit func([]mailing.Due) (more bool, err error)) error {
 	query := &dynamodb.QueryInput{
 		TableName: &s.tables.Batches, IndexName: aws.String(dueIndex),
@@ -52,12 +55,14 @@ func (s *Store) Due(ctx context.Context, id mailing.MailingID, slice int, until 
 		for _, it := range page.Items {
 			row, err := decodeDue(it)
 			if err != nil {
-				// It must not keep the others from being done.
+				// One broken row must not stop the work on the others.
 				slog.ErrorContext(ctx, "a batch that is due cannot be read", "mailing_id", id, "slice", slice, "error", err)
 				continue
 			}
 			rows = append(rows, row)
 		}
+		// visit may write to the batches of this page: the query continues after the
+		// last key of the page. A batch that is moved to a later due_at may come again.
 		if more, err := visit(rows); err != nil || !more {
 			return err
 		}
@@ -65,6 +70,7 @@ func (s *Store) Due(ctx context.Context, id mailing.MailingID, slice int, until 
 	return nil
 }
 
+// decodeDue decodes a row of the index.
 func decodeDue(encoded item) (mailing.Due, error) {
 	var it dueItem
 	if err := attributevalue.UnmarshalMap(encoded, &it); err != nil {
@@ -80,9 +86,10 @@ func decodeDue(encoded item) (mailing.Due, error) {
 	}, nil
 }
 
-// Postpone moves a batch's due_at on before the batch is queued again, and
-// with freed lets it be claimed at once. It tells false if its due_at is not
-// the one that was seen any more: somebody else takes care of it.
+// Postpone moves the due_at of a batch on, before the batch is queued again, and counts
+// the sweep. With freed the batch may also be claimed at once. It reports false, and
+// writes nothing, if the stored due_at is no longer the one that was seen: then another
+// process has changed the batch, and takes care of it.
 func (s *Store) Postpone(ctx context.Context, seen mailing.Due, due time.Time, freed bool) (bool, error) {
 	update := "SET #due = :due, #sweeps = :sweeps"
 	names := map[string]string{"#due": dueKey, "#sweeps": "sweeps"}
@@ -95,8 +102,11 @@ func (s *Store) Postpone(ctx context.Context, seen mailing.Due, due time.Time, f
 		ConditionExpression: aws.String("#due = :seen"), UpdateExpression: &update,
 		ExpressionAttributeNames: names,
 		ExpressionAttributeValues: item{
+			// Each process that takes a batch sets its due_at. So an unchanged due_at
+			// means that no other process takes care of the batch.
 			":seen": millis(seen.DueAt), ":due": millis(due), ":sweeps": num(seen.Sweeps + 1),
 		},
+		// The refusal returns the batch, so that a repeated call can recognise itself.
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
 	var condition *types.ConditionalCheckFailedException
@@ -109,8 +119,9 @@ func (s *Store) Postpone(ctx context.Context, seen mailing.Due, due time.Time, f
 	return true, nil
 }
 
-// postponed reports whether a batch has been moved on just as it was to be: the
-// SDK may have repeated a call whose answer was lost.
+// postponed reports whether a refused call finds the batch exactly as the call should
+// leave it. This happens when an answer was lost and the SDK repeated the call: the
+// first try has then succeeded.
 func postponed(encoded item, seen mailing.Due, due time.Time) bool {
 	var it dueItem
 	return attributevalue.UnmarshalMap(encoded, &it) == nil && it.DueAt == due.UnixMilli() && it.Sweeps == seen.Sweeps+1

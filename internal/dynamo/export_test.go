@@ -13,22 +13,23 @@ func (s *Store) CreateClientWithIDs(ctx context.Context, c mailing.Client, newID
 	return s.createClient(ctx, c, mailing.Once{}, newID)
 }
 
-// EncodeClient is a client as it is stored, for tests that write many at once.
+// EncodeClient returns a client as it is stored, for tests that write many at once.
 func EncodeClient(c mailing.Client) (map[string]types.AttributeValue, error) {
 	return encodeClient(c, 1)
 }
 
-// PhoneItem is what keeps a client's phone unique.
+// PhoneItem returns the item that keeps the phone of a client unique.
 func PhoneItem(c mailing.Client) map[string]types.AttributeValue { return phoneItem(c) }
 
-// CounterItem is the counter of mailings after an id was given out.
+// CounterItem returns the counter of mailings after the id last was given out.
 func CounterItem(last mailing.MailingID) map[string]types.AttributeValue {
 	it := counterKey()
 	it[lastAttr] = num(last)
 	return it
 }
 
-// CounterItemOfTests is the counter of test messages after an id was given out.
+// CounterItemOfTests returns the counter of test messages after the id last was given
+// out.
 func CounterItemOfTests(last mailing.ClientID) map[string]types.AttributeValue {
 	it := testCounterKey()
 	it[lastAttr] = num(last)
@@ -38,12 +39,12 @@ func CounterItemOfTests(last mailing.ClientID) map[string]types.AttributeValue {
 // Position is a position in a list.
 type Position = messagePosition
 
-// EncodeCursor writes a position in the list of some filters down.
+// EncodeCursor returns the cursor of a position in a list with filters.
 func EncodeCursor(p *Position, list string, filters ...any) (string, error) {
 	return encodeCursor(listKey(list, filters...), p)
 }
 
-// DecodeCursor reads it.
+// DecodeCursor returns the position in a cursor of that list.
 func DecodeCursor(text, list string, filters ...any) (Position, error) {
 	var p Position
 	err := decodeCursor(listKey(list, filters...), text, &p)

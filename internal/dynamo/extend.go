@@ -12,10 +12,11 @@ import (
 	"postrider/internal/mailing"
 )
 
-// extendedAttr is the mailing's extended_at by which a slice's batches are kept.
+// extendedAttr is the attribute of a slice that holds an extended_at of its mailing:
+// the settled batches of the slice are kept by the end that was set then.
 const extendedAttr = "extended_at"
 
-// keptItem is what is read of a batch to say how long it is kept.
+// keptItem holds the attributes of a batch that decide how long it is kept.
 type keptItem struct {
 	Sort       string `dynamodbav:"id"`
 	LeaseUntil int64  `dynamodbav:"lease_until"`
@@ -23,15 +24,17 @@ type keptItem struct {
 	TTL        int64  `dynamodbav:"ttl"`
 }
 
-// expiry is when DynamoDB may remove what is settled of m, in seconds since 1970.
+// expiry returns when DynamoDB may remove the settled batches of m, in seconds since
+// 1970.
 func (s *Store) expiry(m mailing.Mailing) int64 { return m.EndAt.Add(s.retention).Unix() }
 
 // ExtendBatches moves the time to live of some settled batches of a slice to that of
-// m's end, where theirs is earlier. It begins after the batch after, "" for the
-// beginning of the slice; next is where to go on, "" at the end. Batches that a
-// sender holds are left as they are, since the sender may settle them by an earlier
-// end: held is how many. What is pending has no time to live, and gets one when it is
-// settled.
+// the end of m, where theirs is earlier. It begins after the batch with the sort key
+// after, "" for the beginning of the slice. next is where to continue, "" at the end.
+//
+// A batch that a sender holds is left as it is, because the sender may settle it by an
+// earlier end; held is the number of these. A pending batch has no time to live, and
+// gets one when it is settled.
 func (s *Store) ExtendBatches(ctx context.Context, m mailing.Mailing, slice int, after string) (next string, held int, err error) {
 	part, err := s.batchesAfter(ctx, m.ID, slice, after)
 	if err != nil {
@@ -47,6 +50,8 @@ func (s *Store) ExtendBatches(ctx context.Context, m mailing.Mailing, slice int,
 		switch {
 		case it.LeaseUntil > s.now().UnixMilli():
 			held++
+		// A batch without due_at is settled. Its time to live is never shortened: an
+		// earlier end hides its messages without that.
 		case it.DueAt == 0 && it.TTL < s.expiry(m):
 			group.Go(func() error { return s.extendBatch(groupCtx, m, slice, it) })
 		}
@@ -60,12 +65,12 @@ func (s *Store) ExtendBatches(ctx context.Context, m mailing.Mailing, slice int,
 	return next, held, nil
 }
 
-// batchesAfter reads some batches of a slice in storage order, strongly consistent,
-// after the one whose sort key is after, "" for the beginning.
+// batchesAfter reads some batches of a slice in storage order, strongly consistent. It
+// begins after the sort key after, "" for the beginning.
 func (s *Store) batchesAfter(ctx context.Context, id mailing.MailingID, slice int, after string) (walked, error) {
 	from := batchPrefix
 	if after != "" {
-		from = after + " " // sorts right after it
+		from = after + " " // sorts directly after that batch
 	}
 	part, err := s.walk(ctx, walk{
 		table: s.tables.Batches, limit: reviveBatches, pages: 1,
@@ -77,8 +82,8 @@ func (s *Store) batchesAfter(ctx context.Context, id mailing.MailingID, slice in
 	return part, nil
 }
 
-// extendBatch moves the time to live of one settled batch. It does nothing if the
-// batch has changed since it was read: then it is pending, or was moved already.
+// extendBatch moves the time to live of one settled batch. It does nothing if the batch
+// has changed since it was read: then it is pending, or has a new time to live already.
 func (s *Store) extendBatch(ctx context.Context, m mailing.Mailing, slice int, seen keptItem) error {
 	_, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.tables.Batches, Key: key(batchPart(m.ID, slice), seen.Sort),
@@ -96,11 +101,14 @@ func (s *Store) extendBatch(ctx context.Context, m mailing.Mailing, slice int, s
 	return nil
 }
 
-// MarkExtended notes that the settled batches of a slice are kept by the end that m
-// was given at its ExtendedAt. It does nothing if pages have been written since the
-// slice was in state, which is as it was before its batches were looked at, or a
-// later end is noted already. Pages that are planned by an earlier end are refused
-// from then on.
+// MarkExtended notes that the settled batches of a slice are kept by the end that m was
+// given at its ExtendedAt. From then on, pages that were planned by an earlier end are
+// refused.
+//
+// It reports false, and writes nothing, if pages have been written since the slice was
+// in state, or if a later end is noted already. state must have been read before the
+// batches of the slice were: a page that was written after that may hold settled
+// batches that were not looked at.
 func (s *Store) MarkExtended(ctx context.Context, m mailing.Mailing, slice int, state mailing.SliceState) (bool, error) {
 	_, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.tables.Batches, Key: sliceKey(m.ID, slice),

@@ -16,8 +16,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// ttls are the times to live of the batches of slice 3, in storage order; the zero
-// time is none.
+// ttls returns the times to live of the batches of slice 3, in storage order; the zero
+// time for a batch without one.
 func ttls(t *testing.T, e *dynamotest.Env, id mailing.MailingID) []time.Time {
 	t.Helper()
 	out, err := e.Client.Query(t.Context(), &dynamodb.QueryInput{
@@ -44,7 +44,7 @@ func ttls(t *testing.T, e *dynamotest.Env, id mailing.MailingID) []time.Time {
 	return all
 }
 
-// extendAll extends the batches of slice 3 page by page, and gives how many were held.
+// extendAll extends the batches of slice 3 page by page. It returns how many were held.
 func extendAll(t *testing.T, s *dynamo.Store, m mailing.Mailing) (held, pages int) {
 	t.Helper()
 	for after := ""; pages == 0 || after != ""; pages++ {
@@ -80,7 +80,7 @@ func TestSettledBatchesAreKeptByTheNewEndAndTheOthersAreLeft(t *testing.T) {
 	if diff := cmp.Diff([]time.Time{kept, {}, {}, kept, {}}, ttls(t, e, m.ID)); diff != "" || held != 1 {
 		t.Errorf("%d are held; times to live (-want +got):\n%s", held, diff)
 	}
-	// Done again it writes nothing, and an earlier end takes nothing away.
+	// A repetition writes nothing, and an earlier end shortens no time to live.
 	faults := dynamotest.NewFaults(e.Client)
 	extendAll(t, e.StoreOver(faults, atNoon()), m)
 	extendAll(t, e.StoreOver(faults, atNoon()), moveEnd(t, s, m, -2*time.Hour))
@@ -139,7 +139,7 @@ func TestASliceIsMarkedAsExtendedOnlyAsItWasLookedAt(t *testing.T) {
 	extended := moveEnd(t, s, first, time.Hour)
 	again := moveEnd(t, s, extended, time.Hour)
 	before := state
-	before.Cursor = inSlice(3, 1)[0] // a page has been written since
+	before.Cursor = inSlice(3, 1)[0] // as if a page had been written since
 	for _, step := range []struct {
 		name  string
 		m     mailing.Mailing

@@ -12,7 +12,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// anyFirst lets a store draw its first ids, as a deployed one does.
+// anyFirst makes a store use random first ids, as a deployed one does.
 func anyFirst() dynamo.Option { return dynamo.WithFirstMailing(0) }
 
 func TestEachNewDeploymentBeginsAtIDsOfItsOwn(t *testing.T) {
@@ -33,7 +33,8 @@ func TestEachNewDeploymentBeginsAtIDsOfItsOwn(t *testing.T) {
 		}
 		mailings[m.ID], tests[msg.ID.Client()] = true, true
 	}
-	// 20 of a million: two of them are equal once in five thousand runs.
+	// Of 20 random ids out of a million, two are equal in one of five thousand runs. So
+	// 19 different ones are enough.
 	if len(mailings) < 19 || len(tests) < 19 {
 		t.Errorf("20 deployments begin at %d mailings and %d test messages", len(mailings), len(tests))
 	}
@@ -60,7 +61,7 @@ func TestFirstMailingsThatAreCreatedAtOnceHaveOneBeginning(t *testing.T) {
 		ids []mailing.MailingID
 	)
 	for range 20 {
-		// Each from a process of its own, which knows of no other.
+		// Each store is a process of its own, which knows no id of the others.
 		s := e.Store(anyFirst())
 		wg.Go(func() {
 			m, err := s.CreateMailing(t.Context(), mailing.Mailing{}, mailing.Once{})
@@ -123,7 +124,7 @@ func TestAFirstIDThatIsGivenLaterChangesNothing(t *testing.T) {
 	}
 }
 
-// A table from before first ids were stored has a counter without one.
+// An older table has a counter without a first id.
 func TestAnOlderTableGoesOnWhereItWas(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)

@@ -17,7 +17,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// noon is when tests that need a fixed instant take place.
+// noon is the instant of tests that need a fixed one.
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 func phone(n int) string { return fmt.Sprintf("7900%07d", n) }
@@ -35,7 +35,7 @@ func create(t *testing.T, s *dynamo.Store, c mailing.Client) mailing.Client {
 	return created
 }
 
-// seed writes clients with their phones the fast way.
+// seed writes clients with their phones directly into the table, which is faster.
 func seed(t *testing.T, e *dynamotest.Env, clients []mailing.Client) {
 	t.Helper()
 	puts := make([]types.WriteRequest, 0, 2*len(clients))
@@ -57,7 +57,7 @@ func seed(t *testing.T, e *dynamotest.Env, clients []mailing.Client) {
 	}
 }
 
-// put writes one item as it is.
+// put writes one item without a condition.
 func put(t *testing.T, e *dynamotest.Env, table string, it map[string]types.AttributeValue) {
 	t.Helper()
 	if _, err := e.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(table), Item: it}); err != nil {
@@ -72,7 +72,7 @@ func wantKind(t *testing.T, err error, want mailing.Kind) {
 	}
 }
 
-// all walks a list from its beginning to its end.
+// all reads a list from its beginning to its end.
 func all[T any](t *testing.T, limit int, page func(cursor string) (mailing.List[T], error)) []T {
 	t.Helper()
 	var items []T
@@ -99,8 +99,8 @@ func all[T any](t *testing.T, limit int, page func(cursor string) (mailing.List[
 	}
 }
 
-// smallPages is a DynamoDB whose pages hold few items, so that what takes
-// megabytes elsewhere happens with some hundred.
+// smallPages is a DynamoDB whose pages hold few items. So tests of several pages need
+// some hundred items instead of megabytes.
 type smallPages struct {
 	dynamo.API
 	size int32
@@ -149,14 +149,14 @@ func change(t *testing.T, s *dynamo.Store, id mailing.MailingID, how func(mailin
 	return m
 }
 
-// finish ends a mailing with counts.
+// finish finishes a mailing with counts.
 func finish(t *testing.T, s *dynamo.Store, id mailing.MailingID, counts mailing.Counts) {
 	t.Helper()
 	change(t, s, id, func(m mailing.Mailing) (mailing.Mailing, error) { return m.AsFinished(counts, noon), nil })
 }
 
-// pageOf is a page of an expansion with one message per client, in batches of
-// size; status says what becomes of each.
+// pageOf returns a page of an expansion with one message per client, in batches of
+// size; status returns the status of each message.
 func pageOf(m mailing.Mailing, slice int, seen mailing.ClientID, done bool, size int, now time.Time, clients []mailing.ClientID, status func(mailing.ClientID) mailing.MessageStatus) mailing.Page {
 	p := mailing.Page{Mailing: m.ID, Slice: slice, Seen: seen, Next: clients[len(clients)-1], Done: done}
 	for part := range slices.Chunk(clients, size) {
@@ -176,8 +176,8 @@ func pageOf(m mailing.Mailing, slice int, seen mailing.ClientID, done bool, size
 	return p
 }
 
-// expand writes the messages of a mailing to clients: pages of up to perPage in
-// batches of up to size.
+// expand writes the messages of a mailing to clients, in pages of up to perPage
+// messages and batches of up to size.
 func expand(t *testing.T, s *dynamo.Store, m mailing.Mailing, now time.Time, clients []mailing.ClientID, perPage, size int, status func(mailing.ClientID) mailing.MessageStatus) {
 	t.Helper()
 	var bySlice [mailing.Slices][]mailing.ClientID
@@ -197,7 +197,7 @@ func expand(t *testing.T, s *dynamo.Store, m mailing.Mailing, now time.Time, cli
 	}
 }
 
-// inStorageOrder sorts ids the way lists show clients and messages.
+// inStorageOrder returns ids in the order in which lists show clients and messages.
 func inStorageOrder(ids []mailing.ClientID) []mailing.ClientID {
 	sorted := slices.Clone(ids)
 	slices.SortFunc(sorted, func(a, b mailing.ClientID) int {
@@ -209,7 +209,7 @@ func inStorageOrder(ids []mailing.ClientID) []mailing.ClientID {
 	return sorted
 }
 
-// countLooked counts the items that queries look at, and the queries.
+// countLooked counts the queries, and the items that they look at.
 type countLooked struct {
 	dynamo.API
 	mu              sync.Mutex

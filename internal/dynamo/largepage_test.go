@@ -52,13 +52,13 @@ func TestLargePagesOfMessagesReadNotMuchMoreThanTheyShow(t *testing.T) {
 		status mailing.MessageStatus
 		limit  int
 		want   int
-		// looked is how many batches all pages may look at.
+		// looked is how many batches all pages together may look at.
 		looked int
 	}{
 		{"", 5000, 12_800, 2 * batches},
 		{"", 1000, 12_800, 2 * batches},
 		{mailing.Failed, 5000, 6400, 2 * batches},
-		{mailing.Failed, 300, 6400, 4 * batches}, // each page begins with all of its slice
+		{mailing.Failed, 300, 6400, 4 * batches}, // each page begins with its whole slice
 	} {
 		counter := &countLooked{API: e.Client}
 		store := e.StoreOver(counter)

@@ -10,18 +10,20 @@ import (
 	"postrider/internal/mailing"
 )
 
-// mailingPosition is where a list of mailings goes on: at this id, downwards.
+// mailingPosition is the place at which a list of mailings continues: at this id,
+// downwards.
 type mailingPosition struct {
 	At mailing.MailingID `json:"m"`
 }
 
 func (p *mailingPosition) valid() bool { return p.At > 0 && p.At <= mailing.MaxMailingID }
 
-// mailingPages is how many DynamoDB pages (of 1 MB, and at least one per
-// thousand ids) are read for one page of mailings.
+// mailingPages is how many DynamoDB pages are read at most for one page of mailings. A
+// page is up to 1 MB, and holds at most a thousand mailings, because it is of one
+// partition.
 const mailingPages = 10
 
-// ListMailings is a page of the mailings that are not deleted, newest first,
+// ListMailings returns a page of the mailings that are not deleted, newest first,
 // strongly consistent.
 func (s *Store) ListMailings(ctx context.Context, q mailing.MailingQuery) (mailing.List[mailing.Mailing], error) {
 	list := listKey("mailings", q.Status)
@@ -29,6 +31,8 @@ func (s *Store) ListMailings(ctx context.Context, q mailing.MailingQuery) (maili
 	if err := decodeCursor(list, q.Cursor, &at); err != nil {
 		return mailing.List[mailing.Mailing]{}, err
 	}
+	// Which rows are read depends on the status: only live mailings can be scheduled,
+	// running or paused.
 	read := s.mailingsDown
 	switch q.Status {
 	case mailing.StatusScheduled, mailing.StatusRunning, mailing.StatusPaused:
@@ -46,9 +50,9 @@ func (s *Store) ListMailings(ctx context.Context, q mailing.MailingQuery) (maili
 	return page, err
 }
 
-// liveDown reads mailings of a status that only unfinished ones have, from an id
-// downwards, from the rows of those: it does not look through all history for
-// the few. next is where to go on, 0 at the end.
+// liveDown returns mailings of a status that only live ones have, from an id downwards.
+// It reads the rows of live mailings, so it does not search the whole history for a
+// few. next is where to continue, 0 at the end.
 func (s *Store) liveDown(ctx context.Context, from mailing.MailingID, status mailing.Status, limit int) (found []mailing.Mailing, next mailing.MailingID, err error) {
 	live, err := s.Live(ctx)
 	if err != nil {
@@ -66,14 +70,15 @@ func (s *Store) liveDown(ctx context.Context, from mailing.MailingID, status mai
 	return found, 0, nil
 }
 
-// mailingsDown reads mailings of a status ("" for any) from an id downwards,
-// thousand by thousand, to the first id that was given out. next is where to go
-// on, 0 at the end.
+// mailingsDown returns mailings of a status ("" for any) from an id downwards, one
+// partition of a thousand ids after the other, to the first id that was given out. next
+// is where to continue, 0 at the end.
 func (s *Store) mailingsDown(ctx context.Context, from mailing.MailingID, status mailing.Status, limit int) (found []mailing.Mailing, next mailing.MailingID, err error) {
 	first, newest, err := s.givenOut(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
+	// No id above the newest one was given out, so the walk does not begin above it.
 	next = min(from, newest)
 	for pages := mailingPages; next > 0 && pages > 0 && len(found) < limit; {
 		part, err := s.walk(ctx, s.downFrom(next, status, limit-len(found), pages))
@@ -93,6 +98,8 @@ func (s *Store) mailingsDown(ctx context.Context, from mailing.MailingID, status
 	return found, next, nil
 }
 
+// downFrom returns the walk from an id downwards, to the beginning of its partition,
+// over mailings of a status that are not deleted.
 func (s *Store) downFrom(id mailing.MailingID, status mailing.Status, limit, pages int) walk {
 	filter := expression.Name("deleted").Equal(expression.Value(false))
 	if status != "" {
@@ -105,9 +112,10 @@ func (s *Store) downFrom(id mailing.MailingID, status mailing.Status, limit, pag
 	}
 }
 
-// below is the largest id that a walk down from an id has not looked at, 0 if
-// there is none from first on.
+// below returns the largest id that a walk down from id has not looked at; 0 if that
+// would be less than first.
 func below(id, first mailing.MailingID, part walked) (mailing.MailingID, error) {
+	// This is the lowest id of the partition, which a walk to its end has looked at.
 	next := id / mailingsPerPart * mailingsPerPart
 	if !part.end {
 		if _, err := fmt.Sscanf(part.last, "%d", &next); err != nil {

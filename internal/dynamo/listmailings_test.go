@@ -24,8 +24,8 @@ func listMailings(t *testing.T, s *dynamo.Store, status mailing.Status, limit in
 	return got
 }
 
-// history stores n mailings of all statuses, some deleted, and returns the ids
-// that lists show, newest first: all, and by status.
+// history stores n mailings of all statuses, some of them deleted. It returns the ids
+// that lists show, newest first: all of them, and by status.
 func history(t *testing.T, s *dynamo.Store, n int) map[mailing.Status][]mailing.MailingID {
 	t.Helper()
 	shown := map[mailing.Status][]mailing.MailingID{}
@@ -61,7 +61,7 @@ func history(t *testing.T, s *dynamo.Store, n int) map[mailing.Status][]mailing.
 func TestMailingsAreListedNewestFirstWithAnyLimit(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
-	// The thousand turns within the list.
+	// The list crosses the border between two partitions of a thousand ids.
 	put(t, e, e.Tables.Mailings, dynamo.CounterItem(987))
 	s := e.Store()
 	want := history(t, s, 40)
@@ -91,7 +91,7 @@ func TestALongStretchOfDeletedMailingsIsPassedPageByPage(t *testing.T) {
 	e := dynamotest.Start(t)
 	s := e.Store()
 	first := newMailing(t, s, noon)
-	// Nothing is stored for the ids up to here: twelve thousand.
+	// No mailing is stored for the 12,000 ids up to here.
 	put(t, e, e.Tables.Mailings, dynamo.CounterItem(12_500))
 	last := newMailing(t, s, noon)
 	if diff := cmp.Diff([]mailing.MailingID{last.ID, first.ID}, listMailings(t, s, "", 10)); diff != "" {

@@ -9,13 +9,16 @@ import (
 	"postrider/internal/mailing"
 )
 
+// mailingItem is a mailing as it is stored. Instants are in milliseconds since 1970.
+// Counts is set only on a finished mailing: those of a live one are in its slices.
 type mailingItem struct {
 	Part string `dynamodbav:"part"`
 	Sort string `dynamodbav:"id"`
 
-	Text          string   `dynamodbav:"text"`
-	StartAt       int64    `dynamodbav:"start_at"`
-	EndAt         int64    `dynamodbav:"end_at"`
+	Text    string `dynamodbav:"text"`
+	StartAt int64  `dynamodbav:"start_at"`
+	EndAt   int64  `dynamodbav:"end_at"`
+	// OperatorCodes and Tags are the filter; an empty list matches every client.
 	OperatorCodes []string `dynamodbav:"operator_codes,omitempty"`
 	Tags          []string `dynamodbav:"tags,omitempty"`
 	WindowFrom    string   `dynamodbav:"window_from,omitempty"`
@@ -29,7 +32,8 @@ type mailingItem struct {
 	UpdatedAt int64  `dynamodbav:"updated_at"`
 	StartedAt int64  `dynamodbav:"started_at,omitempty"`
 	RetriedAt int64  `dynamodbav:"retried_at,omitempty"`
-	// Both are the retried_at of the last retry of such messages.
+	// FailedRetriedAt and UncertainRetriedAt are the retried_at of the last retry of
+	// failed and of uncertain messages.
 	FailedRetriedAt    int64   `dynamodbav:"failed_retried_at,omitempty"`
 	UncertainRetriedAt int64   `dynamodbav:"uncertain_retried_at,omitempty"`
 	ResumedAt          int64   `dynamodbav:"resumed_at,omitempty"`
@@ -44,6 +48,7 @@ type mailingItem struct {
 	Counts   *countsItem `dynamodbav:"counts,omitempty"`
 }
 
+// encodeMailing returns a mailing as it is stored.
 func encodeMailing(m mailing.Mailing) (item, error) {
 	it := mailingItem{
 		Part: mailingPart(m.ID), Sort: mailingSort(m.ID),
@@ -59,6 +64,8 @@ func encodeMailing(m mailing.Mailing) (item, error) {
 	if m.Window != nil {
 		it.WindowFrom, it.WindowTo = m.Window.From.String(), m.Window.To.String()
 	}
+	// The counts of a live mailing change with each settlement. They are in its slices,
+	// so that settlements do not write to the mailing.
 	if m.Finished {
 		counts := encodeCounts(m.Counts)
 		it.Counts = &counts
@@ -70,6 +77,7 @@ func encodeMailing(m mailing.Mailing) (item, error) {
 	return encoded, nil
 }
 
+// decodeMailing reads a mailing from its item. The id comes from the sort key.
 func decodeMailing(encoded item) (mailing.Mailing, error) {
 	var it mailingItem
 	if err := attributevalue.UnmarshalMap(encoded, &it); err != nil {
@@ -106,6 +114,7 @@ func decodeMailing(encoded item) (mailing.Mailing, error) {
 	return m, nil
 }
 
+// decodeWindow reads a window from its two clock times.
 func decodeWindow(from, to string) (*mailing.Window, error) {
 	f, err := mailing.ParseClockTime(from)
 	if err != nil {

@@ -14,17 +14,21 @@ import (
 	"postrider/internal/mailing"
 )
 
-// createTries is how often a mailing is created anew because somebody else was
-// given the id: each time one of them gets on.
+// createTries is how often the creation of a mailing is tried. A try is refused if
+// another process was given the id; so in each round at least one process succeeds.
 const createTries = 40
 
-// CreateMailing gives m the next id, in new tables the first one, and stores it as live, in one transaction
-// that also counts the ids up. The id that this process gave out last is its
-// guess at the counter; where others have been at it since, the refusal tells. If
-// the request has created it already, that is [mailing.ErrCreated].
+// CreateMailing gives m the next id, or the first one in new tables, and stores it as
+// live, in one transaction that also moves the counter. If the request has created it
+// already, the error is [mailing.ErrCreated].
+//
+// The id that this process knows as the last one is its guess of the counter, which
+// saves a read. If another process has moved the counter since, the refusal returns its
+// value, and the next try uses that.
 func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, once mailing.Once) (mailing.Mailing, error) {
 	for n := range createTries {
 		last := s.lastMailing.Load()
+		// The largest mailing id keeps the ids of messages below 2^53.
 		if last >= int64(mailing.MaxMailingID) {
 			return mailing.Mailing{}, fmt.Errorf("all %d ids of mailings are used up", mailing.MaxMailingID)
 		}
@@ -38,9 +42,12 @@ func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, once maili
 		}
 		err = s.transact(ctx, fmt.Sprintf("create mailing %d", m.ID), items)
 		if err == nil {
+			// Another goroutine may have stored a newer id, which must stay.
 			s.lastMailing.CompareAndSwap(last, int64(m.ID))
 			return m, nil
 		}
+		// This comes before the counter: if both conditions failed, an earlier request
+		// has created the mailing, and a new id would not help.
 		if createdBefore(once, err, items) {
 			return mailing.Mailing{}, mailing.ErrCreated
 		}
@@ -52,6 +59,7 @@ func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, once maili
 			return mailing.Mailing{}, fmt.Errorf("create mailing %d: %w", m.ID, err)
 		}
 		s.lastMailing.Store(given)
+		// The first refusal needs no wait: it only shows that the guess was old.
 		if n > 0 {
 			if err := s.wait(ctx, backoff(n)); err != nil {
 				return mailing.Mailing{}, fmt.Errorf("create mailing %d: %w", m.ID, err)
@@ -61,8 +69,8 @@ func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, once maili
 	return mailing.Mailing{}, mailing.Conflict("others keep creating mailings at the same time: try again")
 }
 
-// creation is what a new mailing writes, the counter first, provided that the
-// last id given out is still last; and the request's record last.
+// creation returns the writes for a new mailing. The counter is the first, on the
+// condition that last is still the last id; the record of the request is the last.
 func (s *Store) creation(m mailing.Mailing, last int64, once mailing.Once) ([]types.TransactWriteItem, error) {
 	put, err := s.putMailing(m, "attribute_not_exists(#id)", map[string]string{"#id": sortKey}, nil)
 	if err != nil {
@@ -79,8 +87,8 @@ func (s *Store) creation(m mailing.Mailing, last int64, once mailing.Once) ([]ty
 	}, record...), nil
 }
 
-// Mailing reads one mailing, strongly consistent. One that is deleted is
-// still there, marked so, until its messages are accounted for and after.
+// Mailing returns one mailing, strongly consistent. A deleted mailing stays stored,
+// marked as deleted, also after all its messages are accounted for.
 func (s *Store) Mailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error) {
 	if id == 0 || id > mailing.MaxMailingID {
 		return mailing.Mailing{}, mailing.NotFound("mailing")
@@ -97,8 +105,8 @@ func (s *Store) Mailing(ctx context.Context, id mailing.MailingID) (mailing.Mail
 	return decodeMailing(out.Item)
 }
 
-// Mailings reads several mailings, strongly consistent. Ids that nothing has
-// are left out.
+// Mailings returns several mailings, strongly consistent. Unknown ids are left out. If
+// a mailing cannot be decoded, there is an error, and the others are still returned.
 func (s *Store) Mailings(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]mailing.Mailing, error) {
 	keys := make([]item, len(ids))
 	for i, id := range ids {
@@ -121,8 +129,9 @@ func (s *Store) Mailings(ctx context.Context, ids []mailing.MailingID) (map[mail
 	return found, errors.Join(broken...)
 }
 
-// Live reads all mailings that are not finished, oldest first. One that cannot
-// be read is logged and left out: it must not keep the others from being done.
+// Live returns all mailings that are not finished, oldest first. One that cannot be
+// read is logged and left out, so that work on the others goes on. If none can be read,
+// that is an error.
 func (s *Store) Live(ctx context.Context) ([]mailing.Mailing, error) {
 	var ids []mailing.MailingID
 	pages := dynamodb.NewQueryPaginator(s.api, &dynamodb.QueryInput{
@@ -155,6 +164,7 @@ func (s *Store) Live(ctx context.Context) ([]mailing.Mailing, error) {
 	}
 	live := make([]mailing.Mailing, 0, len(ids))
 	for _, id := range ids {
+		// The order is that of the rows. A mailing that could not be read is skipped.
 		if m, ok := found[id]; ok {
 			live = append(live, m)
 		}
@@ -162,14 +172,13 @@ func (s *Store) Live(ctx context.Context) ([]mailing.Mailing, error) {
 	return live, nil
 }
 
-// editTries is how often a change is made anew because somebody else changed
-// the mailing in between.
+// editTries is how often a change of a mailing is tried, if other changes come in
+// between.
 const editTries = 10
 
-// UpdateMailing reads a mailing, lets change decide what becomes of it, and
-// writes that unless somebody else has changed it in between: then it begins
-// anew, so change may be called several times. A change that leaves the version
-// as it is writes nothing.
+// UpdateMailing reads a mailing, lets change return the mailing as it should be, and
+// writes that. If the mailing was changed between the two, it begins again; so change
+// may be called several times. A change that keeps the version writes nothing.
 func (s *Store) UpdateMailing(ctx context.Context, id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error) {
 	for n := range editTries {
 		old, err := s.Mailing(ctx, id)
@@ -197,9 +206,9 @@ func (s *Store) UpdateMailing(ctx context.Context, id mailing.MailingID, change 
 	return mailing.Mailing{}, mailing.Conflict("others keep changing this mailing: try again")
 }
 
-// save replaces old by updated, if old is still what is stored, together with
-// all that follows from it: its row among the live ones, and its part in the
-// totals of finished mailings.
+// save replaces old by updated, together with all that depends on it: its row among the
+// live mailings, and its part in the totals of finished ones. It reports false, and
+// writes nothing, if old is no longer what is stored.
 func (s *Store) save(ctx context.Context, old, updated mailing.Mailing) (bool, error) {
 	items, err := s.saveItems(old, updated)
 	if err != nil {
@@ -215,8 +224,8 @@ func (s *Store) save(ctx context.Context, old, updated mailing.Mailing) (bool, e
 	return true, nil
 }
 
-// saveItems are the writes that replace old by updated, with all that follows
-// from it.
+// saveItems returns the writes of save. The mailing itself is the first, on the
+// condition that the stored version is that of old.
 func (s *Store) saveItems(old, updated mailing.Mailing) ([]types.TransactWriteItem, error) {
 	put, err := s.putMailing(updated, "#version = :seen", map[string]string{"#version": "version"}, item{":seen": num(old.Version)})
 	if err != nil {
@@ -224,6 +233,8 @@ func (s *Store) saveItems(old, updated mailing.Mailing) ([]types.TransactWriteIt
 	}
 	items := []types.TransactWriteItem{put}
 	switch {
+	// The row of a live mailing and the mailing change in one transaction, so a live
+	// mailing always has its row.
 	case !old.Finished && updated.Finished:
 		items = append(items, types.TransactWriteItem{Delete: &types.Delete{TableName: &s.tables.Mailings, Key: liveKey(old.ID)}})
 	case old.Finished && !updated.Finished:
@@ -232,6 +243,7 @@ func (s *Store) saveItems(old, updated mailing.Mailing) ([]types.TransactWriteIt
 	return append(items, s.totalsChange(old, updated)...), nil
 }
 
+// putMailing returns the write of a whole mailing under a condition.
 func (s *Store) putMailing(m mailing.Mailing, condition string, names map[string]string, values item) (types.TransactWriteItem, error) {
 	it, err := encodeMailing(m)
 	if err != nil {

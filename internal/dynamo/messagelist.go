@@ -8,17 +8,19 @@ import (
 	"postrider/internal/mailing"
 )
 
-// Bounds of one page of a list over all mailings. A page that meets them is
-// short, and goes on at its cursor.
+// These constants limit one page of a list over all mailings: the number of mailings,
+// and of DynamoDB pages. A page that reaches a limit is short; its cursor continues
+// from there.
 const (
 	messageMailings = 100
 	messagePages    = 20
 )
 
-// ListMessages is a page of messages in storage order, of one mailing or of all,
-// strongly consistent. An unknown or deleted mailing is [mailing.KindNotFound].
+// ListMessages returns a page of messages in storage order, of one mailing or of all,
+// strongly consistent. An unknown or deleted mailing is a [mailing.KindNotFound].
 func (s *Store) ListMessages(ctx context.Context, q mailing.MessageQuery) (mailing.List[mailing.Message], error) {
 	list := listKey("messages", q.Mailing, q.Client, q.Status)
+	// Without a cursor a list begins at the newest mailing.
 	at := messagePosition{Mailing: mailing.MaxMailingID}
 	if err := decodeCursor(list, q.Cursor, &at); err != nil {
 		return mailing.List[mailing.Message]{}, err
@@ -44,7 +46,8 @@ func (s *Store) ListMessages(ctx context.Context, q mailing.MessageQuery) (maili
 	return page, err
 }
 
-// mailingMessages reads the messages of one mailing, or its one to a client.
+// mailingMessages reads the messages of one mailing; with a client in the query, only
+// its message.
 func (s *Store) mailingMessages(ctx context.Context, q mailing.MessageQuery, at messagePosition) ([]mailing.Message, *messagePosition, error) {
 	m, err := s.Mailing(ctx, q.Mailing)
 	if err != nil {
@@ -57,7 +60,9 @@ func (s *Store) mailingMessages(ctx context.Context, q mailing.MessageQuery, at 
 		found, err := s.messagesTo(ctx, m, q.Client)
 		return ofStatus(found, q.Status), nil, err
 	}
+	// One message more than the limit shows where the next page begins.
 	r := messageReader{store: s, m: m, status: q.Status, want: q.Limit + 1}
+	// Without a cursor the position is not in this mailing.
 	if at.Mailing != m.ID {
 		at = messagePosition{Mailing: m.ID}
 	}
@@ -68,7 +73,8 @@ func (s *Store) mailingMessages(ctx context.Context, q mailing.MessageQuery, at 
 	return found, next, nil
 }
 
-// allMessages reads the messages of one mailing after the other, newest first.
+// allMessages reads the messages of all mailings, one mailing after the other, newest
+// first.
 func (s *Store) allMessages(ctx context.Context, q mailing.MessageQuery, at messagePosition) ([]mailing.Message, *messagePosition, error) {
 	mailings, behind, err := s.mailingsDown(ctx, at.Mailing, "", messageMailings)
 	if err != nil {
@@ -83,6 +89,8 @@ func (s *Store) allMessages(ctx context.Context, q mailing.MessageQuery, at mess
 		if m.ID == at.Mailing {
 			start = at
 		}
+		// The page ends short of its limit here, so that one call reads a bounded
+		// number of DynamoDB pages. Each mailing before this one was read to its end.
 		if pages >= messagePages {
 			messages, next := cut(found, q.Limit, &start)
 			return messages, next, nil
@@ -92,6 +100,8 @@ func (s *Store) allMessages(ctx context.Context, q mailing.MessageQuery, at mess
 			return nil, nil, err
 		}
 		found, pages = append(found, r.found...), pages+r.pages
+		// The list continues within this mailing: at the first message above the limit,
+		// or where the reader stopped.
 		if len(found) > q.Limit || r.next != nil {
 			messages, next := cut(found, q.Limit, r.next)
 			return messages, next, nil
@@ -101,8 +111,8 @@ func (s *Store) allMessages(ctx context.Context, q mailing.MessageQuery, at mess
 	return messages, next, nil
 }
 
-// clientMessages finds the messages to one client, newest mailing first: where
-// each would be is known from the ids.
+// clientMessages reads the messages to one client, newest mailing first. In each
+// mailing the ids show where the message must be, so no list of messages is read.
 func (s *Store) clientMessages(ctx context.Context, q mailing.MessageQuery, at messagePosition) ([]mailing.Message, *messagePosition, error) {
 	mailings, behind, err := s.mailingsDown(ctx, at.Mailing, "", messageMailings)
 	if err != nil {
@@ -118,6 +128,8 @@ func (s *Store) clientMessages(ctx context.Context, q mailing.MessageQuery, at m
 		}
 		for i, each := range messages {
 			each = ofStatus(each, q.Status)
+			// The next page begins at a mailing that has a message, so that it is not
+			// empty.
 			if len(each) > 0 && len(found) == q.Limit {
 				return found, goOn(some[i].ID), nil
 			}
@@ -127,7 +139,8 @@ func (s *Store) clientMessages(ctx context.Context, q mailing.MessageQuery, at m
 	return found, goOn(behind), nil
 }
 
-// messagesOf finds the message to a client in each of some mailings.
+// messagesOf reads the message to a client in each of some mailings, all at the same
+// time. The result has the order of mailings.
 func (s *Store) messagesOf(ctx context.Context, mailings []mailing.Mailing, client mailing.ClientID) ([][]mailing.Message, error) {
 	found := make([][]mailing.Message, len(mailings))
 	group, ctx := errgroup.WithContext(ctx)
@@ -140,6 +153,8 @@ func (s *Store) messagesOf(ctx context.Context, mailings []mailing.Mailing, clie
 	return found, group.Wait()
 }
 
+// ofStatus returns messages, which are one or none, if they have the status. An empty
+// status admits any.
 func ofStatus(messages []mailing.Message, status mailing.MessageStatus) []mailing.Message {
 	if len(messages) > 0 && status != "" && messages[0].Member.Status != status {
 		return nil
@@ -147,7 +162,7 @@ func ofStatus(messages []mailing.Message, status mailing.MessageStatus) []mailin
 	return messages
 }
 
-// goOn is the beginning of a mailing, nil for none.
+// goOn returns the beginning of a mailing as a position; nil for no mailing.
 func goOn(id mailing.MailingID) *messagePosition {
 	if id == 0 {
 		return nil
@@ -155,8 +170,8 @@ func goOn(id mailing.MailingID) *messagePosition {
 	return &messagePosition{Mailing: id}
 }
 
-// cut is a page's messages and where the next page begins: at the first one that
-// was found too many, else at next.
+// cut returns the messages of a page and where the next page begins: at the first
+// message above limit, or else at next.
 func cut(found []placed, limit int, next *messagePosition) ([]mailing.Message, *messagePosition) {
 	if len(found) > limit {
 		next = &found[limit].at

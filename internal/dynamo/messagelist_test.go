@@ -26,7 +26,7 @@ func listMessages(t *testing.T, s *dynamo.Store, q mailing.MessageQuery) []maili
 	return got
 }
 
-// mixed makes one message in a hundred fail, one in seven wait, and slice 2 all
+// mixed makes one message in a hundred fail and one in seven wait; in slice 2 all
 // expire.
 func mixed(id mailing.ClientID) mailing.MessageStatus {
 	switch n := id / mailing.Slices; {
@@ -40,7 +40,8 @@ func mixed(id mailing.ClientID) mailing.MessageStatus {
 	return mailing.Sent
 }
 
-// messagesIn are the ids of a mailing's messages of a status in storage order.
+// messagesIn returns the ids of the messages of a mailing that have a status, in
+// storage order.
 func messagesIn(m mailing.Mailing, to []mailing.ClientID, status mailing.MessageStatus) []mailing.MessageID {
 	var want []mailing.MessageID
 	for _, id := range inStorageOrder(to) {
@@ -68,7 +69,7 @@ func TestMessagesOfAMailingAreListedOnceEachWithAnyLimit(t *testing.T) {
 				if limit == 1 && len(want) > 30 {
 					continue
 				}
-				// With pages of three batches each slice takes several.
+				// With pages of three batches, each slice takes several pages.
 				for _, api := range []dynamo.API{e.Client, smallPages{e.Client, 3}} {
 					got := listMessages(t, e.StoreOver(api, clock.Option()), mailing.MessageQuery{Mailing: m.ID, Status: status, Limit: limit})
 					if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
@@ -178,7 +179,7 @@ func TestAWalkMeetsMessagesOnceWhileTheirStatusesChange(t *testing.T) {
 	if err != nil || len(first.Items) != 7 {
 		t.Fatal(first, err)
 	}
-	// What the first page showed is sent now, and three that it did not show.
+	// The messages of the first page are sent now, and three that it did not show.
 	send(t, s, m, mailing.BatchKey{Mailing: m.ID, Batch: mailing.BatchID{First: 16}})
 	q.Cursor = first.Next
 	rest := all(t, 7, func(cursor string) (mailing.List[mailing.Message], error) {
@@ -196,7 +197,7 @@ func TestAWalkMeetsMessagesOnceWhileTheirStatusesChange(t *testing.T) {
 	}
 }
 
-// send settles a batch with all members sent.
+// send settles a batch with all messages sent.
 func send(t *testing.T, s *dynamo.Store, m mailing.Mailing, k mailing.BatchKey) {
 	t.Helper()
 	b, ok, err := s.Claim(t.Context(), k, "me", noon, noon.Add(time.Minute))
@@ -246,7 +247,7 @@ func TestAPageOfMessagesReadsABoundedNumberOfPages(t *testing.T) {
 	s := e.Store(clock.Option())
 	m := newMailing(t, s, noon)
 	to := someIDs(1600, mailing.Slices)
-	// The only one that waits in each slice is its last.
+	// In each slice only the last message waits.
 	last := map[mailing.ClientID]bool{}
 	ordered := inStorageOrder(to)
 	for i, id := range ordered {
@@ -289,7 +290,7 @@ func TestAPageOfOneClientsMessagesLooksAtAHundredMailingsAtMost(t *testing.T) {
 	if err != nil || len(page.Items) != 0 || page.Next == "" {
 		t.Errorf("%d messages, next %q, %v", len(page.Items), page.Next, err)
 	}
-	// One query for each mailing, and one or two for the list of mailings.
+	// There is one query for each mailing, and one or two for the list of mailings.
 	if n := faults.Calls(dynamotest.Query); n > 102 {
 		t.Errorf("a page took %d queries", n)
 	}

@@ -9,10 +9,10 @@ import (
 	"postrider/internal/mailing"
 )
 
-// messagePosition is a message that a list has not shown yet: a member of a
-// batch, or what comes behind the batch's last one. No batch is the beginning of
-// the slice. A member never leaves its place, so the position stays exact
-// however statuses change.
+// messagePosition is the first message that a list has not shown yet. Member is an
+// index in a batch; it may be one past the end of the batch. An empty Batch is the
+// beginning of the slice. A member never changes its place, so the position stays exact
+// when statuses change.
 type messagePosition struct {
 	Mailing mailing.MailingID `json:"m"`
 	Slice   int               `json:"s,omitempty"`
@@ -30,51 +30,52 @@ func (p *messagePosition) valid() bool {
 		p.Member >= 0 && p.Member <= mailing.BatchSize
 }
 
-// Bounds of reading the messages of one mailing for one page of a list. A page of
-// DynamoDB holds some 17,000 messages.
+// These constants limit how much of one mailing is read for one page of a list. A
+// DynamoDB page holds about 17,000 messages.
 const (
-	// largeSlices are read at once where one does not fit one DynamoDB page,
-	// each up to largePages; where it does, all are read at once.
+	// largeSlices is how many slices are read at the same time for a list with a
+	// filter, if a slice does not fit one DynamoDB page; of each, up to largePages are
+	// read. Slices that fit one page are all read at the same time.
 	largeSlices = 4
 	largePages  = 2
 	// anyBatches is more batches than a DynamoDB page holds.
 	anyBatches = 1 << 20
 )
 
-// messageReader collects up to want messages of one status ("" for any) of one
-// mailing, in storage order.
+// messageReader collects up to want messages of one status ("" for any) of one mailing,
+// in storage order.
 type messageReader struct {
 	store  *Store
 	m      mailing.Mailing
 	status mailing.MessageStatus
 	want   int
 
-	// holds is how many each slice has, by its counts.
+	// holds is how many messages of the status each slice has, by its counts.
 	holds [mailing.Slices]int64
 
 	found []placed
-	// next is where to go on, nil if that is the end. It is not set where want
-	// was reached.
+	// next is where to continue; nil at the end. It is not set if want was reached.
 	next *messagePosition
 	// pages is how many DynamoDB pages were read.
 	pages int
 }
 
-// placed is a message and where it stands.
+// placed is a message with its position.
 type placed struct {
 	mailing.Message
 	at messagePosition
 }
 
-// read collects from at on. It first reads a page of the first slice that may
-// hold anything; how far that comes tells how many slices to read at once then.
+// read collects messages from at on. It first reads one DynamoDB page of the first
+// slice that may hold any. How far that page reaches decides how many slices are read
+// at the same time afterwards.
 func (r *messageReader) read(ctx context.Context, at messagePosition) error {
 	todo, err := r.slices(ctx, at)
 	if err != nil || len(todo) == 0 {
 		return err
 	}
-	// An unfiltered list finds 50 messages in nearly each batch, at least one in
-	// any; a filter may find none in most.
+	// An unfiltered list finds 50 messages in nearly every batch, and at least one in
+	// each. With a filter, most batches may have none.
 	few := r.want/mailing.BatchSize + 2
 	width, pages := mailing.Slices, 1
 	if r.status != "" {
@@ -85,9 +86,12 @@ func (r *messageReader) read(ctx context.Context, at messagePosition) error {
 	if err != nil || r.take(first) {
 		return err
 	}
+	// A slice that fitted one DynamoDB page is read to its end, and the others probably
+	// fit, too.
 	if first.next == nil {
 		todo = todo[1:]
 	} else {
+		// The slice is longer. Without a filter its rest probably fills the page alone.
 		todo[0], width = *first.next, 1
 		if r.status != "" {
 			width, pages = largeSlices, largePages
@@ -97,11 +101,15 @@ func (r *messageReader) read(ctx context.Context, at messagePosition) error {
 	return r.readTogether(ctx, todo, width, pages)
 }
 
+// readTogether reads the first width positions of todo at the same time, up to pages
+// DynamoDB pages of each. It takes the results in their order. At the first slice that
+// was not read to its end it stops: what was read of later slices is dropped, so that
+// no message is skipped.
 func (r *messageReader) readTogether(ctx context.Context, todo []messagePosition, width, pages int) error {
 	parts := make([]messagePart, width)
 	limit := anyBatches
 	if r.status == "" {
-		limit = r.want - len(r.found) + 1 // the batch gone on from may be used up
+		limit = r.want - len(r.found) + 1 // the first batch may hold no message after its position
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(readConcurrency)
@@ -132,10 +140,13 @@ func (r *messageReader) readTogether(ctx context.Context, todo []messagePosition
 	return nil
 }
 
-// slices are the places to read from at on: those slices of which the counts,
-// which change in the same transactions as the messages, say that they hold
-// any of the status.
+// slices returns the positions to read from at on: one in each slice whose counts say
+// that it holds messages of the status. The counts change in the same transactions as
+// the messages, so no slice with such messages is left out.
 func (r *messageReader) slices(ctx context.Context, at messagePosition) ([]messagePosition, error) {
+	// A scheduled mailing has no messages yet, and those of a past one are hidden. A
+	// finished mailing has its own counts, so its slices need not be read to find that
+	// there are none.
 	if r.m.Status == mailing.StatusScheduled || r.store.past(r.m) || (r.m.Finished && countOf(r.m.Counts, r.status) == 0) {
 		return nil, nil
 	}
@@ -156,8 +167,8 @@ func (r *messageReader) slices(ctx context.Context, at messagePosition) ([]messa
 	return todo, nil
 }
 
-// enough is how many of the slices hold what is wanted: the others are not read
-// in vain.
+// enough returns how many of the slices together hold the messages that are wanted, so
+// that no others are read in vain.
 func (r *messageReader) enough(todo []messagePosition) int {
 	need := int64(r.want - len(r.found))
 	for n, at := range todo {
@@ -165,7 +176,7 @@ func (r *messageReader) enough(todo []messagePosition) int {
 		case need <= 0:
 			return n
 		case r.status == mailing.Sending, at.Batch != "":
-			// How many are being sent, or come behind a place, no count tells.
+			// No count says how many are being sent, or come after a position.
 		default:
 			need -= r.holds[at.Slice]
 		}
@@ -173,8 +184,8 @@ func (r *messageReader) enough(todo []messagePosition) int {
 	return len(todo)
 }
 
-// countOf is how many messages counts have of a status; of [mailing.Sending]
-// that is how many there may be.
+// countOf returns how many messages of a status counts have. For [mailing.Sending] that
+// is an upper bound: all pending ones.
 func countOf(c mailing.Counts, status mailing.MessageStatus) int64 {
 	switch status {
 	case "":
@@ -189,20 +200,23 @@ func countOf(c mailing.Counts, status mailing.MessageStatus) int64 {
 	}
 }
 
-// take appends what was found in a slice, and tells whether that is enough.
+// take appends the messages that were found in a slice, up to want. It reports whether
+// want is reached.
 func (r *messageReader) take(part messagePart) bool {
 	r.found = append(r.found, part.found[:min(len(part.found), r.want-len(r.found))]...)
 	return len(r.found) == r.want
 }
 
-// messagePart is what was found in a slice; next is where to go on in it, nil at
-// its end.
+// messagePart holds the messages found in a slice. next is where to continue in it; nil
+// at its end.
 type messagePart struct {
 	found []placed
 	next  *messagePosition
 	pages int
 }
 
+// slice reads messages of one slice from at on: up to pages DynamoDB pages, of up to
+// batches batches each, or until want messages are found.
 func (r *messageReader) slice(ctx context.Context, at messagePosition, batches, pages int) (messagePart, error) {
 	part := messagePart{next: &at}
 	for part.pages < pages && part.next != nil && len(part.found) < r.want {
@@ -230,7 +244,8 @@ func (r *messageReader) slice(ctx context.Context, at messagePosition, batches, 
 	return part, nil
 }
 
-// matching are the messages of a batch that the list shows, from a position on.
+// matching returns the messages of a batch that the list shows. In the batch of the
+// position it begins at the position.
 func (r *messageReader) matching(b mailing.Batch, from messagePosition) []placed {
 	begin, id := 0, b.Key.Batch.String()
 	if id == from.Batch {

@@ -11,14 +11,15 @@ import (
 	"postrider/internal/mailing"
 )
 
-// ttlAttr is when DynamoDB may remove an item, in seconds since 1970. It does so
-// up to days later. Readers hide a mailing's messages by the mailing as it is: only
-// a test message, which has no mailing of its own, is hidden by its ttl.
+// ttlAttr is the attribute that holds when DynamoDB may remove an item, in seconds
+// since 1970. DynamoDB does so up to some days later. Until then readers hide the
+// messages of a mailing by the mailing as it is now. Only a test message, which has no
+// mailing of its own, is hidden by its ttl.
 const ttlAttr = "ttl"
 
-// Message reads one message, strongly consistent. It is [mailing.KindNotFound]
-// if there never was one, its mailing is deleted, or it has been kept as long as
-// messages are.
+// Message returns one message, strongly consistent. The error is [mailing.KindNotFound]
+// if the message never existed, its mailing is deleted, or the time for which messages
+// are kept is over.
 func (s *Store) Message(ctx context.Context, id mailing.MessageID) (mailing.Message, error) {
 	if !id.Valid() {
 		return mailing.Message{}, mailing.NotFound("message")
@@ -47,15 +48,15 @@ func (s *Store) Message(ctx context.Context, id mailing.MessageID) (mailing.Mess
 }
 
 const (
-	// lookupBatches is how many batches a look-up of one message reads at once: a
-	// page's worth of full ones.
+	// lookupBatches is how many batches a look-up of one message reads together: as
+	// many full ones as a page of an expansion has.
 	lookupBatches = mailing.PageSize / mailing.BatchSize
-	// lastBatch sorts behind all batches of a page.
+	// lastBatch is the number of a batch that sorts after all batches of a page.
 	lastBatch = 999
 )
 
-// messagesTo finds the message of a mailing to a client, without its phone: none
-// or one.
+// messagesTo returns the message of a mailing to a client, without its phone: none or
+// one.
 func (s *Store) messagesTo(ctx context.Context, m mailing.Mailing, client mailing.ClientID) ([]mailing.Message, error) {
 	b, n, err := s.batchOf(ctx, m, client)
 	if err != nil || n < 0 {
@@ -64,9 +65,12 @@ func (s *Store) messagesTo(ctx context.Context, m mailing.Mailing, client mailin
 	return []mailing.Message{s.message(b, b.Members[n])}, nil
 }
 
-// batchOf finds the batch that holds the message of a mailing to a client, and
-// the message's place in it, -1 if there is none. It is among those of the last
-// page that begins at or before the client.
+// batchOf returns the batch that holds the message of a mailing to a client, and the
+// index of the message in it; -1 if there is none.
+//
+// A page of an expansion is named for its first client. So the message can only be in
+// the last page that begins at or before the client, and the search ends with the first
+// batch of another page.
 func (s *Store) batchOf(ctx context.Context, m mailing.Mailing, client mailing.ClientID) (b mailing.Batch, n int, err error) {
 	if s.past(m) {
 		return b, -1, nil
@@ -86,6 +90,7 @@ func (s *Store) batchOf(ctx context.Context, m mailing.Mailing, client mailing.C
 			return b, -1, err
 		}
 		for _, b := range batches {
+			// The first batch belongs to the only page that can hold the message.
 			if page == 0 {
 				page = b.Key.Batch.First
 			}
@@ -99,24 +104,25 @@ func (s *Store) batchOf(ctx context.Context, m mailing.Mailing, client mailing.C
 		if part.end {
 			return b, -1, nil
 		}
-		last = part.last // met once more, for both bounds are included
+		last = part.last // this batch is read again, because both bounds are included
 	}
 }
 
-// memberOf is the place of a client in a batch, -1 if it is not in it.
+// memberOf returns the index of a client among the members of a batch; -1 if it is not
+// there.
 func memberOf(b mailing.Batch, client mailing.ClientID) int {
 	return slices.IndexFunc(b.Members, func(mem mailing.Member) bool { return mem.Client == client })
 }
 
-// batchesBetween is the key condition of the batches of a partition from one
-// sort key to another, both included.
+// batchesBetween returns the key condition for the batches of a partition from one sort
+// key to another, both included.
 func batchesBetween(part, from, to string) expression.KeyConditionBuilder {
 	return expression.Key(partKey).Equal(expression.Value(part)).
 		And(expression.Key(sortKey).Between(expression.Value(from), expression.Value(to)))
 }
 
-// batches decodes the batches of a mailing; those of test messages only if they are
-// not past their time.
+// batches decodes the batches of a mailing. Of test messages it leaves out those that
+// are past their time.
 func (s *Store) batches(id mailing.MailingID, items []item) ([]mailing.Batch, error) {
 	if id != mailing.TestMailing {
 		return decodeAll(items, decodeBatch)
@@ -140,10 +146,11 @@ func (s *Store) gone(batch item) (bool, error) {
 	return ttl != 0 && ttl <= s.now().Unix(), err
 }
 
-// past reports whether m's messages have been kept as long as messages are.
+// past reports whether the time for which the messages of m are kept is over.
 func (s *Store) past(m mailing.Mailing) bool { return !s.now().Before(m.EndAt.Add(s.retention)) }
 
-// message is a member as a person sees it, without its phone.
+// message returns a member of a batch as the API shows it. Only a test message has its
+// phone already.
 func (s *Store) message(b mailing.Batch, mem mailing.Member) mailing.Message {
 	mem.Status = shown(b, mem, s.now())
 	msg := mailing.Message{
@@ -155,8 +162,8 @@ func (s *Store) message(b mailing.Batch, mem mailing.Member) mailing.Message {
 	return msg
 }
 
-// shown is the status that a member shows: a pending one is being sent while a
-// sender holds its batch.
+// shown returns the status that the API shows for a member. A pending one shows as
+// [mailing.Sending] while a sender holds its batch.
 func shown(b mailing.Batch, mem mailing.Member, now time.Time) mailing.MessageStatus {
 	if mem.Status.Pending() && b.Holder != "" && now.Before(b.LeaseUntil) {
 		return mailing.Sending
@@ -164,8 +171,8 @@ func shown(b mailing.Batch, mem mailing.Member, now time.Time) mailing.MessageSt
 	return mem.Status
 }
 
-// addPhones fills the phones in as they are now; those of deleted clients stay
-// empty.
+// addPhones sets the phones to those that the clients have now. Those of deleted
+// clients stay empty.
 func (s *Store) addPhones(ctx context.Context, messages []mailing.Message) error {
 	ids := make([]mailing.ClientID, len(messages))
 	for i, msg := range messages {

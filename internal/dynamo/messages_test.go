@@ -14,7 +14,7 @@ func everyone(s mailing.MessageStatus) func(mailing.ClientID) mailing.MessageSta
 	return func(mailing.ClientID) mailing.MessageStatus { return s }
 }
 
-// someIDs are n ids of clients in the given number of slices.
+// someIDs returns n ids of clients in the given number of slices.
 func someIDs(n, slices int) []mailing.ClientID {
 	random := rand.New(rand.NewPCG(3, uint64(n)))
 	seen := map[mailing.ClientID]bool{}
@@ -161,7 +161,7 @@ func TestMessagesOfADeletedMailingAreNotFound(t *testing.T) {
 
 func TestMessagesAreGoneOnceTheyWereKeptLongEnough(t *testing.T) {
 	t.Parallel()
-	// One that waits for something has no time of its own to be up.
+	// A pending message has no time to live of its own.
 	for _, status := range []mailing.MessageStatus{mailing.Sent, mailing.Queued} {
 		clock := dynamotest.NewClock(noon)
 		s := dynamotest.Store(t, clock.Option())
@@ -201,8 +201,8 @@ func moveEnd(t *testing.T, s *dynamo.Store, m mailing.Mailing, by time.Duration)
 	})
 }
 
-// wantMessages looks for the messages of a mailing to 5, 21 and 22, all of one
-// status, in all ways.
+// wantMessages looks for the messages of a mailing to clients 5, 21 and 22, all of one
+// status, in all ways that the store has.
 func wantMessages(t *testing.T, s *dynamo.Store, m mailing.Mailing, status mailing.MessageStatus, n int) {
 	t.Helper()
 	for _, to := range []mailing.ClientID{5, 21, 22} {

@@ -12,18 +12,22 @@ import (
 	"postrider/internal/mailing"
 )
 
-// oldestPages is how many pages of what is pending are looked at for what has
-// waited longest. A row of the index takes some 110 bytes, so a page of 1 MB holds
-// some 9,000 batches: these are eleven million messages.
+// oldestPages is how many pages of pending batches are read to find the oldest one. A
+// row of the index takes about 110 bytes, so a page of 1 MB holds about 9,000 batches:
+// 25 pages are eleven million messages.
 const oldestPages = 25
 
-// OldestWaiting is since when the batch has waited that could be sent and has
-// waited longest, of the mailings that run; the zero time if none waits. It looks
-// at all that is pending: which batch has waited longest cannot be told by when
-// it is due, which moves on as it waits. The index holds nothing else, so this
-// takes one call for each half a million messages or part of them, however many
-// mailings run. known is false where more than [oldestPages] is pending, and none
-// of what was looked at waits.
+// OldestWaiting returns since when the oldest waiting batch has waited: of all batches
+// of running mailings that could be sent now, the one that has waited longest. It
+// returns the zero time if none waits.
+//
+// It looks at all pending batches, because due_at does not show which batch has waited
+// longest: due_at moves on while a batch waits. The index holds only pending batches.
+// So this takes one call for each half a million messages or part of them, whatever the
+// number of running mailings.
+//
+// known is false if more than [oldestPages] pages are pending and no batch on the pages
+// that were read waits.
 func (s *Store) OldestWaiting(ctx context.Context) (since time.Time, known bool, err error) {
 	running, err := s.running(ctx)
 	if err != nil || len(running) == 0 {
@@ -32,6 +36,8 @@ func (s *Store) OldestWaiting(ctx context.Context) (since time.Time, known bool,
 	now := s.now()
 	pages := dynamodb.NewScanPaginator(s.api, &dynamodb.ScanInput{
 		TableName: &s.tables.Batches, IndexName: aws.String(dueIndex),
+		// DynamoDB then returns only batches that could be claimed. The index does not
+		// hold whether their mailing is running.
 		FilterExpression:          aws.String(claimable),
 		ExpressionAttributeNames:  claimableNames(),
 		ExpressionAttributeValues: item{":now": millis(now)},
@@ -44,7 +50,7 @@ func (s *Store) OldestWaiting(ctx context.Context) (since time.Time, known bool,
 		for _, it := range page.Items {
 			row, err := decodeDue(it)
 			if err != nil {
-				// It must not hide the rest.
+				// One broken row must not hide the others.
 				slog.WarnContext(ctx, "a batch that is due cannot be read", "error", err)
 				continue
 			}
@@ -56,7 +62,7 @@ func (s *Store) OldestWaiting(ctx context.Context) (since time.Time, known bool,
 	return since, !since.IsZero() || !pages.HasMorePages(), nil
 }
 
-// running are the mailings that run.
+// running returns the ids of the running mailings.
 func (s *Store) running(ctx context.Context) (map[mailing.MailingID]bool, error) {
 	live, err := s.Live(ctx)
 	if err != nil {

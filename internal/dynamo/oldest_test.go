@@ -22,7 +22,7 @@ func oldest(t *testing.T, s *dynamo.Store) time.Time {
 	return since
 }
 
-// waits stores a running mailing with one batch of a slice as it is changed.
+// waits stores a running mailing with one batch of a slice, as how changes it.
 func waits(t *testing.T, s *dynamo.Store, slice int, how func(*mailing.Batch)) mailing.Mailing {
 	t.Helper()
 	m := newMailing(t, s, noon.Add(-5*time.Hour))
@@ -81,7 +81,7 @@ func TestTheOldestOfAllThatRunsIsFound(t *testing.T) {
 	waits(t, s, 3, since(time.Minute))
 	waits(t, s, 0, since(time.Hour))
 	waits(t, s, 15, since(time.Second))
-	// What is held still, or over, is not waited for.
+	// Batches of a paused or cancelled mailing do not count as waiting.
 	for _, how := range []func(mailing.Mailing) (mailing.Mailing, error){
 		func(m mailing.Mailing) (mailing.Mailing, error) { return m.Paused(noon) },
 		func(m mailing.Mailing) (mailing.Mailing, error) { return m.Cancelled(noon) },
@@ -93,8 +93,8 @@ func TestTheOldestOfAllThatRunsIsFound(t *testing.T) {
 	}
 }
 
-// A batch that waits is due later and later, behind those that are held or put
-// off for a short time again and again.
+// The due_at of a batch that waits moves on. So other batches, which are held or are
+// put off for a short time again and again, come before it in the index.
 func TestTheOldestBatchIsFoundBehindThoseThatAreHeld(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
@@ -115,8 +115,8 @@ func TestTheOldestBatchIsFoundBehindThoseThatAreHeld(t *testing.T) {
 	}
 }
 
-// everySlice stores a running mailing with a batch in each slice, which waits
-// since an instant.
+// everySlice stores a running mailing with a batch in each slice, which waits since an
+// instant.
 func everySlice(t *testing.T, s *dynamo.Store, since time.Time) {
 	t.Helper()
 	m := newMailing(t, s, noon)
@@ -151,7 +151,8 @@ func TestTheOldestBatchIsFoundInWhicheverMailingForThreeCalls(t *testing.T) {
 					calls[op] = n
 				}
 			}
-			// Which mailings run: rows of live ones, and the mailings. What is pending.
+			// The query reads the rows of live mailings, the batch read those mailings,
+			// and the scan the pending batches.
 			want := map[dynamotest.Op]int{dynamotest.Query: 1, dynamotest.BatchGetItem: 1, dynamotest.Scan: 1}
 			if diff := cmp.Diff(want, calls); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
@@ -163,10 +164,10 @@ func TestTheOldestBatchIsFoundInWhicheverMailingForThreeCalls(t *testing.T) {
 
 func TestLookingForTheOldestIsBoundedAndSaysWhenItCouldNotLookAtAll(t *testing.T) {
 	t.Parallel()
-	// Pages of one batch, of which 25 are read.
+	// Each page holds one batch, and 25 pages are read.
 	for _, c := range []struct {
 		name          string
-		put, waiting  int // batches that are put off, and that wait
+		put, waiting  int // batches that are put off, and batches that wait
 		known, should bool
 	}{
 		{"less than is looked at, and nothing waits", 24, 0, true, false},

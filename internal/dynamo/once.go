@@ -15,30 +15,34 @@ import (
 	"postrider/internal/mailing"
 )
 
-// onceItem is the record of a request with an idempotency key. It is in the
-// table of batches because things expire there. Under the name of its kind it
-// holds what the request has created, as it was then.
+// onceItem is the record of a request with an idempotency key. It is in the table of
+// batches because that table has a time to live. An attribute with the name of the kind
+// holds the object that the request created, as it was at that time.
 type onceItem struct {
-	// Request is what was asked for; Until when it is forgotten, in milliseconds,
-	// as TTL comes some days late.
+	// Request is a hash of the content of the request. Until is when the record
+	// expires, in milliseconds since 1970. Until is stored beside TTL because DynamoDB
+	// removes items up to some days after their TTL.
 	Request string `dynamodbav:"request"`
 	Until   int64  `dynamodbav:"until"`
 	TTL     int64  `dynamodbav:"ttl"`
 }
 
-// What a request can create.
+// These are the kinds of objects that a request can create.
 const (
 	createdClient  = "client"
 	createdMailing = "mailing"
 	createdTest    = "test"
 )
 
+// onceSort is the sort key of such a record, the only item in its partition.
 const onceSort = "once"
 
+// onceKey returns the key of the record of a request.
 func onceKey(o mailing.Once) item { return key("once#"+o.Key, onceSort) }
 
-// Created reads what this request has created before, false if nothing.
-// Another request under the same key is a [mailing.KindInvalid].
+// Created returns the object that an earlier request with the same idempotency key
+// created. It returns false if there was no such request, or its record has expired. If
+// that request had another content, the error is a [mailing.KindInvalid].
 func (s *Store) Created(ctx context.Context, o mailing.Once) (mailing.Creation, bool, error) {
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.tables.Batches, Key: onceKey(o), ConsistentRead: aws.Bool(true)})
 	if err != nil {
@@ -61,6 +65,7 @@ func (s *Store) Created(ctx context.Context, o mailing.Once) (mailing.Creation, 
 	return c, err == nil, err
 }
 
+// creationOf decodes the created object that a record holds.
 func (s *Store) creationOf(record item) (mailing.Creation, error) {
 	for _, kind := range []string{createdClient, createdMailing, createdTest} {
 		created, ok := record[kind].(*types.AttributeValueMemberM)
@@ -82,8 +87,10 @@ func (s *Store) creationOf(record item) (mailing.Creation, error) {
 	return mailing.Creation{}, errors.New("decode what a request has created: it is nothing")
 }
 
-// once is the action that writes down what a request creates, none if it did
-// not ask for that. It is refused if there is such a record already.
+// once returns the action that stores the record of a request together with the object
+// that it creates. It returns no action if the request has no idempotency key. DynamoDB
+// refuses the action while an unexpired record exists, and with it the whole
+// transaction: so concurrent requests create one object.
 func (s *Store) once(o mailing.Once, kind string, created item) ([]types.TransactWriteItem, error) {
 	if !o.Asked() {
 		return nil, nil
@@ -96,14 +103,16 @@ func (s *Store) once(o mailing.Once, kind string, created item) ([]types.Transac
 	record[kind] = &types.AttributeValueMemberM{Value: created}
 	return []types.TransactWriteItem{{Put: &types.Put{
 		TableName: &s.tables.Batches, Item: record,
+		// A record that has expired, but that DynamoDB has not removed yet, is
+		// replaced.
 		ConditionExpression:       aws.String("attribute_not_exists(#id) OR #until <= :now"),
 		ExpressionAttributeNames:  map[string]string{"#id": sortKey, "#until": "until"},
 		ExpressionAttributeValues: item{":now": millis(s.now())},
 	}}}, nil
 }
 
-// createdBefore reports whether a transaction was refused because the request has
-// created what it asks for already. Its record is the last action.
+// createdBefore reports whether a transaction was refused because the same request has
+// created its object already. The record must be the last of items.
 func createdBefore(o mailing.Once, err error, items []types.TransactWriteItem) bool {
 	actions, ok := refused(err)
 	return ok && o.Asked() && slices.Contains(actions, len(items)-1)

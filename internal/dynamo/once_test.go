@@ -14,12 +14,12 @@ import (
 	"postrider/internal/mailing"
 )
 
-// aDay is a request that is remembered until the next noon.
+// aDay returns a request that is remembered until the next noon.
 func aDay(key, request string) mailing.Once {
 	return mailing.Once{Key: key, Request: request, Until: noon.Add(mailing.OnceTime)}
 }
 
-// creations create one thing each, for a request.
+// creations returns functions that create one object each for a request, by kind.
 func creations(t *testing.T, s *dynamo.Store) map[string]func(mailing.Once) (mailing.Creation, error) {
 	t.Helper()
 	return map[string]func(mailing.Once) (mailing.Creation, error){

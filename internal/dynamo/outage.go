@@ -12,7 +12,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// outageItem is the one item about the sending API's trouble.
+// outageItem is the single item about the state of the sending API.
 type outageItem struct {
 	Version int64 `dynamodbav:"version"`
 	Since   int64 `dynamodbav:"since,omitempty"`
@@ -21,9 +21,11 @@ type outageItem struct {
 	Ended   int64 `dynamodbav:"ended,omitempty"`
 }
 
+// outageKey returns the key of that item in the table of mailings.
 func outageKey() item { return key("provider", "outage") }
 
-// Outage reads what is known of the sending API's trouble, strongly consistent.
+// Outage returns the known state of the sending API, strongly consistent. If nothing is
+// stored, that is the zero [mailing.Outage].
 func (s *Store) Outage(ctx context.Context) (mailing.Outage, error) {
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: &s.tables.Mailings, Key: outageKey(), ConsistentRead: aws.Bool(true),
@@ -40,8 +42,9 @@ func (s *Store) Outage(ctx context.Context) (mailing.Outage, error) {
 	}, nil
 }
 
-// SaveOutage replaces seen by next, and reports false if seen is not what is
-// stored any more.
+// SaveOutage replaces seen by next. It reports false, and writes nothing, if the stored
+// version is no longer that of seen. So only one of several senders that saw the same
+// state changes it.
 func (s *Store) SaveOutage(ctx context.Context, seen, next mailing.Outage) (bool, error) {
 	encoded, err := attributevalue.MarshalMap(outageItem{
 		Version: next.Version, Since: toMillis(next.Since), ProbeAt: toMillis(next.ProbeAt), Probes: next.Probes, Ended: toMillis(next.Ended),
@@ -57,9 +60,12 @@ func (s *Store) SaveOutage(ctx context.Context, seen, next mailing.Outage) (bool
 		ConditionExpression:      aws.String("attribute_not_exists(#version)"),
 		ExpressionAttributeNames: map[string]string{"#version": versionAttr},
 	}
+	// Version 0 is the state before the first outage: there is no item yet.
 	if seen.Version != 0 {
 		put.ConditionExpression, put.ExpressionAttributeValues = aws.String("#version = :seen"), item{":seen": num(seen.Version)}
 	}
+	// One write is a transaction because of its token: if an answer is lost, the
+	// repetition is not refused by the write of the first try.
 	err = s.transact(ctx, "write the state of the sending API", []types.TransactWriteItem{{Put: put}})
 	if _, ok := refused(err); ok {
 		return false, nil

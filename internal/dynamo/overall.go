@@ -8,13 +8,14 @@ import (
 	"postrider/internal/mailing"
 )
 
-// Overall sums up all mailings that are not deleted, or those of one status.
+// Overall returns the sums over all mailings that are not deleted, or over those of one
+// status.
 //
-// Each mailing is in the sum once, either as a live one or within the totals of
-// the finished. To know that none moved from one to the other while both were
-// read, the totals are read before and after; a sum over which they changed is
-// thrown away and made anew. What it says of a live mailing is as new as any
-// single read of it.
+// Each mailing is in the sum once, either as a live one or in the totals of finished
+// mailings. A mailing could move from one to the other between the two reads. So the
+// totals are read before and after the live mailings; if they changed, the sum is
+// discarded and computed again. The counts of a live mailing are as current as a single
+// read of it.
 func (s *Store) Overall(ctx context.Context, status mailing.Status) (mailing.Overall, error) {
 	before, err := s.Totals(ctx)
 	if err != nil {
@@ -32,6 +33,7 @@ func (s *Store) Overall(ctx context.Context, status mailing.Status) (mailing.Ove
 		if before.Changes == after.Changes {
 			return sumUp(status, live, progress, after), nil
 		}
+		// This reading of the totals is the first one of the next try.
 		before = after
 		if err := s.wait(ctx, backoff(n)); err != nil {
 			return mailing.Overall{}, fmt.Errorf("sum up all mailings: %w", err)
@@ -40,6 +42,8 @@ func (s *Store) Overall(ctx context.Context, status mailing.Status) (mailing.Ove
 	return mailing.Overall{}, errors.New("sum up all mailings: they finish faster than they can be read")
 }
 
+// liveProgress returns the mailings that are not finished, and the progress of each in
+// the same order.
 func (s *Store) liveProgress(ctx context.Context) ([]mailing.Mailing, []mailing.Progress, error) {
 	live, err := s.Live(ctx)
 	if err != nil {
@@ -49,7 +53,8 @@ func (s *Store) liveProgress(ctx context.Context) ([]mailing.Mailing, []mailing.
 	return live, progress, err
 }
 
-// sumUp adds live mailings to the totals of finished ones.
+// sumUp adds the live mailings to the totals of finished ones. An empty status means
+// all statuses. A deleted mailing that is still live counts nowhere.
 func sumUp(status mailing.Status, live []mailing.Mailing, progress []mailing.Progress, finished Totals) mailing.Overall {
 	o := mailing.Overall{Mailings: map[mailing.Status]int64{}}
 	for _, each := range mailing.Statuses {

@@ -19,8 +19,9 @@ func overall(t *testing.T, s *dynamo.Store, status mailing.Status) mailing.Overa
 	return got
 }
 
-// fourMailings stores one completed with 5 sent, one cancelled with 3 cancelled,
-// one running with 32 queued, and one deleted. It returns the running one.
+// fourMailings stores a completed mailing with 5 sent, a cancelled one with 3
+// cancelled, a running one with 32 queued, and a deleted one. It returns the running
+// one.
 func fourMailings(t *testing.T, s *dynamo.Store) mailing.Mailing {
 	t.Helper()
 	finish(t, s, newMailing(t, s, noon).ID, counts(mailing.Sent, 5))

@@ -75,7 +75,7 @@ func TestAPageIsWrittenWithItsCountsOrNotAtAll(t *testing.T) {
 	}
 }
 
-// attributesOf are one batch's attributes as they lie in the table.
+// attributesOf returns the attributes of one batch as they are in the table.
 func attributesOf(t *testing.T, e *dynamotest.Env, k mailing.BatchKey) map[string]bool {
 	t.Helper()
 	out, err := e.Client.GetItem(t.Context(), &dynamodb.GetItemInput{

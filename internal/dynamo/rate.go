@@ -13,8 +13,9 @@ import (
 	"postrider/internal/mailing"
 )
 
-// The rate is counted in one item per mailing and ten seconds. It is for people
-// to look at: a count that is lost or repeated changes no statistic.
+// The rate is counted in one item per mailing and ten seconds. It is only for display:
+// a lost or repeated count changes no statistic. outcomesTTL is how long a window of
+// outcomes is kept.
 const (
 	rateBucket  = 10 * time.Second
 	rateBuckets = 6
@@ -22,13 +23,15 @@ const (
 	outcomesTTL = 7 * 24 * time.Hour
 )
 
+// rateKey returns the key of the item that counts one bucket of a mailing.
 func rateKey(id mailing.MailingID, bucket int64) item {
 	return key(fmt.Sprintf("%d#rate", id), fmt.Sprintf("%012d", bucket))
 }
 
+// bucketAt returns the number of the bucket at t: ten seconds each, from 1970 on.
 func bucketAt(t time.Time) int64 { return t.Unix() / int64(rateBucket/time.Second) }
 
-// CountSent adds n messages, sent just now, to the rate of a mailing.
+// CountSent adds n messages that were sent just now to the rate of a mailing.
 func (s *Store) CountSent(ctx context.Context, id mailing.MailingID, n int64) error {
 	now := s.now()
 	_, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
@@ -45,8 +48,8 @@ func (s *Store) CountSent(ctx context.Context, id mailing.MailingID, n int64) er
 	return nil
 }
 
-// Rate is how many messages a second a mailing has sent over the last minute,
-// to ten seconds exact.
+// Rate returns how many messages a second a mailing has sent over the last minute. The
+// period begins with a bucket, so it is 60 to 70 seconds long.
 func (s *Store) Rate(ctx context.Context, id mailing.MailingID) (float64, error) {
 	now := s.now()
 	keys := make([]item, 0, rateBuckets+1)
@@ -69,9 +72,9 @@ func (s *Store) Rate(ctx context.Context, id mailing.MailingID) (float64, error)
 	return float64(sent) / now.Sub(begun).Seconds(), nil
 }
 
-// CountOutcomes adds outcomes to the window of a mailing that began at an
-// instant, and returns the window's outcomes. A full window is the end of it:
-// what is counted next is in a new one.
+// CountOutcomes adds outcomes to the window of a mailing that began at an instant. It
+// returns the outcomes of the window, including those of other senders. A full window
+// is closed: later outcomes go into a new window.
 func (s *Store) CountOutcomes(ctx context.Context, id mailing.MailingID, began time.Time, o mailing.Outcomes) (mailing.Outcomes, error) {
 	window := key(fmt.Sprintf("%d#rate", id), fmt.Sprintf("outcomes#%d", toMillis(began)))
 	out, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
@@ -89,10 +92,12 @@ func (s *Store) CountOutcomes(ctx context.Context, id mailing.MailingID, began t
 	sent, sentErr := number(out.Attributes, "sent")
 	rejected, rejectedErr := number(out.Attributes, "rejected")
 	all := mailing.Outcomes{Sent: sent, Rejected: rejected}
+	// A window that is not full stays open.
 	if err := errors.Join(sentErr, rejectedErr); err != nil || !all.Full() {
 		return all, err
 	}
-	// Another sender that has counted since then ends the window itself.
+	// If another sender has added outcomes since, the condition fails, and that sender
+	// closes the window.
 	_, err = s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.tables.Batches, Key: window,
 		ConditionExpression:       aws.String("#sent = :sent AND #rejected = :rejected"),

@@ -16,17 +16,17 @@ import (
 )
 
 const (
-	// batchGetKeys is how many keys one BatchGetItem may name (DynamoDB's limit).
+	// batchGetKeys is how many keys one BatchGetItem may have (a limit of DynamoDB).
 	batchGetKeys = 100
-	// readConcurrency is how many reads one call of the store has under way.
+	// readConcurrency is how many reads one call of the store makes at the same time.
 	readConcurrency = 8
 )
 
-// batchGet reads the items that keys name, in no particular order. A key that
-// nothing has is left out, one that is named twice is read once. What DynamoDB
-// leaves unprocessed is read again; an error if it stays so: an item is never
-// taken for absent because it could not be read. With attributes, only those
-// are read.
+// batchGet reads the items with these keys, in no particular order. A key without an
+// item is left out; a repeated key is read once. With attributes, only those are read.
+//
+// Keys that DynamoDB leaves unprocessed are read again. If they stay unprocessed, that
+// is an error: an item that could not be read is never reported as absent.
 func (s *Store) batchGet(ctx context.Context, table string, keys []item, consistent bool, attributes ...string) ([]item, error) {
 	keys, err := distinct(keys)
 	if err != nil {
@@ -41,6 +41,7 @@ func (s *Store) batchGet(ctx context.Context, table string, keys []item, consist
 	for len(keys) > 0 {
 		part := keys[:min(len(keys), batchGetKeys)]
 		keys = keys[len(part):]
+		// Each part repeats its own unprocessed keys.
 		group.Go(func() error {
 			items, err := s.batchGetPart(ctx, table, wanted(part, consistent, attributes))
 			mu.Lock()
@@ -52,7 +53,8 @@ func (s *Store) batchGet(ctx context.Context, table string, keys []item, consist
 	return found, group.Wait()
 }
 
-// wanted asks for items by their keys.
+// wanted returns the request for items by their keys. Attributes are named by
+// placeholders, because their names may be reserved words of DynamoDB.
 func wanted(keys []item, consistent bool, attributes []string) types.KeysAndAttributes {
 	w := types.KeysAndAttributes{Keys: keys, ConsistentRead: aws.Bool(consistent)}
 	if len(attributes) == 0 {
@@ -68,6 +70,8 @@ func wanted(keys []item, consistent bool, attributes []string) types.KeysAndAttr
 	return w
 }
 
+// batchGetPart reads up to batchGetKeys items. It gives up after retryTries answers in
+// a row that processed no key.
 func (s *Store) batchGetPart(ctx context.Context, table string, w types.KeysAndAttributes) ([]item, error) {
 	var found []item
 	for idle := 0; len(w.Keys) > 0; {
@@ -85,8 +89,8 @@ func (s *Store) batchGetPart(ctx context.Context, table string, w types.KeysAndA
 		}
 		found = append(found, out.Responses[table]...)
 		left := out.UnprocessedKeys[table].Keys
-		// An answer is cut at 16 MB, too: one that brought something on is no
-		// sign of trouble, only ones in a row that brought nothing are counted.
+		// DynamoDB also cuts an answer at 16 MB, so unprocessed keys alone are no sign
+		// of trouble. Only answers in a row that processed no key count.
 		idle++
 		if len(left) < len(w.Keys) {
 			idle = min(idle, 1)
@@ -96,7 +100,8 @@ func (s *Store) batchGetPart(ctx context.Context, table string, w types.KeysAndA
 	return found, nil
 }
 
-// distinct is keys without repetitions, which BatchGetItem refuses.
+// distinct returns keys without repetitions, because BatchGetItem refuses repeated
+// keys.
 func distinct(keys []item) ([]item, error) {
 	type full struct {
 		Part string `dynamodbav:"part"`
@@ -117,9 +122,9 @@ func distinct(keys []item) ([]item, error) {
 	return once, nil
 }
 
-// backoff is how long to wait before the n-th repetition (from 0) of what may
-// pass: full jitter. Well before n has reached its bound the wait is the longest
-// one; doubled on and on, it would overflow.
+// backoff returns how long to wait before repetition n, counted from 0: a random time
+// with full jitter. n is bounded because a longer shift would overflow; the longest
+// wait is reached well before the bound.
 func backoff(n int) time.Duration {
 	return rand.N(min(retryBase<<min(n, 10), retryMax)) //nolint:gosec // G404: jitter needs no secrecy
 }

@@ -8,7 +8,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// someClients are n clients with ids from 1 on.
+// someClients returns n clients with the ids from 1 on.
 func someClients(n int) ([]mailing.Client, []mailing.ClientID) {
 	clients := make([]mailing.Client, n)
 	keys := make([]mailing.ClientID, n)

@@ -15,7 +15,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// letterOf is the dead letter of a failure.
+// letterOf returns the dead letter of a failure.
 func letterOf(m mailing.Mailing, mem mailing.Member) mailing.DeadLetter {
 	return mailing.DeadLetter{Message: mailing.NewMessageID(m.ID, mem.Client), Reason: mem.Error, Attempts: mem.Attempts, At: mem.At}
 }
@@ -45,7 +45,7 @@ func statusOf(t *testing.T, s *dynamo.Store, m mailing.Mailing, client mailing.C
 	return got.Member.Status
 }
 
-// stands is all that a mailing's end changes, in one place.
+// stands holds all that the end of a mailing changes.
 type stands struct {
 	Status   mailing.Status
 	Finished bool
@@ -54,7 +54,7 @@ type stands struct {
 	Counts   mailing.Counts
 }
 
-// standing reads how a mailing stands.
+// standing reads the present state of a mailing.
 func standing(t *testing.T, s *dynamo.Store, id mailing.MailingID) stands {
 	t.Helper()
 	m, err := s.Mailing(t.Context(), id)
@@ -88,7 +88,7 @@ func wantStanding(t *testing.T, s *dynamo.Store, id mailing.MailingID, want stan
 	}
 }
 
-// summed are the totals when some mailings are completed, with counts.
+// summed returns the totals when some mailings are completed, with counts.
 func summed(completed int64, c mailing.Counts) dynamo.Totals {
 	return dynamo.Totals{
 		Mailings: map[mailing.Status]int64{mailing.StatusCompleted: completed, mailing.StatusCancelled: 0},
@@ -96,8 +96,9 @@ func summed(completed int64, c mailing.Counts) dynamo.Totals {
 	}
 }
 
-// oneFailed stores a mailing whose messages are all sent but the one to client
-// 19, which has failed, and gives the letter of that. It is not finished yet.
+// oneFailed stores a mailing of which every message was sent but that to client 19,
+// which has failed. It returns the letter of that failure. The mailing is not finished
+// yet.
 func oneFailed(t *testing.T, s *dynamo.Store) (mailing.Mailing, mailing.DeadLetter) {
 	t.Helper()
 	m := inEverySlice(t, s, func(id mailing.ClientID) mailing.MessageStatus {
@@ -134,7 +135,7 @@ func TestOnlyTheFailureThatALetterTellsOfIsTriedAgain(t *testing.T) {
 	mustClaim(t, s, batches[1].Key, "me", noon, noon.Add(time.Minute))
 
 	same, twice, busy := letterOf(m, failedTo(19)), letterOf(m, failedTo(19)), letterOf(m, failedTo(83))
-	same.At = same.At.Add(999 * time.Microsecond) // finer than it is stored
+	same.At = same.At.Add(999 * time.Microsecond) // finer than what is stored
 	otherTry, otherTime, done, nobody := letterOf(m, failedTo(35)), letterOf(m, failedTo(51)), letterOf(m, sentTo(67)), letterOf(m, failedTo(115))
 	otherTry.Attempts = 2
 	otherTime.At = otherTime.At.Add(time.Millisecond)
@@ -165,7 +166,7 @@ func TestARedriveThatIsRepeatedIsStale(t *testing.T) {
 	_, r := redrive(t, s, m.ID, letter)
 	wantRedriving(t, r, mailing.Redriving{Stale: []mailing.DeadLetter{letter}})
 
-	// Even if it has failed again since, just as it had before.
+	// The letter is stale even if the message has failed again since, in the same way.
 	anew := failedTo(19)
 	anew.At = noon
 	leave(t, s, m, mustClaim(t, s, b.Key, "me", noon, noon.Add(time.Minute)), anew)
@@ -313,7 +314,7 @@ func TestALetterWhoseBatchIsTakenWhileItIsRedrivenIsKept(t *testing.T) {
 	if held := readBatch(t, s, b.Key); held.Holder != "me" || held.Members[0].Status != mailing.Failed {
 		t.Errorf("the batch is %+v", held)
 	}
-	// Once its holder is done with it, it can be.
+	// The letter can be revived after the sender has settled the batch.
 	leave(t, s, m, readBatch(t, s, b.Key), failedTo(19), sentTo(35))
 	_, r = redrive(t, s, m.ID, letter)
 	wantRedriving(t, r, mailing.Redriving{Revived: []mailing.DeadLetter{letter}})
@@ -323,7 +324,8 @@ func TestWhatDoesNotFitIntoOneTransactionIsKeptForTheNext(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	m := newMailing(t, s, noon)
-	// As many batches as there can be, in all slices, and two failures in each.
+	// There are 96 batches in all slices, with two failures each. One transaction
+	// holds 64 of them.
 	var letters []mailing.DeadLetter
 	for slice := range mailing.Slices {
 		var batches [][]mailing.Member

@@ -15,33 +15,37 @@ import (
 	"postrider/internal/mailing"
 )
 
-// reportItem is the record of a day's report. It is in the table of batches
-// because things expire there.
+// reportItem is the record of the report of one day. It is in the table of batches
+// because that table has a time to live.
 type reportItem struct {
 	Holder     string `dynamodbav:"by"`
 	LeaseUntil int64  `dynamodbav:"lease_until"`
-	// DoneAt is the instant as of which the report was made, set once it is
-	// published, together with what it counted.
+	// DoneAt is the instant as of which the report was made. DoneAt and Counts are set
+	// together when the report is published.
 	DoneAt int64                 `dynamodbav:"done_at"`
 	Counts map[string]countsItem `dynamodbav:"counts"`
 }
 
 const (
+	// reportSort is the sort key of such a record, the only item in its partition.
+	// doneAttr is set once the report is published.
 	reportSort = "report"
 	doneAttr   = "done_at"
-	// reportTTL is how long a day's record is kept: longer than any report looks
+	// reportTTL is how long the record of a day is kept: longer than any report looks
 	// back.
 	reportTTL = 35 * 24 * time.Hour
 )
 
+// reportKey returns the key of the record of a day, in UTC.
 func reportKey(of time.Time) item { return key("report#"+of.UTC().Format(time.DateOnly), reportSort) }
 
-// ClaimReport makes holder the only one that may publish the report of a day, up
-// to until. It tells false if the report is published, or somebody else holds it.
+// ClaimReport makes holder the only run that may publish the report of a day, up to
+// until. It reports false if the report is published, or another run holds it.
 func (s *Store) ClaimReport(ctx context.Context, of time.Time, holder string, now, until time.Time) (bool, error) {
 	_, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.tables.Batches, Key: reportKey(of),
-		// One's own lease: the SDK may have repeated a call whose answer was lost.
+		// The condition admits the run's own lease, because the SDK may have repeated a
+		// call whose answer was lost.
 		ConditionExpression: aws.String("attribute_not_exists(#done) AND (attribute_not_exists(#lease) OR #lease <= :now OR #by = :holder)"),
 		UpdateExpression:    aws.String("SET #by = :holder, #lease = :until, #ttl = :ttl"),
 		ExpressionAttributeNames: map[string]string{
@@ -60,8 +64,8 @@ func (s *Store) ClaimReport(ctx context.Context, of time.Time, holder string, no
 	return true, nil
 }
 
-// MarkReported notes that holder has published the report of a day, and what it
-// counted. It tells false if somebody else has taken the report over.
+// MarkReported notes that holder has published the report of a day, with the counts in
+// it. It reports false if another run has taken over the report.
 func (s *Store) MarkReported(ctx context.Context, of time.Time, holder string, r mailing.Reported) (bool, error) {
 	counts := make(map[string]countsItem, len(r.Counts))
 	for id, c := range r.Counts {
@@ -87,8 +91,9 @@ func (s *Store) MarkReported(ctx context.Context, of time.Time, holder string, r
 	return true, nil
 }
 
-// LastReported is what the newest report of the days before one remembers, up to
-// [mailing.ReportMemory] of them; the zero [mailing.Reported] if there is none.
+// LastReported returns what is remembered of the newest report on one of the
+// [mailing.ReportMemory] days before the given one. It returns the zero
+// [mailing.Reported] if there is none.
 func (s *Store) LastReported(ctx context.Context, before time.Time) (mailing.Reported, error) {
 	for n := 1; n <= mailing.ReportMemory; n++ {
 		r, err := s.reported(ctx, before.AddDate(0, 0, -n))
@@ -99,6 +104,8 @@ func (s *Store) LastReported(ctx context.Context, before time.Time) (mailing.Rep
 	return mailing.Reported{}, nil
 }
 
+// reported returns what is remembered of the report of a day, strongly consistent. A
+// report that was claimed but never marked counts as none.
 func (s *Store) reported(ctx context.Context, of time.Time) (mailing.Reported, error) {
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.tables.Batches, Key: reportKey(of), ConsistentRead: aws.Bool(true)})
 	if err != nil {
@@ -122,19 +129,20 @@ func (s *Store) reported(ctx context.Context, of time.Time) (mailing.Reported, e
 	return r, nil
 }
 
-// reportPages is how many DynamoDB pages (of 1 MB, and at least one per thousand
-// ids) are read for a report: that takes seconds, and is 100,000 mailings or
-// more.
+// reportPages is how many DynamoDB pages are read at most for a report. A page is up to
+// 1 MB, and holds at most a thousand mailings, because it is of one partition. So these
+// are 100,000 mailings at most, and take seconds.
 const reportPages = 100
 
-// ChangedSince reads the mailings that are not finished, and those of the others
-// that have changed at an instant or later, in no particular order. One that
-// cannot be read is logged and left out: it must not keep the others unreported.
-// unread is the id below which finished ones were not looked for, 0 if they all
-// were.
+// ChangedSince returns the live mailings, and those finished ones that have changed at
+// since or later, in no particular order. A mailing that cannot be read is logged and
+// left out, so that the others are still reported.
+//
+// unread is the id below which no finished mailings were looked for; 0 if all were.
 func (s *Store) ChangedSince(ctx context.Context, since time.Time) (ms []mailing.Mailing, unread mailing.MailingID, err error) {
 	found := map[mailing.MailingID]mailing.Mailing{}
-	// The live ones first: one that is finished meanwhile is found as that below.
+	// The live mailings are read first. One that finishes during the reading is then
+	// found below, as a finished one.
 	live, err := s.Live(ctx)
 	if err != nil {
 		return nil, 0, err
@@ -149,6 +157,7 @@ func (s *Store) ChangedSince(ctx context.Context, since time.Time) (ms []mailing
 	filter := expression.Name("updated_at").GreaterThanEqual(expression.Value(since.UnixMilli()))
 	for pages := reportPages; next > 0 && pages > 0; {
 		down := s.downFrom(next, "", maxInPart, pages)
+		// This filter replaces that of downFrom, so deleted mailings are found, too.
 		down.filter = &filter
 		part, err := s.walk(ctx, down)
 		if err != nil {
@@ -176,6 +185,6 @@ func (s *Store) ChangedSince(ctx context.Context, since time.Time) (ms []mailing
 	return ms, unread, nil
 }
 
-// maxInPart is more than a partition of mailings holds, so that a walk reads
-// pages as large as they come.
+// maxInPart is more than a partition of mailings holds, so that a walk reads pages of
+// full size.
 const maxInPart = 100_000

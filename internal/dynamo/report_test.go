@@ -22,7 +22,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// reported is a day whose report is made.
+// reported is the day of the report.
 var reported = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
 func TestOfTwentyRunsAtOnceOneClaimsTheReport(t *testing.T) {
@@ -94,7 +94,7 @@ func TestTheLastReportIsThatOfTheNewestDayThatHasOne(t *testing.T) {
 	}
 	publish(reported.AddDate(0, 0, -1), mailing.Reported{At: noon.Add(-24 * time.Hour)})
 	publish(reported, want)
-	// A day whose report was begun, and never published.
+	// This report was begun but never published.
 	if _, err := s.ClaimReport(t.Context(), reported.AddDate(0, 0, 1), "a", noon, noon.Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,8 @@ func TestAMailingThatFinishesMeanwhileIsFoundOnce(t *testing.T) {
 	s := e.Store()
 	m := newMailing(t, s, noon)
 	faults := dynamotest.NewFaults(e.Client)
-	// After the live ones were read, and before the others are.
+	// The mailing finishes after the live ones were read, and before the finished ones
+	// are.
 	faults.On(dynamotest.GetItem, 1, dynamotest.Fault{Before: func() { finish(t, s, m.ID, mailing.Counts{Total: 3, Sent: 3}) }})
 	ms, _, err := e.StoreOver(faults).ChangedSince(t.Context(), noon)
 	if err != nil || len(ms) != 1 || !ms[0].Finished {
@@ -236,13 +237,14 @@ func TestAReportIsRememberedForAsLongAsReportsLookBack(t *testing.T) {
 	if err := attributevalue.UnmarshalMap(out.Items[0], &it); err != nil {
 		t.Fatal(err)
 	}
-	// Two days more: the record is made on the day after, and read on another.
+	// Two days are added, because the record is made on the day after the reported one,
+	// and read on another day.
 	if kept, want := time.Unix(it.TTL, 0).Sub(noon), time.Duration(mailing.ReportMemory+2)*24*time.Hour; kept < want {
 		t.Errorf("it is kept for %s, want %s", kept, want)
 	}
 }
 
-// consistent is a DynamoDB that notes reads that are not strongly consistent.
+// consistent is a DynamoDB that reports reads that are not strongly consistent.
 type consistent struct {
 	dynamo.API
 
@@ -272,8 +274,9 @@ func (c consistent) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemI
 	return c.API.BatchGetItem(ctx, in, opts...)
 }
 
-// What was sent just before a report is in it, or new to the next one, and what
-// the report before counted is found.
+// If these reads are strongly consistent, a message that was sent just before a report
+// is either in it or new in the next one, and the counts of the report before are
+// found.
 func TestWhatAReportReadsIsConsistent(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)

@@ -14,13 +14,14 @@ import (
 	"postrider/internal/mailing"
 )
 
-// reviveBatches is how many batches are queued again in one transaction at most;
-// the mailing, its rows, and its slices' counts have their place beside them.
+// reviveBatches is how many batches are queued again in one transaction at most. It
+// leaves room among its 100 actions for the mailing, its row, the totals, and the
+// counts of up to 16 slices.
 const reviveBatches = 64
 
-// SliceBatches reads batches of a slice of a mailing in storage order, strongly
-// consistent, up to what one transaction can change. It begins behind after, ""
-// for the beginning; next is where to go on, "" at the end.
+// SliceBatches returns batches of a slice of a mailing in storage order, strongly
+// consistent, as many as one transaction can change. It begins after the sort key
+// after, "" for the beginning. next is where to continue, "" at the end.
 func (s *Store) SliceBatches(ctx context.Context, id mailing.MailingID, slice int, after string) (batches []mailing.Batch, next string, err error) {
 	part, err := s.batchesAfter(ctx, id, slice, after)
 	if err != nil {
@@ -35,10 +36,11 @@ func (s *Store) SliceBatches(ctx context.Context, id mailing.MailingID, slice in
 	return batches, next, nil
 }
 
-// Revive writes batches of one slice with failures queued again, and the slice's
-// counts, in one transaction. Batches that have a holder, or whose members have
-// changed since they were read, are left as they are: they are returned. If m is
-// finished by now, or was retried again, nothing is written, and the error is a
+// Revive writes batches of one slice with failures queued again, and the counts of the
+// slice, in one transaction. A batch that has a holder, or whose recipients have
+// changed since it was read, is left as it is; left holds these.
+//
+// If m is finished by now, or was retried again, nothing is written, and the error is a
 // [mailing.KindConflict].
 func (s *Store) Revive(ctx context.Context, m mailing.Mailing, slice int, revivals []mailing.Revival) (left []mailing.BatchKey, err error) {
 	rest := revivals
@@ -57,6 +59,8 @@ func (s *Store) Revive(ctx context.Context, m mailing.Mailing, slice int, reviva
 		if !ok {
 			return nil, fmt.Errorf("%s: %w", what, err)
 		}
+		// The check of the mailing is the last action. If it fails, no batch may be
+		// written, whatever else was refused.
 		if slices.Contains(actions, len(items)-1) {
 			return nil, mailing.Conflict("mailing %d was finished, or retried again, while its failures were queued", m.ID)
 		}
@@ -69,8 +73,8 @@ func (s *Store) Revive(ctx context.Context, m mailing.Mailing, slice int, reviva
 	return left, nil
 }
 
-// stillRetried is the condition that m is not finished and that its last retry
-// is the one that was read.
+// stillRetried returns the condition that m is not finished and that no later retry was
+// made. Without a retry, m must still have none.
 func (s *Store) stillRetried(m mailing.Mailing) types.TransactWriteItem {
 	check := &types.ConditionCheck{
 		TableName: &s.tables.Mailings, Key: mailingKey(m.ID),
@@ -85,8 +89,9 @@ func (s *Store) stillRetried(m mailing.Mailing) types.TransactWriteItem {
 	return types.TransactWriteItem{ConditionCheck: check}
 }
 
-// without splits what a transaction was made of, one action each and first in
-// it, by whether its condition was met.
+// without splits all by whether their action in a transaction was refused. The actions
+// of all must be the first ones of the transaction, one each; other indexes are
+// ignored.
 func without[T any](all []T, refused []int) (kept, lost []T) {
 	gone := make(map[int]bool, len(refused))
 	for _, i := range refused {
@@ -102,8 +107,10 @@ func without[T any](all []T, refused []int) (kept, lost []T) {
 	return kept, lost
 }
 
-// revivalItems are the writes of batches with failures queued anew, in their
-// order, and behind them those of the counts of their slices.
+// revivalItems returns the writes of batches with failures queued again, in their
+// order, and then those of the counts of their slices. The condition on each batch
+// makes the change of the counts exact: no sender holds the batch, and its recipients
+// are those that were read.
 func (s *Store) revivalItems(m mailing.Mailing, revivals []mailing.Revival) ([]types.TransactWriteItem, error) {
 	var items []types.TransactWriteItem
 	var changes [mailing.Slices]mailing.Counts
@@ -131,7 +138,8 @@ func (s *Store) revivalItems(m mailing.Mailing, revivals []mailing.Revival) ([]t
 	return items, nil
 }
 
-// countsChange is the write that changes a slice's counts, none for no change.
+// countsChange returns the write that changes the counts of a slice; none for no
+// change.
 func (s *Store) countsChange(id mailing.MailingID, slice int, change mailing.Counts) []types.TransactWriteItem {
 	a := newAdder()
 	a.addCounts("", change)
@@ -144,8 +152,8 @@ func (s *Store) countsChange(id mailing.MailingID, slice int, change mailing.Cou
 	}}}
 }
 
-// MarkRetried notes that the failures of a slice that were older than a retry
-// are queued anew.
+// MarkRetried notes that the failures of a slice from before a retry are queued again.
+// It never replaces the mark of a later retry.
 func (s *Store) MarkRetried(ctx context.Context, id mailing.MailingID, slice int, at time.Time) error {
 	_, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.tables.Batches, Key: sliceKey(id, slice),
@@ -155,7 +163,7 @@ func (s *Store) MarkRetried(ctx context.Context, id mailing.MailingID, slice int
 		ExpressionAttributeValues: item{":at": millis(at)},
 	})
 	if _, ok := refused(err); ok {
-		return nil // a later retry was marked already
+		return nil // a later retry is marked already
 	}
 	if err != nil {
 		return fmt.Errorf("mark slice %d of mailing %d as retried: %w", slice, id, err)
@@ -163,11 +171,14 @@ func (s *Store) MarkRetried(ctx context.Context, id mailing.MailingID, slice int
 	return nil
 }
 
-// Redrive queues the failures that dead letters of one mailing tell of anew, and
-// reopens the mailing if it was completed, in one transaction. A letter whose
-// failure is not that one any more is stale; one whose batch is held just now is
-// kept. A mailing of which nothing can be tried again is a
-// [mailing.KindConflict] or [mailing.KindNotFound].
+// Redrive queues the failures named by dead letters of one mailing again, and reopens
+// the mailing if it was completed, in one transaction. A letter is stale if the message
+// no longer has that failure. It is kept if a sender holds its batch, or the
+// transaction has no room for the batch.
+//
+// If nothing of the mailing can be tried again, the error is a [mailing.KindConflict]
+// or [mailing.KindNotFound]. If other writes come in between in each of editTries
+// tries, all letters are kept.
 func (s *Store) Redrive(ctx context.Context, id mailing.MailingID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {
 	for n := range editTries {
 		old, err := s.Mailing(ctx, id)
@@ -178,6 +189,8 @@ func (s *Store) Redrive(ctx context.Context, id mailing.MailingID, letters []mai
 		if err != nil {
 			return old, mailing.Redriving{}, err
 		}
+		// The batches are read after the mailing. If the mailing changes after that,
+		// the write is refused, and all is read again.
 		r, revivals, err := s.redriving(ctx, m, letters)
 		if err != nil {
 			return old, mailing.Redriving{}, err
@@ -196,7 +209,8 @@ func (s *Store) Redrive(ctx context.Context, id mailing.MailingID, letters []mai
 	return mailing.Mailing{}, mailing.Redriving{Kept: letters}, nil
 }
 
-// redriving says what becomes of letters, and of the batches that they are of.
+// redriving decides what becomes of each letter, and returns the changed batches.
+// Letters of the same batch are one change.
 func (s *Store) redriving(ctx context.Context, m mailing.Mailing, letters []mailing.DeadLetter) (r mailing.Redriving, revivals []mailing.Revival, err error) {
 	batches := map[mailing.BatchKey]mailing.Batch{}
 	wanted := map[mailing.BatchKey][]mailing.DeadLetter{}
@@ -207,6 +221,8 @@ func (s *Store) redriving(ctx context.Context, m mailing.Mailing, letters []mail
 			return r, nil, err
 		case n < 0 || !l.Is(b.Members[n]):
 			r.Stale = append(r.Stale, l)
+		// A held batch is not written, because its sender settles it as a whole. A
+		// letter whose batch is chosen already needs no more room.
 		case b.Holder != "" || (len(batches) == reviveBatches && wanted[b.Key] == nil):
 			r.Kept = append(r.Kept, l)
 		default:
@@ -224,7 +240,9 @@ func (s *Store) redriving(ctx context.Context, m mailing.Mailing, letters []mail
 	return r, revivals, nil
 }
 
-// saveRedriven is false if something has changed since it was read.
+// saveRedriven writes the changed batches and the mailing. It reports false, and writes
+// nothing, if one of them has changed since it was read. Without changed batches the
+// mailing stays as it is, too.
 func (s *Store) saveRedriven(ctx context.Context, old, updated mailing.Mailing, revivals []mailing.Revival) (bool, error) {
 	if len(revivals) == 0 {
 		return true, nil
@@ -248,9 +266,9 @@ func (s *Store) saveRedriven(ctx context.Context, old, updated mailing.Mailing, 
 	return true, nil
 }
 
-// CreateTest stores a test message as a batch that a sender can claim, and gives
-// it with the batch's key. If the request has created it already, that is
-// [mailing.ErrCreated].
+// CreateTest stores a test message as a batch that a sender can claim, and returns the
+// message with the key of the batch. If the request has created it already, the error
+// is [mailing.ErrCreated]; the id that was given out for this try then stays unused.
 func (s *Store) CreateTest(ctx context.Context, t mailing.Test, now time.Time, once mailing.Once) (mailing.Message, mailing.BatchKey, error) {
 	n, err := s.nextTest(ctx)
 	if err != nil {
@@ -268,6 +286,7 @@ func (s *Store) CreateTest(ctx context.Context, t mailing.Test, now time.Time, o
 	if err != nil {
 		return mailing.Message{}, mailing.BatchKey{}, err
 	}
+	// The record must be the last action: createdBefore relies on that.
 	items := append(s.countsChange(mailing.TestMailing, b.Key.Slice, mailing.CountMembers(b.Members)),
 		types.TransactWriteItem{Put: &types.Put{TableName: &s.tables.Batches, Item: it}})
 	items = append(items, record...)
@@ -281,8 +300,9 @@ func (s *Store) CreateTest(ctx context.Context, t mailing.Test, now time.Time, o
 	return s.message(b, b.Members[0]), b.Key, nil
 }
 
-// testMessage reads one test message, strongly consistent.
+// testMessage returns one test message, strongly consistent.
 func (s *Store) testMessage(ctx context.Context, id mailing.MessageID) (mailing.Message, error) {
+	// The id of the message determines the key of its batch.
 	key := mailing.TestBatch(id.Client(), mailing.Test{}, time.Time{}).Key
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.tables.Batches, Key: batchKey(key), ConsistentRead: aws.Bool(true)})
 	if err != nil {
@@ -294,7 +314,8 @@ func (s *Store) testMessage(ctx context.Context, id mailing.MessageID) (mailing.
 	return s.testOf(out.Item)
 }
 
-// testOf is the message of a test's batch.
+// testOf returns the message of the batch of a test message. A batch that is past its
+// time, or is not one of a test message, is a [mailing.KindNotFound].
 func (s *Store) testOf(batch item) (mailing.Message, error) {
 	found, err := s.batches(mailing.TestMailing, []item{batch})
 	if err != nil {

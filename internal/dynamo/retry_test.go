@@ -22,7 +22,7 @@ func sliceBatches(t *testing.T, s *dynamo.Store, id mailing.MailingID, slice int
 	})
 }
 
-// inSlice are n clients of a slice.
+// inSlice returns n clients of a slice.
 func inSlice(slice, n int) []mailing.ClientID {
 	ids := make([]mailing.ClientID, n)
 	for i := range ids {
@@ -31,8 +31,8 @@ func inSlice(slice, n int) []mailing.ClientID {
 	return ids
 }
 
-// writeSlice writes batches of one slice, which is expanded with that, and gives them
-// as they are stored. Pending ones are due at noon.
+// writeSlice writes batches of one slice, which is then expanded. It returns them as
+// they are stored. Pending ones are due at noon.
 func writeSlice(t *testing.T, s *dynamo.Store, m mailing.Mailing, slice int, members ...[]mailing.Member) []mailing.Batch {
 	t.Helper()
 	p := mailing.Page{Mailing: m.ID, Slice: slice, Done: true}
@@ -52,7 +52,7 @@ func writeSlice(t *testing.T, s *dynamo.Store, m mailing.Mailing, slice int, mem
 	return p.Batches
 }
 
-// failedTo is a message that failed at its first attempt, an hour ago.
+// failedTo returns a message that failed at its first attempt, an hour ago.
 func failedTo(client mailing.ClientID) mailing.Member {
 	return mailing.Member{Client: client, Status: mailing.Failed, Attempts: 1, At: noon.Add(-time.Hour), Error: "http_400"}
 }
@@ -65,7 +65,7 @@ func queuedTo(client mailing.ClientID) mailing.Member {
 	return mailing.Member{Client: client, Status: mailing.Queued, At: noon.Add(-time.Hour)}
 }
 
-// leave leaves a held batch with other members.
+// leave settles a held batch with other members.
 func leave(t *testing.T, s *dynamo.Store, m mailing.Mailing, b mailing.Batch, members ...mailing.Member) {
 	t.Helper()
 	after := b
@@ -80,7 +80,7 @@ func leave(t *testing.T, s *dynamo.Store, m mailing.Mailing, b mailing.Batch, me
 	}
 }
 
-// revivals are batches with all their failures queued anew at noon.
+// revivals returns batches with all their failures queued again at noon.
 func revivals(batches []mailing.Batch) []mailing.Revival {
 	var rs []mailing.Revival
 	for _, b := range batches {
@@ -91,8 +91,7 @@ func revivals(batches []mailing.Batch) []mailing.Revival {
 	return rs
 }
 
-// wantExact checks that a slice's counts are those of its messages, and gives
-// them.
+// wantExact checks that the counts of a slice match its messages, and returns them.
 func wantExact(t *testing.T, s *dynamo.Store, id mailing.MailingID, slice int) mailing.Counts {
 	t.Helper()
 	var want mailing.Counts
@@ -114,7 +113,7 @@ func TestTheBatchesOfASliceAreEachReadOnce(t *testing.T) {
 	e := dynamotest.Start(t)
 	for _, n := range []int{0, 1, 63, 64, 65, 128, 150} {
 		m := newMailing(t, e.Store(atNoon()), noon)
-		expand(t, e.Store(atNoon()), m, noon, append(inSlice(2, 3), inSlice(4, 3)...), 10, 1, everyone(mailing.Failed)) // beside it
+		expand(t, e.Store(atNoon()), m, noon, append(inSlice(2, 3), inSlice(4, 3)...), 10, 1, everyone(mailing.Failed)) // in other slices
 		if n > 0 {
 			expand(t, e.Store(atNoon()), m, noon, inSlice(3, n), 40, 1, everyone(mailing.Failed))
 		}
@@ -198,7 +197,7 @@ func TestHeldAndChangedBatchesAreLeftWhileTheOthersAreQueuedAnew(t *testing.T) {
 	batches := writeSlice(t, s, m, 3,
 		[]mailing.Member{failedTo(19), queuedTo(35)}, // held when it is written
 		[]mailing.Member{failedTo(51), queuedTo(67)}, // changed by then
-		[]mailing.Member{failedTo(83), queuedTo(99)}, // its sender did not survive
+		[]mailing.Member{failedTo(83), queuedTo(99)}, // its sender was killed
 		[]mailing.Member{failedTo(115), queuedTo(131)},
 	)
 	asRead := revivals(sliceBatches(t, s, m.ID, 3))
@@ -228,7 +227,7 @@ func TestQueueingTheSameFailuresAnewTwiceCountsThemOnce(t *testing.T) {
 	s := e.StoreOver(faults, atNoon())
 	m := newMailing(t, e.Store(atNoon()), noon)
 	rs := revivals(writeSlice(t, e.Store(atNoon()), m, 3, []mailing.Member{failedTo(19), failedTo(35)}, []mailing.Member{failedTo(51)}))
-	// The answer of the first is lost, so that it is repeated within the call.
+	// The answer of the first call is lost, so that it is repeated within the call.
 	faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Lose: dynamotest.Conflicted()})
 	for _, want := range []int{0, len(rs)} {
 		if left, err := s.Revive(t.Context(), m, 3, rs); err != nil || len(left) != want {
@@ -305,8 +304,8 @@ func TestASliceThatWasNeverBegunCanBeMarkedAndBegunThen(t *testing.T) {
 	}
 }
 
-// inEverySlice stores a running mailing that is expanded, with a message to one
-// client of each slice.
+// inEverySlice stores a running mailing that is expanded, with a message to one client
+// of each slice.
 func inEverySlice(t *testing.T, s *dynamo.Store, status func(mailing.ClientID) mailing.MessageStatus) mailing.Mailing {
 	t.Helper()
 	m := newMailing(t, s, noon)

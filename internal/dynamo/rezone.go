@@ -12,9 +12,10 @@ import (
 	"postrider/internal/mailing"
 )
 
-// rezonedItem says that the zone of a client was edited while messages may wait by
-// the old one. There is a partition a slice, as of the clients: an import that edits
-// many zones writes to no partition more than it does to theirs.
+// rezonedItem notes that the time zone of a client was edited while messages may still
+// wait by the old one. As with clients, there is one partition per slice: so an import
+// that edits many zones writes no more to one of these partitions than to one of the
+// clients'.
 type rezonedItem struct {
 	Part    string `dynamodbav:"part"`
 	Sort    string `dynamodbav:"id"`
@@ -22,11 +23,13 @@ type rezonedItem struct {
 	At      int64  `dynamodbav:"at"`
 }
 
+// rezonedPart returns the partition with the edits of a slice.
 func rezonedPart(slice int) string { return "rezoned#" + clientPart(slice) }
 
 func rezonedKey(id mailing.ClientID) item { return key(rezonedPart(id.Slice()), clientSort(id)) }
 
-// rezoning is the write that belongs to an edit of a client: none if the zone stays.
+// rezoning returns the write that notes an edit of the time zone, in the same
+// transaction as the edit. It returns none if the zone does not change.
 func (s *Store) rezoning(old clientItem, updated mailing.Client) []types.TransactWriteItem {
 	if updated.Timezone == old.Timezone {
 		return nil
@@ -36,9 +39,9 @@ func (s *Store) rezoning(old clientItem, updated mailing.Client) []types.Transac
 	return []types.TransactWriteItem{{Put: &types.Put{TableName: &s.tables.Clients, Item: it}}}
 }
 
-// Rezoned reads up to limit clients of a slice whose zone was edited and whose
-// messages are not known to be planned by the new one, after the client after, in
-// the order of ids, strongly consistent.
+// Rezoned returns up to limit clients of a slice whose zone was edited and whose
+// messages may still be planned by the old one. It begins after the client after, in
+// the order of ids, and is strongly consistent.
 func (s *Store) Rezoned(ctx context.Context, slice int, after mailing.ClientID, limit int) ([]mailing.Rezoning, error) {
 	part, err := s.walk(ctx, walk{
 		table: s.tables.Clients, key: partitionAfter(partKey, rezonedPart(slice), clientSort(after)), limit: limit, pages: 1,
@@ -49,6 +52,7 @@ func (s *Store) Rezoned(ctx context.Context, slice int, after mailing.ClientID, 
 	return decodeAll(part.items, decodeRezoned)
 }
 
+// decodeRezoned reads an edit of a time zone from its item.
 func decodeRezoned(encoded item) (mailing.Rezoning, error) {
 	var it rezonedItem
 	if err := attributevalue.UnmarshalMap(encoded, &it); err != nil {
@@ -58,8 +62,8 @@ func decodeRezoned(encoded item) (mailing.Rezoning, error) {
 	return mailing.Rezoning{Client: id, Version: it.Version, At: fromMillis(it.At)}, err
 }
 
-// ForgetRezoned forgets edits of clients of one slice, but those that another edit
-// has followed.
+// ForgetRezoned removes edits of clients of one slice. An edit that was followed by
+// another one stays: the stored version is then a later one.
 func (s *Store) ForgetRezoned(ctx context.Context, slice int, edits []mailing.Rezoning) error {
 	what := fmt.Sprintf("forget edited zones of slice %d", slice)
 	for len(edits) > 0 {
@@ -87,16 +91,19 @@ func (s *Store) ForgetRezoned(ctx context.Context, slice int, edits []mailing.Re
 	return nil
 }
 
-// BatchOf reads the batch that holds the message of a mailing to a client, strongly
+// BatchOf returns the batch that holds the message of a mailing to a client, strongly
 // consistent. ok is false if there is none.
 func (s *Store) BatchOf(ctx context.Context, m mailing.Mailing, client mailing.ClientID) (b mailing.Batch, ok bool, err error) {
 	b, n, err := s.batchOf(ctx, m, client)
 	return b, n >= 0 && err == nil, err
 }
 
-// Replan writes a batch whose messages are planned again: it may be claimed at once.
-// It reports false, and writes nothing, if somebody holds the batch, or its members
-// have changed since it was seen.
+// Replan writes a batch whose messages are planned again: the batch may then be claimed
+// at once. It reports false, and writes nothing, if a sender holds the batch, or its
+// recipients have changed since it was seen.
+//
+// A lease counts even after its end: the next sender that claims the batch decides on
+// it again.
 func (s *Store) Replan(ctx context.Context, seen, replanned mailing.Batch) (bool, error) {
 	before, err := encodeMembers(seen.Members)
 	if err != nil {

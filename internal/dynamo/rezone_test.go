@@ -12,7 +12,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// rezoned are the clients whose zone was edited, of all slices.
+// rezoned returns the clients of all slices whose zone was edited.
 func rezoned(t *testing.T, s *dynamo.Store) []mailing.Rezoning {
 	t.Helper()
 	var all []mailing.Rezoning
@@ -59,7 +59,7 @@ func TestAnEditOfAZoneIsKeptInMindAndNoOtherEdit(t *testing.T) {
 	clock.Advance(time.Second)
 	editClient(t, s, c.ID, func(c *mailing.Client) { c.Timezone = "Asia/Vladivostok" })
 	wantRezoned(t, s, mailing.Rezoning{Client: c.ID, Version: 5, At: noon.Add(time.Second)})
-	// Refused, the edit leaves no trace.
+	// A refused edit leaves no trace.
 	_, err := s.UpdateClient(t.Context(), other.ID, func(o mailing.Client) (mailing.Client, error) {
 		o.Phone, o.Timezone = phone(8), "UTC"
 		return o, nil

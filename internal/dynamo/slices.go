@@ -14,17 +14,22 @@ import (
 	"postrider/internal/mailing"
 )
 
+// sliceItem is the state of a slice of a mailing as it is read: how far the expansion
+// has come, and the counts of its messages.
 type sliceItem struct {
 	Part   string           `dynamodbav:"part"`
 	Cursor mailing.ClientID `dynamodbav:"cursor"`
 	Done   bool             `dynamodbav:"done"`
-	// RetriedAt is the mailing's retried_at whose failures were queued anew.
+	// RetriedAt is the retried_at of the mailing whose failures were queued again.
 	RetriedAt int64 `dynamodbav:"retried_at"`
-	// ExtendedAt is the mailing's extended_at by which the settled batches are kept.
+	// ExtendedAt is the extended_at of the mailing by which the settled batches are
+	// kept.
 	ExtendedAt int64 `dynamodbav:"extended_at"`
 	countsItem
 }
 
+// decodeSlice reads the state of a slice, and the partition that it is in. No item is a
+// slice at its start.
 func decodeSlice(it item) (part string, state mailing.SliceState, err error) {
 	var stored sliceItem
 	if err := attributevalue.UnmarshalMap(it, &stored); err != nil {
@@ -36,7 +41,7 @@ func decodeSlice(it item) (part string, state mailing.SliceState, err error) {
 	}, nil
 }
 
-// Slice reads how far one slice of a mailing is, strongly consistent. One that
+// Slice returns the state of one slice of a mailing, strongly consistent. A slice that
 // was never begun is at its start.
 func (s *Store) Slice(ctx context.Context, id mailing.MailingID, slice int) (mailing.SliceState, error) {
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
@@ -49,7 +54,7 @@ func (s *Store) Slice(ctx context.Context, id mailing.MailingID, slice int) (mai
 	return state, err
 }
 
-// Slices reads all slices of several mailings, strongly consistent.
+// Slices returns the states of all slices of several mailings, strongly consistent.
 func (s *Store) Slices(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, error) {
 	keys := make([]item, 0, len(ids)*mailing.Slices)
 	states := make(map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, len(ids))
@@ -59,6 +64,7 @@ func (s *Store) Slices(ctx context.Context, ids []mailing.MailingID) (map[mailin
 		states[id] = all
 		for slice := range mailing.Slices {
 			keys = append(keys, sliceKey(id, slice))
+			// A slice without an item keeps its zero state: it was never begun.
 			place[batchPart(id, slice)] = &all[slice]
 		}
 	}
@@ -78,8 +84,8 @@ func (s *Store) Slices(ctx context.Context, ids []mailing.MailingID) (map[mailin
 	return states, nil
 }
 
-// Progress tells the counts of each of ms, in their order. Of a mailing that is
-// not finished they are the sum of its slices, each exact in itself.
+// Progress returns the counts of each of ms, in their order. Those of a live mailing
+// are the sum of its slices, each of which is exact in itself.
 func (s *Store) Progress(ctx context.Context, ms []mailing.Mailing) ([]mailing.Progress, error) {
 	var live []mailing.MailingID
 	for _, m := range ms {
@@ -94,6 +100,7 @@ func (s *Store) Progress(ctx context.Context, ms []mailing.Mailing) ([]mailing.P
 	progress := make([]mailing.Progress, len(ms))
 	for i, m := range ms {
 		if m.Finished {
+			// A finished mailing holds its own counts. Its slices are not read.
 			progress[i] = mailing.Progress{Counts: m.Counts, Expanded: true}
 			continue
 		}
@@ -102,10 +109,10 @@ func (s *Store) Progress(ctx context.Context, ms []mailing.Mailing) ([]mailing.P
 	return progress, nil
 }
 
-// WritePage stores one page of an expansion with its batches in one
-// transaction. It tells false, and writes nothing, if somebody else has moved
-// the slice's cursor since, or the slice is kept by a later end than m's: what the
-// page settles would expire too early.
+// WritePage stores one page of an expansion with its batches in one transaction. It
+// reports false, and writes nothing, in two cases: another run has moved the cursor of
+// the slice since, or the slice is kept by a later end than that of m. In the second
+// case the settled batches of the page would expire too early.
 func (s *Store) WritePage(ctx context.Context, m mailing.Mailing, p mailing.Page) (bool, error) {
 	what := fmt.Sprintf("expand slice %d of mailing %d after client %d", p.Slice, m.ID, p.Seen)
 	items := make([]types.TransactWriteItem, 0, len(p.Batches)+1)
@@ -114,6 +121,7 @@ func (s *Store) WritePage(ctx context.Context, m mailing.Mailing, p mailing.Page
 		if err != nil {
 			return false, err
 		}
+		// The batches need no condition: that on the cursor admits each page once.
 		items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: &s.tables.Batches, Item: it}})
 	}
 	items = append(items, s.cursorMove(m, p))
@@ -127,11 +135,15 @@ func (s *Store) WritePage(ctx context.Context, m mailing.Mailing, p mailing.Page
 	return true, nil
 }
 
+// cursorMove returns the write that moves the cursor of a slice and adds the counts of
+// the page. Its condition is that the cursor is still p.Seen, so each page is written
+// once, and that no later end than that of m is noted.
 func (s *Store) cursorMove(m mailing.Mailing, p mailing.Page) types.TransactWriteItem {
 	a := newAdder()
 	a.addCounts("", p.Counts)
 	a.names["#cursor"], a.names["#done"] = "cursor", "done"
 	a.values[":next"], a.values[":done"] = num(p.Next), &types.AttributeValueMemberBOOL{Value: p.Done}
+	// The first page of a slice creates the cursor; later pages move it.
 	condition := "attribute_not_exists(#cursor)"
 	if p.Seen != 0 {
 		condition = "#cursor = :seen AND #done = :false"
@@ -147,8 +159,8 @@ func (s *Store) cursorMove(m mailing.Mailing, p mailing.Page) types.TransactWrit
 	}}
 }
 
-// StartMailing makes a scheduled mailing whose start has come running, and
-// returns it as it is now; one that does not start now is returned as it is.
+// StartMailing makes a scheduled mailing running if its start has come, and returns the
+// mailing as it is now. Any other mailing is returned unchanged.
 func (s *Store) StartMailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error) {
 	return s.UpdateMailing(ctx, id, func(m mailing.Mailing) (mailing.Mailing, error) {
 		started, _ := m.Started(s.now())
@@ -156,15 +168,16 @@ func (s *Store) StartMailing(ctx context.Context, id mailing.MailingID) (mailing
 	})
 }
 
-// FinishMailing finishes a mailing whose audience is expanded and that has
-// nothing pending. It tells whether the mailing is finished now.
+// FinishMailing finishes a mailing whose audience is expanded and that has nothing
+// pending. It reports whether the mailing is finished now.
 func (s *Store) FinishMailing(ctx context.Context, id mailing.MailingID) (bool, error) {
 	m, err := s.UpdateMailing(ctx, id, func(m mailing.Mailing) (mailing.Mailing, error) {
 		if m.Finished {
 			return m, nil
 		}
-		// Read after the mailing: all that could make something pending again
-		// changes the mailing's version first.
+		// The slices are read after the mailing. All that could make a message pending
+		// again changes the version of the mailing first, and then this change is
+		// refused.
 		states, err := s.Slices(ctx, []mailing.MailingID{id})
 		if err != nil {
 			return m, err
@@ -184,4 +197,5 @@ func (s *Store) FinishMailing(ctx context.Context, id mailing.MailingID) (bool, 
 	return m.Finished, nil
 }
 
+// errUnfinished ends the change of a mailing that cannot be finished yet.
 var errUnfinished = errors.New("something is pending")

@@ -1,8 +1,8 @@
-// Package dynamo keeps clients, mailings and batches in DynamoDB.
+// Package dynamo stores clients, mailings and batches in DynamoDB.
 //
-// It is the only package that knows how things are stored: tables, keys,
-// attribute names, conditions. It implements the interfaces that api, schedule
-// and deliver state for themselves. docs/architecture.md draws the tables.
+// It is the only package that knows how things are stored: tables, keys, attribute
+// names, conditions. The packages api, schedule and deliver declare the interfaces that
+// they need; [Store] implements them. docs/architecture.md draws the tables.
 package dynamo
 
 import (
@@ -21,7 +21,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// Tables are the names of the three tables.
+// Tables holds the names of the three tables.
 type Tables struct {
 	Clients  string
 	Mailings string
@@ -38,34 +38,33 @@ type API interface {
 	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
 }
 
-// Store is all that is kept. It is safe for concurrent use.
+// Store reads and writes everything that is stored. It is safe for concurrent use.
 type Store struct {
 	api    API
 	tables Tables
-	// retention is how long messages are kept after their mailing's end.
+	// retention is how long messages are kept after the end of their mailing.
 	retention time.Duration
-	// now and wait are time.Now and a sleep that heeds its context, but for
-	// tests.
+	// now and wait are time.Now and a sleep that ends when its context ends. Tests
+	// replace both.
 	now  func() time.Time
 	wait func(ctx context.Context, d time.Duration) error
-	// lastMailing is the id of a mailing that was given out last, as far as this
-	// process knows.
+	// lastMailing is the newest mailing id that this process knows. Another process may
+	// have given out newer ones.
 	lastMailing atomic.Int64
-	// firstMailing is the id of the first mailing in tables that are new; 0 draws it.
+	// firstMailing is the id of the first mailing in new tables; 0 means a random id.
 	firstMailing mailing.MailingID
 }
 
-// Option changes a [Store] from what a deployed function needs.
+// Option changes a [Store] from its defaults.
 type Option func(*Store)
 
-// WithClock sets the clock that expiry is read by and the wait between
-// retries.
+// WithClock sets the clock for expiry, and the function that waits between two tries.
 func WithClock(now func() time.Time, wait func(context.Context, time.Duration) error) Option {
 	return func(s *Store) { s.now, s.wait = now, wait }
 }
 
-// New is a store over tables that exist. retention is how long messages are
-// kept after their mailing's end.
+// New returns a store over tables that exist. retention is how long messages are kept
+// after the end of their mailing.
 func New(api API, tables Tables, retention time.Duration, options ...Option) *Store {
 	s := &Store{api: api, tables: tables, retention: retention, now: time.Now, wait: clock.Sleep}
 	for _, o := range options {
@@ -74,16 +73,17 @@ func New(api API, tables Tables, retention time.Duration, options ...Option) *St
 	return s
 }
 
-// Backoff of what the SDK does not retry by itself: transactions that met
-// another one, and unprocessed keys. Full jitter, from 20 ms doubling to 1 s.
+// These constants set the backoff for failures that the SDK does not retry:
+// transactions that conflicted with another one, and unprocessed keys. The wait has
+// full jitter; its upper bound doubles from 20 ms to 1 s.
 const (
 	retryBase  = 20 * time.Millisecond
 	retryMax   = time.Second
 	retryTries = 12
 )
 
-// retried calls do until it succeeds, fails for good, or has been tried
-// retryTries times.
+// retried calls do until it succeeds, fails with an error that a repetition cannot
+// cure, or has been tried retryTries times. what names the operation in errors.
 func (s *Store) retried(ctx context.Context, what string, do func() error) error {
 	for n := 0; ; n++ {
 		err := do()
@@ -99,8 +99,9 @@ func (s *Store) retried(ctx context.Context, what string, do func() error) error
 	}
 }
 
-// passing reports whether a failed write may succeed when repeated unchanged:
-// the reasons that the SDK's own retries leave out.
+// passing reports whether a failed write may succeed when it is repeated unchanged. It
+// knows only the reasons that the SDK does not retry. A transaction passes only if each
+// of its actions has such a reason or none: one unmet condition stays unmet.
 func passing(err error) bool {
 	var cancelled *types.TransactionCanceledException
 	if errors.As(err, &cancelled) {
@@ -120,8 +121,8 @@ func passing(err error) bool {
 	return errors.As(err, &conflict) || errors.As(err, &inProgress)
 }
 
-// refused reports whether a condition was not met; for a transaction, of which
-// of its actions.
+// refused reports whether a write failed because a condition was not met. For a
+// transaction, actions are the indexes of the refused actions, in rising order.
 func refused(err error) (actions []int, ok bool) {
 	var condition *types.ConditionalCheckFailedException
 	if errors.As(err, &condition) {
@@ -138,13 +139,14 @@ func refused(err error) (actions []int, ok bool) {
 	return actions, len(actions) > 0
 }
 
-// transact writes all of items or none, repeating what may pass.
+// transact writes all of items or none. It repeats failures that may pass. All tries
+// have the same token, so the items are written once even if an answer is lost.
 func (s *Store) transact(ctx context.Context, what string, items []types.TransactWriteItem) error {
 	return s.transactAs(ctx, newToken(), what, items)
 }
 
-// transactAs is transact with a ClientRequestToken: calls with the same token
-// and the same items write once.
+// transactAs is transact with a given ClientRequestToken: calls with the same token and
+// the same items write once.
 func (s *Store) transactAs(ctx context.Context, token, what string, items []types.TransactWriteItem) error {
 	return s.retried(ctx, what, func() error {
 		_, err := s.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{
@@ -154,6 +156,6 @@ func (s *Store) transactAs(ctx context.Context, token, what string, items []type
 	})
 }
 
-// newToken is a ClientRequestToken: with the same one, a transaction that is
-// repeated because its answer was lost is done once.
-func newToken() string { return fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64()) } //nolint:gosec // G404: it must differ, not be secret
+// newToken returns a random ClientRequestToken. A transaction that is repeated with the
+// same token, because its answer was lost, is done once.
+func newToken() string { return fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64()) } //nolint:gosec // G404: it must be unique, not secret

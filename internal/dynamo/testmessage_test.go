@@ -103,7 +103,7 @@ func TestTestMessagesAreInNoStatisticsAndNoList(t *testing.T) {
 			t.Errorf("%+v lists %d messages", q, len(got))
 		}
 	}
-	// They have a counter of their own.
+	// Test messages have a counter of their own.
 	if next := newMailing(t, s, noon); next.ID != m.ID+1 {
 		t.Errorf("the mailing behind %d is %d", m.ID, next.ID)
 	}

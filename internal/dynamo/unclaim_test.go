@@ -12,10 +12,10 @@ import (
 	"postrider/internal/mailing"
 )
 
-// atNoon makes a store's clock stand still at noon.
+// atNoon stops the clock of a store at noon.
 func atNoon() dynamo.Option { return dynamotest.NewClock(noon).Option() }
 
-// oneBatch stores a mailing with one batch, of a message to each of 16 and 32.
+// oneBatch stores a mailing with one batch: a message to each of clients 16 and 32.
 func oneBatch(t *testing.T, s *dynamo.Store) mailing.BatchKey {
 	t.Helper()
 	m := newMailing(t, s, noon)
@@ -60,7 +60,7 @@ func mustUnclaim(t *testing.T, s *dynamo.Store, k mailing.BatchKey, holder strin
 	return done
 }
 
-// dueRows are what the index of waiting batches knows of a slice.
+// dueRows returns the rows of a slice in the index of waiting batches.
 func dueRows(t *testing.T, s *dynamo.Store, id mailing.MailingID, slice int) []mailing.Due {
 	t.Helper()
 	var all []mailing.Due

@@ -14,24 +14,28 @@ import (
 )
 
 const (
-	// transactActions is how many actions one transaction may have (DynamoDB's
-	// limit).
+	// transactActions is how many actions one transaction may have (a limit of
+	// DynamoDB).
 	transactActions = 100
-	// writeConcurrency is how many transactions one call of the store has under
-	// way.
+	// writeConcurrency is how many transactions one call of the store makes at the same
+	// time.
 	writeConcurrency = 8
 )
 
-// UpsertClients makes each row the client that it describes: a new one, or a
-// change of the one that has its phone. Rows must have passed
-// [mailing.ClientRow.Check], and their phones differ. The results are in the
-// order of the rows: one row's rejection is of no matter to the others. After an
-// error the results still say what is known to be done; the rest is
-// [mailing.RowOpen], and may have been: to do all of it again does no harm.
+// UpsertClients makes each row the client that it describes: a new one, or a change of
+// the client that has its phone. Rows must have passed [mailing.ClientRow.Check], and
+// their phones must differ.
+//
+// The results are in the order of the rows; a rejected row does not affect the others.
+// After an error the results still say which rows are known to be done. The others are
+// [mailing.RowOpen], and may be done, too: it is safe to repeat all of them.
 func (s *Store) UpsertClients(ctx context.Context, rows []mailing.ClientRow) ([]mailing.RowResult, error) {
 	return s.upsertClients(ctx, rows, randomClientID)
 }
 
+// upsertClients is UpsertClients with a source of ids. It works in rounds: a row whose
+// write was refused is read and decided again in the next one. A row that is not done
+// after retryTries rounds is rejected.
 func (s *Store) upsertClients(ctx context.Context, rows []mailing.ClientRow, newID func() mailing.ClientID) ([]mailing.RowResult, error) {
 	u := upserts{store: s, rows: rows, newID: newID, results: make([]mailing.RowResult, len(rows)), given: map[mailing.ClientID]bool{}}
 	todo := make([]openRow, len(rows))
@@ -39,6 +43,8 @@ func (s *Store) upsertClients(ctx context.Context, rows []mailing.ClientRow, new
 		todo[i].row = i
 	}
 	for n := 0; len(todo) > 0; n++ {
+		// In each round the write of these rows was refused, or their phone changed
+		// hands.
 		if n == retryTries {
 			for _, o := range todo {
 				u.results[o.row] = mailing.RowResult{Outcome: mailing.RowRejected, Err: mailing.Conflict("others keep changing this client: try again")}
@@ -58,33 +64,35 @@ func (s *Store) upsertClients(ctx context.Context, rows []mailing.ClientRow, new
 	return u.results, nil
 }
 
-// upserts are rows on their way.
+// upserts is the state of one call of UpsertClients.
 type upserts struct {
 	store   *Store
 	rows    []mailing.ClientRow
 	results []mailing.RowResult
 	newID   func() mailing.ClientID
-	// given are the ids that new clients were given: an item can be in a
-	// transaction only once.
+	// given holds the ids that new clients were given. An id must not come twice,
+	// because an item can be in a transaction only once.
 	given map[mailing.ClientID]bool
 }
 
-// openRow is a row that is not done yet. One that stood in others' way goes
-// alone from then on.
+// openRow is a row that is not done yet. A row that caused a refusal is written alone
+// from then on, so that it no longer stops other rows.
 type openRow struct {
 	row   int
 	alone bool
 }
 
-// rowWrite is what is to be written of a row, and what has become of it then.
+// rowWrite is a row with the actions that write it, and the outcome once they are
+// written.
 type rowWrite struct {
 	openRow
 	outcome mailing.RowOutcome
 	actions []types.TransactWriteItem
 }
 
-// round reads whose the phones are, decides, and writes. What somebody else
-// changed in between is left for another round.
+// round reads the owners of the phones, decides on each row, and writes. It returns the
+// rows that need another round: their client was changed in between, or their
+// transaction was refused.
 func (u *upserts) round(ctx context.Context, todo []openRow) (left []openRow, err error) {
 	owners, clients, err := u.read(ctx, todo)
 	if err != nil {
@@ -102,6 +110,7 @@ func (u *upserts) round(ctx context.Context, todo []openRow) (left []openRow, er
 		if err != nil {
 			return nil, err
 		}
+		// The result of any other row is noted already.
 		if w.outcome == mailing.RowCreated || w.outcome == mailing.RowUpdated {
 			writes = append(writes, w)
 		}
@@ -110,7 +119,8 @@ func (u *upserts) round(ctx context.Context, todo []openRow) (left []openRow, er
 	return append(left, refused...), err
 }
 
-// read gives whose the phones of rows are, and those clients.
+// read returns the owners of the phones of rows, and these clients, strongly
+// consistent.
 func (u *upserts) read(ctx context.Context, todo []openRow) (map[string]mailing.ClientID, map[mailing.ClientID]clientItem, error) {
 	keys := make([]item, len(todo))
 	for i, o := range todo {
@@ -134,7 +144,8 @@ func (u *upserts) read(ctx context.Context, todo []openRow) (map[string]mailing.
 	return owners, clients, err
 }
 
-// decide notes what needs no writing, and gives what does.
+// decide returns the write that a row needs. For a row that needs none, it notes the
+// result.
 func (u *upserts) decide(o openRow, it clientItem, found bool) (rowWrite, error) {
 	var old *mailing.Client
 	if found {
@@ -145,7 +156,7 @@ func (u *upserts) decide(o openRow, it clientItem, found bool) (rowWrite, error)
 	switch {
 	case err != nil:
 		u.results[o.row] = mailing.RowResult{Outcome: mailing.RowRejected, Err: err}
-		return rowWrite{}, nil //nolint:nilerr // it is told as the row's result
+		return rowWrite{}, nil //nolint:nilerr // the error becomes the result of the row
 	case !found:
 		c.ID = u.freshID()
 		actions, err := u.store.clientCreation(c)
@@ -158,6 +169,9 @@ func (u *upserts) decide(o openRow, it clientItem, found bool) (rowWrite, error)
 	return rowWrite{o, mailing.RowUpdated, append([]types.TransactWriteItem{put}, u.store.rezoning(it, c)...)}, err
 }
 
+// freshID returns an id that this call has not given to another new client. It may
+// belong to a stored client: then the write is refused, and the next round tries
+// another id.
 func (u *upserts) freshID() mailing.ClientID {
 	for {
 		if id := u.newID(); !u.given[id] {
@@ -167,8 +181,9 @@ func (u *upserts) freshID() mailing.ClientID {
 	}
 }
 
-// write gives the rows whose transaction was refused. One that fails keeps none
-// of the others from being done, and being known to be.
+// write makes all writes, and returns the rows whose transaction was refused. If one
+// transaction fails, the others are still made and their results noted: the group has
+// no shared context, so one failure cancels no other write.
 func (u *upserts) write(ctx context.Context, writes []rowWrite) (refusals []openRow, err error) {
 	var (
 		group errgroup.Group
@@ -187,7 +202,8 @@ func (u *upserts) write(ctx context.Context, writes []rowWrite) (refusals []open
 	return refusals, group.Wait()
 }
 
-// packed divides writes into transactions.
+// packed divides writes into transactions. The actions of one row stay together; a row
+// that is to be written alone has a transaction for itself.
 func packed(writes []rowWrite) (transactions [][]rowWrite) {
 	var together []rowWrite
 	actions := 0
@@ -208,7 +224,8 @@ func packed(writes []rowWrite) (transactions [][]rowWrite) {
 	return transactions
 }
 
-// writeTogether makes one transaction. Refused, it gives its rows back.
+// writeTogether writes rows in one transaction. If the transaction is refused, it
+// returns all its rows; those that caused the refusal are written alone from then on.
 func (u *upserts) writeTogether(ctx context.Context, together []rowWrite) (left []openRow, err error) {
 	var actions []types.TransactWriteItem
 	for _, w := range together {
@@ -220,6 +237,7 @@ func (u *upserts) writeTogether(ctx context.Context, together []rowWrite) (left 
 		for _, w := range together {
 			blamed := slices.ContainsFunc(in, func(n int) bool { return n < len(w.actions) && n >= 0 })
 			left = append(left, openRow{w.row, w.alone || blamed})
+			// From here on, the indexes are relative to the actions of the next row.
 			for i := range in {
 				in[i] -= len(w.actions)
 			}

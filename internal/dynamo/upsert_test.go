@@ -12,7 +12,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// row is a row of a file with all columns.
+// row returns a row of a file with all columns.
 func row(c mailing.Client) mailing.ClientRow {
 	return mailing.ClientRow{Phone: c.Phone, OperatorCode: &c.OperatorCode, Tag: &c.Tag, Timezone: &c.Timezone}
 }
@@ -33,7 +33,7 @@ func outcomes(results []mailing.RowResult) map[mailing.RowOutcome]int {
 	return n
 }
 
-// byPhone is the whole directory, without ids.
+// byPhone returns the whole directory by phone, without ids.
 func byPhone(t *testing.T, s *dynamo.Store) map[string]mailing.Client {
 	t.Helper()
 	found := map[string]mailing.Client{}
@@ -58,7 +58,7 @@ func TestEachRowBecomesItsClientWhateverBecomesOfTheOthers(t *testing.T) {
 	got, err := s.UpsertClients(t.Context(), []mailing.ClientRow{
 		row(same),
 		{Phone: changed.Phone, Tag: &gold},
-		{Phone: phone(4), Tag: &gold}, // nobody yet, and no time zone
+		{Phone: phone(4), Tag: &gold}, // no client has it yet, and it has no time zone
 		row(client(5)),
 		{Phone: kept.Phone, OperatorCode: new(string), Tag: new(string)},
 	})
@@ -176,7 +176,7 @@ func TestRowsThatOthersOvertakeAreDecidedAgain(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		overtake func(*testing.T, *dynamo.Store, mailing.Client)
-		// want is what becomes of the row of the client that was there before.
+		// want is the outcome of the row of the client that was there before.
 		want mailing.RowOutcome
 	}{
 		"somebody makes the same change": {func(t *testing.T, s *dynamo.Store, old mailing.Client) {
@@ -192,7 +192,7 @@ func TestRowsThatOthersOvertakeAreDecidedAgain(t *testing.T) {
 			if err := s.DeleteClient(t.Context(), old.ID); err != nil {
 				t.Fatal(err)
 			}
-		}, mailing.RowRejected}, // a new one needs a time zone
+		}, mailing.RowRejected}, // a new client needs a time zone
 		"its phone becomes another's": {func(t *testing.T, s *dynamo.Store, old mailing.Client) {
 			t.Helper()
 			editing(t, s, old.ID, func(c *mailing.Client) { c.Phone = phone(99) })
@@ -254,7 +254,7 @@ func TestNewClientsOfAnImportNeverGetAnIDThatWasGivenOut(t *testing.T) {
 	if err := s.DeleteClient(t.Context(), 6); err != nil {
 		t.Fatal(err)
 	}
-	// One is taken, one was, and one comes twice.
+	// One id is taken, one was taken, and one comes twice.
 	got, err := s.UpsertClientsWithIDs(t.Context(), rowsOf(10, 13), ids(5, 6, 7, 7, 8, 9, 10, 11))
 	if err != nil || outcomes(got)[mailing.RowCreated] != 3 {
 		t.Fatalf("%v, %v", got, err)

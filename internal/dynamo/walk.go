@@ -10,35 +10,35 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// walk is a way through one partition of a table or an index, in the order of
-// sort keys. Of a table it is strongly consistent; of an index it cannot be.
+// walk describes a way through one partition of a table or an index, in the order of
+// sort keys. Reads of a table are strongly consistent; reads of an index cannot be.
 type walk struct {
 	table string
 	index string
 	key   expression.KeyConditionBuilder
-	// filter is what an item must match, nil for all.
+	// filter is the condition that an item must match; nil matches every item.
 	filter     *expression.ConditionBuilder
 	descending bool
-	// limit is how many matching items are wanted, pages how many DynamoDB
-	// pages (1 MB each) are read for them at most.
+	// limit is how many matching items are wanted. pages is how many DynamoDB pages, of
+	// 1 MB each, are read for them at most.
 	limit, pages int
 }
 
-// walked is how far a walk came.
+// walked is the result of a walk.
 type walked struct {
 	items []item
-	// last is the sort key of the last item looked at, matching or not; "" if
-	// there was none.
+	// last is the sort key of the last item that was looked at, whether it matched or
+	// not; "" if there was none.
 	last string
-	// end: nothing comes behind last.
+	// end reports that no item comes after last.
 	end bool
-	// pages is how many DynamoDB pages it took.
+	// pages is how many DynamoDB pages were read.
 	pages int
 }
 
-// walk goes on until it has found limit matching items, the partition ends, or
-// it has read the pages that it may. Whatever stopped it, a walk that goes on
-// behind last meets each remaining item once.
+// walk reads until it has found limit matching items, the partition ends, or w.pages
+// pages are read. In each case a later walk that begins after last meets each remaining
+// item once.
 func (s *Store) walk(ctx context.Context, w walk) (walked, error) {
 	in, err := w.input()
 	if err != nil {
@@ -50,6 +50,7 @@ func (s *Store) walk(ctx context.Context, w walk) (walked, error) {
 		looked  int
 	)
 	for done.pages < w.pages && !done.end && matched < w.limit {
+		// Limit counts the items that are looked at, not those that match.
 		in.Limit = w.pageSize(w.limit-matched, looked, matched)
 		out, err := s.api.Query(ctx, in)
 		if err != nil {
@@ -58,6 +59,8 @@ func (s *Store) walk(ctx context.Context, w walk) (walked, error) {
 		done.pages++
 		done.items = append(done.items, out.Items...)
 		matched, looked = len(done.items), looked+int(out.ScannedCount)
+		// A page may be empty although more follow: only a missing LastEvaluatedKey is
+		// the end.
 		in.ExclusiveStartKey = out.LastEvaluatedKey
 		done.end = len(out.LastEvaluatedKey) == 0
 		if last, err := lookedAt(out); err != nil {
@@ -72,6 +75,7 @@ func (s *Store) walk(ctx context.Context, w walk) (walked, error) {
 	return done, nil
 }
 
+// input returns the query without a limit and without a start.
 func (w walk) input() (*dynamodb.QueryInput, error) {
 	b := expression.NewBuilder().WithKeyCondition(w.key)
 	if w.filter != nil {
@@ -96,10 +100,12 @@ func (w walk) input() (*dynamodb.QueryInput, error) {
 	return in, nil
 }
 
-// pageSize is how many items the next page should look at to find need more
-// that match, judged by what matched so far; nil for as many as 1 MB holds. It
-// keeps a walk from reading, and paying for, much more than it returns. One more
-// than needed tells whether anything comes behind.
+// pageSize returns how many items the next page should look at to find need more items
+// that match. With a filter it estimates this by the share that has matched so far. It
+// returns nil for as many items as 1 MB holds.
+//
+// So a walk does not read, and pay for, much more than it returns. One item more than
+// needed shows whether anything follows.
 func (w walk) pageSize(need, looked, matched int) *int32 {
 	const many = 50_000 // more than a page ever holds
 	size := need + 1
@@ -115,7 +121,8 @@ func (w walk) pageSize(need, looked, matched int) *int32 {
 	return aws.Int32(int32(size)) //nolint:gosec // G115: bounded above
 }
 
-// lookedAt is the sort key at the end of a page, "" if that is not known.
+// lookedAt returns the sort key of the last item that a page looked at; "" if it is not
+// known.
 func lookedAt(out *dynamodb.QueryOutput) (string, error) {
 	if len(out.LastEvaluatedKey) == 0 && len(out.Items) > 0 {
 		return text(out.Items[len(out.Items)-1], sortKey)
@@ -123,7 +130,7 @@ func lookedAt(out *dynamodb.QueryOutput) (string, error) {
 	return text(out.LastEvaluatedKey, sortKey)
 }
 
-// cut drops what was found above a limit, as if it had not been looked at.
+// cut drops the items above limit, as if the walk had not looked at them.
 func (d walked) cut(limit int) (walked, error) {
 	d.items, d.end = d.items[:limit], false
 	last, err := text(d.items[limit-1], sortKey)
@@ -131,7 +138,7 @@ func (d walked) cut(limit int) (walked, error) {
 	return d, err
 }
 
-// text is a string attribute, "" if it is not there.
+// text returns a string attribute; "" if the item does not have it.
 func text(it item, attr string) (string, error) {
 	value, ok := it[attr]
 	if !ok {
@@ -144,7 +151,7 @@ func text(it item, attr string) (string, error) {
 	return s.Value, nil
 }
 
-// decodeAll decodes items one by one.
+// decodeAll decodes all items. It fails with the first item that cannot be decoded.
 func decodeAll[T any](items []item, decode func(item) (T, error)) ([]T, error) {
 	all := make([]T, 0, len(items))
 	for _, it := range items {
@@ -157,7 +164,8 @@ func decodeAll[T any](items []item, decode func(item) (T, error)) ([]T, error) {
 	return all, nil
 }
 
-// partitionAfter is the key condition of what sorts behind after in a partition.
+// partitionAfter returns the key condition for the items of a partition whose sort key
+// is greater than after; "" is for all of them.
 func partitionAfter(attr, part, after string) expression.KeyConditionBuilder {
 	in := expression.Key(attr).Equal(expression.Value(part))
 	if after == "" {

@@ -4,9 +4,9 @@ package dynamotest
 
 import "testing"
 
-// Fast reports whether a call takes microseconds: whether tests can afford
-// thousands of runs.
+// Fast reports whether a call takes microseconds, so that tests can afford thousands of
+// runs.
 const Fast = true
 
-// backend is a DynamoDB in memory.
+// backend returns a DynamoDB in memory.
 func backend(testing.TB) (Client, error) { return NewMemory(), nil }

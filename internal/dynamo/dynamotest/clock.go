@@ -8,31 +8,31 @@ import (
 	"postrider/internal/dynamo"
 )
 
-// Clock is a clock that only moves when told to, or when somebody waits by it.
-// It is safe for concurrent use.
+// Clock is a clock that moves only when a test advances it, or when a caller waits by
+// it. It is safe for concurrent use.
 type Clock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-// NewClock is a clock that shows an instant.
+// NewClock returns a clock that shows an instant.
 func NewClock(now time.Time) *Clock { return &Clock{now: now} }
 
-// Now is what the clock shows.
+// Now returns the instant that the clock shows.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Advance moves the clock on.
+// Advance moves the clock forward by d.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
 
-// AdvanceTo moves the clock on to an instant, unless it has passed.
+// AdvanceTo moves the clock forward to an instant, unless that has passed.
 func (c *Clock) AdvanceTo(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -41,11 +41,11 @@ func (c *Clock) AdvanceTo(t time.Time) {
 	}
 }
 
-// Wait moves the clock on by d at once, unless ctx is done.
+// Wait moves the clock forward by d at once. It returns the cause if ctx is done.
 func (c *Clock) Wait(ctx context.Context, d time.Duration) error {
 	c.Advance(d)
 	return context.Cause(ctx)
 }
 
-// Option makes a store go by the clock.
+// Option makes a store use the clock.
 func (c *Clock) Option() dynamo.Option { return dynamo.WithClock(c.Now, c.Wait) }

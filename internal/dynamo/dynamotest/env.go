@@ -13,11 +13,11 @@ import (
 	"postrider/internal/dynamo"
 )
 
-// Retention is how long the stores of tests keep messages after their mailing's
-// end.
+// Retention is how long the stores of tests keep messages after the end of their
+// mailing.
 const Retention = 90 * 24 * time.Hour
 
-// Client is DynamoDB: what a store calls, and what tests need besides.
+// Client is DynamoDB: the calls of a store, and those that tests need in addition.
 type Client interface {
 	dynamo.API
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
@@ -28,16 +28,15 @@ type Client interface {
 // Env is DynamoDB as one test sees it.
 type Env struct {
 	Client Client
-	// Tables are this test's own.
+	// Tables are the test's own.
 	Tables dynamo.Tables
 }
 
-// tableNumber keeps tests that run at the same time apart.
-var tableNumber atomic.Int64 //nolint:gochecknoglobals // once a process is the point
+// tableNumber separates tests that run at the same time.
+var tableNumber atomic.Int64 //nolint:gochecknoglobals // one per process is intended
 
-// Start gives a test tables of its own: in memory, or with the build tag
-// "integration" in a DynamoDB Local that is started with the first call and ends
-// with the test binary.
+// Start gives a test its own tables: in memory, or with the build tag "integration" in
+// a DynamoDB Local, which the first call starts and which ends with the test binary.
 func Start(tb testing.TB) *Env {
 	tb.Helper()
 	client, err := backend(tb)
@@ -47,7 +46,7 @@ func Start(tb testing.TB) *Env {
 	return startOver(tb, client)
 }
 
-// StartMemory gives a test tables of its own in memory.
+// StartMemory gives a test its own tables in memory.
 func StartMemory(tb testing.TB) *Env {
 	tb.Helper()
 	return startOver(tb, NewMemory())
@@ -78,17 +77,17 @@ func (e *Env) create(tb testing.TB, table *dynamodb.CreateTableInput, name strin
 	return name
 }
 
-// Store is a store over the test's tables that waits for nothing: between two
-// tries it goes on at once. Its ids begin at 1.
+// Store returns a store over the test's tables that does not wait between two tries.
+// Its mailing ids begin at 1.
 func (e *Env) Store(options ...dynamo.Option) *dynamo.Store { return e.StoreOver(e.Client, options...) }
 
-// StoreOver is like [Env.Store] with something in between, such as [Faults].
+// StoreOver is like [Env.Store] with a layer in between, such as [Faults].
 func (e *Env) StoreOver(api dynamo.API, options ...dynamo.Option) *dynamo.Store {
 	impatient := dynamo.WithClock(time.Now, func(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) })
 	return dynamo.New(api, e.Tables, Retention, append([]dynamo.Option{impatient, dynamo.WithFirstMailing(1)}, options...)...)
 }
 
-// Store is a store over tables that this test has for itself.
+// Store returns a store over tables that only this test uses.
 func Store(tb testing.TB, options ...dynamo.Option) *dynamo.Store {
 	tb.Helper()
 	return Start(tb).Store(options...)

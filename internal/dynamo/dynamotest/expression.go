@@ -10,11 +10,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// scope is what the names and values in an expression stand for.
+// scope holds the names and values that the placeholders of an expression stand for.
 type scope struct {
 	names  map[string]string
 	values item
-	// used are those that came up: DynamoDB refuses one that never does.
+	// used holds the placeholders that occurred: DynamoDB refuses a request with an
+	// unused one.
 	used map[string]bool
 }
 
@@ -39,8 +40,8 @@ func (s *scope) value(place string) (types.AttributeValue, error) {
 	return v, nil
 }
 
-// firstValue is the first value that an expression names: of a key condition,
-// that of the partition.
+// firstValue returns the first value that an expression names. For a key condition that
+// is the partition.
 func (s *scope) firstValue(expression string) types.AttributeValue {
 	for _, token := range tokens(expression) {
 		if strings.HasPrefix(token, ":") {
@@ -64,8 +65,8 @@ func (s *scope) allUsed() error {
 	return nil
 }
 
-// tokens splits an expression into words, operators and punctuation. Nobody
-// changes what it gives: a query asks for the same ones for each item.
+// tokens splits an expression into words, operators and punctuation. No caller changes
+// the result: it is shared, as a query needs the same tokens for each item.
 func tokens(expression string) []string {
 	if known, ok := tokenized.Load(expression); ok {
 		if list, ok := known.([]string); ok {
@@ -77,12 +78,12 @@ func tokens(expression string) []string {
 	return list
 }
 
-// tokenized are the expressions that were split: a store has few.
-var tokenized sync.Map //nolint:gochecknoglobals // a cache that nobody can tell from none
+// tokenized holds the expressions that were split. A store has few different ones.
+var tokenized sync.Map //nolint:gochecknoglobals // a cache; results are the same without it
 
 var tokenPattern = regexp.MustCompile(`[#:]?[A-Za-z0-9_]+|<=|>=|<>|[^ ]`)
 
-// parser reads a condition and evaluates it as it goes.
+// parser reads a condition and evaluates it at the same time.
 type parser struct {
 	scope  *scope
 	item   item
@@ -90,7 +91,7 @@ type parser struct {
 	err    error
 }
 
-// holds reports whether a condition is met by an item, nil for none.
+// holds reports whether an item meets a condition; nil is no item.
 func (s *scope) holds(condition string, it item) (bool, error) {
 	p := &parser{scope: s, item: it, tokens: tokens(condition)}
 	ok := p.or()
@@ -174,7 +175,8 @@ func (p *parser) one() bool {
 	}
 }
 
-// operand is the value of a place, nil for an attribute that is not there.
+// operand returns the value of a placeholder; nil for an attribute that the item does
+// not have.
 func (p *parser) operand(place string) types.AttributeValue {
 	var v types.AttributeValue
 	var err error
@@ -245,9 +247,8 @@ func (p *parser) compared(operator string, left, right types.AttributeValue) boo
 	return false
 }
 
-// apply changes an item as an update expression says: SET to values or to
-// if_not_exists of the attribute and a value, to that plus a number, ADD of numbers,
-// REMOVE.
+// apply changes an item as an update expression says. It knows SET to a value or to
+// if_not_exists of the same attribute, plus a number; ADD of numbers; and REMOVE.
 func (s *scope) apply(update string, it item) error {
 	clause := ""
 	for list := tokens(update); len(list) > 0; {
@@ -299,8 +300,8 @@ func sum(a, b types.AttributeValue) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: new(big.Int).Add(whole(a), whole(b)).String()}
 }
 
-// setOnce reads #name = if_not_exists ( #name , :value ), from list's first token,
-// and + :more after it, if that is there.
+// setOnce reads #name = if_not_exists ( #name , :value ) from the first token of list
+// on, and + :more after it if present.
 func (s *scope) setOnce(name string, list []string, it item) (rest []string, err error) {
 	const length = 8
 	if len(list) < length || list[4] != list[0] {
@@ -332,7 +333,7 @@ func whole(v types.AttributeValue) *big.Int {
 	return n
 }
 
-// textOf is a value's text, "" for none.
+// textOf returns the text of a value; "" for none.
 func textOf(v types.AttributeValue) string {
 	switch v := v.(type) {
 	case *types.AttributeValueMemberS:

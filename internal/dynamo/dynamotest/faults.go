@@ -15,7 +15,7 @@ import (
 // Op is one of the calls of [dynamo.API].
 type Op string
 
-// The calls that can be made to fail.
+// These are the calls that can be made to fail.
 const (
 	GetItem            Op = "GetItem"
 	UpdateItem         Op = "UpdateItem"
@@ -25,21 +25,22 @@ const (
 	TransactWriteItems Op = "TransactWriteItems"
 )
 
-// Fault is what happens to one call.
+// Fault describes what happens to one call.
 type Fault struct {
-	// Before runs first: something that others do just then.
+	// Before runs first. It does what another process does at that moment.
 	Before func()
-	// Refuse is the call's error; DynamoDB never sees the call.
+	// Refuse is the error of the call; DynamoDB never sees the call.
 	Refuse error
-	// Lose is the call's error although DynamoDB did it: the answer was lost.
+	// Lose is the error of the call although DynamoDB did it: the answer was lost.
 	Lose error
-	// Unless is asked before the fault happens: true is a call that meets none.
+	// Unless is called before the fault happens; if it returns true, the call meets no
+	// fault.
 	Unless func() bool
 	// Unprocessed is how many of its keys a BatchGetItem leaves unread.
 	Unprocessed int
 }
 
-// Conflicted is the error of a transaction that met another one.
+// Conflicted returns the error of a transaction that conflicted with another one.
 func Conflicted() error {
 	return &types.TransactionCanceledException{
 		Message:             aws.String("Transaction cancelled"),
@@ -47,8 +48,8 @@ func Conflicted() error {
 	}
 }
 
-// Faults passes calls on to DynamoDB, but for those that it was told to make
-// fail. It is safe for concurrent use.
+// Faults passes calls on to DynamoDB, except those that a test makes fail. It is safe
+// for concurrent use.
 type Faults struct {
 	api dynamo.API
 
@@ -60,13 +61,12 @@ type Faults struct {
 
 var _ dynamo.API = (*Faults)(nil)
 
-// NewFaults passes everything on to api, until told otherwise.
+// NewFaults returns a Faults that passes all calls on to api until a fault is set.
 func NewFaults(api dynamo.API) *Faults {
 	return &Faults{api: api, calls: map[Op]int{}, plans: map[Op]map[int]Fault{}, every: map[Op]Fault{}}
 }
 
-// On makes a fault happen to the n-th call of an operation, counted from 1 at
-// the first.
+// On makes a fault happen to the n-th call of an operation, counted from 1.
 func (f *Faults) On(op Op, n int, fault Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -76,7 +76,7 @@ func (f *Faults) On(op Op, n int, fault Fault) {
 	f.plans[op][n] = fault
 }
 
-// Always makes a fault happen to each call of an operation that has none of its
+// Always makes a fault happen to each call of an operation that has no fault of its
 // own.
 func (f *Faults) Always(op Op, fault Fault) {
 	f.mu.Lock()
@@ -84,7 +84,7 @@ func (f *Faults) Always(op Op, fault Fault) {
 	f.every[op] = fault
 }
 
-// Calls is how often an operation was called.
+// Calls returns how often an operation was called.
 func (f *Faults) Calls(op Op) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -105,7 +105,7 @@ func (f *Faults) next(op Op) Fault {
 	return fault
 }
 
-// meet lets a call meet its fault.
+// meet makes a call with its fault.
 func meet[In, Out any](ctx context.Context, f *Faults, op Op, in In, do func(context.Context, In, ...func(*dynamodb.Options)) (Out, error), opts []func(*dynamodb.Options)) (Out, error) {
 	var none Out
 	fault := f.next(op)
@@ -122,32 +122,32 @@ func meet[In, Out any](ctx context.Context, f *Faults, op Op, in In, do func(con
 	return out, err
 }
 
-// GetItem is DynamoDB's.
+// GetItem passes a call on to DynamoDB, unless its fault refuses it.
 func (f *Faults) GetItem(ctx context.Context, in *dynamodb.GetItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
 	return meet(ctx, f, GetItem, in, f.api.GetItem, opts)
 }
 
-// UpdateItem is DynamoDB's.
+// UpdateItem passes a call on to DynamoDB, unless its fault refuses it.
 func (f *Faults) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
 	return meet(ctx, f, UpdateItem, in, f.api.UpdateItem, opts)
 }
 
-// Query is DynamoDB's.
+// Query passes a call on to DynamoDB, unless its fault refuses it.
 func (f *Faults) Query(ctx context.Context, in *dynamodb.QueryInput, opts ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
 	return meet(ctx, f, Query, in, f.api.Query, opts)
 }
 
-// Scan is DynamoDB's.
+// Scan passes a call on to DynamoDB, unless its fault refuses it.
 func (f *Faults) Scan(ctx context.Context, in *dynamodb.ScanInput, opts ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
 	return meet(ctx, f, Scan, in, f.api.Scan, opts)
 }
 
-// TransactWriteItems is DynamoDB's.
+// TransactWriteItems passes a call on to DynamoDB, unless its fault refuses it.
 func (f *Faults) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, opts ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
 	return meet(ctx, f, TransactWriteItems, in, f.api.TransactWriteItems, opts)
 }
 
-// BatchGetItem is DynamoDB's, but for the keys that stay unprocessed.
+// BatchGetItem passes a call on like the others, without the keys that stay unprocessed.
 func (f *Faults) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
 	fault := f.next(BatchGetItem)
 	if fault.Before != nil {

@@ -17,20 +17,20 @@ import (
 
 type item = map[string]types.AttributeValue
 
-// Memory is as much of DynamoDB as the stores need, without a process and
-// without a wire, so that tests which need thousands of runs get them. All of
-// the store's tests run on it as on DynamoDB Local: where the two differ, it is
-// Memory that is wrong. It is safe for concurrent use.
+// Memory is as much of DynamoDB as the stores need. It has no process and no network,
+// so that tests can make thousands of runs. All tests of the store run both on it and
+// on DynamoDB Local: where the two differ, Memory is wrong. It is safe for concurrent
+// use.
 type Memory struct {
 	mu     sync.Mutex
 	tables map[string]*table
-	// done are the transactions that were made, by ClientRequestToken.
+	// done holds the ClientRequestTokens of the transactions that were made.
 	done map[string]bool
 }
 
 var _ Client = (*Memory)(nil)
 
-// NewMemory is a DynamoDB without tables.
+// NewMemory returns a DynamoDB without tables.
 func NewMemory() *Memory { return &Memory{tables: map[string]*table{}, done: map[string]bool{}} }
 
 // table keeps its items in partitions, each in the order of sort keys.
@@ -42,7 +42,7 @@ type table struct {
 
 type index struct {
 	hash, sort string
-	// kept are the attributes that the index shows, nil for all.
+	// kept holds the attributes that the index shows; nil means all.
 	kept map[string]bool
 }
 
@@ -50,7 +50,7 @@ func invalid(format string, args ...any) error {
 	return &smithy.GenericAPIError{Code: "ValidationException", Message: fmt.Sprintf(format, args...)}
 }
 
-// CreateTable makes an empty table.
+// CreateTable creates an empty table.
 func (m *Memory) CreateTable(_ context.Context, in *dynamodb.CreateTableInput, _ ...func(*dynamodb.Options)) (*dynamodb.CreateTableOutput, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -90,7 +90,8 @@ func (m *Memory) table(name *string) (*table, error) {
 	return t, nil
 }
 
-// lock begins a call: one after the other, and none whose caller is gone.
+// lock begins a call. Calls run one after the other; a call whose context is done does
+// not begin.
 func (m *Memory) lock(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -111,7 +112,7 @@ func (m *Memory) open(ctx context.Context, name *string) (t *table, done func(),
 	return t, m.mu.Unlock, nil
 }
 
-// place is where an item with these keys is, or would be.
+// place returns where the item with these keys is, or would be.
 func (t *table) place(keys item) (part string, i int, found bool, err error) {
 	hash, ok1 := keys[t.hash].(*types.AttributeValueMemberS)
 	sort, ok2 := keys[t.sort].(*types.AttributeValueMemberS)
@@ -132,8 +133,8 @@ func (t *table) get(keys item) (item, error) {
 	return t.parts[part][i], nil
 }
 
-// put stores an item. What is stored is never changed in place: it may be in
-// somebody's hands.
+// put stores an item. A stored item is never changed in place, because a caller may
+// still read it.
 func (t *table) put(it item) error {
 	part, i, found, err := t.place(it)
 	if err != nil {
@@ -162,7 +163,7 @@ func (t *table) remove(keys item) error {
 	return err
 }
 
-// GetItem is DynamoDB's.
+// GetItem does what DynamoDB's GetItem does.
 func (m *Memory) GetItem(ctx context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
 	t, done, err := m.open(ctx, in.TableName)
 	if err != nil {
@@ -173,7 +174,7 @@ func (m *Memory) GetItem(ctx context.Context, in *dynamodb.GetItemInput, _ ...fu
 	return &dynamodb.GetItemOutput{Item: maps.Clone(it)}, err
 }
 
-// PutItem is DynamoDB's, without conditions.
+// PutItem does what DynamoDB's PutItem does, without conditions.
 func (m *Memory) PutItem(ctx context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
 	t, done, err := m.open(ctx, in.TableName)
 	if err != nil {
@@ -183,7 +184,7 @@ func (m *Memory) PutItem(ctx context.Context, in *dynamodb.PutItemInput, _ ...fu
 	return &dynamodb.PutItemOutput{}, t.put(maps.Clone(in.Item))
 }
 
-// BatchWriteItem is DynamoDB's.
+// BatchWriteItem does what DynamoDB's BatchWriteItem does.
 func (m *Memory) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
 	if err := m.lock(ctx); err != nil {
 		return nil, err
@@ -208,10 +209,11 @@ func (m *Memory) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItem
 	return &dynamodb.BatchWriteItemOutput{}, nil
 }
 
-// batchLimit is how many keys a BatchGetItem, and actions a transaction, may have.
+// batchLimit is how many keys a BatchGetItem, and how many actions a transaction, may
+// have.
 const batchLimit = 100
 
-// BatchGetItem is DynamoDB's.
+// BatchGetItem does what DynamoDB's BatchGetItem does.
 func (m *Memory) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
 	if err := m.lock(ctx); err != nil {
 		return nil, err
@@ -259,7 +261,7 @@ func projected(it item, expression *string, names map[string]string) item {
 	return part
 }
 
-// UpdateItem is DynamoDB's.
+// UpdateItem does what DynamoDB's UpdateItem does.
 func (m *Memory) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
 	if err := m.lock(ctx); err != nil {
 		return nil, err
@@ -290,8 +292,8 @@ func (m *Memory) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _
 	return out, nil
 }
 
-// TransactWriteItems is DynamoDB's: with a ClientRequestToken that was used
-// before it does nothing again.
+// TransactWriteItems does what DynamoDB's TransactWriteItems does. A call with a
+// ClientRequestToken that was used before changes nothing.
 func (m *Memory) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, _ ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
 	if err := m.lock(ctx); err != nil {
 		return nil, err
@@ -341,8 +343,8 @@ func (m *Memory) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWr
 	return &dynamodb.TransactWriteItemsOutput{}, nil
 }
 
-// action is one write with its condition: an item to put, a key with an update,
-// a key to delete, or a key to be checked only.
+// action is one write with its condition: an item to put, a key with an update, a key
+// to delete, or a key that is only checked.
 type action struct {
 	table     *string
 	key       item
@@ -350,7 +352,7 @@ type action struct {
 	update    *string
 	remove    bool
 	condition *string
-	// tell: a refusal shows the item.
+	// tell means that a refusal returns the item.
 	tell  bool
 	scope scope
 }
@@ -377,7 +379,7 @@ func actionOf(t types.TransactWriteItem) action {
 	}
 }
 
-// prepared is an action whose condition was looked at, and what it would do.
+// prepared is an action whose condition was evaluated, with its effect.
 type prepared struct {
 	in      *table
 	old     item
@@ -421,10 +423,10 @@ func (m *Memory) prepare(a *action) (*prepared, error) {
 	return p, a.scope.allUsed()
 }
 
-// pageBytes is where a page of a query or a scan ends.
+// pageBytes is the size at which a page of a query or a scan ends.
 const pageBytes = 1 << 20
 
-// Query is DynamoDB's, of a table or an index.
+// Query does what DynamoDB's Query does, on a table or an index.
 func (m *Memory) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
 	t, done, err := m.open(ctx, in.TableName)
 	if err != nil {
@@ -447,7 +449,7 @@ func (m *Memory) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*
 	return out, nil
 }
 
-// Scan is DynamoDB's, of a table or an index.
+// Scan does what DynamoDB's Scan does, on a table or an index.
 func (m *Memory) Scan(ctx context.Context, in *dynamodb.ScanInput, _ ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
 	t, done, err := m.open(ctx, in.TableName)
 	if err != nil {
@@ -470,13 +472,13 @@ func (m *Memory) Scan(ctx context.Context, in *dynamodb.ScanInput, _ ...func(*dy
 	return &dynamodb.ScanOutput{Items: p.items, Count: int32(len(p.items)), ScannedCount: p.scanned, LastEvaluatedKey: p.last}, nil //nolint:gosec // G115: less than a page holds
 }
 
-// scanned are all items of an index, or of the table itself, that lie behind a
-// start key, as far as they are shown: partition by partition.
+// scanned returns the items of an index, or of the table itself, that come after a
+// start key, with the attributes that it shows, partition by partition.
 func (t *table) scanned(ix index, start item) (rows []item) {
 	order := func(a, b item) int {
 		return cmp.Or(compare(a[ix.hash], b[ix.hash]), compare(a[ix.sort], b[ix.sort]), compare(a[t.hash], b[t.hash]), compare(a[t.sort], b[t.sort]))
 	}
-	for _, part := range slices.Sorted(maps.Keys(t.parts)) { // as the table itself is ordered
+	for _, part := range slices.Sorted(maps.Keys(t.parts)) { // in the order of the table itself
 		for _, it := range t.parts[part] {
 			if it[ix.hash] != nil && it[ix.sort] != nil && (len(start) == 0 || order(it, start) > 0) {
 				rows = append(rows, shown(it, ix.kept))
@@ -487,15 +489,15 @@ func (t *table) scanned(ix index, start item) (rows []item) {
 	return rows
 }
 
-// page is what one call gives of the rows that it could look at.
+// page is the part of the rows that one call returns.
 type page struct {
 	items   []item
 	scanned int32
-	// last is the key that the next page begins behind, nil if there is none.
+	// last is the key after which the next page begins; nil if there is none.
 	last item
 }
 
-// page looks at rows until it has looked at limit, or at as much as a page holds.
+// page looks at rows until it has looked at limit of them, or a page is full.
 func (s *scope) page(rows []item, keys []string, filter *string, limit *int32) (p page, err error) {
 	size := 0
 	for i, it := range rows {
@@ -521,8 +523,8 @@ func (s *scope) page(rows []item, keys []string, filter *string, limit *int32) (
 	return p, s.allUsed()
 }
 
-// rows are what a query looks at, in its order, behind its start key; keys are
-// the attributes of such a key.
+// rows returns the items that a query looks at, in its order, after its start key. keys
+// are the attributes of such a key.
 func (t *table) rows(in *dynamodb.QueryInput, s *scope) (rows []item, keys []string, err error) {
 	keys = append(make([]string, 0, 4), t.hash, t.sort)
 	part := t.parts[textOf(s.firstValue(*in.KeyConditionExpression))]
@@ -545,8 +547,8 @@ func (t *table) rows(in *dynamodb.QueryInput, s *scope) (rows []item, keys []str
 	return t.ordered(rows, ix.sort, in), append(keys, ix.hash, ix.sort), err
 }
 
-// forward goes through a partition, which is in order already: what lies before
-// the start key, or behind the limit, is not looked at.
+// forward goes through a partition, which is already in order. It does not look at
+// items before the start key or after the limit.
 func (t *table) forward(part []item, in *dynamodb.QueryInput, s *scope) (rows []item, err error) {
 	if len(in.ExclusiveStartKey) > 0 {
 		after, _ := slices.BinarySearchFunc(part, textOf(in.ExclusiveStartKey[t.sort]), func(it item, want string) int {
@@ -569,8 +571,8 @@ func (t *table) forward(part []item, in *dynamodb.QueryInput, s *scope) (rows []
 	return rows, nil
 }
 
-// choose are those of some items that have a sort key and meet a condition, as
-// far as they are shown.
+// choose returns the items that have a sort key and meet a condition, with the
+// attributes that are shown.
 func (s *scope) choose(all []item, sort, condition string, kept map[string]bool) (rows []item, err error) {
 	for _, it := range all {
 		if it[sort] == nil {
@@ -587,7 +589,7 @@ func (s *scope) choose(all []item, sort, condition string, kept map[string]bool)
 	return rows, nil
 }
 
-// ordered puts rows in a query's order, and drops those up to its start key.
+// ordered puts rows in the order of a query, and drops those up to its start key.
 func (t *table) ordered(rows []item, sort string, in *dynamodb.QueryInput) []item {
 	order := func(a, b item) int {
 		return cmp.Or(compare(a[sort], b[sort]), compare(a[t.hash], b[t.hash]), compare(a[t.sort], b[t.sort]))

@@ -24,11 +24,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
-// Fast reports whether a call takes microseconds: whether tests can afford
-// thousands of runs.
+// Fast reports whether a call takes microseconds, so that tests can afford thousands of
+// runs.
 const Fast = false
 
-// backend is DynamoDB Local, as the test reaches it.
+// backend returns a client of DynamoDB Local for a test.
 func backend(tb testing.TB) (Client, error) {
 	tb.Helper()
 	local, err := shared()
@@ -45,16 +45,16 @@ func backend(tb testing.TB) (Client, error) {
 	}), nil
 }
 
-// shared is the one DynamoDB Local of a test binary; the first call starts it.
-var shared = sync.OnceValues(start) //nolint:gochecknoglobals // once a process is the point
+// shared returns the single DynamoDB Local of a test binary; the first call starts it.
+var shared = sync.OnceValues(start) //nolint:gochecknoglobals // one per process is intended
 
 type server struct {
 	endpoint string
-	// lifeline is held open as long as this process lives: see launch.
+	// lifeline stays open as long as this process lives: see launch.
 	lifeline io.Closer
 }
 
-// Two minutes are for machines that run much else at the same time.
+// startPatience is two minutes because the machine may run much else at the same time.
 const startPatience = 2 * time.Minute
 
 func start() (s *server, err error) {
@@ -83,18 +83,19 @@ func start() (s *server, err error) {
 	return &server{url, lifeline}, nil
 }
 
-// launch runs Java under a shell that kills it, by its pid, as soon as this
-// process is gone. A test that panics or is killed runs no code of its own any
-// more, but its end of the pipe is closed whatever happens.
+// launch runs Java under a shell that kills it, by its pid, as soon as this process
+// ends. A test that panics or is killed runs no code afterwards, but the operating
+// system closes its end of the pipe in each case.
 func launch(jar string, port int, log *os.File) (lifeline io.Closer, err error) {
 	const script = `"$@" </dev/null & child=$!; cat >/dev/null; kill -9 "$child"`
-	//nolint:gosec // G204: the jar comes from whoever runs the tests
+	//nolint:gosec // G204: the jar comes from the environment of the tests
 	cmd := exec.CommandContext(context.Background(), "sh", "-c", script, "sh",
 		"java", "-Xmx1g", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Djava.library.path=DynamoDBLocal_lib",
 		"-jar", jar, "-inMemory", "-sharedDb", "-disableTelemetry", "-port", strconv.Itoa(port))
 	cmd.Dir = filepath.Dir(jar)
 	cmd.Stdout, cmd.Stderr = log, log
-	// A group of its own: Ctrl-C is for the tests, which end it in their turn.
+	// Java has its own process group: Ctrl-C goes to the tests only, and their end
+	// stops Java.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if lifeline, err = cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -102,7 +103,7 @@ func launch(jar string, port int, log *os.File) (lifeline io.Closer, err error) 
 	return lifeline, cmd.Start()
 }
 
-// answers waits until DynamoDB Local does: any HTTP answer will do.
+// answers waits until DynamoDB Local answers. Any HTTP answer counts.
 func answers(url string) error {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
 	for begun := time.Now(); time.Since(begun) < startPatience; time.Sleep(20 * time.Millisecond) { //nolint:forbidigo // another process gives no signal
@@ -123,8 +124,8 @@ func freePort() (port int, err error) {
 	return int(addr.Port()), errors.Join(err, l.Close())
 }
 
-// findJar is the copy that DYNAMODB_LOCAL_JAR names, or the one below the
-// repository's .local/tools.
+// findJar returns the copy that DYNAMODB_LOCAL_JAR names, or the one below .local/tools
+// of the repository.
 func findJar() (string, error) {
 	if jar := os.Getenv("DYNAMODB_LOCAL_JAR"); jar != "" {
 		return filepath.Abs(jar)

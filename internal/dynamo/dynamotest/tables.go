@@ -12,15 +12,14 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// The resources of template.yaml that define the tables.
+// These are the resources of template.yaml that define the tables.
 const (
 	clientsTable  = "ClientsTable"
 	mailingsTable = "MailingsTable"
 	batchesTable  = "BatchesTable"
 )
 
-// tableProperties is the part of an AWS::DynamoDB::Table that decides how it
-// behaves.
+// tableProperties is the part of an AWS::DynamoDB::Table that determines its behaviour.
 type tableProperties struct {
 	AttributeDefinitions []struct {
 		AttributeName string `yaml:"AttributeName"`
@@ -42,7 +41,7 @@ type keySchema []struct {
 	KeyType       string `yaml:"KeyType"`
 }
 
-// definitions reads what template.yaml says of the tables, by resource.
+// definitions returns the tables that template.yaml defines, by resource.
 func definitions() (map[string]*dynamodb.CreateTableInput, error) {
 	root, err := repository()
 	if err != nil {
@@ -55,7 +54,8 @@ func definitions() (map[string]*dynamodb.CreateTableInput, error) {
 	var template struct {
 		Resources map[string]struct {
 			Type string `yaml:"Type"`
-			// A node, because the other resources' hold whatever they like.
+			// Properties is a node, because those of other resources may have any
+			// content.
 			Properties yaml.Node `yaml:"Properties"`
 		} `yaml:"Resources"`
 	}
@@ -77,7 +77,8 @@ func definitions() (map[string]*dynamodb.CreateTableInput, error) {
 	return tables, nil
 }
 
-// input leaves the TTL out: DynamoDB Local would act on it at times of its own.
+// input returns the request that creates the table. It has no TTL, because DynamoDB
+// Local would remove items at times that a test does not control.
 func (p tableProperties) input() *dynamodb.CreateTableInput {
 	in := &dynamodb.CreateTableInput{BillingMode: types.BillingModePayPerRequest, KeySchema: p.KeySchema.elements()}
 	for _, a := range p.AttributeDefinitions {
@@ -104,7 +105,8 @@ func (k keySchema) elements() []types.KeySchemaElement {
 	return elements
 }
 
-// repository is the folder of go.mod, found from where the test runs.
+// repository returns the folder of go.mod, which is the working directory of the test
+// or above it.
 func repository() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
