@@ -29,8 +29,7 @@ type mailingCache struct {
 
 type cached struct {
 	mailing mailing.Mailing
-	// asked is the instant at which the reading began. The mailing may be as old as
-	// that.
+	// asked is when the reading began: the mailing may be as old as that.
 	asked time.Time
 }
 
@@ -60,8 +59,7 @@ func (c *mailingCache) get(ctx context.Context, id mailing.MailingID) (m mailing
 	return k.mailing, k.asked, nil
 }
 
-// reload reads the mailing now and returns it, and the instant at which the reading
-// began.
+// reload reads the mailing now. asked is when the reading began.
 func (c *mailingCache) reload(ctx context.Context, id mailing.MailingID) (m mailing.Mailing, asked time.Time, err error) {
 	k, err := c.load(ctx, id)
 	return k.mailing, k.asked, err
@@ -85,8 +83,8 @@ func (c *mailingCache) load(ctx context.Context, id mailing.MailingID) (cached, 
 	}
 	m, ok := found[id]
 	if !ok {
-		// Mailings are never removed. If one is missing nevertheless, none of its
-		// messages may be handed over.
+		// Mailings are never removed. If one is missing, none of its messages may go
+		// out.
 		m = mailing.Mailing{ID: id, Deleted: true}
 	}
 	c.mu.Lock()
@@ -103,9 +101,8 @@ func (c *mailingCache) know(m mailing.Mailing) {
 	c.known[m.ID] = cached{m, c.now()}
 }
 
-// forget removes mailings that were read longer than rememberFor ago. Without it, an
-// environment that lives for days would collect every mailing that it met. The caller
-// holds c.mu.
+// forget removes mailings that were read longer than rememberFor ago: an environment
+// may live for days and meet many. The caller holds c.mu.
 func (c *mailingCache) forget(now time.Time) {
 	for id, k := range c.known {
 		if now.Sub(k.asked) > rememberFor {
@@ -114,9 +111,8 @@ func (c *mailingCache) forget(now time.Time) {
 	}
 }
 
-// peek returns the mailing as it was last read, however old that is. It returns an
-// empty mailing if the mailing is not in the cache, where it stays for at least an hour
-// (rememberFor).
+// peek returns the mailing as it was last read, however old that is, or an empty one if
+// it is not in the cache. A mailing stays there for at least rememberFor.
 func (c *mailingCache) peek(id mailing.MailingID) mailing.Mailing {
 	c.mu.Lock()
 	defer c.mu.Unlock()

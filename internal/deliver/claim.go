@@ -55,7 +55,7 @@ func (s *Sender) take(ctx context.Context, inv *invocation, i int, alone bool, c
 	switch {
 	case w == nil:
 	case w.batch.Claims == 1 && w.batch.Losses > 0 && !alone:
-		// The batch itself may have killed its last sender. It waits until it can go
+		// The batch itself may have killed its last sender: it waits until it can go
 		// alone.
 		s.unclaim(ctx, w)
 		inv.suspect(i)
@@ -107,12 +107,11 @@ func (s *Sender) refused(d mailing.Delivery, b mailing.Batch) mailing.Handling {
 	return s.again(d, early)
 }
 
-// unclaim takes back a claim under which nothing was handed over, so that it does not
-// count as lost.
+// unclaim takes back a claim under which nothing was handed over.
 func (s *Sender) unclaim(ctx context.Context, w *work) {
 	if _, err := s.store.Unclaim(ctx, w.batch.Key, w.holder, s.now()); err != nil {
-		// The lease runs out then. The next sender finds a lost claim and charges the
-		// messages.
+		// The lease runs out, and the next sender charges the messages for a lost
+		// claim.
 		slog.ErrorContext(ctx, "take a claim back", "mailing_id", w.batch.Key.Mailing, "batch", w.batch.Key.String(), "error", err)
 	}
 }
@@ -169,8 +168,8 @@ func (s *Sender) putOff(ctx context.Context, inv *invocation, places []int) {
 		case s.over(ctx, d.Key.Mailing):
 			closed = append(closed, i)
 		case !shared:
-			// The scheduler does not know of the outage, so it would not queue the
-			// batch again.
+			// The scheduler does not know of the outage and would not queue the batch
+			// again.
 			inv.handling[i] = s.again(d, comeBack)
 		}
 	}
@@ -189,9 +188,9 @@ func (s *Sender) over(ctx context.Context, id mailing.MailingID) bool {
 	return err == nil && m.Closed(s.now())
 }
 
-// again returns that a delivery comes back after a time. At its last receive it is
-// taken off the queue instead, because the queue would make it a dead letter. Its batch
-// is then queued again by its due_at.
+// again returns a handling by which a delivery comes back after a time. At its last
+// receive the delivery is taken off the queue instead, because the queue would make it
+// a dead letter. Its batch is then queued again by its due_at.
 func (s *Sender) again(delivery mailing.Delivery, after time.Duration) mailing.Handling {
 	if delivery.Receives >= s.config.MaxReceives {
 		return mailing.Handling{}

@@ -15,7 +15,7 @@ import (
 const freshFor = time.Second
 
 // read reads the clients of all pending recipients of a batch, and refreshes its
-// mailing. Batches of one invocation that call it at about the same time share one
+// mailing. Batches of one invocation that call it at about the same time share a
 // reading.
 func (s *Sender) read(ctx context.Context, inv *invocation, w *work) error {
 	inv.reads.do(struct{}{}, w, func(<-chan struct{}) {}, func(works []*work, _ func()) {

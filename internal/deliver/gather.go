@@ -8,8 +8,7 @@ import "sync"
 // the next one. It is safe for concurrent use.
 type gather[K comparable, T any] struct {
 	mu sync.Mutex
-	// running holds the group of each key whose call is under way, forming the group
-	// that comes next.
+	// running holds each key's group under way, forming the group that comes next.
 	running, forming map[K]*group[T]
 	// expected counts the announced callers of each key that have not come yet.
 	expected map[K]int
@@ -28,8 +27,7 @@ func newGather[K comparable, T any]() *gather[K, T] {
 	return &gather[K, T]{running: map[K]*group[T]{}, forming: map[K]*group[T]{}, expected: map[K]int{}}
 }
 
-// expect announces a caller of key. For each announcement there is later one call of do
-// or of leave.
+// expect announces a caller of key, which later calls do or leave.
 func (g *gather[K, T]) expect(key K) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -76,8 +74,7 @@ func (g *gather[K, T]) do(key K, one T, linger func(full <-chan struct{}), run f
 		return
 	}
 	linger(mine.full)
-	// Groups of one key run one after the other: two settlements of one slice at the
-	// same time would conflict.
+	// Two settlements of one slice at the same time would conflict.
 	if before != nil {
 		<-before.freed
 	}

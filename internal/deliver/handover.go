@@ -21,8 +21,7 @@ const minRequest = 250 * time.Millisecond
 func (s *Sender) handOver(ctx context.Context, inv *invocation, w *work) {
 	var wg sync.WaitGroup
 	for _, i := range w.order() {
-		// While the sending API is down, messages go one after the other: no other
-		// hand-over runs beside the probe.
+		// While the sending API is down, no hand-over runs beside the probe.
 		if down, _ := s.trouble.down(); down {
 			s.one(ctx, inv, w, i, time.Time{})
 			continue
@@ -82,8 +81,7 @@ func (s *Sender) one(ctx context.Context, inv *invocation, w *work, i int, at ti
 		if !ok {
 			return
 		}
-		// A request takes up to ProviderTimeout, and must end before the time for
-		// settling.
+		// The request must end before the time for settling begins.
 		if s.now().Add(s.config.ProviderTimeout).After(inv.until) {
 			w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
 			return
@@ -101,8 +99,7 @@ func (s *Sender) one(ctx context.Context, inv *invocation, w *work, i int, at ti
 		ended := s.now()
 		expired := o.Kind == mailing.OutcomeNotTried && !ended.Before(h.Before)
 		waited := ended.Sub(first) >= s.config.ProviderTimeout
-		// No connection for ProviderTimeout, over all decisions: the sending API fails,
-		// and the breaker must count that.
+		// No connection for ProviderTimeout: the breaker must count that as a failure.
 		if expired && waited {
 			o = mailing.Outcome{Kind: mailing.OutcomeRetry, Code: "connect_timeout"}
 		}
@@ -182,9 +179,8 @@ func (s *Sender) decide(ctx context.Context, w *work, i int) (h mailing.Handover
 	return h, false
 }
 
-// facts returns the mailing and the client that a message is decided by, and the
-// instant at which the older of the two readings began. client is nil if it was
-// deleted.
+// facts returns the mailing and the client that a message is decided by, and when the
+// older of the two readings began. client is nil if it was deleted.
 func (s *Sender) facts(ctx context.Context, w *work, id mailing.ClientID) (m mailing.Mailing, client *mailing.Client, asked time.Time, err error) {
 	m, asked, err = s.mailings.get(ctx, w.mailing())
 	if err == nil && w.batch.Test == nil && m.Plan < w.batch.Plan {
@@ -222,8 +218,7 @@ func (s *Sender) send(ctx context.Context, h mailing.Handover) (o mailing.Outcom
 // healthy is how long after a valid answer the sending API is assumed to work.
 const healthy = 5 * time.Minute
 
-// health remembers when this environment last had a valid answer. It is safe for
-// concurrent use.
+// health remembers when this environment last had a valid answer.
 type health struct {
 	mu   sync.Mutex
 	last time.Time

@@ -12,14 +12,12 @@ type pace struct {
 	limiter   *rate.Limiter // nil: no limit
 }
 
-// newPace returns a pace at which perSecond hand-overs may begin each second. With 0
-// there is no limit.
+// newPace returns a pace of perSecond hand-overs a second; 0 is no limit.
 func newPace(perSecond float64) *pace {
 	if perSecond <= 0 {
 		return &pace{}
 	}
-	// Up to a tenth of a second's hand-overs may begin at once: shorter waits are not
-	// worthwhile.
+	// A tenth of a second's hand-overs may begin at once: a finer spread is useless.
 	return &pace{perSecond, rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond/10)))}
 }
 

@@ -28,15 +28,13 @@ type Store interface {
 	// at due. It reports false if the lease was lost.
 	Unclaim(ctx context.Context, k mailing.BatchKey, holder string, due time.Time) (bool, error)
 	// Settle writes settlements of one slice in one transaction, and returns the
-	// batches that have another holder by now. It may be repeated after an error: it
-	// writes once.
+	// batches that have another holder by now. Repeated after an error, it still writes
+	// once.
 	Settle(ctx context.Context, m mailing.Mailing, slice int, settlements []mailing.Settlement) (lost []mailing.BatchKey, err error)
 	Mailings(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]mailing.Mailing, error)
-	// UpdateMailing calls change with the stored mailing and writes the result. It may
-	// call change several times.
+	// UpdateMailing applies change and writes the result. change may be called again.
 	UpdateMailing(ctx context.Context, id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error)
-	// Recipients returns the clients as hand-overs need them, without those that do not
-	// exist any more.
+	// Recipients leaves out clients that do not exist any more.
 	Recipients(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error)
 	Departed(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error)
 	Slices(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, error)
@@ -87,11 +85,10 @@ type Config struct {
 	InvocationTime time.Duration
 	// MaxInFlight is how many requests are under way at the same time at most.
 	MaxInFlight int
-	// MaxRate is how many hand-overs this environment begins a second at most; 0 is no
+	// MaxRate is how many hand-overs this environment may begin a second; 0 is no
 	// limit.
 	MaxRate float64
-	// MaxReceives is how often the queue hands out a delivery before it becomes a dead
-	// letter.
+	// MaxReceives is after how many receives a delivery becomes a dead letter.
 	MaxReceives int
 	// PauseOnRejections enables pausing a mailing when the sending API refuses at least
 	// half of a window of its messages.
@@ -280,8 +277,7 @@ func (s *Sender) report(inv *invocation) {
 func (s *Sender) deliver(ctx context.Context, inv *invocation, places []int) {
 	var done sync.WaitGroup
 	room := s.pace.room(inv.until.Sub(s.now()) - s.config.ProviderTimeout)
-	// A claim without room for its hand-overs would only keep the batch from other
-	// senders.
+	// A claim without room for its hand-overs would only block other senders.
 	for claimed := 0; len(places) > 0 && (room > 0 || claimed == 0); {
 		n := min(len(places), max(1, room/mailing.BatchSize))
 		all := s.begin(ctx, inv, places[:n], &done, len(inv.deliveries) == 1)

@@ -10,8 +10,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// sliceKey identifies a slice of a mailing, whose batches are settled in one
-// transaction.
+// sliceKey identifies a slice, whose batches are settled in one transaction.
 type sliceKey struct {
 	mailing mailing.MailingID
 	slice   int
@@ -54,8 +53,8 @@ func (s *Sender) linger(ctx context.Context, full <-chan struct{}) {
 }
 
 // conclude turns the outcomes of a batch's hand-overs into new states of its members,
-// and notes what the pending ones wait for. A member without an outcome was not handed
-// over; its wait is already noted.
+// and notes what the pending ones wait for. The wait of a pending member that was not
+// handed over is already noted.
 func (s *Sender) conclude(w *work, now time.Time) {
 	m := w.decidedBy(s.mailings.peek(w.mailing()))
 	works := s.health.works(now)
@@ -93,8 +92,7 @@ func waitAfter(o mailing.Outcome, providerWorks bool, now time.Time) mailing.Wai
 // wait for these.
 func (s *Sender) settleSlice(ctx context.Context, inv *invocation, works []*work, free func()) {
 	o := owed{key: sliceOf(works[0].batch.Key), works: works}
-	// If the mailing is unknown (empty), no message was decided on: the batches go back
-	// as they were.
+	// An empty mailing means that nothing was decided on: batches go back as they were.
 	o.mailing = works[0].decidedBy(s.mailings.peek(works[0].mailing()))
 	o.mailing.ID = o.key.mailing // a test message counts in no mailing, not even in the one that it tests
 	now := s.now()
@@ -149,7 +147,7 @@ func (s *Sender) pay(ctx context.Context, o owed) error {
 	return nil
 }
 
-// logSettled logs what became of each message of a batch that was pending, so that the
+// logSettled logs what became of each message that was pending in a batch, so that the
 // message and its client can be followed by their ids.
 func logSettled(ctx context.Context, w *work, settled mailing.Batch) {
 	byStatus := map[mailing.MessageStatus][]any{}
@@ -234,9 +232,8 @@ func (s *Sender) finishIfDone(ctx context.Context, id mailing.MailingID) {
 // buryTime bounds how long adding dead letters may take.
 const buryTime = time.Second
 
-// bury adds the messages of a batch that have just failed to the dead letters, before
-// the batch is settled. If the settlement then fails, there is a letter too many, which
-// does no harm.
+// bury adds the messages of a batch that have just failed to the dead letters. It does
+// that before the settlement: a letter too many does no harm.
 func (s *Sender) bury(ctx context.Context, w *work) {
 	var letters []mailing.DeadLetter
 	for i, mem := range w.members {
@@ -249,8 +246,7 @@ func (s *Sender) bury(ctx context.Context, w *work) {
 	if len(letters) == 0 {
 		return
 	}
-	// Hand-overs must be settled in this invocation, whether or not the letters can be
-	// added.
+	// Hand-overs must be settled in this invocation, with or without the letters.
 	ctx, cancel := context.WithTimeout(ctx, buryTime)
 	defer cancel()
 	if err := s.dead.Queue(ctx, letters); err != nil {

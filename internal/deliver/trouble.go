@@ -26,8 +26,8 @@ const outageFresh = 5 * time.Second
 // Outages is the storage by which all senders share whether the sending API is down.
 type Outages interface {
 	Outage(ctx context.Context) (mailing.Outage, error)
-	// SaveOutage replaces seen by next. It reports false if the stored outage is not
-	// seen any more.
+	// SaveOutage replaces seen by next. It reports false if seen is not stored any
+	// more.
 	SaveOutage(ctx context.Context, seen, next mailing.Outage) (bool, error)
 }
 
@@ -45,8 +45,7 @@ type trouble struct {
 	known mailing.Outage
 	// asked is the instant at which the reading of known began.
 	asked time.Time
-	// unsaved is true if this sender could not write for the others that the API is
-	// down.
+	// unsaved is true if this sender could not write that the API is down.
 	unsaved bool
 	// turn counts the changes of state. A call that began before the last change is not
 	// counted: it says nothing about the present state.
@@ -57,8 +56,7 @@ type trouble struct {
 	valid time.Time
 }
 
-// second counts the calls that ended within one second, and those of them that failed.
-// at is that second in Unix time.
+// second counts the calls that ended within one second of Unix time (at).
 type second struct {
 	at            int64
 	calls, failed int

@@ -26,14 +26,12 @@ type work struct {
 	// begun holds when each hand-over began, took how long it took.
 	begun []time.Time
 	took  []time.Duration
-	// plans holds the generation of the mailing's plan under which each member was
-	// decided on. untouched holds whether the mailing was then still as it had been
-	// made.
+	// plans holds the generation of the plan under which each member was decided on,
+	// untouched whether the mailing was then still as it had been made.
 	plans     []int64
 	untouched []bool
 
-	// reading guards clients and read while hand-overs run. read is when the reading of
-	// clients began.
+	// reading guards clients, and read (when they were read), during hand-overs.
 	reading sync.Mutex
 	clients map[mailing.ClientID]mailing.Client
 	read    time.Time
@@ -41,8 +39,7 @@ type work struct {
 
 	// comes is true when the batch has come to the settlements of its slice.
 	comes bool
-	// settled is true when its settlement was written. change is by how much that
-	// changed the counts.
+	// settled is true when its settlement was written. It changed the counts by change.
 	settled bool
 	change  mailing.Counts
 }
@@ -62,8 +59,7 @@ func newWork(delivery int, b mailing.Batch, holder string) *work {
 	return w
 }
 
-// mailing returns the mailing that the batch belongs to, or that its test message
-// tests.
+// mailing returns the batch's mailing, or the one that its test message tests.
 func (w *work) mailing() mailing.MailingID {
 	if w.batch.Test != nil {
 		return w.batch.Test.Mailing
@@ -71,8 +67,7 @@ func (w *work) mailing() mailing.MailingID {
 	return w.batch.Key.Mailing
 }
 
-// decidedBy returns m as the batch is decided on. A test message ignores the mailing's
-// times and window.
+// decidedBy returns m, for a test message without the mailing's times and window.
 func (w *work) decidedBy(m mailing.Mailing) mailing.Mailing {
 	if w.batch.Test != nil {
 		return m.ForTest(w.batch.CreatedAt)
@@ -113,13 +108,11 @@ func (w *work) release() {
 	}
 }
 
-// settlement returns the batch as its holder leaves it, and by how much the counts
-// change.
+// settlement returns the batch as its holder leaves it, and the change of the counts.
 func (w *work) settlement(now time.Time, jitter func(time.Duration) time.Duration) mailing.Settlement {
 	settled := w.batch.Settled(w.members, w.waits, w.plan(), now, jitter)
 	if w.charged >= 0 {
-		// A lost claim counts against the batch only if a hand-over may have begun
-		// under it.
+		// A lost claim counts against the batch only if a hand-over may have begun.
 		settled.Losses = w.batch.Losses + min(w.charged, 1)
 	}
 	return mailing.Settlement{
