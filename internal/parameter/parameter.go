@@ -1,6 +1,6 @@
 // Package parameter reads a value from a parameter of AWS Systems Manager (SSM), and
-// reads it again while a function runs. So the value is changed without a deployment.
-// The keys of the API and the token of the sending API are such values.
+// reads it again while a function runs. So the value can be changed without a
+// deployment. The keys of the API and the token of the sending API are such values.
 package parameter
 
 import (

@@ -22,8 +22,8 @@ type waiting struct {
 }
 
 // until returns a context that ends when the request may not begin any more and still
-// has no connection, and a function that ends the watch. The time until before is
-// computed by a.now, and then measured by the real clock.
+// has no connection, and a function that ends the watch. The time left until a.before
+// is computed with a.now, and then measured by the real clock.
 //
 // net/http detaches a dial from its request. The dial goes on when the request is given
 // up, and its connection is kept for the next request, or taken by a request that

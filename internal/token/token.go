@@ -1,6 +1,7 @@
 // Package token provides the sending API's bearer token from a SecureString of AWS
 // Systems Manager (SSM). It reads the token when it is first used, again each minute,
-// and again when the API has refused it. So the token is changed without a deployment.
+// and again when the API has refused it. So the token can be changed without a
+// deployment.
 package token
 
 import (
