@@ -12,12 +12,13 @@ import (
 	"postrider/internal/mailing"
 )
 
-// rememberFor is longer than any invocation: what was decided by is there when
-// it is settled.
+// rememberFor is how long a mailing stays in the cache. It is longer than any
+// invocation, so that the mailing that a message was decided by is still there when the
+// message is settled.
 const rememberFor = time.Hour
 
-// mailingCache reads mailings, each at most once a second however many members
-// ask.
+// mailingCache reads mailings and keeps them. get reads each mailing at most once a
+// second (freshFor), however many messages ask for it. It is safe for concurrent use.
 type mailingCache struct {
 	store Store
 	now   func() time.Time
@@ -28,7 +29,7 @@ type mailingCache struct {
 
 type cached struct {
 	mailing mailing.Mailing
-	// asked is when the reading of it began: it may be as old as that.
+	// asked is when the reading began: the mailing may be as old as that.
 	asked time.Time
 }
 
@@ -36,8 +37,8 @@ func newMailingCache(store Store, now func() time.Time) *mailingCache {
 	return &mailingCache{store: store, now: now, known: map[mailing.MailingID]cached{}}
 }
 
-// get returns the mailing as it was read at most freshFor ago, and when the
-// reading began; callers at once read once.
+// get returns the mailing as it was read at most freshFor ago, and the instant at which
+// that reading began. Concurrent callers share one reading.
 func (c *mailingCache) get(ctx context.Context, id mailing.MailingID) (m mailing.Mailing, asked time.Time, err error) {
 	if k, ok := c.fresh(id); ok {
 		return k.mailing, k.asked, nil
@@ -58,12 +59,13 @@ func (c *mailingCache) get(ctx context.Context, id mailing.MailingID) (m mailing
 	return k.mailing, k.asked, nil
 }
 
-// reload returns the mailing as it is read now, and when the reading began.
+// reload reads the mailing now. asked is when the reading began.
 func (c *mailingCache) reload(ctx context.Context, id mailing.MailingID) (m mailing.Mailing, asked time.Time, err error) {
 	k, err := c.load(ctx, id)
 	return k.mailing, k.asked, err
 }
 
+// fresh returns the cached mailing, and whether it was read less than freshFor ago.
 func (c *mailingCache) fresh(id mailing.MailingID) (cached, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,6 +73,8 @@ func (c *mailingCache) fresh(id mailing.MailingID) (cached, bool) {
 	return k, ok && within(c.now().Sub(k.asked), freshFor)
 }
 
+// load reads a mailing from the store and caches it. It takes the instant before the
+// call, so that the mailing is never older than the instant says.
 func (c *mailingCache) load(ctx context.Context, id mailing.MailingID) (cached, error) {
 	asked := c.now()
 	found, err := c.store.Mailings(ctx, []mailing.MailingID{id})
@@ -79,7 +83,8 @@ func (c *mailingCache) load(ctx context.Context, id mailing.MailingID) (cached, 
 	}
 	m, ok := found[id]
 	if !ok {
-		// Mailings are never removed. Should one be, nothing of it may go out.
+		// Mailings are never removed. If one is missing, none of its messages may go
+		// out.
 		m = mailing.Mailing{ID: id, Deleted: true}
 	}
 	c.mu.Lock()
@@ -89,15 +94,15 @@ func (c *mailingCache) load(ctx context.Context, id mailing.MailingID) (cached, 
 	return c.known[id], nil
 }
 
-// know takes over a mailing that was just written.
+// know caches a mailing that this sender has just written.
 func (c *mailingCache) know(m mailing.Mailing) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.known[m.ID] = cached{m, c.now()}
 }
 
-// forget drops what is long out of use, so that an environment that lives for
-// days does not collect every mailing it met.
+// forget removes mailings that were read longer than rememberFor ago: an environment
+// may live for days and meet many. The caller holds c.mu.
 func (c *mailingCache) forget(now time.Time) {
 	for id, k := range c.known {
 		if now.Sub(k.asked) > rememberFor {
@@ -106,8 +111,8 @@ func (c *mailingCache) forget(now time.Time) {
 	}
 }
 
-// peek is the mailing as it was read last, however old; an empty one if it was
-// not read within the last hour.
+// peek returns the mailing as it was last read, however old that is, or an empty one if
+// it is not in the cache. A mailing stays there for at least rememberFor.
 func (c *mailingCache) peek(id mailing.MailingID) mailing.Mailing {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,11 +9,11 @@ import (
 	"postrider/internal/mailing"
 )
 
-// begin claims the batches of some deliveries side by side, and lets each go its
-// way as soon as it is claimed. It returns when all claims are made: all is the
-// number of messages that may be handed over then. The batches are done when
-// done is. alone means that no other batch is under way: then a batch whose last
-// sender was lost may go, too.
+// begin claims the batches of the deliveries at places, side by side. Each batch goes
+// on to its hand-over as soon as its own claim is made. begin returns when all claims
+// are made; all is then the number of pending messages in the claimed batches. done
+// reaches zero when the batches are settled. alone means that no other batch is under
+// way: only then a batch whose last sender was lost may be handed over.
 func (s *Sender) begin(ctx context.Context, inv *invocation, places []int, done *sync.WaitGroup, alone bool) (all int) {
 	var (
 		claims sync.WaitGroup
@@ -41,9 +41,10 @@ func (s *Sender) begin(ctx context.Context, inv *invocation, places []int, done 
 	return all
 }
 
-// take claims the batch of a delivery and takes it through hand-over and
-// settlement. claimed is called with its number of pending messages as soon as it
-// is claimed. Its settlement was announced before: where it comes to none, it leaves.
+// take claims the batch of delivery i and takes it through hand-over and settlement. It
+// calls claimed with the number of pending messages as soon as the batch is claimed.
+// The caller has announced a settlement of the batch's slice; take withdraws the
+// announcement if the batch does not come to its settlement.
 func (s *Sender) take(ctx context.Context, inv *invocation, i int, alone bool, claimed func(pending int64)) {
 	w := s.claim(ctx, inv, i)
 	defer func() {
@@ -54,6 +55,8 @@ func (s *Sender) take(ctx context.Context, inv *invocation, i int, alone bool, c
 	switch {
 	case w == nil:
 	case w.batch.Claims == 1 && w.batch.Losses > 0 && !alone:
+		// The batch itself may have killed its last sender: it waits until it can go
+		// alone.
 		s.unclaim(ctx, w)
 		inv.suspect(i)
 	default:
@@ -62,9 +65,10 @@ func (s *Sender) take(ctx context.Context, inv *invocation, i int, alone bool, c
 	}
 }
 
-// claim claims the batch of a delivery; nil if that is refused. A refused
-// delivery is taken off the queue: what it asked for is done, or is being done,
-// or comes back by its due_at.
+// claim claims the batch of a delivery. If the batch is not claimed, it returns nil and
+// notes what becomes of the delivery. A delivery whose claim is refused is taken off
+// the queue: its batch is done, or another sender works on it, or the batch is queued
+// again by its due_at. [Sender.refused] has the exception.
 func (s *Sender) claim(ctx context.Context, inv *invocation, i int) *work {
 	d, holder := inv.deliveries[i], s.holder()
 	if s.debt.any() {
@@ -73,8 +77,9 @@ func (s *Sender) claim(ctx context.Context, inv *invocation, i int) *work {
 	}
 	b, ok, err := s.store.Claim(ctx, d.Key, holder, s.now(), inv.lease)
 	if err != nil {
-		// It may have been made, and only its answer lost: the same holder
-		// is recognised, where giving up would count as an uncertain attempt.
+		// The claim may have been written although its answer was lost. The store
+		// recognizes the same holder; giving up would leave a lost claim, which counts
+		// as an uncertain attempt.
 		b, ok, err = s.store.Claim(ctx, d.Key, holder, s.now(), inv.lease)
 	}
 	switch {
@@ -90,8 +95,9 @@ func (s *Sender) claim(ctx context.Context, inv *invocation, i int) *work {
 	return newWork(i, b, holder)
 }
 
-// refused returns what becomes of a delivery whose claim was refused. One that
-// came before its time, perhaps by another clock, comes back when it is time.
+// refused returns what becomes of a delivery whose claim was refused. If the delivery
+// came before its batch may be claimed, perhaps because another clock is ahead, it
+// comes back at that time, at most comeBack later. Otherwise it is taken off the queue.
 func (s *Sender) refused(d mailing.Delivery, b mailing.Batch) mailing.Handling {
 	now := s.now()
 	early := b.NotBefore.Sub(now)
@@ -101,17 +107,18 @@ func (s *Sender) refused(d mailing.Delivery, b mailing.Batch) mailing.Handling {
 	return s.again(d, early)
 }
 
-// unclaim takes a claim back under which nothing was handed over.
+// unclaim takes back a claim under which nothing was handed over.
 func (s *Sender) unclaim(ctx context.Context, w *work) {
 	if _, err := s.store.Unclaim(ctx, w.batch.Key, w.holder, s.now()); err != nil {
-		// Its lease runs out; the next sender charges it as a lost claim.
+		// The lease runs out, and the next sender charges the messages for a lost
+		// claim.
 		slog.ErrorContext(ctx, "take a claim back", "mailing_id", w.batch.Key.Mailing, "batch", w.batch.Key.String(), "error", err)
 	}
 }
 
-// admitted returns those of some deliveries that may go now as far as their
-// mailings are concerned. One of a paused mailing is taken off the queue without
-// a write: once the mailing is resumed, all that was queued before is queued again.
+// admitted returns the places of the deliveries whose mailings allow a hand-over now. A
+// delivery of a paused mailing is taken off the queue without a write: after a resume,
+// every batch that was queued before it is queued again.
 func (s *Sender) admitted(ctx context.Context, inv *invocation, places []int) (live []int) {
 	for _, i := range places {
 		paused, err := s.paused(ctx, inv, inv.deliveries[i].Key.Mailing)
@@ -126,8 +133,10 @@ func (s *Sender) admitted(ctx context.Context, inv *invocation, places []int) (l
 	return live
 }
 
-// paused reports whether a mailing is held still. That it is must have been read
-// after the invocation began: a resume before that has queued this delivery.
+// paused reports whether a mailing is paused and not closed. Any recent reading is
+// enough for "not paused". But a delivery is taken off the queue only by a reading that
+// began after the invocation did: an earlier one may be older than a resume, and this
+// delivery may be the one that the resume has queued.
 func (s *Sender) paused(ctx context.Context, inv *invocation, id mailing.MailingID) (bool, error) {
 	if id == mailing.TestMailing {
 		return false, nil
@@ -147,10 +156,9 @@ func (s *Sender) paused(ctx context.Context, inv *invocation, id mailing.Mailing
 	return held(m), err
 }
 
-// putOff leaves deliveries that cannot go while the sending API is down: they
-// are taken off the queue, and queued again when it works. What is left of a
-// mailing that has ended or was cancelled needs no sending API: that is accounted
-// for at once.
+// putOff handles deliveries while the sending API is down. They are taken off the
+// queue, and the batches are queued again when the API works again. Batches of a closed
+// mailing (ended, cancelled or deleted) need no sending API: they are settled at once.
 func (s *Sender) putOff(ctx context.Context, inv *invocation, places []int) {
 	_, shared := s.trouble.down()
 	var closed []int
@@ -160,26 +168,29 @@ func (s *Sender) putOff(ctx context.Context, inv *invocation, places []int) {
 		case s.over(ctx, d.Key.Mailing):
 			closed = append(closed, i)
 		case !shared:
-			// The scheduler does not know, and would not queue it again.
+			// The scheduler does not know of the outage and would not queue the batch
+			// again.
 			inv.handling[i] = s.again(d, comeBack)
 		}
 	}
 	var done sync.WaitGroup
-	s.begin(ctx, inv, closed, &done, true) // nothing of them is handed over
+	s.begin(ctx, inv, closed, &done, true) // none of their messages is handed over
 	done.Wait()
 }
 
-// over reports whether nothing of a mailing may be handed over any more, as far
-// as is known.
+// over reports whether a mailing is known to be closed, so that none of its messages
+// may be handed over. It reports false if the mailing cannot be read.
 func (s *Sender) over(ctx context.Context, id mailing.MailingID) bool {
 	if id == mailing.TestMailing {
-		return false // each test message has an end of its own, which is near
+		return false // each test message has its own end, which is near
 	}
 	m, _, err := s.mailings.get(ctx, id)
 	return err == nil && m.Closed(s.now())
 }
 
-// again lets a delivery come back after d, if the queue has receives left.
+// again returns a handling by which a delivery comes back after a time. At its last
+// receive the delivery is taken off the queue instead, because the queue would make it
+// a dead letter. Its batch is then queued again by its due_at.
 func (s *Sender) again(delivery mailing.Delivery, after time.Duration) mailing.Handling {
 	if delivery.Receives >= s.config.MaxReceives {
 		return mailing.Handling{}

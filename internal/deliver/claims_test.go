@@ -51,7 +51,8 @@ func TestASenderThatWasLostIsChargedBeforeItsBatchIsHandedOverAgain(t *testing.T
 	broken := w.env.StoreOver(faults, w.clock.Option())
 	w.sender(broken).Deliver(t.Context(), []mailing.Delivery{d})
 	w.want(d.Key, mailing.Queued, 0, 0)
-	// However often it is claimed while nothing can be settled, it is not handed over.
+	// While nothing can be settled, the batch is never handed over, however often it is
+	// claimed.
 	for range 5 {
 		w.clock.Advance(time.Minute)
 		w.sender(broken).Deliver(t.Context(), []mailing.Delivery{d})
@@ -96,7 +97,7 @@ func TestASenderThatCouldNotSettleClaimsNothingBeforeItCan(t *testing.T) {
 	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{})
 	s.Deliver(t.Context(), []mailing.Delivery{second})
 	for _, d := range []mailing.Delivery{first, second} {
-		w.want(d.Key, mailing.Sent, 1, 0) // the first by its settlement, repeated
+		w.want(d.Key, mailing.Sent, 1, 0) // the first batch by its repeated settlement
 	}
 	if n := len(w.api.asked()); n != 4 || told[2].Settled.Sent != 4 {
 		t.Errorf("%d hand-overs, told of %d sent", n, told[2].Settled.Sent)
@@ -145,7 +146,7 @@ func TestADeliveryThatComesAMomentTooEarlyComesBackWhenItIsTime(t *testing.T) {
 	if !h[0].Again || h[0].After != time.Millisecond {
 		t.Errorf("it comes back: %t, after %s", h[0].Again, h[0].After)
 	}
-	w.clock.Advance(-4 * time.Minute) // much too early is no matter of clocks: its due_at brings it back
+	w.clock.Advance(-4 * time.Minute) // much too early is not a difference of clocks: the due_at brings the batch back
 	if h := w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d}); h[0].Again {
 		t.Errorf("it comes back after %s", h[0].After)
 	}
@@ -170,7 +171,8 @@ func TestDeliveriesOfAPausedMailingAreTakenOffTheQueueWithoutAWrite(t *testing.T
 	if writes := faults.Calls(dynamotest.UpdateItem) + faults.Calls(dynamotest.TransactWriteItems); writes != 0 {
 		t.Errorf("%d writes", writes)
 	}
-	// A resume queues them again: the very sender that has just read the pause must not take them off.
+	// A resume queues the batches again: the sender that has just read the pause must
+	// not take them off the queue.
 	w.change(func(m mailing.Mailing) (mailing.Mailing, error) { return m.Resumed(w.clock.Now()) })
 	s.Deliver(t.Context(), deliveries)
 	for _, d := range deliveries {

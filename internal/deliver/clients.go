@@ -10,13 +10,13 @@ import (
 	"postrider/internal/mailing"
 )
 
-// freshFor is how long a mailing or a client that was read is decided by before
-// it is read again. It leaves the rest of [mailing.Trust] for the request to begin.
+// freshFor is how long decisions use a mailing or a client before it is read again. The
+// rest of [mailing.Trust] is left for the request to begin.
 const freshFor = time.Second
 
-// read reads the clients of all pending members of a batch, and refreshes its
-// mailing; batches of the same invocation that come to this side by side read
-// together.
+// read reads the clients of all pending recipients of a batch, and refreshes its
+// mailing. Batches of one invocation that call it at about the same time share a
+// reading.
 func (s *Sender) read(ctx context.Context, inv *invocation, w *work) error {
 	inv.reads.do(struct{}{}, w, func(<-chan struct{}) {}, func(works []*work, _ func()) {
 		asked := s.now()
@@ -28,6 +28,8 @@ func (s *Sender) read(ctx context.Context, inv *invocation, w *work) error {
 	return w.readErr
 }
 
+// readAll reads the clients of several batches in one call of the store, and at the
+// same time their mailings through the cache.
 func (s *Sender) readAll(ctx context.Context, works []*work) (clients map[mailing.ClientID]mailing.Client, err error) {
 	var ids []mailing.ClientID
 	mailings := make(map[mailing.MailingID]struct{})
@@ -52,8 +54,10 @@ func (s *Sender) readAll(ctx context.Context, works []*work) (clients map[mailin
 	return clients, nil
 }
 
-// client returns the client of a member as it was read at most freshFor ago, nil
-// if it is deleted, and when the reading began.
+// client returns the client of a recipient as it was read at most freshFor ago, and the
+// instant at which the reading began. The client is nil if it was deleted. Recipients
+// of one batch call it concurrently: one of them reads the clients of the whole batch
+// again, the others wait for w.reading and use the result.
 func (s *Sender) client(ctx context.Context, w *work, id mailing.ClientID) (c *mailing.Client, asked time.Time, err error) {
 	if w.batch.Test != nil {
 		return &mailing.Client{Phone: w.batch.Test.Phone}, s.now(), nil

@@ -8,7 +8,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// owed is a settlement of batches of one slice, as its transaction writes it.
+// owed is the settlement of batches of one slice, as one transaction writes it.
 type owed struct {
 	key         sliceKey
 	mailing     mailing.Mailing
@@ -16,9 +16,9 @@ type owed struct {
 	settlements []mailing.Settlement
 }
 
-// debt is the settlements of this environment that failed until their
-// invocation's time was over. While there are any, it claims nothing: what it
-// would hand over could not be settled either.
+// debt holds the settlements of this environment that still failed when their
+// invocation's time was over. While there are any, the environment claims no batch: it
+// could not settle that one either. It is safe for concurrent use.
 type debt struct {
 	mu   sync.Mutex
 	owed []owed
@@ -36,7 +36,7 @@ func (d *debt) any() bool {
 	return len(d.owed) > 0
 }
 
-// take returns the debts, and forgets them.
+// take returns the owed settlements and empties the debt.
 func (d *debt) take() []owed {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -45,10 +45,10 @@ func (d *debt) take() []owed {
 	return all
 }
 
-// settleDebt tries the failed settlements of earlier invocations once more, and
-// reports whether settlements work. A batch whose lease was lost meanwhile is
-// settled by its new holder. Once any of them works, the others are given up:
-// their batches are charged for a lost claim.
+// settleDebt tries the owed settlements of earlier invocations once more, and reports
+// whether settlements work. A batch whose lease was lost since then is settled by its
+// new holder. If at least one settlement works, those that failed are given up: the
+// next sender charges their batches for a lost claim. If none works, all are kept.
 func (s *Sender) settleDebt(ctx context.Context, inv *invocation) bool {
 	all := s.debt.take()
 	worked := len(all) == 0

@@ -15,8 +15,8 @@ func TestEachMemberOfABatchIsDecidedOnByItself(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d, clients := w.batch("Europe/Moscow", "Asia/Vladivostok", "Europe/Moscow", "Asia/Vladivostok", "Europe/Moscow")
-	// Its senders meet a window that is open in Moscow, and not in Vladivostok,
-	// and one client less.
+	// By the time of the hand-over, a window is open in Moscow and closed in
+	// Vladivostok, and one client is deleted.
 	w.change(func(m mailing.Mailing) (mailing.Mailing, error) {
 		edited := m.Draft
 		edited.Window = &mailing.Window{From: mailing.ClockTime(9 * time.Hour), To: mailing.ClockTime(18 * time.Hour)}
@@ -68,8 +68,8 @@ func TestWhatWaitedForItsTurnIsDecidedOnAgain(t *testing.T) {
 			w := newWorld(t)
 			w.config.MaxRate = 10
 			d, _ := w.batch(moscow(5)...)
-			// The first does not wait. Then it is changed, and so much time goes by
-			// that the others have to know.
+			// The first message does not wait. Then the mailing is changed, and after
+			// holdsWithin the other hand-overs have to respect that.
 			var first, once sync.Once
 			var at time.Time
 			begun := make(chan struct{})
@@ -104,7 +104,7 @@ func TestWhatWaitedForItsTurnIsDecidedOnAgain(t *testing.T) {
 func TestWhatWaitedForItsConnectionIsDecidedOnAgain(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		connects int // after how many tries a connection is there
+		connects int // how many tries end without a connection
 		change   func(mailing.Mailing, time.Time) (mailing.Mailing, error)
 		want     mailing.MessageStatus
 		tries    int
@@ -144,8 +144,8 @@ func TestABatchWaitsByTheOldestPlanOfWhatIsPending(t *testing.T) {
 	w := newWorld(t)
 	w.config.MaxInFlight = 1
 	d, _ := w.batch("Europe/Moscow", "Asia/Vladivostok")
-	// The first is sent by the mailing as it was; before the second is decided on, a
-	// window is set that is closed everywhere.
+	// The first message is sent by the mailing as it was. Before the decision on the
+	// second, the mailing gets a window that is closed everywhere.
 	w.api.mood = func(mailing.Handover) mailing.Outcome {
 		w.change(func(m mailing.Mailing) (mailing.Mailing, error) {
 			edited := m.Draft
@@ -193,8 +193,8 @@ func TestNoRequestBeginsThatDoesNotFitIntoTheInvocation(t *testing.T) {
 		return mailing.Outcome{Kind: mailing.OutcomeSent}
 	}
 	handling := w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
-	// At 0 and 9 s; one that begins at 18 s may end with the invocation's last
-	// second, and would leave no time to settle.
+	// Requests begin at 0 and 9 s. A request that begins at 18 s may take until 28 s of
+	// the invocation's 30 s, which leaves too little time to settle.
 	if n := len(w.api.asked()); n != 2 {
 		t.Errorf("%d requests were begun", n)
 	}

@@ -12,16 +12,16 @@ import (
 	"postrider/internal/mailing"
 )
 
-// minRequest is the least time before its mailing's end, or its window's close,
-// in which a hand-over is begun: so that none arrives after it.
+// minRequest is the least time that must be left before the mailing's end, or its
+// window's close, for a hand-over to begin. So no message arrives after that instant.
 const minRequest = 250 * time.Millisecond
 
-// handOver decides on all pending members of a batch, and hands over those that
-// may go, side by side. It returns when all requests have ended.
+// handOver decides on all pending messages of a batch, and hands over those that may
+// go, side by side. It returns when all requests have ended.
 func (s *Sender) handOver(ctx context.Context, inv *invocation, w *work) {
 	var wg sync.WaitGroup
 	for _, i := range w.order() {
-		// While the sending API is down, nothing goes beside the message that probes.
+		// While the sending API is down, no hand-over runs beside the probe.
 		if down, _ := s.trouble.down(); down {
 			s.one(ctx, inv, w, i, time.Time{})
 			continue
@@ -33,8 +33,8 @@ func (s *Sender) handOver(ctx context.Context, inv *invocation, w *work) {
 	wg.Wait()
 }
 
-// order returns the places of the pending members, those first that were tried
-// least: each probe of an outage is another message, as far as there are others.
+// order returns the places of the pending messages, the least tried ones first. So each
+// probe of an outage hands over another message, as long as there are others.
 func (w *work) order() []int {
 	var places []int
 	for i, mem := range w.members {
@@ -48,9 +48,10 @@ func (w *work) order() []int {
 	return places
 }
 
-// turn returns when a member has its turn. Members take theirs batch by batch, so
-// that what is read for a batch is read seldom. One that does not go anyway
-// takes none from the others.
+// turn returns the instant at which the pace lets message i begin. Messages take their
+// turns batch by batch, so that a batch's clients seldom have to be read again. A
+// message that may not go now takes no turn from the others. ok is false if the message
+// does not go in this invocation; then w holds the reason.
 func (s *Sender) turn(ctx context.Context, inv *invocation, w *work, i int) (at time.Time, ok bool) {
 	if !s.pace.limited() {
 		return time.Time{}, true
@@ -66,8 +67,9 @@ func (s *Sender) turn(ctx context.Context, inv *invocation, w *work, i int) (at 
 	return now.Add(wait), ok
 }
 
-// one takes one member through its turn, at an instant. No other goroutine uses
-// the member's places.
+// one decides on message i at its turn, and hands it over. It decides again whenever
+// the decision has become too old before the request begins. The zero time as turn
+// means at once. No other goroutine uses entry i of the slices in w.
 func (s *Sender) one(ctx context.Context, inv *invocation, w *work, i int, at time.Time) {
 	if !s.await(ctx, inv, at) {
 		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
@@ -79,12 +81,13 @@ func (s *Sender) one(ctx context.Context, inv *invocation, w *work, i int, at ti
 		if !ok {
 			return
 		}
+		// The request must end before the time for settling begins.
 		if s.now().Add(s.config.ProviderTimeout).After(inv.until) {
 			w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
 			return
 		}
 		if !s.now().Before(h.Before) {
-			continue // reading took so long that the decision is old already
+			continue // the reading took so long that the decision is already too old
 		}
 		allowed, ok := s.trouble.may(ctx)
 		if !ok {
@@ -96,6 +99,7 @@ func (s *Sender) one(ctx context.Context, inv *invocation, w *work, i int, at ti
 		ended := s.now()
 		expired := o.Kind == mailing.OutcomeNotTried && !ended.Before(h.Before)
 		waited := ended.Sub(first) >= s.config.ProviderTimeout
+		// No connection for ProviderTimeout: the breaker must count that as a failure.
 		if expired && waited {
 			o = mailing.Outcome{Kind: mailing.OutcomeRetry, Code: "connect_timeout"}
 		}
@@ -103,7 +107,7 @@ func (s *Sender) one(ctx context.Context, inv *invocation, w *work, i int, at ti
 			s.wake(ctx)
 		}
 		if expired && !waited {
-			// The decision grew old while the request waited for a connection.
+			// The decision became too old while the request waited for a connection.
 			continue
 		}
 		w.outcomes[i] = o
@@ -114,16 +118,16 @@ func (s *Sender) one(ctx context.Context, inv *invocation, w *work, i int, at ti
 	}
 }
 
-// wake asks for the work that the end of an outage makes: the sweep would begin
-// it within a minute.
+// wake asks for a sweep at the end of an outage, which queues the waiting batches. The
+// sweep of each minute would do that up to a minute later.
 func (s *Sender) wake(ctx context.Context) {
 	if err := s.sweeps.QueueSweep(ctx); err != nil {
 		slog.WarnContext(ctx, "ask for a sweep after an outage", "error", err)
 	}
 }
 
-// await waits for a member's turn, and then for a place in flight. It gives up
-// where that would leave no time for a request.
+// await waits for a message's turn, and then for a place in flight, which the caller
+// has to release. It reports false if there is none before inv.until.
 func (s *Sender) await(ctx context.Context, inv *invocation, turn time.Time) bool {
 	if wait := turn.Sub(s.now()); wait > 0 && s.sleep(ctx, wait) != nil {
 		return false
@@ -133,9 +137,10 @@ func (s *Sender) await(ctx context.Context, inv *invocation, turn time.Time) boo
 	return s.inFlight.Acquire(waiting, 1) == nil
 }
 
-// decide decides on a member by what was read at most a second ago. ok is false
-// if it does not go now: then what becomes of it is noted. A hand-over begins
-// within [mailing.Trust] of the reading, or needs a new decision.
+// decide decides on message i by facts that were read at most freshFor ago. If ok is
+// false, the message does not go now, and w holds what becomes of it. The hand-over
+// must begin within [mailing.Trust] of the reading (h.Before); after that it needs a
+// new decision.
 func (s *Sender) decide(ctx context.Context, w *work, i int) (h mailing.Handover, ok bool) {
 	mem := w.members[i]
 	id := mailing.NewMessageID(w.batch.Key.Mailing, mem.Client)
@@ -147,10 +152,11 @@ func (s *Sender) decide(ctx context.Context, w *work, i int) (h mailing.Handover
 	}
 	w.plans[i], w.untouched[i] = m.Plan, m.Untouched()
 	if mem.Status == mailing.Deferred && m.Plan > w.batch.Plan {
-		mem.NotBefore = time.Time{} // of an opening that was edited
+		mem.NotBefore = time.Time{} // it is an opening of a window that was edited since
 	}
 	now := s.now()
 	d := mailing.Decide(m, client, mem, now)
+	// Too little time is left: decide as if the end, or the window's close, had come.
 	if d.Action == mailing.Send && d.Until.Sub(now) < minRequest {
 		d = mailing.Decide(m, client, mem, d.Until)
 	}
@@ -173,12 +179,12 @@ func (s *Sender) decide(ctx context.Context, w *work, i int) (h mailing.Handover
 	return h, false
 }
 
-// facts returns what a member is decided by, and when the reading of the older
-// part of it began. client is nil if it is deleted.
+// facts returns the mailing and the client that a message is decided by, and when the
+// older of the two readings began. client is nil if it was deleted.
 func (s *Sender) facts(ctx context.Context, w *work, id mailing.ClientID) (m mailing.Mailing, client *mailing.Client, asked time.Time, err error) {
 	m, asked, err = s.mailings.get(ctx, w.mailing())
 	if err == nil && w.batch.Test == nil && m.Plan < w.batch.Plan {
-		// Another sender has settled this batch by a newer one.
+		// Another sender has settled this batch by a newer mailing than the cached one.
 		m, asked, err = s.mailings.reload(ctx, w.mailing())
 	}
 	if err != nil {
@@ -191,8 +197,8 @@ func (s *Sender) facts(ctx context.Context, w *work, id mailing.ClientID) (m mai
 	return w.decidedBy(m), client, asked, err
 }
 
-// send hands one message over. A panic on the way is an ambiguous outcome of
-// this message, and of no other.
+// send hands one message over, within ProviderTimeout. A panic makes the outcome of
+// this message ambiguous, and affects no other message.
 func (s *Sender) send(ctx context.Context, h mailing.Handover) (o mailing.Outcome) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.ProviderTimeout)
 	defer cancel()
@@ -209,10 +215,10 @@ func (s *Sender) send(ctx context.Context, h mailing.Handover) (o mailing.Outcom
 	return o
 }
 
-// healthy is for how long after a valid answer the provider is held to work.
+// healthy is how long after a valid answer the sending API is assumed to work.
 const healthy = 5 * time.Minute
 
-// health remembers when this environment had a valid answer last.
+// health remembers when this environment last had a valid answer.
 type health struct {
 	mu   sync.Mutex
 	last time.Time
@@ -226,8 +232,8 @@ func (h *health) answered(now time.Time) {
 	}
 }
 
-// works reports whether an attempt that failed at now is the message's own
-// trouble rather than the provider's.
+// works reports whether the sending API is assumed to work at now. If it is, a failed
+// attempt counts against the message rather than the API.
 func (h *health) works(now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -11,12 +11,12 @@ import (
 	"postrider/internal/mailing"
 )
 
-// tallies are what senders told of their invocations.
+// tallies collects the metrics that senders report of their invocations.
 type tallies []mailing.Tally
 
 func (ts *tallies) Delivered(t mailing.Tally) { *ts = append(*ts, t) }
 
-// metered is an execution environment that tells what happens.
+// metered returns an execution environment that reports its metrics to ts.
 func (w *world) metered(ts *tallies, holder string) *deliver.Sender {
 	return w.meteredOver(w.store, ts, holder)
 }
@@ -59,7 +59,7 @@ func TestEachInvocationIsToldOfOnceHoweverItGoes(t *testing.T) {
 	s := w.metered(&told, "one")
 	d, _ := w.batch(moscow(3)...)
 	s.Deliver(t.Context(), []mailing.Delivery{d})
-	s.Deliver(t.Context(), []mailing.Delivery{d}) // it is done
+	s.Deliver(t.Context(), []mailing.Delivery{d}) // the batch is done already
 	s.Deliver(t.Context(), nil)
 	if len(told) != 3 || told[0].Settled.Sent != 3 || len(told[0].Latencies) != 3 {
 		t.Fatalf("told: %+v", told)
@@ -69,14 +69,14 @@ func TestEachInvocationIsToldOfOnceHoweverItGoes(t *testing.T) {
 	}
 }
 
-// first stores the first batch of a slice.
+// first stores the first batch of a slice and returns its delivery.
 func (w *world) first() mailing.Delivery {
 	w.t.Helper()
 	d, _ := w.batchAs(w.mailing.MarkStart, moscow(2)...)
 	return d
 }
 
-// lags are those of one invocation with a delivery, five seconds from now.
+// lags returns the start lags of one invocation with a delivery, five seconds from now.
 func (w *world) lags(d mailing.Delivery) map[mailing.MailingID]time.Duration {
 	w.t.Helper()
 	w.clock.Advance(5 * time.Second)
@@ -93,7 +93,7 @@ func TestALagIsToldOfTheFirstHandOverAlone(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		mood mailing.OutcomeKind
-		// before is what happens before it.
+		// before is what happens before the invocation.
 		before func(w *world, d mailing.Delivery)
 		told   bool
 	}{

@@ -51,7 +51,7 @@ func TestAnAttemptIsChargedOnlyWhereTheAPIIsKnownToWork(t *testing.T) {
 	s.Deliver(t.Context(), []mailing.Delivery{d})
 	w.want(d.Key, mailing.Retrying, 1, 0)
 
-	// A valid answer says nothing any more once it is five minutes old.
+	// A valid answer does not count any more when it is five minutes old.
 	w.clock.Advance(5 * time.Minute)
 	s.Deliver(t.Context(), []mailing.Delivery{d})
 	w.want(d.Key, mailing.Retrying, 1, 0)
@@ -78,7 +78,7 @@ func TestAnAPIThatKeepsFailingIsLeftAlone(t *testing.T) {
 		t.Errorf("something is written of a batch that cannot go (-want +got):\n%s", diff)
 	}
 
-	// One message finds out that it still fails, another one that it works again.
+	// One probe finds that the API still fails, another one that it works again.
 	w.clock.Advance(time.Minute)
 	asked = len(w.api.asked())
 	s.Deliver(t.Context(), []mailing.Delivery{second})
@@ -108,7 +108,8 @@ func TestProbesOfAnOutageTakeDifferentMessagesInTurn(t *testing.T) {
 	for _, c := range w.api.asked() {
 		tries[c.to]++
 	}
-	// All five at once opened the breaker; of the five probes each took another one.
+	// The five messages, handed over at the same time, opened the breaker. Each of the
+	// five probes took another message.
 	for _, c := range clients {
 		if tries[c.ID] != 2 {
 			t.Errorf("client %d was tried %d times, want 2", c.ID, tries[c.ID])

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// never is later than anything waits.
+// never is an instant later than any wait of these tests.
 var never = monday.Add(1000 * time.Hour)
 
 func TestHandOversAreSpreadOverTime(t *testing.T) {
@@ -38,7 +38,7 @@ func TestNoSecondHasMoreHandOversThanItMay(t *testing.T) {
 	const perSecond = 30
 	p := newPace(perSecond)
 	begins := make([]int, 20)
-	// They are asked for whenever there is time, faster than they may go.
+	// Hand-overs are requested faster than they may begin.
 	for i := range 600 {
 		now := monday.Add(time.Duration(i) * 20 * time.Millisecond)
 		wait, ok := p.next(now, now.Add(time.Second))
@@ -69,7 +69,7 @@ func TestAHandOverThatWouldComeTooLateTakesNoPlace(t *testing.T) {
 			t.Fatalf("one that has 99 ms waits %s", wait)
 		}
 	}
-	// The place that none of them took is the next one's.
+	// The next hand-over gets the place that none of them took.
 	if wait, ok := p.next(monday, monday.Add(101*time.Millisecond)); !ok || (wait-100*time.Millisecond).Abs() > time.Microsecond {
 		t.Errorf("the second waits %s, %t", wait, ok)
 	}
@@ -81,7 +81,7 @@ func TestAHandOverThatWouldComeTooLateTakesNoPlace(t *testing.T) {
 func TestATimeWithoutHandOversIsNotMadeUpFor(t *testing.T) {
 	t.Parallel()
 	p := newPace(10)
-	later := monday.Add(time.Hour) // as after Lambda has kept the environment frozen
+	later := monday.Add(time.Hour) // as if Lambda had kept the environment frozen
 	for i, want := range []time.Duration{0, 100 * time.Millisecond, 200 * time.Millisecond} {
 		if wait, ok := p.next(later, never); !ok || (wait-want).Abs() > time.Microsecond {
 			t.Errorf("hand-over %d waits %s, want %s", i+1, wait, want)

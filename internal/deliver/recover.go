@@ -10,8 +10,9 @@ import (
 	"postrider/internal/mailing"
 )
 
-// recover settles a batch whose last claim was never settled: what that claim may
-// have handed over is charged. Nothing is handed over before that is stored.
+// recover settles a batch whose last claim was never settled. It charges the messages
+// that the lost claim may have handed over. They are handed over again only under a
+// later claim, after the charge is stored.
 func (s *Sender) recover(ctx context.Context, inv *invocation, w *work) {
 	m, clients, err := s.witnesses(ctx, inv, w)
 	if err != nil {
@@ -25,8 +26,8 @@ func (s *Sender) recover(ctx context.Context, inv *invocation, w *work) {
 	s.settle(ctx, inv, w)
 }
 
-// witnesses reads the mailing and the clients that a lost claim was about. A
-// deleted client counts as it was when it was deleted.
+// witnesses returns the mailing as it is now, and the clients that a lost claim was
+// about. A deleted client is returned as it was when it was deleted.
 func (s *Sender) witnesses(ctx context.Context, inv *invocation, w *work) (m mailing.Mailing, clients map[mailing.ClientID]mailing.Client, err error) {
 	if err := s.read(ctx, inv, w); err != nil {
 		return m, nil, err

@@ -9,24 +9,26 @@ import (
 	"postrider/internal/mailing"
 )
 
-// flushAt is how many outcomes of a mailing a sender counts by itself before it
-// adds them to the window that all senders share. It does not look at what they
-// are: what is counted must not depend on what is found.
+// flushAt is how many outcomes of a mailing a sender counts alone before it adds them
+// to the window that all senders share. It is the same whatever the outcomes are:
+// otherwise the share of rejections in the window would be biased.
 const flushAt = 20
 
-// window names a window of outcomes: a resume begins a new one.
+// window identifies a window of outcomes of one mailing. A resume begins a new window.
 type window struct {
 	mailing mailing.MailingID
 	began   time.Time
 }
 
-// outcomes counts the outcomes that this environment has not told of yet.
+// outcomes counts the outcomes that this environment has not added to a shared window
+// yet. It is safe for concurrent use.
 type outcomes struct {
 	mu    sync.Mutex
 	count map[window]mailing.Outcomes
 }
 
-// add counts outcomes, and returns those to be told of, if it is time for that.
+// add counts outcomes of a window. When there are flushAt or more, it returns their sum
+// and begins again at zero; before that it returns none.
 func (c *outcomes) add(w window, o mailing.Outcomes) (tell mailing.Outcomes) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -42,8 +44,8 @@ func (c *outcomes) add(w window, o mailing.Outcomes) (tell mailing.Outcomes) {
 	return sum
 }
 
-// watch counts the outcomes of settled batches, and pauses a mailing that the
-// sending API mostly refuses.
+// watch counts the outcomes of settled batches, and pauses each mailing that the
+// sending API mostly refuses. It does not count test messages.
 func (s *Sender) watch(ctx context.Context, works []*work) {
 	if !s.config.PauseOnRejections {
 		return
@@ -65,7 +67,7 @@ func (s *Sender) watch(ctx context.Context, works []*work) {
 	wg.Wait()
 }
 
-// answered counts the hand-overs of a batch that had a valid answer.
+// answered counts the valid answers to a batch's hand-overs.
 func (w *work) answered() (o mailing.Outcomes) {
 	for _, outcome := range w.outcomes {
 		switch outcome.Kind { //nolint:exhaustive // only valid answers count
@@ -78,8 +80,9 @@ func (w *work) answered() (o mailing.Outcomes) {
 	return o
 }
 
-// judge pauses the mailing of a window if it is full, and mostly rejections. A
-// sender that has a full window by itself needs no other's.
+// judge pauses the mailing of a window if the window is full and at least half of its
+// outcomes are rejections. Outcomes of this sender that fill a window alone are judged
+// without those of other senders.
 func (s *Sender) judge(ctx context.Context, of window, o mailing.Outcomes) {
 	if !o.Full() {
 		var err error

@@ -1,9 +1,9 @@
-// Package deliver is the sender's work: batches are claimed, their messages
-// decided on and handed to the sending API side by side, and settled.
+// Package deliver does the sender's work: it claims batches, decides on their messages,
+// hands these over to the sending API side by side, and settles the batches.
 //
-// What it promises: a message is handed over once, unless an outcome is
-// ambiguous; every ambiguous try is counted; what a sender leaves undone comes
-// back by the batch's due_at.
+// It guarantees: a message is handed over once, unless an outcome is ambiguous; every
+// ambiguous attempt is counted; work that a sender leaves undone comes back by the
+// batch's due_at.
 package deliver
 
 import (
@@ -17,41 +17,46 @@ import (
 	"postrider/internal/mailing"
 )
 
-// Store is what the sender needs to be kept. internal/dynamo implements it.
+// Store is the storage that the sender needs. internal/dynamo implements it.
 type Store interface {
 	Outages
 
-	// Claim returns the batch, claimed or, with ok false, as it stands in the way.
+	// Claim makes holder the only one that may change the batch until lease. It returns
+	// the batch, or with ok false the batch as it is, for the reason of the refusal.
 	Claim(ctx context.Context, k mailing.BatchKey, holder string, now, lease time.Time) (b mailing.Batch, ok bool, err error)
+	// Unclaim takes back a claim under which nothing was handed over; the batch is due
+	// at due. It reports false if the lease was lost.
 	Unclaim(ctx context.Context, k mailing.BatchKey, holder string, due time.Time) (bool, error)
-	// Settle may be repeated after an error: it writes once.
+	// Settle writes settlements of one slice in one transaction, and returns the
+	// batches that have another holder by now. Repeated after an error, it still writes
+	// once.
 	Settle(ctx context.Context, m mailing.Mailing, slice int, settlements []mailing.Settlement) (lost []mailing.BatchKey, err error)
 	Mailings(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]mailing.Mailing, error)
+	// UpdateMailing applies change and writes the result. change may be called again.
 	UpdateMailing(ctx context.Context, id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error)
+	// Recipients leaves out clients that do not exist any more.
 	Recipients(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error)
-	// Departed reads what is kept of deleted clients.
 	Departed(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error)
 	Slices(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, error)
 	FinishMailing(ctx context.Context, id mailing.MailingID) (bool, error)
 	CountSent(ctx context.Context, id mailing.MailingID, n int64) error
-	// CountOutcomes adds to the window of a mailing that began at an instant, and
-	// returns what is in it then.
+	// CountOutcomes adds outcomes to the window of a mailing that began at an instant,
+	// and returns the sum in the window.
 	CountOutcomes(ctx context.Context, id mailing.MailingID, began time.Time, o mailing.Outcomes) (mailing.Outcomes, error)
 }
 
 // Provider is the external sending API.
 type Provider interface {
-	// Send hands one message over. It returns before ctx's deadline has long
-	// passed.
+	// Send hands one message over. It returns soon after ctx's deadline at the latest.
 	Send(ctx context.Context, h mailing.Handover) mailing.Outcome
 }
 
-// DeadLetters is the queue of what is really dead.
+// DeadLetters is the queue of the messages that failed for good.
 type DeadLetters interface {
 	Queue(ctx context.Context, letters []mailing.DeadLetter) error
 }
 
-// Meter is told what happened.
+// Meter receives what the invocations did.
 type Meter interface {
 	// Delivered is called once at the end of each invocation.
 	Delivered(t mailing.Tally)
@@ -62,37 +67,36 @@ type noopMeter struct{}
 
 func (noopMeter) Delivered(mailing.Tally) {}
 
-// Sweeps is where a sweep is asked for.
+// Sweeps is the queue in which a sweep is asked for.
 type Sweeps interface {
 	QueueSweep(ctx context.Context) error
 }
 
-// noSweeps leaves it to the sweep of each minute.
+// noSweeps asks for no sweep: the sweep of each minute does the work.
 type noSweeps struct{}
 
 func (noSweeps) QueueSweep(context.Context) error { return nil }
 
-// Config is what a person may set.
+// Config holds the settings of a sender.
 type Config struct {
 	// ProviderTimeout bounds one request to the sending API.
 	ProviderTimeout time.Duration
 	// InvocationTime bounds one invocation whose context has no deadline.
 	InvocationTime time.Duration
-	// MaxInFlight is how many requests are under way at once at most.
+	// MaxInFlight is how many requests are under way at the same time at most.
 	MaxInFlight int
-	// MaxRate is how many hand-overs this environment begins a second at most, 0
-	// for any number.
+	// MaxRate is how many hand-overs this environment may begin a second; 0 is no
+	// limit.
 	MaxRate float64
-	// MaxReceives is how often the queue hands out a message before it
-	// becomes a dead letter.
+	// MaxReceives is after how many receives a delivery becomes a dead letter.
 	MaxReceives int
-	// PauseOnRejections lets a mailing be paused when the sending API refuses at
-	// least half of a window of its messages.
+	// PauseOnRejections enables pausing a mailing when the sending API refuses at least
+	// half of a window of its messages.
 	PauseOnRejections bool
 }
 
-// Sender works on deliveries. It is safe for concurrent use, and is to be kept
-// from one invocation to the next: it remembers how the provider does.
+// Sender works on deliveries. It is safe for concurrent use. It is kept from one
+// invocation to the next, because it remembers how the sending API behaves.
 type Sender struct {
 	store    Store
 	provider Provider
@@ -113,31 +117,32 @@ type Sender struct {
 	sweeps   Sweeps
 }
 
-// Option is what a sender can do without.
+// Option changes an optional part of a sender.
 type Option func(*Sender)
 
-// WithMeter reports each invocation to m.
+// WithMeter makes the sender report each invocation to m.
 func WithMeter(m Meter) Option { return func(s *Sender) { s.meter = m } }
 
-// WithSweeps asks sweeps for a sweep when the sending API works again.
+// WithSweeps makes the sender ask sweeps for a sweep when the sending API works again.
 func WithSweeps(sweeps Sweeps) Option { return func(s *Sender) { s.sweeps = sweeps } }
 
-// Randomness is what a sender draws: both from the system, but in tests.
+// Randomness holds the sources of a sender's random values. Both come from the system,
+// except in tests.
 type Randomness struct {
-	// Jitter is a random duration from 0 to its argument.
+	// Jitter returns a random duration from 0 to its argument.
 	Jitter func(time.Duration) time.Duration
-	// Holder is a name that no other claim has.
+	// Holder returns a name that no other claim has.
 	Holder func() string
 }
 
-// Clock tells the time and waits.
+// Clock returns the time and waits.
 type Clock interface {
 	Now() time.Time
 	// Sleep returns early, with an error, when ctx is done.
 	Sleep(ctx context.Context, d time.Duration) error
 }
 
-// New is a sender.
+// New returns a sender.
 func New(store Store, provider Provider, dead DeadLetters, config Config, clock Clock, random Randomness, options ...Option) *Sender {
 	s := &Sender{
 		store: store, provider: provider, dead: dead, config: config, now: clock.Now, sleep: clock.Sleep,
@@ -154,44 +159,51 @@ func New(store Store, provider Provider, dead DeadLetters, config Config, clock 
 }
 
 const (
-	// leaseReserve is how much longer than the invocation a lease lasts: a
-	// killed one cannot still be sending when it ends.
+	// leaseReserve is how much longer than the invocation a lease lasts: an invocation
+	// that was killed cannot still be sending when its lease ends.
 	leaseReserve = 5 * time.Second
-	// settleReserve is kept free at an invocation's end for settling.
+	// settleReserve is the time at an invocation's end that is kept free for settling.
 	settleReserve = 5 * time.Second
-	// comeBack is the longest wait for which a delivery stays in the queue
-	// hidden: longer ones would meet SQS's limit of messages in flight.
+	// comeBack is the longest wait for which a delivery stays hidden in the queue.
+	// Longer waits would meet SQS's limit of messages in flight.
 	comeBack = time.Minute
-	// claimAgain is when a delivery comes back whose claim could not be made.
+	// claimAgain is after how long a delivery comes back whose claim could not be made.
 	claimAgain = 5 * time.Second
 )
 
-// invocation is what the batches of one call to Deliver share.
+// invocation holds what the batches of one call to Deliver share.
 type invocation struct {
 	deliveries []mailing.Delivery
-	// begun is when it began, end when it has to be over.
+	// begun is when the invocation began, end when it has to be over.
 	begun, end time.Time
-	// until is when no request may be under way any more.
-	until    time.Time
-	lease    time.Time
+	// until is the instant at which the last request must have ended.
+	until time.Time
+	// lease is the instant at which the leases of its claims end.
+	lease time.Time
+	// handling holds what becomes of each delivery, in the order of deliveries.
 	handling []mailing.Handling
 
-	// paused is which mailings this invocation has read to be paused, or not.
+	// paused holds the mailings that this invocation itself has read to be paused
+	// (true) or not. Only admitted uses it, in one goroutine.
 	paused map[mailing.MailingID]bool
 
+	// reads and settlements let batches share a reading, or a transaction.
 	reads       *gather[struct{}, *work]
 	settlements *gather[sliceKey, *work]
 
+	// mu guards works, suspects and unsettled.
 	mu    sync.Mutex
 	works []*work
-	// suspects are the places of deliveries whose batch's last sender was lost.
+	// suspects holds the places of deliveries whose batch's last sender was lost.
 	suspects []int
-	// unsettled is how many settlements failed until the time was over; late is by
-	// how much those of earlier invocations changed the counts that were made now.
+	// unsettled is how many settlements failed until the time was over. late is by how
+	// much settlements of earlier invocations, written in this one, changed the counts.
 	unsettled int64
 	late      mailing.Counts
 }
 
+// invocation returns the state of an invocation that begins now. It measures the time
+// that is left by the real clock, as ctx does, whatever s.now returns.
 func (s *Sender) invocation(ctx context.Context, deliveries []mailing.Delivery) *invocation {
 	left := s.config.InvocationTime
 	if deadline, ok := ctx.Deadline(); ok {
@@ -213,16 +225,16 @@ func (inv *invocation) failed(settlements int) {
 	inv.unsettled += int64(settlements)
 }
 
-// suspect notes a delivery that has to wait until it can go alone.
+// suspect notes a delivery that has to wait until its batch can go alone.
 func (inv *invocation) suspect(place int) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	inv.suspects = append(inv.suspects, place)
 }
 
-// Deliver works on deliveries and says of each what becomes of it. It returns
-// when all requests that it began have ended and all claims are settled, as far
-// as the store allows.
+// Deliver works on deliveries and returns for each what becomes of it. It returns when
+// all requests that it began have ended and all claims are settled, as far as the store
+// allows.
 func (s *Sender) Deliver(ctx context.Context, deliveries []mailing.Delivery) []mailing.Handling {
 	inv := s.invocation(ctx, deliveries)
 	defer s.report(inv)
@@ -258,12 +270,14 @@ func (s *Sender) report(inv *invocation) {
 	s.meter.Delivered(t)
 }
 
-// deliver takes as many batches through hand-over and settlement as get their
-// turn within this invocation, at least one; the rest comes back. A batch whose
-// last sender was lost goes alone and last, so that it cannot take others with it.
+// deliver takes batches through hand-over and settlement, as many as get a turn from
+// the pace within this invocation, but at least one. The other deliveries come back. A
+// batch whose last sender was lost goes alone and last, so that it cannot end the work
+// on others.
 func (s *Sender) deliver(ctx context.Context, inv *invocation, places []int) {
 	var done sync.WaitGroup
 	room := s.pace.room(inv.until.Sub(s.now()) - s.config.ProviderTimeout)
+	// A claim without room for its hand-overs would only block other senders.
 	for claimed := 0; len(places) > 0 && (room > 0 || claimed == 0); {
 		n := min(len(places), max(1, room/mailing.BatchSize))
 		all := s.begin(ctx, inv, places[:n], &done, len(inv.deliveries) == 1)
@@ -279,8 +293,8 @@ func (s *Sender) deliver(ctx context.Context, inv *invocation, places []int) {
 	}
 }
 
-// probe works on one batch after the other while a probe is due, and returns the
-// places that are left.
+// probe works on one batch after the other while a probe is due, and returns the places
+// that are left.
 func (s *Sender) probe(ctx context.Context, inv *invocation, places []int) []int {
 	for len(places) > 0 && s.trouble.probeDue() {
 		var done sync.WaitGroup
@@ -291,8 +305,8 @@ func (s *Sender) probe(ctx context.Context, inv *invocation, places []int) []int
 	return places
 }
 
-// process takes a claimed batch through hand-over and settlement. A batch with a
-// lost claim is only settled.
+// process takes a claimed batch through hand-over and settlement. A batch with a lost
+// claim is only settled.
 func (s *Sender) process(ctx context.Context, inv *invocation, w *work) {
 	inv.mu.Lock()
 	inv.works = append(inv.works, w)
@@ -313,7 +327,9 @@ func (s *Sender) process(ctx context.Context, inv *invocation, w *work) {
 	}
 }
 
-// handling says what becomes of a delivery after its batch was settled.
+// handling returns what becomes of a delivery after its batch was settled. It comes
+// back by itself if a message of the batch can be tried again within comeBack.
+// Otherwise it is taken off the queue, and the batch is queued again by its due_at.
 func (s *Sender) handling(d mailing.Delivery, w *work) mailing.Handling {
 	soon := false
 	for i, mem := range w.members {

@@ -10,14 +10,14 @@ import (
 	"postrider/internal/mailing"
 )
 
-// sliceKey is what is settled in one transaction.
+// sliceKey identifies a slice, whose batches are settled in one transaction.
 type sliceKey struct {
 	mailing mailing.MailingID
 	slice   int
 }
 
-// settle writes what became of a batch, together with those of its slice that are
-// done about the same time.
+// settle writes what became of a batch, in one transaction with other batches of its
+// slice that are done at about the same time.
 func (s *Sender) settle(ctx context.Context, inv *invocation, w *work) {
 	s.conclude(w, s.now())
 	s.bury(ctx, w)
@@ -28,8 +28,8 @@ func (s *Sender) settle(ctx context.Context, inv *invocation, w *work) {
 
 func sliceOf(k mailing.BatchKey) sliceKey { return sliceKey{k.Mailing, k.Slice} }
 
-// lingerTime is how long a batch that is done waits for others of its slice that
-// are under way: about as long as one transaction takes.
+// lingerTime is how long a batch that is done waits for other batches of its slice that
+// are under way. One transaction takes about as long.
 const lingerTime = 50 * time.Millisecond
 
 // linger waits until full is closed, at most for lingerTime.
@@ -39,6 +39,7 @@ func (s *Sender) linger(ctx context.Context, full <-chan struct{}) {
 		return
 	default:
 	}
+	// s.sleep may wait by a test's clock, so full ends it by its context.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
@@ -48,11 +49,12 @@ func (s *Sender) linger(ctx context.Context, full <-chan struct{}) {
 		case <-ctx.Done():
 		}
 	}()
-	_ = s.sleep(ctx, lingerTime) // ended early, it is full
+	_ = s.sleep(ctx, lingerTime) // an early end means that full is closed
 }
 
-// conclude turns the outcomes of a batch's hand-overs into its members' new
-// states, and says what those that are pending wait for.
+// conclude turns the outcomes of a batch's hand-overs into new states of its members,
+// and notes what the pending ones wait for. The wait of a pending member that was not
+// handed over is already noted.
 func (s *Sender) conclude(w *work, now time.Time) {
 	m := w.decidedBy(s.mailings.peek(w.mailing()))
 	works := s.health.works(now)
@@ -65,7 +67,7 @@ func (s *Sender) conclude(w *work, now time.Time) {
 	}
 }
 
-// waitAfter says what a message that was not done with waits for.
+// waitAfter returns what a message that is still pending waits for after an outcome.
 func waitAfter(o mailing.Outcome, providerWorks bool, now time.Time) mailing.Wait {
 	switch o.Kind {
 	case mailing.OutcomeNotTried:
@@ -83,15 +85,16 @@ func waitAfter(o mailing.Outcome, providerWorks bool, now time.Time) mailing.Wai
 	return mailing.Wait{Kind: mailing.WaitProvider, Until: now.Add(mailing.ParkTime)}
 }
 
-// settleSlice settles batches of one slice in one transaction. It repeats every
-// error until the invocation's time is over: a settlement that fails means
-// messages that are charged, and may go out twice. free lets the next batches of
-// the slice go their own way.
+// settleSlice settles batches of one slice in one transaction. It repeats after every
+// error until the invocation's time is over, and keeps the settlement as a debt then:
+// messages that are not settled are charged for a lost claim, and may go out twice.
+// After the first error it calls free, so that the next batches of the slice need not
+// wait for these.
 func (s *Sender) settleSlice(ctx context.Context, inv *invocation, works []*work, free func()) {
 	o := owed{key: sliceOf(works[0].batch.Key), works: works}
-	// Where the mailing is not known, nothing was decided on: the batches go back as they were.
+	// An empty mailing means that nothing was decided on: batches go back as they were.
 	o.mailing = works[0].decidedBy(s.mailings.peek(works[0].mailing()))
-	o.mailing.ID = o.key.mailing // a test message counts in none, least of all in the one that it tests
+	o.mailing.ID = o.key.mailing // a test message counts in no mailing, not even in the one that it tests
 	now := s.now()
 	for _, w := range works {
 		o.settlements = append(o.settlements, w.settlement(now, s.jitter))
@@ -115,13 +118,14 @@ func (s *Sender) settleSlice(ctx context.Context, inv *invocation, works []*work
 }
 
 const (
-	// settleAgain is the least wait before a settlement is tried again.
+	// settleAgain is the least wait before the next try of a settlement.
 	settleAgain = 100 * time.Millisecond
 	// lastMoment is how long before its end an invocation gives up settling.
 	lastMoment = 500 * time.Millisecond
 )
 
-// pay makes one try at a settlement, and notes what was written.
+// pay makes one try at a settlement, and notes in its works what was written. A batch
+// whose lease was lost is left to its new holder.
 func (s *Sender) pay(ctx context.Context, o owed) error {
 	lost, err := s.store.Settle(ctx, o.mailing, o.key.slice, o.settlements)
 	if err != nil {
@@ -143,8 +147,8 @@ func (s *Sender) pay(ctx context.Context, o owed) error {
 	return nil
 }
 
-// logSettled says what became of each message of a batch that was worked on, so
-// that it and its client can be followed by their ids.
+// logSettled logs what became of each message that was pending in a batch, so that the
+// message and its client can be followed by their ids.
 func logSettled(ctx context.Context, w *work, settled mailing.Batch) {
 	byStatus := map[mailing.MessageStatus][]any{}
 	var clients []mailing.ClientID
@@ -169,9 +173,9 @@ func logSettled(ctx context.Context, w *work, settled mailing.Batch) {
 	slog.InfoContext(ctx, "batch settled", attrs...)
 }
 
-// wrapUp does what concerns a mailing as a whole after an invocation's batches
-// are settled: it counts what was sent, and finishes the mailing if these batches
-// were the last to have anything pending.
+// wrapUp does what concerns whole mailings after an invocation's batches are settled.
+// It counts the messages that were sent, and finishes a mailing if these batches were
+// its last ones with pending messages.
 func (s *Sender) wrapUp(ctx context.Context, works []*work) {
 	sent, pending := map[mailing.MailingID]int64{}, map[mailing.MailingID]bool{}
 	for _, w := range works {
@@ -192,7 +196,8 @@ func (s *Sender) wrapUp(ctx context.Context, works []*work) {
 	wg.Wait()
 }
 
-// countSent adds to the rate, which is only for people to look at.
+// countSent adds n messages to the rate of a mailing. Only people look at the rate, so
+// a failure has no consequences.
 func (s *Sender) countSent(ctx context.Context, id mailing.MailingID, n int64) {
 	if n == 0 {
 		return
@@ -202,8 +207,8 @@ func (s *Sender) countSent(ctx context.Context, id mailing.MailingID, n int64) {
 	}
 }
 
-// finishIfDone finishes a mailing if nothing of it is pending. Where that cannot
-// be read, the sweep does.
+// finishIfDone finishes a mailing if none of its messages is pending. If that cannot be
+// read, the sweep finishes the mailing.
 func (s *Sender) finishIfDone(ctx context.Context, id mailing.MailingID) {
 	states, err := s.store.Slices(ctx, []mailing.MailingID{id})
 	if err != nil {
@@ -224,11 +229,11 @@ func (s *Sender) finishIfDone(ctx context.Context, id mailing.MailingID) {
 	}
 }
 
-// buryTime bounds the adding of dead letters.
+// buryTime bounds how long adding dead letters may take.
 const buryTime = time.Second
 
-// bury adds the messages of a batch that have just failed to the dead letters,
-// before that is settled: an entry too many does no harm.
+// bury adds the messages of a batch that have just failed to the dead letters. It does
+// that before the settlement: a letter too many does no harm.
 func (s *Sender) bury(ctx context.Context, w *work) {
 	var letters []mailing.DeadLetter
 	for i, mem := range w.members {
@@ -241,13 +246,11 @@ func (s *Sender) bury(ctx context.Context, w *work) {
 	if len(letters) == 0 {
 		return
 	}
-	// What was handed over has to be settled in this invocation, whatever
-	// becomes of a letter.
+	// Hand-overs must be settled in this invocation, with or without the letters.
 	ctx, cancel := context.WithTimeout(ctx, buryTime)
 	defer cancel()
 	if err := s.dead.Queue(ctx, letters); err != nil {
-		// The failure itself is in the table, with its reason: that is settled
-		// all the same.
+		// The settlement stores the failure and its reason, so it is made nevertheless.
 		slog.ErrorContext(ctx, "add dead letters", "letters", len(letters), "mailing_id", letters[0].Message.Mailing(), "error", err)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// test makes a test message of the world's mailing.
+// test creates a test message of the world's mailing and returns it and its delivery.
 func (w *world) test(phone string) (mailing.Message, mailing.Delivery) {
 	w.t.Helper()
 	msg, key, err := w.store.CreateTest(w.t.Context(), mailing.Test{Mailing: w.mailing.ID, Phone: phone}, w.clock.Now(), mailing.Once{})
@@ -19,7 +19,7 @@ func (w *world) test(phone string) (mailing.Message, mailing.Delivery) {
 	return msg, mailing.Delivery{Key: key, Receives: 1}
 }
 
-// counts are those of one slice.
+// counts returns the counts of one slice.
 func (w *world) counts(id mailing.MailingID, slice int) mailing.Counts {
 	w.t.Helper()
 	state, err := w.store.Slice(w.t.Context(), id, slice)

@@ -9,51 +9,54 @@ import (
 	"postrider/internal/mailing"
 )
 
-// The breaker opens when, of at least breakerCalls calls within breakerWindow,
-// at least half failed; or when breakerRow calls in a row failed, and there was
-// no valid answer within breakerWindow. Without the latter, a busy sender whose
-// calls fail one time in three would soon meet five failures in a row by chance.
+// The breaker opens if at least breakerCalls calls ended within breakerWindow and at
+// least half of them failed. It also opens if breakerRow calls in a row failed and no
+// valid answer came within breakerWindow. Without the latter condition, a busy sender
+// whose calls fail one time in three would soon meet five failures in a row by chance.
 const (
 	breakerCalls  = 20
 	breakerRow    = 5
 	breakerWindow = 10 * time.Second
 )
 
-// outageFresh is how long it is trusted that the sending API works. That it is
-// down is read again by each invocation.
+// outageFresh is how long a reading is trusted that says that the sending API works.
+// While the API is down, each invocation reads that again.
 const outageFresh = 5 * time.Second
 
-// Outages is where all senders share whether the sending API is down.
+// Outages is the storage by which all senders share whether the sending API is down.
 type Outages interface {
 	Outage(ctx context.Context) (mailing.Outage, error)
+	// SaveOutage replaces seen by next. It reports false if seen is not stored any
+	// more.
 	SaveOutage(ctx context.Context, seen, next mailing.Outage) (bool, error)
 }
 
-// trouble is a circuit breaker whose state all senders share. Each sender counts
-// its own calls; the first that finds the API down says so to all.
+// trouble is a circuit breaker whose state all senders share. Each sender counts its
+// own calls; the first sender that finds the API down writes that for all. It is safe
+// for concurrent use.
 //
-// It is our own because the known ones read the system's monotonic clock, which
-// stands still while Lambda keeps an environment frozen, and share no state.
+// Known circuit breakers do not fit: they share no state, and they read the system's
+// monotonic clock, which stands still while Lambda keeps an environment frozen.
 type trouble struct {
 	store Outages
 	now   func() time.Time
 
 	mu    sync.Mutex
 	known mailing.Outage
-	// asked is when the reading of known began.
+	// asked is the instant at which the reading of known began.
 	asked time.Time
-	// unsaved: this sender found the API down, and could not say so to others.
+	// unsaved is true if this sender could not write that the API is down.
 	unsaved bool
-	// turn counts the changes of state: a call that began before the last one
-	// says nothing about now.
+	// turn counts the changes of state. A call that began before the last change is not
+	// counted: it says nothing about the present state.
 	turn  int
 	calls [breakerWindow / time.Second]second
-	// row is how many calls in a row failed, valid when the last valid answer came.
+	// row is how many calls in a row failed, valid is when the last valid answer came.
 	row   int
 	valid time.Time
 }
 
-// second is how the calls that ended within one second went.
+// second counts the calls that ended within one second of Unix time (at).
 type second struct {
 	at            int64
 	calls, failed int
@@ -65,8 +68,8 @@ type permit struct {
 	probe bool
 }
 
-// look reads the shared state for an invocation that has just begun. Where it
-// cannot be read, the last known one holds.
+// look reads the shared state for an invocation that has just begun. If it cannot be
+// read, the last known state stays in use.
 func (t *trouble) look(ctx context.Context) {
 	t.mu.Lock()
 	known, asked, unsaved := t.known, t.asked, t.unsaved
@@ -81,12 +84,14 @@ func (t *trouble) look(ctx context.Context) {
 		return
 	}
 	t.adopt(read, now)
+	// The outage could not be written before.
 	if unsaved && !read.Down() {
 		t.begin(ctx, known.Since)
 	}
 }
 
-// adopt takes over what was read or written at asked.
+// adopt takes over a state that was read or written at asked. If the API is down now
+// and was not before, or the reverse, the counts of calls begin again.
 func (t *trouble) adopt(o mailing.Outage, asked time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -97,23 +102,23 @@ func (t *trouble) adopt(o mailing.Outage, asked time.Time) {
 	t.known, t.asked, t.unsaved = o, asked, false
 }
 
-// down reports whether only probes are handed over, and shared whether the other
-// senders and the scheduler know.
+// down reports whether only probes are handed over. shared reports whether the other
+// senders and the scheduler know the same.
 func (t *trouble) down() (down, shared bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.known.Down(), !t.unsaved
 }
 
-// probeDue reports whether a probe may be made.
 func (t *trouble) probeDue() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.known.ProbeDue(t.now())
 }
 
-// may asks to make a call. While the API is down it allows a probe if one is
-// due and no other sender makes it. Each call that it allows ends with [trouble.end].
+// may asks for a permit to make a call. While the API is down, it gives one for a
+// probe, if a probe is due and no other sender makes it. Each permitted call ends with
+// [trouble.end].
 func (t *trouble) may(ctx context.Context) (permit, bool) {
 	t.mu.Lock()
 	known, turn, due := t.known, t.turn, t.known.ProbeDue(t.now())
@@ -126,9 +131,10 @@ func (t *trouble) may(ctx context.Context) (permit, bool) {
 	}
 	now := t.now()
 	next := known.Probed(now)
+	// The write is conditional: of all senders that find the probe due, one succeeds.
 	saved, err := t.store.SaveOutage(ctx, known, next)
 	if err != nil {
-		// Without the others' knowledge there is no telling how many probe at once.
+		// Without the shared state, any number of senders might probe at the same time.
 		slog.ErrorContext(ctx, "begin a probe of the sending API", "error", err)
 		return permit{}, false
 	}
@@ -141,8 +147,8 @@ func (t *trouble) may(ctx context.Context) (permit, bool) {
 	return permit{turn: turn, probe: true}, true
 }
 
-// end counts what a call came to. It reports whether the call was a probe that
-// found the API working again.
+// end counts the outcome of a permitted call. It reports whether the call was a probe
+// that found the API working again.
 func (t *trouble) end(ctx context.Context, p permit, o mailing.Outcome) (recovered bool) {
 	if p.probe {
 		return o.Valid() && t.over(ctx)
@@ -153,7 +159,8 @@ func (t *trouble) end(ctx context.Context, p permit, o mailing.Outcome) (recover
 	return false
 }
 
-// count reports whether the calls so far mean that the API is down.
+// count counts the outcome of a call, and reports whether the calls so far mean that
+// the API is down.
 func (t *trouble) count(turn int, o mailing.Outcome) (trips bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -180,7 +187,8 @@ func (t *trouble) count(turn int, o mailing.Outcome) (trips bool) {
 	return all.calls >= breakerCalls && 2*all.failed >= all.calls
 }
 
-// tally counts one call, and returns all those of the window.
+// tally counts one call in the ring of seconds, and returns the sum over the window.
+// The caller holds t.mu.
 func (t *trouble) tally(failed bool, now time.Time) (all second) {
 	s := &t.calls[now.Unix()%int64(len(t.calls))]
 	if s.at != now.Unix() {
@@ -199,7 +207,8 @@ func (t *trouble) tally(failed bool, now time.Time) (all second) {
 	return all
 }
 
-// begin notes that the API is down, and says so to all senders.
+// begin notes that the API is down, and writes that for all senders. This sender acts
+// on it at once, even if the write fails.
 func (t *trouble) begin(ctx context.Context, since time.Time) {
 	t.mu.Lock()
 	seen := t.known
@@ -212,7 +221,7 @@ func (t *trouble) begin(ctx context.Context, since time.Time) {
 	slog.ErrorContext(ctx, "breaker opened: the sending API fails", "next_probe", next.ProbeAt)
 	saved, err := t.store.SaveOutage(ctx, seen, next)
 	if err == nil && !saved {
-		// Others have changed it meanwhile: once more on what it is now.
+		// Another sender has changed the stored state: try once more on the new one.
 		if seen, err = t.store.Outage(ctx); err == nil {
 			if next = seen.Begun(since); !seen.Down() {
 				saved, err = t.store.SaveOutage(ctx, seen, next)
@@ -231,7 +240,8 @@ func (t *trouble) begin(ctx context.Context, since time.Time) {
 	t.adopt(next, since)
 }
 
-// over notes that the API works again, and says so to all.
+// over notes that the API works again, and writes that for all senders. It reports
+// whether the write succeeded.
 func (t *trouble) over(ctx context.Context) bool {
 	t.mu.Lock()
 	seen := t.known
@@ -239,7 +249,7 @@ func (t *trouble) over(ctx context.Context) bool {
 	now := t.now()
 	next := seen.Over(now)
 	if saved, err := t.store.SaveOutage(ctx, seen, next); err != nil || !saved {
-		// The next probe finds out again.
+		// The outage goes on then, until the next probe finds the same.
 		slog.ErrorContext(ctx, "say to all that the sending API works", "saved", saved, "error", err)
 		return false
 	}
@@ -248,6 +258,6 @@ func (t *trouble) over(ctx context.Context) bool {
 	return true
 }
 
-// within reports whether an age is less than limit. A negative one is not: the
-// clock was set back, and what was read may be older than it seems.
+// within reports whether an age is less than limit. A negative age is not: the clock
+// was set back, and the reading may be older than it seems.
 func within(age, limit time.Duration) bool { return age >= 0 && age < limit }

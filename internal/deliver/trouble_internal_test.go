@@ -11,7 +11,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// monday is an instant without meaning to any rule.
+// monday is an instant that has no special meaning.
 var monday = time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
 
 // circuit is the breaker of one execution environment.
@@ -40,7 +40,7 @@ func newCircuit(t *testing.T) *circuit {
 	return all[0]
 }
 
-// ends makes n calls, one after the other, that end so. All are allowed.
+// ends makes n calls, one after the other, with this outcome. All must be allowed.
 func (c *circuit) ends(n int, kind mailing.OutcomeKind) {
 	c.t.Helper()
 	for range n {
@@ -48,7 +48,7 @@ func (c *circuit) ends(n int, kind mailing.OutcomeKind) {
 	}
 }
 
-// call begins a call that is allowed.
+// call begins a call, which must be allowed.
 func (c *circuit) call() permit {
 	c.t.Helper()
 	p, ok := c.may(c.t.Context())
@@ -98,7 +98,7 @@ func TestTheBreakerOpensAfterFiveFailuresInARowWhateverTheVolume(t *testing.T) {
 
 	c = newCircuit(t)
 	c.ends(4, mailing.OutcomeRetry)
-	c.ends(1, mailing.OutcomeRejected) // it works, and says no
+	c.ends(1, mailing.OutcomeRejected) // the API works, and refuses the message
 	c.ends(4, mailing.OutcomeRetry)
 	c.want("with a valid answer in between", false)
 	c.ends(6, mailing.OutcomeRetry)

@@ -8,38 +8,38 @@ import (
 	"postrider/internal/mailing"
 )
 
-// work is one claimed batch on its way through an invocation.
+// work is one claimed batch on its way through an invocation. Each slice has one entry
+// for each member of the batch, in the same order.
 type work struct {
-	delivery int // its place in the invocation
+	delivery int // the delivery's place in the invocation
 	batch    mailing.Batch
 	holder   string
 	members  []mailing.Member
 	waits    []mailing.Wait
 	outcomes []mailing.Outcome
-	// charged is how many members are charged for a lost claim: nothing is handed
-	// over then. It is -1 if no claim was lost.
+	// charged is how many members are charged for a lost claim; nothing is handed over
+	// then. It is -1 if no claim was lost.
 	charged int
-	// started is since when the mailing has been due, if this may be the first
-	// batch of its slice that is handed over.
+	// started is the instant since which the mailing has been due, if this may be the
+	// first batch of its slice that is handed over.
 	started time.Time
-	// begun is when each hand-over began, took how long it took.
+	// begun holds when each hand-over began, took how long it took.
 	begun []time.Time
 	took  []time.Duration
-	// plans are the mailing's plans that the members were decided on under;
-	// untouched is whether the mailing was as it had been made.
+	// plans holds the generation of the plan under which each member was decided on,
+	// untouched whether the mailing was then still as it had been made.
 	plans     []int64
 	untouched []bool
 
-	// reading guards the clients, and when they were read.
+	// reading guards clients, and read (when they were read), during hand-overs.
 	reading sync.Mutex
 	clients map[mailing.ClientID]mailing.Client
 	read    time.Time
 	readErr error
 
-	// comes: it has come to the settlements of its slice.
+	// comes is true when the batch has come to the settlements of its slice.
 	comes bool
-	// settled: its settlement was written. change is by how much that changed the
-	// counts.
+	// settled is true when its settlement was written. It changed the counts by change.
 	settled bool
 	change  mailing.Counts
 }
@@ -52,14 +52,14 @@ func newWork(delivery int, b mailing.Batch, holder string) *work {
 		begun: make([]time.Time, n), took: make([]time.Duration, n),
 		plans: slices.Repeat([]int64{b.Plan}, n), untouched: make([]bool, n),
 	}
-	// A batch whose claim was lost may have been handed over before.
+	// After a lost claim, the batch may have been handed over before.
 	if b.Claims == 1 && b.Losses == 0 {
 		w.started = b.StartedAt
 	}
 	return w
 }
 
-// mailing returns the mailing that a batch is of, or that a test message tests.
+// mailing returns the batch's mailing, or the one that its test message tests.
 func (w *work) mailing() mailing.MailingID {
 	if w.batch.Test != nil {
 		return w.batch.Test.Mailing
@@ -67,7 +67,7 @@ func (w *work) mailing() mailing.MailingID {
 	return w.batch.Key.Mailing
 }
 
-// decidedBy returns m as the batch is decided on.
+// decidedBy returns m, for a test message without the mailing's times and window.
 func (w *work) decidedBy(m mailing.Mailing) mailing.Mailing {
 	if w.batch.Test != nil {
 		return m.ForTest(w.batch.CreatedAt)
@@ -75,7 +75,7 @@ func (w *work) decidedBy(m mailing.Mailing) mailing.Mailing {
 	return m
 }
 
-// recipients returns the clients of the pending members; a test message has none.
+// recipients returns the clients of the pending members. A test message has none.
 func (w *work) recipients() []mailing.ClientID {
 	if w.batch.Test != nil {
 		return nil
@@ -89,8 +89,8 @@ func (w *work) recipients() []mailing.ClientID {
 	return ids
 }
 
-// plan returns the oldest plan that a pending member waits under: an edit may
-// have come between the decisions on two members.
+// plan returns the oldest generation of the plan under which a pending member waits: an
+// edit may have come between the decisions on two members.
 func (w *work) plan() int64 {
 	plan := slices.Max(w.plans)
 	for i, mem := range w.members {
@@ -101,18 +101,18 @@ func (w *work) plan() int64 {
 	return plan
 }
 
-// release leaves the pending members for another time.
+// release leaves all pending members for a later turn.
 func (w *work) release() {
 	for i := range w.waits {
 		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
 	}
 }
 
-// settlement returns what the holder leaves of the batch.
+// settlement returns the batch as its holder leaves it, and the change of the counts.
 func (w *work) settlement(now time.Time, jitter func(time.Duration) time.Duration) mailing.Settlement {
 	settled := w.batch.Settled(w.members, w.waits, w.plan(), now, jitter)
 	if w.charged >= 0 {
-		// A claim under which nothing could begin was lost by no fault of the batch.
+		// A lost claim counts against the batch only if a hand-over may have begun.
 		settled.Losses = w.batch.Losses + min(w.charged, 1)
 	}
 	return mailing.Settlement{
@@ -121,9 +121,9 @@ func (w *work) settlement(now time.Time, jitter func(time.Duration) time.Duratio
 	}
 }
 
-// count adds what happened to a batch. Its hand-overs have happened whatever
-// became of its settlement; its messages have their statuses only by that. A
-// mailing that was paused or edited was not handed over late by the service.
+// count adds what happened to the batch to t. Hand-overs count even if the settlement
+// failed; messages have a new status only by the settlement. A message has no lag if
+// its mailing was paused or edited: the service did not cause that delay.
 func (w *work) count(t *mailing.Tally) {
 	t.Settled = t.Settled.Plus(w.change)
 	for i, o := range w.outcomes {

@@ -20,17 +20,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// monday is when these tests take place: half past twelve in Moscow.
+// monday is the instant at which these tests take place: half past twelve in Moscow.
 var monday = time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
 
-// invocationTime and providerTimeout are the senders' configuration.
+// invocationTime and providerTimeout configure the senders.
 const (
 	invocationTime  = 30 * time.Second
 	providerTimeout = 10 * time.Second
 )
 
-// world is a store with one running mailing, and a sending API that does as the
-// test says.
+// world is a store with one running mailing, and a sending API that the test controls.
 type world struct {
 	t       *testing.T
 	env     *dynamotest.Env
@@ -41,11 +40,11 @@ type world struct {
 	letters deadLetters
 	clients atomic.Int64
 	config  deliver.Config
-	// sweeps is how many sweeps senders asked for.
+	// sweeps counts the sweeps that senders have asked for.
 	sweeps int
 }
 
-// QueueSweep is a sweep that a sender asks for.
+// QueueSweep counts a sweep that a sender asks for.
 func (w *world) QueueSweep(context.Context) error {
 	w.sweeps++
 	return nil
@@ -71,7 +70,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// sender is an execution environment: it remembers nothing.
+// sender returns a sender in a new execution environment, which remembers nothing.
 func (w *world) sender(store deliver.Store) *deliver.Sender {
 	var n atomic.Int64
 	return deliver.New(store, w.api, &w.letters, w.config, senderClock{w.clock, nil}, deliver.Randomness{
@@ -80,7 +79,7 @@ func (w *world) sender(store deliver.Store) *deliver.Sender {
 	}, deliver.WithSweeps(w))
 }
 
-// senderClock sleeps by moving the clock on, after what else is to happen.
+// senderClock sleeps by moving the clock on. It calls asleep first, if there is one.
 type senderClock struct {
 	*dynamotest.Clock
 	asleep func()
@@ -93,15 +92,15 @@ func (c senderClock) Sleep(ctx context.Context, d time.Duration) error {
 	return c.Wait(ctx, d)
 }
 
-// batch stores a batch of clients who live in these time zones, all in slice 0,
-// and gives its delivery. They are in the order of their ids, which is not that
-// of the zones.
+// batch stores a batch of clients in these time zones, all in slice 0, and returns its
+// delivery and the clients. These are in the order of their ids, not in that of the
+// zones.
 func (w *world) batch(zones ...string) (mailing.Delivery, []mailing.Client) {
 	w.t.Helper()
 	return w.batchAs(func([]mailing.Batch) {}, zones...)
 }
 
-// batchAs is batch with a batch that is changed before it is stored.
+// batchAs is like batch, but change may change the batch before it is stored.
 func (w *world) batchAs(change func([]mailing.Batch), zones ...string) (mailing.Delivery, []mailing.Client) {
 	w.t.Helper()
 	clients := make([]mailing.Client, len(zones))
@@ -118,7 +117,7 @@ func (w *world) batchAs(change func([]mailing.Batch), zones ...string) (mailing.
 		w.t.Fatalf("%d batches", len(batches))
 	}
 	change(batches)
-	// Cursors only have to differ here: batches are made in any order of ids.
+	// Cursors only have to differ here: batches are created in any order of ids.
 	page := mailing.Page{Mailing: w.mailing.ID, Seen: state.Cursor, Next: state.Cursor + 1, Batches: batches, Counts: counts}
 	if written, err := w.store.WritePage(w.t.Context(), w.mailing, page); err != nil || !written {
 		w.t.Fatalf("written %t, %v", written, err)
@@ -126,7 +125,7 @@ func (w *world) batchAs(change func([]mailing.Batch), zones ...string) (mailing.
 	return mailing.Delivery{Key: batches[0].Key, Receives: 1}, clients
 }
 
-// client creates a client of slice 0.
+// client creates a client in slice 0.
 func (w *world) client(zone string) mailing.Client {
 	w.t.Helper()
 	for {
@@ -143,10 +142,10 @@ func (w *world) client(zone string) mailing.Client {
 	}
 }
 
-// moscow is n clients' time zones.
+// moscow returns the time zones of n clients in Moscow.
 func moscow(n int) []string { return slices.Repeat([]string{"Europe/Moscow"}, n) }
 
-// change changes the mailing as the API does.
+// change edits the mailing in the way the API does.
 func (w *world) change(how func(mailing.Mailing) (mailing.Mailing, error)) {
 	w.t.Helper()
 	if _, err := w.store.UpdateMailing(w.t.Context(), w.mailing.ID, how); err != nil {
@@ -154,7 +153,7 @@ func (w *world) change(how func(mailing.Mailing) (mailing.Mailing, error)) {
 	}
 }
 
-// read gives a batch as it is stored.
+// read returns a batch as it is stored.
 func (w *world) read(k mailing.BatchKey) mailing.Batch {
 	w.t.Helper()
 	batches, _, err := w.store.SliceBatches(w.t.Context(), k.Mailing, k.Slice, "")
@@ -170,8 +169,8 @@ func (w *world) read(k mailing.BatchKey) mailing.Batch {
 	return mailing.Batch{}
 }
 
-// want demands that all of a batch are in one status after so many attempts, of
-// which some were uncertain.
+// want requires that all messages of a batch have one status, and as many attempts and
+// uncertain attempts as given.
 func (w *world) want(k mailing.BatchKey, status mailing.MessageStatus, attempts, uncertain int) {
 	w.t.Helper()
 	for _, mem := range w.read(k).Members {
@@ -182,8 +181,8 @@ func (w *world) want(k mailing.BatchKey, status mailing.MessageStatus, attempts,
 	}
 }
 
-// sendingAPI gives the outcomes that mood says, nil for accepting everything,
-// and remembers what it was asked.
+// sendingAPI returns the outcomes that mood says, or accepts everything if mood is nil.
+// It records its calls.
 type sendingAPI struct {
 	clock *dynamotest.Clock
 	mood  func(h mailing.Handover) mailing.Outcome
@@ -213,12 +212,12 @@ func (p *sendingAPI) asked() []call {
 	return slices.Clone(p.calls)
 }
 
-// always is a mood.
+// always returns a mood with one outcome for every message.
 func always(kind mailing.OutcomeKind, code string) func(mailing.Handover) mailing.Outcome {
 	return func(mailing.Handover) mailing.Outcome { return mailing.Outcome{Kind: kind, Code: code} }
 }
 
-// deadLetters keeps what it is given.
+// deadLetters collects the dead letters that it receives.
 type deadLetters struct {
 	mu  sync.Mutex
 	all []mailing.DeadLetter

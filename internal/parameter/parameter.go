@@ -1,7 +1,6 @@
-// Package parameter reads a value from a parameter of AWS Systems Manager (SSM),
-// and reads it again while a function runs, so that it is changed without a
-// deployment. The keys of the API and the token of the sending API are such
-// values.
+// Package parameter reads a value from a parameter of AWS Systems Manager (SSM), and
+// reads it again while a function runs. So the value can be changed without a
+// deployment. The keys of the API and the token of the sending API are such values.
 package parameter
 
 import (
@@ -18,65 +17,65 @@ import (
 )
 
 const (
-	// FreshFor is how long what was read is used without reading it again: a
-	// change takes so long at most.
+	// FreshFor is how long a value is used before it is read again. A change takes
+	// effect after that time at the latest.
 	FreshFor = time.Minute
-	// pause is how long a reading that failed is not repeated, as long as what
-	// was read before will do.
+	// pause is how long after a failed reading no other one is made, while the value
+	// from before may be used.
 	pause = 5 * time.Second
-	// patience is how long a reading may take. A request that waits for it has
-	// little time.
+	// patience is how long a reading may take. A request that waits for it has little
+	// time.
 	patience = 2 * time.Second
 )
 
-// API is the part of the SSM client that is called.
+// API is the part of the SSM client that this package calls.
 type API interface {
 	GetParameter(context.Context, *ssm.GetParameterInput, ...func(*ssm.Options)) (*ssm.GetParameterOutput, error)
 }
 
-// Config says what is read, and how.
+// Config is the configuration of a Value.
 type Config[T any] struct {
 	API API
-	// Name is the parameter's.
+	// Name is the parameter's name.
 	Name string
 	// What names the value in errors and in the log: "the keys".
 	What string
-	// Parse makes the value of the parameter's text. exists is false if there is
-	// no such parameter; the text is empty then. An error counts as a reading that
-	// failed, and must not show the text.
+	// Parse returns the value for the parameter's text. If the parameter does not
+	// exist, exists is false and the text is empty. An error counts as a failed
+	// reading, and must not show the text.
 	Parse func(text string, exists bool) (T, error)
-	// StaleFor is how long what was read is used while it cannot be read again; 0
-	// is without a limit.
+	// StaleFor is how long a value is used while it cannot be read again; 0 is no
+	// limit.
 	StaleFor time.Duration
-	// Now is the wall clock: Go's monotonic one may stand still while Lambda keeps
-	// an environment frozen.
+	// Now is the wall clock. Go's monotonic clock may stand still while Lambda keeps an
+	// environment frozen.
 	Now func() time.Time
 	Log *slog.Logger
 }
 
-// Value is what one parameter holds. It is safe for concurrent use.
+// Value is the value of one parameter. It is safe for concurrent use.
 type Value[T any] struct {
 	cfg Config[T]
 
-	reading chan struct{} // has room for the one caller that reads
+	reading chan struct{} // a lock: it has room for the one caller that reads
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	value T
-	// read is when value was read, failed when reading it failed after that; zero
-	// if it never was, or did not. err is why it failed.
+	// read is when value was read. failed is when a later reading failed. Each is the
+	// zero time if that did not happen. err is the error of the last reading.
 	read, failed time.Time
 	err          error
-	readings     int // how many have ended, the failed ones included
+	readings     int // how many readings have ended, including failed ones
 }
 
-// New returns the value of a parameter, which is read when it is first asked for.
+// New returns the value of a parameter. The parameter is read at the first use.
 func New[T any](cfg Config[T]) *Value[T] {
 	return &Value[T]{cfg: cfg, reading: make(chan struct{}, 1)}
 }
 
-// Get returns the value as it was less than FreshFor ago. While another caller
-// reads it, or reading fails, it returns the one before, as far as StaleFor
-// allows. An error means that there is none.
+// Get returns the value as it was less than FreshFor ago. While another caller reads
+// it, or reading fails, Get returns the value from before, as far as StaleFor allows.
+// An error means that there is no such value.
 func (v *Value[T]) Get(ctx context.Context) (T, error) {
 	is := v.look(FreshFor)
 	if is.fresh {
@@ -93,8 +92,8 @@ func (v *Value[T]) Get(ctx context.Context) (T, error) {
 	}
 }
 
-// Within is Get for a value that was read less than age ago, and it waits for a
-// caller who is reading.
+// Within returns the value as it was less than age ago. Unlike Get it waits for a
+// caller that is reading.
 func (v *Value[T]) Within(ctx context.Context, age time.Duration) (T, error) {
 	is := v.look(age)
 	if is.fresh {
@@ -111,9 +110,9 @@ func (v *Value[T]) Within(ctx context.Context, age time.Duration) (T, error) {
 // state is what is known of a value at an instant.
 type state[T any] struct {
 	value    T
-	fresh    bool // it is younger than was asked for
-	usable   bool // it will do while there is no younger one
-	paused   bool // reading it has just failed
+	fresh    bool // it is younger than the age that was asked for
+	usable   bool // it may be used while there is no younger one
+	paused   bool // a reading has failed less than pause ago
 	err      error
 	readings int
 }
@@ -128,15 +127,17 @@ func (v *Value[T]) look(age time.Duration) state[T] {
 	}
 }
 
-// within reports whether at was less than d before now. An instant after now is
-// not: the clock was set back since, and how long ago it was is unknown.
+// within reports whether at was less than d before now. It reports false for an instant
+// after now: the clock was set back since then, and the real age is unknown.
 func within(at time.Time, d time.Duration, now time.Time) bool {
 	age := now.Sub(at)
 	return !at.IsZero() && age >= 0 && age < d
 }
 
-// refresh reads the value unless that was done since there were so many readings.
-// It ends the caller's turn to read.
+// refresh reads the value. It makes no call if the value is fresh by now; if a reading
+// has just failed and the value from before may be used; or if no value may be used and
+// another reading has ended since there were so many readings. It ends the caller's
+// turn to read.
 func (v *Value[T]) refresh(ctx context.Context, age time.Duration, readings int) (T, error) {
 	defer func() { <-v.reading }()
 	is := v.look(age)
@@ -144,7 +145,7 @@ func (v *Value[T]) refresh(ctx context.Context, age time.Duration, readings int)
 	case is.fresh, is.usable && is.paused:
 		return is.value, nil
 	case !is.usable && is.readings != readings:
-		return is.value, is.err // who waited for a reading that failed does not begin another
+		return is.value, is.err // a caller that waited for a failed reading does not begin another
 	}
 	begun := v.cfg.Now()
 	next, err := v.load(ctx)
@@ -165,8 +166,8 @@ func (v *Value[T]) refresh(ctx context.Context, age time.Duration, readings int)
 	return is.value, nil
 }
 
-// load reads the parameter. One that is not there is an answer, and no outage:
-// what it means is for Parse to say.
+// load reads the parameter. A parameter that does not exist is an answer, not an
+// outage; Parse decides what it means.
 func (v *Value[T]) load(ctx context.Context) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -18,7 +18,7 @@ import (
 	"postrider/internal/parameter"
 )
 
-// store is SSM with one parameter, as a test sets it.
+// store is a fake SSM with one parameter, which a test sets.
 type store struct {
 	mu    sync.Mutex
 	text  string
@@ -50,7 +50,7 @@ func (s *store) set(change func(*store)) {
 	change(s)
 }
 
-// fixture is a value over a parameter, with a clock that stands still.
+// fixture is a value that is read from a parameter, with a clock that stands still.
 type fixture struct {
 	*parameter.Value[string]
 
@@ -79,7 +79,7 @@ func newFixture(stale time.Duration) *fixture {
 	return f
 }
 
-// want is what Get returns, after how many readings.
+// want checks what Get returns, and how many readings there were.
 func (f *fixture) want(t *testing.T, value string, reads int) {
 	t.Helper()
 	if got, err := f.Get(t.Context()); err != nil || got != value || f.store.reads != reads {
@@ -126,7 +126,7 @@ func TestAClockThatIsSetBackMakesTheValueStale(t *testing.T) {
 		t.Errorf("a value of an unknown age is used while it cannot be read: %q, %v", got, err)
 	}
 	f.store.fail = nil
-	f.now = f.now.Add(-time.Hour) // before the failure, which is no reason to wait any more
+	f.now = f.now.Add(-time.Hour) // now before the failure, which does not delay a reading any more
 	f.want(t, "two", 4)
 }
 
@@ -173,7 +173,7 @@ func TestWithoutAValueBeforeAFailureIsAnErrorThatNamesTheParameter(t *testing.T)
 	t.Parallel()
 	f := newFixture(0)
 	f.store.fail = errors.New("throttled")
-	for range 2 { // it is tried each time: there is nothing else to go by
+	for range 2 { // it is tried each time: there is no value from before
 		_, err := f.Get(t.Context())
 		if !errors.Is(err, f.store.fail) || !strings.Contains(err.Error(), "read the value from the SSM parameter /value") {
 			t.Errorf("%v", err)

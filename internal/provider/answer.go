@@ -12,8 +12,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// maxAnswer is how much of an answer is read, in bytes. A proper one has a
-// hundred.
+// maxAnswer is how many bytes of an answer are read. A proper one has about a hundred.
 const maxAnswer = 64 << 10
 
 func rejected(code string) mailing.Outcome {
@@ -36,8 +35,8 @@ func notTried(code string) mailing.Outcome {
 	return mailing.Outcome{Kind: mailing.OutcomeNotTried, Code: code}
 }
 
-// answered judges an answer. Only a 200 depends on its body; for all others
-// the status is the answer, even if the body is cut.
+// answered judges an answer. Only the verdict on a 200 depends on the body. For every
+// other status the status is the verdict, even if the body is cut.
 func (c *Client) answered(caller, call context.Context, resp *http.Response) mailing.Outcome {
 	if resp.StatusCode == http.StatusOK {
 		body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
@@ -45,14 +44,14 @@ func (c *Client) answered(caller, call context.Context, resp *http.Response) mai
 		case len(body) > maxAnswer:
 			return ambiguous("too_large")
 		case err != nil:
-			// Even if a code 0 was in what came: an answer that does not end
-			// properly is not one that can be relied on.
+			// An answer that does not end properly cannot be relied on, even if a code
+			// 0 was in it.
 			return ambiguous(broken(caller, call, err))
 		}
 		return judge(body)
 	}
-	if resp.StatusCode >= 200 { // below, the body is the connection itself
-		// Reading it to its end is what lets the connection be used again.
+	if resp.StatusCode >= 200 { // below 200, the body is the connection itself
+		// net/http uses the connection again only if the body is read to its end.
 		_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer)
 	}
 	out := byStatus(resp.StatusCode)
@@ -64,9 +63,9 @@ func (c *Client) answered(caller, call context.Context, resp *http.Response) mai
 
 // byStatus returns the outcome of an answer whose status is not 200.
 //
-// Only 400 and 422 are said of the message. An undocumented 4xx is said of the
-// request: a wrong path, a deployment in between. A 5xx may come from anywhere
-// after the message was taken, except 503, which says that it was not.
+// Only 400 and 422 are about the message. An undocumented 4xx is about the request: a
+// wrong path, or a deployment in progress. A 5xx may come from any point after the
+// message was taken; only 503 says that the message was not taken.
 func byStatus(status int) mailing.Outcome {
 	code := "http_" + strconv.Itoa(status)
 	switch {
@@ -78,12 +77,12 @@ func byStatus(status int) mailing.Outcome {
 		return retry(code)
 	case status >= 300 && status < 500:
 		return misconfigured(code)
-	default: // other 2xx, other 5xx, 101, and what HTTP does not know
+	default: // other 2xx, other 5xx, 101, and statuses that HTTP does not know
 		return ambiguous(code)
 	}
 }
 
-// judge reads the body of a 200.
+// judge returns the outcome of a 200 by its body.
 func judge(body []byte) mailing.Outcome {
 	code, err := readCode(body)
 	switch {
@@ -103,10 +102,10 @@ var (
 	errNotObject = errors.New("not one JSON object with distinct keys")
 )
 
-// readCode reads the code of {"code": int32, ...}. It is stricter than
-// [json.Unmarshal], which takes "Code" for "code", null and absence for 0, and
-// the last of two: one object, no key twice, and nothing after it. Other keys
-// are the API's own affair.
+// readCode returns the code of {"code": int32, ...}: one object, no key twice, and
+// nothing after the object. It is stricter than [json.Unmarshal], which takes "Code"
+// for "code", null or a missing code for 0, and the last of two equal keys. It does not
+// check other keys.
 func readCode(body []byte) (int32, error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	if open, err := dec.Token(); err != nil || open != json.Delim('{') {

@@ -28,7 +28,8 @@ func TestAnAnswersStatusDecides(t *testing.T) {
 			for _, body := range []string{"", accepted} {
 				t.Run(fmt.Sprintf("%d with a body of %d bytes", status, len(body)), func(t *testing.T) {
 					s := serveRaw(t, func(c *net.TCPConn, _ int32) bool {
-						// Where a status has no body, these bytes are garbage behind it.
+						// If the status has no body, these bytes are garbage after the
+						// answer.
 						write(c, fmt.Sprintf("HTTP/1.1 %d Any\r\nLocation: /elsewhere\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body))
 						return false
 					})

@@ -15,26 +15,27 @@ import (
 	"postrider/internal/mailing"
 )
 
-// errLate keeps a request from beginning.
+// errLate prevents a request from beginning after its last instant.
 var errLate = errors.New("provider: it may not begin any more")
 
-// errWritten keeps net/http from repeating a request.
+// errWritten prevents net/http from repeating a request.
 var errWritten = errors.New("provider: a part of the request may have been written")
 
-// attempt follows one request on its way. net/http calls back from its own
-// goroutines, some of them after the request is over.
+// attempt follows one request. net/http calls its methods from its own goroutines, some
+// of them after the request is over.
 type attempt struct {
-	// before is when it may not begin any more, by now; zero is no limit.
+	// before is the instant, by now, from which the request may not begin any more; the
+	// zero time is no limit.
 	before time.Time
 	now    func() time.Time
 
-	dialing atomic.Bool // a connection is, or was, being made for it
-	got     atomic.Bool // it had a connection
-	begun   atomic.Bool // net/http has begun to put it into its buffer
-	wrote   atomic.Bool // a byte of it was, or may have been, written
-	heard   atomic.Bool // bytes came after that
-	early   atomic.Bool // its answer began before that
-	late    atomic.Bool // it was not begun, because it may not any more
+	dialing atomic.Bool // a connection is or was being made for the request
+	got     atomic.Bool // it has had a connection
+	begun   atomic.Bool // net/http has begun to write it into its buffer
+	wrote   atomic.Bool // a byte of it was or may have been written
+	heard   atomic.Bool // bytes arrived after wrote was set
+	early   atomic.Bool // its answer began before wrote or heard was set
+	late    atomic.Bool // it was not begun, because it was too late
 	conn    atomic.Pointer[conn]
 
 	wait waiting
@@ -46,16 +47,17 @@ func (a *attempt) trace() *httptrace.ClientTrace {
 		ConnectStart: func(string, string) { a.dialing.Store(true) },
 		GetConn:      a.getConn,
 		GotConn:      func(info httptrace.GotConnInfo) { a.use(info.Conn) },
-		// The first header is in the buffer, and no buffer was full so far.
+		// The first header is in the buffer now. Nothing was written before: the buffer
+		// was not full.
 		WroteHeaderField: func(string, []string) { a.begun.Store(true) },
-		// An answer that lay in the buffer before the request went out is the
-		// tail of an earlier one. Taken for this one's, it would make a message
-		// "sent" that nobody has read.
+		// An answer that was in the buffer before the request went out is the rest of
+		// an earlier one. If it counted for this request, a message that the API has
+		// never read would become "sent".
 		GotFirstResponseByte: func() { a.early.Store(!a.wrote.Load() || !a.heard.Load()) },
 	}
 }
 
-// tooLate reports whether it may not begin any more.
+// tooLate reports whether the request may not begin any more.
 func (a *attempt) tooLate() bool {
 	gaveUp := a.wait.phase.Load() == gaveUpConn
 	if !gaveUp && (a.before.IsZero() || a.now().Before(a.before)) {
@@ -65,8 +67,8 @@ func (a *attempt) tooLate() bool {
 	return true
 }
 
-// use takes note of the connection. There is a second one only if nothing was
-// written on the first.
+// use notes the connection that the request has. net/http takes a second connection
+// only if nothing was written on the first.
 func (a *attempt) use(c net.Conn) {
 	a.wait.phase.CompareAndSwap(waitingForConn, hasConn)
 	a.got.Store(true)
@@ -74,7 +76,7 @@ func (a *attempt) use(c net.Conn) {
 		c = secure.NetConn()
 	}
 	ours, ok := c.(*conn)
-	if !ok { // not one whose writes are seen: assume the worst
+	if !ok { // its writes cannot be seen: assume the worst
 		a.wrote.Store(true)
 		a.heard.Store(true)
 		return
@@ -85,11 +87,12 @@ func (a *attempt) use(c net.Conn) {
 	ours.serves.Store(a)
 }
 
-// failed classifies a request without an answer. The caller's context and the
-// call's own, which ends with the timeout too, tell who ran out of time.
+// failed classifies a request without an answer. caller is the caller's context; call
+// is derived from it and also ends with the timeout. Together they show whose time ran
+// out.
 //
-// By then nothing is being written any more: net/http waits for its writer
-// before it returns an error.
+// Nothing is being written any more at this point: net/http waits for its writer before
+// it returns an error.
 func (a *attempt) failed(caller, call context.Context, err error) mailing.Outcome {
 	switch {
 	case a.wrote.Load():
@@ -109,7 +112,7 @@ func (a *attempt) failed(caller, call context.Context, err error) mailing.Outcom
 	}
 }
 
-// broken names what broke a request, or its answer, off.
+// broken returns the code of what interrupted a request or its answer.
 func broken(caller, call context.Context, err error) string {
 	switch {
 	case errors.Is(caller.Err(), context.Canceled):
@@ -125,11 +128,11 @@ func broken(caller, call context.Context, err error) string {
 	}
 }
 
-// serverClosed recognizes net/http's unexported error for a kept connection
-// that ended as it was used again.
+// serverClosed reports whether err is net/http's unexported error for a kept connection
+// that ended when it was used again.
 func serverClosed(err error) bool { return err.Error() == "http: server closed idle connection" }
 
-// unconnected names why there is no connection.
+// unconnected returns the code of the reason why there is no connection.
 func unconnected(err error) string {
 	var (
 		dns         *net.DNSError
@@ -153,7 +156,7 @@ func unconnected(err error) string {
 		return "tls"
 	case errors.As(err, &op) && op.Op == "dial":
 		return "unreachable"
-	default: // the TCP connection was there: it broke within the handshake
+	default: // the TCP connection was made, and broke during the TLS handshake
 		return "tls"
 	}
 }

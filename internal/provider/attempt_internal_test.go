@@ -114,7 +114,7 @@ func TestARequestThatHasItsConnectionIsNotGivenUp(t *testing.T) {
 	if ctx.Err() != nil || try.late.Load() {
 		t.Error("it is")
 	}
-	try.getConn("") // nothing could be written: another connection
+	try.getConn("") // nothing could be written: net/http looks for another connection
 	if ctx.Err() == nil || !try.late.Load() {
 		t.Error("it waits for another one")
 	}

@@ -16,11 +16,10 @@ import (
 	"postrider/internal/provider"
 )
 
-// closing is the instant from which on the hand-overs of these tests may not
-// begin.
+// closing is the instant from which the hand-overs of these tests may not begin.
 var closing = time.Date(2026, 3, 2, 18, 0, 0, 0, time.UTC)
 
-// wall is a clock that shows a second before it, until it is set.
+// wall is a clock that shows one second before closing until it is set.
 type wall struct {
 	mu  sync.Mutex
 	now time.Time
@@ -41,15 +40,15 @@ func (w *wall) config(c *provider.Config) {
 	}
 }
 
-// until is a hand-over that may begin before an instant.
+// until returns a hand-over that may begin before an instant.
 func until(before time.Time) mailing.Handover {
 	h := handover
 	h.Before = before
 	return h
 }
 
-// ways are how a server is reached. Each makes a server and a client of it, on a
-// clock.
+// ways holds the ways to reach a server. Each starts a server and returns a client of
+// it with this clock.
 var ways = map[string]func(*testing.T, *wall, http.HandlerFunc) *provider.Client{
 	"plain": func(t *testing.T, w *wall, handle http.HandlerFunc) *provider.Client {
 		t.Helper()
@@ -71,7 +70,7 @@ func TestAHandOverThatConnectingMakesTooLateIsNotBegun(t *testing.T) {
 	for way, reach := range ways {
 		for _, tt := range []struct {
 			name     string
-			arrives  time.Time // when there is a connection
+			arrives  time.Time // the instant at which there is a connection
 			before   time.Time
 			want     mailing.Outcome
 			requests int32
@@ -114,7 +113,7 @@ func TestAHandOverThatIsTooLateForAKeptConnectionIsNotBegunOnAnyOther(t *testing
 			if n := requests.Load(); n != 1 {
 				t.Errorf("%d requests arrived, want the first", n)
 			}
-			// It is that hand-over's trouble alone.
+			// Only that hand-over was too late: the next one succeeds.
 			want(t, c.Send(t.Context(), until(closing.Add(time.Minute))), mailing.OutcomeSent, "")
 		})
 	}
@@ -133,8 +132,8 @@ func TestAHandOverThatHasBegunIsAnsweredHoweverLateItIs(t *testing.T) {
 	}
 }
 
-// holdFirst serves one connection, whose first request is answered only after
-// release is closed; started is closed when that request is there.
+// holdFirst serves connections. It closes started when the first request arrives, and
+// answers that request only after release is closed.
 func holdFirst(t *testing.T) (s *raw, started, release chan struct{}) {
 	t.Helper()
 	started, release = make(chan struct{}), make(chan struct{})
@@ -171,13 +170,13 @@ func TestAHandOverThatIsTooLateAndCannotConnectAgainIsNotTried(t *testing.T) {
 	s := serveAccepting(t)
 	c := client(t, s.URL, clock.config)
 	want(t, c.Send(t.Context(), until(closing)), mailing.OutcomeSent, "")
-	// net/http looks for another connection, where nothing was written on a kept one.
+	// net/http looks for another connection if nothing was written on a kept one.
 	c.SetDial(func(context.Context, string, string) (net.Conn, error) { return nil, errBroken })
 	want(t, c.Send(whenItHasAConnection(t, func() { clock.set(closing) }), until(closing)), mailing.OutcomeNotTried, "too_late")
 }
 
-// whenItHasAConnection returns a context of a hand-over that does something when
-// it has its connection, before it begins.
+// whenItHasAConnection returns a context for a hand-over. It calls do when the
+// hand-over has its connection, before the request begins.
 func whenItHasAConnection(t *testing.T, do func()) context.Context {
 	t.Helper()
 	return httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { do() }})

@@ -15,18 +15,18 @@ import (
 	"postrider/internal/mailing"
 )
 
-// Client hands messages over. It is safe for concurrent use, and keeps its
-// connections: one serves an environment for its whole life.
+// Client hands messages over. It is safe for concurrent use. It keeps its connections,
+// so one client serves an environment for its whole life.
 type Client struct {
 	base      *url.URL    // up to and with /send
-	header    http.Header // of all requests, but for their token
+	header    http.Header // of all requests, without the token
 	token     TokenSource
 	timeout   time.Duration
 	now       func() time.Time
 	transport *http.Transport
 }
 
-// New makes a client. Its error tells everything that is wrong with the
+// New returns a client. Its error lists everything that is wrong with the
 // configuration, and never shows the token.
 func New(cfg Config) (*Client, error) {
 	base, err := cfg.parse()
@@ -34,7 +34,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	if base.Path == "" {
-		base.Path = "/" // or JoinPath makes a request for "send/1", without a slash
+		base.Path = "/" // without it, JoinPath would make "send/1", without a slash
 	}
 	c := &Client{
 		base: base.JoinPath("send"),
@@ -54,19 +54,19 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// String names the client without its token.
+// String returns a description of the client without its token.
 func (c *Client) String() string { return "provider: client, token withheld" }
 
-// GoString is String.
+// GoString returns the same as String.
 func (c *Client) GoString() string { return c.String() }
 
-// LogValue is String.
+// LogValue returns the same as String.
 func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// Close closes the idle connections. Calls under way are not disturbed.
+// Close closes the idle connections. It does not disturb calls under way.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
-// send makes one request with this token, until an instant: see [Client.Send].
+// send makes one request with this token, which ends by until: see [Client.Send].
 func (c *Client) send(ctx context.Context, h mailing.Handover, token string, until time.Time) mailing.Outcome {
 	body, ok := encode(h)
 	if !ok {
@@ -83,15 +83,15 @@ func (c *Client) send(ctx context.Context, h mailing.Handover, token string, unt
 	defer stop()
 	req := c.request(httptrace.WithClientTrace(waiting, try.trace()), h.ID, body, try)
 	req.Header = c.with(token)
-	// The transport itself, not an http.Client: that one's redirects, cookies
-	// and referrers are all things not to have here.
+	// The transport is used without an http.Client, whose redirects, cookies and
+	// referrers are not wanted here.
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
 		return try.failed(ctx, call, err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // the verdict is made; a connection that will not close is dropped
 	if try.early.Load() && resp.StatusCode != http.StatusRequestTimeout {
-		// A 408 is what servers send down an idle connection as they close it.
+		// Except a 408: servers send it on an idle connection when they close it.
 		return ambiguous("unsolicited")
 	}
 	return c.answered(ctx, call, resp)
@@ -101,13 +101,13 @@ func (c *Client) request(ctx context.Context, id mailing.MessageID, body []byte,
 	req := &http.Request{
 		Method: http.MethodPost,
 		URL:    c.base.JoinPath(strconv.FormatInt(int64(id), 10)),
-		// No Idempotency-Key: with one, net/http repeats a POST after a reset.
+		// There is no Idempotency-Key: with one, net/http repeats a POST after a reset.
 		Header:        c.header,
 		Body:          io.NopCloser(bytes.NewReader(body)),
 		ContentLength: int64(len(body)),
-		// net/http asks for the body again to repeat a request on another
-		// connection. For a POST it does so only if nothing was written; should
-		// that ever change, it gets none here.
+		// net/http asks for the body again to repeat a request on another connection.
+		// For a POST it does so only if nothing was written. If that ever changes, it
+		// gets no body here.
 		GetBody: func() (io.ReadCloser, error) {
 			if try.wrote.Load() {
 				return nil, errWritten
@@ -118,8 +118,9 @@ func (c *Client) request(ctx context.Context, id mailing.MessageID, body []byte,
 	return req.WithContext(ctx)
 }
 
-// encode makes the request's body: the phone is a JSON number there. A phone
-// or id that the API's format has no room for is not handed over.
+// encode returns the request's body, in which the phone is a JSON number. It reports
+// false for a phone, id or text that the API's format does not allow: such a message is
+// not handed over.
 func encode(h mailing.Handover) ([]byte, bool) {
 	phone, err := strconv.ParseInt(h.Phone, 10, 64)
 	if err != nil || phone < 70000000000 || phone > 79999999999 || len(h.Phone) != 11 || h.ID <= 0 || h.Text == "" {

@@ -9,48 +9,49 @@ import (
 	"time"
 )
 
-// Limits of a configuration. They catch slips (a timeout in the wrong unit, a
-// file's content as token); they are no advice.
+// Limits of a configuration. They catch mistakes (a timeout in the wrong unit, a file's
+// content as token); they are no recommendations.
 const (
-	maxTimeout  = 15 * time.Minute // a Lambda lives no longer
+	maxTimeout  = 15 * time.Minute // no Lambda invocation lasts longer
 	maxConns    = 10_000
-	maxURLLen   = 2 << 10 // and so the request line fits into the write buffer
-	maxTokenLen = 8 << 10 // what servers commonly take as one header line
+	maxURLLen   = 2 << 10 // so that the request line fits into the write buffer
+	maxTokenLen = 8 << 10 // servers commonly accept this much in one header line
 )
 
-// Config is what the client needs to know. It formats without its token.
+// Config is the configuration of a client. It formats without its token.
 type Config struct {
-	// BaseURL is where "send/{id}" is appended, http or https, with or without
-	// a slash at the end: "https://host/v1".
+	// BaseURL is the URL to which "send/{id}" is appended: http or https, with or
+	// without a slash at the end, such as "https://host/v1".
 	BaseURL string
 	// Token is the bearer token (a JWT), without the word "Bearer".
 	Token string
-	// TokenSource gives it instead, where it may change. There is one of the two.
+	// TokenSource returns the token instead, if it may change. Exactly one of the two
+	// is set.
 	TokenSource TokenSource
-	// Timeout bounds one hand-over, from waiting for a connection to the
-	// answer's last byte: above 0, up to 15 min.
+	// Timeout bounds one hand-over, from the wait for a connection to the last byte of
+	// the answer: above 0, up to 15 min.
 	Timeout time.Duration
-	// MaxConns is how many connections, and so hand-overs, there are at once: 1
-	// to 10,000. Further calls wait for a free one.
+	// MaxConns is how many connections, and so hand-overs, there are at the same time:
+	// 1 to 10,000. Further calls wait for a free connection.
 	MaxConns int
-	// Now is the wall clock that a Retry-After date is compared with; nil is
-	// [time.Now].
+	// Now is the wall clock, with which a Retry-After date and the instants of a
+	// hand-over are compared; nil means [time.Now].
 	Now func() time.Time
 }
 
-// String tells the configuration without the token.
+// String returns the configuration without the token.
 func (c Config) String() string {
 	return fmt.Sprintf("provider: timeout %v, %d connections, token withheld", c.Timeout, c.MaxConns)
 }
 
-// GoString is String: %#v shows no token either.
+// GoString returns the same as String, so that %#v shows no token.
 func (c Config) GoString() string { return c.String() }
 
-// LogValue is String: nor does slog.
+// LogValue returns the same as String, so that slog shows no token.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// parse tells all problems together. It quotes no value: whoever swaps token
-// and URL in an environment would find the token in the log.
+// parse returns the base URL, or an error with all problems together. It quotes no
+// value: if token and URL are swapped in an environment, the token would be in the log.
 func (c Config) parse() (*url.URL, error) {
 	var all []error
 	problem := func(text string) { all = append(all, errors.New("provider: "+text)) }
@@ -76,7 +77,7 @@ func (c Config) parse() (*url.URL, error) {
 	return u, errors.Join(all...)
 }
 
-// CheckURL tells what is wrong with a base URL, if anything.
+// CheckURL returns what is wrong with a base URL, or nil.
 func CheckURL(base string) error {
 	_, err := parseURL(base)
 	return err
@@ -99,7 +100,7 @@ func parseURL(base string) (*url.URL, error) {
 	return u, nil
 }
 
-// CheckToken tells what is wrong with a bearer token, if anything.
+// CheckToken returns what is wrong with a bearer token, or nil.
 func CheckToken(token string) error {
 	switch {
 	case token == "":

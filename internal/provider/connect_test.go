@@ -49,7 +49,7 @@ func TestWithoutAConnectionNothingWasHandedOver(t *testing.T) {
 	})
 }
 
-// dialing replaces how connections are made.
+// dialing replaces how the client makes connections.
 func dialing(c *provider.Client, dial func(context.Context) (net.Conn, error)) {
 	c.SetDial(func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) })
 }
@@ -62,7 +62,8 @@ func TestAHostThatDropsPacketsIsAConnectTimeout(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := client(t, "http://127.0.0.1:1", timeout(100*time.Millisecond))
 			dialing(c, func(ctx context.Context) (net.Conn, error) {
-				// Control runs between the trace's ConnectStart and the connect itself.
+				// ControlContext runs between the trace's ConnectStart and the connect
+				// itself.
 				d := net.Dialer{Timeout: wait, ControlContext: func(ctx context.Context, _, _ string, _ syscall.RawConn) error {
 					<-ctx.Done()
 					return ctx.Err()
@@ -97,7 +98,7 @@ func TestACallThatIsCancelledWhileConnectingIsNotTried(t *testing.T) {
 	c := client(t, "http://127.0.0.1:1")
 	dialing(c, func(ctx context.Context) (net.Conn, error) {
 		cancel()
-		<-ctx.Done() // net/http cancels the dial once nobody wants it
+		<-ctx.Done() // net/http cancels the dial when no request waits for it
 		return nil, ctx.Err()
 	})
 	want(t, c.Send(ctx, handover), mailing.OutcomeNotTried, "not_tried")
@@ -130,7 +131,7 @@ func TestACallThatWaitsForAFreeConnectionIsNotTried(t *testing.T) {
 	}
 }
 
-// overTLS starts a server that offers HTTP/2, and a client that trusts it.
+// overTLS starts a server that offers HTTP/2, and returns a client that trusts it.
 func overTLS(t *testing.T, version uint16, handle http.HandlerFunc, change ...func(*provider.Config)) *provider.Client {
 	t.Helper()
 	s := httptest.NewUnstartedServer(handle)
@@ -174,7 +175,7 @@ func TestARequestThatIsCutWithTLSIsAmbiguousAndNotRepeated(t *testing.T) {
 	}
 }
 
-// mute is a connection that takes no TLS record of application data.
+// mute is a connection that fails at TLS records of application data.
 type mute struct{ net.Conn }
 
 func (m mute) Write(p []byte) (int, error) {
@@ -186,7 +187,7 @@ func (m mute) Write(p []byte) (int, error) {
 }
 
 func TestARequestThatTLSCouldNotWriteIsWorthARetry(t *testing.T) {
-	// 1.2 is the last version that tells on the wire which records are data.
+	// TLS 1.2 is the last version that shows on the wire which records are data.
 	c := overTLS(t, tls.VersionTLS12, func(http.ResponseWriter, *http.Request) { t.Error("a request arrived") })
 	c.SetDial(func(ctx context.Context, network, address string) (net.Conn, error) {
 		plain, err := new(net.Dialer).DialContext(ctx, network, address)
@@ -201,7 +202,8 @@ func TestOldTLSIsNotSpoken(t *testing.T) {
 }
 
 func TestNoProxyIsUsed(t *testing.T) {
-	// net/http reads the environment once, so what counts is that it is not asked.
+	// net/http reads the environment only once, so the test checks that it is not
+	// asked.
 	if client(t, "https://host.invalid").Proxied() {
 		t.Error("there is a proxy")
 	}

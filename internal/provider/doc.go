@@ -1,22 +1,22 @@
-// Package provider is the client of the external sending API: one POST a
-// message, and a verdict on what it came to.
+// Package provider is the client of the external sending API. It makes one POST a
+// message, and returns a verdict on the result.
 //
-// The verdict is the hard part. The API promises no deduplication, so a message
-// may be handed over again only if the first time certainly failed, and whatever
-// is not certain has to be told apart. [Client.Send] decides by two facts: the
-// answer, and whether a byte of the request was, or may have been, written.
+// The verdict is the hard part. The API promises no deduplication, so a message may
+// be handed over again only if the first hand-over certainly failed. Every uncertain
+// result needs its own outcome. [Client.Send] decides by two facts: the answer, and
+// whether a byte of the request was or may have been written.
 //
-// An outcome's code is one of the following words, each with one kind. Where N
-// stands, it is a number that the API gave; nothing else comes from outside.
+// An outcome's code is one of the following words, each with one kind. N is a number
+// that the API gave; nothing else in a code comes from outside.
 //
 //	code             kind           what happened
 //	(empty)          sent           200 and code 0, read to its proper end
 //	http_400, _422   rejected       the API refuses the message
-//	bad_message      rejected       not a message that can be handed over; no request was made
+//	bad_message      rejected       the message cannot be handed over; no request was made
 //	http_408, _425   retry          the API says that it has not taken the request
 //	http_503         retry          the API is not available
 //	dns              retry          the host's name was not resolved
-//	refused          retry          nobody listens there
+//	refused          retry          no server listens at the address
 //	connect_timeout  retry          no connection in time: half the timeout for TCP, half for TLS, 5 s at most each
 //	tls              retry          the TLS handshake failed
 //	unreachable      retry          any other failure to connect
@@ -31,17 +31,17 @@
 //	reset            ambiguous      the connection was reset after the first byte was written
 //	timeout          ambiguous      time ran out after the first byte was written
 //	cancelled        ambiguous      the caller gave up after the first byte was written
-//	unsolicited      ambiguous      the answer was there before the request: it belongs to something else
-//	http_429         throttled      told to wait; Retry-After is read, 0 to 15 min
+//	unsolicited      ambiguous      the answer was there before the request, so it is not the answer to it
+//	http_429         throttled      the API asks to wait; Retry-After is read, 0 to 15 min
 //	http_4NN         misconfigured  a 4xx that is in no other row: the API does not know us (401, 403), or the path (404)
-//	http_3NN         misconfigured  it lives elsewhere; redirects are never followed
+//	http_3NN         misconfigured  the API is at another address; redirects are never followed
 //	no_token         misconfigured  the token was never read; no request was made
 //	not_tried        not tried      the caller gave up, or ran out of time, before a connection was there
-//	renewed          not tried      the API does not know our token any more, and there is another since; too late for a second request
-//	too_late         not tried      no connection was there when it could have begun for the last time; the caller may decide again
+//	renewed          not tried      the API does not know our token any more, and there is a new one; too late for a second request
+//	too_late         not tried      there was no connection at the last instant at which the request could begin; the caller may decide again
 //	no_connection    not tried      all connections were in use for the whole timeout
 //
-// Phone, text and token are in no code, no error, and no log line of ours. One
-// line is not ours: if the API sends bytes that nobody asked for down an idle
-// connection, net/http closes it and prints them with the standard logger.
+// Phone, text and token are in no code, no error, and no log line of this package. One
+// log line comes from net/http: if the API sends unrequested bytes on an idle
+// connection, net/http closes it and prints the bytes with the standard logger.
 package provider

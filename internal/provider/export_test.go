@@ -9,10 +9,10 @@ import (
 	"postrider/internal/mailing"
 )
 
-// MaxAnswer is how much of an answer is read.
+// MaxAnswer is how many bytes of an answer are read.
 const MaxAnswer = maxAnswer
 
-// SetDial replaces how connections are made, below what watches them.
+// SetDial replaces how connections are made, below the layer that watches them.
 func (c *Client) SetDial(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
 	c.transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		raw, err := dial(ctx, network, address)
@@ -23,7 +23,7 @@ func (c *Client) SetDial(dial func(ctx context.Context, network, address string)
 	}
 }
 
-// SetRoots replaces the authorities that are trusted.
+// SetRoots replaces the certificate authorities that are trusted.
 func (c *Client) SetRoots(roots *x509.CertPool) { c.transport.TLSClientConfig.RootCAs = roots }
 
 // SetHandshakeTimeout changes how long a TLS handshake may take.
@@ -35,7 +35,7 @@ func (c *Client) SetTimeout(d time.Duration) { c.timeout = d }
 // Proxied reports whether a proxy may be used.
 func (c *Client) Proxied() bool { return c.transport.Proxy != nil }
 
-// FitsOneWrite reports whether a hand-over with 4 KiB of headers does.
+// FitsOneWrite reports whether a hand-over with 4 KiB of headers fits into one write.
 func FitsOneWrite(h mailing.Handover) bool {
 	body, ok := encode(h)
 	return ok && len(body)+4<<10 <= writeBuffer

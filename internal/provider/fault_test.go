@@ -12,7 +12,8 @@ import (
 
 const head200 = "HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n"
 
-// The request was read whole, and then this happened.
+// TestAfterTheRequestOnlyAWholeAnswerIsCertain runs act after the server has read the
+// whole request.
 func TestAfterTheRequestOnlyAWholeAnswerIsCertain(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -96,7 +97,8 @@ func TestAfterTheRequestOnlyAWholeAnswerIsCertain(t *testing.T) {
 func TestAConnectionThatIsResetBeforeTheRequestIsReadIsNeverSent(t *testing.T) {
 	url := listen(t, reset)
 	for range 50 {
-		// The reset arrives in connecting, before, while or after the request is written.
+		// The reset arrives during the connect, or before, while or after the request
+		// is written.
 		switch got := send(client(t, url)); got {
 		case retry("unreachable"), retry("closed"), ambiguous("reset"), ambiguous("cut"):
 		default:
@@ -110,7 +112,7 @@ func TestAfterTheRequestTimeRunsOut(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		head string
-		drip string // written again and again
+		drip string // written repeatedly until the connection ends
 		kind mailing.OutcomeKind
 		code string
 	}{
@@ -139,7 +141,7 @@ func TestAfterTheRequestTimeRunsOut(t *testing.T) {
 	}
 }
 
-// drop spaces drops out: it waits for the client's end, but not for long.
+// drop delays the next drop: it waits until the client is gone, but at most for d.
 func drop(c net.Conn, d time.Duration) {
 	_ = c.SetReadDeadline(time.Now().Add(d))
 	_, _ = c.Read(make([]byte, 1))

@@ -17,18 +17,18 @@ import (
 	"postrider/internal/provider"
 )
 
-// soon is how long the hand-overs of these tests may wait for a connection: by
-// the real clock, as the network knows no other.
+// soon is how long the hand-overs of these tests may wait for a connection. It is real
+// time, because the network knows no other clock.
 const soon = 50 * time.Millisecond
 
-// holding is a server that answers no handshake before it is released.
+// holding is a server that answers no TLS handshake before it is released.
 type holding struct {
 	release        chan struct{}
 	conns, request atomic.Int32
 }
 
-// holdHandshakes starts one, and makes a client of it whose clock stands still
-// at soon before closing.
+// holdHandshakes starts a holding server, and returns it and a client whose clock
+// stands still at soon before closing.
 func holdHandshakes(t *testing.T, conns int) (*holding, *provider.Client) {
 	t.Helper()
 	h := &holding{release: make(chan struct{})}
@@ -60,7 +60,7 @@ func holdHandshakes(t *testing.T, conns int) (*holding, *provider.Client) {
 func TestASlowHandshakeServesTheHandOverThatIsDecidedAgain(t *testing.T) {
 	for name, tt := range map[string]struct{ conns, most int }{
 		"one connection":   {1, 1},
-		"some connections": {4, 2}, // net/http dials for the second one, too, and takes what is there first
+		"some connections": {4, 2}, // net/http dials for the second request, too, and takes the first connection that is made
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, c := holdHandshakes(t, tt.conns)
@@ -70,7 +70,7 @@ func TestASlowHandshakeServesTheHandOverThatIsDecidedAgain(t *testing.T) {
 				t.Errorf("it waited %v for a connection, and may wait %v", took, soon)
 			}
 
-			// The next one is begun while that dial goes on.
+			// The next hand-over begins while that dial goes on.
 			release := sync.OnceFunc(func() { close(h.release) })
 			waits := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GetConn: func(string) { release() }})
 			want(t, c.Send(waits, until(closing.Add(time.Hour))), mailing.OutcomeSent, "")
@@ -121,7 +121,7 @@ func TestAHandOverWhoseKeptConnectionBrokeWaitsForAnotherOnlyUntilItMayNotBegin(
 	dials := 0
 	c.SetDial(func(ctx context.Context, network, address string) (net.Conn, error) {
 		if dials++; dials > 1 {
-			<-ctx.Done() // net/http ends what it still dials when the client is closed
+			<-ctx.Done() // net/http ends its dials when the client is closed
 			return nil, ctx.Err()
 		}
 		plain, err := new(net.Dialer).DialContext(ctx, network, address)

@@ -23,8 +23,8 @@ var handover = mailing.Handover{ID: mailing.NewMessageID(1, 1), Phone: "79001234
 
 const accepted = `{"code":0,"message":"OK"}`
 
-// client makes a client of the server at base. The timeout is far away: a test
-// that depends on it sets its own.
+// client returns a client of the server at base. Its timeout is long: a test that
+// depends on the timeout sets its own.
 func client(t *testing.T, base string, change ...func(*provider.Config)) *provider.Client {
 	t.Helper()
 	cfg := provider.Config{BaseURL: base, Token: "secret-token", Timeout: 20 * time.Second, MaxConns: 4}
@@ -43,16 +43,16 @@ func timeout(d time.Duration) func(*provider.Config) {
 	return func(c *provider.Config) { c.Timeout = d }
 }
 
-// raw is a server that reads requests properly and does with the connection
-// whatever the test says.
+// raw is a server that reads requests properly and then treats the connection as the
+// test says.
 type raw struct {
 	URL      string
-	requests atomic.Int32 // whole requests that were read
+	requests atomic.Int32 // complete requests that were read
 	conns    atomic.Int32
 }
 
-// serveRaw runs act after each request; the connection ends when it returns
-// false, and without a reset unless act has asked for one.
+// serveRaw starts a raw server that runs act after each request. It closes the
+// connection when act returns false, without a reset unless act has asked for one.
 func serveRaw(t *testing.T, act func(c *net.TCPConn, n int32) bool) *raw {
 	t.Helper()
 	s := &raw{}
@@ -74,7 +74,8 @@ func serveRaw(t *testing.T, act func(c *net.TCPConn, n int32) bool) *raw {
 	return s
 }
 
-// listen accepts connections until the test ends, and closes each after serve.
+// listen accepts connections until the test ends. It closes each connection after
+// serve.
 func listen(t *testing.T, serve func(*net.TCPConn)) string {
 	t.Helper()
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -116,18 +117,18 @@ func listen(t *testing.T, serve func(*net.TCPConn)) string {
 	return "http://" + l.Addr().String()
 }
 
-// reset makes the connection's end a reset.
+// reset makes the later close of the connection a reset.
 func reset(c *net.TCPConn) { _ = c.SetLinger(0) }
 
-// hold waits until the client has gone.
+// hold waits until the client has closed the connection.
 func hold(c *net.TCPConn) { _, _ = io.Copy(io.Discard, c) }
 
 func write(c io.Writer, text string) { _, _ = io.WriteString(c, text) }
 
-// shut closes what may be closed already.
+// shut closes c, which may be closed already.
 func shut(c io.Closer) { _ = c.Close() }
 
-// What Send may say.
+// verdict and the functions below return the outcomes that Send may return.
 func verdict(kind mailing.OutcomeKind, code string) mailing.Outcome {
 	return mailing.Outcome{Kind: kind, Code: code}
 }
@@ -135,7 +136,7 @@ func retry(code string) mailing.Outcome     { return verdict(mailing.OutcomeRetr
 func ambiguous(code string) mailing.Outcome { return verdict(mailing.OutcomeAmbiguous, code) }
 func rejected(code string) mailing.Outcome  { return verdict(mailing.OutcomeRejected, code) }
 
-// want compares kind and code, and asks that nothing else is said.
+// want checks kind and code, and that the outcome holds nothing else.
 func want(t *testing.T, got mailing.Outcome, kind mailing.OutcomeKind, code string) {
 	t.Helper()
 	if got != verdict(kind, code) {

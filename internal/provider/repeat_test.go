@@ -12,10 +12,11 @@ import (
 	"postrider/internal/provider"
 )
 
-// net/http repeats requests by itself if it thinks that it may. These are all
-// the ways for it to think so.
+// net/http repeats a request by itself in some cases. The tests below cover all of
+// them.
 
-// serveOnce answers a connection's first request, and ends its second.
+// serveOnce answers the first request of a connection, and ends the connection at the
+// second.
 func serveOnce(t *testing.T, end func(*net.TCPConn)) *raw {
 	t.Helper()
 	return serveRaw(t, func(c *net.TCPConn, n int32) bool {
@@ -50,7 +51,7 @@ func TestARequestOnAKeptConnectionIsNotRepeatedOnceItWasWritten(t *testing.T) {
 	}
 }
 
-// faulty is a connection whose second request fails as it is written.
+// faulty is a connection whose second request fails while it is written.
 type faulty struct {
 	net.Conn
 	writes atomic.Int32
@@ -64,7 +65,7 @@ func (f *faulty) Write(p []byte) (int, error) {
 	return f.Conn.Write(p)
 }
 
-// sabotage makes the first connection faulty, and counts all.
+// sabotage makes the client's first connection faulty, and counts all connections.
 func sabotage(c *provider.Client, second func(net.Conn, []byte) (int, error)) *atomic.Int32 {
 	dials := new(atomic.Int32)
 	c.SetDial(func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -154,8 +155,8 @@ func TestASecondAnswerToOneRequestIsNeverTheNextOnes(t *testing.T) {
 	})
 	c := client(t, s.URL)
 
-	// net/http looks for such an answer when it has put the connection back. Keep
-	// it from looking until the next request has the connection.
+	// net/http looks for such an answer after it has put the connection back. The test
+	// delays that until the next request has the connection.
 	kept, taken := make(chan struct{}), make(chan struct{})
 	first := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{PutIdleConn: func(error) {
 		close(kept)

@@ -97,7 +97,8 @@ func TestManyCallsAtOnceShareTheConnections(t *testing.T) {
 		wg.Go(func() { want(t, send(c), mailing.OutcomeSent, "") })
 	}
 	wg.Wait()
-	// Four at once; on a busy machine one may stay idle for too long, and be replaced.
+	// Four calls run at the same time. On a busy machine a connection may be idle for
+	// too long, and be replaced.
 	if requests, conns := s.requests.Load(), s.conns.Load(); requests != 200 || conns > 20 {
 		t.Errorf("%d requests on %d connections", requests, conns)
 	}

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// maxRetryAfter is the longest wait that the API may ask for: what a delayed
-// queue message can wait (SQS: 15 min).
+// maxRetryAfter is the longest wait that the API may ask for. A delayed message in a
+// queue cannot wait longer (SQS: 15 min).
 const maxRetryAfter = 15 * time.Minute
 
-// retryAfter reads a Retry-After header (RFC 9110, section 10.2.3): seconds, or
-// a date. It is 0 to 15 min: 0 if there is none, or none that can be read, or
-// the date is past; 15 min if it asks for more.
+// retryAfter returns the wait that a Retry-After header asks for, in seconds or as a
+// date (RFC 9110, section 10.2.3). The wait is 0 to 15 min: 0 if there is no header, or
+// it cannot be read, or the date is past; 15 min if it asks for more.
 func retryAfter(header string, now time.Time) time.Duration {
 	header = strings.TrimSpace(header)
 	if header == "" {
@@ -28,7 +28,8 @@ func retryAfter(header string, now time.Time) time.Duration {
 	return min(max(at.Sub(now), 0), maxRetryAfter)
 }
 
-// seconds reads digits, however many.
+// seconds returns the duration of a number of seconds, with any number of digits, at
+// most maxRetryAfter.
 func seconds(digits string) time.Duration {
 	var d time.Duration
 	for _, r := range digits {

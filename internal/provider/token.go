@@ -9,17 +9,17 @@ import (
 	"postrider/internal/mailing"
 )
 
-// renewWithin is how long after a hand-over has begun its request may be made
-// again with another token. It was decided on by what was known then.
+// renewWithin is how long after the beginning of a hand-over its request may be made
+// again with another token. Later, the facts that it was decided by are too old.
 const renewWithin = time.Second
 
-// A TokenSource returns the bearer token to use now. refused is the one that the
-// API has just answered 401 to, or "": what is returned is that again only if there
-// is none that is newer. An error means that there is no token, and does not show
-// one. It is safe for concurrent use.
+// A TokenSource returns the bearer token to use now. refused is the token that the API
+// has just answered 401 to, or "". The source returns that token again only if there is
+// no newer one. An error means that there is no token, and does not show one. A
+// TokenSource is safe for concurrent use.
 type TokenSource func(ctx context.Context, refused string) (string, error)
 
-// source returns where the token comes from.
+// source returns the token's source: TokenSource, or one that always returns Token.
 func (c Config) source() TokenSource {
 	if c.TokenSource != nil {
 		return c.TokenSource
@@ -27,17 +27,17 @@ func (c Config) source() TokenSource {
 	return func(context.Context, string) (string, error) { return c.Token, nil }
 }
 
-// Send hands one message over, once, and tells what it came to: see the
-// package's table. It takes until ctx is done or the configured timeout has passed,
-// whichever is first.
+// Send hands one message over, once, and returns the outcome: see the package's table.
+// It returns when ctx is done or the configured timeout has passed, whichever is first.
 //
-// It does not begin at or after h.Before, and waits for a connection only until
-// then: without one it returns not tried, "too_late". The connection goes on being
-// made, and serves a later call. So the caller decides again after "too_late" and
-// calls again; it is also the caller that bounds how long its calls take together.
+// Send does not begin the request at or after h.Before, and waits for a connection only
+// until then. Without a connection it returns not tried, "too_late". net/http goes on
+// making the connection, which serves a later call. So the caller decides again after
+// "too_late" and calls again; it is also the caller that bounds the total time of its
+// calls.
 //
-// It never makes a second request after a byte of the first may have been written,
-// but for one case: the API answered 401, which is certain, and there is another
+// Send never makes a second request after a byte of the first may have been written,
+// with one exception: the API answered 401, which is certain, and there is another
 // token by now.
 func (c *Client) Send(ctx context.Context, h mailing.Handover) mailing.Outcome {
 	began, until := c.now(), time.Now().Add(c.timeout)
@@ -59,7 +59,7 @@ func (c *Client) Send(ctx context.Context, h mailing.Handover) mailing.Outcome {
 	return c.send(ctx, h, renewed, until)
 }
 
-// authorize returns the token, or "" and what the hand-over comes to without one.
+// authorize returns the token, or "" and the outcome of a hand-over without a token.
 func (c *Client) authorize(ctx context.Context, refused string, until time.Time) (string, mailing.Outcome) {
 	reading, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
@@ -73,9 +73,9 @@ func (c *Client) authorize(ctx context.Context, refused string, until time.Time)
 	return token, mailing.Outcome{}
 }
 
-// with returns the headers of a request that has this token.
+// with returns the headers of a request with this token.
 func (c *Client) with(token string) http.Header {
-	header := maps.Clone(c.header) // nobody changes the values, which all requests share
+	header := maps.Clone(c.header) // all requests share the values, which are never changed
 	header["Authorization"] = []string{"Bearer " + token}
 	return header
 }

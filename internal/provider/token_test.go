@@ -15,13 +15,14 @@ import (
 	"postrider/internal/provider"
 )
 
-// knowing is a sending API that knows some tokens, and notes those of requests.
+// knowing is a sending API that accepts some tokens, and records the tokens of its
+// requests.
 type knowing struct {
 	*httptest.Server
 
 	mu     sync.Mutex
 	knows  []string
-	status int // of those that it does not know
+	status int // the answer to tokens that it does not accept
 	got    []string
 	before func() // called for each request, if given
 }
@@ -47,12 +48,12 @@ func newKnowing(t *testing.T, knows ...string) *knowing {
 	return k
 }
 
-// from makes the client ask a source for its token.
+// from makes the client take its token from a source.
 func from(source provider.TokenSource) func(*provider.Config) {
 	return func(c *provider.Config) { c.Token, c.TokenSource = "", source }
 }
 
-// changed is a source whose token changes as the old one is refused.
+// changed is a source whose token changes when the old one is refused.
 func changed(_ context.Context, refused string) (string, error) {
 	if refused == "" {
 		return "secret-old", nil
@@ -127,8 +128,8 @@ func TestWithoutATokenNoRequestIsMade(t *testing.T) {
 	want(t, c.Send(gone, handover), mailing.OutcomeNotTried, "not_tried")
 }
 
-// What was decided on more than a second ago is decided again. A clock that was set
-// back does not tell how long ago that was.
+// TestASecondRequestBeginsWithinASecondOfTheHandOver checks that a decision that is a
+// second old or older is made again. After a clock was set back, the age is unknown.
 func TestASecondRequestBeginsWithinASecondOfTheHandOver(t *testing.T) {
 	for after, again := range map[time.Duration]bool{0: true, time.Second - 1: true, time.Second: false, time.Minute: false, -1: false} {
 		var clock wall

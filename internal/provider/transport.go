@@ -10,31 +10,31 @@ import (
 )
 
 const (
-	// idleTimeout is how long a connection is kept without use. Writing on one
-	// that the server is just closing is ambiguous, so ours go first: servers
-	// keep them for 2 s (gunicorn), 5 s (Node, Apache) or longer. net/http
-	// compares with the wall clock too, so that it also holds for an environment
-	// that was frozen in between.
+	// idleTimeout is how long a connection is kept without use. A write on a connection
+	// that the server is just closing is ambiguous, so the client closes it first:
+	// servers keep connections for 2 s (gunicorn), 5 s (Node, Apache) or longer.
+	// net/http also compares with the wall clock, so this holds for an environment that
+	// was frozen in between, too.
 	idleTimeout = 1500 * time.Millisecond
-	// maxConnect bounds each of TCP connect and TLS handshake: a host that drops
-	// packets is found out within a fraction of the usual timeout.
+	// maxConnect bounds each of TCP connect and TLS handshake, so that a host that
+	// drops packets is noticed within a fraction of the usual timeout.
 	maxConnect = 5 * time.Second
-	// writeBuffer holds any whole request (a text of 1,600 characters is 9,600
-	// bytes at worst), so that it goes out in one write.
+	// writeBuffer is large enough for any whole request (a text of 1,600 characters has
+	// at most 9,600 bytes), so that each request goes out in one write.
 	writeBuffer = 16 << 10
-	// maxHeader bounds an answer's headers, all its 1xx included.
+	// maxHeader bounds the headers of an answer, including all its 1xx answers.
 	maxHeader = 64 << 10
 )
 
-// newTransport makes the transport.
+// newTransport returns the transport.
 //
-// HTTP/1.1 only. In HTTP/2 a GOAWAY or REFUSED_STREAM makes net/http repeat a
-// POST whose headers were written; one cut connection would make all that it
-// carries ambiguous at once; and with one request at a time on a connection,
-// what was written on it is what was written of the request.
+// It uses HTTP/1.1 only, for three reasons. In HTTP/2 a GOAWAY or REFUSED_STREAM makes
+// net/http repeat a POST whose headers were written. One broken connection would make
+// all requests on it ambiguous at once. And with one request at a time on a connection,
+// the bytes written on the connection are the bytes written of the request.
 //
-// No proxy, not even the environment's: a stray HTTP_PROXY would be given token
-// and phones, and its 403s and 502s would be taken for the API's.
+// It uses no proxy, not even the environment's. A wrong HTTP_PROXY would receive token
+// and phones, and its 403s and 502s would look like the API's.
 func newTransport(timeout time.Duration, conns int) *http.Transport {
 	connect := min(timeout/2, maxConnect)
 	dialer := &net.Dialer{Timeout: connect}
@@ -61,21 +61,21 @@ func newTransport(timeout time.Duration, conns int) *http.Transport {
 	}
 }
 
-// conn tells the attempt that it serves what happens on the wire. net/http
-// knows whether anything was written, but does not say so in its errors.
+// conn reports what happens on the wire to the attempt that it serves. net/http knows
+// whether anything was written, but does not say so in its errors.
 type conn struct {
 	net.Conn
 	serves atomic.Pointer[attempt]
 }
 
-// Write counts as written from its beginning, until it turns out to have
-// written nothing at all. What goes out before net/http has begun with the
-// request is TLS saying good-bye on a connection that the server has closed.
+// Write marks the request as written when a write of it begins, and withdraws that only
+// if nothing at all was written. What is written before net/http has begun with the
+// request is the close message of TLS, on a connection that the server has closed.
 func (c *conn) Write(p []byte) (int, error) {
 	try := c.serves.Load()
 	first := try != nil && try.begun.Load() && try.wrote.CompareAndSwap(false, true)
 	if first && try.tooLate() {
-		// Connecting took until the request may not begin any more.
+		// It is too late to begin the request: connecting took too long.
 		try.wrote.Store(false)
 		return 0, errLate
 	}
@@ -86,7 +86,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Read notes that bytes came after the request had begun.
+// Read notes that bytes arrived after the request had begun.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if try := c.serves.Load(); n > 0 && try != nil && try.wrote.Load() {

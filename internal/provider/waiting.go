@@ -6,28 +6,28 @@ import (
 	"time"
 )
 
-// What a request's wait for a connection has come to.
+// The phases of a request's wait for a connection.
 const (
-	waitingForConn int32 = iota // it has none; the beginning
+	waitingForConn int32 = iota // it has none yet; the first phase
 	hasConn
-	gaveUpConn // it may not begin any more: it takes none
+	gaveUpConn // it may not begin any more, and takes no connection
 )
 
-// waiting is a request's wait for a connection, which ends when the request may
-// not begin any more. A request that has its connection is not disturbed by it.
+// waiting is a request's wait for a connection. It ends when the request may not begin
+// any more. It does not disturb a request that has its connection.
 type waiting struct {
 	phase   atomic.Int32
 	expired atomic.Bool
 	giveUp  context.CancelFunc
 }
 
-// until returns a context that ends when the request may not begin any more and
-// has no connection by then, and a function that ends the watch. It measures the
-// time until before by the real clock, whatever clock says how long that is.
+// until returns a context that ends when the request may not begin any more and still
+// has no connection, and a function that ends the watch. The time left until a.before
+// is computed with a.now, and then measured by the real clock.
 //
-// net/http detaches a dial from its request: it goes on when the request is
-// given up, and the connection is kept for the next request, or taken by one
-// that waits already.
+// net/http detaches a dial from its request. The dial goes on when the request is given
+// up, and its connection is kept for the next request, or taken by a request that
+// already waits.
 func (a *attempt) until(ctx context.Context) (context.Context, func()) {
 	if a.before.IsZero() {
 		return ctx, func() {}
@@ -35,7 +35,7 @@ func (a *attempt) until(ctx context.Context) (context.Context, func()) {
 	ctx, a.wait.giveUp = context.WithCancel(ctx)
 	left := a.before.Sub(a.now())
 	if left <= 0 {
-		a.expire() // before a connection that is kept is taken, and lost by it
+		a.expire() // first, so that no kept connection is taken, and lost by that
 		return ctx, a.wait.giveUp
 	}
 	timer := time.AfterFunc(left, a.expire)
@@ -51,7 +51,7 @@ func (a *attempt) expire() {
 	a.giveUpConn()
 }
 
-// giveUpConn ends the wait for a connection, if there is none yet.
+// giveUpConn ends the wait for a connection, if the request has none yet.
 func (a *attempt) giveUpConn() {
 	if a.wait.phase.CompareAndSwap(waitingForConn, gaveUpConn) {
 		a.late.Store(true)
@@ -59,8 +59,8 @@ func (a *attempt) giveUpConn() {
 	}
 }
 
-// getConn notes that net/http looks for a connection: for the first one, or for
-// another where nothing could be written on the one before.
+// getConn notes that net/http looks for a connection: the first one, or another one if
+// nothing could be written on the one before.
 func (a *attempt) getConn(string) {
 	a.wait.phase.CompareAndSwap(hasConn, waitingForConn)
 	if a.wait.expired.Load() {

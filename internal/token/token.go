@@ -1,6 +1,7 @@
-// Package token gives the sending API's bearer token where it is in a SecureString
-// of AWS Systems Manager (SSM): read when it is first used, again each minute, and
-// again when the API has refused it. So it is changed without a deployment.
+// Package token provides the sending API's bearer token from a SecureString of AWS
+// Systems Manager (SSM). It reads the token when it is first used, again each minute,
+// and again when the API has refused it. So the token can be changed without a
+// deployment.
 package token
 
 import (
@@ -13,21 +14,21 @@ import (
 	"postrider/internal/parameter"
 )
 
-// refusedAfter is how old a token must be that the API has refused before it is
-// read again. Hundreds of requests may be refused at once; they read it once.
+// refusedAfter is how old a token that the API has refused must be before it is read
+// again. Hundreds of requests may be refused at the same time; they read the token
+// once.
 const refusedAfter = time.Second
 
-// errMissing is what a parameter that is not there means.
+// errMissing means that the parameter does not exist.
 var errMissing = errors.New("there is no such parameter: put the token there, as a SecureString")
 
-// From returns the source of the token in the SSM parameter of this name, and nil
-// if there is no name. check says what is wrong with a token, and must not show it.
+// From returns the source of the token in the SSM parameter of this name, or nil if
+// there is no name. check returns what is wrong with a token, and must not show it.
 //
-// The source takes the token that the API has just answered 401 to, or "". What it
-// returns is that one again only if there is none that is newer. While SSM cannot
-// be read, or holds what is no token, the last one stays; an error means that there
-// never was one. No error and no log line shows a token. The source is safe for
-// concurrent use.
+// The source takes the token that the API has just answered 401 to, or "". It returns
+// that token again only if there is no newer one. While SSM cannot be read, or holds no
+// valid token, the source returns the last token; an error means that there never was
+// one. No error and no log line shows a token. The source is safe for concurrent use.
 func From(api parameter.API, name string, check func(string) error, now func() time.Time, log *slog.Logger) func(ctx context.Context, refused string) (string, error) {
 	if name == "" {
 		return nil
@@ -38,7 +39,7 @@ func From(api parameter.API, name string, check func(string) error, now func() t
 			if !exists {
 				return "", errMissing
 			}
-			text = strings.TrimSpace(text) // an editor's last line break is no part of it
+			text = strings.TrimSpace(text) // the last line break of an editor does not belong to the token
 			return text, check(text)
 		},
 	})

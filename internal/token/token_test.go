@@ -17,7 +17,7 @@ import (
 	"postrider/internal/token"
 )
 
-// store is SSM with one parameter, as a test sets it.
+// store is a fake SSM with one parameter, which a test sets.
 type store struct {
 	text  string
 	fail  error
@@ -35,7 +35,7 @@ func (s *store) GetParameter(_ context.Context, in *ssm.GetParameterInput, _ ...
 	return &ssm.GetParameterOutput{Parameter: &types.Parameter{Value: &s.text}}, nil
 }
 
-// fixture is a source over a parameter, with a clock that stands still.
+// fixture is a token source that reads a parameter, with a clock that stands still.
 type fixture struct {
 	store  store
 	now    time.Time
@@ -49,7 +49,8 @@ func newFixture() *fixture {
 	return f
 }
 
-// want is the token to use after one was refused, and how often it was read by then.
+// want checks which token is returned after one was refused, and how many readings
+// there were.
 func (f *fixture) want(t *testing.T, refused, want string, reads int) {
 	t.Helper()
 	if got, err := f.source(t.Context(), refused); err != nil || got != want || f.store.reads != reads {
