@@ -33,10 +33,8 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "a batch is settled whoever holds it",
 		file: claimGo,
-		old: `TableName: &s.tables.Batches, Item: it,
-			ConditionExpression:       aws.String("#holder = :holder"),`,
-		new: `TableName: &s.tables.Batches, Item: it,
-			ConditionExpression: aws.String("#holder = :holder OR attribute_not_exists(#holder) OR attribute_exists(#holder)"),`,
+		old:  `ConditionExpression:       aws.String("#holder = :holder"),`,
+		new:  `ConditionExpression: aws.String("#holder = :holder OR attribute_not_exists(#holder) OR attribute_exists(#holder)"),`,
 		pkg: store, test: "TestOnlyItsHolderSettlesABatch",
 	},
 	{
@@ -263,14 +261,12 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 		old: `h, ok := s.decide(ctx, w, i)
 		if !ok {
 			return
-		}
-		if s.now()`,
+		}`,
 		new: `h, ok := s.decide(ctx, w, 0)
 		if !ok {
 			return
 		}
-		h.ID = mailing.NewMessageID(w.batch.Key.Mailing, w.members[i].Client)
-		if s.now()`,
+		h.ID = mailing.NewMessageID(w.batch.Key.Mailing, w.members[i].Client)`,
 		pkg: sender, test: "TestEachMemberOfABatchIsDecidedOnByItself",
 	},
 	{
