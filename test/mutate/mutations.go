@@ -35,7 +35,7 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 		file: claimGo,
 		old:  `ConditionExpression:       aws.String("#holder = :holder"),`,
 		new:  `ConditionExpression: aws.String("#holder = :holder OR attribute_not_exists(#holder) OR attribute_exists(#holder)"),`,
-		pkg: store, test: "TestOnlyItsHolderSettlesABatch",
+		pkg:  store, test: "TestOnlyItsHolderSettlesABatch",
 	},
 	{
 		name: "one lost lease keeps the other batches from being settled",
