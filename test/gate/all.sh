@@ -118,8 +118,8 @@ part "unit tests" tests unit ./...
 # Thousands of runs, and so without the race detector, which has met a part of them.
 part "crash points, fault matrix, state machine" quick promise ./test/faults
 # Over the real DynamoDB Local a run takes a hundred times as long: those that are
-# about writes, and a sample of each.
-part "the same over DynamoDB Local" tests tables -timeout 15m -tags integration \
+# about writes, a sample of each, without the race detector.
+part "the same over DynamoDB Local" quick tables -timeout 15m -tags integration \
   -run 'TestMatrix|TestNoCallIs|TestAnyLife|IsLostByNoKill|TestAnImport|TestARequestWith|TestRedrive|TestRetryGives|TestADeferral' ./test/faults
 part "browser test" tests browser -timeout 5m -tags browser ./test/browser
 # shellcheck disable=SC2046 # a list of packages

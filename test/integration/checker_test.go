@@ -78,7 +78,7 @@ func openTables() tables {
 // deleted mailing this work goes on after the API has answered.
 func (b tables) finished(t *testing.T, id domain.MailingID) {
 	t.Helper()
-	poll(t, 2*time.Minute, fmt.Sprintf("mailing %d is finished", id), func() (bool, string) {
+	poll(t, 5*time.Minute, fmt.Sprintf("mailing %d is finished", id), func() (bool, string) {
 		m, err := b.store.Mailing(t.Context(), id)
 		if err != nil {
 			t.Fatal(err)

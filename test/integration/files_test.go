@@ -208,7 +208,7 @@ func testTwice(t *testing.T, s *service) {
 	if err != nil || other.status != http.StatusUnprocessableEntity {
 		t.Errorf("another request with the key: %v, status %d: %s", err, other.status, other.body)
 	}
-	i := s.completed(t, ids[0], time.Minute)
+	i := s.completed(t, ids[0], 5*time.Minute)
 	sentOnce(t, s.ledger(t, ids[0]), i.Counts.Total)
 	rows, pages := s.exported(t, fmt.Sprintf("/api/mailings/%d/messages/export?limit=25", ids[0]))
 	if len(rows) != 60 || pages < 3 {

@@ -53,7 +53,7 @@ func testKills(t *testing.T, s *service) {
 		ids = append(ids, domain.MailingID(m.ID))
 		// The test does not wait for the earlier mailings: the batches that their senders
 		// held are delivered among those of the new mailing.
-		s.until(t, m.ID, 3*time.Minute, "it is in its middle", func(i info) bool { return i.Counts.Sent > each/5 })
+		s.until(t, m.ID, 5*time.Minute, "it is in its middle", func(i info) bool { return i.Counts.Sent > each/5 })
 		k.kill(t, ids)
 	}
 	killed := time.Now()
@@ -125,7 +125,7 @@ func onlyText(t *testing.T, function string) {
 func (k *kills) kill(t *testing.T, ids []domain.MailingID) {
 	t.Helper()
 	tables := openTables()
-	poll(t, time.Minute, "a sender is killed while it holds messages", func() (bool, string) {
+	poll(t, 5*time.Minute, "a sender is killed while it holds messages", func() (bool, string) {
 		now := time.Now()
 		if k.fresh(tables.heldAt(t, ids, now, now.Add(time.Hour))) == nil {
 			return false, "nothing is held"
