@@ -20,7 +20,7 @@ func draft(change ...func(*mailing.Draft)) mailing.Draft {
 	return d
 }
 
-// locations are the fields that err complains about.
+// locations returns the fields that err names.
 func locations(err error) []string {
 	var e *mailing.Error
 	if !errors.As(err, &e) {
