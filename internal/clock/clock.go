@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Sleep waits for d, or until ctx is done. In that case it returns the cause of
-// ctx's end.
+// Sleep waits for d, or until ctx is done. In that case it returns the cause of ctx's
+// end.
 func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -7,8 +7,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// FirstMailing is the id of the first mailing in new tables, read from the
-// environment. If it is 0, the id is drawn at random.
+// FirstMailing is the id of the first mailing in new tables, read from the environment.
+// If it is 0, the id is drawn at random.
 type FirstMailing mailing.MailingID
 
 // UnmarshalText reads an id, 0 to [mailing.MaxFirstMailingID].

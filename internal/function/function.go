@@ -1,5 +1,5 @@
-// Package function is the common part of the three Lambda functions at their
-// start: configuration, log, AWS.
+// Package function is the common part of the three Lambda functions at their start:
+// configuration, log, AWS.
 package function
 
 import (
@@ -27,8 +27,8 @@ import (
 	"postrider/internal/dynamo"
 )
 
-// Tables is the part of a function's configuration that names the tables, and
-// sets how long they keep messages. template.yaml sets it.
+// Tables is the part of a function's configuration that names the tables, and sets how
+// long they keep messages. template.yaml sets it.
 type Tables struct {
 	Clients       string `env:"CLIENTS_TABLE,required,notEmpty"`
 	Mailings      string `env:"MAILINGS_TABLE,required,notEmpty"`
@@ -42,11 +42,11 @@ func (t Tables) Store(cfg aws.Config, options ...dynamo.Option) *dynamo.Store {
 	return dynamo.New(dynamodb.NewFromConfig(cfg), tables, time.Duration(t.RetentionDays)*24*time.Hour, options...)
 }
 
-// Limits for a call to AWS. Without them, one connection that hangs would use
-// up the whole invocation, and hold every claim of it.
+// Limits for a call to AWS. Without them, one connection that hangs would use up the
+// whole invocation, and hold every claim of it.
 const (
-	// attemptTime is how long one attempt may take, including the last byte of
-	// the answer. AWS answers within a tenth of it.
+	// attemptTime is how long one attempt may take, including the last byte of the
+	// answer. AWS answers within a tenth of it.
 	attemptTime = 2 * time.Second
 	// attempts is the maximum number of attempts of a call.
 	attempts = 4
@@ -57,10 +57,10 @@ type logging struct {
 	Level slog.Level `env:"LOG_LEVEL" envDefault:"info"`
 }
 
-// Setup reads the function's configuration into config, a pointer to a struct
-// with env tags, and sets up the log. It returns the configuration for AWS
-// clients. If the configuration is wrong, it logs all errors together and ends
-// the process: without it the function can do nothing.
+// Setup reads the function's configuration into config, a pointer to a struct with env
+// tags, and sets up the log. It returns the configuration for AWS clients. If the
+// configuration is wrong, it logs all errors together and ends the process: without it
+// the function can do nothing.
 func Setup(ctx context.Context, name string, config any) aws.Config {
 	cfg, err := setup(ctx, name, config)
 	if err != nil {
@@ -76,8 +76,8 @@ func setup(ctx context.Context, name string, config any) (aws.Config, error) {
 	unread := parse(&l) // the level is info if this fails
 	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: l.Level})
 	slog.SetDefault(slog.New(handler).With("function", name))
-	// net/http uses package log to print data that a server sends unasked, word
-	// for word. Such data from outside must not get into our log.
+	// net/http uses package log to print data that a server sends unasked, word for word.
+	// Such data from outside must not get into our log.
 	log.SetOutput(io.Discard)
 	if err := errors.Join(unread, parse(config)); err != nil {
 		return aws.Config{}, fmt.Errorf("read the configuration: %w", err)
@@ -93,8 +93,8 @@ func setup(ctx context.Context, name string, config any) (aws.Config, error) {
 	return cfg, nil
 }
 
-// parse reads the environment into config. Its errors name the variable:
-// package env names the field of the struct, which an operator does not know.
+// parse reads the environment into config. Its errors name the variable: package env
+// names the field of the struct, which an operator does not know.
 func parse(config any) error {
 	err := env.Parse(config)
 	var all env.AggregateError
@@ -122,9 +122,8 @@ func Jitter(d time.Duration) time.Duration {
 // Holder returns a name that no other holder has.
 func Holder() string { return rand.Text() }
 
-// Now returns the time by the wall clock. Go's monotonic clock may stand still
-// while Lambda keeps an environment frozen: data that was read before would
-// then seem fresh.
+// Now returns the time by the wall clock. Go's monotonic clock may stand still while
+// Lambda keeps an environment frozen: data that was read before would then seem fresh.
 func Now() time.Time { return time.Now().Round(0) }
 
 // Clock is the system's clock.

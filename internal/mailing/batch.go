@@ -8,28 +8,27 @@ const (
 	BatchSize = 50
 	// PageSize is the maximum number of clients that one transaction expands.
 	PageSize = 1000
-	// maxPageBatches keeps a page inside one DynamoDB transaction (100
-	// actions).
+	// maxPageBatches keeps a page inside one DynamoDB transaction (100 actions).
 	maxPageBatches = 90
 )
 
 // Times after which waiting work comes back without a message in a queue.
 const (
-	// QueuedPatience is how long a queued batch may stay unclaimed before the
-	// sweep queues it again.
+	// QueuedPatience is how long a queued batch may stay unclaimed before the sweep
+	// queues it again.
 	QueuedPatience = 5 * time.Minute
-	// MaxPatience is the longest time between two sweeps that queue the same
-	// batch. The time doubles up to it.
+	// MaxPatience is the longest time between two sweeps that queue the same batch. The
+	// time doubles up to it.
 	MaxPatience = time.Hour
 	// RetryPatience is how long after its retry instant a batch is overdue.
 	RetryPatience = time.Minute
-	// ParkTime is how long a message waits after a hand-over that failed
-	// because of the provider's trouble.
+	// ParkTime is how long a message waits after a hand-over that failed because of the
+	// provider's trouble.
 	ParkTime = time.Minute
 )
 
-// Batch is the unit of work: messages of one mailing and slice that are stored,
-// queued, claimed and settled together.
+// Batch is the unit of work: messages of one mailing and slice that are stored, queued,
+// claimed and settled together.
 //
 // A batch with a pending message has a DueAt. A batch without one has none.
 type Batch struct {
@@ -39,14 +38,14 @@ type Batch struct {
 	// Holder is the sender that alone may change the members until LeaseUntil.
 	Holder     string
 	LeaseUntil time.Time
-	// Claims is the number of claims since the last settlement. More than one
-	// means that claims were lost.
+	// Claims is the number of claims since the last settlement. More than one means that
+	// claims were lost.
 	Claims int
-	// Lost is the first claim since the last settlement. That claim was lost if
-	// Claims is more than one.
+	// Lost is the first claim since the last settlement. That claim was lost if Claims is
+	// more than one.
 	Lost Lease
-	// Losses is the number of lost claims in a row that were settled in place
-	// of their senders.
+	// Losses is the number of lost claims in a row that were settled in place of their
+	// senders.
 	Losses int
 	// Round is how often the batch was put off for a retry.
 	Round int
@@ -54,15 +53,13 @@ type Batch struct {
 	NotBefore time.Time
 	// DueAt is when the batch is overdue: the sweep then queues it again.
 	DueAt time.Time
-	// Plan is the oldest of the mailing's plans under which the batch's pending
-	// messages were deferred.
+	// Plan is the oldest of the mailing's plans under which the batch's pending messages
+	// were deferred.
 	Plan int64
-	// StartedAt is the instant since which the mailing has been due. Of a
-	// slice, only the first batch that can go at once has it, until that batch
-	// is settled.
+	// StartedAt is the instant since which the mailing has been due. Of a slice, only the
+	// first batch that can go at once has it, until that batch is settled.
 	StartedAt time.Time
-	// Test is set on the batch of a test message. Such a batch has no other
-	// message.
+	// Test is set on the batch of a test message. Such a batch has no other message.
 	Test *Test
 }
 
@@ -76,9 +73,8 @@ func (b Batch) Pending() bool {
 	return false
 }
 
-// IDs returns the messages of the batch and the clients that they go to, in the
-// order of the members. Log lines contain these ids, so that a search finds
-// them.
+// IDs returns the messages of the batch and the clients that they go to, in the order of
+// the members. Log lines contain these ids, so that a search finds them.
 func (b Batch) IDs() (messages []MessageID, clients []ClientID) {
 	for _, mem := range b.Members {
 		messages = append(messages, NewMessageID(b.Key.Mailing, mem.Client))
@@ -87,19 +83,19 @@ func (b Batch) IDs() (messages []MessageID, clients []ClientID) {
 	return messages, clients
 }
 
-// SliceState is the progress of one slice of a mailing's audience, with the
-// counts of its messages.
+// SliceState is the progress of one slice of a mailing's audience, with the counts of its
+// messages.
 type SliceState struct {
 	// Cursor is the last client that the expansion has looked at.
 	Cursor ClientID
 	// Done is true once the whole slice is expanded.
 	Done   bool
 	Counts Counts
-	// RetriedAt is the RetriedAt of the mailing up to which this slice's
-	// failures have been queued again.
+	// RetriedAt is the RetriedAt of the mailing up to which this slice's failures have
+	// been queued again.
 	RetriedAt time.Time
-	// ExtendedAt is the ExtendedAt of the mailing up to which this slice's
-	// settled batches have got their longer time to live.
+	// ExtendedAt is the ExtendedAt of the mailing up to which this slice's settled
+	// batches have got their longer time to live.
 	ExtendedAt time.Time
 }
 
@@ -107,8 +103,8 @@ type SliceState struct {
 type Page struct {
 	Mailing MailingID
 	Slice   int
-	// Seen is the cursor that the step started from. The page is written only
-	// if that is still the stored cursor.
+	// Seen is the cursor that the step started from. The page is written only if that is
+	// still the stored cursor.
 	Seen ClientID
 	// Next is the last client that the step looked at.
 	Next ClientID
@@ -118,11 +114,10 @@ type Page struct {
 	Counts  Counts
 }
 
-// PlanPage groups clients (of one slice, in the order of ids) into batches.
-// Clients whose windows open at the same instant share a batch. A message whose
-// window is closed is deferred. If the mailing itself is closed, every message
-// gets its terminal status at once. taken is how many of the clients fit into
-// the page.
+// PlanPage groups clients (of one slice, in the order of ids) into batches. Clients whose
+// windows open at the same instant share a batch. A message whose window is closed is
+// deferred. If the mailing itself is closed, every message gets its terminal status at
+// once. taken is how many of the clients fit into the page.
 func PlanPage(m Mailing, slice int, clients []Client, now time.Time) (batches []Batch, counts Counts, taken int) {
 	open := map[time.Time]int{} // opening instant -> index of the batch with free places
 	for _, c := range clients {
@@ -143,8 +138,8 @@ func PlanPage(m Mailing, slice int, clients []Client, now time.Time) (batches []
 	return batches, counts, taken
 }
 
-// firstStatus returns the status that a new message gets. opens is when its
-// window opens; it is zero unless the message is deferred.
+// firstStatus returns the status that a new message gets. opens is when its window opens;
+// it is zero unless the message is deferred.
 func firstStatus(m Mailing, c Client, now time.Time) (status MessageStatus, opens time.Time) {
 	switch d := Decide(m, &c, Member{Client: c.ID, Status: Queued}, now); d.Action {
 	case Finish:
@@ -156,8 +151,8 @@ func firstStatus(m Mailing, c Client, now time.Time) (status MessageStatus, open
 	return Queued, time.Time{}
 }
 
-// newBatch returns an empty batch whose messages begin with this status. It is
-// due only if that status is pending.
+// newBatch returns an empty batch whose messages begin with this status. It is due only
+// if that status is pending.
 func newBatch(m Mailing, key BatchKey, status MessageStatus, opens, now time.Time) Batch {
 	b := Batch{Key: key, CreatedAt: now, Plan: m.Plan}
 	switch {

@@ -12,17 +12,16 @@ const (
 // Valid reports whether the role exists.
 func (r Role) Valid() bool { return r == Viewer || r == Admin }
 
-// May reports whether a caller with this role may make a request that needs the
-// role needed. Unknown roles grant nothing, and a request that needs an unknown
-// role is allowed to no caller.
+// May reports whether a caller with this role may make a request that requires
+// the role needed. Unknown roles grant nothing, and no caller may make a
+// request that requires an unknown role.
 func (r Role) May(needed Role) bool {
 	return needed.Valid() && (r == Admin || r == needed)
 }
 
 // Caller is the holder of a key.
 type Caller struct {
-	// Name is the key's name in the parameter that lists the keys. It is for
-	// logs.
+	// Name is the key's name in the parameter that lists the keys. It is for logs.
 	Name string
 	Role Role
 }

@@ -22,8 +22,8 @@ type Client struct {
 	Tag          string
 	// Timezone is a name of the IANA database.
 	Timezone string
-	// ZoneSince is when Timezone was last changed, the zero time if it never
-	// was. The store sets it.
+	// ZoneSince is when Timezone was last changed, the zero time if it never was. The
+	// store sets it.
 	ZoneSince time.Time
 	// GoneAt is when the client was deleted, the zero time if it was not.
 	GoneAt time.Time
@@ -34,9 +34,9 @@ var (
 	operatorPattern = regexp.MustCompile(`^[0-9]{3}$`)
 )
 
-// DerivedOperator returns the operator code to which a phone number was first
-// assigned: its digits 2 to 4. Numbers are portable, so the code is only a
-// default. For a phone that is too short to contain one it returns "".
+// DerivedOperator returns the operator code to which a phone number was first assigned:
+// its digits 2 to 4. Numbers are portable, so the code is only a default. For a phone
+// that is too short to contain one it returns "".
 func DerivedOperator(phone string) string {
 	if len(phone) < 4 {
 		return ""
@@ -44,9 +44,8 @@ func DerivedOperator(phone string) string {
 	return phone[1:4]
 }
 
-// NewClient checks c and fills in its optional fields: it trims the tag, and
-// derives an absent operator code from the phone. The error lists all rules
-// that c breaks.
+// NewClient checks c and fills in its optional fields: it trims the tag, and derives an
+// absent operator code from the phone. The error lists all rules that c breaks.
 func NewClient(c Client) (Client, error) {
 	var p problems
 	checkPhone(&p, c.Phone)
@@ -71,9 +70,8 @@ func checkPhone(p *problems, phone string) {
 	}
 }
 
-// WithPhone returns c with another phone. The operator code changes with the
-// phone only if it was the code that the old phone implies. Any other code
-// stays as it was set.
+// WithPhone returns c with another phone. The operator code changes with the phone only
+// if it was the code that the old phone implies. Any other code stays as it was set.
 func (c Client) WithPhone(phone string) Client {
 	if c.OperatorCode == DerivedOperator(c.Phone) {
 		c.OperatorCode = DerivedOperator(phone)
@@ -82,8 +80,8 @@ func (c Client) WithPhone(phone string) Client {
 	return c
 }
 
-// Zone loads a time zone by its IANA name. For "", for "Local" and for any
-// string that is not such a name it returns a [KindInvalid].
+// Zone loads a time zone by its IANA name. For "", for "Local" and for any string that is
+// not such a name it returns a [KindInvalid].
 func Zone(name string) (*time.Location, error) {
 	// LoadLocation returns UTC for "", and the machine's own zone for "Local".
 	if name == "" || name == "Local" {

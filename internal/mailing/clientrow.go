@@ -1,7 +1,7 @@
 package mailing
 
-// ClientRow is what one row of an import says about the client with a phone. A
-// field is nil if the file has no column for it; "" is an empty cell.
+// ClientRow is what one row of an import says about the client with a phone. A field is
+// nil if the file has no column for it; "" is an empty cell.
 type ClientRow struct {
 	Phone        string
 	OperatorCode *string
@@ -9,18 +9,17 @@ type ClientRow struct {
 	Timezone     *string
 }
 
-// Check returns an error that lists all rules that the row breaks, whether or
-// not a client has its phone.
+// Check returns an error that lists all rules that the row breaks, whether or not a
+// client has its phone.
 func (r ClientRow) Check() error {
 	_, err := r.Over(&Client{Timezone: "UTC"}) // for files without a column of zones
 	return err
 }
 
-// Over returns the client that results from applying the row to old, the client
-// that has its phone. old is nil if there is none. A field without a column in
-// the file stays as it is. An empty cell clears the tag, or derives the
-// operator code from the phone. The result must have a time zone. The error
-// lists all rules that are broken.
+// Over returns the client that results from applying the row to old, the client that has
+// its phone. old is nil if there is none. A field without a column in the file stays as
+// it is. An empty cell clears the tag, or derives the operator code from the phone. The
+// result must have a time zone. The error lists all rules that are broken.
 func (r ClientRow) Over(old *Client) (Client, error) {
 	var c Client
 	if old != nil {
@@ -60,6 +59,6 @@ type RowResult struct {
 	Err     error
 }
 
-// ImportRows is the maximum number of rows of an import that are written
-// together. If all of them are new, they fill twelve transactions.
+// ImportRows is the maximum number of rows of an import that are written together. If all
+// of them are new, they fill twelve transactions.
 const ImportRows = 396

@@ -62,8 +62,7 @@ func TestARowIsToldAllTheRulesThatItBreaks(t *testing.T) {
 	for name, c := range map[string]struct {
 		row mailing.ClientRow
 		old *mailing.Client
-		// checked is true if the row alone, without the client, already shows
-		// the error.
+		// checked is true if the row alone, without the client, already shows the error.
 		checked bool
 		want    []string
 	}{

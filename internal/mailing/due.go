@@ -14,9 +14,8 @@ type Due struct {
 	Sweeps int
 }
 
-// OverdueAfter returns the time after which a batch is overdue again, counted
-// from the n-th time (from 0) that a sweep queued it: 5 minutes, doubling to an
-// hour.
+// OverdueAfter returns the time after which a batch is overdue again, counted from the
+// n-th time (from 0) that a sweep queued it: 5 minutes, doubling to an hour.
 func OverdueAfter(n int) time.Duration {
 	d := QueuedPatience
 	for ; n > 0 && d < MaxPatience; n-- {
@@ -25,26 +24,25 @@ func OverdueAfter(n int) time.Duration {
 	return min(d, MaxPatience)
 }
 
-// Foresight is how far ahead the sweep looks. A batch that will be overdue
-// before the sweep after next is queued now, with the remaining delay.
+// Foresight is how far ahead the sweep looks. A batch that will be overdue before the
+// sweep after next is queued now, with the remaining delay.
 const Foresight = 2 * time.Minute
 
-// Requeue reports whether a task of m should queue a pending batch again, and
-// after which delay. freed reports whether the batch's NotBefore is void: the
-// mailing was edited or closed since, so each of its messages needs a new
-// decision.
+// Requeue reports whether a task of m should queue a pending batch again, and after which
+// delay. freed reports whether the batch's NotBefore is void: the mailing was edited or
+// closed since, so each of its messages needs a new decision.
 //
-// While m is paused, or the provider is down, senders remove deliveries from
-// the queue and write nothing. So each batch that was queued before the resume,
-// or before the end of the outage, is queued again afterwards.
+// While m is paused, or the provider is down, senders remove deliveries from the queue
+// and write nothing. So each batch that was queued before the resume, or before the end
+// of the outage, is queued again afterwards.
 func (d Due) Requeue(m Mailing, o Outage, now time.Time) (delay time.Duration, freed, ok bool) {
 	closed := m.Closed(now)
 	if !closed && (m.Status == StatusPaused || o.Down()) {
 		return 0, false, false
 	}
 	held := d.LeaseUntil.After(now)
-	// If a sweep has queued the batch already, it is queued again only when it
-	// is overdue once more.
+	// If a sweep has queued the batch already, it is queued again only when it is overdue
+	// once more.
 	if (closed || d.Plan < m.Plan) && d.Sweeps == 0 && !held {
 		return 0, true, true
 	}
@@ -64,9 +62,9 @@ func (d Due) Requeue(m Mailing, o Outage, now time.Time) (delay time.Duration, f
 // queuedAt returns when the batch was last queued, or an earlier instant.
 func (d Due) queuedAt() time.Time { return d.DueAt.Add(-OverdueAfter(max(0, d.Sweeps-1))) }
 
-// awake returns the instant since which m's messages have been handed over
-// without interruption: its last resume, or the end of the provider's last
-// outage. The zero time means since the start.
+// awake returns the instant since which m's messages have been handed over without
+// interruption: its last resume, or the end of the provider's last outage. The zero time
+// means since the start.
 func (m Mailing) awake(o Outage) time.Time {
 	if o.Ended.After(m.ResumedAt) {
 		return o.Ended
@@ -74,8 +72,8 @@ func (m Mailing) awake(o Outage) time.Time {
 	return m.ResumedAt
 }
 
-// DueHorizon returns the latest due time that m's tasks look at. The zero time
-// means that there is no limit.
+// DueHorizon returns the latest due time that m's tasks look at. The zero time means that
+// there is no limit.
 func (m Mailing) DueHorizon(o Outage, now time.Time) time.Time {
 	if m.Closed(now) || m.Plan > 0 || now.Sub(m.awake(o)) < MaxPatience {
 		return time.Time{}

@@ -6,24 +6,22 @@ import (
 	"strings"
 )
 
-// Kind is what a caller can do about an [Error]. There are few kinds, on
-// purpose: each has one corresponding answer of the API.
+// Kind is what a caller can do about an [Error]. There are few kinds, on purpose: each
+// has one corresponding answer of the API.
 type Kind uint8
 
 const (
-	// KindInternal is every error that no input has caused. Its text is for
-	// logs; the API never shows it.
+	// KindInternal is every error that no input has caused. Its text is for logs; the API
+	// never shows it.
 	KindInternal Kind = iota
-	// KindInvalid means that the input breaks a rule; [Error.Fields] says which
-	// field.
+	// KindInvalid means that the input breaks a rule; [Error.Fields] says which field.
 	KindInvalid
-	// KindMalformed means that the input cannot be read at all (a foreign
-	// cursor).
+	// KindMalformed means that the input cannot be read at all (a foreign cursor).
 	KindMalformed
 	// KindNotFound means that nothing has that id.
 	KindNotFound
-	// KindConflict means that the input contradicts the stored state (a taken
-	// phone, a locked field).
+	// KindConflict means that the input contradicts the stored state (a taken phone, a
+	// locked field).
 	KindConflict
 	// KindStale means that the caller's version is not the current one.
 	KindStale
@@ -37,8 +35,7 @@ type Field struct {
 	Message string
 }
 
-// Error is the only error type whose text may be shown to a user (except
-// [KindInternal]).
+// Error is the only error type whose text may be shown to a user (except [KindInternal]).
 type Error struct {
 	Kind    Kind
 	Message string
@@ -62,8 +59,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// KindOf returns the kind of the first [Error] in err's chain, or
-// [KindInternal] if there is none.
+// KindOf returns the kind of the first [Error] in err's chain, or [KindInternal] if there
+// is none.
 func KindOf(err error) Kind {
 	var e *Error
 	if errors.As(err, &e) {
@@ -92,8 +89,8 @@ func Malformed(format string, args ...any) error {
 	return &Error{Kind: KindMalformed, Message: fmt.Sprintf(format, args...)}
 }
 
-// problems collects the rules that one input breaks, so that one error reports
-// all of them.
+// problems collects the rules that one input breaks, so that one error reports all of
+// them.
 type problems []Field //nolint:recvcheck // add appends in place
 
 func (p *problems) add(location, format string, args ...any) {

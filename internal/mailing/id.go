@@ -2,22 +2,20 @@ package mailing
 
 import "fmt"
 
-// Slices is the number of parts into which an audience, and with it a mailing's
-// batches and counts, is divided. It is part of stored keys: changing it needs
-// a migration.
+// Slices is the number of parts into which an audience, and with it a mailing's batches
+// and counts, is divided. It is part of stored keys: changing it needs a migration.
 const Slices = 16
 
-// The sizes of ids. A message's id contains the ids of its mailing (21 bits)
-// and of its client (32 bits). So it needs no index, and survives JSON in a
-// browser (2^53).
+// The sizes of ids. A message's id contains the ids of its mailing (21 bits) and of its
+// client (32 bits). So it needs no index, and survives JSON in a browser (2^53).
 const (
 	// MaxMailingID is the largest id of a mailing.
 	MaxMailingID MailingID = 1<<21 - 1
-	// MaxFirstMailingID is the largest id for the first mailing of a
-	// deployment. It leaves a million ids for later mailings.
+	// MaxFirstMailingID is the largest id for the first mailing of a deployment. It
+	// leaves a million ids for later mailings.
 	MaxFirstMailingID MailingID = 1<<20 - 1
-	// MaxFirstTestID is the largest id for the first test message of a
-	// deployment. In a message id it has the place of the client's id.
+	// MaxFirstTestID is the largest id for the first test message of a deployment. In a
+	// message id it has the place of the client's id.
 	MaxFirstTestID ClientID = 1<<31 - 1
 	clientBits              = 32
 )
@@ -25,17 +23,16 @@ const (
 // ClientID is a random number from 1 to 2^32-1 that is never used twice.
 type ClientID uint32
 
-// MailingID is a counter up to [MaxMailingID]. Each deployment begins at a
-// number of its own, 1 to [MaxFirstMailingID]. So two deployments do not hand
-// different messages with the same id to one sending API.
+// MailingID is a counter up to [MaxMailingID]. Each deployment begins at a number of its
+// own, 1 to [MaxFirstMailingID]. So two deployments do not hand different messages with
+// the same id to one sending API.
 type MailingID uint32
 
-// MessageID is mailing id << 32 | client id. It is unique, below 2^53, and the
-// same each time it is computed.
+// MessageID is mailing id << 32 | client id. It is unique, below 2^53, and the same each
+// time it is computed.
 type MessageID int64
 
-// Slice returns the part of an audience that the client belongs to, 0 to
-// Slices-1.
+// Slice returns the part of an audience that the client belongs to, 0 to Slices-1.
 func (id ClientID) Slice() int { return int(id % Slices) }
 
 // NewMessageID returns the id of the message of one mailing to one client.
@@ -49,21 +46,19 @@ func (id MessageID) Mailing() MailingID { return MailingID(id >> clientBits) } /
 // Client returns the client that the message goes to.
 func (id MessageID) Client() ClientID { return ClientID(id & (1<<clientBits - 1)) }
 
-// Valid reports whether the id can be the id of a message, test messages
-// included.
+// Valid reports whether the id can be the id of a message, test messages included.
 func (id MessageID) Valid() bool {
 	return id > 0 && id>>clientBits <= MessageID(MaxMailingID) && id.Client() > 0
 }
 
-// BatchID names a batch within its mailing and slice: the first client of the
-// page that wrote it, and its number in that page.
+// BatchID names a batch within its mailing and slice: the first client of the page that
+// wrote it, and its number in that page.
 type BatchID struct {
 	First ClientID
 	N     int
 }
 
-// String returns the id as it is stored and queued. Ids of one slice sort by
-// page.
+// String returns the id as it is stored and queued. Ids of one slice sort by page.
 func (id BatchID) String() string { return fmt.Sprintf("%010d#%03d", id.First, id.N) }
 
 // ParseBatchID reads an id that [BatchID.String] wrote.

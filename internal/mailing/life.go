@@ -12,8 +12,7 @@ func (m Mailing) Started(now time.Time) (started Mailing, ok bool) {
 	return m.changed(now), true
 }
 
-// Untouched reports whether m was never changed since its creation, except by
-// its start.
+// Untouched reports whether m was never changed since its creation, except by its start.
 func (m Mailing) Untouched() bool {
 	return m.Version == 1 || m.Version == 2 && m.Status == StatusRunning
 }
@@ -33,8 +32,7 @@ func (m Mailing) Paused(now time.Time) (Mailing, error) {
 	}
 }
 
-// Resumed returns m as running again. Resuming a running mailing changes
-// nothing.
+// Resumed returns m as running again. Resuming a running mailing changes nothing.
 func (m Mailing) Resumed(now time.Time) (Mailing, error) {
 	switch {
 	case m.Status == StatusRunning:
@@ -49,9 +47,9 @@ func (m Mailing) Resumed(now time.Time) (Mailing, error) {
 	return m.changed(now), nil
 }
 
-// Cancelled returns m as cancelled. A mailing that never started has no
-// messages, so it is finished at once. Any other mailing is finished when the
-// rest of its audience, and every message that was pending, is accounted for.
+// Cancelled returns m as cancelled. A mailing that never started has no messages, so it
+// is finished at once. Any other mailing is finished when the rest of its audience, and
+// every message that was pending, is accounted for.
 func (m Mailing) Cancelled(now time.Time) (Mailing, error) {
 	switch m.Status {
 	case StatusCancelled:
@@ -67,8 +65,8 @@ func (m Mailing) Cancelled(now time.Time) (Mailing, error) {
 	return m.changed(now), nil
 }
 
-// AsDeleted returns m as deleted: the API no longer shows it. A mailing that
-// can still be cancelled is cancelled first.
+// AsDeleted returns m as deleted: the API no longer shows it. A mailing that can still be
+// cancelled is cancelled first.
 func (m Mailing) AsDeleted(now time.Time) Mailing {
 	if cancelled, err := m.Cancelled(now); err == nil {
 		m = cancelled
@@ -77,8 +75,8 @@ func (m Mailing) AsDeleted(now time.Time) Mailing {
 	return m.changed(now)
 }
 
-// AsFinished returns m with its final counts. A cancelled mailing stays
-// cancelled; any other is completed.
+// AsFinished returns m with its final counts. A cancelled mailing stays cancelled; any
+// other is completed.
 func (m Mailing) AsFinished(counts Counts, now time.Time) Mailing {
 	if m.Status != StatusCancelled {
 		m.Status = StatusCompleted
@@ -88,8 +86,8 @@ func (m Mailing) AsFinished(counts Counts, now time.Time) Mailing {
 	return m.changed(now)
 }
 
-// Closed reports whether no message of m may be handed over any more, so that
-// every pending message can be accounted for at once.
+// Closed reports whether no message of m may be handed over any more, so that every
+// pending message can be accounted for at once.
 func (m Mailing) Closed(now time.Time) bool {
 	return m.Status == StatusCancelled || m.Deleted || !now.Before(m.EndAt)
 }

@@ -6,18 +6,17 @@ import (
 )
 
 const (
-	// LostCode is the last error of a message whose sender was lost: the sender
-	// claimed the message's batch and never settled it.
+	// LostCode is the last error of a message whose sender was lost: the sender claimed
+	// the message's batch and never settled it.
 	LostCode = "sender_lost"
-	// PoisonCode is the last error of a message whose batch was lost by
-	// [MaxLosses] senders in a row.
+	// PoisonCode is the last error of a message whose batch was lost by [MaxLosses]
+	// senders in a row.
 	PoisonCode = "poison"
-	// MaxLosses is the number of lost claims in a row after which the messages
-	// of a batch are not handed over again.
+	// MaxLosses is the number of lost claims in a row after which the messages of a batch
+	// are not handed over again.
 	MaxLosses = 5
-	// Trust is how long decisions may rely on a mailing or a client, counted
-	// from the beginning of its reading. A request that begins later needs a
-	// new decision.
+	// Trust is how long decisions may rely on a mailing or a client, counted from the
+	// beginning of its reading. A request that begins later needs a new decision.
 	Trust = 2 * time.Second
 )
 
@@ -26,18 +25,16 @@ type Lease struct {
 	From, Until time.Time
 }
 
-// Recovered returns the members of b and their waits, after the claim
-// [Batch.Lost] that no sender settled. It charges one uncertain attempt to each
-// message that this claim may have handed over. The other messages stay as they
-// are.
+// Recovered returns the members of b and their waits, after the claim [Batch.Lost] that
+// no sender settled. It charges one uncertain attempt to each message that this claim may
+// have handed over. The other messages stay as they are.
 //
-// A sender hands messages over only if its claim found no lost claim before it.
-// So one attempt is the right charge, even if several later claims were lost
-// too: those senders can only have tried to do this recovery.
+// A sender hands messages over only if its claim found no lost claim before it. So one
+// attempt is the right charge, even if several later claims were lost too: those senders
+// can only have tried to do this recovery.
 //
-// clients are the clients of the pending messages: as they are now, or as they
-// were when they were deleted. charged is the number of messages that were
-// charged.
+// clients are the clients of the pending messages: as they are now, or as they were when
+// they were deleted. charged is the number of messages that were charged.
 func (b Batch) Recovered(m Mailing, clients map[ClientID]Client, now time.Time) (members []Member, waits []Wait, charged int) {
 	members, waits = slices.Clone(b.Members), make([]Wait, len(b.Members))
 	for i, mem := range members {
@@ -61,8 +58,8 @@ func (b Batch) Recovered(m Mailing, clients map[ClientID]Client, now time.Time) 
 	return members, waits, charged
 }
 
-// lost returns mem after a lost claim that may have handed it over, which is
-// the losses-th in a row.
+// lost returns mem after a lost claim that may have handed it over, which is the
+// losses-th in a row.
 func (mem Member) lost(losses int, m Mailing, now time.Time) Member {
 	mem.Attempts++
 	mem.Uncertain++
@@ -74,10 +71,9 @@ func (mem Member) lost(losses int, m Mailing, now time.Time) Member {
 	return mem.again(m, now)
 }
 
-// mayHaveBegun reports whether the lost claim of b may have handed mem over. It
-// returns false only if a hand-over was certainly impossible: the state by
-// which that sender decided must be known, and must forbid the hand-over for as
-// long as the claim lasted.
+// mayHaveBegun reports whether the lost claim of b may have handed mem over. It returns
+// false only if a hand-over was certainly impossible: the state by which that sender
+// decided must be known, and must forbid the hand-over for as long as the claim lasted.
 func (b Batch) mayHaveBegun(m Mailing, clients map[ClientID]Client, mem Member) bool {
 	if m.closedBefore(b.Lost.From.Add(-Trust)) {
 		return false
@@ -101,8 +97,8 @@ func (b Batch) mayHaveBegun(m Mailing, clients map[ClientID]Client, mem Member) 
 	return !opens.After(b.Lost.Until)
 }
 
-// closedBefore reports whether no message of m could be handed over at or after
-// t, regardless of which state of m a sender had read by then.
+// closedBefore reports whether no message of m could be handed over at or after t,
+// regardless of which state of m a sender had read by then.
 func (m Mailing) closedBefore(t time.Time) bool {
 	return !m.EndAt.After(t) || !m.CancelledAt.IsZero() && !m.CancelledAt.After(t)
 }

@@ -9,8 +9,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// moscow33 returns the client of most of these tests, as it is read after a
-// claim was lost.
+// moscow33 returns the client of most of these tests, as it is read after a claim was
+// lost.
 func moscow33(since time.Time) map[mailing.ClientID]mailing.Client {
 	return map[mailing.ClientID]mailing.Client{33: {ID: 33, Phone: "79001234567", Timezone: "Europe/Moscow", ZoneSince: since}}
 }

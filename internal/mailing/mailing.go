@@ -11,8 +11,8 @@ import (
 const (
 	// MaxText is the maximum length of a text, in characters.
 	MaxText = 1600
-	// MaxFilterValues is the maximum number of operator codes, and of tags, in
-	// one filter.
+	// MaxFilterValues is the maximum number of operator codes, and of tags, in one
+	// filter.
 	MaxFilterValues = 50
 )
 
@@ -33,8 +33,8 @@ var Statuses = []Status{ //nolint:gochecknoglobals // a list that no code change
 	StatusScheduled, StatusRunning, StatusPaused, StatusCompleted, StatusCancelled,
 }
 
-// OnUncertain says what to do with a message whose outcome is unknown: the
-// sending API may have accepted it.
+// OnUncertain says what to do with a message whose outcome is unknown: the sending API
+// may have accepted it.
 type OnUncertain string
 
 const (
@@ -44,8 +44,8 @@ const (
 	Stop OnUncertain = "stop"
 )
 
-// Filter chooses clients. An empty list matches every client. A client must
-// match both lists.
+// Filter chooses clients. An empty list matches every client. A client must match both
+// lists.
 type Filter struct {
 	OperatorCodes []string
 	Tags          []string
@@ -78,48 +78,47 @@ type Draft struct {
 	OnUncertain OnUncertain
 }
 
-// Mailing is a text that goes to every client that a filter chooses, between
-// its start (inclusive) and its end (exclusive).
+// Mailing is a text that goes to every client that a filter chooses, between its start
+// (inclusive) and its end (exclusive).
 type Mailing struct {
 	ID MailingID
 	Draft
 	Status Status
 	// Version goes up with every change that a reader can see.
 	Version int64
-	// Plan is a generation: it goes up with every edit that moves the instants
-	// at which waiting messages may go out (window, end). A batch stores the
-	// plan under which it was deferred; if that is older than the mailing's,
-	// its waiting times are out of date. PlannedAt is when Plan last went up.
+	// Plan is a generation: it goes up with every edit that moves the instants at which
+	// waiting messages may go out (window, end). A batch stores the plan under which it
+	// was deferred; if that is older than the mailing's, its waiting times are out of
+	// date. PlannedAt is when Plan last went up.
 	Plan      int64
 	PlannedAt time.Time
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	// StartedAt is when the mailing began to run. Its audience is the clients
-	// that exist at that instant. It is the zero time before the start, and in
-	// mailings that began before this field was stored.
+	// that existed at that instant. It is the zero time before the start, and
+	// in mailings that began before this field was stored.
 	StartedAt time.Time
-	// RetriedAt is when a retry was last requested. FailedRetriedAt is when a
-	// retry of failures was last requested: failures that are not newer get
-	// fresh attempts. UncertainRetriedAt is the same for messages whose outcome
-	// is uncertain.
+	// RetriedAt is when a retry was last requested. FailedRetriedAt is when a retry of
+	// failures was last requested: failures that are not newer get fresh attempts.
+	// UncertainRetriedAt is the same for messages whose outcome is uncertain.
 	RetriedAt, FailedRetriedAt, UncertainRetriedAt time.Time
-	// ResumedAt is when the mailing was last resumed. CancelledAt is when it
-	// was cancelled, or deleted before its end.
+	// ResumedAt is when the mailing was last resumed. CancelledAt is when it was
+	// cancelled, or deleted before its end.
 	ResumedAt, CancelledAt time.Time
 	// PausedBy is the reason for the pause, "" while the mailing is not paused.
 	// RejectedShare is the share of rejections that caused the pause, 0 to 1.
 	PausedBy      PausedBy
 	RejectedShare float64
-	// ExtendedAt is when the end was last put off while the mailing was running
-	// or paused. Batches that were settled before are kept by the earlier end
-	// until their time to live is moved.
+	// ExtendedAt is when the end was last put off while the mailing was running or
+	// paused. Batches that were settled before are kept by the earlier end until their
+	// time to live is moved.
 	ExtendedAt time.Time
-	// Finished is true once every message is accounted for and Counts are
-	// final. A cancelled mailing is finished some time after its cancellation.
+	// Finished is true once every message is accounted for and Counts are final. A
+	// cancelled mailing is finished some time after its cancellation.
 	Finished bool
 	Counts   Counts
-	// Deleted is true once the API no longer shows the mailing. Its pending
-	// messages are then cancelled.
+	// Deleted is true once the API no longer shows the mailing. Its pending messages are
+	// then cancelled.
 	Deleted bool
 }
 
@@ -138,9 +137,9 @@ func New(d Draft, now time.Time) (Mailing, error) {
 	return Mailing{Draft: d, Status: StatusScheduled, Version: 1, CreatedAt: now, UpdatedAt: now}, nil
 }
 
-// Edit returns m as d describes it. While it is scheduled, every field can
-// change; while it is running or paused, only text, end and window. A locked
-// field is a [KindConflict] only if its value changes.
+// Edit returns m as d describes it. While it is scheduled, every field can change; while
+// it is running or paused, only text, end and window. A locked field is a [KindConflict]
+// only if its value changes.
 func (m Mailing) Edit(d Draft, now time.Time) (Mailing, error) {
 	d = d.normal()
 	if m.Status == StatusCompleted || m.Status == StatusCancelled {

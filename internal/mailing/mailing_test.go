@@ -95,7 +95,7 @@ func TestWhatCanBeEditedWhen(t *testing.T) {
 		status mailing.Status
 		change func(*mailing.Draft)
 		now    time.Time
-		want   mailing.Kind // KindInternal: allowed
+		want   mailing.Kind // KindInternal if it is allowed
 		plan   int64
 	}{
 		{"text while scheduled", mailing.StatusScheduled, text, noon, 0, 0},

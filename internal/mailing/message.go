@@ -10,8 +10,8 @@ const (
 	Queued   MessageStatus = "queued"
 	Retrying MessageStatus = "retrying"
 	Deferred MessageStatus = "deferred"
-	// Sending is the status that a pending message shows while a sender holds
-	// its batch. It is never stored, and counts have no field for it.
+	// Sending is the status that a pending message shows while a sender holds its batch.
+	// It is never stored, and counts have no field for it.
 	Sending MessageStatus = "sending"
 )
 
@@ -20,13 +20,12 @@ const (
 	Sent    MessageStatus = "sent"
 	Failed  MessageStatus = "failed"
 	Expired MessageStatus = "expired"
-	// Cancelled means that the mailing was cancelled before the message was
-	// sent.
+	// Cancelled means that the mailing was cancelled before the message was sent.
 	Cancelled MessageStatus = "cancelled"
 	// Skipped means that the client was deleted.
 	Skipped MessageStatus = "skipped"
-	// Uncertain means that the message may have been delivered, and may not be
-	// tried again.
+	// Uncertain means that the message may have been delivered, and may not be tried
+	// again.
 	Uncertain MessageStatus = "uncertain"
 )
 
@@ -45,18 +44,17 @@ type Member struct {
 	Client   ClientID
 	Status   MessageStatus
 	Attempts int
-	// Uncertain is the number of attempts that may have been accepted without a
-	// valid answer that was recorded. It never goes down. Only [Sent] clears
-	// the doubt: a message with uncertain attempts ends as [Sent] or
-	// [Uncertain].
+	// Uncertain is the number of attempts that may have been accepted without a valid
+	// answer that was recorded. It never goes down. Only [Sent] clears the doubt: a
+	// message with uncertain attempts ends as [Sent] or [Uncertain].
 	Uncertain int
 	// At is when the status was last decided.
 	At time.Time
 	// Error is the code of the last attempt that did not succeed.
 	Error string
-	// NotBefore is the instant before which a pending message is not handed
-	// over, even if its batch is claimed earlier for other messages: the end of
-	// its backoff, or its window's opening. The zero time is no limit.
+	// NotBefore is the instant before which a pending message is not handed over, even if
+	// its batch is claimed earlier for other messages: the end of its backoff, or its
+	// window's opening. The zero time is no limit.
 	NotBefore time.Time
 }
 
@@ -78,8 +76,8 @@ func (m Member) SentAt() time.Time {
 	return m.At
 }
 
-// Counts holds the number of a mailing's messages in each status. Total is
-// always the sum of the others.
+// Counts holds the number of a mailing's messages in each status. Total is always the sum
+// of the others.
 type Counts struct { //nolint:recvcheck // a value; only Of and Count change one in place
 	Total, Queued, Retrying, Deferred                    int64
 	Sent, Failed, Expired, Cancelled, Skipped, Uncertain int64

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// OnceTime is how long the store remembers what a request with an idempotency
-// key has created.
+// OnceTime is how long the store remembers what a request with an idempotency key has
+// created.
 const OnceTime = 24 * time.Hour
 
-// Once identifies a request that creates something, so that its repetitions
-// create nothing more. The zero Once is a request without an idempotency key.
+// Once identifies a request that creates something, so that its repetitions create
+// nothing more. The zero Once is a request without an idempotency key.
 type Once struct {
 	// Key is a hash of the idempotency key and of its owner.
 	Key string
@@ -23,20 +23,20 @@ type Once struct {
 // Asked reports whether the request has an idempotency key.
 func (o Once) Asked() bool { return o.Key != "" }
 
-// Creation is what a request has created, as it was at that time. One of its
-// fields is set.
+// Creation is what a request has created, as it was at that time. One of its fields is
+// set.
 type Creation struct {
 	Client  *Client
 	Mailing *Mailing
 	Test    *Message
 }
 
-// ErrCreated says that an earlier request with the same idempotency key and
-// content has created it already.
+// ErrCreated says that an earlier request with the same idempotency key and content has
+// created it already.
 var ErrCreated = errors.New("an earlier request with this idempotency key has created it")
 
-// OtherRequest returns the error for an idempotency key that was used before
-// with a different request.
+// OtherRequest returns the error for an idempotency key that was used before with a
+// different request.
 func OtherRequest() error {
 	return &Error{Kind: KindInvalid, Message: "the request differs from the first one with this Idempotency-Key", Fields: []Field{
 		{Location: "header.Idempotency-Key", Message: "must be a new one for another request"},

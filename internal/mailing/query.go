@@ -6,8 +6,7 @@ const (
 	MaxLimit     = 100
 )
 
-// ClientQuery asks for a page of the directory. Empty fields match every
-// client.
+// ClientQuery asks for a page of the directory. Empty fields match every client.
 type ClientQuery struct {
 	Phone        string
 	OperatorCode string
@@ -16,17 +15,17 @@ type ClientQuery struct {
 	Cursor       string
 }
 
-// MailingQuery asks for a page of mailings, newest first. An empty status
-// matches every mailing.
+// MailingQuery asks for a page of mailings, newest first. An empty status matches every
+// mailing.
 type MailingQuery struct {
 	Status Status
 	Limit  int
 	Cursor string
 }
 
-// MessageQuery asks for a page of messages, in storage order: the messages of
-// one mailing, or with Mailing 0 those of all mailings, newest mailing first.
-// Zero fields match every message.
+// MessageQuery asks for a page of messages, in storage order: the messages of one
+// mailing, or with Mailing 0 those of all mailings, newest mailing first. Zero fields
+// match every message.
 type MessageQuery struct {
 	Mailing MailingID
 	Client  ClientID
@@ -35,8 +34,8 @@ type MessageQuery struct {
 	Cursor  string
 }
 
-// List is one page of a list. It may be short even if there is a Next; an empty
-// Next is the end.
+// List is one page of a list. It may be short even if there is a Next; an empty Next is
+// the end.
 type List[T any] struct {
 	Items []T
 	Next  string
@@ -45,8 +44,7 @@ type List[T any] struct {
 // Progress is the known state of one mailing's messages at one moment.
 type Progress struct {
 	Counts Counts
-	// Expanded is true once the whole audience is known, so that Total is
-	// final.
+	// Expanded is true once the whole audience is known, so that Total is final.
 	Expanded bool
 }
 

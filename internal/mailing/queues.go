@@ -9,19 +9,17 @@ const (
 	DeadLettersQueue = "dead-letters"
 )
 
-// QueueDepth is the approximate content of a queue: queues cannot report it
-// exactly.
+// QueueDepth is the approximate content of a queue: queues cannot report it exactly.
 type QueueDepth struct {
 	Name string
-	// Waiting messages can be received now. InFlight messages were received and
-	// are not settled yet. Delayed messages cannot be received until their
-	// delay is over.
+	// Waiting messages can be received now. InFlight messages were received and are not
+	// settled yet. Delayed messages cannot be received until their delay is over.
 	Waiting, InFlight, Delayed int64
 }
 
-// StoredLetter is an entry of the queue of dead letters. It is the letter of a
-// failed message, or a delivery that was received too often, or an entry that
-// cannot be read and is neither.
+// StoredLetter is an entry of the queue of dead letters. It is the letter of a failed
+// message, or a delivery that was received too often, or an entry that cannot be read and
+// is neither.
 type StoredLetter struct {
 	// Handle identifies the entry to the queue.
 	Handle   string
@@ -30,10 +28,9 @@ type StoredLetter struct {
 	Delivery *BatchKey
 }
 
-// WaitingSince returns the instant since which the batch could have been
-// claimed and was not: its creation, or the instant until which it was put off.
-// ok is false if it cannot be claimed now, because it is held, or was put off
-// until later.
+// WaitingSince returns the instant since which the batch could have been claimed and was
+// not: its creation, or the instant until which it was put off. ok is false if it cannot
+// be claimed now, because it is held, or was put off until later.
 func (d Due) WaitingSince(now time.Time) (since time.Time, ok bool) {
 	if d.LeaseUntil.After(now) || d.NotBefore.After(now) {
 		return time.Time{}, false

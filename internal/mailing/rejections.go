@@ -2,9 +2,8 @@ package mailing
 
 import "time"
 
-// RejectionWindow is the number of outcomes of a mailing that are judged
-// together. They show whether the sending API refuses the mailing: a wrong
-// text, a blocked sender.
+// RejectionWindow is the number of outcomes of a mailing that are judged together. They
+// show whether the sending API refuses the mailing: a wrong text, a blocked sender.
 const RejectionWindow = 200
 
 // PausedBy is the reason for a pause.
@@ -13,8 +12,8 @@ type PausedBy string
 const (
 	// ByPerson means that an API request asked for the pause.
 	ByPerson PausedBy = "person"
-	// ByRejections means that the sending API refused at least half of a window
-	// of messages.
+	// ByRejections means that the sending API refused at least half of a window of
+	// messages.
 	ByRejections PausedBy = "rejections"
 )
 
@@ -45,9 +44,8 @@ func (o Outcomes) Full() bool { return o.Total() >= RejectionWindow }
 // Refused reports whether a full window is reason to pause the mailing.
 func (o Outcomes) Refused() bool { return o.Full() && 2*o.Rejected >= o.Total() }
 
-// PausedForRejections returns m, paused because of a window of outcomes. m
-// stays as it is unless it runs, and has run since the window began: a resume
-// begins a new window.
+// PausedForRejections returns m, paused because of a window of outcomes. m stays as it is
+// unless it runs, and has run since the window began: a resume begins a new window.
 func (m Mailing) PausedForRejections(o Outcomes, began, now time.Time) Mailing {
 	if m.Status != StatusRunning || m.Deleted || !m.ResumedAt.Equal(began) || !o.Refused() {
 		return m

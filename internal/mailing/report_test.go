@@ -62,8 +62,8 @@ All counts are as of 2026-03-03 06:00 UTC: what happened later is not in them.
 	if diff := cmp.Diff("Postrider: report of 2026-03-02, 2 mailings", r.Subject()); diff != "" {
 		t.Error(diff)
 	}
-	// Mailings that began today are in no report yet: in the next one all of
-	// their messages are new.
+	// Mailings that began today are in no report yet: in the next one all of their
+	// messages are new.
 	remembered := mailing.Reported{At: sixOClock, Counts: map[mailing.MailingID]mailing.Counts{
 		7: counted(990, 10, 0), 12: counted(5, 0, 45),
 	}}
@@ -98,8 +98,7 @@ func TestWhatIsNewIsToldOnlyWhereItIsKnown(t *testing.T) {
 	}
 }
 
-// line returns the line of a report's table with this first cell, nil if there
-// is none.
+// line returns the line of a report's table with this first cell, nil if there is none.
 func line(t *testing.T, r mailing.Report, first string) []string {
 	t.Helper()
 	var found []string
@@ -149,12 +148,12 @@ func TestWhatIsDeletedIsNotReported(t *testing.T) {
 	}
 }
 
-// lasts is the number of hours for which a mailing of history sends, one
-// message each hour.
+// lasts is the number of hours for which a mailing of history sends, one message each
+// hour.
 const lasts = 9
 
-// history returns n mailings, one beginning every five hours, as the store
-// finds them at now for a report of the changes since then.
+// history returns n mailings, one beginning every five hours, as the store finds them at
+// now for a report of the changes since then.
 func history(n int, first, now, since time.Time) (ms []mailing.Mailing, progress []mailing.Progress) {
 	for i := range n {
 		begun := first.Add(time.Duration(5*i) * time.Hour)

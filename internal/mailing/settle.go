@@ -8,13 +8,13 @@ import (
 // Backoff of retries, per batch.
 const (
 	backoffBase = 15 * time.Second
-	// MaxBackoff is the limit of the upper bound of the random wait. The bound
-	// doubles up to it.
+	// MaxBackoff is the limit of the upper bound of the random wait. The bound doubles up
+	// to it.
 	MaxBackoff = 15 * time.Minute
 )
 
-// Backoff returns the upper bound of the wait after the n-th round (from 0):
-// full jitter takes a random part of min(15 min, 15 s * 2^n).
+// Backoff returns the upper bound of the wait after the n-th round (from 0): full jitter
+// takes a random part of min(15 min, 15 s * 2^n).
 func Backoff(round int) time.Duration {
 	d := backoffBase
 	for ; round > 0 && d < MaxBackoff; round-- {
@@ -23,26 +23,24 @@ func Backoff(round int) time.Duration {
 	return min(d, MaxBackoff)
 }
 
-// WaitKind is the reason why a pending message waits after its batch was worked
-// on.
+// WaitKind is the reason why a pending message waits after its batch was worked on.
 type WaitKind uint8
 
 const (
 	// WaitResume means that the message waits until its mailing is resumed.
 	WaitResume WaitKind = iota
-	// WaitRetry means that a failed attempt is repeated after a backoff, and
-	// not before Until.
+	// WaitRetry means that a failed attempt is repeated after a backoff, and not before
+	// Until.
 	WaitRetry
-	// WaitProvider means that the provider caused the failure. The message is
-	// tried again at Until.
+	// WaitProvider means that the provider caused the failure. The message is tried again
+	// at Until.
 	WaitProvider
-	// WaitLater means that the message's retry, at Until, is still in the
-	// future.
+	// WaitLater means that the message's retry, at Until, is still in the future.
 	WaitLater
 	// WaitTurn means that no time was left to try the message.
 	WaitTurn
-	// WaitUntil means that the message waits for a known instant, such as a
-	// window's opening.
+	// WaitUntil means that the message waits for a known instant, such as a window's
+	// opening.
 	WaitUntil
 )
 
@@ -52,8 +50,8 @@ type Wait struct {
 	Until time.Time
 }
 
-// instants returns when a waiting message may be decided on again, and when it
-// is overdue.
+// instants returns when a waiting message may be decided on again, and when it is
+// overdue.
 func (w Wait) instants(now, backoff time.Time) (from, due time.Time) {
 	switch w.Kind {
 	case WaitRetry:
@@ -71,9 +69,9 @@ func (w Wait) instants(now, backoff time.Time) (from, due time.Time) {
 	return now, now
 }
 
-// Settled returns b as its holder settles it: with its new members, without a
-// holder, and due when the first of its pending messages is. waits has an entry
-// for each member. jitter returns a random duration from 0 to its argument.
+// Settled returns b as its holder settles it: with its new members, without a holder, and
+// due when the first of its pending messages is. waits has an entry for each member.
+// jitter returns a random duration from 0 to its argument.
 func (b Batch) Settled(members []Member, waits []Wait, plan int64, now time.Time, jitter func(time.Duration) time.Duration) Batch {
 	backoff := now.Add(jitter(Backoff(b.Round)))
 	b.Members, b.Plan = slices.Clone(members), plan

@@ -4,24 +4,23 @@ import "time"
 
 // Tally counts the events of one invocation of the sender.
 type Tally struct {
-	// Settled is the sum of the changes that settlements made to counts. Its
-	// terminal statuses are those in which messages ended. Batches that were
-	// not settled are not in it.
+	// Settled is the sum of the changes that settlements made to counts. Its terminal
+	// statuses are those in which messages ended. Batches that were not settled are not
+	// in it.
 	Settled Counts
-	// Attempts counts the hand-overs that were begun, by outcome, whether or
-	// not they could be settled. [OutcomeNotTried] does not count.
+	// Attempts counts the hand-overs that were begun, by outcome, whether or not they
+	// could be settled. [OutcomeNotTried] does not count.
 	Attempts map[OutcomeKind]int64
 	// Latencies holds the duration of each of them.
 	Latencies []time.Duration
-	// Lags holds the mailings whose first batches were handed over, each with
-	// the time from its start to that hand-over.
+	// Lags holds the mailings whose first batches were handed over, each with the time
+	// from its start to that hand-over.
 	Lags map[MailingID]time.Duration
-	// SettlementsFailed counts the settlements that failed until the
-	// invocation's time was over. The next claim charges the messages that were
-	// handed over as uncertain.
+	// SettlementsFailed counts the settlements that failed until the invocation's time
+	// was over. The next claim charges the messages that were handed over as uncertain.
 	SettlementsFailed int64
-	// BreakerOpen is true if, at the end, the breaker kept all messages from
-	// the sending API.
+	// BreakerOpen is true if, at the end, the breaker kept all messages from the sending
+	// API.
 	BreakerOpen bool
 }
 
@@ -37,8 +36,8 @@ func (t *Tally) Attempt(kind OutcomeKind, took time.Duration) {
 	t.Latencies = append(t.Latencies, max(0, took))
 }
 
-// Lag adds the time from a mailing's start to the first hand-over of a batch.
-// For one mailing the shortest time counts.
+// Lag adds the time from a mailing's start to the first hand-over of a batch. For one
+// mailing the shortest time counts.
 func (t *Tally) Lag(id MailingID, lag time.Duration) {
 	if t.Lags == nil {
 		t.Lags = map[MailingID]time.Duration{}
@@ -48,9 +47,9 @@ func (t *Tally) Lag(id MailingID, lag time.Duration) {
 	}
 }
 
-// MarkStart notes since when the mailing has been due, on the first batch that
-// can go at once; batches are the first ones of a slice. A mailing that was
-// created after its start has been due since its creation.
+// MarkStart notes since when the mailing has been due, on the first batch that can go at
+// once; batches are the first ones of a slice. A mailing that was created after its start
+// has been due since its creation.
 func (m Mailing) MarkStart(batches []Batch) {
 	since := m.StartAt
 	if m.CreatedAt.After(since) {

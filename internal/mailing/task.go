@@ -2,9 +2,8 @@ package mailing
 
 import "time"
 
-// Task asks the scheduler to do the work that one slice of a mailing needs, or
-// with [AllSlices] each slice of it. The work depends on the state when the
-// task is read.
+// Task asks the scheduler to do the work that one slice of a mailing needs, or with
+// [AllSlices] each slice of it. The work depends on the state when the task is read.
 type Task struct {
 	Mailing MailingID
 	Slice   int
@@ -32,8 +31,8 @@ type Delivery struct {
 	Receives int
 }
 
-// Handling says what happens to a delivery after it was worked on. It is
-// removed from the queue; or, with Again, it comes back by itself after a time.
+// Handling says what happens to a delivery after it was worked on. It is removed from the
+// queue; or, with Again, it comes back by itself after a time.
 type Handling struct {
 	Again bool
 	After time.Duration
@@ -50,9 +49,9 @@ type DeadLetter struct {
 // MaxDelay is how long a queue can delay a message at most, a limit of SQS.
 const MaxDelay = 15 * time.Minute
 
-// TaskDelay returns the delay with which tasks of m should be queued now, in
-// whole seconds rounded down. ok is false if m needs none: its start is further
-// ahead than the longest delay of a queue, it is paused, or all of it is done.
+// TaskDelay returns the delay with which tasks of m should be queued now, in whole
+// seconds rounded down. ok is false if m needs none: its start is further ahead than the
+// longest delay of a queue, it is paused, or all of it is done.
 func (m Mailing) TaskDelay(now time.Time) (delay time.Duration, ok bool) {
 	switch {
 	case m.Finished, m.Status == StatusPaused && !m.Closed(now):

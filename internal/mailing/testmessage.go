@@ -2,17 +2,15 @@ package mailing
 
 import "time"
 
-// TestMailing is the mailing id of test messages, which belong to no mailing.
-// Their ids come from a counter of their own, which takes the place of the
-// client's id.
+// TestMailing is the mailing id of test messages, which belong to no mailing. Their ids
+// come from a counter of their own, which takes the place of the client's id.
 const TestMailing MailingID = 0
 
 // TestTime is how long a test message is tried before it expires.
 const TestTime = 10 * time.Minute
 
-// Test holds the additional data of a test message. It goes to a phone that
-// need not be a client's. Its text is the text that the mailing has at the
-// hand-over.
+// Test holds the additional data of a test message. It goes to a phone that need not be a
+// client's. Its text is the text that the mailing has at the hand-over.
 type Test struct {
 	Mailing MailingID
 	Phone   string
@@ -34,9 +32,9 @@ func TestBatch(n ClientID, t Test, now time.Time) Batch {
 	}
 }
 
-// ForTest returns m as senders use it to decide on a test message that was made
-// at created. The mailing's times and window do not apply: the message is tried
-// for a short time, and never twice after an ambiguous outcome.
+// ForTest returns m as senders use it to decide on a test message that was made at
+// created. The mailing's times and window do not apply: the message is tried for a short
+// time, and never twice after an ambiguous outcome.
 func (m Mailing) ForTest(created time.Time) Mailing {
 	m.Status, m.Finished, m.Window, m.OnUncertain = StatusRunning, false, nil, Stop
 	m.StartAt, m.EndAt, m.CancelledAt = created, created.Add(TestTime), time.Time{}

@@ -7,9 +7,9 @@ import (
 	_ "time/tzdata"
 )
 
-// zones caches the locations that were loaded: loading a location parses it
-// each time, and an expansion asks for one per client. The cache changes no
-// result. It holds only names that exist (some 600), so it cannot grow further.
+// zones caches the locations that were loaded: loading a location parses it each time,
+// and an expansion asks for one per client. The cache changes no result. It holds only
+// names that exist (some 600), so it cannot grow further.
 var zones zoneCache //nolint:gochecknoglobals // a cache that changes no result
 
 type zoneCache struct{ m sync.Map }

@@ -1,11 +1,10 @@
-// Package metrics reports the service's metrics to CloudWatch in its embedded
-// metric format: lines of JSON in a function's log, which cost no call. A line
-// contains numbers and our own names, and nothing of a message, a client or a
-// mailing.
+// Package metrics reports the service's metrics to CloudWatch in its embedded metric
+// format: lines of JSON in a function's log, which cost no call. A line contains numbers
+// and our own names, and nothing of a message, a client or a mailing.
 //
-// A library for this format would be larger than this package. The existing
-// ones keep metrics in a context and write them at a time of their own; here an
-// invocation writes its line at its end.
+// A library for this format would be larger than this package. The existing ones keep
+// metrics in a context and write them at a time of their own; here an invocation writes
+// its line at its end.
 //
 // Format:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
@@ -28,14 +27,13 @@ const Namespace = "Postrider"
 
 // Names of the metrics.
 const (
-	// Deliveries counts messages that reached a terminal status, by that
-	// status.
+	// Deliveries counts messages that reached a terminal status, by that status.
 	Deliveries = "Deliveries"
 	// Attempts counts hand-overs to the sending API, by outcome.
 	Attempts = "Attempts"
-	// Answered counts the hand-overs with a valid answer. If there were any
-	// hand-overs, it is written even if it is 0: an alarm can watch a value of
-	// 0, but not a missing value.
+	// Answered counts the hand-overs with a valid answer. If there were any hand-overs,
+	// it is written even if it is 0: an alarm can watch a value of 0, but not a missing
+	// value.
 	Answered = "Answered"
 	// ProviderLatency is the duration of hand-overs, in milliseconds.
 	ProviderLatency = "ProviderLatency"
@@ -44,13 +42,12 @@ const (
 	StartLag = "StartLag"
 	// Expanded counts messages written by expansion, one value for each task.
 	Expanded = "Expanded"
-	// SettlementsFailed counts settlements that failed until their invocation's
-	// time was over. It is written only if there are any: no reader has to
-	// distinguish 0 from a missing value, and an alarm on the sum takes a
-	// missing value for 0.
+	// SettlementsFailed counts settlements that failed until their invocation's time was
+	// over. It is written only if there are any: no reader has to distinguish 0 from a
+	// missing value, and an alarm on the sum takes a missing value for 0.
 	SettlementsFailed = "SettlementsFailed"
-	// BreakerOpen is 1 if the breaker was open at the end of an invocation of
-	// the sender, or at a sweep, else 0.
+	// BreakerOpen is 1 if the breaker was open at the end of an invocation of the sender,
+	// or at a sweep, else 0.
 	BreakerOpen = "BreakerOpen"
 )
 
@@ -85,8 +82,7 @@ type Log struct {
 	out io.Writer
 }
 
-// New returns a Log that writes each line to out at once. stage is the
-// deployment's name.
+// New returns a Log that writes each line to out at once. stage is the deployment's name.
 func New(out io.Writer, stage string, now func() time.Time) *Log {
 	return &Log{stage: stage, now: now, out: out}
 }
@@ -95,13 +91,12 @@ func New(out io.Writer, stage string, now func() time.Time) *Log {
 type metric struct {
 	name, unit string
 	value      any
-	// byOutcome is true if the line's outcome is a dimension of the metric,
-	// too.
+	// byOutcome is true if the line's outcome is a dimension of the metric, too.
 	byOutcome bool
 }
 
-// Swept writes whether a sweep has found the sending API down. Senders that
-// receive no deliveries write nothing, so the sweep does.
+// Swept writes whether a sweep has found the sending API down. Senders that receive no
+// deliveries write nothing, so the sweep does.
 func (l *Log) Swept(down bool) { l.write("", []metric{breaker(down)}) }
 
 // breaker returns the metric [BreakerOpen].
@@ -134,8 +129,8 @@ func (l *Log) Delivered(t mailing.Tally) {
 		series{ProviderLatency, milliseconds, inMillis(t.Latencies)}, series{StartLag, milliseconds, inMillis(lags)})
 }
 
-// Expanded writes how many messages each of the scheduler's tasks wrote, and,
-// summed over the tasks, how many of them got a terminal status at once.
+// Expanded writes how many messages each of the scheduler's tasks wrote, and, summed over
+// the tasks, how many of them got a terminal status at once.
 func (l *Log) Expanded(wrote []mailing.Counts) {
 	var sum mailing.Counts
 	totals := make([]float64, len(wrote))
@@ -151,11 +146,11 @@ type series struct {
 	values     []float64
 }
 
-// writeAll writes one invocation's metrics. An outcome is a dimension, and a
-// line has one value for a dimension. So there is one line for each outcome,
-// which is nearly always one line; the first line also has the metrics without
-// an outcome. A line holds at most maxValues of a series. The rest get lines of
-// their own, so that each invocation counts by its number of values.
+// writeAll writes one invocation's metrics. An outcome is a dimension, and a line has one
+// value for a dimension. So there is one line for each outcome, which is nearly always
+// one line; the first line also has the metrics without an outcome. A line holds at most
+// maxValues of a series. The rest get lines of their own, so that each invocation counts
+// by its number of values.
 func (l *Log) writeAll(first []metric, ended, tried map[string]int64, all ...series) {
 	var rest []metric
 	for _, s := range all {
@@ -228,8 +223,8 @@ type (
 	}
 )
 
-// write writes one line in a single call of Write: a line holds nothing else,
-// and concurrent lines do not mix.
+// write writes one line in a single call of Write: a line holds nothing else, and
+// concurrent lines do not mix.
 func (l *Log) write(outcome string, metrics []metric) {
 	line := map[string]any{Stage: l.stage}
 	plain := directive{Namespace: Namespace, Dimensions: [][]string{{Stage}}}

@@ -86,9 +86,8 @@ func TestLinesAreInTheEmbeddedMetricFormat(t *testing.T) {
 	}
 }
 
-// latencies returns the latencies in the lines of a log, line by line. It also
-// returns the numbers of attempts: CloudWatch adds them up, so only one line
-// may have them.
+// latencies returns the latencies in the lines of a log, line by line. It also returns
+// the numbers of attempts: CloudWatch adds them up, so only one line may have them.
 func latencies(t *testing.T, text string) (all [][]float64, attempts []int) {
 	t.Helper()
 	for line := range strings.Lines(text) {

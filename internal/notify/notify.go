@@ -1,5 +1,5 @@
-// Package notify is the interface to SNS, which sends reports to its
-// subscribers by mail or by other means.
+// Package notify is the interface to SNS, which sends reports to its subscribers by mail
+// or by other means.
 package notify
 
 import (
@@ -23,10 +23,10 @@ type Topic struct {
 // NewTopic returns the topic with an ARN.
 func NewTopic(api API, arn string) *Topic { return &Topic{api: api, arn: arn} }
 
-// Publish sends a text to all subscribers. The subject is at most 100
-// characters of ASCII on one line, the text at most 256 KB: SNS refuses any
-// others. A text may arrive twice: only standard topics have subscriptions by
-// mail, and standard topics do not remove repetitions.
+// Publish sends a text to all subscribers. The subject is at most 100 characters of ASCII
+// on one line, the text at most 256 KB: SNS refuses any others. A text may arrive twice:
+// only standard topics have subscriptions by mail, and standard topics do not remove
+// repetitions.
 func (t *Topic) Publish(ctx context.Context, subject, text string) error {
 	if _, err := t.api.Publish(ctx, &sns.PublishInput{TopicArn: &t.arn, Subject: &subject, Message: &text}); err != nil {
 		return fmt.Errorf("publish %q: %w", subject, err)

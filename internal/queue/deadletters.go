@@ -49,8 +49,7 @@ func (d *DeadLetters) Queue(ctx context.Context, letters []mailing.DeadLetter) e
 	return nil
 }
 
-// queueUnreadable keeps a body that could not be decoded, so that an operator
-// sees it.
+// queueUnreadable keeps a body that could not be decoded, so that an operator sees it.
 func (d *DeadLetters) queueUnreadable(ctx context.Context, body string) error {
 	err := send(ctx, d.api, d.url, []message{{body: unreadableBody{Reason: "unreadable", Body: body}, group: "unreadable"}})
 	if err != nil {

@@ -20,15 +20,15 @@ type Deliveries struct {
 func NewDeliveries(api API, url string) *Deliveries { return &Deliveries{api: api, url: url} }
 
 type deliveryBody struct {
-	// Mailing is a pointer because 0 is a valid value: the mailing of test
-	// messages. A body without it is not a delivery.
+	// Mailing is a pointer because 0 is a valid value: the mailing of test messages. A
+	// body without it is not a delivery.
 	Mailing *mailing.MailingID `json:"mailing_id"`
 	Slice   int                `json:"slice"`
 	Batch   string             `json:"batch"`
 }
 
-// Queue queues batches, all with the same delay (at most 15 minutes; a fraction
-// of a second is rounded up).
+// Queue queues batches, all with the same delay (at most 15 minutes; a fraction of a
+// second is rounded up).
 func (d *Deliveries) Queue(ctx context.Context, keys []mailing.BatchKey, delay time.Duration) error {
 	messages := make([]message, len(keys))
 	for i, k := range keys {

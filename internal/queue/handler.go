@@ -21,13 +21,12 @@ type Worker interface {
 	Deliver(ctx context.Context, deliveries []mailing.Delivery) []mailing.Handling
 }
 
-// Handler returns the sender's Lambda handler. It decodes an event of the
-// deliveries queue into deliveries, and turns their handlings into visibility
-// timeouts and item failures.
+// Handler returns the sender's Lambda handler. It decodes an event of the deliveries
+// queue into deliveries, and turns their handlings into visibility timeouts and item
+// failures.
 func (d *Deliveries) Handler(w Worker, dead *DeadLetters) func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
 	return func(ctx context.Context, event events.SQSEvent) (events.SQSEventResponse, error) {
-		// Never nil: some event sources read a null as the failure of the whole
-		// batch.
+		// Never nil: some event sources read a null as the failure of the whole batch.
 		failures := []events.SQSBatchItemFailure{}
 		var deliveries []mailing.Delivery
 		var records []events.SQSMessage
@@ -59,9 +58,8 @@ func (d *Deliveries) Handler(w Worker, dead *DeadLetters) func(context.Context, 
 	}
 }
 
-// hide sets when returned deliveries become visible again. If that fails, they
-// come back after the queue's own visibility timeout, or by their due_at: only
-// later.
+// hide sets when returned deliveries become visible again. If that fails, they come back
+// after the queue's own visibility timeout, or by their due_at: only later.
 func (d *Deliveries) hide(ctx context.Context, entries []types.ChangeMessageVisibilityBatchRequestEntry) {
 	for first := 0; first < len(entries); first += batchLimit {
 		chunk := entries[first:min(first+batchLimit, len(entries))]
@@ -84,13 +82,14 @@ func receives(r events.SQSMessage) int {
 	return n
 }
 
-// Scheduler is the work of the scheduler.
+// Scheduler sweeps and works on tasks. The package schedule implements it.
 type Scheduler interface {
 	Sweep(ctx context.Context) error
-	// Do does tasks side by side, and returns an error, or nil, for each.
+	// Do works on tasks side by side, and returns an error, or nil, for each.
 	Do(ctx context.Context, tasks []mailing.Task) []error
-	// Replan plans the messages of clients whose zone was edited again, for one
-	// turn. until is the instant from which that is left to a later sweep.
+	// Replan makes new plans for the messages of clients whose zone was edited,
+	// for one turn. until is the instant from which that is left to a later
+	// sweep.
 	Replan(ctx context.Context, until time.Time) error
 }
 
@@ -99,17 +98,17 @@ type Reporter interface {
 	Report(ctx context.Context) error
 }
 
-// scheduled is an event of the scheduler. Its fields distinguish the three
-// kinds of events.
+// scheduled is an event of the scheduler. Its fields distinguish the three kinds of
+// events.
 type scheduled struct {
 	Records    []events.SQSMessage `json:"Records"`
 	DetailType string              `json:"detail-type"`
 	Report     bool                `json:"report"`
 }
 
-// SchedulerHandler returns the scheduler's Lambda handler. An event of the rule
-// is a sweep. An event of the tasks queue contains tasks. The report's schedule
-// in template.yaml sends an event with report set.
+// SchedulerHandler returns the scheduler's Lambda handler. An event of the rule is a
+// sweep. An event of the tasks queue contains tasks. The report's schedule in
+// template.yaml sends an event with report set.
 func SchedulerHandler(s Scheduler, r Reporter) func(context.Context, json.RawMessage) (events.SQSEventResponse, error) {
 	return func(ctx context.Context, raw json.RawMessage) (events.SQSEventResponse, error) {
 		response := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
@@ -130,8 +129,8 @@ func SchedulerHandler(s Scheduler, r Reporter) func(context.Context, json.RawMes
 	}
 }
 
-// doTasks does the tasks in records, and returns the ids of those that SQS has
-// to deliver again.
+// doTasks does the work that records ask for, and returns the ids of those that
+// SQS has to deliver again.
 func doTasks(ctx context.Context, s Scheduler, records []events.SQSMessage) []string {
 	var (
 		failed []string
@@ -142,8 +141,8 @@ func doTasks(ctx context.Context, s Scheduler, records []events.SQSMessage) []st
 		what, err := decodeTask(r.Body)
 		switch {
 		case err != nil:
-			// SQS moves it to the dead tasks after some receives. The sweep
-			// makes new tasks.
+			// SQS moves it to the dead tasks after some receives. The sweep makes new
+			// tasks.
 			slog.ErrorContext(ctx, "unreadable task", "queue_message_id", r.MessageId, "error", err)
 			failed = append(failed, r.MessageId)
 		case what.sweep:

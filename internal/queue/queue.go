@@ -1,9 +1,8 @@
-// Package queue is the interface to SQS: tasks for the scheduler, deliveries
-// for the sender, and dead letters.
+// Package queue is the interface to SQS: tasks for the scheduler, deliveries for the
+// sender, and dead letters.
 //
-// Queues are accelerators. A table holds everything that is in them, too. So an
-// entry that is lost comes back later, and an entry that comes twice does no
-// harm.
+// Queues are accelerators. A table holds everything that is in them, too. So an entry
+// that is lost comes back later, and an entry that comes twice does no harm.
 package queue
 
 import (
@@ -34,8 +33,8 @@ const (
 	batchLimit = 10
 	// sendConcurrency is the maximum number of concurrent calls.
 	sendConcurrency = 8
-	// sendTries is how often entries are sent that SQS refuses one by one. The
-	// SDK does not repeat those.
+	// sendTries is how often entries are sent that SQS refuses one by one. The SDK does
+	// not repeat those.
 	sendTries = 4
 	sendWait  = 50 * time.Millisecond
 )
@@ -43,15 +42,13 @@ const (
 // message is one message on its way into a queue.
 type message struct {
 	body any
-	// group is the SQS message group, between which fair queues are fair: the
-	// mailing.
+	// group is the SQS message group, between which fair queues are fair: the mailing.
 	group string
 	delay time.Duration
 }
 
-// send puts messages into a queue, ten in a call. Its error says how many of
-// one call's messages may be missing from the queue; a chunk that fails does
-// not stop the others.
+// send puts messages into a queue, ten in a call. Its error says how many of one call's
+// messages may be missing from the queue; a chunk that fails does not stop the others.
 func send(ctx context.Context, api API, url string, messages []message) error {
 	var group errgroup.Group // without a context: one failed chunk must not cancel the others
 	group.SetLimit(sendConcurrency)
@@ -119,8 +116,8 @@ func refusal(failed []types.BatchResultErrorEntry) error {
 	return errors.New("the queue refused: " + aws.ToString(failed[0].Code))
 }
 
-// seconds returns d in whole seconds, rounded up: a delivery that comes too
-// early is refused, and has to wait for the sweep.
+// seconds returns d in whole seconds, rounded up: a delivery that comes too early is
+// refused, and has to wait for the sweep.
 func seconds(d time.Duration) int32 {
 	return int32((d + time.Second - 1) / time.Second) //nolint:gosec // G115: delays are at most 12 hours
 }

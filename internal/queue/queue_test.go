@@ -22,13 +22,13 @@ import (
 	"postrider/internal/queue"
 )
 
-// calls is an SQS that keeps the messages that were sent. It refuses the
-// entries that refuse selects.
+// calls is an SQS that keeps the messages that were sent. It refuses the entries that
+// refuse selects.
 type calls struct {
 	mu     sync.Mutex
 	sent   []types.SendMessageBatchRequestEntry
 	hidden []types.ChangeMessageVisibilityBatchRequestEntry
-	to     []string // the queues
+	to     []string // the URLs of the queues
 	calls  int
 	refuse func(call int, e types.SendMessageBatchRequestEntry) bool
 	err    error

@@ -91,29 +91,28 @@ func (q *Queues) Deliver(ctx context.Context, keys []mailing.BatchKey) error {
 const (
 	// takers is the number of concurrent calls that take dead letters.
 	takers = 5
-	// peekTime is how long dead letters stay hidden after Peek, in seconds. It
-	// is as short as possible: the SDK leaves a zero out of the request, and
-	// then the queue's own 30 seconds apply.
+	// peekTime is how long dead letters stay hidden after Peek, in seconds. It is as
+	// short as possible: the SDK leaves a zero out of the request, and then the queue's
+	// own 30 seconds apply.
 	peekTime = 1
 	// takeTime is how long dead letters stay hidden after Take, in seconds.
 	takeTime = 60
-	// takeWait is how long one call waits for letters, in seconds: less than an
-	// attempt of a call to AWS may take. takeTries is how often Take waits
-	// before it reports that there are no letters. A redrive has to receive
-	// letters that were just looked at; and if there are only a few letters,
-	// SQS may need that time to find them.
+	// takeWait is how long one call waits for letters, in seconds: less than an attempt
+	// of a call to AWS may take. takeTries is how often Take waits before it reports that
+	// there are no letters. A redrive has to receive letters that were just looked at;
+	// and if there are only a few letters, SQS may need that time to find them.
 	takeWait  = 1
 	takeTries = 2
 )
 
-// Peek returns some dead letters, at most 50, and leaves them in the queue. For
-// one second other calls do not receive them.
+// Peek returns some dead letters, at most 50, and leaves them in the queue. For one
+// second other calls do not receive them.
 func (q *Queues) Peek(ctx context.Context) ([]mailing.StoredLetter, error) {
 	return q.receive(ctx, takers, peekTime, 0)
 }
 
-// Take takes some dead letters, at most 50. Those that are not removed within a
-// minute are in the queue again.
+// Take takes some dead letters, at most 50. Those that are not removed within a minute
+// are in the queue again.
 func (q *Queues) Take(ctx context.Context) ([]mailing.StoredLetter, error) {
 	letters, err := q.receive(ctx, takers, takeTime, 0)
 	for tries := 0; tries < takeTries && err == nil && len(letters) == 0; tries++ {

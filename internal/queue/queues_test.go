@@ -31,8 +31,8 @@ type box struct {
 	received   []sqs.ReceiveMessageInput
 	removed    []string
 	depths     map[string]map[string]string // by queue and attribute
-	refuse     func(call int) error         // of receiving
-	refuseOnly func(handle string) bool     // of removing
+	refuse     func(call int) error         // for ReceiveMessage
+	refuseOnly func(handle string) bool     // for DeleteMessageBatch
 	deleteErr  func(call int) error
 	deletes    int
 }

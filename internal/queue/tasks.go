@@ -23,10 +23,9 @@ func NewTasks(api API, url string, now func() time.Time) *Tasks {
 	return &Tasks{api: api, url: url, now: now}
 }
 
-// taskBody is a task in the queue. It is one of three: a task for one slice of
-// a mailing (0 for test messages), or for all its slices if it names none; a
-// sweep; or a replan for edited zones, until an instant in milliseconds since
-// 1970.
+// taskBody is a task in the queue. It is one of three: a task for one slice of a mailing
+// (0 for test messages), or for all its slices if it names none; a sweep; or a replan for
+// edited zones, until an instant in milliseconds since 1970.
 type taskBody struct {
 	Mailing *mailing.MailingID `json:"mailing_id,omitempty"`
 	Slice   *int               `json:"slice,omitempty"`
@@ -42,12 +41,11 @@ func encodeTask(task mailing.Task) taskBody {
 	return b
 }
 
-// sweepGroup is the message group of sweeps that are requested through this
-// queue.
+// sweepGroup is the message group of sweeps that are requested through this queue.
 const sweepGroup = "sweep"
 
-// QueueTasks queues a task for all of m, delayed until its start. It queues
-// none if m needs none now.
+// QueueTasks queues a task for all of m, delayed until its start. It queues none if m
+// needs none now.
 func (t *Tasks) QueueTasks(ctx context.Context, m mailing.Mailing) error {
 	delay, ok := m.TaskDelay(t.now())
 	if !ok {
@@ -56,8 +54,8 @@ func (t *Tasks) QueueTasks(ctx context.Context, m mailing.Mailing) error {
 	return t.Queue(ctx, []mailing.Task{{Mailing: m.ID, Slice: mailing.AllSlices}}, delay)
 }
 
-// Queue queues tasks that have to run after delay (at most 15 minutes; a
-// fraction of a second is dropped).
+// Queue queues tasks that have to run after delay (at most 15 minutes; a fraction of a
+// second is dropped).
 func (t *Tasks) Queue(ctx context.Context, tasks []mailing.Task, delay time.Duration) error {
 	messages := make([]message, len(tasks))
 	for i, task := range tasks {
@@ -83,8 +81,8 @@ func (t *Tasks) QueueSweep(ctx context.Context) error {
 // replanGroup is the message group of replans for edited zones.
 const replanGroup = "replan"
 
-// QueueReplan requests a replan of messages of clients whose zone was edited,
-// for one turn. Further turns follow until an instant.
+// QueueReplan requests new plans for the messages of clients whose zone was
+// edited, for one turn. Further turns follow until an instant.
 func (t *Tasks) QueueReplan(ctx context.Context, until time.Time) error {
 	if err := send(ctx, t.api, t.url, []message{{body: taskBody{Replan: until.UnixMilli()}, group: replanGroup}}); err != nil {
 		return fmt.Errorf("queue a task for edited zones: %w", err)
@@ -92,8 +90,8 @@ func (t *Tasks) QueueReplan(ctx context.Context, until time.Time) error {
 	return nil
 }
 
-// asked is the content of a message of the queue: a sweep, or a replan until an
-// instant, or else a task.
+// asked is the content of a message of the queue: a sweep, or a replan until an instant,
+// or else a task.
 type asked struct {
 	task   mailing.Task
 	sweep  bool

@@ -8,18 +8,18 @@ import (
 	"postrider/internal/mailing"
 )
 
-// wasExtended reports whether settled batches of m may have to be kept longer
-// than before. This work continues while m is paused: a pause may last longer
-// than messages are kept.
+// wasExtended reports whether settled batches of m may have to be kept longer than
+// before. This work continues while m is paused: a pause may last longer than messages
+// are kept.
 func wasExtended(m mailing.Mailing) bool { return !m.Finished && !m.Deleted && !m.ExtendedAt.IsZero() }
 
-// extend moves the time to live of the slice's settled batches to that of the
-// mailing's new end, after the end was put off. It updates state accordingly.
-// It runs after the expansion, because it also has to reach the batches of the
-// last pages. Batches that a sender may still settle by the earlier end are
-// left to the next sweep: until then the slice is not marked, and the mailing
-// cannot be finished. more reports whether the turn ended first. The next turn
-// begins at the first batch again, but does not move a batch twice.
+// extend moves the time to live of the slice's settled batches to that of the mailing's
+// new end, after the end was put off. It updates state accordingly. It runs after the
+// expansion, because it also has to reach the batches of the last pages. Batches that a
+// sender may still settle by the earlier end are left to the next sweep: until then the
+// slice is not marked, and the mailing cannot be finished. more reports whether the turn
+// ended first. The next turn begins at the first batch again, but does not move a batch
+// twice.
 func (s *Scheduler) extend(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, until time.Time) (more bool, err error) {
 	if !m.ExtendsNow(*state, s.clock.Now()) {
 		return false, nil

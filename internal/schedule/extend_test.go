@@ -121,8 +121,8 @@ func TestASliceWithAHeldBatchIsExtendedByALaterSweep(t *testing.T) {
 	if err := w.do(w.peace()); err != nil || w.extended() {
 		t.Errorf("held: extended %t, %v", w.extended(), err)
 	}
-	// A holder whose lease is over settles no more, and the next sender that
-	// claims the batch has read the new end.
+	// A holder whose lease is over settles no more, and the next sender that claims the
+	// batch has read the new end.
 	w.clock.AdvanceTo(lease)
 	if err := w.do(w.peace()); err != nil || !w.extended() {
 		t.Errorf("its holder is gone: extended %t, %v", w.extended(), err)

@@ -12,8 +12,8 @@ import (
 	"postrider/internal/schedule"
 )
 
-// tallies holds the numbers of written messages that the meter received, one
-// entry for each invocation.
+// tallies holds the numbers of written messages that the meter received, one entry for
+// each invocation.
 type tallies [][]mailing.Counts
 
 func (ts *tallies) Expanded(wrote []mailing.Counts) { *ts = append(*ts, wrote) }
@@ -37,8 +37,7 @@ func (c crowd) Audience(_ context.Context, slice int, _ mailing.Filter, _ time.T
 	return clients, after, false, nil
 }
 
-// metered does the task of slice 0 with n clients, and returns what the meter
-// received.
+// metered does the task of slice 0 with n clients, and returns what the meter received.
 func (w *world) metered(n int) tallies {
 	w.t.Helper()
 	var told tallies

@@ -21,8 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // monday is when these tests take place.
 var monday = time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
 
-// world is a store with one mailing that is due, and queues that a test can
-// inspect.
+// world is a store with one mailing that is due, and queues that a test can inspect.
 type world struct {
 	t          *testing.T
 	env        *dynamotest.Env
@@ -101,8 +100,8 @@ func (c sleepless) Sleep(ctx context.Context, d time.Duration) error { return c.
 type fakeQueue[T any] struct {
 	mu  sync.Mutex
 	all []T
-	// replans holds the tasks for edited zones, as the instants until which
-	// they continue.
+	// replans holds the tasks for edited zones, as the instants until which they
+	// continue.
 	replans []time.Time
 }
 
@@ -209,8 +208,7 @@ func TestABatchIsMovedOnBeforeItIsQueuedAgain(t *testing.T) {
 	}
 }
 
-// postpone moves the due_at of the only batch, as a task does that began a
-// second later.
+// postpone moves the due_at of the only batch, as a task does that began a second later.
 func (w *world) postpone() {
 	w.t.Helper()
 	b, due := w.batches()[0], w.clock.Now().Add(mailing.QueuedPatience+time.Second)

@@ -14,20 +14,19 @@ import (
 )
 
 const (
-	// replanPage is the maximum number of edited clients of a slice that are
-	// read together.
+	// replanPage is the maximum number of edited clients of a slice that are read
+	// together.
 	replanPage = 100
-	// replanConcurrency is the number of slices that are worked on at the same
-	// time.
+	// replanConcurrency is the number of slices that are worked on at the same time.
 	replanConcurrency = 4
-	// replanTime is how long the task of one sweep continues, turn after turn.
-	// After that time the next sweep has queued another task.
+	// replanTime is how long the task of one sweep continues, turn after turn. After that
+	// time the next sweep has queued another task.
 	replanTime = time.Minute
 )
 
-// sweepZones queues a task if the zone of a client was edited and a message to
-// that client may wait by it. While no live mailing can have such a message,
-// edits are neither read nor forgotten.
+// sweepZones queues a task if the zone of a client was edited and a message to that
+// client may wait by it. While no live mailing can have such a message, edits are neither
+// read nor forgotten.
 func (s *Scheduler) sweepZones(ctx context.Context, live []mailing.Mailing, now time.Time) error {
 	if !slices.ContainsFunc(live, func(m mailing.Mailing) bool { return m.Replans(now) }) {
 		return nil
@@ -51,11 +50,11 @@ func (s *Scheduler) sweepZones(ctx context.Context, live []mailing.Mailing, now 
 	return s.tasks.QueueReplan(ctx, now.Add(replanTime))
 }
 
-// Replan plans the waiting messages of clients whose zone was edited again, for
-// one turn. If any are left it queues itself for another turn, but not after
-// until: by then another sweep has queued a task of its own. An edit is
-// forgotten when all waiting messages of its client are free to be decided on
-// by the new zone. Replan may be killed anywhere, run twice, or run twice at
+// Replan makes new plans for the waiting messages of clients whose zone was
+// edited, for one turn. If any are left it queues itself for another turn, but
+// not after until: by then another sweep has queued a task of its own. An edit
+// is forgotten when all waiting messages of its client are free to be decided
+// on by the new zone. Replan may be killed anywhere, run twice, or run twice at
 // the same time.
 func (s *Scheduler) Replan(ctx context.Context, until time.Time) error {
 	end := s.clock.Now().Add(turn)
@@ -79,8 +78,8 @@ func (s *Scheduler) Replan(ctx context.Context, until time.Time) error {
 	return err
 }
 
-// replanSlice is [Scheduler.Replan] for the clients of one slice. more reports
-// whether the turn ended first.
+// replanSlice is [Scheduler.Replan] for the clients of one slice. more reports whether
+// the turn ended first.
 func (s *Scheduler) replanSlice(ctx context.Context, slice int, until time.Time) (more bool, err error) {
 	for after := mailing.ClientID(0); ; {
 		if !s.clock.Now().Before(until) {
@@ -100,11 +99,11 @@ func (s *Scheduler) replanSlice(ctx context.Context, slice int, until time.Time)
 	}
 }
 
-// replanSome plans the waiting messages of some clients of a slice again, and
-// forgets the edits that need no further work.
+// replanSome makes new plans for the waiting messages of some clients of a
+// slice, and forgets the edits that need no further work.
 func (s *Scheduler) replanSome(ctx context.Context, slice int, edits []mailing.Rezoning) error {
-	// The mailings are read after the edits. A mailing that starts or gets a
-	// window later than that is planned by the new zones anyway.
+	// The mailings are read after the edits. A mailing that starts or gets a window later
+	// than that is planned by the new zones anyway.
 	live, err := s.store.Live(ctx)
 	if err != nil {
 		return fmt.Errorf("plan for edited zones: %w", err)
@@ -116,8 +115,8 @@ func (s *Scheduler) replanSome(ctx context.Context, slice int, edits []mailing.R
 			continue
 		}
 		if err := r.mailing(ctx, m); err != nil {
-			// The error keeps all of these edits stored. It does not keep the
-			// other mailings from being planned.
+			// The error keeps all of these edits stored. It does not keep the other
+			// mailings from being planned.
 			errs = append(errs, fmt.Errorf("plan for edited zones: mailing %d slice %d: %w", m.ID, slice, err))
 		}
 	}
@@ -143,8 +142,8 @@ func (r *replanning) edited(id mailing.ClientID) bool {
 	return slices.ContainsFunc(r.edits, func(e mailing.Rezoning) bool { return e.Client == id })
 }
 
-// mailing plans the waiting messages of one mailing to the edited clients
-// again, and queues their batches if the mailing runs.
+// mailing makes new plans for the waiting messages of m to the edited clients,
+// and queues their batches if m runs.
 func (r *replanning) mailing(ctx context.Context, m mailing.Mailing) error {
 	state, err := r.store.Slice(ctx, m.ID, r.slice)
 	if err != nil {
@@ -167,9 +166,9 @@ func (r *replanning) mailing(ctx context.Context, m mailing.Mailing) error {
 	return r.deliveries.Queue(ctx, keys, 0)
 }
 
-// batches returns the batches of a mailing with a message to an edited client.
-// state has to be read before the call: then every batch that the slice's
-// cursor covers is found here.
+// batches returns the batches of a mailing with a message to an edited client. state has
+// to be read before the call: then every batch that the slice's cursor covers is found
+// here.
 func (r *replanning) batches(ctx context.Context, m mailing.Mailing, state mailing.SliceState) ([]mailing.Batch, error) {
 	var batches []mailing.Batch
 	now := r.clock.Now()
@@ -194,10 +193,10 @@ func (r *replanning) batches(ctx context.Context, m mailing.Mailing, state maili
 	return batches, nil
 }
 
-// batch plans a batch again, and reports whether it was changed. If a sender
-// holds the batch, the sender may settle it by the clients as it has read them:
-// the batch is left to a later sweep. If the holder's lease is over, nothing
-// has to be done: the next sender that claims the batch makes new decisions.
+// batch makes a new plan for b, and reports whether b was changed. If a sender
+// holds b, the sender may settle it by the clients as it has read them: b is
+// left to a later sweep. If the holder's lease is over, nothing has to be done:
+// the next sender that claims b makes new decisions.
 func (r *replanning) batch(ctx context.Context, m mailing.Mailing, b mailing.Batch) (bool, error) {
 	now := r.clock.Now()
 	if b.LeaseUntil.After(now) {
@@ -209,9 +208,8 @@ func (r *replanning) batch(ctx context.Context, m mailing.Mailing, b mailing.Bat
 		return false, nil
 	}
 	if m.Status == mailing.StatusRunning {
-		// A running mailing's batch is queued now, so it is not overdue before
-		// a sender had time to claim it. A paused mailing's batch is queued
-		// after the resume.
+		// A running mailing's batch is queued now, so it is not overdue before a sender
+		// had time to claim it. A paused mailing's batch is queued after the resume.
 		replanned.DueAt = now.Add(mailing.QueuedPatience)
 	}
 	written, err := r.store.Replan(ctx, b, replanned)

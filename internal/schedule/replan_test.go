@@ -11,8 +11,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// QueueReplan records the instant until which a task for edited zones should
-// continue.
+// QueueReplan records the instant until which a task for edited zones should continue.
 func (q *fakeQueue[T]) QueueReplan(_ context.Context, until time.Time) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -29,8 +28,8 @@ func (q *fakeQueue[T]) takeReplans() []time.Time {
 	return all
 }
 
-// evening is a window that opens at 20:00. In each zone of these tests that is
-// in the evening.
+// evening is a window that opens at 20:00. In each zone of these tests that is in the
+// evening.
 var evening = mailing.Window{From: mailing.ClockTime(20 * time.Hour), To: mailing.ClockTime(21 * time.Hour)}
 
 // waiting returns a world with n messages in slice 0 that wait for the evening.
@@ -50,8 +49,8 @@ func waiting(t *testing.T, n int) *world {
 	return w
 }
 
-// rezone edits the zones of the clients whose messages are in slice 0,
-// beginning with the client at index from.
+// rezone edits the zones of the clients whose messages are in slice 0, beginning with the
+// client at index from.
 func (w *world) rezone(from int) {
 	w.t.Helper()
 	n := 0
@@ -106,8 +105,8 @@ func TestASweepQueuesOneTaskForEditedZonesWhileAMessageMayWait(t *testing.T) {
 	if diff := cmp.Diff([]time.Time{monday.Add(time.Minute)}, queued()); diff != "" {
 		t.Errorf("edited (-want +got):\n%s", diff)
 	}
-	// Without a window no message waits for a zone: the edits stay stored, and
-	// are not even read.
+	// Without a window no message waits for a zone: the edits stay stored, and are not
+	// even read.
 	w.edit(func(m mailing.Mailing) (mailing.Mailing, error) {
 		d := m.Draft
 		d.Window = nil
@@ -168,8 +167,8 @@ func TestAnEditOfAHeldBatchIsKeptInMind(t *testing.T) {
 	if err := w.replan(w.peace()); err != nil || w.remembered() != 1 || w.deliveries.size() > 0 {
 		t.Errorf("held: %v, %d edits are kept in mind, %d batches queued", err, w.remembered(), w.deliveries.size())
 	}
-	// A sender that claims the batch after its holder decides by the clients as
-	// they are then.
+	// A sender that claims the batch after its holder decides by the clients as they are
+	// then.
 	w.clock.AdvanceTo(lease)
 	if err := w.replan(w.peace()); err != nil || w.remembered() != 0 || w.deliveries.size() > 0 {
 		t.Errorf("its holder is gone: %v, %d edits are kept in mind, %d batches queued", err, w.remembered(), w.deliveries.size())

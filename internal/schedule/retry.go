@@ -9,12 +9,11 @@ import (
 	"postrider/internal/mailing"
 )
 
-// retry queues again the failures of a slice that are not newer than the
-// mailing's last retry, and updates state accordingly. A batch that a sender
-// holds at present is left to the next sweep: until then the slice is not
-// marked as done, and the mailing cannot be finished. more reports whether the
-// turn ended first. The next turn does not queue the same failures again: they
-// are pending by then.
+// retry queues again the failures of a slice that are not newer than the mailing's last
+// retry, and updates state accordingly. A batch that a sender holds at present is left to
+// the next sweep: until then the slice is not marked as done, and the mailing cannot be
+// finished. more reports whether the turn ended first. The next turn does not queue the
+// same failures again: they are pending by then.
 func (s *Scheduler) retry(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, until time.Time) (more bool, err error) {
 	left := 0
 	for after := ""; ; {
@@ -24,8 +23,8 @@ func (s *Scheduler) retry(ctx context.Context, m mailing.Mailing, slice int, sta
 		}
 		held, err := s.revive(ctx, m, slice, state, batches)
 		if mailing.KindOf(err) == mailing.KindConflict {
-			// The mailing was cancelled, was deleted or has ended; or there was
-			// a later retry, which has a task of its own.
+			// The mailing was cancelled, was deleted or has ended; or there was a later
+			// retry, which has a task of its own.
 			slog.InfoContext(ctx, "retry given up", "mailing_id", m.ID, "slice", slice, "reason", err)
 			return false, nil
 		}
@@ -39,8 +38,8 @@ func (s *Scheduler) retry(ctx context.Context, m mailing.Mailing, slice int, sta
 		if after = next; !s.clock.Now().Before(until) {
 			return true, nil
 		}
-		// The mailing is read again for each page: a cancellation, an end or a
-		// later retry applies from the next page on.
+		// The mailing is read again for each page: a cancellation, an end or a later
+		// retry applies from the next page on.
 		now, err := s.store.Mailing(ctx, m.ID)
 		if err != nil {
 			return false, err
@@ -61,8 +60,8 @@ func (s *Scheduler) retry(ctx context.Context, m mailing.Mailing, slice int, sta
 	return false, nil
 }
 
-// revive queues again the failures in some batches that a retry of m gives
-// fresh attempts, and returns how many batches had to be left as they are. A
+// revive queues again the failures in some batches that a retry of m gives fresh
+// attempts, and returns how many batches had to be left as they are. A
 // [mailing.KindConflict] means that m has changed since it was read.
 func (s *Scheduler) revive(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, batches []mailing.Batch) (left int, err error) {
 	var revivals []mailing.Revival

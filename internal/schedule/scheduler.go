@@ -1,7 +1,6 @@
-// Package schedule is the scheduler's work: the sweep finds the needs of live
-// mailings, and tasks work on them, each on one slice of a mailing. A task
-// obeys the mailing as it reads it. It may be killed anywhere, run twice, or
-// run twice at the same time.
+// Package schedule is the scheduler's work: the sweep finds the needs of live mailings,
+// and tasks work on them, each on one slice of a mailing. A task obeys the mailing as it
+// reads it. It may be killed anywhere, run twice, or run twice at the same time.
 package schedule
 
 import (
@@ -16,67 +15,63 @@ import (
 	"postrider/internal/mailing"
 )
 
-// Store is the part of the storage that the scheduler uses. internal/dynamo
-// implements it.
+// Store is the part of the storage that the scheduler uses. internal/dynamo implements
+// it.
 type Store interface {
 	// Live returns all mailings that are not finished, oldest first.
 	Live(ctx context.Context) ([]mailing.Mailing, error)
-	// Mailing returns one mailing, strongly consistent. A deleted mailing is
-	// returned, too.
+	// Mailing returns one mailing, strongly consistent. A deleted mailing is returned,
+	// too.
 	Mailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error)
-	// StartMailing starts a scheduled mailing whose start has come. It returns
-	// the mailing as it is now, started or not.
+	// StartMailing starts a scheduled mailing whose start has come. It returns the
+	// mailing as it is now, started or not.
 	StartMailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error)
-	// FinishMailing finishes a mailing if no slice of it needs work, and
-	// reports whether it is finished now.
+	// FinishMailing finishes a mailing if no slice of it needs work, and reports whether
+	// it is finished now.
 	FinishMailing(ctx context.Context, id mailing.MailingID) (bool, error)
-	// Slice returns the state of one slice, strongly consistent. The zero state
-	// is a slice whose expansion has not begun.
+	// Slice returns the state of one slice, strongly consistent. The zero state is a
+	// slice whose expansion has not begun.
 	Slice(ctx context.Context, id mailing.MailingID, slice int) (mailing.SliceState, error)
 	Slices(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, error)
-	// Audience returns up to limit clients of a slice that f matches, with ids
-	// above after, in the order of ids. It leaves out clients that were created
-	// after started. next is the last client that was looked at. done reports
-	// the end of the slice; without it the result may be short, or empty.
+	// Audience returns up to limit clients of a slice that f matches, with ids above
+	// after, in the order of ids. It leaves out clients that were created after started.
+	// next is the last client that was looked at. done reports the end of the slice;
+	// without it the result may be short, or empty.
 	Audience(ctx context.Context, slice int, f mailing.Filter, started time.Time, after mailing.ClientID, limit int) (clients []mailing.Client, next mailing.ClientID, done bool, err error)
-	// WritePage writes a page in one transaction. It returns false, and writes
-	// nothing, if the slice's cursor has moved since, or if the slice is kept
-	// by a later end than that of m.
+	// WritePage writes a page in one transaction. It returns false, and writes nothing,
+	// if the slice's cursor has moved since, or if the slice is kept by a later end than
+	// that of m.
 	WritePage(ctx context.Context, m mailing.Mailing, p mailing.Page) (bool, error)
-	// Due calls visit with the pending batches of a slice that are due until an
-	// instant, page by page in the order in which they are due, until visit
-	// returns false. The zero time is no limit. The index is eventually
-	// consistent.
+	// Due calls visit with the pending batches of a slice that are due until an instant,
+	// page by page in the order in which they are due, until visit returns false. The
+	// zero time is no limit. The index is eventually consistent.
 	Due(ctx context.Context, id mailing.MailingID, slice int, until time.Time, visit func([]mailing.Due) (bool, error)) error
-	// Postpone moves a batch's due_at. With freed, the batch may be claimed at
-	// once. It returns false if due_at is no longer as seen.
+	// Postpone moves a batch's due_at. With freed, the batch may be claimed at once. It
+	// returns false if due_at is no longer as seen.
 	Postpone(ctx context.Context, seen mailing.Due, due time.Time, freed bool) (bool, error)
-	// SliceBatches returns batches of a slice after one, as many as one
-	// transaction can change. next is "" at the end.
+	// SliceBatches returns batches of a slice after one, as many as one transaction can
+	// change. next is "" at the end.
 	SliceBatches(ctx context.Context, id mailing.MailingID, slice int, after string) (batches []mailing.Batch, next string, err error)
-	// Revive writes revivals, with the slice's counts, in one transaction. It
-	// returns those that have a holder or have changed since they were read.
-	// The error is a [mailing.KindConflict] if m is finished or was retried
-	// again.
+	// Revive writes revivals, with the slice's counts, in one transaction. It returns
+	// those that have a holder or have changed since they were read. The error is a
+	// [mailing.KindConflict] if m is finished or was retried again.
 	Revive(ctx context.Context, m mailing.Mailing, slice int, revivals []mailing.Revival) (left []mailing.BatchKey, err error)
 	MarkRetried(ctx context.Context, id mailing.MailingID, slice int, at time.Time) error
 	Outage(ctx context.Context) (mailing.Outage, error)
-	// ExtendBatches moves the time to live of some settled batches. held is the
-	// number of batches that it left alone because a sender holds them.
+	// ExtendBatches moves the time to live of some settled batches. held is the number of
+	// batches that it left alone because a sender holds them.
 	ExtendBatches(ctx context.Context, m mailing.Mailing, slice int, after string) (next string, held int, err error)
-	// MarkExtended marks the slice as kept by the end of m. It returns false if
-	// pages were written since state was read, or if a later end is marked
-	// already.
+	// MarkExtended marks the slice as kept by the end of m. It returns false if pages
+	// were written since state was read, or if a later end is marked already.
 	MarkExtended(ctx context.Context, m mailing.Mailing, slice int, state mailing.SliceState) (bool, error)
-	// Rezoned returns up to limit edits of clients of a slice, with ids above
-	// after, in the order of ids.
+	// Rezoned returns up to limit edits of clients of a slice, with ids above after, in
+	// the order of ids.
 	Rezoned(ctx context.Context, slice int, after mailing.ClientID, limit int) ([]mailing.Rezoning, error)
 	BatchOf(ctx context.Context, m mailing.Mailing, client mailing.ClientID) (b mailing.Batch, ok bool, err error)
-	// Replan writes a batch that is planned again. It returns false if the
-	// batch has a holder, or its members have changed since they were seen.
+	// Replan writes a batch that is planned again. It returns false if the batch has a
+	// holder, or its members have changed since they were seen.
 	Replan(ctx context.Context, seen, replanned mailing.Batch) (bool, error)
-	// ForgetRezoned deletes edits, except those of clients that were edited
-	// again.
+	// ForgetRezoned deletes edits, except those of clients that were edited again.
 	ForgetRezoned(ctx context.Context, slice int, edits []mailing.Rezoning) error
 }
 
@@ -101,12 +96,10 @@ type Clock interface {
 
 // Meter receives the scheduler's metrics.
 type Meter interface {
-	// Expanded is called at the end of an invocation that expanded an audience.
-	// wrote has an entry for each task that wrote messages: their numbers by
-	// status.
+	// Expanded is called at the end of an invocation that expanded an audience. wrote has
+	// an entry for each task that wrote messages: their numbers by status.
 	Expanded(wrote []mailing.Counts)
-	// Swept is called once in each sweep. down reports whether the sending API
-	// is down.
+	// Swept is called once in each sweep. down reports whether the sending API is down.
 	Swept(down bool)
 }
 
@@ -143,17 +136,17 @@ func New(store Store, deliveries Deliveries, tasks Tasks, clock Clock, options .
 const (
 	// turn is how long a task works before other tasks have their turn.
 	turn = 5 * time.Second
-	// patience is the longest time for which a task waits for a start. A task
-	// that is earlier is queued again.
+	// patience is the longest time for which a task waits for a start. A task that is
+	// earlier is queued again.
 	patience = 2 * time.Second
-	// sweepConcurrency is the number of mailings, or of slices with edited
-	// zones, that a sweep works on at the same time.
+	// sweepConcurrency is the number of mailings, or of slices with edited zones, that a
+	// sweep works on at the same time.
 	sweepConcurrency = 8
 )
 
-// Sweep queues a task for each slice of each live mailing that needs one, and
-// finishes the mailings that need no more work. An error of one mailing does
-// not keep the sweep from the others.
+// Sweep queues a task for each slice of each live mailing that needs one, and finishes
+// the mailings that need no more work. An error of one mailing does not keep the sweep
+// from the others.
 func (s *Scheduler) Sweep(ctx context.Context) error {
 	live, err := s.store.Live(ctx)
 	if err != nil {
@@ -194,10 +187,10 @@ func (s *Scheduler) Sweep(ctx context.Context) error {
 	return nil
 }
 
-// sweepOne is [Scheduler.Sweep] for one mailing. A scheduled mailing has no
-// slices yet; it gets its task shortly before its start, delayed until then. A
-// paused mailing gets tasks only to keep its settled batches longer. If all
-// slices need a task, one task for the whole mailing replaces them.
+// sweepOne is [Scheduler.Sweep] for one mailing. A scheduled mailing has no slices yet;
+// it gets its task shortly before its start, delayed until then. A paused mailing gets
+// tasks only to keep its settled batches longer. If all slices need a task, one task for
+// the whole mailing replaces them.
 func (s *Scheduler) sweepOne(ctx context.Context, m mailing.Mailing, states *[mailing.Slices]mailing.SliceState, now time.Time) error {
 	if m.Status == mailing.StatusScheduled {
 		if m.StartAt.After(now.Add(mailing.Foresight)) {
@@ -224,8 +217,8 @@ func (s *Scheduler) sweepOne(ctx context.Context, m mailing.Mailing, states *[ma
 	return nil
 }
 
-// finish finishes a mailing, unless the store finds that a slice still needs
-// work. The mailing of test messages is never finished.
+// finish finishes a mailing, unless the store finds that a slice still needs work. The
+// mailing of test messages is never finished.
 func (s *Scheduler) finish(ctx context.Context, m mailing.Mailing) error {
 	if m.ID == mailing.TestMailing {
 		return nil

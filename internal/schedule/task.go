@@ -31,8 +31,8 @@ func (j *job) write(c mailing.Counts) {
 	j.wrote = j.wrote.Plus(c)
 }
 
-// Do works on tasks side by side, and returns an error, or nil, for each. Tasks
-// of one mailing are worked on together.
+// Do works on tasks side by side, and returns an error, or nil, for each. Tasks of one
+// mailing are worked on together.
 func (s *Scheduler) Do(ctx context.Context, tasks []mailing.Task) []error {
 	until := s.clock.Now().Add(turn)
 	of := make(map[mailing.MailingID][]int)
@@ -72,8 +72,8 @@ func (s *Scheduler) report(jobs []*job) {
 	}
 }
 
-// doTogether works on tasks of one mailing. Its start and its finish concern
-// the whole mailing: they are done once, not once for each slice.
+// doTogether works on tasks of one mailing. Its start and its finish concern the whole
+// mailing: they are done once, not once for each slice.
 func (s *Scheduler) doTogether(ctx context.Context, tasks []*job, until time.Time) []error {
 	errs := make([]error, len(tasks))
 	m, ok, err := s.begin(ctx, tasks[0].Task)
@@ -91,16 +91,16 @@ func (s *Scheduler) doTogether(ctx context.Context, tasks []*job, until time.Tim
 		wg.Go(func() { idle[i], errs[i] = s.do(ctx, m, task, until) })
 	}
 	wg.Wait()
-	// Only a task that has found an idle slice is a reason to look at the other
-	// slices. One look at the end is enough for all tasks.
+	// Only a task that has found an idle slice is a reason to look at the other slices.
+	// One look at the end is enough for all tasks.
 	if last := slices.Index(idle, true); last >= 0 {
 		errs[last] = s.finishIfDone(ctx, m)
 	}
 	return errs
 }
 
-// do works on the task's slices, side by side, until the turn is over. idle
-// reports whether one of them needs no work any more.
+// do works on the task's slices, side by side, until the turn is over. idle reports
+// whether one of them needs no work any more.
 func (s *Scheduler) do(ctx context.Context, m mailing.Mailing, task *job, until time.Time) (idle bool, err error) {
 	list := task.List()
 	each, errs := make([]bool, len(list)), make([]error, len(list))
@@ -114,23 +114,22 @@ func (s *Scheduler) do(ctx context.Context, m mailing.Mailing, task *job, until 
 	return err == nil && slices.Contains(each, true), err
 }
 
-// doSlice works on one slice, for one turn. Work that is left is queued as a
-// new task, after the other tasks in the queue. idle reports whether the slice
-// needs no work any more.
+// doSlice works on one slice, for one turn. Work that is left is queued as a new task,
+// after the other tasks in the queue. idle reports whether the slice needs no work any
+// more.
 func (s *Scheduler) doSlice(ctx context.Context, m mailing.Mailing, slice int, until time.Time, wrote func(mailing.Counts)) (idle bool, err error) {
 	state, err := s.store.Slice(ctx, m.ID, slice)
 	if err != nil {
 		return false, err
 	}
 	expand := func(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, until time.Time) (bool, error) {
-		// In this step only written pages change the counts, so the difference
-		// is what they wrote.
+		// In this step only written pages change the counts, so the difference is what
+		// they wrote.
 		before := state.Counts
 		defer func() { wrote(state.Counts.Minus(before)) }()
 		return s.expand(ctx, m, slice, state, until)
 	}
-	// extend comes last, because it also has to reach the batches that expand
-	// writes.
+	// extend comes last, because it also has to reach the batches that expand writes.
 	active := works(m, s.clock.Now())
 	for _, step := range []struct {
 		needed bool
@@ -153,8 +152,8 @@ func (s *Scheduler) doSlice(ctx context.Context, m mailing.Mailing, slice int, u
 	return !m.Works(state, s.clock.Now()), nil
 }
 
-// begin reads the mailing, and starts it if its start has come. ok is false if
-// no work can be done now.
+// begin reads the mailing, and starts it if its start has come. ok is false if no work
+// can be done now.
 func (s *Scheduler) begin(ctx context.Context, task mailing.Task) (m mailing.Mailing, ok bool, err error) {
 	if task.Mailing == mailing.TestMailing {
 		return mailing.Tests(s.clock.Now()), true, nil
@@ -189,9 +188,9 @@ func (s *Scheduler) begin(ctx context.Context, task mailing.Task) (m mailing.Mai
 	return m, works(m, s.clock.Now()), nil
 }
 
-// later queues a mailing's task again if it came too early, for example after
-// an edit of the start. If the start is further ahead than a queue can delay a
-// task, that is left to the sweep.
+// later queues a mailing's task again if it came too early, for example after an edit of
+// the start. If the start is further ahead than a queue can delay a task, that is left to
+// the sweep.
 func (s *Scheduler) later(ctx context.Context, m mailing.Mailing) error {
 	delay, ok := m.TaskDelay(s.clock.Now())
 	if !ok {
@@ -200,9 +199,9 @@ func (s *Scheduler) later(ctx context.Context, m mailing.Mailing) error {
 	return s.tasks.Queue(ctx, []mailing.Task{{Mailing: m.ID, Slice: mailing.AllSlices}}, delay)
 }
 
-// works reports whether tasks expand m, queue its batches again, or retry its
-// failures. A closed mailing needs this work even while it is paused: its
-// pending messages have to be accounted for.
+// works reports whether tasks expand m, queue its batches again, or retry its failures. A
+// closed mailing needs this work even while it is paused: its pending messages have to be
+// accounted for.
 func works(m mailing.Mailing, now time.Time) bool {
 	return !m.Finished && m.Status != mailing.StatusScheduled && (m.Status != mailing.StatusPaused || m.Closed(now))
 }
@@ -219,9 +218,9 @@ func (s *Scheduler) finishIfDone(ctx context.Context, m mailing.Mailing) error {
 	return s.finish(ctx, m)
 }
 
-// expand writes pages of the slice until the slice is done, the turn is over,
-// or another task is found to work on it. It updates state accordingly. more
-// reports whether any work is left for this task.
+// expand writes pages of the slice until the slice is done, the turn is over, or another
+// task is found to work on it. It updates state accordingly. more reports whether any
+// work is left for this task.
 func (s *Scheduler) expand(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, until time.Time) (more bool, err error) {
 	for {
 		now := s.clock.Now()
@@ -238,8 +237,7 @@ func (s *Scheduler) expand(ctx context.Context, m mailing.Mailing, slice int, st
 		}
 		state.Cursor, state.Done, state.Counts = page.Next, page.Done, state.Counts.Plus(page.Counts)
 		if err := s.queueOpen(ctx, page.Batches); err != nil {
-			// The batches are stored with a due_at, so the sweep queues them
-			// later.
+			// The batches are stored with a due_at, so the sweep queues them later.
 			slog.WarnContext(ctx, "queue a page's batches", "mailing_id", m.ID, "slice", slice, "error", err)
 		}
 		for _, b := range page.Batches {
@@ -252,25 +250,24 @@ func (s *Scheduler) expand(ctx context.Context, m mailing.Mailing, slice int, st
 		if !s.clock.Now().Before(until) {
 			return true, nil
 		}
-		// The mailing is read again for each page: a pause or a cancellation
-		// applies from the next page on.
+		// The mailing is read again for each page: a pause or a cancellation applies from
+		// the next page on.
 		if m, err = s.store.Mailing(ctx, m.ID); err != nil {
 			return false, err
 		}
 	}
 }
 
-// about returns the log attributes of a batch. They include the ids of its
-// messages and clients, so that a search for an id finds the line.
+// about returns the log attributes of a batch. They include the ids of its messages and
+// clients, so that a search for an id finds the line.
 func about(b mailing.Batch) []any {
 	messages, clients := b.IDs()
 	return []any{"mailing_id", b.Key.Mailing, "batch", b.Key.String(), "message_ids", messages, "client_ids", clients}
 }
 
-// page plans the next page of a slice, after cursor. If the batches cannot hold
-// all of the clients that were read, the page ends at the last client that
-// fits. Only the first page of a slice marks the start, for the metric of the
-// start's lag.
+// page plans the next page of a slice, after cursor. If the batches cannot hold all of
+// the clients that were read, the page ends at the last client that fits. Only the first
+// page of a slice marks the start, for the metric of the start's lag.
 func (s *Scheduler) page(ctx context.Context, m mailing.Mailing, slice int, cursor mailing.ClientID, now time.Time) (mailing.Page, error) {
 	clients, next, done, err := s.store.Audience(ctx, slice, m.Filter, m.StartedAt, cursor, mailing.PageSize)
 	if err != nil {
@@ -299,12 +296,11 @@ func (s *Scheduler) queueOpen(ctx context.Context, batches []mailing.Batch) erro
 	return s.deliveries.Queue(ctx, keys, 0)
 }
 
-// postponeConcurrency is the number of batches that a task postpones at the
-// same time.
+// postponeConcurrency is the number of batches that a task postpones at the same time.
 const postponeConcurrency = 10
 
-// requeue queues the batches of the slice that are overdue, or will be soon.
-// more reports whether the turn ended before the list did.
+// requeue queues the batches of the slice that are overdue, or will be soon. more reports
+// whether the turn ended before the list did.
 func (s *Scheduler) requeue(ctx context.Context, m mailing.Mailing, slice int, _ *mailing.SliceState, until time.Time) (more bool, err error) {
 	o, err := s.store.Outage(ctx)
 	if err != nil {
@@ -325,10 +321,9 @@ func (s *Scheduler) requeue(ctx context.Context, m mailing.Mailing, slice int, _
 	return more, err
 }
 
-// requeueSome first moves the due_at of each batch, then queues the batch. If
-// it fails between the two, the batch becomes overdue once more. So a batch is
-// never lost, and two tasks do not queue it twice: only one of them moves its
-// due_at.
+// requeueSome first moves the due_at of each batch, then queues the batch. If it fails
+// between the two, the batch becomes overdue once more. So a batch is never lost, and two
+// tasks do not queue it twice: only one of them moves its due_at.
 func (s *Scheduler) requeueSome(ctx context.Context, m mailing.Mailing, o mailing.Outage, rows []mailing.Due) error {
 	now := s.clock.Now()
 	var (
