@@ -1,4 +1,4 @@
-// Package clock is the system's clock, for all that waits.
+// Package clock waits by the system's clock.
 package clock
 
 import (
@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Sleep waits for d, or until ctx is done; its error is then why that is.
+// Sleep waits for d, or until ctx is done. In that case it returns the cause of ctx's
+// end.
 func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -7,8 +7,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// FirstMailing is the id of the first mailing in tables that are new, from the
-// environment; 0 lets it be drawn.
+// FirstMailing is the id of the first mailing in new tables, read from the environment.
+// If it is 0, the id is drawn at random.
 type FirstMailing mailing.MailingID
 
 // UnmarshalText reads an id, 0 to [mailing.MaxFirstMailingID].

@@ -1,5 +1,5 @@
-// Package function is what the three Lambda functions have in common at their
-// start: configuration, log, AWS.
+// Package function is the common part of the three Lambda functions at their start:
+// configuration, log, AWS.
 package function
 
 import (
@@ -27,8 +27,8 @@ import (
 	"postrider/internal/dynamo"
 )
 
-// Tables is the part of a function's configuration that says where things are
-// kept. template.yaml sets it.
+// Tables is the part of a function's configuration that names the tables, and sets how
+// long they keep messages. template.yaml sets it.
 type Tables struct {
 	Clients       string `env:"CLIENTS_TABLE,required,notEmpty"`
 	Mailings      string `env:"MAILINGS_TABLE,required,notEmpty"`
@@ -36,31 +36,31 @@ type Tables struct {
 	RetentionDays int    `env:"RETENTION_DAYS" envDefault:"90"`
 }
 
-// Store is the store over these tables.
+// Store returns the store over these tables.
 func (t Tables) Store(cfg aws.Config, options ...dynamo.Option) *dynamo.Store {
 	tables := dynamo.Tables{Clients: t.Clients, Mailings: t.Mailings, Batches: t.Batches}
 	return dynamo.New(dynamodb.NewFromConfig(cfg), tables, time.Duration(t.RetentionDays)*24*time.Hour, options...)
 }
 
-// Bounds of a call to AWS. Without them a connection that hangs takes the whole
-// invocation with it, and all that it has claimed.
+// Limits for a call to AWS. Without them, one connection that hangs would use up the
+// whole invocation, and hold every claim of it.
 const (
-	// attemptTime is how long one attempt may take, the answer's last byte included.
-	// AWS answers within a tenth of it.
+	// attemptTime is how long one attempt may take, including the last byte of the
+	// answer. AWS answers within a tenth of it.
 	attemptTime = 2 * time.Second
-	// attempts is how often a call is attempted.
+	// attempts is the maximum number of attempts of a call.
 	attempts = 4
 )
 
-// logging is the part of a function's configuration that says what is logged.
+// logging is the part of a function's configuration that sets what is logged.
 type logging struct {
 	Level slog.Level `env:"LOG_LEVEL" envDefault:"info"`
 }
 
-// Setup reads the function's configuration into config, a pointer to a struct
-// with env tags, sets up the log, and gives what AWS clients are made of. All
-// that is wrong with the configuration is told together, then the process ends:
-// a function without it can do nothing.
+// Setup reads the function's configuration into config, a pointer to a struct with env
+// tags, and sets up the log. It returns the configuration for AWS clients. If the
+// configuration is wrong, it logs all errors together and ends the process: without it
+// the function can do nothing.
 func Setup(ctx context.Context, name string, config any) aws.Config {
 	cfg, err := setup(ctx, name, config)
 	if err != nil {
@@ -70,13 +70,14 @@ func Setup(ctx context.Context, name string, config any) aws.Config {
 	return cfg
 }
 
+// setup is [Setup] without the exit.
 func setup(ctx context.Context, name string, config any) (aws.Config, error) {
 	var l logging
-	unread := parse(&l) // info then
+	unread := parse(&l) // the level is info if this fails
 	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: l.Level})
 	slog.SetDefault(slog.New(handler).With("function", name))
-	// net/http prints through package log what a server sends unasked, word for
-	// word; what comes from outside is not for our log.
+	// net/http uses package log to print data that a server sends unasked, word for word.
+	// Such data from outside must not get into our log.
 	log.SetOutput(io.Discard)
 	if err := errors.Join(unread, parse(config)); err != nil {
 		return aws.Config{}, fmt.Errorf("read the configuration: %w", err)
@@ -92,8 +93,8 @@ func setup(ctx context.Context, name string, config any) (aws.Config, error) {
 	return cfg, nil
 }
 
-// parse reads the environment into config. What is wrong is told by its variable:
-// env names a field, which is nobody's to set.
+// parse reads the environment into config. Its errors name the variable: package env
+// names the field of the struct, which an operator does not know.
 func parse(config any) error {
 	err := env.Parse(config)
 	var all env.AggregateError
@@ -113,22 +114,22 @@ func parse(config any) error {
 	return errors.Join(told...)
 }
 
-// Jitter is a random duration from 0 to d.
+// Jitter returns a random duration from 0 to d.
 func Jitter(d time.Duration) time.Duration {
 	return time.Duration(mathrand.Int64N(int64(d) + 1)) //nolint:gosec // G404: jitter needs no secrecy
 }
 
-// Holder is a name that nobody else has.
+// Holder returns a name that no other holder has.
 func Holder() string { return rand.Text() }
 
-// Now is the time by the wall clock. Go's monotonic one may stand still while
-// Lambda keeps an environment frozen: what was read before would seem fresh.
+// Now returns the time by the wall clock. Go's monotonic clock may stand still while
+// Lambda keeps an environment frozen: data that was read before would then seem fresh.
 func Now() time.Time { return time.Now().Round(0) }
 
 // Clock is the system's clock.
 type Clock struct{}
 
-// Now is the time by the wall clock.
+// Now returns the time by the wall clock.
 func (Clock) Now() time.Time { return Now() }
 
 // Sleep waits for d, or until ctx is done.

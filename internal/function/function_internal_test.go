@@ -58,7 +58,7 @@ func TestACallToAWSThatHangsIsMadeAgainWithinSeconds(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		if calls.Add(1)%2 == 1 {
-			select { // the first connection of two hangs
+			select { // every second connection hangs, beginning with the first
 			case <-r.Context().Done():
 			case <-ended:
 			}
@@ -79,7 +79,7 @@ func TestACallToAWSThatHangsIsMadeAgainWithinSeconds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Much more than two seconds, for a machine that is busy, and much less than for ever.
+	// Much more than two seconds, for a busy machine, but not without limit.
 	ctx, cancel := context.WithTimeout(t.Context(), 15*attemptTime)
 	defer cancel()
 	for name, call := range map[string]func() error{

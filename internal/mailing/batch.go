@@ -4,64 +4,66 @@ import "time"
 
 // Sizes of the units of work.
 const (
-	// BatchSize is how many messages travel together at most.
+	// BatchSize is the maximum number of messages in a batch.
 	BatchSize = 50
-	// PageSize is how many clients are expanded in one transaction at most.
+	// PageSize is the maximum number of clients that one transaction expands.
 	PageSize = 1000
 	// maxPageBatches keeps a page inside one DynamoDB transaction (100 actions).
 	maxPageBatches = 90
 )
 
-// Times at which work that waits comes back by itself.
+// Times after which waiting work comes back without a message in a queue.
 const (
-	// QueuedPatience is how long a queued batch may stay unclaimed before the
-	// sweep queues it again.
+	// QueuedPatience is how long a queued batch may stay unclaimed before the sweep
+	// queues it again.
 	QueuedPatience = 5 * time.Minute
-	// MaxPatience is what repeated sweeps of the same batch double up to.
+	// MaxPatience is the longest time between two sweeps that queue the same batch. The
+	// time doubles up to it.
 	MaxPatience = time.Hour
 	// RetryPatience is how long after its retry instant a batch is overdue.
 	RetryPatience = time.Minute
-	// ParkTime is how long a message waits after a hand-over that failed by the
+	// ParkTime is how long a message waits after a hand-over that failed because of the
 	// provider's trouble.
 	ParkTime = time.Minute
 )
 
-// Batch is the unit of work: messages of one mailing and slice that are
-// stored, queued, claimed and settled together.
+// Batch is the unit of work: messages of one mailing and slice that are stored, queued,
+// claimed and settled together.
 //
-// A batch with anything pending has a DueAt; one with nothing pending has none.
+// A batch with a pending message has a DueAt. A batch without one has none.
 type Batch struct {
 	Key       BatchKey
 	Members   []Member
 	CreatedAt time.Time
-	// Holder is the sender that may change the members until LeaseUntil.
+	// Holder is the sender that alone may change the members until LeaseUntil.
 	Holder     string
 	LeaseUntil time.Time
-	// Claims is how often it was claimed since it was last settled. More than one
-	// means that claims were lost.
+	// Claims is the number of claims since the last settlement. More than one means that
+	// claims were lost.
 	Claims int
-	// Lost is the first claim since it was last settled. It is a lost one where
-	// Claims is more than one.
+	// Lost is the first claim since the last settlement. That claim was lost if Claims is
+	// more than one.
 	Lost Lease
-	// Losses is how many lost claims in a row were settled for their senders.
+	// Losses is the number of lost claims in a row that were settled in place of their
+	// senders.
 	Losses int
-	// Round is how often it was put off for a retry.
+	// Round is how often the batch was put off for a retry.
 	Round int
-	// NotBefore is when it may be claimed again.
+	// NotBefore is the instant from which the batch may be claimed again.
 	NotBefore time.Time
-	// DueAt is when somebody must have looked at it.
+	// DueAt is when the batch is overdue: the sweep then queues it again.
 	DueAt time.Time
-	// Plan is the oldest of the mailing's plans that its pending members were
-	// deferred under.
+	// Plan is the oldest of the mailing's plans under which the batch's pending messages
+	// were deferred.
 	Plan int64
-	// StartedAt is set on the first batch of a slice until it is settled: since
-	// when its mailing has been due.
+	// StartedAt is the instant since which the mailing has been due. Of a slice, only the
+	// first batch that can go at once has it, until that batch is settled.
 	StartedAt time.Time
-	// Test is set on the batch of a test message, which is its only member.
+	// Test is set on the batch of a test message. Such a batch has no other message.
 	Test *Test
 }
 
-// Pending reports whether any member still waits for something.
+// Pending reports whether any message of the batch still waits for something.
 func (b Batch) Pending() bool {
 	for _, m := range b.Members {
 		if m.Status.Pending() {
@@ -71,8 +73,8 @@ func (b Batch) Pending() bool {
 	return false
 }
 
-// IDs are the messages of the batch and the clients whom they go to, in their
-// order: for log lines by which a person finds them.
+// IDs returns the messages of the batch and the clients that they go to, in the order of
+// the members. Log lines contain these ids, so that a search finds them.
 func (b Batch) IDs() (messages []MessageID, clients []ClientID) {
 	for _, mem := range b.Members {
 		messages = append(messages, NewMessageID(b.Key.Mailing, mem.Client))
@@ -81,17 +83,19 @@ func (b Batch) IDs() (messages []MessageID, clients []ClientID) {
 	return messages, clients
 }
 
-// SliceState is how far one slice of a mailing's audience is, with the counts
-// of its messages.
+// SliceState is the progress of one slice of a mailing's audience, with the counts of its
+// messages.
 type SliceState struct {
-	// Cursor is the last client that was looked at.
+	// Cursor is the last client that the expansion has looked at.
 	Cursor ClientID
-	// Done: the whole slice is expanded.
+	// Done is true once the whole slice is expanded.
 	Done   bool
 	Counts Counts
-	// RetriedAt is the mailing's RetriedAt whose failures have been queued anew.
+	// RetriedAt is the RetriedAt of the mailing up to which this slice's failures have
+	// been queued again.
 	RetriedAt time.Time
-	// ExtendedAt is the mailing's ExtendedAt by which the settled batches are kept.
+	// ExtendedAt is the ExtendedAt of the mailing up to which this slice's settled
+	// batches have got their longer time to live.
 	ExtendedAt time.Time
 }
 
@@ -99,23 +103,23 @@ type SliceState struct {
 type Page struct {
 	Mailing MailingID
 	Slice   int
-	// Seen is the cursor that the step started from; it is written only if
-	// that is still the stored one.
+	// Seen is the cursor that the step started from. The page is written only if that is
+	// still the stored cursor.
 	Seen ClientID
 	// Next is the last client that the step looked at.
 	Next ClientID
-	// Done: nothing comes after this page.
+	// Done is true if no page follows this one.
 	Done    bool
 	Batches []Batch
 	Counts  Counts
 }
 
-// PlanPage groups clients (of one slice, in the order of ids) into batches.
-// Those whose window opens at the same instant travel together; a closed one
-// is deferred. Of a mailing that is closed itself, all are accounted for
-// at once. It returns how many of the clients fit.
+// PlanPage groups clients (of one slice, in the order of ids) into batches. Clients whose
+// windows open at the same instant share a batch. A message whose window is closed is
+// deferred. If the mailing itself is closed, every message gets its terminal status at
+// once. taken is how many of the clients fit into the page.
 func PlanPage(m Mailing, slice int, clients []Client, now time.Time) (batches []Batch, counts Counts, taken int) {
-	open := map[time.Time]int{} // opening instant -> index of the batch that fills up
+	open := map[time.Time]int{} // opening instant -> index of the batch with free places
 	for _, c := range clients {
 		status, opens := firstStatus(m, c, now)
 		i, ok := open[opens]
@@ -134,6 +138,8 @@ func PlanPage(m Mailing, slice int, clients []Client, now time.Time) (batches []
 	return batches, counts, taken
 }
 
+// firstStatus returns the status that a new message gets. opens is when its window opens;
+// it is zero unless the message is deferred.
 func firstStatus(m Mailing, c Client, now time.Time) (status MessageStatus, opens time.Time) {
 	switch d := Decide(m, &c, Member{Client: c.ID, Status: Queued}, now); d.Action {
 	case Finish:
@@ -145,6 +151,8 @@ func firstStatus(m Mailing, c Client, now time.Time) (status MessageStatus, open
 	return Queued, time.Time{}
 }
 
+// newBatch returns an empty batch whose messages begin with this status. It is due only
+// if that status is pending.
 func newBatch(m Mailing, key BatchKey, status MessageStatus, opens, now time.Time) Batch {
 	b := Batch{Key: key, CreatedAt: now, Plan: m.Plan}
 	switch {
@@ -156,7 +164,7 @@ func newBatch(m Mailing, key BatchKey, status MessageStatus, opens, now time.Tim
 	return b
 }
 
-// Sum adds up the slices of a mailing.
+// Sum returns the sum of the slices of a mailing.
 func Sum(states *[Slices]SliceState) Progress {
 	p := Progress{Expanded: true}
 	for _, state := range states {
@@ -166,10 +174,10 @@ func Sum(states *[Slices]SliceState) Progress {
 	return p
 }
 
-// Settlement is what a holder leaves of a batch that it claimed.
+// Settlement is the result that a holder writes for a batch that it claimed.
 type Settlement struct {
 	Batch  Batch
 	Holder string
-	// Change is by how much the counts change.
+	// Change is the difference that the settlement makes to the counts.
 	Change Counts
 }

@@ -9,7 +9,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// inZones are n clients of slice 0, their zones dealt out in turn.
+// inZones returns n clients of slice 0. The zones are given to them in turn.
 func inZones(n int, zones ...string) []mailing.Client {
 	clients := make([]mailing.Client, n)
 	for i := range clients {

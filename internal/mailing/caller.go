@@ -1,26 +1,27 @@
 package mailing
 
-// Role is what a key may be used for.
+// Role is the set of rights that a key gives.
 type Role string
 
-// A viewer reads; an admin does everything.
+// The roles. A viewer may read; an admin may do everything.
 const (
 	Viewer Role = "viewer"
 	Admin  Role = "admin"
 )
 
-// Valid reports whether there is such a role.
+// Valid reports whether the role exists.
 func (r Role) Valid() bool { return r == Viewer || r == Admin }
 
-// May reports whether a caller of this role may do what needs another one. A
-// role that does not exist may nothing, and nobody may what needs one.
+// May reports whether a caller with this role may make a request that requires
+// the role needed. Unknown roles grant nothing, and no caller may make a
+// request that requires an unknown role.
 func (r Role) May(needed Role) bool {
 	return needed.Valid() && (r == Admin || r == needed)
 }
 
-// Caller is whoever holds a key.
+// Caller is the holder of a key.
 type Caller struct {
-	// Name is what the key is called where keys are kept: for logs.
+	// Name is the key's name in the parameter that lists the keys. It is for logs.
 	Name string
 	Role Role
 }

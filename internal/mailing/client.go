@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// MaxTag is the longest tag, in characters.
+	// MaxTag is the maximum length of a tag, in characters.
 	MaxTag = 64
-	// ZoneRule is what a time zone must be.
+	// ZoneRule is the rule that an error states for a time zone.
 	ZoneRule = "must be the name of a zone of the IANA database, such as Europe/Moscow"
 )
 
@@ -22,8 +22,8 @@ type Client struct {
 	Tag          string
 	// Timezone is a name of the IANA database.
 	Timezone string
-	// ZoneSince is when Timezone was last changed, the zero time if it never was.
-	// The store keeps it.
+	// ZoneSince is when Timezone was last changed, the zero time if it never was. The
+	// store sets it.
 	ZoneSince time.Time
 	// GoneAt is when the client was deleted, the zero time if it was not.
 	GoneAt time.Time
@@ -34,9 +34,9 @@ var (
 	operatorPattern = regexp.MustCompile(`^[0-9]{3}$`)
 )
 
-// DerivedOperator is the operator code that a phone was first given out with:
-// its digits 2 to 4. Numbers are portable, so it is only a default. A phone
-// too short to hold one gives "".
+// DerivedOperator returns the operator code to which a phone number was first assigned:
+// its digits 2 to 4. Numbers are portable, so the code is only a default. For a phone
+// that is too short to contain one it returns "".
 func DerivedOperator(phone string) string {
 	if len(phone) < 4 {
 		return ""
@@ -44,9 +44,8 @@ func DerivedOperator(phone string) string {
 	return phone[1:4]
 }
 
-// NewClient checks c and fills in what may be left out: the tag is trimmed and
-// an absent operator code is derived from the phone. All broken rules are told
-// together.
+// NewClient checks c and fills in its optional fields: it trims the tag, and derives an
+// absent operator code from the phone. The error lists all rules that c breaks.
 func NewClient(c Client) (Client, error) {
 	var p problems
 	checkPhone(&p, c.Phone)
@@ -71,8 +70,8 @@ func checkPhone(p *problems, phone string) {
 	}
 }
 
-// WithPhone is c with another phone. The operator code follows only where it
-// was the one that the old phone implies: one that was set stays.
+// WithPhone returns c with another phone. The operator code changes with the phone only
+// if it was the code that the old phone implies. Any other code stays as it was set.
 func (c Client) WithPhone(phone string) Client {
 	if c.OperatorCode == DerivedOperator(c.Phone) {
 		c.OperatorCode = DerivedOperator(phone)
@@ -81,10 +80,10 @@ func (c Client) WithPhone(phone string) Client {
 	return c
 }
 
-// Zone loads a time zone by its IANA name. "", "Local" and anything that is
-// not such a name are [KindInvalid].
+// Zone loads a time zone by its IANA name. For "", for "Local" and for any string that is
+// not such a name it returns a [KindInvalid].
 func Zone(name string) (*time.Location, error) {
-	// LoadLocation takes these two for UTC and for the machine's own zone.
+	// LoadLocation returns UTC for "", and the machine's own zone for "Local".
 	if name == "" || name == "Local" {
 		return nil, &Error{Kind: KindInvalid, Message: "unknown time zone"}
 	}

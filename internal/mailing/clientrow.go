@@ -1,7 +1,7 @@
 package mailing
 
-// ClientRow is what one row of an import says of the client that has a phone. A
-// nil field is one that the file has no column for; "" is an empty cell.
+// ClientRow is what one row of an import says about the client with a phone. A field is
+// nil if the file has no column for it; "" is an empty cell.
 type ClientRow struct {
 	Phone        string
 	OperatorCode *string
@@ -9,16 +9,17 @@ type ClientRow struct {
 	Timezone     *string
 }
 
-// Check tells which rules the row breaks whoever has its phone, all together.
+// Check returns an error that lists all rules that the row breaks, whether or not a
+// client has its phone.
 func (r ClientRow) Check() error {
-	_, err := r.Over(&Client{Timezone: "UTC"}) // stands for what the file says nothing of
+	_, err := r.Over(&Client{Timezone: "UTC"}) // for files without a column of zones
 	return err
 }
 
-// Over is the client that the row makes of the one that has its phone, nil for
-// nobody yet. What the file has no column for stays; an empty cell clears the
-// tag and derives the operator code from the phone. A time zone must be there in
-// the end. All broken rules are told together.
+// Over returns the client that results from applying the row to old, the client that has
+// its phone. old is nil if there is none. A field without a column in the file stays as
+// it is. An empty cell clears the tag, or derives the operator code from the phone. The
+// result must have a time zone. The error lists all rules that are broken.
 func (r ClientRow) Over(old *Client) (Client, error) {
 	var c Client
 	if old != nil {
@@ -36,28 +37,28 @@ func (r ClientRow) Over(old *Client) (Client, error) {
 	return NewClient(c)
 }
 
-// RowOutcome is what became of one row of an import.
+// RowOutcome is the result of importing one row.
 type RowOutcome uint8
 
 const (
-	// RowOpen: nothing is known to have been done.
+	// RowOpen means that it is not known whether the row had any effect.
 	RowOpen RowOutcome = iota
-	// RowCreated: there is a new client.
+	// RowCreated means that there is a new client.
 	RowCreated
-	// RowUpdated: the client was changed.
+	// RowUpdated means that the client was changed.
 	RowUpdated
-	// RowUnchanged: the client was as the row has it already.
+	// RowUnchanged means that the client was already as the row describes it.
 	RowUnchanged
-	// RowRejected: the row breaks a rule, and left everything as it was.
+	// RowRejected means that the row breaks a rule, and changed nothing.
 	RowRejected
 )
 
-// RowResult is what became of one row, with the reason if it was rejected.
+// RowResult is the result of one row, with the reason if it was rejected.
 type RowResult struct {
 	Outcome RowOutcome
 	Err     error
 }
 
-// ImportRows is how many rows of an import are written together at most: twelve
-// full transactions if all of them are new.
+// ImportRows is the maximum number of rows of an import that are written together. If all
+// of them are new, they fill twelve transactions.
 const ImportRows = 396

@@ -9,7 +9,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// cell is a cell of a column that a file has.
+// cell returns the value of a cell, for a column that the file has.
 func cell(s string) *string { return &s }
 
 func TestARowBecomesTheClientThatItDescribes(t *testing.T) {
@@ -62,7 +62,7 @@ func TestARowIsToldAllTheRulesThatItBreaks(t *testing.T) {
 	for name, c := range map[string]struct {
 		row mailing.ClientRow
 		old *mailing.Client
-		// checked: it is known without knowing the client.
+		// checked is true if the row alone, without the client, already shows the error.
 		checked bool
 		want    []string
 	}{

@@ -2,37 +2,41 @@ package mailing
 
 import "time"
 
-// Action is what is to be done with a message now.
+// Action is what has to be done with a message now.
 type Action uint8
 
 const (
-	// Send: hand it over.
+	// Send means that the message is handed over.
 	Send Action = iota + 1
-	// Defer: leave it until its client's window, or its mailing, opens.
+	// Defer means that the message waits until its client's window, or its mailing,
+	// opens.
 	Defer
-	// Later: leave it as it is until it may be tried again.
+	// Later means that the message stays as it is until it may be tried again.
 	Later
-	// Hold: leave it as it is until somebody resumes the mailing.
+	// Hold means that the message stays as it is until the mailing is resumed.
 	Hold
-	// Finish: it ends in a terminal status.
+	// Finish means that the message gets a terminal status.
 	Finish
 )
 
-// Decision is what is to be done with a message now, and why.
+// Decision is an action for a message now, with its details.
 type Decision struct {
 	Action Action
-	// Status is the terminal status, with [Finish].
+	// Status is the terminal status, for [Finish].
 	Status MessageStatus
-	// Until is when to decide again, with [Defer] and [Later]. With [Send] it is
-	// the instant from which on the hand-over may not begin any more.
+	// Until is when to decide again, for [Defer] and [Later]. For [Send] it is the
+	// instant from which the hand-over may no longer begin.
 	Until time.Time
 }
 
-// MaxAttempts is how often a message is tried.
+// MaxAttempts is the maximum number of attempts for a message.
 const MaxAttempts = 10
 
-// Decide says what is to be done with a message at this instant. It is asked
+// Decide returns what has to be done with a message at this instant. The sender calls it
 // again immediately before each hand-over. client is nil if it was deleted.
+//
+// The order of the cases matters: a closed mailing and a deleted client end a message
+// even while the mailing is paused.
 func Decide(m Mailing, client *Client, mem Member, now time.Time) Decision {
 	switch {
 	case m.Status == StatusCancelled || m.Deleted:
@@ -60,14 +64,15 @@ func Decide(m Mailing, client *Client, mem Member, now time.Time) Decision {
 	return Decision{Action: Send, Until: closes}
 }
 
-// finish ends a message that may not be tried again. A message that an earlier
-// attempt may have delivered ends as [Uncertain], whatever overtook it.
+// finish returns the decision to end a message that may not be tried again. A message
+// that an earlier attempt may have delivered ends as [Uncertain], whatever the reason for
+// its end.
 func finish(mem Member, s MessageStatus) Decision {
 	return Decision{Action: Finish, Status: honest(mem, s)}
 }
 
-// honest returns the terminal status of mem where s is the status of a message
-// that was certainly not delivered.
+// honest returns the terminal status of mem. s is the status for a message that was
+// certainly not delivered.
 func honest(mem Member, s MessageStatus) MessageStatus {
 	if mem.Uncertain > 0 {
 		return Uncertain
@@ -75,24 +80,25 @@ func honest(mem Member, s MessageStatus) MessageStatus {
 	return s
 }
 
-// span is when hand-overs to a client may begin the next time, and from when on
-// they may not again. It opens now if the client's window is open, with the
-// mailing's end if it does not open before that; it closes then at the latest.
+// span returns when hand-overs to a client may begin next, and from when they may no
+// longer begin. opens is now if the client's window is open. Neither of the two is later
+// than the mailing's end.
 func (m Mailing) span(c Client, now time.Time) (opens, closes time.Time) {
 	if m.Window == nil {
 		return now, m.EndAt
 	}
 	loc, err := Zone(c.Timezone)
 	if err != nil {
-		// The directory only holds zones that load. Should the zone database
-		// ever drop one, being a few hours off beats never being sent.
+		// The directory holds only zones that can be loaded. If the zone database ever
+		// drops one, a message some hours early or late is better than a message that is
+		// never sent.
 		loc = time.UTC
 	}
 	opens = earlier(m.Window.Opening(loc, now), m.EndAt)
 	return opens, earlier(m.Window.Closing(loc, opens), m.EndAt)
 }
 
-// Decided is mem after a decision other than [Send].
+// Decided returns mem after a decision other than [Send].
 func (mem Member) Decided(d Decision, now time.Time) Member {
 	switch d.Action {
 	case Finish:
@@ -106,10 +112,10 @@ func (mem Member) Decided(d Decision, now time.Time) Member {
 	return mem
 }
 
-// After returns mem after one hand-over. An ambiguous attempt always uses an
-// attempt. One that certainly failed and may be repeated uses an attempt only if
-// the provider is known to work: else the trouble is the provider's. Once an
-// attempt was ambiguous, a later refusal does not clear it.
+// After returns mem after one hand-over. An ambiguous outcome always uses an attempt. An
+// attempt that certainly failed and may be repeated is used only if the provider is known
+// to work; otherwise the provider is the cause. A later refusal does not clear an earlier
+// ambiguous attempt.
 func (mem Member) After(o Outcome, m Mailing, providerWorks bool, now time.Time) Member {
 	charged := mem
 	charged.Attempts++
@@ -136,7 +142,8 @@ func (mem Member) After(o Outcome, m Mailing, providerWorks bool, now time.Time)
 	return mem
 }
 
-// again is mem waiting for its next attempt, or ended where there is none.
+// again returns mem as it waits for its next attempt, or with a terminal status if there
+// may be none.
 func (mem Member) again(m Mailing, now time.Time) Member {
 	mem.Status = Retrying
 	switch {

@@ -2,7 +2,7 @@ package mailing
 
 import "time"
 
-// Due is what the index of waiting batches holds of one.
+// Due is the entry of one batch in the index of waiting batches.
 type Due struct {
 	Key        BatchKey
 	DueAt      time.Time
@@ -10,12 +10,12 @@ type Due struct {
 	LeaseUntil time.Time
 	Plan       int64
 	CreatedAt  time.Time
-	// Sweeps is how often a sweep has queued it since it was last claimed.
+	// Sweeps is how often a sweep has queued the batch since its last claim.
 	Sweeps int
 }
 
-// OverdueAfter returns how long after being queued by a sweep for the n-th time
-// (from 0) a batch is overdue again: 5 minutes, doubling to an hour.
+// OverdueAfter returns the time after which a batch is overdue again, counted from the
+// n-th time (from 0) that a sweep queued it: 5 minutes, doubling to an hour.
 func OverdueAfter(n int) time.Duration {
 	d := QueuedPatience
 	for ; n > 0 && d < MaxPatience; n-- {
@@ -24,25 +24,25 @@ func OverdueAfter(n int) time.Duration {
 	return min(d, MaxPatience)
 }
 
-// Foresight is how far ahead the sweep looks: a batch that is overdue before the
-// sweep after next is queued with the delay that is left.
+// Foresight is how far ahead the sweep looks. A batch that will be overdue before the
+// sweep after next is queued now, with the remaining delay.
 const Foresight = 2 * time.Minute
 
-// Requeue reports whether a task of m should queue a pending batch again, after
-// which delay, and whether its NotBefore is void: the mailing was edited or
-// closed since, so each member needs a new decision.
+// Requeue reports whether a task of m should queue a pending batch again, and after which
+// delay. freed reports whether the batch's NotBefore is void: the mailing was edited or
+// closed since, so each of its messages needs a new decision.
 //
-// While m is paused, or the provider is down, senders take deliveries off the
-// queue and write nothing. So once m runs again, and the provider works, each
-// batch that was queued before that is queued again.
+// While m is paused, or the provider is down, senders remove deliveries from the queue
+// and write nothing. So each batch that was queued before the resume, or before the end
+// of the outage, is queued again afterwards.
 func (d Due) Requeue(m Mailing, o Outage, now time.Time) (delay time.Duration, freed, ok bool) {
 	closed := m.Closed(now)
 	if !closed && (m.Status == StatusPaused || o.Down()) {
 		return 0, false, false
 	}
 	held := d.LeaseUntil.After(now)
-	// A batch that a sweep has queued already is not queued again before it is
-	// overdue once more.
+	// If a sweep has queued the batch already, it is queued again only when it is overdue
+	// once more.
 	if (closed || d.Plan < m.Plan) && d.Sweeps == 0 && !held {
 		return 0, true, true
 	}
@@ -59,12 +59,12 @@ func (d Due) Requeue(m Mailing, o Outage, now time.Time) (delay time.Duration, f
 	return max(0, from.Sub(now)), false, true
 }
 
-// queuedAt returns when the batch was last queued, or an instant before that.
+// queuedAt returns when the batch was last queued, or an earlier instant.
 func (d Due) queuedAt() time.Time { return d.DueAt.Add(-OverdueAfter(max(0, d.Sweeps-1))) }
 
-// awake returns since when m's messages are handed over without a break: since
-// its last resume, or the end of the provider's last outage. The zero time means
-// since the start.
+// awake returns the instant since which m's messages have been handed over without
+// interruption: its last resume, or the end of the provider's last outage. The zero time
+// means since the start.
 func (m Mailing) awake(o Outage) time.Time {
 	if o.Ended.After(m.ResumedAt) {
 		return o.Ended
@@ -72,8 +72,8 @@ func (m Mailing) awake(o Outage) time.Time {
 	return m.ResumedAt
 }
 
-// DueHorizon returns up to when m's tasks look at what is due; the zero time is
-// no limit.
+// DueHorizon returns the latest due time that m's tasks look at. The zero time means that
+// there is no limit.
 func (m Mailing) DueHorizon(o Outage, now time.Time) time.Time {
 	if m.Closed(now) || m.Plan > 0 || now.Sub(m.awake(o)) < MaxPatience {
 		return time.Time{}

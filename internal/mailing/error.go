@@ -6,36 +6,36 @@ import (
 	"strings"
 )
 
-// Kind says what a caller can do about an [Error]. There are few, on purpose:
-// each maps to one answer of the API.
+// Kind is what a caller can do about an [Error]. There are few kinds, on purpose: each
+// has one corresponding answer of the API.
 type Kind uint8
 
 const (
-	// KindInternal is everything that is nobody's input's fault. Its text is
-	// for logs; a person never sees it.
+	// KindInternal is every error that no input has caused. Its text is for logs; the API
+	// never shows it.
 	KindInternal Kind = iota
-	// KindInvalid: the input breaks a rule; [Error.Fields] says which field.
+	// KindInvalid means that the input breaks a rule; [Error.Fields] says which field.
 	KindInvalid
-	// KindMalformed: the input cannot be read at all (a foreign cursor).
+	// KindMalformed means that the input cannot be read at all (a foreign cursor).
 	KindMalformed
-	// KindNotFound: there is nothing with that id.
+	// KindNotFound means that nothing has that id.
 	KindNotFound
-	// KindConflict: it contradicts what is there (a taken phone, a locked field).
+	// KindConflict means that the input contradicts the stored state (a taken phone, a
+	// locked field).
 	KindConflict
-	// KindStale: the caller's version is not the current one.
+	// KindStale means that the caller's version is not the current one.
 	KindStale
 )
 
 // Field is one rule that one field of the input breaks.
 type Field struct {
-	// Location is where in the input, such as "body.phone".
+	// Location is the place in the input, such as "body.phone".
 	Location string
 	// Message says what would be right. It never repeats the value.
 	Message string
 }
 
-// Error is the only error type whose text may be shown to a person (except
-// [KindInternal]).
+// Error is the only error type whose text may be shown to a user (except [KindInternal]).
 type Error struct {
 	Kind    Kind
 	Message string
@@ -43,7 +43,7 @@ type Error struct {
 	Err     error
 }
 
-// Error gives the message, the fields, and the cause: for logs.
+// Error returns the message, the fields and the cause, for logs.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Message)
@@ -56,11 +56,11 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// KindOf tells the kind of the first [Error] in err's chain, [KindInternal] if
-// there is none.
+// KindOf returns the kind of the first [Error] in err's chain, or [KindInternal] if there
+// is none.
 func KindOf(err error) Kind {
 	var e *Error
 	if errors.As(err, &e) {
@@ -69,28 +69,28 @@ func KindOf(err error) Kind {
 	return KindInternal
 }
 
-// NotFound is the error for an id that nothing has.
+// NotFound returns the error for an id that does not exist.
 func NotFound(what string) error {
 	return &Error{Kind: KindNotFound, Message: "there is no " + what + " with this id"}
 }
 
-// Conflict is the error for input that contradicts what is there.
+// Conflict returns the error for input that contradicts the stored state.
 func Conflict(format string, args ...any) error {
 	return &Error{Kind: KindConflict, Message: fmt.Sprintf(format, args...)}
 }
 
-// Stale is the error for a version that is not the current one.
+// Stale returns the error for a version that is not the current one.
 func Stale() error {
 	return &Error{Kind: KindStale, Message: "it has been changed since this version was read: read it again, then repeat the change"}
 }
 
-// Malformed is the error for input that cannot be read.
+// Malformed returns the error for input that cannot be read.
 func Malformed(format string, args ...any) error {
 	return &Error{Kind: KindMalformed, Message: fmt.Sprintf(format, args...)}
 }
 
-// problems collects the rules that one input breaks, so that all are told
-// together.
+// problems collects the rules that one input breaks, so that one error reports all of
+// them.
 type problems []Field //nolint:recvcheck // add appends in place
 
 func (p *problems) add(location, format string, args ...any) {

@@ -7,7 +7,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// movedTo is m after an edit of its end at an instant.
+// movedTo returns m after an edit of its end at an instant.
 func movedTo(t *testing.T, m mailing.Mailing, end, now time.Time) mailing.Mailing {
 	t.Helper()
 	d := m.Draft

@@ -2,8 +2,8 @@ package mailing
 
 import "time"
 
-// Started is m as it runs. ok is false where it does not start now: it is not
-// scheduled, or its start has not come.
+// Started returns m as running. ok is false if it does not start now: it is not
+// scheduled, or its start is in the future.
 func (m Mailing) Started(now time.Time) (started Mailing, ok bool) {
 	if m.Status != StatusScheduled || now.Before(m.StartAt) {
 		return m, false
@@ -12,13 +12,12 @@ func (m Mailing) Started(now time.Time) (started Mailing, ok bool) {
 	return m.changed(now), true
 }
 
-// Untouched reports whether nobody has changed m since it was made: all that has
-// happened to it is that it started.
+// Untouched reports whether m was never changed since its creation, except by its start.
 func (m Mailing) Untouched() bool {
 	return m.Version == 1 || m.Version == 2 && m.Status == StatusRunning
 }
 
-// Paused is m held still. Pausing a paused mailing changes nothing.
+// Paused returns m as paused. Pausing a paused mailing changes nothing.
 func (m Mailing) Paused(now time.Time) (Mailing, error) {
 	switch m.Status {
 	case StatusPaused:
@@ -33,7 +32,7 @@ func (m Mailing) Paused(now time.Time) (Mailing, error) {
 	}
 }
 
-// Resumed is m running again. Resuming a running mailing changes nothing.
+// Resumed returns m as running again. Resuming a running mailing changes nothing.
 func (m Mailing) Resumed(now time.Time) (Mailing, error) {
 	switch {
 	case m.Status == StatusRunning:
@@ -48,9 +47,9 @@ func (m Mailing) Resumed(now time.Time) (Mailing, error) {
 	return m.changed(now), nil
 }
 
-// Cancelled is m called off. A mailing that never started has no messages, so
-// it is finished at once; another one is when the rest of its audience and all
-// that was pending is accounted for.
+// Cancelled returns m as cancelled. A mailing that never started has no messages, so it
+// is finished at once. Any other mailing is finished when the rest of its audience, and
+// every message that was pending, is accounted for.
 func (m Mailing) Cancelled(now time.Time) (Mailing, error) {
 	switch m.Status {
 	case StatusCancelled:
@@ -66,7 +65,8 @@ func (m Mailing) Cancelled(now time.Time) (Mailing, error) {
 	return m.changed(now), nil
 }
 
-// AsDeleted is m gone for the API. A live one is cancelled first.
+// AsDeleted returns m as deleted: the API no longer shows it. A mailing that can still be
+// cancelled is cancelled first.
 func (m Mailing) AsDeleted(now time.Time) Mailing {
 	if cancelled, err := m.Cancelled(now); err == nil {
 		m = cancelled
@@ -75,7 +75,7 @@ func (m Mailing) AsDeleted(now time.Time) Mailing {
 	return m.changed(now)
 }
 
-// AsFinished is m with its final counts: a cancelled one stays cancelled, any
+// AsFinished returns m with its final counts. A cancelled mailing stays cancelled; any
 // other is completed.
 func (m Mailing) AsFinished(counts Counts, now time.Time) Mailing {
 	if m.Status != StatusCancelled {
@@ -86,8 +86,8 @@ func (m Mailing) AsFinished(counts Counts, now time.Time) Mailing {
 	return m.changed(now)
 }
 
-// Closed reports whether nothing of m may be handed over any more, so that all
-// that is pending can be accounted for at once.
+// Closed reports whether no message of m may be handed over any more, so that every
+// pending message can be accounted for at once.
 func (m Mailing) Closed(now time.Time) bool {
 	return m.Status == StatusCancelled || m.Deleted || !now.Before(m.EndAt)
 }

@@ -6,17 +6,17 @@ import (
 )
 
 const (
-	// LostCode is the last error of a message whose sender was lost: it claimed
+	// LostCode is the last error of a message whose sender was lost: the sender claimed
 	// the message's batch and never settled it.
 	LostCode = "sender_lost"
-	// PoisonCode is the last error of a message whose batch was lost by
-	// [MaxLosses] senders in a row.
+	// PoisonCode is the last error of a message whose batch was lost by [MaxLosses]
+	// senders in a row.
 	PoisonCode = "poison"
-	// MaxLosses is after how many lost claims in a row the messages of a batch
+	// MaxLosses is the number of lost claims in a row after which the messages of a batch
 	// are not handed over again.
 	MaxLosses = 5
-	// Trust is how long a mailing or a client is decided by after the reading of
-	// it began. A request that begins later needs a new decision.
+	// Trust is how long decisions may rely on a mailing or a client, counted from the
+	// beginning of its reading. A request that begins later needs a new decision.
 	Trust = 2 * time.Second
 )
 
@@ -25,16 +25,16 @@ type Lease struct {
 	From, Until time.Time
 }
 
-// Recovered returns the members of b and what they wait for, after the claim
-// [Batch.Lost] that no sender settled. Each member that this claim may have
-// handed over is charged one uncertain attempt. The others stay as they are.
+// Recovered returns the members of b and their waits, after the claim [Batch.Lost] that
+// no sender settled. It charges one uncertain attempt to each message that this claim may
+// have handed over. The other messages stay as they are.
 //
-// A batch is handed over only under a claim that found no lost claim before it.
-// So one attempt is right, however many later claims were lost, too: they can
-// only have tried to do this.
+// A sender hands messages over only if its claim found no lost claim before it. So one
+// attempt is the right charge, even if several later claims were lost too: those senders
+// can only have tried to do this recovery.
 //
-// clients are those of the pending members as they are now, or were when they were
-// deleted. charged is how many members were charged.
+// clients are the clients of the pending messages: as they are now, or as they were when
+// they were deleted. charged is the number of messages that were charged.
 func (b Batch) Recovered(m Mailing, clients map[ClientID]Client, now time.Time) (members []Member, waits []Wait, charged int) {
 	members, waits = slices.Clone(b.Members), make([]Wait, len(b.Members))
 	for i, mem := range members {
@@ -58,8 +58,8 @@ func (b Batch) Recovered(m Mailing, clients map[ClientID]Client, now time.Time) 
 	return members, waits, charged
 }
 
-// lost returns mem after the losses-th lost claim in a row that may have handed
-// it over.
+// lost returns mem after a lost claim that may have handed it over, which is the
+// losses-th in a row.
 func (mem Member) lost(losses int, m Mailing, now time.Time) Member {
 	mem.Attempts++
 	mem.Uncertain++
@@ -71,9 +71,9 @@ func (mem Member) lost(losses int, m Mailing, now time.Time) Member {
 	return mem.again(m, now)
 }
 
-// mayHaveBegun reports whether the lost claim of b may have handed mem over. It
-// is false only where that is certain: what the claim's sender decided by must
-// be known, and must forbid a hand-over for as long as the claim lasted.
+// mayHaveBegun reports whether the lost claim of b may have handed mem over. It returns
+// false only if a hand-over was certainly impossible: the state by which that sender
+// decided must be known, and must forbid the hand-over for as long as the claim lasted.
 func (b Batch) mayHaveBegun(m Mailing, clients map[ClientID]Client, mem Member) bool {
 	if m.closedBefore(b.Lost.From.Add(-Trust)) {
 		return false
@@ -87,7 +87,7 @@ func (b Batch) mayHaveBegun(m Mailing, clients map[ClientID]Client, mem Member) 
 	c, ok := clients[mem.Client]
 	switch {
 	case !ok || c.Timezone == "":
-		return true // nothing is known of the client, or it is a test message
+		return true // the client is unknown, or this is a test message
 	case !c.GoneAt.IsZero() && c.GoneAt.Before(b.Lost.From.Add(-Trust)):
 		return false
 	case !c.ZoneSince.Before(b.Lost.From.Add(-Trust)):
@@ -97,8 +97,8 @@ func (b Batch) mayHaveBegun(m Mailing, clients map[ClientID]Client, mem Member) 
 	return !opens.After(b.Lost.Until)
 }
 
-// closedBefore reports whether nothing of m could be handed over at or after t,
-// whatever state of m a sender had read by then.
+// closedBefore reports whether no message of m could be handed over at or after t,
+// regardless of which state of m a sender had read by then.
 func (m Mailing) closedBefore(t time.Time) bool {
 	return !m.EndAt.After(t) || !m.CancelledAt.IsZero() && !m.CancelledAt.After(t)
 }

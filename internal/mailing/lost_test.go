@@ -9,12 +9,13 @@ import (
 	"postrider/internal/mailing"
 )
 
-// moscow33 is the client of most of these tests, as it is read after a claim was lost.
+// moscow33 returns the client of most of these tests, as it is read after a claim was
+// lost.
 func moscow33(since time.Time) map[mailing.ClientID]mailing.Client {
 	return map[mailing.ClientID]mailing.Client{33: {ID: 33, Phone: "79001234567", Timezone: "Europe/Moscow", ZoneSince: since}}
 }
 
-// goneAt is the same client, deleted at an instant.
+// goneAt returns the same client, deleted at an instant.
 func goneAt(at time.Time) map[mailing.ClientID]mailing.Client {
 	return map[mailing.ClientID]mailing.Client{33: {ID: 33, Timezone: "Europe/Moscow", GoneAt: at}}
 }

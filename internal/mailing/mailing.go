@@ -9,17 +9,17 @@ import (
 
 // Limits of a mailing's fields.
 const (
-	// MaxText is the longest text, in characters.
+	// MaxText is the maximum length of a text, in characters.
 	MaxText = 1600
-	// MaxFilterValues is how many operator codes, and how many tags, one filter
-	// may name.
+	// MaxFilterValues is the maximum number of operator codes, and of tags, in one
+	// filter.
 	MaxFilterValues = 50
 )
 
-// Status is where a mailing is in its life.
+// Status is the stage of a mailing's life.
 type Status string
 
-// The statuses of a mailing. See docs/architecture.md for the picture.
+// The statuses of a mailing. docs/architecture.md has a diagram of them.
 const (
 	StatusScheduled Status = "scheduled"
 	StatusRunning   Status = "running"
@@ -28,23 +28,24 @@ const (
 	StatusCancelled Status = "cancelled"
 )
 
-// Statuses are all statuses of a mailing, in the order of its life.
-var Statuses = []Status{ //nolint:gochecknoglobals // a list that nobody changes
+// Statuses holds all statuses of a mailing, in the order of its life.
+var Statuses = []Status{ //nolint:gochecknoglobals // a list that no code changes
 	StatusScheduled, StatusRunning, StatusPaused, StatusCompleted, StatusCancelled,
 }
 
-// OnUncertain says what to do with a message of which nobody knows whether the
-// sending API took it.
+// OnUncertain says what to do with a message whose outcome is unknown: the sending API
+// may have accepted it.
 type OnUncertain string
 
 const (
-	// Resend hands it over again, with the same id.
+	// Resend means that the message is handed over again, with the same id.
 	Resend OnUncertain = "resend"
-	// Stop never risks a second hand-over.
+	// Stop means that a second hand-over is never risked.
 	Stop OnUncertain = "stop"
 )
 
-// Filter chooses clients. An empty list matches all; both must match.
+// Filter chooses clients. An empty list matches every client. A client must match both
+// lists.
 type Filter struct {
 	OperatorCodes []string
 	Tags          []string
@@ -56,7 +57,7 @@ func (f Filter) Matches(c Client) bool {
 		(len(f.Tags) == 0 || slices.Contains(f.Tags, c.Tag))
 }
 
-// Check tells which of the rules of filters f breaks, all together.
+// Check returns an error that lists all rules of filters that f breaks.
 func (f Filter) Check() error {
 	var p problems
 	f.check(&p)
@@ -67,7 +68,7 @@ func (f Filter) equal(g Filter) bool {
 	return slices.Equal(f.OperatorCodes, g.OperatorCodes) && slices.Equal(f.Tags, g.Tags)
 }
 
-// Draft is what a person decides about a mailing.
+// Draft is the part of a mailing that its author decides.
 type Draft struct {
 	Text        string
 	StartAt     time.Time
@@ -77,50 +78,51 @@ type Draft struct {
 	OnUncertain OnUncertain
 }
 
-// Mailing is a text that goes to every client that a filter chooses, between
-// its start (inclusive) and its end (exclusive).
+// Mailing is a text that goes to every client that a filter chooses, between its start
+// (inclusive) and its end (exclusive).
 type Mailing struct {
 	ID MailingID
 	Draft
 	Status Status
 	// Version goes up with every change that a reader can see.
 	Version int64
-	// Plan goes up with every edit that moves the instants at which waiting
-	// messages may go out (window, end). A batch remembers the plan that it was
-	// deferred under: an older one than the mailing's is out of date. PlannedAt is
-	// when it last went up.
+	// Plan is a generation: it goes up with every edit that moves the instants at which
+	// waiting messages may go out (window, end). A batch stores the plan under which it
+	// was deferred; if that is older than the mailing's, its waiting times are out of
+	// date. PlannedAt is when Plan last went up.
 	Plan      int64
 	PlannedAt time.Time
 	CreatedAt time.Time
 	UpdatedAt time.Time
-	// StartedAt is when it began to run: the clients that there are then are its
-	// audience. It is the zero time before, and in a mailing that began before it was
-	// stored.
+	// StartedAt is when the mailing began to run. Its audience is the clients
+	// that existed at that instant. It is the zero time before the start, and
+	// in mailings that began before this field was stored.
 	StartedAt time.Time
-	// RetriedAt is when a retry was last asked for. FailedRetriedAt is when one of
-	// failures was: those that are older get fresh attempts. UncertainRetriedAt is
-	// the same for messages whose outcome is uncertain.
+	// RetriedAt is when a retry was last requested. FailedRetriedAt is when a retry of
+	// failures was last requested: failures that are not newer get fresh attempts.
+	// UncertainRetriedAt is the same for messages whose outcome is uncertain.
 	RetriedAt, FailedRetriedAt, UncertainRetriedAt time.Time
-	// ResumedAt is when it was last resumed, CancelledAt when it was cancelled or
-	// deleted before its end.
+	// ResumedAt is when the mailing was last resumed. CancelledAt is when it was
+	// cancelled, or deleted before its end.
 	ResumedAt, CancelledAt time.Time
-	// PausedBy is why it is paused, "" while it is not. RejectedShare is the part
-	// of rejections that it was paused for, 0 to 1.
+	// PausedBy is the reason for the pause, "" while the mailing is not paused.
+	// RejectedShare is the share of rejections that caused the pause, 0 to 1.
 	PausedBy      PausedBy
 	RejectedShare float64
-	// ExtendedAt is when the end was last put off while the mailing was under way:
-	// batches that were settled before are kept by the earlier end until they are
-	// moved.
+	// ExtendedAt is when the end was last put off while the mailing was running or
+	// paused. Batches that were settled before are kept by the earlier end until their
+	// time to live is moved.
 	ExtendedAt time.Time
-	// Finished: all is accounted for, and Counts are final. A cancelled
-	// mailing is finished some time after it was cancelled.
+	// Finished is true once every message is accounted for and Counts are final. A
+	// cancelled mailing is finished some time after its cancellation.
 	Finished bool
 	Counts   Counts
-	// Deleted: for the API it is gone; its messages are being cancelled.
+	// Deleted is true once the API no longer shows the mailing. Its pending messages are
+	// then cancelled.
 	Deleted bool
 }
 
-// New is a mailing of a valid draft, still without an id. Times are kept to the
+// New returns a mailing for a valid draft, without an id. Times are kept to the
 // millisecond, rounded into the interval.
 func New(d Draft, now time.Time) (Mailing, error) {
 	d = d.normal()
@@ -135,16 +137,16 @@ func New(d Draft, now time.Time) (Mailing, error) {
 	return Mailing{Draft: d, Status: StatusScheduled, Version: 1, CreatedAt: now, UpdatedAt: now}, nil
 }
 
-// Edit is m as d describes it. While scheduled everything can change; while
-// running or paused only text, end and window. A locked field is a
-// [KindConflict] only if its value changes.
+// Edit returns m as d describes it. While it is scheduled, every field can change; while
+// it is running or paused, only text, end and window. A locked field is a [KindConflict]
+// only if its value changes.
 func (m Mailing) Edit(d Draft, now time.Time) (Mailing, error) {
 	d = d.normal()
 	if m.Status == StatusCompleted || m.Status == StatusCancelled {
 		return Mailing{}, Conflict("a %s mailing cannot be edited", m.Status)
 	}
 	p := d.problems()
-	// An end that stays as it is needs no excuse, even when it has passed.
+	// An unchanged end may be in the past.
 	if !d.EndAt.Equal(m.EndAt) && !d.EndAt.After(now) {
 		p.add("body.end_at", "must be in the future")
 	}

@@ -20,7 +20,7 @@ func draft(change ...func(*mailing.Draft)) mailing.Draft {
 	return d
 }
 
-// locations are the fields that err complains about.
+// locations returns the fields that err names.
 func locations(err error) []string {
 	var e *mailing.Error
 	if !errors.As(err, &e) {
@@ -95,7 +95,7 @@ func TestWhatCanBeEditedWhen(t *testing.T) {
 		status mailing.Status
 		change func(*mailing.Draft)
 		now    time.Time
-		want   mailing.Kind // KindInternal: allowed
+		want   mailing.Kind // KindInternal if it is allowed
 		plan   int64
 	}{
 		{"text while scheduled", mailing.StatusScheduled, text, noon, 0, 0},

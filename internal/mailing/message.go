@@ -2,7 +2,7 @@ package mailing
 
 import "time"
 
-// MessageStatus is where one message is in its life.
+// MessageStatus is the stage of a message's life.
 type MessageStatus string
 
 // Pending statuses.
@@ -10,8 +10,8 @@ const (
 	Queued   MessageStatus = "queued"
 	Retrying MessageStatus = "retrying"
 	Deferred MessageStatus = "deferred"
-	// Sending is what a pending message shows while a sender holds its batch.
-	// It is never stored, and counts have no place for it.
+	// Sending is the status that a pending message shows while a sender holds its batch.
+	// It is never stored, and counts have no field for it.
 	Sending MessageStatus = "sending"
 )
 
@@ -20,17 +20,17 @@ const (
 	Sent    MessageStatus = "sent"
 	Failed  MessageStatus = "failed"
 	Expired MessageStatus = "expired"
-	// Cancelled is the status of a message that its mailing's cancellation
-	// overtook.
+	// Cancelled means that the mailing was cancelled before the message was sent.
 	Cancelled MessageStatus = "cancelled"
-	// Skipped: the client is gone.
+	// Skipped means that the client was deleted.
 	Skipped MessageStatus = "skipped"
-	// Uncertain: it may have been delivered, and may not be tried again.
+	// Uncertain means that the message may have been delivered, and may not be tried
+	// again.
 	Uncertain MessageStatus = "uncertain"
 )
 
-// MessageStatuses are all statuses that a message can show.
-var MessageStatuses = []MessageStatus{ //nolint:gochecknoglobals // a list that nobody changes
+// MessageStatuses holds all statuses that a message can show.
+var MessageStatuses = []MessageStatus{ //nolint:gochecknoglobals // a list that no code changes
 	Queued, Retrying, Deferred, Sending, Sent, Failed, Expired, Cancelled, Skipped, Uncertain,
 }
 
@@ -44,21 +44,21 @@ type Member struct {
 	Client   ClientID
 	Status   MessageStatus
 	Attempts int
-	// Uncertain is how many attempts may have been accepted without a valid
-	// answer that was recorded. It never goes down. Only [Sent] clears the doubt:
-	// a message with uncertain attempts ends as [Sent] or [Uncertain].
+	// Uncertain is the number of attempts that may have been accepted without a valid
+	// answer that was recorded. It never goes down. Only [Sent] clears the doubt: a
+	// message with uncertain attempts ends as [Sent] or [Uncertain].
 	Uncertain int
 	// At is when the status was last decided.
 	At time.Time
 	// Error is the code of the last attempt that did not succeed.
 	Error string
-	// NotBefore is the instant before which a pending member is not handed over,
-	// whenever its batch is claimed for others: the end of its backoff, or its
+	// NotBefore is the instant before which a pending message is not handed over, even if
+	// its batch is claimed earlier for other messages: the end of its backoff, or its
 	// window's opening. The zero time is no limit.
 	NotBefore time.Time
 }
 
-// Message is a message as a person sees it.
+// Message is a message as the API shows it.
 type Message struct {
 	ID        MessageID
 	Phone     string
@@ -68,7 +68,7 @@ type Message struct {
 	Test *Test
 }
 
-// SentAt is when the message was accepted, the zero time if it was not.
+// SentAt returns when the message was accepted, the zero time if it was not.
 func (m Member) SentAt() time.Time {
 	if m.Status != Sent {
 		return time.Time{}
@@ -76,14 +76,14 @@ func (m Member) SentAt() time.Time {
 	return m.At
 }
 
-// Counts are how many messages of a mailing are in which status. Total is
-// always the sum of the others.
+// Counts holds the number of a mailing's messages in each status. Total is always the sum
+// of the others.
 type Counts struct { //nolint:recvcheck // a value; only Of and Count change one in place
 	Total, Queued, Retrying, Deferred                    int64
 	Sent, Failed, Expired, Cancelled, Skipped, Uncertain int64
 }
 
-// Of is the place of one status; nil for [Sending], which counts do not have.
+// Of returns the field for one status; nil for [Sending], which has none.
 func (c *Counts) Of(s MessageStatus) *int64 {
 	switch s {
 	case Queued:
@@ -117,10 +117,10 @@ func (c *Counts) Count(s MessageStatus, n int64) {
 	}
 }
 
-// Plus is the sum of both.
+// Plus returns c plus d.
 func (c Counts) Plus(d Counts) Counts { return c.each(d, 1) }
 
-// Minus is c without d.
+// Minus returns c minus d.
 func (c Counts) Minus(d Counts) Counts { return c.each(d, -1) }
 
 func (c Counts) each(d Counts, sign int64) Counts {
@@ -132,13 +132,13 @@ func (c Counts) each(d Counts, sign int64) Counts {
 	return c
 }
 
-// Pending is how many messages still wait for something.
+// Pending returns the number of messages that still wait for something.
 func (c Counts) Pending() int64 { return c.Queued + c.Retrying + c.Deferred }
 
-// Terminal is how many messages are done with.
+// Terminal returns the number of messages with a terminal status.
 func (c Counts) Terminal() int64 { return c.Total - c.Pending() }
 
-// CountMembers counts the members of a batch by status.
+// CountMembers returns the number of members in each status.
 func CountMembers(members []Member) Counts {
 	var c Counts
 	for _, m := range members {

@@ -5,37 +5,38 @@ import (
 	"time"
 )
 
-// OnceTime is how long it is known what a request with an idempotency key has
+// OnceTime is how long the store remembers what a request with an idempotency key has
 // created.
 const OnceTime = 24 * time.Hour
 
-// Once names a request that creates something, so that it creates it once
-// however often it comes. The zero Once is a request that did not ask for that.
+// Once identifies a request that creates something, so that its repetitions create
+// nothing more. The zero Once is a request without an idempotency key.
 type Once struct {
-	// Key is a hash of the idempotency key and whose it is.
+	// Key is a hash of the idempotency key and of its owner.
 	Key string
-	// Request is a hash of what is asked for.
+	// Request is a hash of the request's content.
 	Request string
-	// Until is when all of this is forgotten.
+	// Until is when the store forgets all of this.
 	Until time.Time
 }
 
-// Asked reports whether the request asked for it.
+// Asked reports whether the request has an idempotency key.
 func (o Once) Asked() bool { return o.Key != "" }
 
-// Creation is what a request has created, as it was then: one of them.
+// Creation is what a request has created, as it was at that time. One of its fields is
+// set.
 type Creation struct {
 	Client  *Client
 	Mailing *Mailing
 	Test    *Message
 }
 
-// ErrCreated says that what the request asks for was created already, by the
-// same request.
+// ErrCreated says that an earlier request with the same idempotency key and content has
+// created it already.
 var ErrCreated = errors.New("an earlier request with this idempotency key has created it")
 
-// OtherRequest is the error for an idempotency key that came with another
-// request before.
+// OtherRequest returns the error for an idempotency key that was used before with a
+// different request.
 func OtherRequest() error {
 	return &Error{Kind: KindInvalid, Message: "the request differs from the first one with this Idempotency-Key", Fields: []Field{
 		{Location: "header.Idempotency-Key", Message: "must be a new one for another request"},

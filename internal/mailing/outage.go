@@ -3,25 +3,25 @@ package mailing
 import "time"
 
 const (
-	// firstProbe is how long after the beginning of an outage the first probe is
-	// made. The wait doubles with each probe that fails, up to maxProbe.
+	// firstProbe is the time from the beginning of an outage to the first probe. The wait
+	// doubles with each probe that fails, up to maxProbe.
 	firstProbe = time.Minute
 	maxProbe   = 15 * time.Minute
 )
 
-// Outage is what all senders and the scheduler share about the sending API's
-// trouble. The zero value is an API that works and has always worked.
+// Outage is the state of the sending API that all senders and the scheduler share. The
+// zero value is an API that works and has always worked.
 type Outage struct {
 	// Version goes up with each change.
 	Version int64
 	// Since is when the API was found to be down, the zero time while it works.
 	Since time.Time
-	// ProbeAt is when the next probe is due: one message that is handed over to
-	// find out whether the API works again.
+	// ProbeAt is when the next probe is due. A probe is one message that a sender hands
+	// over to find out whether the API works again.
 	ProbeAt time.Time
-	// Probes is how many probes were begun since then.
+	// Probes is the number of probes that were begun since then.
 	Probes int
-	// Ended is when the last outage was over.
+	// Ended is when the last outage ended.
 	Ended time.Time
 }
 
@@ -36,7 +36,7 @@ func (o Outage) Begun(now time.Time) Outage {
 	return Outage{Version: o.Version + 1, Since: now, ProbeAt: now.Add(firstProbe), Ended: o.Ended}
 }
 
-// Probed returns o with a probe that begins at now, and the next one due later.
+// Probed returns o with a probe that begins at now, and the next probe due later.
 func (o Outage) Probed(now time.Time) Outage {
 	o.Version++
 	o.Probes++
@@ -49,14 +49,14 @@ func (o Outage) Over(now time.Time) Outage {
 	return Outage{Version: o.Version + 1, Ended: now}
 }
 
-// ProbeDue reports whether a probe may be made. A due time that is further ahead
-// than any wait was written by a clock that was set back since: it counts as due.
+// ProbeDue reports whether a probe may be made. If the due time is further ahead than any
+// wait, the clock was set back since it was written: the probe counts as due.
 func (o Outage) ProbeDue(now time.Time) bool {
 	return o.Down() && (!now.Before(o.ProbeAt) || o.ProbeAt.Sub(now) > maxProbe)
 }
 
-// probeWait returns how long after the n-th probe (from 0, the beginning of the
-// outage) the next one is due.
+// probeWait returns the time from the n-th probe (0 is the beginning of the outage) to
+// the next one.
 func probeWait(n int) time.Duration {
 	d := firstProbe
 	for ; n > 0 && d < maxProbe; n-- {

@@ -2,30 +2,32 @@ package mailing
 
 import "time"
 
-// OutcomeKind classifies what one hand-over to the sending API came to.
+// OutcomeKind classifies the result of one hand-over to the sending API.
 type OutcomeKind uint8
 
 const (
-	// OutcomeSent: accepted for certain (200 and code 0).
+	// OutcomeSent means that the message was certainly accepted (200 and code 0).
 	OutcomeSent OutcomeKind = iota + 1
-	// OutcomeRejected: refused for good (400 and 422).
+	// OutcomeRejected means that the message was refused for good (400 and 422).
 	OutcomeRejected
-	// OutcomeRetry: certainly not accepted, worth another try.
+	// OutcomeRetry means that the message was certainly not accepted, and is worth
+	// another attempt.
 	OutcomeRetry
-	// OutcomeAmbiguous: the request was, or may have been, written, and no
-	// valid answer came. It may have been accepted.
+	// OutcomeAmbiguous means that the request was, or may have been, written, and no
+	// valid answer came. The message may have been accepted.
 	OutcomeAmbiguous
-	// OutcomeThrottled: told to wait (429). Uses no attempt.
+	// OutcomeThrottled means that the API asked the sender to wait (429). It uses no
+	// attempt.
 	OutcomeThrottled
-	// OutcomeMisconfigured: the API does not know us, or the request (401, 403, a
-	// redirect, any 4xx that says nothing else). Uses no attempt.
+	// OutcomeMisconfigured means that the API does not know the caller or the request
+	// (401, 403, a redirect, any 4xx without another meaning). It uses no attempt.
 	OutcomeMisconfigured
-	// OutcomeNotTried: no request was begun (no time left, the environment is
-	// shutting down). Uses no attempt.
+	// OutcomeNotTried means that no request was begun (no time left, the environment is
+	// shutting down). It uses no attempt.
 	OutcomeNotTried
 )
 
-// String is the kind's name, as metrics have it.
+// String returns the kind's name, as metrics show it.
 func (k OutcomeKind) String() string {
 	switch k {
 	case OutcomeSent:
@@ -46,27 +48,27 @@ func (k OutcomeKind) String() string {
 	return "none"
 }
 
-// Outcome is what one hand-over came to.
+// Outcome is the result of one hand-over.
 type Outcome struct {
 	Kind OutcomeKind
 	// Code says what happened in a few stable words ("http_503", "timeout",
-	// "code_not_zero"): it is stored with the message and shown as last_error.
-	// It holds nothing that came from outside but numbers.
+	// "code_not_zero"). It is stored with the message and shown as last_error. It
+	// contains nothing from outside but numbers.
 	Code string
-	// RetryAfter is how long the API asked to wait, 0 if it did not say.
+	// RetryAfter is how long the API asked the sender to wait, 0 if it did not say.
 	RetryAfter time.Duration
 }
 
-// Valid reports whether the sending API answered properly: that it works, and
-// that what it said about the message counts.
+// Valid reports whether the sending API answered properly. A valid answer shows that the
+// API works, and its verdict on the message counts.
 func (o Outcome) Valid() bool { return o.Kind == OutcomeSent || o.Kind == OutcomeRejected }
 
-// Handover is what is handed to the sending API.
+// Handover is the content of one request to the sending API.
 type Handover struct {
 	ID    MessageID
 	Phone string
 	Text  string
-	// Before is the instant from which on it may not begin any more; the zero
-	// time is no limit.
+	// Before is the instant from which the hand-over may no longer begin; the zero time
+	// is no limit.
 	Before time.Time
 }

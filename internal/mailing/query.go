@@ -6,7 +6,7 @@ const (
 	MaxLimit     = 100
 )
 
-// ClientQuery asks for a page of the directory. Empty fields match all.
+// ClientQuery asks for a page of the directory. Empty fields match every client.
 type ClientQuery struct {
 	Phone        string
 	OperatorCode string
@@ -15,16 +15,17 @@ type ClientQuery struct {
 	Cursor       string
 }
 
-// MailingQuery asks for a page of mailings, newest first. An empty status
-// matches all.
+// MailingQuery asks for a page of mailings, newest first. An empty status matches every
+// mailing.
 type MailingQuery struct {
 	Status Status
 	Limit  int
 	Cursor string
 }
 
-// MessageQuery asks for a page of messages, in storage order: of one mailing,
-// or with Mailing 0 of all, newest mailing first. Zero fields match all.
+// MessageQuery asks for a page of messages, in storage order: the messages of one
+// mailing, or with Mailing 0 those of all mailings, newest mailing first. Zero fields
+// match every message.
 type MessageQuery struct {
 	Mailing MailingID
 	Client  ClientID
@@ -33,17 +34,17 @@ type MessageQuery struct {
 	Cursor  string
 }
 
-// List is one page of a list. It may be short while there is a Next; an empty
-// Next is the end.
+// List is one page of a list. It may be short even if there is a Next; an empty Next is
+// the end.
 type List[T any] struct {
 	Items []T
 	Next  string
 }
 
-// Progress is what is known of one mailing's messages at one moment.
+// Progress is the known state of one mailing's messages at one moment.
 type Progress struct {
 	Counts Counts
-	// Expanded: the whole audience is known, Total is final.
+	// Expanded is true once the whole audience is known, so that Total is final.
 	Expanded bool
 }
 

@@ -9,28 +9,28 @@ const (
 	DeadLettersQueue = "dead-letters"
 )
 
-// QueueDepth is what a queue holds, roughly: queues cannot say it exactly.
+// QueueDepth is the approximate content of a queue: queues cannot report it exactly.
 type QueueDepth struct {
 	Name string
-	// Waiting can be taken now, InFlight has been and is not settled yet, Delayed
-	// waits for its time.
+	// Waiting messages can be received now. InFlight messages were received and are not
+	// settled yet. Delayed messages cannot be received until their delay is over.
 	Waiting, InFlight, Delayed int64
 }
 
-// StoredLetter is an entry of the dead letters as it lies in their queue. It is
-// a failed message's, or a delivery that was received too often to be right, or
-// neither: something that cannot be read.
+// StoredLetter is an entry of the queue of dead letters. It is the letter of a failed
+// message, or a delivery that was received too often, or an entry that cannot be read and
+// is neither.
 type StoredLetter struct {
-	// Handle names the entry to the queue.
+	// Handle identifies the entry to the queue.
 	Handle   string
 	QueuedAt time.Time
 	Letter   *DeadLetter
 	Delivery *BatchKey
 }
 
-// WaitingSince is since when the batch could have been claimed and was not: its
-// making, or the instant that it was put off until. ok is false if it cannot be
-// claimed now: it is held, or it is not time.
+// WaitingSince returns the instant since which the batch could have been claimed and was
+// not: its creation, or the instant until which it was put off. ok is false if it cannot
+// be claimed now, because it is held, or was put off until later.
 func (d Due) WaitingSince(now time.Time) (since time.Time, ok bool) {
 	if d.LeaseUntil.After(now) || d.NotBefore.After(now) {
 		return time.Time{}, false

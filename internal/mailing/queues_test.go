@@ -12,7 +12,7 @@ func TestABatchWaitsFromWhenItCouldHaveBeenClaimed(t *testing.T) {
 	tests := []struct {
 		name string
 		due  mailing.Due
-		want time.Time // zero: it does not wait
+		want time.Time // zero if it does not wait
 	}{
 		{"queued as it was made", mailing.Due{}, created},
 		{"put off until before it was made", mailing.Due{NotBefore: created.Add(-time.Minute)}, created},

@@ -27,7 +27,7 @@ func TestDeferredMessagesToEditedClientsAreFreeToBeDecidedOnAgain(t *testing.T) 
 		name   string
 		batch  mailing.Batch
 		edited []mailing.ClientID
-		want   *mailing.Batch // nil for nothing to be done
+		want   *mailing.Batch // nil if nothing has to be done
 	}{
 		{
 			"one of two", waiting(member(16, mailing.Deferred, opening), member(32, mailing.Deferred, opening)),

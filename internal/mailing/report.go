@@ -12,29 +12,30 @@ import (
 )
 
 const (
-	// MaxReported is how many mailings a report shows, and remembers: some 130 KB
-	// of text (SNS takes 256 KB) and as much in a table (an item holds 400 KB).
+	// MaxReported is the maximum number of mailings that a report shows, and that its
+	// record keeps: some 130 KB of text (SNS takes 256 KB) and as much in a table (an
+	// item holds 400 KB).
 	MaxReported = 1000
 	// ReportMemory is how many days back a report looks for the one before it.
 	ReportMemory = 7
 )
 
-// Reported is what is remembered of a report, for the next one to tell what is
-// new.
+// Reported is the stored summary of a report. The next report compares with it to find
+// what is new.
 type Reported struct {
-	// At is the instant as of which it was made; the zero time if there was none.
+	// At is the instant at which the report was made; the zero time if there was none.
 	At time.Time
-	// Counts are those of the mailings that were in it.
+	// Counts holds the counts of the mailings in the report.
 	Counts map[MailingID]Counts
 }
 
-// ReportDay is the day that a report which is made now is about: yesterday, in
-// UTC, as its first instant.
+// ReportDay returns the day that a report made at now covers: yesterday in UTC, as its
+// first instant.
 func ReportDay(now time.Time) time.Time { return now.UTC().Truncate(day).Add(-day) }
 
-// ReportSince is the instant since which a finished mailing must have changed to
-// be in the report of a day: the day's beginning, or where days before it have no
-// report, the end of the last one that has.
+// ReportSince returns the instant since which a finished mailing must have changed to be
+// in the report of a day. It is the beginning of that day; or, if the days before it have
+// no report, the end of the last day that has one.
 func ReportSince(of time.Time, before Reported) time.Time {
 	if end := before.end(); !end.IsZero() && end.Before(of) {
 		return end
@@ -42,8 +43,8 @@ func ReportSince(of time.Time, before Reported) time.Time {
 	return of
 }
 
-// end is the end of the day that a report was about; the zero time if there was
-// none.
+// end returns the end of the day that the report covered; the zero time if there was no
+// report.
 func (r Reported) end() time.Time {
 	if r.At.IsZero() {
 		return time.Time{}
@@ -51,16 +52,16 @@ func (r Reported) end() time.Time {
 	return ReportDay(r.At).Add(day)
 }
 
-// Report is what people are told once a day.
+// Report is the daily report.
 type Report struct {
-	// Day is the first instant of the day that it is about, At when its counts
+	// Day is the first instant of the day that the report covers. At is when its counts
 	// were read.
 	Day, At time.Time
 	before  Reported
-	// lines are of the mailings that began before the day was over, newest first.
+	// lines holds the mailings that began before the day was over, newest first.
 	lines []reportLine
-	// unread: mailings with smaller ids were not looked at, unless they are not
-	// finished; 0 if all were.
+	// unread is the smallest id down to which finished mailings were looked for; 0 if all
+	// were. Unfinished mailings are in the report whatever their ids.
 	unread MailingID
 }
 
@@ -71,11 +72,11 @@ type reportLine struct {
 	counts Counts
 }
 
-// NewReport is the report that is made at now: of mailings that are not
-// finished, or have changed since [ReportSince], with their progress in the same
-// order; those that began only after the day are left to the next one. unread is
-// the smallest id down to which finished ones were looked for, 0 if all were.
-// Deleted ones are left out, as everywhere.
+// NewReport returns the report that is made at now. ms are the mailings that are not
+// finished, or have changed since [ReportSince]; progress has their counts in the same
+// order. A mailing that began only after the day is left to the next report. unread is
+// the smallest id down to which finished mailings were looked for, 0 if all were. Deleted
+// mailings are left out, as everywhere.
 func NewReport(now time.Time, before Reported, ms []Mailing, progress []Progress, unread MailingID) Report {
 	r := Report{Day: ReportDay(now), At: now, before: before, unread: unread}
 	for i, m := range ms {
@@ -87,7 +88,8 @@ func NewReport(now time.Time, before Reported, ms []Mailing, progress []Progress
 	return r
 }
 
-// Remembered is what the next report needs of this one: the newest mailings.
+// Remembered returns the summary that the next report needs: the counts of the newest
+// mailings.
 func (r Report) Remembered() Reported {
 	listed := r.lines[:min(len(r.lines), MaxReported)]
 	remembered := Reported{At: r.At, Counts: make(map[MailingID]Counts, len(listed))}
@@ -97,9 +99,9 @@ func (r Report) Remembered() Reported {
 	return remembered
 }
 
-// newlySent is how many of a mailing's messages were sent that no report has told
-// of. It is known if the report before counted the mailing, or was about a day
-// that was over as the mailing began: then it left it out.
+// newlySent returns how many of a mailing's sent messages were in no report yet. The
+// number is known if the previous report counted the mailing. It is also known if the
+// mailing began after the day of the previous report: then that report left it out.
 func (r Report) newlySent(l reportLine) (n int64, known bool) {
 	counts, ok := r.before.Counts[l.id]
 	if !ok && (r.before.At.IsZero() || l.start.Before(r.before.end())) {
@@ -108,7 +110,7 @@ func (r Report) newlySent(l reportLine) (n int64, known bool) {
 	return l.counts.Sent - counts.Sent, true
 }
 
-// Subject is one line of less than 100 characters, SNS's limit.
+// Subject returns one line of less than 100 characters, SNS's limit.
 func (r Report) Subject() string {
 	if len(r.lines) == 1 {
 		return fmt.Sprintf("Postrider: report of %s, 1 mailing", date(r.Day))
@@ -116,8 +118,8 @@ func (r Report) Subject() string {
 	return fmt.Sprintf("Postrider: report of %s, %d mailings", date(r.Day), len(r.lines))
 }
 
-// Text is the report as a person reads it in a mail. It holds neither a phone
-// nor a mailing's text: a mail is kept in places that nobody knows.
+// Text returns the report as text for a mail. It contains neither a phone nor a mailing's
+// text: it is unknown where a mail is kept.
 func (r Report) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Mailings of %s (UTC): those that were under way on that day, or were changed since.\n", date(r.Day))
@@ -143,7 +145,7 @@ func (r Report) Text() string {
 	return b.String()
 }
 
-// table writes a line a mailing, and the sum of them all.
+// table writes one line for each mailing, and the sum of all of them.
 func (r Report) table(to io.Writer) {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', tabwriter.AlignRight)
 	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")+"\t") }
@@ -161,7 +163,7 @@ func (r Report) table(to io.Writer) {
 		}
 	}
 	counts("sum", "", sum, ifKnown(newly, allKnown))
-	_ = w.Flush() // into a string, which takes everything
+	_ = w.Flush() // writing to a string cannot fail
 }
 
 func num(n int64) string { return strconv.FormatInt(n, 10) }

@@ -11,14 +11,14 @@ import (
 	"postrider/internal/mailing"
 )
 
-// sixOClock is when the reports of these tests are made: that of March 2.
+// sixOClock is when the reports of these tests are made. They cover March 2.
 var sixOClock = time.Date(2026, 3, 3, 6, 0, 0, 0, time.UTC)
 
 func counted(sent, failed, queued int64) mailing.Counts {
 	return mailing.Counts{Total: sent + failed + queued, Sent: sent, Failed: failed, Queued: queued}
 }
 
-// reportOf is the report of mailings that began before now by some time each.
+// reportOf returns the report of mailings that each began some time before now.
 func reportOf(now time.Time, before mailing.Reported, begun map[mailing.MailingID]time.Duration, counts map[mailing.MailingID]mailing.Counts) mailing.Report {
 	var (
 		ms       []mailing.Mailing
@@ -62,7 +62,8 @@ All counts are as of 2026-03-03 06:00 UTC: what happened later is not in them.
 	if diff := cmp.Diff("Postrider: report of 2026-03-02, 2 mailings", r.Subject()); diff != "" {
 		t.Error(diff)
 	}
-	// What began today is in no report yet: to the next one all of it is new.
+	// Mailings that began today are in no report yet: in the next one all of their
+	// messages are new.
 	remembered := mailing.Reported{At: sixOClock, Counts: map[mailing.MailingID]mailing.Counts{
 		7: counted(990, 10, 0), 12: counted(5, 0, 45),
 	}}
@@ -97,7 +98,7 @@ func TestWhatIsNewIsToldOnlyWhereItIsKnown(t *testing.T) {
 	}
 }
 
-// line is a line of a report's table by its first cell, nil if there is none.
+// line returns the line of a report's table with this first cell, nil if there is none.
 func line(t *testing.T, r mailing.Report, first string) []string {
 	t.Helper()
 	var found []string
@@ -147,11 +148,12 @@ func TestWhatIsDeletedIsNotReported(t *testing.T) {
 	}
 }
 
-// lasts is how many hours the mailings of history send, one message each hour.
+// lasts is the number of hours for which a mailing of history sends, one message each
+// hour.
 const lasts = 9
 
-// history are n mailings, one of which begins each five hours, as the store finds
-// them at now for a report of what has changed since.
+// history returns n mailings, one beginning every five hours, as the store finds them at
+// now for a report of the changes since then.
 func history(n int, first, now, since time.Time) (ms []mailing.Mailing, progress []mailing.Progress) {
 	for i := range n {
 		begun := first.Add(time.Duration(5*i) * time.Hour)
@@ -167,7 +169,7 @@ func history(n int, first, now, since time.Time) (ms []mailing.Mailing, progress
 	return ms, progress
 }
 
-// One day's report is never made.
+// The report of one day is never made.
 func TestWhatIsNewAddsUpToWhatWasSent(t *testing.T) {
 	t.Parallel()
 	const many, days, missing = 40, 12, 4

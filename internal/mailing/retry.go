@@ -5,10 +5,9 @@ import (
 	"time"
 )
 
-// Retried returns m with a retry asked for of its failed messages, of its
-// uncertain ones, or of both, reopened if it was completed. Uncertain messages may
-// be delivered twice, which [Stop] never allows. A completed mailing without any
-// such message stays as it is.
+// Retried returns m with a retry requested for its failed messages, its uncertain ones,
+// or both. A completed mailing is reopened. Uncertain messages may be delivered twice,
+// which [Stop] never allows. A completed mailing without any such message stays as it is.
 func (m Mailing) Retried(failed, uncertain bool, now time.Time) (Mailing, error) {
 	if uncertain && m.OnUncertain == Stop {
 		return m, Conflict("its uncertain messages may have been delivered, and it says on_uncertain: stop: they are never handed over again")
@@ -22,7 +21,8 @@ func (m Mailing) Retried(failed, uncertain bool, now time.Time) (Mailing, error)
 	m = m.reopened(now)
 	at := now.Truncate(time.Millisecond)
 	if !at.After(m.RetriedAt) {
-		// The clock was set back: slices that are marked would take it for the retry before.
+		// The clock was set back. RetriedAt has to go up nevertheless: otherwise slices
+		// that are marked would take this retry for the previous one.
 		at = m.RetriedAt.Add(time.Millisecond)
 	}
 	m.RetriedAt = at
@@ -47,8 +47,8 @@ func (m Mailing) Wants(mem Member) bool {
 	return false
 }
 
-// Redriven is m with single failures queued again, reopened if it was
-// completed. Its version goes up, so that nobody finishes it by what was read
+// Redriven returns m, in which single failures are queued again. A completed mailing is
+// reopened. The version goes up, so that m cannot be finished by a state that was read
 // before.
 func (m Mailing) Redriven(now time.Time) (Mailing, error) {
 	if err := m.retryable(now); err != nil {
@@ -77,21 +77,21 @@ func (m Mailing) reopened(now time.Time) Mailing {
 	return m.changed(now)
 }
 
-// Retries reports whether failures of a slice still wait to be queued anew.
+// Retries reports whether failures of a slice have yet to be queued again.
 func (m Mailing) Retries(state SliceState, now time.Time) bool {
 	return state.RetriedAt.Before(m.RetriedAt) && !m.Closed(now)
 }
 
-// Works reports whether a slice of m has anything left to be done.
+// Works reports whether a slice of m still needs any work.
 func (m Mailing) Works(state SliceState, now time.Time) bool {
 	return m.Expands(state) || state.Counts.Pending() > 0 || m.Retries(state, now) || m.Extends(state)
 }
 
-// Expands reports whether a slice of m has clients left to be looked at.
+// Expands reports whether a slice of m has clients that were not looked at yet.
 func (m Mailing) Expands(state SliceState) bool { return m.ID != TestMailing && !state.Done }
 
-// Done reports whether no slice of m has anything left to be done, and gives its
-// counts.
+// Done reports whether no slice of m needs work any more, and returns the mailing's
+// counts if so.
 func (m Mailing) Done(states *[Slices]SliceState, now time.Time) (Counts, bool) {
 	var counts Counts
 	for _, state := range states {
@@ -103,20 +103,19 @@ func (m Mailing) Done(states *[Slices]SliceState, now time.Time) (Counts, bool) 
 	return counts, true
 }
 
-// Revival is a batch some of whose failed members are queued anew.
+// Revival is a batch with some of its failed messages queued again.
 type Revival struct {
-	// Seen is the batch as it was read; it is written only if its members are
-	// still those and nobody holds it.
+	// Seen is the batch as it was read. The revival is written only if its members are
+	// unchanged and it has no holder.
 	Seen  Batch
 	Batch Batch
-	// Change is by how much the counts change.
+	// Change is the difference that the revival makes to the counts.
 	Change Counts
 }
 
-// Revived returns b with those of its failed and uncertain members that choose
-// wants queued again, with fresh
-// attempts, due at once. ok is false if there are none. Uncertain attempts stay
-// counted.
+// Revived returns b with some of its failed and uncertain messages queued again: those
+// for which choose returns true. They get fresh attempts, and b is due at once. ok is
+// false if there are none. Uncertain attempts stay counted.
 func (b Batch) Revived(choose func(Member) bool, now time.Time) (r Revival, ok bool) {
 	members := slices.Clone(b.Members)
 	for i, mem := range members {
@@ -132,15 +131,14 @@ func (b Batch) Revived(choose func(Member) bool, now time.Time) (r Revival, ok b
 	return Revival{Seen: b, Batch: revived, Change: CountMembers(members).Minus(CountMembers(b.Members))}, ok
 }
 
-// Redriving is what becomes of dead letters whose messages are to be tried
-// again: Revived are; those of Stale have been, or have ended otherwise, since;
-// those of Kept cannot be now.
+// Redriving is the result of a redrive of dead letters. Messages of Revived are tried
+// again. Messages of Stale have been tried again since, or have ended otherwise. Messages
+// of Kept cannot be tried again now.
 type Redriving struct {
 	Revived, Stale, Kept []DeadLetter
 }
 
-// Is reports whether a failed member's failure is the one that a dead letter
-// tells of.
+// Is reports whether a dead letter is about the current failure of a failed message.
 func (l DeadLetter) Is(mem Member) bool {
 	return mem.Status == Failed && mem.Attempts == l.Attempts && mem.At.UnixMilli() == l.At.UnixMilli()
 }

@@ -17,7 +17,7 @@ func TestWhichMailingsCanBeTriedAgain(t *testing.T) {
 		name    string
 		mailing mailing.Mailing
 		now     time.Time
-		want    mailing.Kind // of its error; internal is none
+		want    mailing.Kind // of its error; KindInternal if there is none
 		status  mailing.Status
 	}{
 		{"running", running(), noon, mailing.KindInternal, mailing.StatusRunning},

@@ -8,12 +8,13 @@ import (
 // Backoff of retries, per batch.
 const (
 	backoffBase = 15 * time.Second
-	// MaxBackoff is what the upper bound of the random wait doubles up to.
+	// MaxBackoff is the limit of the upper bound of the random wait. The bound doubles up
+	// to it.
 	MaxBackoff = 15 * time.Minute
 )
 
-// Backoff is the upper bound of the wait after the n-th round (from 0): full
-// jitter takes a random part of min(15 min, 15 s * 2^n).
+// Backoff returns the upper bound of the wait after the n-th round (from 0): full jitter
+// takes a random part of min(15 min, 15 s * 2^n).
 func Backoff(round int) time.Duration {
 	d := backoffBase
 	for ; round > 0 && d < MaxBackoff; round-- {
@@ -22,32 +23,34 @@ func Backoff(round int) time.Duration {
 	return min(d, MaxBackoff)
 }
 
-// WaitKind is why a pending member waits after its batch was worked on.
+// WaitKind is the reason why a pending message waits after its batch was worked on.
 type WaitKind uint8
 
 const (
-	// WaitResume: until somebody resumes its mailing.
+	// WaitResume means that the message waits until its mailing is resumed.
 	WaitResume WaitKind = iota
-	// WaitRetry: a failed attempt is repeated after a backoff, and not before
+	// WaitRetry means that a failed attempt is repeated after a backoff, and not before
 	// Until.
 	WaitRetry
-	// WaitProvider: the trouble is the provider's; it is tried again at Until.
+	// WaitProvider means that the provider caused the failure. The message is tried again
+	// at Until.
 	WaitProvider
-	// WaitLater: its retry, at Until, has not come yet.
+	// WaitLater means that the message's retry, at Until, is still in the future.
 	WaitLater
-	// WaitTurn: there was no time left to try it.
+	// WaitTurn means that no time was left to try the message.
 	WaitTurn
-	// WaitUntil: an instant that is known, such as a window's opening.
+	// WaitUntil means that the message waits for a known instant, such as a window's
+	// opening.
 	WaitUntil
 )
 
-// Wait says what a pending member waits for after its batch was worked on.
+// Wait is what a pending message waits for after its batch was worked on.
 type Wait struct {
 	Kind  WaitKind
 	Until time.Time
 }
 
-// instants returns when a waiting member may be looked at again, and when it is
+// instants returns when a waiting message may be decided on again, and when it is
 // overdue.
 func (w Wait) instants(now, backoff time.Time) (from, due time.Time) {
 	switch w.Kind {
@@ -66,10 +69,9 @@ func (w Wait) instants(now, backoff time.Time) (from, due time.Time) {
 	return now, now
 }
 
-// Settled returns b as its holder leaves it: with its new members, without a
-// holder, and due when the first of its pending members needs a look. waits has
-// an entry for each member; jitter returns a random duration from 0 to its
-// argument.
+// Settled returns b as its holder settles it: with its new members, without a holder, and
+// due when the first of its pending messages is. waits has an entry for each member.
+// jitter returns a random duration from 0 to its argument.
 func (b Batch) Settled(members []Member, waits []Wait, plan int64, now time.Time, jitter func(time.Duration) time.Duration) Batch {
 	backoff := now.Add(jitter(Backoff(b.Round)))
 	b.Members, b.Plan = slices.Clone(members), plan

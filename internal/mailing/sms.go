@@ -5,7 +5,7 @@ import (
 	"unicode/utf16"
 )
 
-// Encoding is the alphabet that a text is sent in as SMS.
+// Encoding is the alphabet in which a text is sent as SMS.
 type Encoding string
 
 // The encodings of SMS (3GPP TS 23.038).
@@ -14,36 +14,35 @@ const (
 	UCS2 Encoding = "UCS-2"
 )
 
-// SMS is what a text comes to when it is sent as SMS.
+// SMS is the size of a text that is sent as SMS.
 type SMS struct {
 	Encoding Encoding
-	// Units is the length in what the encoding counts: septets or UTF-16 code
-	// units.
+	// Units is the length in the units of the encoding: septets or UTF-16 code units.
 	Units int
-	// Segments is how many short messages it takes, at least one.
+	// Segments is the number of short messages that the text takes, at least one.
 	Segments int
 }
 
-// The alphabet of GSM-7: a character of the basic table takes one septet, one of
-// the extension table two, for it comes behind an escape.
+// The alphabet of GSM-7. A character of the basic table takes one septet. A character of
+// the extension table takes two: an escape comes before it.
 const (
 	gsmBasic = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?" +
 		"¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 	gsmExtension = "\f^{}\\[~]|€"
 )
 
-// How many units fit into a short message: alone, and as one of several, each of
-// which begins with six octets that say which it is.
+// The number of units that fit into a short message: into a single one, and into one of
+// several, each of which begins with six octets that identify it.
 const (
 	gsmAlone, gsmPart   = 160, 153
 	ucs2Alone, ucs2Part = 70, 67
 )
 
-// NewSMS counts a text as 3GPP TS 23.038 (alphabets, sections 6.2.1 and 6.2.3)
-// and TS 23.040 (140 octets of user data, section 9.2.3.24.1 for parts of a
-// concatenated message) have it. It is GSM-7 if all of the text is in that
-// alphabet's default tables, else UCS-2. What takes two units, an escape with
-// its character or a surrogate pair, stays within one segment.
+// NewSMS counts a text by the rules of 3GPP TS 23.038 (alphabets, sections 6.2.1 and
+// 6.2.3) and TS 23.040 (140 octets of user data, section 9.2.3.24.1 for parts of a
+// concatenated message). The text is GSM-7 if all of it is in that alphabet's default
+// tables, else UCS-2. Two units that belong together, an escape with its character or a
+// surrogate pair, stay in one segment.
 func NewSMS(text string) SMS {
 	if sms, ok := fill(text, SMS{Encoding: GSM7}, gsmAlone, gsmPart, gsmUnits); ok {
 		return sms
@@ -52,7 +51,8 @@ func NewSMS(text string) SMS {
 	return sms
 }
 
-// fill is false if a character takes no units: it is not in the alphabet.
+// fill counts a text in one encoding. It returns false if a character takes no units: it
+// is not in the alphabet.
 func fill(text string, sms SMS, alone, part int, unitsOf func(rune) int) (SMS, bool) {
 	segments, filled := 1, 0
 	for _, r := range text {

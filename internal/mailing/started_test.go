@@ -16,7 +16,7 @@ func TestAMailingKnowsSinceWhenItRuns(t *testing.T) {
 	if early, ok := m.Started(now.Add(-time.Minute)); ok || !early.StartedAt.IsZero() {
 		t.Errorf("before its start it has started at %s", early.StartedAt)
 	}
-	late := now.Add(10 * time.Minute) // the scheduler came late
+	late := now.Add(10 * time.Minute) // the scheduler is late
 	started, ok := m.Started(late)
 	if want := late.Truncate(time.Millisecond); !ok || !started.StartedAt.Equal(want) {
 		t.Errorf("it has started at %s, want %s", started.StartedAt, want)

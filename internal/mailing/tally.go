@@ -2,23 +2,25 @@ package mailing
 
 import "time"
 
-// Tally is what happened in one invocation of the sender.
+// Tally counts the events of one invocation of the sender.
 type Tally struct {
-	// Settled is by how much settlements changed counts: its terminal statuses
-	// are what messages ended in. What was not settled is not in it.
+	// Settled is the sum of the changes that settlements made to counts. Its terminal
+	// statuses are those in which messages ended. Batches that were not settled are not
+	// in it.
 	Settled Counts
-	// Attempts are the hand-overs that were begun, by what they came to, whether
-	// or not that could be settled. [OutcomeNotTried] is none.
+	// Attempts counts the hand-overs that were begun, by outcome, whether or not they
+	// could be settled. [OutcomeNotTried] does not count.
 	Attempts map[OutcomeKind]int64
-	// Latencies are how long each of them took.
+	// Latencies holds the duration of each of them.
 	Latencies []time.Duration
-	// Lags are, of each mailing whose first batches were handed over, how long
-	// after its start that began.
+	// Lags holds the mailings whose first batches were handed over, each with the time
+	// from its start to that hand-over.
 	Lags map[MailingID]time.Duration
-	// SettlementsFailed are the settlements that failed until the invocation's time
-	// was over: what was handed over is charged as uncertain by the next claim.
+	// SettlementsFailed counts the settlements that failed until the invocation's time
+	// was over. The next claim charges the messages that were handed over as uncertain.
 	SettlementsFailed int64
-	// BreakerOpen: at the end, the breaker kept all messages from the sending API.
+	// BreakerOpen is true if, at the end, the breaker kept all messages from the sending
+	// API.
 	BreakerOpen bool
 }
 
@@ -34,8 +36,8 @@ func (t *Tally) Attempt(kind OutcomeKind, took time.Duration) {
 	t.Latencies = append(t.Latencies, max(0, took))
 }
 
-// Lag adds how long after its mailing's start a batch was first handed over; of
-// one mailing the shortest counts.
+// Lag adds the time from a mailing's start to the first hand-over of a batch. For one
+// mailing the shortest time counts.
 func (t *Tally) Lag(id MailingID, lag time.Duration) {
 	if t.Lags == nil {
 		t.Lags = map[MailingID]time.Duration{}
@@ -45,9 +47,9 @@ func (t *Tally) Lag(id MailingID, lag time.Duration) {
 	}
 }
 
-// MarkStart notes on the first of a slice's first batches that can go at once
-// since when its mailing has been due. A mailing that was made after its start
-// is due since it was made.
+// MarkStart notes since when the mailing has been due, on the first batch that can go at
+// once; batches are the first ones of a slice. A mailing that was created after its start
+// has been due since its creation.
 func (m Mailing) MarkStart(batches []Batch) {
 	since := m.StartAt
 	if m.CreatedAt.After(since) {

@@ -42,7 +42,7 @@ func TestATallyKeepsTheShortestLagAndNoHandOverThatWasNone(t *testing.T) {
 	for _, lag := range []time.Duration{2 * time.Second, time.Second, 3 * time.Second} {
 		got.Lag(7, lag)
 	}
-	got.Lag(8, -time.Second) // a clock that is behind
+	got.Lag(8, -time.Second) // a clock that is late
 	got.Attempt(0, time.Second)
 	got.Attempt(mailing.OutcomeNotTried, time.Second)
 	got.Attempt(mailing.OutcomeRetry, time.Second)

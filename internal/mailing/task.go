@@ -2,17 +2,17 @@ package mailing
 
 import "time"
 
-// Task asks the scheduler to do what one slice of a mailing needs, or with
-// [AllSlices] each of them, whatever that is when the task is read.
+// Task asks the scheduler to do the work that one slice of a mailing needs, or with
+// [AllSlices] each slice of it. The work depends on the state when the task is read.
 type Task struct {
 	Mailing MailingID
 	Slice   int
 }
 
-// AllSlices is the slice of a task that is for the whole mailing.
+// AllSlices is the slice of a task for the whole mailing.
 const AllSlices = -1
 
-// List are the slices that the task is for.
+// List returns the slices that the task is for.
 func (t Task) List() []int {
 	if t.Slice != AllSlices {
 		return []int{t.Slice}
@@ -24,15 +24,15 @@ func (t Task) List() []int {
 	return all
 }
 
-// Delivery is a batch that waits in the queue, as a sender receives it.
+// Delivery is a batch from the queue, as a sender receives it.
 type Delivery struct {
 	Key BatchKey
-	// Receives is how often the queue has handed it out, from 1.
+	// Receives is how often the queue has delivered it, from 1.
 	Receives int
 }
 
-// Handling is what becomes of a delivery after it was worked on: it is taken
-// off the queue, or with Again it comes back by itself after a time.
+// Handling says what happens to a delivery after it was worked on. It is removed from the
+// queue; or, with Again, it comes back by itself after a time.
 type Handling struct {
 	Again bool
 	After time.Duration
@@ -46,12 +46,12 @@ type DeadLetter struct {
 	At       time.Time
 }
 
-// MaxDelay is how long a queue can hold a message back.
+// MaxDelay is how long a queue can delay a message at most, a limit of SQS.
 const MaxDelay = 15 * time.Minute
 
-// TaskDelay tells when tasks of m should run that are queued now, in whole
-// seconds rounded down. ok is false if m needs none: it starts later than a
-// queue can hold a task back, it is held still, or all is done.
+// TaskDelay returns the delay with which tasks of m should be queued now, in whole
+// seconds rounded down. ok is false if m needs none: its start is further ahead than the
+// longest delay of a queue, it is paused, or all of it is done.
 func (m Mailing) TaskDelay(now time.Time) (delay time.Duration, ok bool) {
 	switch {
 	case m.Finished, m.Status == StatusPaused && !m.Closed(now):

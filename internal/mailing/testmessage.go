@@ -2,28 +2,28 @@ package mailing
 
 import "time"
 
-// TestMailing is the mailing that test messages are of: none. Their ids are a
-// counter of their own, in the place of the client's.
+// TestMailing is the mailing id of test messages, which belong to no mailing. Their ids
+// come from a counter of their own, which takes the place of the client's id.
 const TestMailing MailingID = 0
 
 // TestTime is how long a test message is tried before it expires.
 const TestTime = 10 * time.Minute
 
-// Test is what a test message is besides a message: it goes to a phone that need
-// not be a client's, with the text that its mailing has as it is sent.
+// Test holds the additional data of a test message. It goes to a phone that need not be a
+// client's. Its text is the text that the mailing has at the hand-over.
 type Test struct {
 	Mailing MailingID
 	Phone   string
 }
 
-// NewTest checks the phone that a test of m is to go to.
+// NewTest checks the phone for a test of m.
 func NewTest(m Mailing, phone string) (Test, error) {
 	var p problems
 	checkPhone(&p, phone)
 	return Test{Mailing: m.ID, Phone: phone}, p.err("the test")
 }
 
-// TestBatch is the batch of a test message.
+// TestBatch returns the batch of a test message.
 func TestBatch(n ClientID, t Test, now time.Time) Batch {
 	return Batch{
 		Key:     BatchKey{Mailing: TestMailing, Slice: n.Slice(), Batch: BatchID{First: n}},
@@ -32,15 +32,16 @@ func TestBatch(n ClientID, t Test, now time.Time) Batch {
 	}
 }
 
-// ForTest is m as a test message made at created is decided on: whatever the
-// mailing's times and window, for a short time, and never twice.
+// ForTest returns m as senders use it to decide on a test message that was made at
+// created. The mailing's times and window do not apply: the message is tried for a short
+// time, and never twice after an ambiguous outcome.
 func (m Mailing) ForTest(created time.Time) Mailing {
 	m.Status, m.Finished, m.Window, m.OnUncertain = StatusRunning, false, nil, Stop
 	m.StartAt, m.EndAt, m.CancelledAt = created, created.Add(TestTime), time.Time{}
 	return m
 }
 
-// Tests is the mailing that the sweep takes all test messages for.
+// Tests returns the mailing to which, for the sweep, all test messages belong.
 func Tests(now time.Time) Mailing {
 	return Mailing{ID: TestMailing, Status: StatusRunning, Draft: Draft{StartAt: now, EndAt: now.Add(time.Hour)}}
 }

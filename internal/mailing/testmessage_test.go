@@ -45,7 +45,7 @@ func TestTheSweepHasWorkOnlyWhereATestMessageIsPending(t *testing.T) {
 		state mailing.SliceState
 		want  bool
 	}{
-		"none was ever made": {mailing.SliceState{}, false}, // it has no audience to be expanded
+		"none was ever made": {mailing.SliceState{}, false}, // it has no audience to expand
 		"one is pending":     {mailing.SliceState{Counts: mailing.Counts{Total: 2, Queued: 1, Sent: 1}}, true},
 		"all are done with":  {mailing.SliceState{Counts: mailing.Counts{Total: 2, Failed: 1, Sent: 1}}, false},
 	} {

@@ -8,8 +8,8 @@ import (
 // day is the length of a day on a clock's face.
 const day = 24 * time.Hour
 
-// ClockTime is a wall-clock time of day, as the duration since 00:00 on the
-// clock's face (not since midnight: the two differ on days when clocks change).
+// ClockTime is a wall-clock time of day, as the duration since 00:00 on the clock's face
+// (not since midnight: the two differ on days when clocks change).
 type ClockTime time.Duration
 
 // ParseClockTime reads "HH:MM", 00:00 to 23:59.
@@ -21,14 +21,14 @@ func ParseClockTime(s string) (ClockTime, error) {
 	return ClockTime(time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute), nil
 }
 
-// String is the time as "HH:MM".
+// String returns the time as "HH:MM".
 func (c ClockTime) String() string {
 	d := time.Duration(c)
 	return fmt.Sprintf("%02d:%02d", int(d/time.Hour), int(d%time.Hour/time.Minute))
 }
 
-// Window is the part of a client's day in which a message may be handed over:
-// from From (inclusive) to To (exclusive) on the clock's face. From after To
+// Window is the part of a client's day in which a message may be handed over: from From
+// (inclusive) to To (exclusive) on the clock's face. If From is later than To, the window
 // crosses midnight.
 type Window struct {
 	From, To ClockTime
@@ -43,18 +43,18 @@ func (w Window) contains(face time.Duration) bool {
 	return face >= from || face < to
 }
 
-// Closing is the first instant at or after now at which the clock of loc shows
-// a time outside the window.
+// Closing returns the first instant at or after now at which the clock of loc shows a
+// time outside the window.
 func (w Window) Closing(loc *time.Location, now time.Time) time.Time {
 	return Window{From: w.To, To: w.From}.Opening(loc, now)
 }
 
-// Opening is the first instant at or after now at which the clock of loc shows
-// a time inside the window; it is now itself while the window is open.
+// Opening returns the first instant at or after now at which the clock of loc shows a
+// time inside the window. While the window is open, that is now itself.
 //
-// What counts is what the clock shows. So where clocks go forward over the
-// opening it opens as they jump, and where they go back into it, it closes
-// again and opens a second time.
+// The rule depends only on the time that the clock shows. If clocks go forward over the
+// opening, the window opens as they jump. If clocks go back to a time before the opening,
+// the window closes again and opens a second time.
 func (w Window) Opening(loc *time.Location, now time.Time) time.Time {
 	for t := now; ; {
 		local := t.In(loc)

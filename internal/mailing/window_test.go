@@ -133,7 +133,7 @@ func TestAWindowIsOpenFromAnyInstantInsideItUntilItsClose(t *testing.T) {
 			for at := start; at.Before(start.Add(36 * time.Hour)); at = at.Add(time.Minute) {
 				closes := w.Closing(loc, at)
 				if closes.Equal(checked) {
-					continue // the minute before has told the same
+					continue // the minute before had the same result
 				}
 				checked = closes
 				for between := at; between.Before(closes); between = between.Add(time.Minute) {

@@ -3,14 +3,14 @@ package mailing
 import (
 	"sync"
 	"time"
-	// The Lambda runtime has no zone files to rely on.
+	// The Lambda runtime has no zone files, so they are linked in.
 	_ "time/tzdata"
 )
 
-// zones remembers the locations that were loaded: loading one parses it anew,
-// and an expansion asks for one per client. It holds no state that anybody
-// could observe, and only names that exist (some 600), so it cannot grow.
-var zones zoneCache //nolint:gochecknoglobals // a cache that nobody can tell from none
+// zones caches the locations that were loaded: loading a location parses it each time,
+// and an expansion asks for one per client. The cache changes no result. It holds only
+// names that exist (some 600), so it cannot grow further.
+var zones zoneCache //nolint:gochecknoglobals // a cache that changes no result
 
 type zoneCache struct{ m sync.Map }
 

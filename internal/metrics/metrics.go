@@ -1,12 +1,13 @@
-// Package metrics tells CloudWatch how the service does, in its embedded metric
-// format: lines of JSON in a function's log, which cost no call. A line holds
-// numbers and names of ours, and nothing of a message, a client or a mailing.
+// Package metrics reports the service's metrics to CloudWatch in its embedded metric
+// format: lines of JSON in a function's log, which cost no call. A line contains numbers
+// and our own names, and nothing of a message, a client or a mailing.
 //
-// A library for it would be larger than what it writes, and those that are there
-// keep metrics in a context and write at a time of their own; here it is one
-// line for what one invocation reports at its end.
+// A library for this format would be larger than this package. The existing ones keep
+// metrics in a context and write them at a time of their own; here an invocation writes
+// its line at its end.
 //
-// Format: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+// Format:
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 package metrics
 
 import (
@@ -21,35 +22,36 @@ import (
 	"postrider/internal/mailing"
 )
 
-// Namespace is where all metrics are.
+// Namespace is the namespace of all metrics.
 const Namespace = "Postrider"
 
 // Names of the metrics.
 const (
-	// Deliveries are messages that reached a terminal status, by that.
+	// Deliveries counts messages that reached a terminal status, by that status.
 	Deliveries = "Deliveries"
-	// Attempts are hand-overs to the sending API, by outcome.
+	// Attempts counts hand-overs to the sending API, by outcome.
 	Attempts = "Attempts"
-	// Answered is how many of them had a valid answer. Where there were any it is
-	// told even if it is 0: an alarm can watch that, and not what is missing.
+	// Answered counts the hand-overs with a valid answer. If there were any hand-overs,
+	// it is written even if it is 0: an alarm can watch a value of 0, but not a missing
+	// value.
 	Answered = "Answered"
-	// ProviderLatency is how long hand-overs took, in milliseconds.
+	// ProviderLatency is the duration of hand-overs, in milliseconds.
 	ProviderLatency = "ProviderLatency"
-	// StartLag is how long after its start a mailing was first handed over, in
+	// StartLag is the time from a mailing's start to its first hand-over, in
 	// milliseconds.
 	StartLag = "StartLag"
-	// Expanded are messages written by expansion, a value a task.
+	// Expanded counts messages written by expansion, one value for each task.
 	Expanded = "Expanded"
-	// SettlementsFailed are settlements that failed until their invocation's time was
-	// over. It is written only where there are any: no other value has to be told
-	// from silence, and an alarm on its sum takes silence for 0.
+	// SettlementsFailed counts settlements that failed until their invocation's time was
+	// over. It is written only if there are any: no reader has to distinguish 0 from a
+	// missing value, and an alarm on the sum takes a missing value for 0.
 	SettlementsFailed = "SettlementsFailed"
-	// BreakerOpen is 1 if the breaker was open at the end of an invocation of the
-	// sender, or at a sweep, else 0.
+	// BreakerOpen is 1 if the breaker was open at the end of an invocation of the sender,
+	// or at a sweep, else 0.
 	BreakerOpen = "BreakerOpen"
 )
 
-// Names are all of them.
+// Names returns the names of all metrics.
 func Names() []string {
 	return []string{Answered, Attempts, BreakerOpen, Deliveries, Expanded, ProviderLatency, SettlementsFailed, StartLag}
 }
@@ -67,7 +69,8 @@ const (
 	none         = "None"
 )
 
-// maxValues is how many values of one metric a line may have.
+// maxValues is the maximum number of values of one metric in a line, a limit of
+// CloudWatch.
 const maxValues = 100
 
 // Log writes metrics as lines of a log. It is safe for concurrent use.
@@ -79,7 +82,7 @@ type Log struct {
 	out io.Writer
 }
 
-// New writes to out, each line at once. stage is the deployment's name.
+// New returns a Log that writes each line to out at once. stage is the deployment's name.
 func New(out io.Writer, stage string, now func() time.Time) *Log {
 	return &Log{stage: stage, now: now, out: out}
 }
@@ -88,14 +91,15 @@ func New(out io.Writer, stage string, now func() time.Time) *Log {
 type metric struct {
 	name, unit string
 	value      any
-	// byOutcome: it also has the line's outcome for a dimension.
+	// byOutcome is true if the line's outcome is a dimension of the metric, too.
 	byOutcome bool
 }
 
-// Swept writes whether the sending API is down, as a sweep has read it: senders
-// that have nothing to do write nothing.
+// Swept writes whether a sweep has found the sending API down. Senders that receive no
+// deliveries write nothing, so the sweep does.
 func (l *Log) Swept(down bool) { l.write("", []metric{breaker(down)}) }
 
+// breaker returns the metric [BreakerOpen].
 func breaker(open bool) metric {
 	m := metric{name: BreakerOpen, unit: none, value: 0}
 	if open {
@@ -104,7 +108,7 @@ func breaker(open bool) metric {
 	return m
 }
 
-// Delivered writes what happened in an invocation of the sender.
+// Delivered writes the events of one invocation of the sender.
 func (l *Log) Delivered(t mailing.Tally) {
 	first := []metric{breaker(t.BreakerOpen)}
 	if t.SettlementsFailed > 0 {
@@ -125,8 +129,8 @@ func (l *Log) Delivered(t mailing.Tally) {
 		series{ProviderLatency, milliseconds, inMillis(t.Latencies)}, series{StartLag, milliseconds, inMillis(lags)})
 }
 
-// Expanded writes what tasks of the scheduler wrote: each how many messages, and
-// all of them what came to its end by it at once.
+// Expanded writes how many messages each of the scheduler's tasks wrote, and, summed over
+// the tasks, how many of them got a terminal status at once.
 func (l *Log) Expanded(wrote []mailing.Counts) {
 	var sum mailing.Counts
 	totals := make([]float64, len(wrote))
@@ -136,16 +140,17 @@ func (l *Log) Expanded(wrote []mailing.Counts) {
 	l.writeAll(nil, terminal(sum), nil, series{Expanded, count, totals})
 }
 
-// series are the values of a metric that has several.
+// series is a metric with several values.
 type series struct {
 	name, unit string
 	values     []float64
 }
 
-// writeAll writes one invocation's metrics. An outcome is a dimension, of which a
-// line has one value: so there is a line an outcome, which is nearly always one,
-// and the first also has what has no outcome. Of a series a line has maxValues;
-// the rest has lines of its own, so that an invocation weighs by what it did.
+// writeAll writes one invocation's metrics. An outcome is a dimension, and a line has one
+// value for a dimension. So there is one line for each outcome, which is nearly always
+// one line; the first line also has the metrics without an outcome. A line holds at most
+// maxValues of a series. The rest get lines of their own, so that each invocation counts
+// by its number of values.
 func (l *Log) writeAll(first []metric, ended, tried map[string]int64, all ...series) {
 	var rest []metric
 	for _, s := range all {
@@ -180,7 +185,7 @@ func (l *Log) writeAll(first []metric, ended, tried map[string]int64, all ...ser
 	}
 }
 
-// terminal are the terminal statuses in which messages ended.
+// terminal returns the number of messages by terminal status.
 func terminal(c mailing.Counts) map[string]int64 {
 	ended := map[string]int64{}
 	for _, status := range mailing.MessageStatuses {
@@ -191,7 +196,7 @@ func terminal(c mailing.Counts) map[string]int64 {
 	return ended
 }
 
-// inMillis are durations in milliseconds, in order.
+// inMillis returns durations in milliseconds, in ascending order.
 func inMillis(ds []time.Duration) []float64 {
 	ms := make([]float64, len(ds))
 	for i, d := range ds {
@@ -201,7 +206,7 @@ func inMillis(ds []time.Duration) []float64 {
 	return ms
 }
 
-// The parts of a line that tell CloudWatch what its other keys are.
+// The parts of a line that explain its other keys to CloudWatch.
 type (
 	header struct {
 		Timestamp         int64       `json:"Timestamp"`
@@ -218,7 +223,8 @@ type (
 	}
 )
 
-// write writes one line: nothing else is in it, and nothing comes between.
+// write writes one line in a single call of Write: a line holds nothing else, and
+// concurrent lines do not mix.
 func (l *Log) write(outcome string, metrics []metric) {
 	line := map[string]any{Stage: l.stage}
 	plain := directive{Namespace: Namespace, Dimensions: [][]string{{Stage}}}

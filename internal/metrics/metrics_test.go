@@ -20,7 +20,7 @@ import (
 // monday is 1772443800000 ms after 1970.
 var monday = time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
 
-// written is what is written to a log.
+// written returns the text that do writes to a log.
 func written(do func(*metrics.Log)) string {
 	var out bytes.Buffer
 	do(metrics.New(&out, "prod", func() time.Time { return monday }))
@@ -86,8 +86,8 @@ func TestLinesAreInTheEmbeddedMetricFormat(t *testing.T) {
 	}
 }
 
-// latencies are those that lines hold, line by line. Numbers that a line adds up
-// to have to be in one of them only.
+// latencies returns the latencies in the lines of a log, line by line. It also returns
+// the numbers of attempts: CloudWatch adds them up, so only one line may have them.
 func latencies(t *testing.T, text string) (all [][]float64, attempts []int) {
 	t.Helper()
 	for line := range strings.Lines(text) {
@@ -155,7 +155,7 @@ func TestAnInvocationWeighsByWhatItDid(t *testing.T) {
 	}
 }
 
-// lines counts the calls that write.
+// lines records the calls of Write.
 type lines struct {
 	calls []string
 	err   error

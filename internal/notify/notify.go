@@ -1,5 +1,5 @@
-// Package notify is the edge to SNS: what people are told by mail, or however
-// else they subscribe.
+// Package notify is the interface to SNS, which sends reports to its subscribers by mail
+// or by other means.
 package notify
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 )
 
-// API is the part of the SNS client that is called.
+// API is the part of the SNS client that this package calls.
 type API interface {
 	Publish(context.Context, *sns.PublishInput, ...func(*sns.Options)) (*sns.PublishOutput, error)
 }
@@ -20,13 +20,13 @@ type Topic struct {
 	arn string
 }
 
-// NewTopic is the topic with an ARN.
+// NewTopic returns the topic with an ARN.
 func NewTopic(api API, arn string) *Topic { return &Topic{api: api, arn: arn} }
 
-// Publish tells all subscribers. The subject is at most 100 characters of ASCII
-// on one line, the text at most 256 KB: SNS refuses others. What is published
-// may arrive twice: only standard topics have subscriptions by mail, and those
-// do not know what they have delivered.
+// Publish sends a text to all subscribers. The subject is at most 100 characters of ASCII
+// on one line, the text at most 256 KB: SNS refuses any others. A text may arrive twice:
+// only standard topics have subscriptions by mail, and standard topics do not remove
+// repetitions.
 func (t *Topic) Publish(ctx context.Context, subject, text string) error {
 	if _, err := t.api.Publish(ctx, &sns.PublishInput{TopicArn: &t.arn, Subject: &subject, Message: &text}); err != nil {
 		return fmt.Errorf("publish %q: %w", subject, err)

@@ -9,13 +9,13 @@ import (
 	"postrider/internal/mailing"
 )
 
-// DeadLetters is the queue of what is really dead.
+// DeadLetters is the queue of dead letters.
 type DeadLetters struct {
 	api API
 	url string
 }
 
-// NewDeadLetters is the queue of dead letters at url.
+// NewDeadLetters returns the queue of dead letters at url.
 func NewDeadLetters(api API, url string) *DeadLetters { return &DeadLetters{api: api, url: url} }
 
 type deadLetterBody struct {
@@ -27,13 +27,13 @@ type deadLetterBody struct {
 	At       time.Time         `json:"at"`
 }
 
-// unreadableBody is the dead letter of a body that could not be decoded.
+// unreadableBody is the dead letter for a body that could not be decoded.
 type unreadableBody struct {
 	Reason string `json:"reason"`
 	Body   string `json:"body"`
 }
 
-// Queue adds an entry for each letter. Entries may come to repeat.
+// Queue adds an entry for each letter. An entry may be added twice.
 func (d *DeadLetters) Queue(ctx context.Context, letters []mailing.DeadLetter) error {
 	messages := make([]message, len(letters))
 	for i, l := range letters {
@@ -49,7 +49,7 @@ func (d *DeadLetters) Queue(ctx context.Context, letters []mailing.DeadLetter) e
 	return nil
 }
 
-// queueUnreadable keeps a body that could not be decoded, for a person to see.
+// queueUnreadable keeps a body that could not be decoded, so that an operator sees it.
 func (d *DeadLetters) queueUnreadable(ctx context.Context, body string) error {
 	err := send(ctx, d.api, d.url, []message{{body: unreadableBody{Reason: "unreadable", Body: body}, group: "unreadable"}})
 	if err != nil {

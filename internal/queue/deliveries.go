@@ -16,18 +16,19 @@ type Deliveries struct {
 	url string
 }
 
-// NewDeliveries is the sender's queue at url.
+// NewDeliveries returns the sender's queue at url.
 func NewDeliveries(api API, url string) *Deliveries { return &Deliveries{api: api, url: url} }
 
 type deliveryBody struct {
-	// Mailing is 0 for a test message, and so has to be there.
+	// Mailing is a pointer because 0 is a valid value: the mailing of test messages. A
+	// body without it is not a delivery.
 	Mailing *mailing.MailingID `json:"mailing_id"`
 	Slice   int                `json:"slice"`
 	Batch   string             `json:"batch"`
 }
 
-// Queue queues batches, all after the same delay (at most 15 minutes; a
-// fraction of a second is rounded up).
+// Queue queues batches, all with the same delay (at most 15 minutes; a fraction of a
+// second is rounded up).
 func (d *Deliveries) Queue(ctx context.Context, keys []mailing.BatchKey, delay time.Duration) error {
 	messages := make([]message, len(keys))
 	for i, k := range keys {

@@ -16,17 +16,17 @@ import (
 	"postrider/internal/mailing"
 )
 
-// Worker works on deliveries and says of each what becomes of it.
+// Worker works on deliveries and returns the handling of each.
 type Worker interface {
 	Deliver(ctx context.Context, deliveries []mailing.Delivery) []mailing.Handling
 }
 
-// Handler is the sender's Lambda handler: it turns an event of the deliveries
-// queue into deliveries, and what became of them into visibility timeouts and
-// item failures.
+// Handler returns the sender's Lambda handler. It decodes an event of the deliveries
+// queue into deliveries, and turns their handlings into visibility timeouts and item
+// failures.
 func (d *Deliveries) Handler(w Worker, dead *DeadLetters) func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
 	return func(ctx context.Context, event events.SQSEvent) (events.SQSEventResponse, error) {
-		// Never nil: some event sources take a null for a failed batch.
+		// Never nil: some event sources read a null as the failure of the whole batch.
 		failures := []events.SQSBatchItemFailure{}
 		var deliveries []mailing.Delivery
 		var records []events.SQSMessage
@@ -58,9 +58,8 @@ func (d *Deliveries) Handler(w Worker, dead *DeadLetters) func(context.Context, 
 	}
 }
 
-// hide sets when returned deliveries come back. Where that fails they come back
-// after the queue's own visibility timeout, or by their due_at: later, that is
-// all.
+// hide sets when returned deliveries become visible again. If that fails, they come back
+// after the queue's own visibility timeout, or by their due_at: only later.
 func (d *Deliveries) hide(ctx context.Context, entries []types.ChangeMessageVisibilityBatchRequestEntry) {
 	for first := 0; first < len(entries); first += batchLimit {
 		chunk := entries[first:min(first+batchLimit, len(entries))]
@@ -83,31 +82,33 @@ func receives(r events.SQSMessage) int {
 	return n
 }
 
-// Scheduler does the scheduler's work.
+// Scheduler sweeps and works on tasks. The package schedule implements it.
 type Scheduler interface {
 	Sweep(ctx context.Context) error
-	// Do does tasks side by side, and says of each whether it failed.
+	// Do works on tasks side by side, and returns an error, or nil, for each.
 	Do(ctx context.Context, tasks []mailing.Task) []error
-	// Replan plans messages of clients whose zone was edited again, for a turn; until
-	// is when it is left to a later sweep.
+	// Replan makes new plans for the messages of clients whose zone was edited,
+	// for one turn. until is the instant from which that is left to a later
+	// sweep.
 	Replan(ctx context.Context, until time.Time) error
 }
 
-// Reporter publishes the daily report, once a day however often it is asked to.
+// Reporter publishes the daily report, once a day however often it is called.
 type Reporter interface {
 	Report(ctx context.Context) error
 }
 
-// scheduled tells the three kinds of events apart that the scheduler gets.
+// scheduled is an event of the scheduler. Its fields distinguish the three kinds of
+// events.
 type scheduled struct {
 	Records    []events.SQSMessage `json:"Records"`
 	DetailType string              `json:"detail-type"`
 	Report     bool                `json:"report"`
 }
 
-// SchedulerHandler is the scheduler's Lambda handler: an event of the rule is
-// a sweep, an event of the tasks queue is tasks, and template.yaml has the
-// report's schedule say that it is that.
+// SchedulerHandler returns the scheduler's Lambda handler. An event of the rule is a
+// sweep. An event of the tasks queue contains tasks. The report's schedule in
+// template.yaml sends an event with report set.
 func SchedulerHandler(s Scheduler, r Reporter) func(context.Context, json.RawMessage) (events.SQSEventResponse, error) {
 	return func(ctx context.Context, raw json.RawMessage) (events.SQSEventResponse, error) {
 		response := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
@@ -128,7 +129,8 @@ func SchedulerHandler(s Scheduler, r Reporter) func(context.Context, json.RawMes
 	}
 }
 
-// doTasks gives the ids of the messages that are to come again.
+// doTasks does the work that records ask for, and returns the ids of those that
+// SQS has to deliver again.
 func doTasks(ctx context.Context, s Scheduler, records []events.SQSMessage) []string {
 	var (
 		failed []string
@@ -139,7 +141,8 @@ func doTasks(ctx context.Context, s Scheduler, records []events.SQSMessage) []st
 		what, err := decodeTask(r.Body)
 		switch {
 		case err != nil:
-			// It will end among the dead tasks; the sweep makes new ones.
+			// SQS moves it to the dead tasks after some receives. The sweep makes new
+			// tasks.
 			slog.ErrorContext(ctx, "unreadable task", "queue_message_id", r.MessageId, "error", err)
 			failed = append(failed, r.MessageId)
 		case what.sweep:
@@ -148,7 +151,7 @@ func doTasks(ctx context.Context, s Scheduler, records []events.SQSMessage) []st
 				failed = append(failed, r.MessageId)
 			}
 		case !what.replan.IsZero():
-			// What it leaves undone is found by the next sweep.
+			// The next sweep finds the edits that it leaves undone.
 			if err := s.Replan(ctx, what.replan); err != nil {
 				slog.ErrorContext(ctx, "plan for edited zones", "error", err)
 			}

@@ -1,8 +1,8 @@
-// Package queue is the edge to SQS: tasks for the scheduler, deliveries for
-// the sender, and dead letters.
+// Package queue is the interface to SQS: tasks for the scheduler, deliveries for the
+// sender, and dead letters.
 //
-// Queues are accelerators. Everything in them is owed by a table as well, so
-// what is lost here comes back later; what comes twice is harmless.
+// Queues are accelerators. A table holds everything that is in them, too. So an entry
+// that is lost comes back later, and an entry that comes twice does no harm.
 package queue
 
 import (
@@ -22,19 +22,19 @@ import (
 	"postrider/internal/clock"
 )
 
-// API is the part of the SQS client that is called.
+// API is the part of the SQS client that this package calls.
 type API interface {
 	SendMessageBatch(context.Context, *sqs.SendMessageBatchInput, ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error)
 	ChangeMessageVisibilityBatch(context.Context, *sqs.ChangeMessageVisibilityBatchInput, ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error)
 }
 
 const (
-	// batchLimit is how many messages SQS takes in one call.
+	// batchLimit is the maximum number of messages that SQS takes in one call.
 	batchLimit = 10
-	// sendConcurrency is how many calls are under way at once.
+	// sendConcurrency is the maximum number of concurrent calls.
 	sendConcurrency = 8
-	// sendTries is how often entries are sent that SQS refused one by one,
-	// which the SDK does not repeat.
+	// sendTries is how often entries are sent that SQS refuses one by one. The SDK does
+	// not repeat those.
 	sendTries = 4
 	sendWait  = 50 * time.Millisecond
 )
@@ -42,15 +42,15 @@ const (
 // message is one message on its way into a queue.
 type message struct {
 	body any
-	// group is what fair queues are fair between: the mailing.
+	// group is the SQS message group, between which fair queues are fair: the mailing.
 	group string
 	delay time.Duration
 }
 
-// send puts messages into a queue, ten a call. An error tells how many are not
-// in it for certain; the others are.
+// send puts messages into a queue, ten in a call. Its error says how many of one call's
+// messages may be missing from the queue; a chunk that fails does not stop the others.
 func send(ctx context.Context, api API, url string, messages []message) error {
-	var group errgroup.Group // one chunk's trouble does not stop the others
+	var group errgroup.Group // without a context: one failed chunk must not cancel the others
 	group.SetLimit(sendConcurrency)
 	for first := 0; first < len(messages); first += batchLimit {
 		chunk := messages[first:min(first+batchLimit, len(messages))]
@@ -97,7 +97,7 @@ func encode(chunk []message) ([]types.SendMessageBatchRequestEntry, error) {
 	return entries, nil
 }
 
-// refusedEntries are those of entries that SQS did not take.
+// refusedEntries returns the entries that SQS did not take.
 func refusedEntries(entries []types.SendMessageBatchRequestEntry, failed []types.BatchResultErrorEntry) []types.SendMessageBatchRequestEntry {
 	ids := make(map[string]bool, len(failed))
 	for _, f := range failed {
@@ -116,8 +116,8 @@ func refusal(failed []types.BatchResultErrorEntry) error {
 	return errors.New("the queue refused: " + aws.ToString(failed[0].Code))
 }
 
-// seconds is d in whole seconds, rounded up: what comes too early is refused
-// and has to wait for the sweep.
+// seconds returns d in whole seconds, rounded up: a delivery that comes too early is
+// refused, and has to wait for the sweep.
 func seconds(d time.Duration) int32 {
 	return int32((d + time.Second - 1) / time.Second) //nolint:gosec // G115: delays are at most 12 hours
 }

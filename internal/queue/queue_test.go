@@ -22,13 +22,13 @@ import (
 	"postrider/internal/queue"
 )
 
-// calls is SQS as a case needs it: it keeps what was sent, and refuses what
-// refuse says.
+// calls is an SQS that keeps the messages that were sent. It refuses the entries that
+// refuse selects.
 type calls struct {
 	mu     sync.Mutex
 	sent   []types.SendMessageBatchRequestEntry
 	hidden []types.ChangeMessageVisibilityBatchRequestEntry
-	to     []string // the queues
+	to     []string // the URLs of the queues
 	calls  int
 	refuse func(call int, e types.SendMessageBatchRequestEntry) bool
 	err    error
@@ -68,7 +68,7 @@ func (c *calls) bodies() map[string]int {
 	return times
 }
 
-// urls are the queues that anything was sent to.
+// urls returns the queues that messages were sent to.
 func (c *calls) urls() []string {
 	return slices.Compact(slices.Sorted(slices.Values(c.to)))
 }
@@ -153,7 +153,7 @@ func TestATaskForTheWholeMailingIsDelayedUntilTheStart(t *testing.T) {
 	}
 }
 
-// worker says of each delivery what the case wants.
+// worker answers each delivery as the test case wants.
 type worker struct {
 	got    []mailing.Delivery
 	answer []mailing.Handling
@@ -171,7 +171,7 @@ func record(id, body, receives string) events.SQSMessage {
 	}
 }
 
-// queued is the body of a batch as the queue has it.
+// queued returns the body of a batch in the queue.
 func queued(t *testing.T, k mailing.BatchKey) string {
 	t.Helper()
 	api := &calls{}
@@ -246,7 +246,7 @@ func TestABodyThatCannotBeReadIsADeadLetter(t *testing.T) {
 			t.Errorf("%q: %d delivered, %d dead letters", body, len(w.got), len(dead.sent))
 		}
 	}
-	// Where even that fails, the queue keeps it.
+	// If that fails too, the message stays in the queue.
 	handle := queue.NewDeliveries(&calls{}, "url").Handler(&worker{}, queue.NewDeadLetters(&calls{err: errors.New("broken")}, "dead"))
 	response, err := handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{record("a", "nonsense", "1")}})
 	if err != nil || len(response.BatchItemFailures) != 1 {
@@ -267,7 +267,7 @@ func TestADeadLetterSaysWhichMessageAndWhy(t *testing.T) {
 	}
 }
 
-// scheduler keeps what it was asked to do.
+// scheduler records the work that it is called for.
 type scheduler struct {
 	sweeps, reports int
 	tasks           []mailing.Task
@@ -335,7 +335,7 @@ func TestATaskForEditedZonesIsReadAsItWasQueued(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &scheduler{}
-	// What fails is found by the next sweep, which queues another one.
+	// The next sweep finds the edits that are left, and queues another replan.
 	response, err := queue.SchedulerHandler(s, s)(t.Context(), event)
 	if err != nil || len(response.BatchItemFailures) > 0 || s.sweeps > 0 || len(s.tasks) > 0 {
 		t.Errorf("%v, %v, %d sweeps, %d tasks", response, err, s.sweeps, len(s.tasks))
@@ -355,7 +355,7 @@ func TestACallThatFailsDoesNotStopTheOthers(t *testing.T) {
 	}
 }
 
-// failsOnce is SQS whose first call fails.
+// failsOnce is an SQS whose first call fails.
 type failsOnce struct {
 	calls
 

@@ -17,7 +17,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// AdminAPI is the part of the SQS client that looking into queues needs.
+// AdminAPI is the part of the SQS client that is needed to inspect queues.
 type AdminAPI interface {
 	API
 	GetQueueAttributes(context.Context, *sqs.GetQueueAttributesInput, ...func(*sqs.Options)) (*sqs.GetQueueAttributesOutput, error)
@@ -25,26 +25,26 @@ type AdminAPI interface {
 	DeleteMessageBatch(context.Context, *sqs.DeleteMessageBatchInput, ...func(*sqs.Options)) (*sqs.DeleteMessageBatchOutput, error)
 }
 
-// URLs are those of the queues.
+// URLs holds the URLs of the queues.
 type URLs struct {
 	Tasks       string
 	Deliveries  string
 	DeadLetters string
 }
 
-// Queues is all queues, as a person who looks after them sees them.
+// Queues is all queues, as an operator sees them.
 type Queues struct {
 	api        AdminAPI
 	urls       URLs
 	deliveries *Deliveries
 }
 
-// NewQueues is the queues at urls.
+// NewQueues returns the queues at urls.
 func NewQueues(api AdminAPI, urls URLs) *Queues {
 	return &Queues{api: api, urls: urls, deliveries: NewDeliveries(api, urls.Deliveries)}
 }
 
-// Depths tells what the queues hold, roughly.
+// Depths returns the approximate content of the queues.
 func (q *Queues) Depths(ctx context.Context) ([]mailing.QueueDepth, error) {
 	queues := []struct{ name, url string }{
 		{mailing.TasksQueue, q.urls.Tasks}, {mailing.DeliveriesQueue, q.urls.Deliveries}, {mailing.DeadLettersQueue, q.urls.DeadLetters},
@@ -89,31 +89,30 @@ func (q *Queues) Deliver(ctx context.Context, keys []mailing.BatchKey) error {
 }
 
 const (
-	// takers is how many calls take dead letters side by side.
+	// takers is the number of concurrent calls that take dead letters.
 	takers = 5
-	// peekTime is how long dead letters that were only looked at stay hidden, in
-	// seconds: as short as it goes. The SDK leaves a zero out of the request, and
-	// then it is the queue's own 30 seconds.
+	// peekTime is how long dead letters stay hidden after Peek, in seconds. It is as
+	// short as possible: the SDK leaves a zero out of the request, and then the queue's
+	// own 30 seconds apply.
 	peekTime = 1
-	// takeTime is the same for those that are to be removed.
+	// takeTime is how long dead letters stay hidden after Take, in seconds.
 	takeTime = 60
-	// takeWait is how long one call waits for letters, in seconds: less than an
-	// attempt of a call to AWS may take. takeTries is how often taking waits so before
-	// it reports that there are none: a redrive has to meet those that were just
-	// looked at, and SQS may not find the few that there are if it is not given the
-	// time to look.
+	// takeWait is how long one call waits for letters, in seconds: less than an attempt
+	// of a call to AWS may take. takeTries is how often Take waits before it reports that
+	// there are no letters. A redrive has to receive letters that were just looked at;
+	// and if there are only a few letters, SQS may need that time to find them.
 	takeWait  = 1
 	takeTries = 2
 )
 
-// Peek looks at some dead letters, at most 50, and leaves them as they are, but
-// for a second in which others do not meet them.
+// Peek returns some dead letters, at most 50, and leaves them in the queue. For one
+// second other calls do not receive them.
 func (q *Queues) Peek(ctx context.Context) ([]mailing.StoredLetter, error) {
 	return q.receive(ctx, takers, peekTime, 0)
 }
 
-// Take takes some dead letters, at most 50. Those that are not removed within a
-// minute are there again.
+// Take takes some dead letters, at most 50. Those that are not removed within a minute
+// are in the queue again.
 func (q *Queues) Take(ctx context.Context) ([]mailing.StoredLetter, error) {
 	letters, err := q.receive(ctx, takers, takeTime, 0)
 	for tries := 0; tries < takeTries && err == nil && len(letters) == 0; tries++ {
@@ -128,7 +127,7 @@ func (q *Queues) receive(ctx context.Context, calls int, hidden, wait int32) ([]
 		all  []mailing.StoredLetter
 		seen = map[string]bool{}
 	)
-	var group errgroup.Group // one call's trouble does not lose what the others took
+	var group errgroup.Group // without a context: a failed call must not lose the letters of the others
 	for range calls {
 		group.Go(func() error {
 			out, err := q.api.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
@@ -141,7 +140,7 @@ func (q *Queues) receive(ctx context.Context, calls int, hidden, wait int32) ([]
 			mu.Lock()
 			defer mu.Unlock()
 			for _, m := range out.Messages {
-				// SQS may hand one out to several calls.
+				// SQS may deliver one message to several calls.
 				id := aws.ToString(m.MessageId)
 				if id == "" || !seen[id] {
 					all = append(all, decodeLetter(m))

@@ -22,7 +22,7 @@ import (
 	"postrider/internal/queue"
 )
 
-// box is SQS with dead letters in it: each is received once, then hidden.
+// box is an SQS with dead letters in it. Each is received once, then hidden.
 type box struct {
 	calls
 
@@ -31,8 +31,8 @@ type box struct {
 	received   []sqs.ReceiveMessageInput
 	removed    []string
 	depths     map[string]map[string]string // by queue and attribute
-	refuse     func(call int) error         // of receiving
-	refuseOnly func(handle string) bool     // of removing
+	refuse     func(call int) error         // for ReceiveMessage
+	refuseOnly func(handle string) bool     // for DeleteMessageBatch
 	deleteErr  func(call int) error
 	deletes    int
 }
@@ -91,7 +91,7 @@ var urls = queue.URLs{Tasks: "tasks-url", Deliveries: "deliveries-url", DeadLett
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
-// letter is a dead letter as SQS hands it out.
+// letter returns a dead letter as SQS delivers it.
 func letter(n int, body string) types.Message {
 	return types.Message{
 		ReceiptHandle: aws.String("handle-" + strconv.Itoa(n)), Body: &body,
@@ -107,7 +107,7 @@ func manyLetters(n int) []types.Message {
 	return all
 }
 
-// handles are the handles of letters in their order, without repetition.
+// handles returns the handles of letters in their order, without repetition.
 func handles(letters []mailing.StoredLetter) []string {
 	var all []string
 	for _, l := range letters {
@@ -250,7 +250,7 @@ func TestWhatOneCallHasTakenIsNotLostByTheTroubleOfAnother(t *testing.T) {
 	if got, err := queue.NewQueues(api, urls).Take(t.Context()); err != nil || len(handles(got)) != 30 {
 		t.Errorf("%d letters, %v", len(got), err)
 	}
-	// That there are none is said only by a queue that could be asked.
+	// Take reports that there are no letters only if the queue could be asked.
 	if got, err := queue.NewQueues(&box{refuse: first}, urls).Take(t.Context()); !errors.Is(err, broken) || len(got) > 0 {
 		t.Errorf("%d letters, %v", len(got), err)
 	}

@@ -18,14 +18,14 @@ type Tasks struct {
 	now func() time.Time
 }
 
-// NewTasks is the scheduler's queue at url.
+// NewTasks returns the scheduler's queue at url.
 func NewTasks(api API, url string, now func() time.Time) *Tasks {
 	return &Tasks{api: api, url: url, now: now}
 }
 
-// taskBody is a task in the queue: for one slice of a mailing (0 for test
-// messages), without one for all of them; or a sweep; or the planning of what waits
-// for edited zones, until an instant in milliseconds since 1970.
+// taskBody is a task in the queue. It is one of three: a task for one slice of a mailing
+// (0 for test messages), or for all its slices if it names none; a sweep; or a replan for
+// edited zones, until an instant in milliseconds since 1970.
 type taskBody struct {
 	Mailing *mailing.MailingID `json:"mailing_id,omitempty"`
 	Slice   *int               `json:"slice,omitempty"`
@@ -41,11 +41,11 @@ func encodeTask(task mailing.Task) taskBody {
 	return b
 }
 
-// sweepGroup is the group of sweeps that are asked for by a person.
+// sweepGroup is the message group of sweeps that are requested through this queue.
 const sweepGroup = "sweep"
 
-// QueueTasks queues a task for all of m, delayed until its start. It queues none
-// where m needs none now.
+// QueueTasks queues a task for all of m, delayed until its start. It queues none if m
+// needs none now.
 func (t *Tasks) QueueTasks(ctx context.Context, m mailing.Mailing) error {
 	delay, ok := m.TaskDelay(t.now())
 	if !ok {
@@ -54,8 +54,8 @@ func (t *Tasks) QueueTasks(ctx context.Context, m mailing.Mailing) error {
 	return t.Queue(ctx, []mailing.Task{{Mailing: m.ID, Slice: mailing.AllSlices}}, delay)
 }
 
-// Queue queues tasks that are to run after delay (at most 15 minutes; the
-// fraction of a second is dropped).
+// Queue queues tasks that have to run after delay (at most 15 minutes; a fraction of a
+// second is dropped).
 func (t *Tasks) Queue(ctx context.Context, tasks []mailing.Task, delay time.Duration) error {
 	messages := make([]message, len(tasks))
 	for i, task := range tasks {
@@ -70,7 +70,7 @@ func (t *Tasks) Queue(ctx context.Context, tasks []mailing.Task, delay time.Dura
 	return nil
 }
 
-// QueueSweep asks for a sweep now.
+// QueueSweep requests a sweep now.
 func (t *Tasks) QueueSweep(ctx context.Context) error {
 	if err := send(ctx, t.api, t.url, []message{{body: taskBody{Sweep: true}, group: sweepGroup}}); err != nil {
 		return fmt.Errorf("queue a sweep: %w", err)
@@ -78,11 +78,11 @@ func (t *Tasks) QueueSweep(ctx context.Context) error {
 	return nil
 }
 
-// replanGroup is the group of tasks that plan what waits for edited zones.
+// replanGroup is the message group of replans for edited zones.
 const replanGroup = "replan"
 
-// QueueReplan asks for messages of clients whose zone was edited to be planned again,
-// for a turn that is followed by others until an instant.
+// QueueReplan requests new plans for the messages of clients whose zone was
+// edited, for one turn. Further turns follow until an instant.
 func (t *Tasks) QueueReplan(ctx context.Context, until time.Time) error {
 	if err := send(ctx, t.api, t.url, []message{{body: taskBody{Replan: until.UnixMilli()}, group: replanGroup}}); err != nil {
 		return fmt.Errorf("queue a task for edited zones: %w", err)
@@ -90,8 +90,8 @@ func (t *Tasks) QueueReplan(ctx context.Context, until time.Time) error {
 	return nil
 }
 
-// asked is what a message of the queue asks for: a sweep, or a replan until an
-// instant, or else a task.
+// asked is the content of a message of the queue: a sweep, or a replan until an instant,
+// or else a task.
 type asked struct {
 	task   mailing.Task
 	sweep  bool

@@ -9,16 +9,17 @@ import (
 )
 
 // wasExtended reports whether settled batches of m may have to be kept longer than
-// they were. That is done while m is paused, too: a pause may be longer than the
-// time for which messages are kept.
+// before. This work continues while m is paused: a pause may last longer than messages
+// are kept.
 func wasExtended(m mailing.Mailing) bool { return !m.Finished && !m.Deleted && !m.ExtendedAt.IsZero() }
 
-// extend moves the time to live of the slice's settled batches to that of the
-// mailing's end, after the end was put off, and keeps state up to that. It comes
-// after the expansion, whose pages it would have to meet. What a sender may still
-// settle by the earlier end is left to the next sweep: until then the slice is not
-// marked, and the mailing cannot be finished. more reports whether the turn ended
-// first: what was moved by then only has to be read again.
+// extend moves the time to live of the slice's settled batches to that of the mailing's
+// new end, after the end was put off. It updates state accordingly. It runs after the
+// expansion, because it also has to reach the batches of the last pages. Batches that a
+// sender may still settle by the earlier end are left to the next sweep: until then the
+// slice is not marked, and the mailing cannot be finished. more reports whether the turn
+// ended first. The next turn begins at the first batch again, but does not move a batch
+// twice.
 func (s *Scheduler) extend(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, until time.Time) (more bool, err error) {
 	if !m.ExtendsNow(*state, s.clock.Now()) {
 		return false, nil

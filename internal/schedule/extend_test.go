@@ -121,7 +121,8 @@ func TestASliceWithAHeldBatchIsExtendedByALaterSweep(t *testing.T) {
 	if err := w.do(w.peace()); err != nil || w.extended() {
 		t.Errorf("held: extended %t, %v", w.extended(), err)
 	}
-	// A holder whose lease has run out settles no more, and who claims next has read the new end.
+	// A holder whose lease is over settles no more, and the next sender that claims the
+	// batch has read the new end.
 	w.clock.AdvanceTo(lease)
 	if err := w.do(w.peace()); err != nil || !w.extended() {
 		t.Errorf("its holder is gone: extended %t, %v", w.extended(), err)
@@ -166,7 +167,7 @@ func TestAnExtensionEndsWithItsTurnAndGoesOnInAnother(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	page := mailing.Page{Mailing: w.mailing.ID, Done: true, Next: mailing.Slices * 80}
-	for n := range 80 { // more than are read together
+	for n := range 80 { // more than one page
 		k := mailing.BatchKey{Mailing: w.mailing.ID, Batch: mailing.BatchID{First: mailing.Slices, N: n}}
 		sent := mailing.Member{Client: mailing.ClientID(mailing.Slices * (n + 1)), Status: mailing.Sent, At: monday}
 		page.Batches = append(page.Batches, mailing.Batch{Key: k, CreatedAt: monday, Members: []mailing.Member{sent}})

@@ -12,13 +12,14 @@ import (
 	"postrider/internal/schedule"
 )
 
-// tallies are what invocations told of what they wrote.
+// tallies holds the numbers of written messages that the meter received, one entry for
+// each invocation.
 type tallies [][]mailing.Counts
 
 func (ts *tallies) Expanded(wrote []mailing.Counts) { *ts = append(*ts, wrote) }
 func (ts *tallies) Swept(bool)                      {}
 
-// crowd is a store whose slice 0 has n clients that nobody had to store.
+// crowd is a store whose slice 0 has n clients that are not stored.
 type crowd struct {
 	*dynamo.Store
 
@@ -36,7 +37,7 @@ func (c crowd) Audience(_ context.Context, slice int, _ mailing.Filter, _ time.T
 	return clients, after, false, nil
 }
 
-// metered does the task of slice 0 with n clients, and gives what it told.
+// metered does the task of slice 0 with n clients, and returns what the meter received.
 func (w *world) metered(n int) tallies {
 	w.t.Helper()
 	var told tallies

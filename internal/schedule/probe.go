@@ -11,22 +11,23 @@ import (
 )
 
 const (
-	// probeBatches is how many batches a sweep queues for a probe of the sending
-	// API: more than one, for a batch may turn out to have nothing to be sent.
+	// probeBatches is the number of batches that a sweep queues for a probe of the
+	// sending API. It is more than one, because a batch may turn out to have no message
+	// to send.
 	probeBatches = 3
-	// probeLists is how many lists of what is due are read to find them, at most.
-	// The sweep of the next minute begins probeStep lists further on, so that it
-	// comes to all of them, whatever their number.
+	// probeLists is the maximum number of lists of due batches that are read to find
+	// them. The sweep of the next minute begins probeStep lists further on, so that
+	// sweeps come to all lists, whatever their number.
 	probeLists = 64
 	probeStep  = 61
-	// sweepEvery is how often the rule wakes the scheduler.
+	// sweepEvery is the interval at which the rule wakes the scheduler.
 	sweepEvery = time.Minute
 )
 
-// probe queues a few batches while the sending API is down and a probe is due
-// before the next sweep: those that have been due for longest. Everything else
-// waits until a probe has found the API working. A batch that was probed is due
-// later than the others: so probes take different messages in turn.
+// probe queues a few batches while the sending API is down and a probe is due before the
+// next sweep. It chooses the batches that have been due for longest. All other batches
+// wait until a probe has found that the API works. A batch that was probed is due later
+// than the others, so probes take different messages in turn.
 func (s *Scheduler) probe(ctx context.Context, live []mailing.Mailing, o mailing.Outage, now time.Time) error {
 	delay := max(0, o.ProbeAt.Sub(now)+time.Second)
 	if o.ProbeDue(now) {

@@ -21,8 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // monday is when these tests take place.
 var monday = time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
 
-// world is a store with one mailing that is due, and queues that can be looked
-// into.
+// world is a store with one mailing that is due, and queues that a test can inspect.
 type world struct {
 	t          *testing.T
 	env        *dynamotest.Env
@@ -31,7 +30,7 @@ type world struct {
 	mailing    mailing.Mailing
 	deliveries fakeQueue[mailing.BatchKey]
 	tasks      fakeQueue[mailing.Task]
-	// reports is how many runs of the reporter there were.
+	// reports is the number of runs of the reporter.
 	reports int
 }
 
@@ -52,18 +51,18 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// scheduler is one that meets faults on its way to DynamoDB.
+// scheduler returns a scheduler that meets faults on its way to DynamoDB.
 func (w *world) scheduler(faults *dynamotest.Faults) *schedule.Scheduler {
 	return schedule.New(w.env.StoreOver(faults, w.clock.Option()), &w.deliveries, &w.tasks, sleepless{w.clock})
 }
 
-// do does the task of slice 0, with faults or none.
+// do does the task of slice 0, with faults or without.
 func (w *world) do(faults *dynamotest.Faults) error {
 	w.t.Helper()
 	return errors.Join(w.scheduler(faults).Do(w.t.Context(), []mailing.Task{{Mailing: w.mailing.ID}})...)
 }
 
-// peace is a DynamoDB without faults.
+// peace returns a DynamoDB without faults.
 func (w *world) peace() *dynamotest.Faults { return dynamotest.NewFaults(w.env.Client) }
 
 // clients creates clients until n of them are in slice 0.
@@ -83,7 +82,7 @@ func (w *world) clients(n int) {
 	}
 }
 
-// batches are those of slice 0 as they are stored.
+// batches returns the stored batches of slice 0.
 func (w *world) batches() []mailing.Batch {
 	w.t.Helper()
 	batches, _, err := w.store.SliceBatches(w.t.Context(), w.mailing.ID, 0, "")
@@ -97,11 +96,12 @@ type sleepless struct{ *dynamotest.Clock }
 
 func (c sleepless) Sleep(ctx context.Context, d time.Duration) error { return c.Wait(ctx, d) }
 
-// fakeQueue is a queue that nobody takes anything out of but the test.
+// fakeQueue is a queue from which only the test takes entries.
 type fakeQueue[T any] struct {
 	mu  sync.Mutex
 	all []T
-	// replans are the tasks for edited zones, by how long they go on.
+	// replans holds the tasks for edited zones, as the instants until which they
+	// continue.
 	replans []time.Time
 }
 
@@ -112,7 +112,7 @@ func (q *fakeQueue[T]) Queue(_ context.Context, some []T, _ time.Duration) error
 	return nil
 }
 
-// take empties the queue.
+// take empties the queue and returns its entries.
 func (q *fakeQueue[T]) take() []T {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -156,11 +156,11 @@ func TestAnOverdueBatchIsQueuedOnceAndThenWithMorePatience(t *testing.T) {
 	if err := w.do(w.peace()); err != nil || len(w.deliveries.take()) != 1 {
 		t.Fatal(err)
 	}
-	// Nobody ever takes it out of the queue.
+	// The batch is never taken out of the queue.
 	due := monday.Add(mailing.QueuedPatience)
 	for sweeps := range 6 {
 		w.clock.Advance(due.Sub(w.clock.Now()) - mailing.Foresight)
-		for range 3 { // one after the other, as by sweeps that come too often
+		for range 3 { // one after the other, as if sweeps came too often
 			if err := w.do(w.peace()); err != nil {
 				t.Fatal(err)
 			}
@@ -208,7 +208,7 @@ func TestABatchIsMovedOnBeforeItIsQueuedAgain(t *testing.T) {
 	}
 }
 
-// postpone moves the only batch on, as a task does that began a second later.
+// postpone moves the due_at of the only batch, as a task does that began a second later.
 func (w *world) postpone() {
 	w.t.Helper()
 	b, due := w.batches()[0], w.clock.Now().Add(mailing.QueuedPatience+time.Second)

@@ -14,17 +14,19 @@ import (
 )
 
 const (
-	// replanPage is how many edited clients of a slice are looked at together.
+	// replanPage is the maximum number of edited clients of a slice that are read
+	// together.
 	replanPage = 100
-	// replanConcurrency is how many slices are looked at at once.
+	// replanConcurrency is the number of slices that are worked on at the same time.
 	replanConcurrency = 4
-	// replanTime is how long one sweep's task goes on, turn after turn: until the
-	// next sweep queues another one.
+	// replanTime is how long the task of one sweep continues, turn after turn. After that
+	// time the next sweep has queued another task.
 	replanTime = time.Minute
 )
 
-// sweepZones queues a task if the zone of any client was edited for whom a message
-// may wait. Edits that are of no matter to what is live now are left for later.
+// sweepZones queues a task if the zone of a client was edited and a message to that
+// client may wait by it. While no live mailing can have such a message, edits are neither
+// read nor forgotten.
 func (s *Scheduler) sweepZones(ctx context.Context, live []mailing.Mailing, now time.Time) error {
 	if !slices.ContainsFunc(live, func(m mailing.Mailing) bool { return m.Replans(now) }) {
 		return nil
@@ -48,17 +50,18 @@ func (s *Scheduler) sweepZones(ctx context.Context, live []mailing.Mailing, now 
 	return s.tasks.QueueReplan(ctx, now.Add(replanTime))
 }
 
-// Replan plans the waiting messages of clients whose zone was edited again, for one
-// turn, and queues itself for another one if any is left; but not after until, when
-// another sweep has queued a task of its own. An edit is forgotten when all waiting
-// messages of its client are free to be decided on by the new zone. It may be killed
-// anywhere, done twice, or by two at once.
+// Replan makes new plans for the waiting messages of clients whose zone was
+// edited, for one turn. If any are left it queues itself for another turn, but
+// not after until: by then another sweep has queued a task of its own. An edit
+// is forgotten when all waiting messages of its client are free to be decided
+// on by the new zone. Replan may be killed anywhere, run twice, or run twice at
+// the same time.
 func (s *Scheduler) Replan(ctx context.Context, until time.Time) error {
 	end := s.clock.Now().Add(turn)
 	var (
 		more  [mailing.Slices]bool
 		errs  [mailing.Slices]error
-		group errgroup.Group // one slice's trouble does not keep the others from their work
+		group errgroup.Group // without a context: a failed slice must not stop the others
 	)
 	group.SetLimit(replanConcurrency)
 	for slice := range more {
@@ -67,7 +70,7 @@ func (s *Scheduler) Replan(ctx context.Context, until time.Time) error {
 			return nil
 		})
 	}
-	_ = group.Wait() // its functions keep their errors in errs
+	_ = group.Wait() // its functions return no errors; they are in errs
 	err := errors.Join(errs[:]...)
 	if slices.Contains(more[:], true) && s.clock.Now().Before(until) {
 		err = errors.Join(err, s.tasks.QueueReplan(ctx, until))
@@ -75,8 +78,8 @@ func (s *Scheduler) Replan(ctx context.Context, until time.Time) error {
 	return err
 }
 
-// replanSlice is [Scheduler.Replan] for the clients of one slice. more reports
-// whether the turn ended first.
+// replanSlice is [Scheduler.Replan] for the clients of one slice. more reports whether
+// the turn ended first.
 func (s *Scheduler) replanSlice(ctx context.Context, slice int, until time.Time) (more bool, err error) {
 	for after := mailing.ClientID(0); ; {
 		if !s.clock.Now().Before(until) {
@@ -96,11 +99,11 @@ func (s *Scheduler) replanSlice(ctx context.Context, slice int, until time.Time)
 	}
 }
 
-// replanSome plans what waits for some clients of a slice again, and forgets the
-// edits that nothing more has to be done for.
+// replanSome makes new plans for the waiting messages of some clients of a
+// slice, and forgets the edits that need no further work.
 func (s *Scheduler) replanSome(ctx context.Context, slice int, edits []mailing.Rezoning) error {
-	// Read after the edits: a mailing that starts or gets a window later than that
-	// is planned by the new zones anyway.
+	// The mailings are read after the edits. A mailing that starts or gets a window later
+	// than that is planned by the new zones anyway.
 	live, err := s.store.Live(ctx)
 	if err != nil {
 		return fmt.Errorf("plan for edited zones: %w", err)
@@ -112,7 +115,8 @@ func (s *Scheduler) replanSome(ctx context.Context, slice int, edits []mailing.R
 			continue
 		}
 		if err := r.mailing(ctx, m); err != nil {
-			// It keeps the edits in mind, and does not keep the other mailings from theirs.
+			// The error keeps all of these edits stored. It does not keep the other
+			// mailings from being planned.
 			errs = append(errs, fmt.Errorf("plan for edited zones: mailing %d slice %d: %w", m.ID, slice, err))
 		}
 	}
@@ -123,13 +127,13 @@ func (s *Scheduler) replanSome(ctx context.Context, slice int, edits []mailing.R
 	return s.store.ForgetRezoned(ctx, slice, done)
 }
 
-// replanning is what becomes of some edits of clients of one slice.
+// replanning is the work on some edits of clients of one slice.
 type replanning struct {
 	*Scheduler
 
 	slice int
 	edits []mailing.Rezoning
-	// left are the clients whose edit has to be looked at again by a later sweep.
+	// left holds the clients whose edit a later sweep has to look at again.
 	left map[mailing.ClientID]bool
 }
 
@@ -138,7 +142,8 @@ func (r *replanning) edited(id mailing.ClientID) bool {
 	return slices.ContainsFunc(r.edits, func(e mailing.Rezoning) bool { return e.Client == id })
 }
 
-// mailing plans what waits for the clients in one mailing again.
+// mailing makes new plans for the waiting messages of m to the edited clients,
+// and queues their batches if m runs.
 func (r *replanning) mailing(ctx context.Context, m mailing.Mailing) error {
 	state, err := r.store.Slice(ctx, m.ID, r.slice)
 	if err != nil {
@@ -161,8 +166,9 @@ func (r *replanning) mailing(ctx context.Context, m mailing.Mailing) error {
 	return r.deliveries.Queue(ctx, keys, 0)
 }
 
-// batches are those of a mailing with a message to an edited client. It is read after
-// the slice: what the slice says to be expanded is there.
+// batches returns the batches of a mailing with a message to an edited client. state has
+// to be read before the call: then every batch that the slice's cursor covers is found
+// here.
 func (r *replanning) batches(ctx context.Context, m mailing.Mailing, state mailing.SliceState) ([]mailing.Batch, error) {
 	var batches []mailing.Batch
 	now := r.clock.Now()
@@ -187,9 +193,10 @@ func (r *replanning) batches(ctx context.Context, m mailing.Mailing, state maili
 	return batches, nil
 }
 
-// batch plans a batch again, and reports whether it was changed. One that a sender
-// holds may be settled by what the sender had read of the clients: it is left to a
-// later sweep. One whose holder is gone is decided on again by whoever claims it.
+// batch makes a new plan for b, and reports whether b was changed. If a sender
+// holds b, the sender may settle it by the clients as it has read them: b is
+// left to a later sweep. If the holder's lease is over, nothing has to be done:
+// the next sender that claims b makes new decisions.
 func (r *replanning) batch(ctx context.Context, m mailing.Mailing, b mailing.Batch) (bool, error) {
 	now := r.clock.Now()
 	if b.LeaseUntil.After(now) {
@@ -201,7 +208,8 @@ func (r *replanning) batch(ctx context.Context, m mailing.Mailing, b mailing.Bat
 		return false, nil
 	}
 	if m.Status == mailing.StatusRunning {
-		// It is queued now. Of a paused mailing it is for the resume to queue it.
+		// A running mailing's batch is queued now, so it is not overdue before a sender
+		// had time to claim it. A paused mailing's batch is queued after the resume.
 		replanned.DueAt = now.Add(mailing.QueuedPatience)
 	}
 	written, err := r.store.Replan(ctx, b, replanned)
@@ -216,7 +224,7 @@ func (r *replanning) batch(ctx context.Context, m mailing.Mailing, b mailing.Bat
 	return true, nil
 }
 
-// leave keeps the edits in mind of the clients whose messages in a batch wait.
+// leave keeps the edits of the clients that have a pending message in b.
 func (r *replanning) leave(b mailing.Batch) {
 	for _, mem := range b.Members {
 		if mem.Status.Pending() && r.edited(mem.Client) {

@@ -11,7 +11,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// QueueReplan keeps until when a task for edited zones was asked for to go on.
+// QueueReplan records the instant until which a task for edited zones should continue.
 func (q *fakeQueue[T]) QueueReplan(_ context.Context, until time.Time) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -19,7 +19,7 @@ func (q *fakeQueue[T]) QueueReplan(_ context.Context, until time.Time) error {
 	return nil
 }
 
-// takeReplans empties it.
+// takeReplans empties replans and returns its entries.
 func (q *fakeQueue[T]) takeReplans() []time.Time {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -28,10 +28,11 @@ func (q *fakeQueue[T]) takeReplans() []time.Time {
 	return all
 }
 
-// evening waits for 20:00, which is in the evening of each zone of these tests.
+// evening is a window that opens at 20:00. In each zone of these tests that is in the
+// evening.
 var evening = mailing.Window{From: mailing.ClockTime(20 * time.Hour), To: mailing.ClockTime(21 * time.Hour)}
 
-// waiting is a world with n messages in slice 0 that wait for the evening.
+// waiting returns a world with n messages in slice 0 that wait for the evening.
 func waiting(t *testing.T, n int) *world {
 	t.Helper()
 	w := newWorld(t)
@@ -48,8 +49,8 @@ func waiting(t *testing.T, n int) *world {
 	return w
 }
 
-// rezone edits the zones of the clients whose messages are in slice 0, from the one
-// in place from on.
+// rezone edits the zones of the clients whose messages are in slice 0, beginning with the
+// client at index from.
 func (w *world) rezone(from int) {
 	w.t.Helper()
 	n := 0
@@ -69,7 +70,7 @@ func (w *world) rezone(from int) {
 	}
 }
 
-// remembered is how many edits are kept in mind in slice 0.
+// remembered returns the number of edits that are stored for slice 0.
 func (w *world) remembered() int {
 	w.t.Helper()
 	edits, err := w.store.Rezoned(w.t.Context(), 0, 0, 1000)
@@ -104,7 +105,8 @@ func TestASweepQueuesOneTaskForEditedZonesWhileAMessageMayWait(t *testing.T) {
 	if diff := cmp.Diff([]time.Time{monday.Add(time.Minute)}, queued()); diff != "" {
 		t.Errorf("edited (-want +got):\n%s", diff)
 	}
-	// Without a window nothing waits for a zone: the edits are left, and not even read.
+	// Without a window no message waits for a zone: the edits stay stored, and are not
+	// even read.
 	w.edit(func(m mailing.Mailing) (mailing.Mailing, error) {
 		d := m.Draft
 		d.Window = nil
@@ -118,7 +120,7 @@ func TestASweepQueuesOneTaskForEditedZonesWhileAMessageMayWait(t *testing.T) {
 func TestWhatWaitsByAnOldZoneIsFreedAndQueuedBeforeTheEditIsForgotten(t *testing.T) {
 	t.Parallel()
 	w := waiting(t, mailing.BatchSize+5)
-	w.rezone(mailing.BatchSize) // those of the second batch
+	w.rezone(mailing.BatchSize) // the clients of the second batch
 	for name, op := range map[string]dynamotest.Op{"freed": dynamotest.UpdateItem, "forgotten": dynamotest.TransactWriteItems} {
 		faults := w.peace()
 		faults.On(op, 1, dynamotest.Fault{Refuse: errKilled})
@@ -165,7 +167,8 @@ func TestAnEditOfAHeldBatchIsKeptInMind(t *testing.T) {
 	if err := w.replan(w.peace()); err != nil || w.remembered() != 1 || w.deliveries.size() > 0 {
 		t.Errorf("held: %v, %d edits are kept in mind, %d batches queued", err, w.remembered(), w.deliveries.size())
 	}
-	// Who claims it after its holder decides by the clients as they are then.
+	// A sender that claims the batch after its holder decides by the clients as they are
+	// then.
 	w.clock.AdvanceTo(lease)
 	if err := w.replan(w.peace()); err != nil || w.remembered() != 0 || w.deliveries.size() > 0 {
 		t.Errorf("its holder is gone: %v, %d edits are kept in mind, %d batches queued", err, w.remembered(), w.deliveries.size())
@@ -219,7 +222,7 @@ func TestAMailingThatCannotBePlannedKeepsNoOtherFromIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	faults := w.peace()
-	faults.On(dynamotest.GetItem, 2, dynamotest.Fault{Refuse: errKilled}) // the slice of the second one
+	faults.On(dynamotest.GetItem, 2, dynamotest.Fault{Refuse: errKilled}) // the slice of the second mailing
 	if err := w.replan(faults); err == nil || w.remembered() != 1 || w.deliveries.size() != 1 {
 		t.Errorf("%v, %d edits are kept in mind, %d batches queued", err, w.remembered(), w.deliveries.size())
 	}
@@ -242,7 +245,7 @@ func TestManyEditsTakeTurnsUntilTheNextSweep(t *testing.T) {
 	if diff := cmp.Diff([]time.Time{until}, w.tasks.takeReplans()); diff != "" {
 		t.Errorf("queued (-want +got):\n%s", diff)
 	}
-	w.rezone(0) // back again, and by now the next sweep has come
+	w.rezone(0) // back to the old zone; by now the next sweep has come
 	w.clock.AdvanceTo(until.Add(-5 * time.Second))
 	if err := w.scheduler(slow()).Replan(t.Context(), until); err != nil || len(w.tasks.takeReplans()) > 0 {
 		t.Errorf("after the next sweep it goes on by itself, %v", err)

@@ -9,17 +9,27 @@ import (
 	"postrider/internal/mailing"
 )
 
-// ReportStore is what the daily report needs to be kept. internal/dynamo
+// ReportStore is the part of the storage that the daily report uses. internal/dynamo
 // implements it.
 type ReportStore interface {
+	// ClaimReport makes holder the only run that may publish the report of a day, up to
+	// until. It returns false if the report is published, or another run holds it.
 	ClaimReport(ctx context.Context, day time.Time, holder string, now, until time.Time) (bool, error)
+	// LastReported returns the stored summary of the newest report of the days before
+	// one, the zero value if there is none.
 	LastReported(ctx context.Context, before time.Time) (mailing.Reported, error)
+	// ChangedSince returns the mailings that are not finished, and the finished ones that
+	// have changed since an instant. unread is the id below which finished ones were not
+	// looked for, 0 if all were.
 	ChangedSince(ctx context.Context, since time.Time) (ms []mailing.Mailing, unread mailing.MailingID, err error)
+	// Progress returns the counts of each of ms, in their order.
 	Progress(ctx context.Context, ms []mailing.Mailing) ([]mailing.Progress, error)
+	// MarkReported stores that holder has published the report of a day, with its
+	// summary. It returns false if another run has taken the report over.
 	MarkReported(ctx context.Context, day time.Time, holder string, r mailing.Reported) (bool, error)
 }
 
-// Topic is where reports are published.
+// Topic publishes reports.
 type Topic interface {
 	Publish(ctx context.Context, subject, text string) error
 }
@@ -29,25 +39,26 @@ type Reporter struct {
 	store ReportStore
 	topic Topic
 	clock Clock
-	// holder makes names that nobody else has.
+	// holder returns a new name for each run, which no other run has.
 	holder func() string
 }
 
-// NewReporter is a reporter.
+// NewReporter returns a reporter.
 func NewReporter(store ReportStore, topic Topic, clock Clock, holder func() string) *Reporter {
 	return &Reporter{store: store, topic: topic, clock: clock, holder: holder}
 }
 
-// reportLease is how long a run keeps others from the report: longer than an
-// invocation of the scheduler (30 s), and less than a minute, so that whoever asks for
-// it after one that failed need not wait.
+// reportLease is how long a run keeps other runs from the report. It is longer than an
+// invocation of the scheduler (30 s). It is less than a minute, so that a request one
+// minute after a failed run need not wait.
 const reportLease = 45 * time.Second
 
-// Report publishes the report of yesterday unless that is done, or another run
-// is about to. One that fails, or is killed, is made up for by any later run of
-// the day. Only a run that ends between publishing and taking that down makes
-// the next one publish once more: a report that comes twice is seen to be the
-// same, one that does not come is not seen at all.
+// Report publishes the report of yesterday, unless it is published already or
+// another run holds it. If a run fails or is killed, any later run of the day
+// publishes the report. The report is published twice only if a run ends after
+// it has published the report and before it has marked it as published. This
+// order is a choice: readers recognise a report that comes twice, but do not
+// notice a report that never comes.
 func (r *Reporter) Report(ctx context.Context) error {
 	now, holder := r.clock.Now(), r.holder()
 	day := mailing.ReportDay(now)
@@ -74,6 +85,8 @@ func (r *Reporter) Report(ctx context.Context) error {
 	return nil
 }
 
+// make returns the report of a day from what is stored. The previous report limits how
+// far back finished mailings are looked for.
 func (r *Reporter) make(ctx context.Context, day, now time.Time) (mailing.Report, error) {
 	before, err := r.store.LastReported(ctx, day)
 	if err != nil {

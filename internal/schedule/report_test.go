@@ -17,12 +17,12 @@ import (
 	"postrider/internal/schedule"
 )
 
-// fakeTopic keeps what is published.
+// fakeTopic records the reports that are published.
 type fakeTopic struct {
 	mu        sync.Mutex
 	published []string
 	fail      error
-	// before runs before anything is published.
+	// before runs before each publication.
 	before func()
 }
 
@@ -39,7 +39,7 @@ func (f *fakeTopic) Publish(_ context.Context, subject, text string) error {
 	return nil
 }
 
-// report runs the reporter once, with faults on its way to DynamoDB or none.
+// report runs the reporter once, with faults on its way to DynamoDB or without.
 func (w *world) report(topic *fakeTopic, faults *dynamotest.Faults) error {
 	w.t.Helper()
 	w.reports++
@@ -126,7 +126,7 @@ func TestAReportThatBrokeOffIsPublishedByALaterRun(t *testing.T) {
 			if err := run(w); !errors.Is(err, broken) {
 				t.Fatal(err)
 			}
-			w.mustReport(topic, 0)       // the lease is live: the run might be under way
+			w.mustReport(topic, 0)       // the lease is not over: the run might still continue
 			w.clock.Advance(time.Minute) // Lambda's own repetition
 			w.mustReport(topic, 1)
 			w.clock.Advance(time.Hour)
@@ -135,7 +135,7 @@ func TestAReportThatBrokeOffIsPublishedByALaterRun(t *testing.T) {
 	}
 }
 
-// What is chosen: rather twice than never.
+// The design prefers a report twice to no report.
 func TestAReportIsRepeatedOnlyWhereItsPublicationWasNotTakenDown(t *testing.T) {
 	w, topic := newWorld(t), &fakeTopic{}
 	killed := errors.New("killed")
@@ -164,7 +164,7 @@ func TestARunThatOutlivesItsLeaseDoesNotUndoAnothers(t *testing.T) {
 
 func TestWhatIsSentBetweenMidnightAndTheReportIsNewToTheNext(t *testing.T) {
 	w, topic := newWorld(t), &fakeTopic{}
-	// It begins at 9:30, and is over before the report at 10:00.
+	// The mailing begins at 9:30, and ends before the report at 10:00.
 	finish := func(m mailing.Mailing) (mailing.Mailing, error) {
 		return m.AsFinished(mailing.Counts{Total: 5, Sent: 5}, w.clock.Now()), nil
 	}
@@ -187,7 +187,7 @@ func TestWhatIsSentBetweenMidnightAndTheReportIsNewToTheNext(t *testing.T) {
 func TestADayWithoutAReportIsCoveredByTheNext(t *testing.T) {
 	w, topic := newWorld(t), &fakeTopic{}
 	w.mustReport(topic, 1)
-	// It ends on a day whose report is never made.
+	// The mailing ends on a day whose report is never made.
 	w.clock.Advance(12 * time.Hour)
 	if _, err := w.store.UpdateMailing(t.Context(), w.mailing.ID, func(m mailing.Mailing) (mailing.Mailing, error) {
 		return m.AsFinished(mailing.Counts{Total: 5, Sent: 5}, w.clock.Now()), nil
@@ -220,7 +220,7 @@ func TestAReportThatCouldNotLookAtAllMailingsSaysSo(t *testing.T) {
 	}
 }
 
-// leases is a store that takes down for how long reports are claimed.
+// leases is a store that records how long reports are claimed.
 type leases struct {
 	schedule.ReportStore
 

@@ -9,11 +9,11 @@ import (
 	"postrider/internal/mailing"
 )
 
-// retry queues the failures of a slice again that are not newer than the mailing's
-// last retry, and keeps state up to that. A batch that a sender holds just now is
-// left to the next sweep: until then the slice is not marked as done, and the
-// mailing cannot be finished. more reports whether the turn ended first: what was
-// queued by then is not met again.
+// retry queues again the failures of a slice that are not newer than the mailing's last
+// retry, and updates state accordingly. A batch that a sender holds at present is left to
+// the next sweep: until then the slice is not marked as done, and the mailing cannot be
+// finished. more reports whether the turn ended first. The next turn does not queue the
+// same failures again: they are pending by then.
 func (s *Scheduler) retry(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, until time.Time) (more bool, err error) {
 	left := 0
 	for after := ""; ; {
@@ -23,7 +23,8 @@ func (s *Scheduler) retry(ctx context.Context, m mailing.Mailing, slice int, sta
 		}
 		held, err := s.revive(ctx, m, slice, state, batches)
 		if mailing.KindOf(err) == mailing.KindConflict {
-			// It was cancelled, deleted or has ended, or a later retry has a task of its own.
+			// The mailing was cancelled, was deleted or has ended; or there was a later
+			// retry, which has a task of its own.
 			slog.InfoContext(ctx, "retry given up", "mailing_id", m.ID, "slice", slice, "reason", err)
 			return false, nil
 		}
@@ -37,8 +38,8 @@ func (s *Scheduler) retry(ctx context.Context, m mailing.Mailing, slice int, sta
 		if after = next; !s.clock.Now().Before(until) {
 			return true, nil
 		}
-		// Read again for each page: a cancellation, an end or a later retry holds from
-		// the next one on.
+		// The mailing is read again for each page: a cancellation, an end or a later
+		// retry applies from the next page on.
 		now, err := s.store.Mailing(ctx, m.ID)
 		if err != nil {
 			return false, err
@@ -59,9 +60,9 @@ func (s *Scheduler) retry(ctx context.Context, m mailing.Mailing, slice int, sta
 	return false, nil
 }
 
-// revive queues again what a retry of m wants of some batches, and returns how
-// many batches had to be left as they are. A [mailing.KindConflict] means that m
-// is not as it was read.
+// revive queues again the failures in some batches that a retry of m gives fresh
+// attempts, and returns how many batches had to be left as they are. A
+// [mailing.KindConflict] means that m has changed since it was read.
 func (s *Scheduler) revive(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, batches []mailing.Batch) (left int, err error) {
 	var revivals []mailing.Revival
 	for _, b := range batches {
@@ -92,7 +93,7 @@ func (s *Scheduler) revive(ctx context.Context, m mailing.Mailing, slice int, st
 	}
 	slog.InfoContext(ctx, "failures queued again", "mailing_id", m.ID, "slice", slice, "batches", len(keys))
 	if err := s.deliveries.Queue(ctx, keys, 0); err != nil {
-		// They are owed by their due_at.
+		// The batches are stored with a due_at, so the sweep queues them later.
 		slog.WarnContext(ctx, "queue batches with failures again", "mailing_id", m.ID, "slice", slice, "error", err)
 	}
 	return left + len(lost), nil

@@ -1,6 +1,6 @@
-// Package schedule is the scheduler's work: the sweep finds what live mailings
-// need, and tasks do it, one slice of a mailing each. A task obeys the mailing
-// as it reads it; it may be killed anywhere, done twice, or by two at once.
+// Package schedule is the scheduler's work: the sweep finds the needs of live mailings,
+// and tasks work on them, each on one slice of a mailing. A task obeys the mailing as it
+// reads it. It may be killed anywhere, run twice, or run twice at the same time.
 package schedule
 
 import (
@@ -15,55 +15,91 @@ import (
 	"postrider/internal/mailing"
 )
 
-// Store is what the scheduler needs to be kept. internal/dynamo implements it.
+// Store is the part of the storage that the scheduler uses. internal/dynamo implements
+// it.
 type Store interface {
+	// Live returns all mailings that are not finished, oldest first.
 	Live(ctx context.Context) ([]mailing.Mailing, error)
+	// Mailing returns one mailing, strongly consistent. A deleted mailing is returned,
+	// too.
 	Mailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error)
+	// StartMailing starts a scheduled mailing whose start has come. It returns the
+	// mailing as it is now, started or not.
 	StartMailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error)
+	// FinishMailing finishes a mailing if no slice of it needs work, and reports whether
+	// it is finished now.
 	FinishMailing(ctx context.Context, id mailing.MailingID) (bool, error)
+	// Slice returns the state of one slice, strongly consistent. The zero state is a
+	// slice whose expansion has not begun.
 	Slice(ctx context.Context, id mailing.MailingID, slice int) (mailing.SliceState, error)
 	Slices(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, error)
+	// Audience returns up to limit clients of a slice that f matches, with ids above
+	// after, in the order of ids. It leaves out clients that were created after started.
+	// next is the last client that was looked at. done reports the end of the slice;
+	// without it the result may be short, or empty.
 	Audience(ctx context.Context, slice int, f mailing.Filter, started time.Time, after mailing.ClientID, limit int) (clients []mailing.Client, next mailing.ClientID, done bool, err error)
+	// WritePage writes a page in one transaction. It returns false, and writes nothing,
+	// if the slice's cursor has moved since, or if the slice is kept by a later end than
+	// that of m.
 	WritePage(ctx context.Context, m mailing.Mailing, p mailing.Page) (bool, error)
+	// Due calls visit with the pending batches of a slice that are due until an instant,
+	// page by page in the order in which they are due, until visit returns false. The
+	// zero time is no limit. The index is eventually consistent.
 	Due(ctx context.Context, id mailing.MailingID, slice int, until time.Time, visit func([]mailing.Due) (bool, error)) error
+	// Postpone moves a batch's due_at. With freed, the batch may be claimed at once. It
+	// returns false if due_at is no longer as seen.
 	Postpone(ctx context.Context, seen mailing.Due, due time.Time, freed bool) (bool, error)
+	// SliceBatches returns batches of a slice after one, as many as one transaction can
+	// change. next is "" at the end.
 	SliceBatches(ctx context.Context, id mailing.MailingID, slice int, after string) (batches []mailing.Batch, next string, err error)
+	// Revive writes revivals, with the slice's counts, in one transaction. It returns
+	// those that have a holder or have changed since they were read. The error is a
+	// [mailing.KindConflict] if m is finished or was retried again.
 	Revive(ctx context.Context, m mailing.Mailing, slice int, revivals []mailing.Revival) (left []mailing.BatchKey, err error)
 	MarkRetried(ctx context.Context, id mailing.MailingID, slice int, at time.Time) error
 	Outage(ctx context.Context) (mailing.Outage, error)
+	// ExtendBatches moves the time to live of some settled batches. held is the number of
+	// batches that it left alone because a sender holds them.
 	ExtendBatches(ctx context.Context, m mailing.Mailing, slice int, after string) (next string, held int, err error)
+	// MarkExtended marks the slice as kept by the end of m. It returns false if pages
+	// were written since state was read, or if a later end is marked already.
 	MarkExtended(ctx context.Context, m mailing.Mailing, slice int, state mailing.SliceState) (bool, error)
+	// Rezoned returns up to limit edits of clients of a slice, with ids above after, in
+	// the order of ids.
 	Rezoned(ctx context.Context, slice int, after mailing.ClientID, limit int) ([]mailing.Rezoning, error)
 	BatchOf(ctx context.Context, m mailing.Mailing, client mailing.ClientID) (b mailing.Batch, ok bool, err error)
+	// Replan writes a batch that is planned again. It returns false if the batch has a
+	// holder, or its members have changed since they were seen.
 	Replan(ctx context.Context, seen, replanned mailing.Batch) (bool, error)
+	// ForgetRezoned deletes edits, except those of clients that were edited again.
 	ForgetRezoned(ctx context.Context, slice int, edits []mailing.Rezoning) error
 }
 
-// Deliveries is the queue that batches are put into.
+// Deliveries is the queue of batches for the sender.
 type Deliveries interface {
 	Queue(ctx context.Context, keys []mailing.BatchKey, delay time.Duration) error
 }
 
-// Tasks is the queue that tasks are put into.
+// Tasks is the queue of tasks for the scheduler.
 type Tasks interface {
 	Queue(ctx context.Context, tasks []mailing.Task, delay time.Duration) error
-	// QueueReplan asks for [Scheduler.Replan].
+	// QueueReplan queues a task that calls [Scheduler.Replan].
 	QueueReplan(ctx context.Context, until time.Time) error
 }
 
-// Clock tells the time and waits.
+// Clock is the source of the time, and waits.
 type Clock interface {
 	Now() time.Time
 	// Sleep returns early, with an error, when ctx is done.
 	Sleep(ctx context.Context, d time.Duration) error
 }
 
-// Meter is told what happened.
+// Meter receives the scheduler's metrics.
 type Meter interface {
-	// Expanded is called at the end of an invocation that expanded anything: the
-	// messages, by status, that each of its tasks wrote that wrote any.
+	// Expanded is called at the end of an invocation that expanded an audience. wrote has
+	// an entry for each task that wrote messages: their numbers by status.
 	Expanded(wrote []mailing.Counts)
-	// Swept is called once a sweep: whether the sending API is down.
+	// Swept is called once in each sweep. down reports whether the sending API is down.
 	Swept(down bool)
 }
 
@@ -73,7 +109,7 @@ type noopMeter struct{}
 func (noopMeter) Expanded([]mailing.Counts) {}
 func (noopMeter) Swept(bool)                {}
 
-// Scheduler sweeps and does tasks. It is safe for concurrent use.
+// Scheduler sweeps and works on tasks. It is safe for concurrent use.
 type Scheduler struct {
 	store      Store
 	deliveries Deliveries
@@ -82,13 +118,13 @@ type Scheduler struct {
 	meter      Meter
 }
 
-// Option is what a scheduler can do without.
+// Option sets an optional part of a scheduler.
 type Option func(*Scheduler)
 
-// WithMeter has m told of what is expanded.
+// WithMeter sends the scheduler's metrics to m.
 func WithMeter(m Meter) Option { return func(s *Scheduler) { s.meter = m } }
 
-// New is a scheduler.
+// New returns a scheduler.
 func New(store Store, deliveries Deliveries, tasks Tasks, clock Clock, options ...Option) *Scheduler {
 	s := &Scheduler{store: store, deliveries: deliveries, tasks: tasks, clock: clock, meter: noopMeter{}}
 	for _, option := range options {
@@ -98,17 +134,19 @@ func New(store Store, deliveries Deliveries, tasks Tasks, clock Clock, options .
 }
 
 const (
-	// turn is how long a task works before it lets others go first.
+	// turn is how long a task works before other tasks have their turn.
 	turn = 5 * time.Second
-	// patience is how long a task waits for a start that is this close.
+	// patience is the longest time for which a task waits for a start. A task that is
+	// earlier is queued again.
 	patience = 2 * time.Second
-	// sweepConcurrency is how many mailings a sweep queues tasks of at once.
+	// sweepConcurrency is the number of mailings, or of slices with edited zones, that a
+	// sweep works on at the same time.
 	sweepConcurrency = 8
 )
 
-// Sweep queues a task for each slice of each live mailing that needs one, and
-// finishes those that need none any more. One mailing's trouble does not keep
-// it from the others.
+// Sweep queues a task for each slice of each live mailing that needs one, and finishes
+// the mailings that need no more work. An error of one mailing does not keep the sweep
+// from the others.
 func (s *Scheduler) Sweep(ctx context.Context) error {
 	live, err := s.store.Live(ctx)
 	if err != nil {
@@ -140,7 +178,7 @@ func (s *Scheduler) Sweep(ctx context.Context) error {
 			return nil
 		})
 	}
-	_ = group.Wait() // its functions keep their errors in errs
+	_ = group.Wait() // its functions return no errors; they are in errs
 	errs[len(live)] = s.probe(ctx, live, o, now)
 	if err := errors.Join(errors.Join(errs...), s.sweepZones(ctx, live, now)); err != nil {
 		return fmt.Errorf("sweep: %w", err)
@@ -149,6 +187,10 @@ func (s *Scheduler) Sweep(ctx context.Context) error {
 	return nil
 }
 
+// sweepOne is [Scheduler.Sweep] for one mailing. A scheduled mailing has no slices yet;
+// it gets its task shortly before its start, delayed until then. A paused mailing gets
+// tasks only to keep its settled batches longer. If all slices need a task, one task for
+// the whole mailing replaces them.
 func (s *Scheduler) sweepOne(ctx context.Context, m mailing.Mailing, states *[mailing.Slices]mailing.SliceState, now time.Time) error {
 	if m.Status == mailing.StatusScheduled {
 		if m.StartAt.After(now.Add(mailing.Foresight)) {
@@ -175,6 +217,8 @@ func (s *Scheduler) sweepOne(ctx context.Context, m mailing.Mailing, states *[ma
 	return nil
 }
 
+// finish finishes a mailing, unless the store finds that a slice still needs work. The
+// mailing of test messages is never finished.
 func (s *Scheduler) finish(ctx context.Context, m mailing.Mailing) error {
 	if m.ID == mailing.TestMailing {
 		return nil

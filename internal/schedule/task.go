@@ -14,23 +14,25 @@ import (
 	"postrider/internal/mailing"
 )
 
-// job is a task on its way through an invocation.
+// job is a task during an invocation.
 type job struct {
 	mailing.Task
 
+	// mu guards wrote, which the slices of the task change side by side.
 	mu sync.Mutex
-	// wrote are the messages that its expansion wrote.
+	// wrote is the number of messages that the task's expansion wrote.
 	wrote mailing.Counts
 }
 
-// write adds what a slice's pages wrote.
+// write adds the messages that the pages of a slice wrote.
 func (j *job) write(c mailing.Counts) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.wrote = j.wrote.Plus(c)
 }
 
-// Do does tasks side by side, and says of each whether it failed.
+// Do works on tasks side by side, and returns an error, or nil, for each. Tasks of one
+// mailing are worked on together.
 func (s *Scheduler) Do(ctx context.Context, tasks []mailing.Task) []error {
 	until := s.clock.Now().Add(turn)
 	of := make(map[mailing.MailingID][]int)
@@ -57,6 +59,7 @@ func (s *Scheduler) Do(ctx context.Context, tasks []mailing.Task) []error {
 	return errs
 }
 
+// report sends the metrics of the jobs that wrote messages.
 func (s *Scheduler) report(jobs []*job) {
 	var wrote []mailing.Counts
 	for _, j := range jobs {
@@ -69,8 +72,8 @@ func (s *Scheduler) report(jobs []*job) {
 	}
 }
 
-// doTogether does tasks of one mailing. What concerns all of it, its start and
-// its finish, is done once, not once a slice.
+// doTogether works on tasks of one mailing. Its start and its finish concern the whole
+// mailing: they are done once, not once for each slice.
 func (s *Scheduler) doTogether(ctx context.Context, tasks []*job, until time.Time) []error {
 	errs := make([]error, len(tasks))
 	m, ok, err := s.begin(ctx, tasks[0].Task)
@@ -88,20 +91,22 @@ func (s *Scheduler) doTogether(ctx context.Context, tasks []*job, until time.Tim
 		wg.Go(func() { idle[i], errs[i] = s.do(ctx, m, task, until) })
 	}
 	wg.Wait()
+	// Only a task that has found an idle slice is a reason to look at the other slices.
+	// One look at the end is enough for all tasks.
 	if last := slices.Index(idle, true); last >= 0 {
 		errs[last] = s.finishIfDone(ctx, m)
 	}
 	return errs
 }
 
-// do does what the task's slices need, side by side, until the turn is over.
-// idle reports whether one of them has nothing to be done any more.
+// do works on the task's slices, side by side, until the turn is over. idle reports
+// whether one of them needs no work any more.
 func (s *Scheduler) do(ctx context.Context, m mailing.Mailing, task *job, until time.Time) (idle bool, err error) {
 	list := task.List()
 	each, errs := make([]bool, len(list)), make([]error, len(list))
 	var wg sync.WaitGroup
 	for i, slice := range list {
-		// One slice's trouble does not keep the others from their work.
+		// An error of one slice does not stop the others.
 		wg.Go(func() { each[i], errs[i] = s.doSlice(ctx, m, slice, until, task.write) })
 	}
 	wg.Wait()
@@ -109,8 +114,8 @@ func (s *Scheduler) do(ctx context.Context, m mailing.Mailing, task *job, until 
 	return err == nil && slices.Contains(each, true), err
 }
 
-// doSlice does what one slice needs, for one turn; what is left goes behind the
-// other tasks in the queue. idle tells whether there is nothing to be done any
+// doSlice works on one slice, for one turn. Work that is left is queued as a new task,
+// after the other tasks in the queue. idle reports whether the slice needs no work any
 // more.
 func (s *Scheduler) doSlice(ctx context.Context, m mailing.Mailing, slice int, until time.Time, wrote func(mailing.Counts)) (idle bool, err error) {
 	state, err := s.store.Slice(ctx, m.ID, slice)
@@ -118,11 +123,13 @@ func (s *Scheduler) doSlice(ctx context.Context, m mailing.Mailing, slice int, u
 		return false, err
 	}
 	expand := func(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, until time.Time) (bool, error) {
-		// Nothing but pages that were written changes them there.
+		// In this step only written pages change the counts, so the difference is what
+		// they wrote.
 		before := state.Counts
 		defer func() { wrote(state.Counts.Minus(before)) }()
 		return s.expand(ctx, m, slice, state, until)
 	}
+	// extend comes last, because it also has to reach the batches that expand writes.
 	active := works(m, s.clock.Now())
 	for _, step := range []struct {
 		needed bool
@@ -145,8 +152,8 @@ func (s *Scheduler) doSlice(ctx context.Context, m mailing.Mailing, slice int, u
 	return !m.Works(state, s.clock.Now()), nil
 }
 
-// begin reads the mailing, and starts it if its start has come. ok is false if
-// there is nothing to do now.
+// begin reads the mailing, and starts it if its start has come. ok is false if no work
+// can be done now.
 func (s *Scheduler) begin(ctx context.Context, task mailing.Task) (m mailing.Mailing, ok bool, err error) {
 	if task.Mailing == mailing.TestMailing {
 		return mailing.Tests(s.clock.Now()), true, nil
@@ -175,14 +182,15 @@ func (s *Scheduler) begin(ctx context.Context, task mailing.Task) (m mailing.Mai
 		return m, false, fmt.Errorf("start mailing %d: %w", task.Mailing, err)
 	}
 	if m.Status == mailing.StatusScheduled {
-		// The clock was set back, or the start moved, while we waited.
+		// The clock was set back, or the start was moved, during the wait.
 		return m, false, s.later(ctx, m)
 	}
 	return m, works(m, s.clock.Now()), nil
 }
 
-// later queues a mailing's task again that came before its time, as after an
-// edit of the start. One whose start is far is left to the sweep.
+// later queues a mailing's task again if it came too early, for example after an edit of
+// the start. If the start is further ahead than a queue can delay a task, that is left to
+// the sweep.
 func (s *Scheduler) later(ctx context.Context, m mailing.Mailing) error {
 	delay, ok := m.TaskDelay(s.clock.Now())
 	if !ok {
@@ -191,12 +199,14 @@ func (s *Scheduler) later(ctx context.Context, m mailing.Mailing) error {
 	return s.tasks.Queue(ctx, []mailing.Task{{Mailing: m.ID, Slice: mailing.AllSlices}}, delay)
 }
 
-// works reports whether a task of m has anything to do.
+// works reports whether tasks expand m, queue its batches again, or retry its failures. A
+// closed mailing needs this work even while it is paused: its pending messages have to be
+// accounted for.
 func works(m mailing.Mailing, now time.Time) bool {
 	return !m.Finished && m.Status != mailing.StatusScheduled && (m.Status != mailing.StatusPaused || m.Closed(now))
 }
 
-// finishIfDone finishes the mailing if no slice has anything to do any more.
+// finishIfDone finishes the mailing if no slice needs work any more.
 func (s *Scheduler) finishIfDone(ctx context.Context, m mailing.Mailing) error {
 	states, err := s.store.Slices(ctx, []mailing.MailingID{m.ID})
 	if err != nil {
@@ -208,9 +218,9 @@ func (s *Scheduler) finishIfDone(ctx context.Context, m mailing.Mailing) error {
 	return s.finish(ctx, m)
 }
 
-// expand writes pages of the slice until it is done, the turn is over, or
-// somebody else is found at the same work, and keeps state up to that. more
-// tells whether anything is left for this task.
+// expand writes pages of the slice until the slice is done, the turn is over, or another
+// task is found to work on it. It updates state accordingly. more reports whether any
+// work is left for this task.
 func (s *Scheduler) expand(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, until time.Time) (more bool, err error) {
 	for {
 		now := s.clock.Now()
@@ -227,7 +237,7 @@ func (s *Scheduler) expand(ctx context.Context, m mailing.Mailing, slice int, st
 		}
 		state.Cursor, state.Done, state.Counts = page.Next, page.Done, state.Counts.Plus(page.Counts)
 		if err := s.queueOpen(ctx, page.Batches); err != nil {
-			// They are owed by their due_at.
+			// The batches are stored with a due_at, so the sweep queues them later.
 			slog.WarnContext(ctx, "queue a page's batches", "mailing_id", m.ID, "slice", slice, "error", err)
 		}
 		for _, b := range page.Batches {
@@ -240,20 +250,24 @@ func (s *Scheduler) expand(ctx context.Context, m mailing.Mailing, slice int, st
 		if !s.clock.Now().Before(until) {
 			return true, nil
 		}
-		// Read again for each page: a pause or a cancellation holds from the next one on.
+		// The mailing is read again for each page: a pause or a cancellation applies from
+		// the next page on.
 		if m, err = s.store.Mailing(ctx, m.ID); err != nil {
 			return false, err
 		}
 	}
 }
 
-// about is what a log line says of a batch, so that its messages and clients
-// can be followed by their ids.
+// about returns the log attributes of a batch. They include the ids of its messages and
+// clients, so that a search for an id finds the line.
 func about(b mailing.Batch) []any {
 	messages, clients := b.IDs()
 	return []any{"mailing_id", b.Key.Mailing, "batch", b.Key.String(), "message_ids", messages, "client_ids", clients}
 }
 
+// page plans the next page of a slice, after cursor. If the batches cannot hold all of
+// the clients that were read, the page ends at the last client that fits. Only the first
+// page of a slice marks the start, for the metric of the start's lag.
 func (s *Scheduler) page(ctx context.Context, m mailing.Mailing, slice int, cursor mailing.ClientID, now time.Time) (mailing.Page, error) {
 	clients, next, done, err := s.store.Audience(ctx, slice, m.Filter, m.StartedAt, cursor, mailing.PageSize)
 	if err != nil {
@@ -271,7 +285,7 @@ func (s *Scheduler) page(ctx context.Context, m mailing.Mailing, slice int, curs
 	}, nil
 }
 
-// queueOpen queues those of new batches that may be sent now.
+// queueOpen queues the new batches that may be sent now.
 func (s *Scheduler) queueOpen(ctx context.Context, batches []mailing.Batch) error {
 	var keys []mailing.BatchKey
 	for _, b := range batches {
@@ -282,11 +296,11 @@ func (s *Scheduler) queueOpen(ctx context.Context, batches []mailing.Batch) erro
 	return s.deliveries.Queue(ctx, keys, 0)
 }
 
-// postponeConcurrency is how many batches a task moves on at once.
+// postponeConcurrency is the number of batches that a task postpones at the same time.
 const postponeConcurrency = 10
 
-// requeue queues batches of the slice that are, or will soon be, overdue. more
-// tells whether the turn ended before the list did.
+// requeue queues the batches of the slice that are overdue, or will be soon. more reports
+// whether the turn ended before the list did.
 func (s *Scheduler) requeue(ctx context.Context, m mailing.Mailing, slice int, _ *mailing.SliceState, until time.Time) (more bool, err error) {
 	o, err := s.store.Outage(ctx)
 	if err != nil {
@@ -307,15 +321,16 @@ func (s *Scheduler) requeue(ctx context.Context, m mailing.Mailing, slice int, _
 	return more, err
 }
 
-// requeueSome first moves the due_at of each batch on, then queues it: should
-// it fail in between, the batch is overdue once more.
+// requeueSome first moves the due_at of each batch, then queues the batch. If it fails
+// between the two, the batch becomes overdue once more. So a batch is never lost, and two
+// tasks do not queue it twice: only one of them moves its due_at.
 func (s *Scheduler) requeueSome(ctx context.Context, m mailing.Mailing, o mailing.Outage, rows []mailing.Due) error {
 	now := s.clock.Now()
 	var (
 		mu    sync.Mutex
 		ready = map[time.Duration][]mailing.BatchKey{}
 	)
-	var group errgroup.Group // without a context of its own: what is moved on has to be queued
+	var group errgroup.Group // without a context: batches that were moved have to be queued even after an error
 	for _, row := range rows {
 		delay, freed, ok := row.Requeue(m, o, now)
 		if !ok {
