@@ -268,10 +268,9 @@ func TestAnInterruptedDeploymentDeletesItsChangeSet(t *testing.T) {
 	}
 }
 
-// told is a screen that calls then once it shows the text until.
 type told struct {
 	text  strings.Builder
-	until string
+	until string // Write calls then whenever text contains it
 	then  func()
 }
 
