@@ -14,8 +14,8 @@ import (
 
 // installDynamoDB installs DynamoDB Local in the layout of LocalStack's own installer,
 // but from Maven, because the installer's archive has no version. The layout is: jars
-// below DynamoDBLocal_lib, a Java agent, and DynamoDBLocal.jar, whose presence tells
-// LocalStack that the installation is complete.
+// below DynamoDBLocal_lib, a Java agent, and DynamoDBLocal.jar. LocalStack takes the last
+// one as the sign that the installation is complete.
 //
 // sqlite4java's native libraries need no folder: since 2.6, DynamoDB Local's own jar
 // contains them for Linux and macOS on both processors, and unpacks the right one.
