@@ -224,7 +224,7 @@ func programsAreToldWhereAllIs(_ *testing.T, c composition, report report) {
 func programsAreWhereTheyAreStarted(t *testing.T, c composition, report report) {
 	t.Helper()
 	build, deployer := c.stages["build"], c.stages["deployer"]
-	made := map[string]string{} // by path, the command without it
+	made := map[string]string{} // the commands by output path, without that path
 	output := regexp.MustCompile(` (?:-o |ARTIFACTS_DIR=)(\S+)`)
 	for _, s := range build.steps {
 		if m := output.FindStringSubmatch(s.Command); m != nil {

@@ -27,8 +27,8 @@ import (
 // Stack is a running stack, deployed unless Options.Undeployed was set.
 type Stack struct {
 	BaseURL     string // the API's stable address, http://localhost:<port>
-	StandInURL  string // the fake provider's, http://localhost:<port>; "" without one
-	EndpointURL string // LocalStack's, http://localhost:<port>
+	StandInURL  string // the fake provider's address, http://localhost:<port>; "" without one
+	EndpointURL string // LocalStack's address, http://localhost:<port>
 	APIID       string // of API Gateway
 	Stage       string
 
