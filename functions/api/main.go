@@ -1,4 +1,4 @@
-// Command api is the Lambda function that serves the HTTP API behind API Gateway.
+// Command api is the Lambda function that serves the HTTP API for API Gateway.
 package main
 
 import (

@@ -75,8 +75,8 @@ func prepareToStart(ctx context.Context, c config) error {
 	return errors.Join(err, lock.Close())
 }
 
-// startInBackground starts the daemon, and returns when it answers. If the daemon does
-// not come up in time, startInBackground ends it: at once after a second signal.
+// startInBackground starts the daemon, and returns when its API answers. If that fails, it
+// ends the daemon: in order, or at once after a second signal.
 func startInBackground(ctx context.Context, e *ending) error {
 	log, err := os.Create(upLog)
 	if err != nil {
