@@ -1,4 +1,4 @@
-# `make` lists what can be done. The logic is in Go, below localstack/.
+# `make` lists all commands. The logic is in Go, below localstack/.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -35,15 +35,15 @@ runner:
 
 ##@ The functions
 
-# SAM calls these (BuildMethod: makefile), and so does the local stack, with its own
-# processor and system: the first for Lambda, the other for this machine.
-# sam says nothing of a stack's parameters here: where Architecture is not the template's
-# default, ARCHITECTURE has to say the same.
+# sam calls these targets (BuildMethod: makefile) to build for Lambda. The local stack
+# calls them, too, and builds for this machine's system and processor.
+# sam does not pass a stack's parameters to make: where Architecture is not the
+# template's default, ARCHITECTURE has to have the same value.
 ARCHITECTURE ?= $(shell awk '/^  [A-Z]/ { in_it = /^  Architecture:/ } in_it && /Default:/ { print $$2; exit }' template.yaml)
 FUNCTION_GOOS   ?= linux
 FUNCTION_GOARCH ?= $(patsubst x86_64,amd64,$(ARCHITECTURE))
 
-# No VCS stamp: a commit alone must not make another program of the same code.
+# Without a VCS stamp, a new commit does not change the program of unchanged code.
 build-%Function:
 	@CGO_ENABLED=0 GOOS=$(FUNCTION_GOOS) GOARCH=$(FUNCTION_GOARCH) go build -tags lambda.norpc -trimpath -buildvcs=false \
 		-ldflags "-s -w" -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(shell echo $* | tr A-Z a-z)
@@ -81,7 +81,7 @@ lint: gate-tools ## check formatting and the linters' rules
 unit: ## the tests that need nothing but Go
 	@go test ./...
 
-openapi: ## write docs/openapi.yaml anew, after Version in internal/api was raised
+openapi: ## write docs/openapi.yaml again, after Version in internal/api was raised
 	@go test -count=1 -run 'TestTheDescriptionChangesOnlyWithItsVersion' ./internal/api -update-openapi
 
 mutate: ## break the promise in many ways, one at a time: a test must find out each time
@@ -92,7 +92,8 @@ test: ## everything that checks it: linters, unit, store, fault and integration 
 
 ##@ Figures: each runs the test that shows it, on a stack of its own
 
-# show PART: the integration test's part of that name.
+# show PART runs the part of the integration test with that name, and prints its
+# figures.
 show = @go test -count=1 -v -timeout 20m -tags integration -run 'TestStack/$(1)$$' ./test/integration 2>&1 | $(figures)
 figures = sed -nE 's/^ *[a-z_]+_test\.go:[0-9]+: figure: //p; /^ *--- FAIL|^FAIL|_test\.go/p; s/^ok .*/passed/p'
 

@@ -1,4 +1,4 @@
-// The api function: the HTTP API behind API Gateway.
+// Command api is the Lambda function that serves the HTTP API for API Gateway.
 package main
 
 import (
@@ -25,9 +25,10 @@ type configuration struct {
 	DeliveriesURL  string `env:"DELIVERIES_QUEUE_URL,required,notEmpty"`
 	DeadLettersURL string `env:"DEAD_LETTERS_QUEUE_URL,required,notEmpty"`
 	KeysParameter  string `env:"KEYS_PARAMETER,required,notEmpty"`
-	// Pages elsewhere that may use the API; none if it is empty.
+	// Origins are those of the pages on other sites that may use the API; empty means
+	// none.
 	Origins api.Origins `env:"CORS_ORIGINS"`
-	// Where ids begin in tables that are new; 0 draws it.
+	// FirstMailing is the first mailing id in new tables; 0 draws the id at random.
 	FirstMailing function.FirstMailing `env:"FIRST_MAILING_ID"`
 }
 

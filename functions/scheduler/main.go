@@ -1,6 +1,6 @@
-// Command scheduler is the Lambda function that sweeps each minute and does the
-// tasks of mailings: it expands them into batches, and queues what is overdue. It
-// publishes the daily report, too.
+// Command scheduler is the Lambda function that sweeps each minute and works on the
+// tasks of mailings: it expands mailings into batches, and queues overdue batches
+// again. It also publishes the daily report.
 package main
 
 import (

@@ -28,7 +28,7 @@ type config struct {
 	DeadLettersURL  string `env:"DEAD_LETTERS_QUEUE_URL,required,notEmpty"`
 	TasksURL        string `env:"TASKS_QUEUE_URL,required,notEmpty"`
 	ProviderURL     string `env:"PROVIDER_URL,required,notEmpty"`
-	ProviderToken   string `env:"PROVIDER_TOKEN"` // or the next one
+	ProviderToken   string `env:"PROVIDER_TOKEN"` // the token itself; or TokenParameter is set
 	TokenParameter  string `env:"PROVIDER_TOKEN_PARAMETER"`
 	ProviderTimeout int    `env:"PROVIDER_TIMEOUT_SECONDS" envDefault:"10"`
 	SenderTimeout   int    `env:"SENDER_TIMEOUT_SECONDS" envDefault:"30"`
@@ -36,7 +36,8 @@ type config struct {
 	MaxSendRate     int    `env:"MAX_SEND_RATE" envDefault:"300"`
 	MaxInFlight     int    `env:"MAX_IN_FLIGHT" envDefault:"500"`
 	MaxReceives     int    `env:"MAX_RECEIVES" envDefault:"20"`
-	// PauseOnRejections lets a mailing be paused that the sending API mostly refuses.
+	// PauseOnRejections pauses a mailing when the sending API refuses most of its
+	// messages.
 	PauseOnRejections bool `env:"PAUSE_ON_REJECTIONS" envDefault:"true"`
 }
 

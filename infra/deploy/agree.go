@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// asker is whom to ask, and how.
+// asker holds how agree asks for a confirmation.
 type asker struct {
 	in       io.Reader
 	out      io.Writer
-	terminal bool   // a person reads out, and types in
-	confirm  string // 1 is a yes in advance
+	terminal bool   // a person reads out and types into in
+	confirm  string // "1" confirms in advance
 }
 
 var (
@@ -23,8 +23,8 @@ var (
 	errStopped = errors.New("stopped: nothing was changed")
 )
 
-// agree lists what would be lost, and is nil if that is allowed, or nothing is
-// lost. The end of ctx is a no, also while a person is asked.
+// agree lists the losses of p, and returns nil if there are none or if they are
+// confirmed. If ctx ends, the answer is no, even while agree waits for a person.
 func agree(ctx context.Context, p plan, stack string, a asker) error {
 	switch {
 	case ctx.Err() != nil:
@@ -53,8 +53,9 @@ func agree(ctx context.Context, p plan, stack string, a asker) error {
 	}
 }
 
-// line is what a person types, empty if the input ends. Nothing ends a read from a
-// terminal but the end of the process, so that nobody waits for this one.
+// line returns a channel that receives the line that a person types, or an empty string
+// if the input ends. Only the end of the process ends a read from a terminal. So no
+// caller waits for this goroutine.
 func (a asker) line() <-chan string {
 	typed := make(chan string, 1)
 	go func() {

@@ -17,20 +17,21 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
+// deployment is one deployment of an environment by sam and CloudFormation.
 type deployment struct {
 	environment
 
 	client   *cloudformation.Client
 	ask      asker
-	place    string // the stack, its region and its account, in words
+	place    string // stack, region and account, in words
 	sam      string
 	options  []string      // for sam deploy
-	interval time.Duration // between two looks at the stack
+	interval time.Duration // between two reads of the stack's status
 }
 
-// options lead sam to a bucket in place of the one that it makes for itself, and
-// CloudFormation to a role in place of the caller's: infra/role.yaml lets a pipeline
-// do nothing otherwise. Both may be empty.
+// options returns the arguments that make sam use the given bucket instead of its own,
+// and CloudFormation the given role instead of the caller's. A pipeline whose role is
+// from infra/role.yaml needs both. Each of the two may be empty.
 func options(bucket, role string) []string {
 	var all []string
 	if bucket != "" {
@@ -42,7 +43,8 @@ func options(bucket, role string) []string {
 	return all
 }
 
-// prepare builds, and makes a change set; nil if there is nothing to change.
+// prepare builds the functions and makes a change set. It returns nil if there is
+// nothing to change.
 func (d deployment) prepare(ctx context.Context) (*cloudformation.DescribeChangeSetOutput, error) {
 	stack, err := d.look(ctx)
 	if err != nil {
@@ -59,7 +61,7 @@ func (d deployment) prepare(ctx context.Context) (*cloudformation.DescribeChange
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.Remove(secrets) }() // nobody but us can read it
+	defer func() { _ = os.Remove(secrets) }() // the file mode, 0600, keeps other users out
 	before, err := d.sets(ctx)
 	if err != nil {
 		return nil, err
@@ -82,13 +84,14 @@ func (d deployment) prepare(ctx context.Context) (*cloudformation.DescribeChange
 	}
 	if id == "" {
 		fmt.Fprintln(d.ask.out, "nothing to deploy")
-		return nil, nil //nolint:nilnil // nothing to change is no error
+		return nil, nil //nolint:nilnil // nothing to change is not an error
 	}
 	return d.whole(ctx, id)
 }
 
-// obstacle says what a person has to do before anything can be deployed. sam would
-// build, upload, and be refused by CloudFormation without a word about that.
+// obstacle returns an error that says what a person has to do before a deployment is
+// possible. Without this check sam would build and upload, and CloudFormation would
+// refuse the deployment without an explanation.
 func (d deployment) obstacle(stack *types.Stack) error {
 	if stack == nil || (stack.StackStatus != types.StackStatusRollbackComplete && stack.StackStatus != types.StackStatusRollbackFailed) {
 		return nil
@@ -97,8 +100,9 @@ func (d deployment) obstacle(stack *types.Stack) error {
 		"delete it by `aws cloudformation delete-stack --stack-name %s --region %s`, and deploy again", d.stack, stack.StackStatus, d.stack, d.region)
 }
 
-// added is the id of the one change set that was made meanwhile, and can be carried
-// out; empty if there is none. Which of several is ours cannot be told.
+// added returns the id of the one change set that was made between before and after and
+// can be executed. It returns an empty id if there is none, and an error if there are
+// several: the one from this deployment cannot be identified.
 func added(before, after map[string]types.ChangeSetSummary) (string, error) {
 	var ids []string
 	for id, set := range after {
@@ -116,10 +120,10 @@ func added(before, after map[string]types.ChangeSetSummary) (string, error) {
 	return "", fmt.Errorf("somebody else deploys to this stack, too: nothing was carried out of the new change sets\n  %s", strings.Join(ids, "\n  "))
 }
 
-// secrets writes what may stand neither in the repository nor on a command line,
-// where each process of the machine sees it, into a file for sam. A stack that is
-// there keeps its token if there is no other. Of the token and the SSM parameter that
-// holds it there is one: what the stack has of the other one is emptied.
+// secrets writes the secret parameters into a file for sam. They must not stand in the
+// repository, nor on a command line, where each process of the machine sees them. An
+// existing stack keeps its token if no other token is given. A stack has either the
+// token or the SSM parameter that holds it: setting one of them empties the other.
 func (d deployment) secrets(first bool) (path string, err error) {
 	given, err := d.given()
 	if err != nil {
@@ -137,7 +141,7 @@ func (d deployment) secrets(first bool) (path string, err error) {
 	case first:
 		return "", fmt.Errorf("PROVIDER_TOKEN is not set, nor ProviderTokenParameter in %s: the first deployment needs the sending API's token", d.parameters)
 	}
-	file, err := os.CreateTemp("", "postrider-*.yaml") // 0600
+	file, err := os.CreateTemp("", "postrider-*.yaml") // the mode is 0600
 	if err != nil {
 		return "", err
 	}
@@ -145,9 +149,9 @@ func (d deployment) secrets(first bool) (path string, err error) {
 	return file.Name(), errors.Join(err, file.Close())
 }
 
-// run runs sam. It is interrupted when ctx ends, and removes its own files then.
+// run runs sam. When ctx ends, run interrupts sam, and sam then removes its own files.
 func (d deployment) run(ctx context.Context, environ []string, arguments ...string) error {
-	command := exec.CommandContext(ctx, d.sam, arguments...) //nolint:gosec // G204: sam, with arguments of ours
+	command := exec.CommandContext(ctx, d.sam, arguments...) //nolint:gosec // G204: sam, with our own arguments
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.WaitDelay = 10 * time.Second
 	command.Env = slices.Concat(environ, []string{"SAM_CLI_TELEMETRY=0", "AWS_DEFAULT_REGION=" + d.region})
@@ -158,11 +162,11 @@ func (d deployment) run(ctx context.Context, environ []string, arguments ...stri
 	return nil
 }
 
-// look is the stack as it is; nil if it is not there.
+// look returns the current stack, or nil if it does not exist.
 func (d deployment) look(ctx context.Context) (*types.Stack, error) {
 	out, err := d.client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &d.stack})
 	if isMissing(err) {
-		return nil, nil //nolint:nilnil // a stack that is not there is no error
+		return nil, nil //nolint:nilnil // a missing stack is not an error
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look at the stack %s: %w", d.stack, err)
@@ -170,10 +174,10 @@ func (d deployment) look(ctx context.Context) (*types.Stack, error) {
 	if s := out.Stacks[0]; s.StackStatus != types.StackStatusReviewInProgress {
 		return &s, nil
 	}
-	return nil, nil //nolint:nilnil // only a change set is there
+	return nil, nil //nolint:nilnil // there is only a change set
 }
 
-// sets are the stack's change sets, by id.
+// sets returns the stack's change sets by id.
 func (d deployment) sets(ctx context.Context) (map[string]types.ChangeSetSummary, error) {
 	all := map[string]types.ChangeSetSummary{}
 	pages := cloudformation.NewListChangeSetsPaginator(d.client, &cloudformation.ListChangeSetsInput{StackName: &d.stack})
@@ -192,7 +196,7 @@ func (d deployment) sets(ctx context.Context) (map[string]types.ChangeSetSummary
 	return all, nil
 }
 
-// whole is a change set with the changes of all its pages.
+// whole returns a change set with the changes of all its pages.
 func (d deployment) whole(ctx context.Context, id string) (*cloudformation.DescribeChangeSetOutput, error) {
 	in := &cloudformation.DescribeChangeSetInput{StackName: &d.stack, ChangeSetName: &id}
 	var first *cloudformation.DescribeChangeSetOutput
@@ -212,7 +216,8 @@ func (d deployment) whole(ctx context.Context, id string) (*cloudformation.Descr
 	}
 }
 
-// agree shows what a change set would do. If that is not allowed it is deleted.
+// agree shows what a change set would do. It deletes the change set if the deployment
+// is not confirmed.
 func (d deployment) agree(ctx context.Context, set *cloudformation.DescribeChangeSetOutput) error {
 	p := planOf(set.Changes)
 	fmt.Fprintf(d.ask.out, "\n%s:\n  %s\n", d.place, strings.Join(p.Lines, "\n  "))
@@ -222,7 +227,7 @@ func (d deployment) agree(ctx context.Context, set *cloudformation.DescribeChang
 	return nil
 }
 
-// discard deletes a change set, also when it is the end of ctx that refused it.
+// discard deletes a change set, even if ctx has already ended.
 func (d deployment) discard(ctx context.Context, set *cloudformation.DescribeChangeSetOutput) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -232,7 +237,7 @@ func (d deployment) discard(ctx context.Context, set *cloudformation.DescribeCha
 	return nil
 }
 
-// execute carries a change set out, and stays until that is done.
+// execute executes a change set, and waits until the deployment is done.
 func (d deployment) execute(ctx context.Context, set *cloudformation.DescribeChangeSetOutput) error {
 	if _, err := d.client.ExecuteChangeSet(ctx, &cloudformation.ExecuteChangeSetInput{StackName: &d.stack, ChangeSetName: set.ChangeSetId}); err != nil {
 		return fmt.Errorf("execute the change set: %w", err)
@@ -265,6 +270,7 @@ func (d deployment) execute(ctx context.Context, set *cloudformation.DescribeCha
 	}
 }
 
+// isMissing reports whether err says that the stack or the change set does not exist.
 func isMissing(err error) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && (api.ErrorCode() == "ValidationError" || api.ErrorCode() == "ChangeSetNotFound") && strings.Contains(api.ErrorMessage(), "does not exist")

@@ -20,14 +20,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// credentials are anybody's: what answers here asks for none.
+// credentials are fixed values: the test server does not check them.
 type credentials struct{}
 
 func (credentials) Retrieve(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 }
 
-// answering is AWS as far as a handler plays it.
+// answering returns a configuration for an AWS endpoint whose answers handler gives.
 func answering(t *testing.T, handler http.HandlerFunc) aws.Config {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -35,7 +35,7 @@ func answering(t *testing.T, handler http.HandlerFunc) aws.Config {
 	return aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(server.URL), Credentials: credentials{}, RetryMaxAttempts: 1}
 }
 
-// cloudFormation answers each action with what is inside its result.
+// cloudFormation returns a client. answer gives the content of each action's result.
 func cloudFormation(t *testing.T, answer func(action string, r *http.Request) string) *cloudformation.Client {
 	t.Helper()
 	return cloudformation.NewFromConfig(answering(t, func(w http.ResponseWriter, r *http.Request) {
@@ -48,8 +48,9 @@ func stackThatIs(status types.StackStatus) string {
 	return fmt.Sprintf("<Stacks><member><StackName>postrider</StackName><StackStatus>%s</StackStatus></member></Stacks>", status)
 }
 
-// checkout is the working folder from now on, with these files, and a sam that
-// notes its arguments and its environment in the file of its command's name.
+// checkout changes the working folder to a new one with these files, and with a fake
+// sam that writes its arguments and its environment into a file with the name of its
+// command.
 func checkout(t *testing.T, template, parameters string) (e environment, sam string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -101,7 +102,8 @@ func TestFunctionsAreBuiltForTheArchitectureThatTheyAreDeployedFor(t *testing.T)
 	})
 }
 
-// ran are the arguments and the environment of a command of the checkout's sam.
+// ran returns the arguments and the environment of a command of the fake sam from
+// checkout.
 func ran(t *testing.T, command string) (arguments string, environ []string) {
 	t.Helper()
 	text, err := os.ReadFile(command)
@@ -223,7 +225,7 @@ func TestAnInterruptedDeploymentDeletesItsChangeSet(t *testing.T) {
 	tests := []struct {
 		name    string
 		changes []types.Change
-		asked   bool // it is interrupted while a person is asked; else before
+		asked   bool // the deployment is interrupted while it asks; otherwise before that
 	}{
 		{"while it asks", losing, true},
 		{"before it asks", losing, false},
@@ -266,10 +268,9 @@ func TestAnInterruptedDeploymentDeletesItsChangeSet(t *testing.T) {
 	}
 }
 
-// told is a screen; then is called when it shows until.
 type told struct {
 	text  strings.Builder
-	until string
+	until string // Write calls then whenever text contains it
 	then  func()
 }
 

@@ -1,6 +1,7 @@
-// Command deploy brings an environment of samconfig.toml up to date, with guard
-// rails: sam makes a change set, which is shown; what would replace or remove a
-// table or a queue needs a person's word; only then it is carried out.
+// Command deploy brings an environment of samconfig.toml up to date, with safeguards.
+// sam makes a change set, and the command shows it. A change that would replace or
+// remove a table or a queue needs a person's confirmation. Only then the change set is
+// executed.
 package main
 
 import (
@@ -36,20 +37,20 @@ func main() {
 	}
 	if err := run(ctx, name, ask); err != nil {
 		fmt.Fprintln(os.Stderr, "deploy:", err)
-		os.Exit(1) //nolint:gocritic // exitAfterDefer: the end of the process ends the notification
+		os.Exit(1) //nolint:gocritic // exitAfterDefer: the end of the process also ends the notification
 	}
 }
 
-// An environment is one of samconfig.toml.
+// environment is a deployment target that samconfig.toml describes.
 type environment struct {
 	name, stack, region string
-	parameters          string // the file of the template's parameters
+	parameters          string // the file with the template's parameters
 }
 
-// settings are lines of samconfig.toml, of which it is enough to read a few.
+// settings matches the lines of samconfig.toml that this command reads.
 var settings = regexp.MustCompile(`(?m)^(stack_name|region) = "([a-zA-Z0-9-]+)"$`)
 
-// environments are the names of those that can be deployed.
+// environments returns the names of the environments that can be deployed.
 func environments(config string) []string {
 	found := regexp.MustCompile(`(?m)^\[(\w+)\.deploy\.parameters\]$`).FindAllStringSubmatch(config, -1)
 	names := make([]string, len(found))
@@ -59,7 +60,8 @@ func environments(config string) []string {
 	return names
 }
 
-// find reads an environment. An unknown one is an error that names ENV.
+// find reads an environment from samconfig.toml. For an unknown name the error mentions
+// ENV.
 func find(name string) (environment, error) {
 	e := environment{name: name, parameters: filepath.Join("infra", "parameters", name+".yaml")}
 	config, err := os.ReadFile("samconfig.toml")
@@ -127,8 +129,8 @@ func run(ctx context.Context, name string, ask asker) error {
 	return d.execute(ctx, set)
 }
 
-// place tells which stack it is that is deployed to, so that nobody takes another
-// account, or a LocalStack, for the one that was meant.
+// place describes the stack of the deployment, so that a person does not confuse it
+// with a stack in another account or in a LocalStack.
 func place(e environment, account, endpoint string) string {
 	told := fmt.Sprintf("the stack %s in %s of the account %s", e.stack, e.region, account)
 	if endpoint != "" {
@@ -137,6 +139,8 @@ func place(e environment, account, endpoint string) string {
 	return told
 }
 
+// findSAM returns the path of sam: the one below .local if there is one, or else the
+// one on the PATH.
 func findSAM() (string, error) {
 	if path, err := exec.LookPath(filepath.Join(".local", "tools", "gate", "bin", "sam")); err == nil {
 		return filepath.Abs(path)
@@ -148,8 +152,9 @@ func findSAM() (string, error) {
 	return path, nil
 }
 
-// tellKeys says whether the parameter with the keys is there. Without it the API
-// lets nobody in, but nothing else is wrong: it can be made later.
+// tellKeys prints whether the SSM parameter with the keys exists. Without it the API
+// refuses every caller. This does not stop the deployment: the parameter can be created
+// later.
 func tellKeys(ctx context.Context, client *ssm.Client, name string, ask asker) {
 	var missing *types.ParameterNotFound
 	_, err := client.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(name)})

@@ -13,7 +13,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// given are the template's parameters that the environment's file sets.
+// given returns the template's parameters that the environment's file sets.
 func (e environment) given() (map[string]string, error) {
 	text, err := os.ReadFile(e.parameters)
 	if err != nil {
@@ -26,8 +26,9 @@ func (e environment) given() (map[string]string, error) {
 	return parameters, nil
 }
 
-// check refuses parameters that are still the example's: a deployment would
-// succeed, and every message to nobody's sending API fail.
+// check refuses parameters that still have the values of the example. With them the
+// deployment would succeed, but every message would fail, because the sending API does
+// not exist.
 func (e environment) check() error {
 	parameters, err := e.given()
 	if err != nil {
@@ -43,9 +44,10 @@ func (e environment) check() error {
 	return nil
 }
 
-// architecture is the processor that CloudFormation makes the functions for, and
-// that they have to be built for: sam tells make none. It is what any parameter
-// is: the file's, else the one that the stack has, else the template's default.
+// architecture returns the processor architecture of the deployed functions. The
+// functions have to be built for it, and sam does not pass it to make. The value comes
+// from the environment's file, or else from the existing stack, or else from the
+// template's default, as CloudFormation does it for any parameter.
 func (e environment) architecture(stack *types.Stack) (string, error) {
 	const name = "Architecture"
 	parameters, err := e.given()
@@ -80,9 +82,9 @@ func (e environment) architecture(stack *types.Stack) (string, error) {
 	return template.Parameters[name].Default, nil
 }
 
-// forLambda is an environment in which make builds for Lambda and this processor,
-// whatever else was exported (docs/sam.md has reasons to) or given to the make that
-// runs this command.
+// forLambda returns an environment in which make builds for Lambda and this
+// architecture. It removes variables that may have been exported before (docs/sam.md
+// gives reasons to do so) or that the make that runs this command has set.
 func forLambda(environ []string, architecture string) []string {
 	environ = slices.DeleteFunc(slices.Clone(environ), func(variable string) bool {
 		name, _, _ := strings.Cut(variable, "=")

@@ -9,16 +9,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 )
 
-// A plan is what a change set would do, a line per resource. Losses are the
-// lines after which a table or a queue, or what is in it, would be gone.
+// plan is what a change set would do, one line for each resource. Losses are the lines
+// that would remove a table or a queue, or its content.
 type plan struct {
 	Lines  []string
 	Losses []string
 }
 
-// planOf reads a change set's changes. What may be a loss is taken for one: a
+// planOf reads the changes of a change set. It counts a possible loss as a loss: a
 // replacement that depends on values that are not known yet, and a change that
-// CloudFormation does not tell.
+// CloudFormation does not describe.
 func planOf(changes []types.Change) plan {
 	var p plan
 	for _, c := range changes {
@@ -47,7 +47,7 @@ func loses(r *types.ResourceChange) bool {
 		return false
 	case types.ChangeActionModify:
 		return r.Replacement == types.ReplacementTrue || r.Replacement == types.ReplacementConditional
-	default: // removed, or not known before it is done
+	default: // remove, or unknown until it is done
 		return true
 	}
 }

@@ -1,5 +1,5 @@
-// Command key makes a new key of the API: it prints the key, which nobody can
-// print again, and the line that makes it known.
+// Command key makes a new key for the API. It prints the key, which cannot be printed
+// again, and the line that makes the key known to the API.
 package main
 
 import (
@@ -27,8 +27,8 @@ func run(args []string) error {
 	if err := keys.CheckName(caller.Name); err != nil {
 		return err
 	}
-	// 26 letters and digits, 130 bits: too many to guess. What comes before lets
-	// scanners for lost secrets know it.
+	// The secret has 26 letters and digits, which is 130 bits: too many to guess. The
+	// prefix lets scanners for lost secrets recognise the key.
 	secret := "postrider_" + rand.Text()
 	fmt.Printf("the key, for %s alone; it cannot be shown again:\n  %s\nits line, for the SSM parameter that KeysParameter names:\n  %s\n",
 		caller.Name, secret, keys.Line(caller, secret))

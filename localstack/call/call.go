@@ -1,4 +1,4 @@
-// Package call is a request with JSON in it, and JSON in its answer.
+// Package call sends requests with a JSON body and reads JSON answers.
 package call
 
 import (
@@ -10,19 +10,19 @@ import (
 	"net/http"
 )
 
-// StatusError is an answer that is no success.
+// StatusError is an answer whose status is not 2xx.
 type StatusError struct {
-	Request string // its method and address
+	Request string // method and address
 	Status  int
-	Body    string // what the answer says
+	Body    string // the body of the answer
 }
 
 func (e *StatusError) Error() string {
 	return fmt.Sprintf("%s: the answer is %d %s: %.300s", e.Request, e.Status, http.StatusText(e.Status), e.Body)
 }
 
-// JSON sends in, unless it is nil, and reads the answer into out, unless that is
-// nil. An answer that is no success is a [*StatusError].
+// JSON sends in as JSON, unless in is nil, and reads the answer into out, unless out is
+// nil. An answer whose status is not 2xx is a [*StatusError].
 func JSON(ctx context.Context, client *http.Client, method, url string, header http.Header, in, out any) error {
 	var body io.Reader
 	if in != nil {

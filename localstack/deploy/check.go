@@ -9,20 +9,20 @@ import (
 	"unicode/utf8"
 )
 
-// limits are what a template says of a parameter's values. CloudFormation
-// refuses others before it changes anything; LocalStack takes them, and fails
+// limits are the bounds that a template sets for a parameter's values. CloudFormation
+// refuses other values before it changes anything. LocalStack accepts them, and fails
 // half way.
 type limits struct {
 	number    bool
-	low, high string // MinValue and MaxValue of a number, or MinLength and MaxLength of a text; "" without one
+	low, high string // MinValue and MaxValue of a number, or MinLength and MaxLength of a text; "" if unset
 	allowed   []string
 	pattern   string
-	about     string // ConstraintDescription, or else Description
+	about     string // ConstraintDescription, or Description if that is empty
 }
 
-// Check tells which values the parameter takes if this is none of them, by the
-// name of its variable. Numbers are whole ones: all that a function counts is. A
-// text is not shown: it may be a secret in the wrong place.
+// Check returns an error that names the parameter's variable and its valid values,
+// unless value is one of them. Numbers are whole numbers: the functions need no others.
+// The error does not show a text value: it may be a secret in the wrong place.
 func (p Parameter) Check(value string) error {
 	l := p.limits
 	switch {
@@ -35,7 +35,7 @@ func (p Parameter) Check(value string) error {
 	case l.pattern == "":
 		return nil
 	}
-	// As CloudFormation does it: the pattern is that of the whole value.
+	// As in CloudFormation, the pattern has to match the whole value.
 	pattern, err := regexp.Compile(`^(?:` + l.pattern + `)$`)
 	if err != nil {
 		return fmt.Errorf("%s: the pattern of the template's %s cannot be read: %w", p.Variable(), p.Name, err)
@@ -46,7 +46,7 @@ func (p Parameter) Check(value string) error {
 	return nil
 }
 
-// hold reports whether n, if it could be read, is within the bounds.
+// hold reports whether n could be read and is within the bounds.
 func (l limits) hold(n int, unread error) bool {
 	if unread != nil {
 		return false
@@ -56,6 +56,7 @@ func (l limits) hold(n int, unread error) bool {
 	return (noLow != nil || n >= low) && (noHigh != nil || n <= high)
 }
 
+// bounds returns the bounds in words, for an error message, or "" if there are none.
 func (l limits) bounds() string {
 	switch {
 	case l.low == "" && l.high == "":
@@ -69,7 +70,7 @@ func (l limits) bounds() string {
 	}
 }
 
-// grouped writes a number with a comma before each three digits.
+// grouped returns digits with a comma before each group of three.
 func grouped(digits string) string {
 	for i := len(digits) - 3; i > 0; i -= 3 {
 		digits = digits[:i] + "," + digits[i:]

@@ -16,30 +16,34 @@ import (
 	"postrider/internal/clock"
 )
 
-// interval between looks at a stack's state: `aws cloudformation deploy` takes 30 s.
+// interval is the pause between two reads of a stack's status. `aws cloudformation
+// deploy` waits 30 s.
 const interval = 250 * time.Millisecond
 
-// A Resource is one that a stack created.
+// Resource is a resource that a stack created.
 type Resource struct {
 	LogicalID  string
 	PhysicalID string
 	Type       string
 }
 
-// A Result is a deployed stack.
+// Result describes a deployed stack.
 type Result struct {
 	Outputs   map[string]string
 	Resources map[string]Resource // by logical id
 	Changed   bool
 }
 
-// Stack creates the stack, or brings it up to the template and parameters. It
-// fails, with the events that tell why, when a resource was not really created:
-// LocalStack reports success of types that it does not know, with the physical
-// id "unknown". A stack whose creation failed is deleted and created again; one
-// that was complete once is never deleted, for it holds data. After an update that
-// failed half way it is left alone: LocalStack says ROLLBACK_COMPLETE, takes nothing
-// back, and forgets which resources there are. Another update would break more.
+// Stack creates the stack, or updates it to the template and the parameters.
+//
+// It fails, with the reasons from the events, when a resource was not really created:
+// LocalStack reports success for types that it does not know, with the physical id
+// "unknown".
+//
+// A stack whose creation failed is deleted and created again. A stack that was complete
+// once is never deleted, because it holds data. After an update that failed half way,
+// Stack leaves it alone: LocalStack reports ROLLBACK_COMPLETE, but rolls nothing back,
+// and forgets which resources exist. Another update would do more damage.
 func Stack(ctx context.Context, cfg aws.Config, name string, template []byte, parameters map[string]string) (Result, error) {
 	d := deployment{client: cloudformation.NewFromConfig(cfg), name: name}
 	result, err := d.run(ctx, template, parameters)
@@ -49,7 +53,8 @@ func Stack(ctx context.Context, cfg aws.Config, name string, template []byte, pa
 	return result, nil
 }
 
-// Read reads a stack that somebody else has deployed. It fails as [Stack] does.
+// Read reads a stack that was deployed by other means. It checks the stack as [Stack]
+// does.
 func Read(ctx context.Context, cfg aws.Config, name string) (Result, error) {
 	d := deployment{client: cloudformation.NewFromConfig(cfg), name: name}
 	stack, err := d.settled(ctx)
@@ -63,7 +68,7 @@ func Read(ctx context.Context, cfg aws.Config, name string) (Result, error) {
 	return result, nil
 }
 
-// Exists reports whether there is a stack of this name, in whatever state.
+// Exists reports whether there is a stack of this name, in any state except deleted.
 func Exists(ctx context.Context, cfg aws.Config, name string) (bool, error) {
 	out, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &name})
 	if isMissing(err) {
@@ -78,6 +83,7 @@ func Exists(ctx context.Context, cfg aws.Config, name string) (bool, error) {
 var errHalf = errors.New("an update failed half way, and LocalStack can neither take it back nor go on from there. " +
 	"What is there stays, with its data, until `make down`; then the stack can be started again")
 
+// deployment is one deployment of a stack by CloudFormation's API.
 type deployment struct {
 	client  *cloudformation.Client
 	name    string
@@ -89,7 +95,7 @@ func (d *deployment) run(ctx context.Context, template []byte, parameters map[st
 	if err != nil {
 		return Result{}, err
 	}
-	d.started = time.Now().Add(-time.Second) // events carry the time in coarser units
+	d.started = time.Now().Add(-time.Second) // the times of events are less exact
 	changed, err := d.change(ctx, kind, template, parameters)
 	if err != nil {
 		return Result{}, err
@@ -106,7 +112,8 @@ func (d *deployment) run(ctx context.Context, template []byte, parameters map[st
 	return result, err
 }
 
-// result is what a settled stack holds, an error if it is not complete.
+// result returns the outputs and resources of a settled stack, or an error if the stack
+// is not complete.
 func (d *deployment) result(ctx context.Context, stack types.Stack) (Result, error) {
 	if s := stack.StackStatus; s != types.StackStatusCreateComplete && s != types.StackStatusUpdateComplete {
 		return Result{}, errors.New(strings.TrimSuffix(fmt.Sprintf("it ended as %s: %s", s, aws.ToString(stack.StackStatusReason)), ": "))
@@ -122,9 +129,9 @@ func (d *deployment) result(ctx context.Context, stack types.Stack) (Result, err
 	return Result{Outputs: outputs, Resources: resources}, nil
 }
 
-// prepare reports whether the stack is to be created or updated, and clears what a
-// failed creation left. A status does not tell that from a failed update: both are
-// ROLLBACK_COMPLETE or CREATE_FAILED to LocalStack.
+// prepare reports whether to create or to update the stack, and deletes the rest of a
+// failed creation. The status is not enough to tell a failed creation from a failed
+// update: LocalStack reports ROLLBACK_COMPLETE or CREATE_FAILED for both.
 func (d *deployment) prepare(ctx context.Context) (types.ChangeSetType, error) {
 	stack, err := d.settled(ctx)
 	if isMissing(err) {
@@ -147,7 +154,7 @@ func (d *deployment) prepare(ctx context.Context) (types.ChangeSetType, error) {
 	if complete && stack.StackStatus == types.StackStatusRollbackComplete {
 		return "", errHalf
 	}
-	if complete { // the update was not even begun
+	if complete { // the update did not even begin
 		return types.ChangeSetTypeUpdate, nil
 	}
 	if _, err := d.client.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &d.name}); err != nil {
@@ -156,8 +163,9 @@ func (d *deployment) prepare(ctx context.Context) (types.ChangeSetType, error) {
 	return types.ChangeSetTypeCreate, d.deleted(ctx)
 }
 
-// deleted waits until the stack is gone. LocalStack says DELETE_FAILED for a
-// moment when there was nothing to delete of a resource, and goes on.
+// deleted waits until the stack is gone, for about 10 s after the deletion has settled.
+// LocalStack reports DELETE_FAILED for a moment when a resource had nothing to delete,
+// and then goes on.
 func (d *deployment) deleted(ctx context.Context) error {
 	for patience := 10 * time.Second; ; patience -= interval {
 		stack, err := d.settled(ctx)
@@ -177,7 +185,7 @@ func (d *deployment) deleted(ctx context.Context) error {
 	}
 }
 
-// wasComplete reports whether all of the stack was there once.
+// wasComplete reports whether the whole stack existed at some time.
 func (d *deployment) wasComplete(ctx context.Context) (bool, error) {
 	pages := cloudformation.NewDescribeStackEventsPaginator(d.client, &cloudformation.DescribeStackEventsInput{StackName: &d.name})
 	for pages.HasMorePages() {
@@ -195,7 +203,8 @@ func (d *deployment) wasComplete(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// change makes a change set and carries it out; false when there is nothing to change.
+// change creates and executes a change set. It returns false if there is nothing to
+// change.
 func (d *deployment) change(ctx context.Context, kind types.ChangeSetType, template []byte, parameters map[string]string) (bool, error) {
 	set := fmt.Sprintf("change-%d", time.Now().UnixNano())
 	in := &cloudformation.CreateChangeSetInput{
@@ -226,7 +235,7 @@ func (d *deployment) change(ctx context.Context, kind types.ChangeSetType, templ
 				return false, err
 			}
 			return false, fmt.Errorf("the change set failed: %s", reason)
-		default: // it is being made
+		default: // CloudFormation is still creating it
 		}
 		if err := clock.Sleep(ctx, interval); err != nil {
 			return false, err
@@ -238,7 +247,7 @@ func unchanged(reason string) bool {
 	return strings.Contains(reason, "didn't contain changes") || strings.Contains(reason, "No updates are to be performed")
 }
 
-// settled waits until nothing is in progress.
+// settled waits until no operation on the stack is in progress.
 func (d *deployment) settled(ctx context.Context) (types.Stack, error) {
 	for {
 		out, err := d.client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &d.name})
@@ -254,6 +263,8 @@ func (d *deployment) settled(ctx context.Context) (types.Stack, error) {
 	}
 }
 
+// resources returns the stack's resources by logical id. It fails if LocalStack did not
+// really create one of them.
 func (d *deployment) resources(ctx context.Context) (map[string]Resource, error) {
 	out, err := d.client.DescribeStackResources(ctx, &cloudformation.DescribeStackResourcesInput{StackName: &d.name})
 	if err != nil {
@@ -275,7 +286,7 @@ func (d *deployment) resources(ctx context.Context) (map[string]Resource, error)
 	return all, nil
 }
 
-// failures tells what went wrong in this deployment, a line each, oldest first.
+// failures returns the errors of this deployment, one line each, oldest first.
 func (d *deployment) failures(ctx context.Context) string {
 	if d.started.IsZero() {
 		return ""

@@ -14,12 +14,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// Bucket holds the functions' code.
+// Bucket is the S3 bucket that holds the functions' code.
 const Bucket = "postrider-code"
 
-// Archive packs a `bootstrap` as Lambda wants it. The key is that of its
-// content: code that has not changed keeps its address, and its function is
-// left alone by an update.
+// Archive packs a `bootstrap` program for Lambda. The key is a hash of the program. So
+// unchanged code keeps its address, and an update does not touch its function.
 func Archive(bootstrap string) (key string, archive []byte, err error) {
 	program, err := os.ReadFile(bootstrap)
 	if err != nil {
@@ -27,7 +26,7 @@ func Archive(bootstrap string) (key string, archive []byte, err error) {
 	}
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
-	header := &zip.FileHeader{Name: filepath.Base(bootstrap), Method: zip.Store} // it goes no further than this machine
+	header := &zip.FileHeader{Name: filepath.Base(bootstrap), Method: zip.Store} // not compressed: it stays on this machine
 	header.SetMode(0o755)
 	w, err := z.CreateHeader(header)
 	if err != nil {
@@ -43,8 +42,8 @@ func Archive(bootstrap string) (key string, archive []byte, err error) {
 	return hex.EncodeToString(sum[:]) + ".zip", b.Bytes(), nil
 }
 
-// Upload puts each function's bootstrap into the bucket, and returns its address
-// by logical id. What is there already is not sent again.
+// Upload puts each function's bootstrap into the bucket, and returns the addresses by
+// logical id. It does not upload code that is already there.
 func Upload(ctx context.Context, cfg aws.Config, bootstraps map[string]string) (map[string]string, error) {
 	client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	if _, err := client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(Bucket)}); err != nil {

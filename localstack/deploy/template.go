@@ -1,5 +1,5 @@
-// Package deploy brings a SAM template to a CloudFormation endpoint: it packages
-// the functions, maps settings to parameters, and creates or updates the stack.
+// Package deploy deploys a SAM template to a CloudFormation endpoint: it packages the
+// functions, maps settings to parameters, and creates or updates the stack.
 package deploy
 
 import (
@@ -14,27 +14,28 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// A Template is a SAM template. Short forms such as !Ref stay as they are.
+// Template is a SAM template. Short forms such as !Ref stay as they are.
 type Template struct {
 	root *yaml.Node
 }
 
-// A Parameter is one that a template declares.
+// Parameter is a parameter that a template declares.
 type Parameter struct {
 	Name    string
-	Default string // "" also if there is none
-	Secret  bool   // NoEcho: never to be shown
+	Default string // "" also if there is no default
+	Secret  bool   // NoEcho: it must never be shown
 
 	limits limits
 }
 
-// Variable is the environment variable that sets the parameter: its name in
-// upper snake case, ProviderUrl is PROVIDER_URL.
+// Variable returns the environment variable that sets the parameter. It is the
+// parameter's name in upper snake case: PROVIDER_URL for ProviderUrl.
 func (p Parameter) Variable() string {
 	runes := []rune(p.Name)
 	var b strings.Builder
 	for i, r := range runes {
-		// a new word: after a small letter or digit, or the last capital of a run (URLPath is URL_PATH)
+		// A new word begins after a small letter or a digit, or at the last capital of
+		// a run: URLPath becomes URL_PATH.
 		if i > 0 && unicode.IsUpper(r) && (!unicode.IsUpper(runes[i-1]) || (i+1 < len(runes) && unicode.IsLower(runes[i+1]))) {
 			b.WriteByte('_')
 		}
@@ -83,7 +84,7 @@ func readLimits(body *yaml.Node) limits {
 	return l
 }
 
-// Values returns the parameters that lookup has a value for, by name.
+// Values returns the values that lookup has, by the parameter's name.
 func (t *Template) Values(lookup func(variable string) (string, bool)) map[string]string {
 	values := map[string]string{}
 	for _, p := range t.Parameters() {
@@ -105,8 +106,8 @@ func (t *Template) Functions() []string {
 	return ids
 }
 
-// Package returns the template with every function's code at the address that
-// code gives it.
+// Package returns the template with each function's CodeUri set to its address in code.
+// The key of code is the function's logical id.
 func (t *Template) Package(code map[string]string) ([]byte, error) {
 	root := clone(t.root)
 	resources := get(root.Content[0], "Resources")
@@ -142,7 +143,7 @@ func get(mapping *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// text is a mapping's scalar as it is written, "" if there is none.
+// text returns a mapping's scalar as it is written, or "" if there is none.
 func text(mapping *yaml.Node, key string) string {
 	if node := get(mapping, key); node != nil {
 		return node.Value
@@ -160,7 +161,7 @@ func set(mapping *yaml.Node, key, value string) {
 		&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value})
 }
 
-// pairs ranges over a mapping's keys and values in order; nil has none.
+// pairs ranges over a mapping's keys and values in order. A nil mapping has none.
 func pairs(mapping *yaml.Node) func(func(string, *yaml.Node) bool) {
 	return func(yield func(string, *yaml.Node) bool) {
 		if mapping == nil || mapping.Kind != yaml.MappingNode {

@@ -17,7 +17,8 @@ import (
 	"postrider/localstack/stack/stacktest"
 )
 
-// As Compose has it: LocalStack, the stand-in and the deployer each for itself.
+// TestTheDeployerBringsTheAPIToALocalStackThatRuns runs LocalStack, the fake provider
+// and the deployer separately, as Compose does.
 func TestTheDeployerBringsTheAPIToALocalStackThatRuns(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -43,13 +44,13 @@ func TestTheDeployerBringsTheAPIToALocalStackThatRuns(t *testing.T) {
 	d.answers(t)
 	d.end(t)
 
-	d = start() // finds the stack as it is, as after `docker compose up` again
+	d = start() // finds the existing stack, as after a second `docker compose up`
 	if id := d.deployed(t); id != before {
 		t.Errorf("the API was %s, and is %s", before, id)
 	}
 	d.answers(t)
 
-	s = stacktest.Anew(t, root, dir, s) // as after `docker compose restart localstack`, or when memory was short
+	s = stacktest.Anew(t, root, dir, s) // as after `docker compose restart localstack`, or after LocalStack ran out of memory
 	if id := d.deployed(t); id == before {
 		t.Errorf("LocalStack still has the API %s: it was not started anew", id)
 	}
@@ -57,7 +58,7 @@ func TestTheDeployerBringsTheAPIToALocalStackThatRuns(t *testing.T) {
 	d.end(t)
 }
 
-// A deployer is one that runs.
+// deployer is a running deployer process.
 type deployer struct {
 	cmd  *exec.Cmd
 	log  *bufio.Scanner
@@ -73,11 +74,11 @@ func started(t *testing.T, cmd *exec.Cmd) *deployer {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Kill() }) // of a test that failed: end has ended it otherwise
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // for a failed test: otherwise end has already ended the process
 	return &deployer{cmd: cmd, log: bufio.NewScanner(log)}
 }
 
-// deployed waits until it has deployed, and returns the API's id.
+// deployed waits until the deployer has deployed, and returns the API's id.
 func (d *deployer) deployed(t *testing.T) (id string) {
 	t.Helper()
 	timer := time.AfterFunc(2*time.Minute, func() { _ = d.cmd.Process.Kill() }) // ends the log

@@ -19,9 +19,9 @@ func TestTheStackIsDeployedWheneverLocalStackHasNone(t *testing.T) {
 	failed := errors.New("failed")
 	for _, test := range []struct {
 		name  string
-		looks []string // what LocalStack is at each; then the deployer is told to end
-		fail  int      // which deployment fails, from 1
-		want  int      // deployments
+		looks []string // LocalStack's state at each look; after the last one the test ends the deployer
+		fail  int      // the number of the deployment that fails, from 1
+		want  int      // number of deployments
 		err   error
 	}{
 		{name: "once", looks: []string{empty, has, has, has}, want: 1},

@@ -1,7 +1,7 @@
-// Command deployer brings the template to a LocalStack that somebody else runs, and
-// serves the API's stable address: what Compose has beside LocalStack and the
-// stand-in. When LocalStack was started anew, and so is empty, it deploys again.
-// The template's parameters come from the environment.
+// Command deployer deploys the template to a LocalStack that was started by other
+// means, and serves the API's stable address. Compose runs it beside LocalStack and the
+// fake provider. When LocalStack was restarted, and so is empty, it deploys again. The
+// template's parameters come from the environment.
 //
 //	go run ./localstack/deployer -localstack http://127.0.0.1:4566 -standin http://127.0.0.1:8001 -built .local/build
 package main
@@ -52,9 +52,9 @@ func run(ctx context.Context) error {
 	target.Front = front.New(quiet)
 	server := &http.Server{Handler: target.Front, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: quiet}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }() // 503 until it is deployed
+	go func() { served <- server.Serve(listener) }() // answers 503 until the API is deployed
 	err = keep(ctx, served, target.Deployed, func() error {
-		target.Front.SetTarget(nil) // what it led to is gone
+		target.Front.SetTarget(nil) // the old target no longer exists
 		if err := bring(ctx, target, *template, *built); err != nil {
 			return err
 		}
@@ -64,19 +64,19 @@ func run(ctx context.Context) error {
 	soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if server.Shutdown(soon) != nil {
-		return errors.Join(err, server.Close()) // requests under way are cut
+		return errors.Join(err, server.Close()) // cuts the requests that are still running
 	}
 	return err
 }
 
-// interval between looks at LocalStack, in which the API's address may answer 404
-// for a LocalStack that has nothing.
+// interval is the pause between two looks at LocalStack. During it the API's address
+// may answer 404, if LocalStack was restarted and is empty.
 const interval = 2 * time.Second
 
-// keep has the stack deployed, until ctx is done or the front has ended: as soon as
-// LocalStack answers, and again whenever it has ended and was started anew, which
-// leaves it empty. A first deployment that fails is an error; later ones are tried
-// again. there tells whether LocalStack has the stack.
+// keep keeps the stack deployed until ctx is done or the front has ended. It deploys as
+// soon as LocalStack answers, and again after each restart of LocalStack, which leaves
+// it empty. If the first deployment fails, keep returns the error; it tries later ones
+// again. there reports whether LocalStack has the stack.
 func keep(ctx context.Context, served <-chan error, there func(context.Context) (bool, error), bring func() error) error {
 	tried, whole, silent := false, false, false
 	for {
@@ -105,15 +105,15 @@ func keep(ctx context.Context, served <-chan error, there func(context.Context) 
 	}
 }
 
-// look has a limit, for a connection to a container that is no more may never
-// answer.
+// look calls there with a time limit of 20 s: a connection to a container that no
+// longer exists may never answer.
 func look(ctx context.Context, there func(context.Context) (bool, error)) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	return there(ctx)
 }
 
-// bring deploys what was built, and says how long it took.
+// bring deploys the built functions, and prints how long it took.
 func bring(ctx context.Context, target stack.Target, path, built string) error {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package front gives the API one stable address, as a custom domain does on
-// AWS: the API's id and stage are not seen.
+// Package front gives the API one stable address, as a custom domain does on AWS. The
+// API's id and stage are not visible in it.
 package front
 
 import (
@@ -14,13 +14,13 @@ import (
 	"time"
 )
 
-// A Front is a reverse proxy to the API, wherever that is at the moment.
+// Front is a reverse proxy to the current address of the API.
 type Front struct {
 	target atomic.Pointer[url.URL]
 	proxy  *httputil.ReverseProxy
 }
 
-// New returns a front without a target: it answers 503 until it has one.
+// New returns a front without a target. It answers 503 until it has one.
 func New(log *log.Logger) *Front {
 	f := &Front{}
 	f.proxy = &httputil.ReverseProxy{
@@ -29,7 +29,7 @@ func New(log *log.Logger) *Front {
 			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 			MaxIdleConnsPerHost: 64,
 			IdleConnTimeout:     time.Minute,
-			DisableCompression:  true, // bodies pass as they are
+			DisableCompression:  true, // bodies pass unchanged
 		},
 		FlushInterval: -1,
 		ErrorHandler:  unavailable,
@@ -38,8 +38,8 @@ func New(log *log.Logger) *Front {
 	return f
 }
 
-// SetTarget makes the front lead to base, to which paths are appended; nil: to
-// nowhere.
+// SetTarget makes the front forward to base, followed by the request's path. With nil
+// it forwards nowhere.
 func (f *Front) SetTarget(base *url.URL) { f.target.Store(base) }
 
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -52,32 +52,33 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (f *Front) rewrite(r *httputil.ProxyRequest) {
 	target := f.target.Load()
-	if target == nil { // taken away since
+	if target == nil { // it was removed after ServeHTTP had looked
 		target = &url.URL{Scheme: "http", Host: "127.0.0.1:0"}
 	}
 	out := r.Out.URL
 	out.Scheme, out.Host = target.Scheme, target.Host
-	// Joined as text: a slash at the end, two in a row, and %2F are the API's to judge.
+	// The paths are joined as text: a final slash, double slashes and %2F are for the
+	// API to interpret.
 	out.Path, out.RawPath = target.Path+r.In.URL.Path, target.EscapedPath()+r.In.URL.EscapedPath()
-	out.RawQuery = r.In.URL.RawQuery // also what Go would drop as malformed
-	r.Out.Host = r.In.Host           // a custom domain's name reaches the function
+	out.RawQuery = r.In.URL.RawQuery // also parameters that Go would drop as malformed
+	r.Out.Host = r.In.Host           // the function sees the name of a custom domain
 	r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 	r.SetXForwarded()
 }
 
 func unavailable(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
-		return // whoever asked has gone
+		return // the caller has gone
 	}
 	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" { // refused; or no such name, as that of a container that has ended
+	if errors.As(err, &op) && op.Op == "dial" { // refused, or no such name: for example, that of a container that has ended
 		problem(w, http.StatusServiceUnavailable, "LocalStack does not answer: it is starting, or it has ended.")
 		return
 	}
 	problem(w, http.StatusBadGateway, "LocalStack did not answer properly.")
 }
 
-// problem writes an RFC 9457 document, the form of all of the API's errors.
+// problem writes an RFC 9457 document, the form of all errors of the API.
 func problem(w http.ResponseWriter, status int, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	if status == http.StatusServiceUnavailable {
@@ -89,9 +90,9 @@ func problem(w http.ResponseWriter, status int, detail string) {
 		Detail string `json:"detail"`
 	}{http.StatusText(status), status, detail}
 	body, err := json.Marshal(document)
-	if err != nil { // it is two strings and a number
+	if err != nil { // cannot happen: two strings and a number
 		body = []byte("{}")
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // nobody is left to tell when this fails
+	_, _ = w.Write(body) // if this fails, there is no caller left to report to
 }

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// seen is what a backend received.
+// seen is a request that a backend received.
 type seen struct {
 	uri, host, body string
 	header          http.Header
@@ -103,7 +103,7 @@ func TestWithoutAStackTheAnswerIsAProblem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = listener.Close() // nobody listens there any more
+	_ = listener.Close() // no server listens there any more
 	nowhere := &url.URL{Scheme: "http", Host: listener.Addr().String()}
 	for name, target := range map[string]*url.URL{"no target": nil, "refused": nowhere, "no such name": {Scheme: "http", Host: "localstack.invalid:4566"}} {
 		front := New(log.New(io.Discard, "", 0))

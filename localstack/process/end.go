@@ -12,29 +12,29 @@ import (
 	"time"
 )
 
-// InOwnGroup makes cmd the leader of a process group of its own: a Ctrl-C in the
-// terminal must not reach it, the end is told in order.
+// InOwnGroup makes cmd the leader of its own process group. A Ctrl-C in the terminal
+// then does not reach it: the processes are ended in order.
 func InOwnGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 }
 
-// SignalGroup sends sig to the process group that pid leads, or to pid alone
-// when it leads none. A process that is gone is no error.
+// SignalGroup sends sig to the process group that pid leads, or only to pid when it
+// leads none. It is not an error if the process is gone.
 func SignalGroup(pid int, sig syscall.Signal) error {
 	target := pid
 	if group, err := syscall.Getpgid(pid); err == nil && group == pid {
 		target = -pid
 	}
-	// A zombie's group is EPERM on macOS.
+	// On macOS, signalling the group of a zombie gives EPERM.
 	if err := syscall.Kill(target, sig); err != nil && !errors.Is(err, syscall.ESRCH) && !errors.Is(err, syscall.EPERM) {
 		return fmt.Errorf("signal process %d: %w", pid, err)
 	}
 	return nil
 }
 
-// EndAll kills every process that dir records and that still runs, each with its
-// group, and returns them once they are gone. It looks again until nothing new
-// has appeared, since one of them may have been starting another.
+// EndAll kills all running processes that dir records, each with its group, and returns
+// their records after they have ended. It looks again until no new record appears,
+// because one of the processes may have been starting another.
 func EndAll(ctx context.Context, dir string) ([]Record, error) {
 	var ended []Record
 	for {
@@ -52,14 +52,15 @@ func EndAll(ctx context.Context, dir string) ([]Record, error) {
 				return ended, err
 			}
 			ended = append(ended, r)
-			// a record that stays is harmless: the next process of this id has another start
+			// A record that stays does no harm: the next process with this id has
+			// another start time.
 			_ = os.Remove(filepath.Join(dir, strconv.Itoa(r.PID)))
 		}
 	}
 }
 
-// gone waits until the process of r has ended. Nothing tells of the end of a
-// process that is not one's child, so it looks.
+// gone waits until the process of r has ended, at most 5 s. It has to poll: the system
+// gives no notice of the end of a process that is not a child.
 func gone(ctx context.Context, r Record) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

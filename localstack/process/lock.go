@@ -9,11 +9,12 @@ import (
 	"syscall"
 )
 
-// ErrLocked says that another process holds a lock.
+// ErrLocked says that another process holds the lock.
 var ErrLocked = errors.New("locked by another process")
 
-// Lock takes the lock file at path until the file is closed or this process
-// ends, however it ends. The file says who holds it.
+// Lock takes the lock file at path. It holds the lock until the file is closed or this
+// process ends, even if the process is killed. The file contains the holder's process
+// id.
 func Lock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

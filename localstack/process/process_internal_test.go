@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// start runs a recorded `sh -c script` and returns it once the script has
+// start runs a recorded `sh -c script`, and returns the command after the script has
 // written its first line.
 func start(t *testing.T, dir, kind, script string) *exec.Cmd {
 	t.Helper()
@@ -31,7 +31,7 @@ func start(t *testing.T, dir, kind, script string) *exec.Cmd {
 	}
 	wrote := bufio.NewScanner(out).Scan()
 	ended := make(chan struct{})
-	go func() { // its parent must wait for it, or it stays as a zombie
+	go func() { // a parent has to wait for its child, or it stays a zombie
 		defer close(ended)
 		_ = cmd.Wait()
 	}()

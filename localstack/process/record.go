@@ -1,8 +1,8 @@
 // Package process starts, records and ends the processes of a local stack.
 //
-// A process id alone says nothing after a crash: it may be somebody else's by
-// then. So each process of a stack is recorded by id and start time, before it
-// becomes what it is to be (see recorded.sh), and only what matches both is
+// After a crash, a process id alone identifies nothing: the system may have given it to
+// another process. So each process of a stack is recorded by its id and its start time,
+// before it starts its program (see recorded.sh). Only a process that matches both is
 // ever ended.
 package process
 
@@ -19,7 +19,7 @@ import (
 //go:embed recorded.sh
 var recorded []byte
 
-// A Record is what is known of a process of a stack.
+// Record identifies a process of a stack.
 type Record struct {
 	PID   int
 	Start string // as StartTime returns it
@@ -27,15 +27,16 @@ type Record struct {
 	Name  string // a function's name
 }
 
-// Kinds of processes, in the order in which they are to be ended: LocalStack
-// would start the others again.
+// The kinds of processes, in the order in which they have to be ended: a running
+// LocalStack would start the others again.
 const (
 	KindLocalStack = "localstack"
 	KindJava       = "java"
 	KindFunction   = "function"
 )
 
-// WriteScript puts the recording script at path: recorded DIR KIND NAME COMMAND...
+// WriteScript writes the recording script to path. Its usage is: recorded DIR KIND NAME
+// COMMAND...
 func WriteScript(path string) error {
 	if err := os.WriteFile(path, recorded, 0o755); err != nil {
 		return fmt.Errorf("write the recording script: %w", err)
@@ -43,8 +44,8 @@ func WriteScript(path string) error {
 	return nil
 }
 
-// Alive returns the records in dir of processes that still run, in the order in
-// which they are to be ended. A folder that does not exist has none.
+// Alive returns the records in dir of processes that still run, in the order in which
+// they have to be ended. A folder that does not exist has no records.
 func Alive(dir string) ([]Record, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !os.IsNotExist(err) {
@@ -54,7 +55,7 @@ func Alive(dir string) ([]Record, error) {
 	for _, e := range entries {
 		r, ok := read(filepath.Join(dir, e.Name()))
 		if !ok {
-			continue // half written or just removed: its process has not started, or has ended
+			continue // incomplete or just removed: its process has not started yet, or has ended
 		}
 		if start, ok := StartTime(r.PID); ok && start == r.Start {
 			alive = append(alive, r)

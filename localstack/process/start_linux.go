@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// StartTime identifies the run of a process: the boot's id and the start in
-// clock ticks since then. False: there is none, or only its zombie.
+// StartTime identifies one run of a process by the boot's id and the process's start,
+// in clock ticks since the boot. It returns false if there is no such process, or only
+// its zombie.
 func StartTime(pid int) (string, bool) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -18,7 +19,8 @@ func StartTime(pid int) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	// The command's name may hold blanks and parentheses: fields count from its end.
+	// The command's name may contain blanks and parentheses. So the fields are counted
+	// from its end.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 20 || fields[0] == "X" || (fields[0] == "Z" && !hasThreads(pid)) {
 		return "", false
@@ -26,9 +28,9 @@ func StartTime(pid int) (string, bool) {
 	return strings.TrimSpace(string(boot)) + "/" + fields[19], true
 }
 
-// hasThreads tells a zombie from a process that is still ending: its first
-// thread is a zombie as soon as it has ended, while the others may still hold
-// files and ports.
+// hasThreads reports whether a process whose first thread is a zombie is still ending.
+// The first thread becomes a zombie as soon as it ends, while other threads may still
+// hold files and ports.
 func hasThreads(pid int) bool {
 	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	return err == nil && len(threads) > 1

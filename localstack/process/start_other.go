@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// StartTime identifies the run of a process: its start, to the second, in UTC.
-// False: there is none, or only its zombie.
+// StartTime identifies one run of a process by its start time in UTC, to the second. It
+// returns false if there is no such process, or only its zombie.
 func StartTime(pid int) (string, bool) {
 	cmd := exec.Command("ps", "-o", "state=,lstart=", "-p", strconv.Itoa(pid))
 	cmd.Env = append(os.Environ(), "TZ=UTC0", "LC_ALL=C")

@@ -1,6 +1,6 @@
-// Package recorder sees which AWS calls functions make: a reverse proxy between
-// them and LocalStack. IAM is not enforced there, so this is what a template's
-// policies are compared with.
+// Package recorder records which AWS calls the functions make. It is a reverse proxy
+// between the functions and LocalStack. LocalStack does not enforce IAM, so a test
+// compares these calls with the policies in the template.
 package recorder
 
 import (
@@ -20,22 +20,22 @@ import (
 	"time"
 )
 
-// A Call is what a function did, in the terms of IAM.
+// Call is a kind of call that a function made, in the terms of IAM.
 type Call struct {
 	Function string // the function's name
-	Action   string // as IAM knows it: dynamodb:PutItem, also within a transaction
-	Resource string // a table's, queue's, topic's or SSM parameter's name; TABLE/index/INDEX
+	Action   string // IAM's name: dynamodb:PutItem, also within a transaction
+	Resource string // name of the table, queue, topic or SSM parameter; TABLE/index/INDEX
 	Count    int
 }
 
-// A Recorder proxies requests to /<function's name>/... and counts what they are.
+// Recorder forwards requests to /<function's name>/... and counts their calls.
 type Recorder struct {
 	proxy *httputil.ReverseProxy
 	mu    sync.Mutex
-	calls map[Call]int // with a Count of zero
+	calls map[Call]int // the key has a Count of zero
 }
 
-// New returns a recorder in front of the endpoint.
+// New returns a recorder that forwards to the endpoint.
 func New(endpoint *url.URL, log *log.Logger) *Recorder {
 	return &Recorder{
 		calls: map[Call]int{},
@@ -54,7 +54,7 @@ func New(endpoint *url.URL, log *log.Logger) *Recorder {
 	}
 }
 
-// Calls returns what was recorded, each once, in order.
+// Calls returns each recorded call once, in order, with its count.
 func (r *Recorder) Calls() []Call {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -87,7 +87,7 @@ func (r *Recorder) record(function string, request *http.Request, body []byte) {
 	if len(calls) == 0 {
 		calls = published(body)
 	}
-	if len(calls) == 0 { // another protocol: recorded all the same, so that no call goes unseen
+	if len(calls) == 0 { // an unknown protocol: recorded too, so that no call is missed
 		calls = []Call{{Action: fmt.Sprintf("%s %s", request.Method, request.URL.Path)}}
 	}
 	r.mu.Lock()
@@ -98,7 +98,7 @@ func (r *Recorder) record(function string, request *http.Request, body []byte) {
 	}
 }
 
-// input has the fields, of all the calls there are, that name a resource.
+// input holds the fields, of all calls, that name a resource.
 type input struct {
 	TableName     string                     `json:"TableName"`
 	IndexName     string                     `json:"IndexName"`
@@ -111,8 +111,8 @@ type input struct {
 	} `json:"TransactItems"`
 }
 
-// actions tells what a request of the JSON protocols (DynamoDB, SQS, SSM) is to IAM:
-// a batch of messages is authorised as one, a transaction by what is in it.
+// actions returns IAM's view of a request of the JSON protocols (DynamoDB, SQS, SSM).
+// IAM authorises a batch of messages as one call, and a transaction by its parts.
 func actions(target string, body []byte) []Call {
 	service, operation, ok := strings.Cut(target, ".")
 	var in input
@@ -134,8 +134,8 @@ func actions(target string, body []byte) []Call {
 	return []Call{{Action: target}}
 }
 
-// published reports whether a request of the query protocol, a form, publishes to
-// a topic of SNS, and to which.
+// published returns the call if the body is a form of the query protocol that publishes
+// to an SNS topic. Otherwise it returns nil.
 func published(body []byte) []Call {
 	form, err := url.ParseQuery(string(body))
 	if topic := form.Get("TopicArn"); err == nil && form.Get("Action") == "Publish" && topic != "" {
@@ -144,6 +144,7 @@ func published(body []byte) []Call {
 	return nil
 }
 
+// tableActions returns the calls that IAM sees in a DynamoDB operation.
 func tableActions(operation string, in input) []Call {
 	switch operation {
 	case "TransactWriteItems", "TransactGetItems":
@@ -168,7 +169,7 @@ func tableActions(operation string, in input) []Call {
 	return []Call{{Action: "dynamodb:" + operation, Resource: resource}}
 }
 
-// transacted is the action that IAM asks for a part of a transaction, of Put,
-// Update, Delete, ConditionCheck and Get, as AWS documents it at
+// transacted returns the action that IAM requires for a part of a transaction: Put,
+// Update, Delete, ConditionCheck or Get. AWS documents it at
 // docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html.
 func transacted(part string) string { return "dynamodb:" + part + "Item" }

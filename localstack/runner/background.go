@@ -18,12 +18,12 @@ import (
 )
 
 const (
-	upTimeout     = 180 * time.Second // of a stack whose tools are there
-	healthTimeout = 30 * time.Second  // of an API that is deployed
+	upTimeout     = 180 * time.Second // for a stack whose tools are installed
+	healthTimeout = 30 * time.Second  // for an API that is deployed
 	downTimeout   = 20 * time.Second
 )
 
-// up starts the stack in the background, or deploys to the one that runs.
+// up starts the stack in the background, or deploys to the running one.
 func up(e *ending) error {
 	config, err := load()
 	if err != nil {
@@ -48,8 +48,8 @@ func up(e *ending) error {
 	})
 }
 
-// inTime lets start take as long as a stack may take to be up. Installing what it
-// needs takes the time that the network takes: prepare, if there is one, comes first.
+// inTime runs start with a limit of upTimeout. prepare, if there is one, runs before it
+// without a limit, because an installation takes as long as the network needs.
 func inTime(ctx context.Context, prepare, start func(context.Context) error) error {
 	if prepare != nil {
 		if err := prepare(ctx); err != nil {
@@ -61,7 +61,8 @@ func inTime(ctx context.Context, prepare, start func(context.Context) error) err
 	return start(ctx)
 }
 
-// prepareToStart installs the tools, which may take minutes, where one can watch it.
+// prepareToStart installs the tools in the foreground, where a person can watch it: it
+// may take minutes.
 func prepareToStart(ctx context.Context, c config) error {
 	if err := os.MkdirAll(runDir, 0o700); err != nil {
 		return err
@@ -74,12 +75,14 @@ func prepareToStart(ctx context.Context, c config) error {
 	return errors.Join(err, lock.Close())
 }
 
+// startInBackground starts the daemon, and returns when its API answers. If that fails, it
+// ends the daemon: in order, or at once after a second signal.
 func startInBackground(ctx context.Context, e *ending) error {
 	log, err := os.Create(upLog)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Close() }() // the child has its own
+	defer func() { _ = log.Close() }() // the child has its own copy
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -93,7 +96,7 @@ func startInBackground(ctx context.Context, e *ending) error {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = cmd.Wait() // how it ended is in its log
+		_ = cmd.Wait() // its log says how it ended
 	}()
 	err = report(ctx, ended, healthTimeout)
 	if err == nil {
@@ -110,19 +113,18 @@ func startInBackground(ctx context.Context, e *ending) error {
 		_ = cmd.Process.Kill()
 		<-ended
 	case <-e.second.Done():
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) // its second: at once
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) // the second signal ends it at once
 		<-ended
 	}
 	return fmt.Errorf("%w. Its last lines:\n%s", err, lastLines(upLog, 30))
 }
 
-// report waits until the stack answers through its address, and shows meanwhile
-// what it logs. A stack that has ended is an error, and so is an API that has not
-// answered for as long as patience lasts after its deployment: a function does not
-// start then.
+// report waits until the stack answers at its address, and shows the stack's log while
+// it waits. It returns an error if the stack has ended, or if the API does not answer
+// within patience after its deployment: then a function does not start.
 func report(ctx context.Context, ended <-chan struct{}, patience time.Duration) error {
 	shown := &follower{path: upLog, out: os.Stdout}
-	if ended == nil { // not started by us
+	if ended == nil { // another process started the stack
 		shown = nil
 	}
 	var deployed time.Time
@@ -160,11 +162,11 @@ func healthy(ctx context.Context, base string) bool {
 	if err != nil {
 		return false
 	}
-	_ = response.Body.Close() // the status is all
+	_ = response.Body.Close() // only the status matters
 	return response.StatusCode == http.StatusOK
 }
 
-// down ends what runs, in order, and what a crash has left.
+// down ends the running stack in order, and the processes that a crash has left.
 func down(e *ending) error {
 	var s status
 	err := ask(e.first, http.MethodGet, "/status", nil, &s)
@@ -201,14 +203,14 @@ func down(e *ending) error {
 	return recoverStack(e.first)
 }
 
-// recoverStack ends what a crash has left, unless a stack runs.
+// recoverStack ends the processes that a crash has left, unless a stack runs.
 func recoverStack(ctx context.Context) error {
 	if _, err := os.Stat(runDir); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	lock, err := process.Lock(lockFile)
 	if errors.Is(err, process.ErrLocked) {
-		return nil // one has just been started
+		return nil // a stack has just been started
 	}
 	if err != nil {
 		return err
@@ -216,20 +218,21 @@ func recoverStack(ctx context.Context) error {
 	return errors.Join(stack.Recover(ctx, stackDir, os.Stdout), lock.Close())
 }
 
+// lastLines returns the last n lines of a file, indented.
 func lastLines(path string, n int) string {
 	data, _ := os.ReadFile(path)
 	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
 	return "  " + strings.Join(lines[max(0, len(lines)-n):], "\n  ")
 }
 
-// A follower copies what is appended to a file.
+// follower copies the lines that are appended to a file.
 type follower struct {
 	path   string
 	out    io.Writer
 	offset int64
 }
 
-// skipAllBut leaves out what is there already, but for its last n lines.
+// skipAllBut skips the existing content except for its last n lines.
 func (f *follower) skipAllBut(n int) {
 	data, _ := os.ReadFile(f.path)
 	end := len(bytes.TrimSuffix(data, []byte("\n")))
@@ -239,22 +242,22 @@ func (f *follower) skipAllBut(n int) {
 	f.offset = int64(end + 1)
 }
 
-// copy copies what is new; nil copies nothing.
+// copy copies the new content. On a nil follower it does nothing.
 func (f *follower) copy() {
 	if f == nil {
 		return
 	}
 	file, err := os.Open(f.path)
 	if err != nil {
-		return // not there yet
+		return // the file does not exist yet
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	if info, err := file.Stat(); err == nil && info.Size() < f.offset {
-		f.offset = 0 // a new stack's
+		f.offset = 0 // the file of a new stack
 	}
 	if _, err := file.Seek(f.offset, io.SeekStart); err != nil {
 		return
 	}
-	n, _ := io.Copy(f.out, file) // the rest comes with the next call
+	n, _ := io.Copy(f.out, file) // the next call copies the rest
 	f.offset += n
 }

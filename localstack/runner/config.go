@@ -10,10 +10,10 @@ import (
 	"postrider/localstack/stack"
 )
 
-// A config is what a person has set, and what follows from it.
+// config holds a person's settings and the values that follow from them.
 type config struct {
 	Ports      stack.Ports       `json:"ports"`
-	Parameters map[string]string `json:"parameters"` // of the template; secrets are among them
+	Parameters map[string]string `json:"parameters"` // of the template, including secrets
 	Sample     bool              `json:"sample"`
 }
 
@@ -43,7 +43,7 @@ func resolve(source settings.Source, template *deploy.Template) (config, error) 
 	c.Ports.LocalStack, errs[2] = source.Port("LOCALSTACK_PORT", ports.LocalStack)
 	c.Parameters, errs[4] = stack.Parameters(source, template)
 	_, elsewhere := source("PROVIDER_URL")
-	// Nobody's clients get a sample by surprise.
+	// The sample must not be sent through a real sending API by surprise.
 	c.Sample, errs[3] = source.Bool("SAMPLE", !elsewhere)
 	if err := errors.Join(errs[:]...); err != nil {
 		return config{}, err

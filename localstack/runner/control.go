@@ -17,7 +17,7 @@ import (
 	"postrider/localstack/stack"
 )
 
-// control is how `up` and `down` talk to what runs.
+// control is the HTTP server through which `up` and `down` talk to the running stack.
 type control struct {
 	server *http.Server
 	out    io.Writer
@@ -28,7 +28,7 @@ type control struct {
 	status
 }
 
-// status is what a running stack says of itself.
+// status describes a running stack.
 type status struct {
 	State string `json:"state"` // starting, ready, ending
 	PID   int    `json:"pid"`
@@ -36,14 +36,15 @@ type status struct {
 	Lines string `json:"lines"` // the addresses, to be shown
 }
 
-// Addresses are what a person wants to know of a stack that is up.
+// Addresses returns the addresses of a stack that is up, to be shown.
 func (s status) Addresses() string { return s.Lines }
 
+// serveControl listens on the control socket until close is called.
 func serveControl(ctx context.Context, end context.CancelFunc, out io.Writer) (*control, error) {
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "unix", socket) // in a folder that is ours alone
+	l, err := new(net.ListenConfig).Listen(ctx, "unix", socket) // the socket's folder belongs to this user only
 	if err != nil {
 		return nil, fmt.Errorf("listen for make up and make down: %w", err)
 	}
@@ -52,7 +53,7 @@ func serveControl(ctx context.Context, end context.CancelFunc, out io.Writer) (*
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		_ = json.NewEncoder(w).Encode(c.status) // who asked may be gone
+		_ = json.NewEncoder(w).Encode(c.status) // the caller may have gone
 	})
 	mux.HandleFunc("POST /stop", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
@@ -66,7 +67,7 @@ func serveControl(ctx context.Context, end context.CancelFunc, out io.Writer) (*
 
 func (c *control) close() { _ = c.server.Close() }
 
-// ready says that the stack is up, deployed with these parameters.
+// ready records that the stack is up and deployed with these parameters.
 func (c *control) ready(s *stack.Stack, parameters map[string]string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -79,7 +80,7 @@ func (c *control) ending() {
 	c.State = "ending"
 }
 
-// serveDeploy deploys to the running stack with the settings that `up` has sent.
+// serveDeploy deploys to the running stack with the settings that `up` sends.
 func (c *control) serveDeploy(w http.ResponseWriter, r *http.Request) {
 	var wanted config
 	if err := json.NewDecoder(r.Body).Decode(&wanted); err != nil {
@@ -115,8 +116,8 @@ func samePorts(s *stack.Stack, wanted stack.Ports) error {
 	return nil
 }
 
-// addresses are those of the stack, a line each. provider is the sending API's, ""
-// for the stand-in.
+// addresses returns the addresses of the stack, one line each. provider is the address
+// of the sending API, or "" for the fake provider.
 func addresses(s *stack.Stack, provider string) string {
 	lines := [][2]string{
 		{"API", s.BaseURL + "/api/"},
@@ -138,7 +139,7 @@ func addresses(s *stack.Stack, provider string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// ask sends a request to what runs; errNothingRuns when nothing does.
+// ask sends a request to the running stack. It returns errNothingRuns if no stack runs.
 func ask(ctx context.Context, method, path string, in, out any) error {
 	client := http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -154,7 +155,7 @@ func ask(ctx context.Context, method, path string, in, out any) error {
 	case errors.As(err, &op) && op.Op == "dial" && ctx.Err() == nil:
 		return errNothingRuns
 	case errors.As(err, &answer):
-		return errors.New(strings.TrimSpace(answer.Body)) // what serveDeploy says
+		return errors.New(strings.TrimSpace(answer.Body)) // the message of serveDeploy
 	default:
 		return err
 	}

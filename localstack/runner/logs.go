@@ -15,21 +15,22 @@ import (
 	"time"
 )
 
-// functionLog is the name of a function's log: the stack's, the logical id, something random.
+// functionLog matches the name of a function's log: the stack, the logical id, and a
+// random part.
 var functionLog = regexp.MustCompile(`^postrider-(.+)Function-[^-]+\.log$`)
 
-// recent is how many lines of each log are shown of what was before.
+// recent is how many of the last existing lines of each log are shown.
 const recent = 50
 
-// followLogs shows the functions' lines as they come, each after its function's
-// short name, until Ctrl-C or the end of the stack.
+// followLogs shows the functions' new log lines, each after its function's short name,
+// until Ctrl-C or the end of the stack.
 func followLogs(e *ending, out io.Writer) error {
 	if _, err := os.Stat(logDir); err != nil {
 		return errors.New("there are no logs: start the stack with make run or make up")
 	}
 	following := map[string]*follower{}
 	for first := true; ; first = false {
-		ended := errors.Is(ask(e.first, http.MethodGet, "/status", nil, nil), errNothingRuns) // before the lines: none come after
+		ended := errors.Is(ask(e.first, http.MethodGet, "/status", nil, nil), errNothingRuns) // asked before the lines are read: after the end no more lines come
 		for path, function := range functionLogs() {
 			if following[path] == nil {
 				following[path] = &follower{path: path, out: &prefixer{out: out, prefix: fmt.Sprintf("%-9s | ", function)}}
@@ -51,11 +52,11 @@ func followLogs(e *ending, out io.Writer) error {
 	}
 }
 
-// functionLogs are the logs there are, each with its function's short name, in the
-// order of their paths.
+// functionLogs returns the existing logs in the order of their paths, each with its
+// function's short name.
 func functionLogs() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
-		paths, _ := filepath.Glob(filepath.Join(logDir, "*.log")) // the pattern is a good one
+		paths, _ := filepath.Glob(filepath.Join(logDir, "*.log")) // the pattern is valid
 		for _, path := range paths {
 			if m := functionLog.FindStringSubmatch(filepath.Base(path)); m != nil && !yield(path, strings.ToLower(m[1])) {
 				return
@@ -64,7 +65,7 @@ func functionLogs() iter.Seq2[string, string] {
 	}
 }
 
-// functionErrors are the last error that each function has logged, a line each.
+// functionErrors returns the last error that each function has logged, one line each.
 func functionErrors() string {
 	var b strings.Builder
 	for path, function := range functionLogs() {
@@ -80,7 +81,8 @@ func functionErrors() string {
 	return b.String()
 }
 
-// A prefixer writes whole lines after a prefix; the start of a line waits for its end.
+// prefixer writes whole lines, each after a prefix. It keeps an incomplete line until
+// its end arrives.
 type prefixer struct {
 	out    io.Writer
 	prefix string

@@ -1,5 +1,5 @@
-// Command runner is behind the Makefile's run, up, down, logs, tools and
-// gate-tools. It is run at the repository's root.
+// Command runner implements the Makefile's targets run, up, down, logs, tools and
+// gate-tools. It has to run in the repository's root.
 package main
 
 import (
@@ -22,15 +22,15 @@ func main() {
 	case err == nil:
 	case e.first.Err() != nil && interrupted(err):
 		fmt.Fprintln(os.Stderr, "interrupted")
-		os.Exit(130) // as a shell says it of SIGINT
+		os.Exit(130) // as a shell reports SIGINT
 	default:
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-// interrupted reports whether an error comes of an end that was asked for: something
-// was waited for, or a program was ended.
+// interrupted reports whether an error may come from an end that a person asked for: a
+// wait was cancelled, or a program was ended.
 func interrupted(err error) bool {
 	var program *exec.ExitError
 	return errors.Is(err, context.Canceled) || errors.As(err, &program)
@@ -40,7 +40,7 @@ func do(e *ending, args []string) error {
 	switch strings.Join(args, " ") {
 	case "run":
 		return run(e, os.Stdout, isTerminal(os.Stdout))
-	case "daemon": // what `up` starts
+	case "daemon": // `up` starts it
 		return run(e, os.Stdout, false)
 	case "up":
 		return up(e)
@@ -57,10 +57,11 @@ func do(e *ending, args []string) error {
 	return errors.New("usage: make run, up, down, logs, tools or gate-tools")
 }
 
-// An ending is how a person asks for the end: once, in order; twice, at once.
+// ending holds how a person asks for the end. The first signal ends in order, the
+// second at once.
 type ending struct {
 	first, second context.Context
-	end           context.CancelFunc // as the first signal does
+	end           context.CancelFunc // the same as the first signal
 }
 
 func watchSignals() *ending {

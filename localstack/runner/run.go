@@ -18,18 +18,18 @@ import (
 	"postrider/localstack/tools"
 )
 
-// Below the repository's root.
+// Paths below the repository's root.
 const (
 	runDir   = ".local/run"
 	stackDir = runDir + "/stack"
 	logDir   = stackDir + "/logs"
 	lockFile = runDir + "/lock"
 	upLog    = runDir + "/up.log"
-	// A full path may be too long for a socket.
+	// Relative, because a full path may be too long for a socket.
 	socket = runDir + "/control.sock"
 )
 
-// run starts everything, and stays until the end is asked for.
+// run starts the stack, and returns after its end.
 func run(e *ending, out io.Writer, terminal bool) error {
 	if err := os.MkdirAll(runDir, 0o700); err != nil {
 		return err
@@ -38,7 +38,7 @@ func run(e *ending, out io.Writer, terminal bool) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = lock.Close() }() // the end of this process would do
+	defer func() { _ = lock.Close() }() // the end of this process would also unlock it
 	config, err := load()
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func run(e *ending, out io.Writer, terminal bool) error {
 	return err
 }
 
-// lockStack makes this process the one that runs the checkout's stack.
+// lockStack makes this process the only one that runs the checkout's stack.
 func lockStack() (*os.File, error) {
 	lock, err := process.Lock(lockFile)
 	if errors.Is(err, process.ErrLocked) {
@@ -70,6 +70,7 @@ func lockStack() (*os.File, error) {
 	return lock, err
 }
 
+// start installs what the stack needs, and starts it with the fake provider.
 func start(ctx context.Context, c config, out io.Writer) (*stack.Stack, error) {
 	installed, err := prepare(ctx, c.Ports, out)
 	if err != nil {
@@ -80,9 +81,10 @@ func start(ctx context.Context, c config, out io.Writer) (*stack.Stack, error) {
 	})
 }
 
-// prepare installs the tools and, since that mostly waits for the network,
-// compiles the functions meanwhile. Ports are looked at first: on a new machine,
-// the tools take minutes. What a crash left may hold them.
+// prepare installs the tools and compiles the functions at the same time, because the
+// installation mostly waits for the network. It checks the ports first: on a new
+// machine, the tools take minutes. Before that, it ends processes that a crash left,
+// because they may hold the ports.
 func prepare(ctx context.Context, ports stack.Ports, out io.Writer) (tools.Installed, error) {
 	var installed tools.Installed
 	if err := stack.Recover(ctx, stackDir, out); err != nil {
@@ -101,7 +103,7 @@ func prepare(ctx context.Context, ports stack.Ports, out io.Writer) (tools.Insta
 	return installed, err
 }
 
-// serve stays until ctx is done, which is no error, or LocalStack has ended.
+// serve returns nil when ctx is done, and an error when LocalStack has ended by itself.
 func serve(ctx context.Context, s *stack.Stack, c config, control *control, out io.Writer, terminal bool) error {
 	control.ready(s, c.Parameters)
 	fmt.Fprintf(out, "\n%s\n\n", control.Addresses())
@@ -121,6 +123,7 @@ func serve(ctx context.Context, s *stack.Stack, c config, control *control, out 
 	}
 }
 
+// send loads the sample, and follows its mailing until the end.
 func send(ctx context.Context, base string, out io.Writer, terminal bool) error {
 	begun := time.Now()
 	fmt.Fprintf(out, "sample: creating %d clients and a mailing to all of them (SAMPLE=0 leaves it out) ...\n", sample.Clients)

@@ -117,7 +117,7 @@ func TestLogLinesAreWholeAndPrefixed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	var out bytes.Buffer
 	f := &follower{path: path, out: &prefixer{out: &out, prefix: "api | "}}
-	f.copy() // not there yet
+	f.copy() // the file does not exist yet
 	for _, content := range []string{"one\ntw", "one\ntwo\nthree\n", "new\n"} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -141,8 +141,8 @@ func TestFunctionsAreKnownByTheNameOfTheirLog(t *testing.T) {
 	}
 }
 
-// logs writes functions' logs to where those of a stack are, in a folder that the
-// test works in.
+// logs writes the functions' logs to the folder in which a stack has them, below a new
+// working folder.
 func logs(t *testing.T, files map[string]string) {
 	t.Helper()
 	t.Chdir(t.TempDir())

@@ -7,10 +7,11 @@ import (
 	"net"
 )
 
-// open leads containers from bridge to LocalStack at local, until ctx is done.
-// Elsewhere than on Linux, Docker leads them to the loopback by itself, and the
-// bridge is not ours to listen on; on Linux that is worth a line in log, though
-// with Docker Desktop, which is there too, all is well.
+// open lets containers reach LocalStack: it forwards connections from bridge to local
+// until ctx is done. On systems other than Linux, Docker forwards them to the loopback
+// by itself, and this process cannot listen on the bridge. On Linux open writes a line
+// to log if it cannot listen, although all is well with Docker Desktop, which exists
+// for Linux, too.
 func open(ctx context.Context, bridge, local, goos string, log io.Writer) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", bridge)
 	if err == nil {
@@ -22,11 +23,11 @@ func open(ctx context.Context, bridge, local, goos string, log io.Writer) {
 	}
 }
 
-// forward passes connections to listener on to address, until ctx is done.
-// LocalStack listens on this machine's loopback alone, which containers on Linux
-// do not reach; listener is to be on the address that only they do.
+// forward forwards connections to listener to address, until ctx is done. LocalStack
+// listens only on this machine's loopback, which containers on Linux cannot reach. So
+// listener should be on an address that only containers reach.
 func forward(ctx context.Context, listener net.Listener, address string) {
-	stop := context.AfterFunc(ctx, func() { _ = listener.Close() }) // it ends Accept
+	stop := context.AfterFunc(ctx, func() { _ = listener.Close() }) // ends Accept
 	defer stop()
 	for {
 		from, err := listener.Accept()
@@ -37,13 +38,13 @@ func forward(ctx context.Context, listener net.Listener, address string) {
 			defer func() { _ = from.Close() }()
 			to, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 			if err != nil {
-				return // a refused connection is what the other side sees
+				return // the caller sees that its connection ends
 			}
 			defer func() { _ = to.Close() }()
 			ended := make(chan struct{}, 2)
 			for _, way := range [][2]net.Conn{{to, from}, {from, to}} {
 				go func() {
-					_, _ = io.Copy(way[0], way[1]) // however it ends, the connection is over
+					_, _ = io.Copy(way[0], way[1]) // the connection ends, with or without an error
 					ended <- struct{}{}
 				}()
 			}

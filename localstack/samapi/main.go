@@ -1,5 +1,5 @@
-// Command samapi runs `sam local start-api`: the api function in Docker's
-// containers, with the data of the stack that runs on this machine.
+// Command samapi runs `sam local start-api`: the api function in a Docker container,
+// with the data of the stack that runs on this machine.
 package main
 
 import (
@@ -24,7 +24,8 @@ import (
 
 const (
 	buildDir = ".local/sam/build"
-	// What containers call the machine that they run on: samconfig.toml makes it so on Linux.
+	// host is the containers' name for the machine on which they run. samconfig.toml
+	// defines it on Linux.
 	host = "host.docker.internal"
 )
 
@@ -71,7 +72,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(buildDir, "local.yaml") // beside the programs that it names
+	path := filepath.Join(buildDir, "local.yaml") // in the folder of the programs that it names
 	if err := os.WriteFile(path, template, 0o600); err != nil {
 		return err
 	}
@@ -86,15 +87,16 @@ func run(ctx context.Context) error {
 	return nil
 }
 
+// command returns a sam command that is interrupted when ctx ends.
 func command(ctx context.Context, sam string, arguments ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, sam, arguments...)
-	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) } // it removes its containers
+	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) } // sam then removes its containers
 	c.Env = append(os.Environ(), "SAM_CLI_TELEMETRY=0", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test")
 	c.Stdout, c.Stderr = os.Stdout, os.Stderr
 	return c
 }
 
-// bridge is the address at which Docker's containers reach this machine.
+// bridge returns the address at which Docker's containers reach this machine.
 func bridge(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}").Output()
 	if err != nil {
@@ -107,7 +109,7 @@ func bridge(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// resources are the physical ids of the running stack, by logical id.
+// resources returns the physical ids of the running stack by logical id.
 func resources(ctx context.Context, endpoint string) (map[string]string, error) {
 	client := cloudformation.New(cloudformation.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String(endpoint), Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),

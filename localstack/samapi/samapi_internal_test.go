@@ -121,7 +121,7 @@ func TestSamTakesWhatItDoesLocallyFromSamconfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reached := []any{host + ":host-gateway"} // what the functions' AWS_ENDPOINT_URL names
+	reached := []any{host + ":host-gateway"} // the host in the functions' AWS_ENDPOINT_URL
 	parameters := []any{"file://infra/parameters/local.yaml"}
 	want := map[string]map[string]any{
 		"local.build.parameters": {"build_in_source": true},
@@ -141,7 +141,7 @@ func TestSamTakesWhatItDoesLocallyFromSamconfig(t *testing.T) {
 		}
 	}
 	for _, environment := range []string{"default", "local", "staging", "production"} {
-		// Without it sam copies the local tools, too, for each function.
+		// Without it sam also copies the local tools for each function.
 		if config[environment+".build.parameters"]["build_in_source"] != true {
 			t.Errorf("%s builds in a copy", environment)
 		}
@@ -151,7 +151,8 @@ func TestSamTakesWhatItDoesLocallyFromSamconfig(t *testing.T) {
 	}
 }
 
-// tables reads TOML as far as samconfig.toml uses it: its values are JSON, too.
+// tables reads the part of TOML that samconfig.toml uses. There, values are also valid
+// JSON.
 func tables(text string) (map[string]map[string]any, error) {
 	all := map[string]map[string]any{"": {}}
 	table := ""

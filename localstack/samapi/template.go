@@ -8,11 +8,12 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// bound is a built template whose functions work with a stack that runs: what
-// their environment names by !Ref becomes the physical id, where the stack has
-// such a resource (sam's own answer is the logical id, which is no table's name),
-// and AWS is at endpoint. Parameters stay for sam to resolve. sam passes a
-// variable into a container only if the template has it: hence not by --env-vars.
+// bound changes a built template so that its functions work with a running stack. A
+// value !Ref in their environment becomes the resource's physical id, if the stack has
+// such a resource: sam itself would use the logical id, which is not the name of any
+// table. AWS is at endpoint. References to parameters stay, and sam resolves them.
+// --env-vars would not be enough: sam passes a variable into a container only if the
+// template has it.
 func bound(template []byte, physical map[string]string, endpoint string) ([]byte, error) {
 	var root yaml.Node
 	if err := yaml.Unmarshal(template, &root); err != nil {
@@ -41,10 +42,11 @@ func bound(template []byte, physical map[string]string, endpoint string) ([]byte
 	return b.Bytes(), nil
 }
 
+// bind replaces references in variables by physical ids.
 func bind(variables *yaml.Node, physical map[string]string) {
 	for i := 1; i < len(variables.Content); i += 2 {
 		value := variables.Content[i]
-		name := value.Value // !Ref X, or as sam writes it, {Ref: X}
+		name := value.Value // !Ref X, or sam's form, {Ref: X}
 		if ref := at(value, "Ref"); ref != nil {
 			name = ref.Value
 		} else if value.Tag != "!Ref" {
@@ -58,7 +60,7 @@ func bind(variables *yaml.Node, physical map[string]string) {
 
 func text(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s} }
 
-// at is the node below a path of keys; nil if there is none.
+// at returns the node below a path of keys, or nil if there is none.
 func at(n *yaml.Node, path ...string) *yaml.Node {
 	for _, key := range path {
 		if n == nil || n.Kind != yaml.MappingNode {

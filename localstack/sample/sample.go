@@ -1,5 +1,5 @@
-// Package sample shows the service at work: some clients, one mailing, and how
-// it gets on.
+// Package sample shows the service at work: it creates some clients and one mailing,
+// and follows the mailing's progress.
 package sample
 
 import (
@@ -15,8 +15,8 @@ import (
 	"postrider/localstack/call"
 )
 
-// Clients is how many a sample has: phones 70000000001 to 70000000500, which
-// belong to nobody.
+// Clients is the number of clients in a sample. Their phones are 70000000001 to
+// 70000000500, which are not in use.
 const Clients = 500
 
 type client struct {
@@ -26,8 +26,8 @@ type client struct {
 	Timezone     string `json:"timezone"`
 }
 
-// nth returns the n-th client, from 1: of six time zones, five operators and
-// four tags, each operator with each tag.
+// nth returns the n-th client, from 1. The clients have six time zones, five operators
+// and four tags, and each operator occurs with each tag.
 func nth(n int) client {
 	zones := []string{"Europe/Kaliningrad", "Europe/Moscow", "Europe/Samara", "Asia/Yekaterinburg", "Asia/Novosibirsk", "Asia/Vladivostok"}
 	operators := []string{"900", "916", "926", "953", "999"}
@@ -41,11 +41,11 @@ func nth(n int) client {
 // Service is the API that gets the sample.
 type Service struct {
 	Base string // its address
-	Key  string // of an admin
+	Key  string // an admin's key
 }
 
-// Load creates the clients and one mailing to all of them that is active now,
-// and returns the mailing's id.
+// Load creates the clients and one mailing to all of them that is active now. It
+// returns the mailing's id.
 func (s Service) Load(ctx context.Context) (id int64, err error) {
 	g, clientsCtx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
@@ -53,7 +53,7 @@ func (s Service) Load(ctx context.Context) (id int64, err error) {
 		g.Go(func() error {
 			err := s.call(clientsCtx, http.MethodPost, "/api/clients", nth(n), nil)
 			if answered(err, http.StatusConflict) {
-				return nil // it is there: a retry of ours, or an earlier sample
+				return nil // it exists already: from our own retry, or from an earlier sample
 			}
 			return err
 		})
@@ -77,7 +77,7 @@ func (s Service) Load(ctx context.Context) (id int64, err error) {
 	return created.ID, nil
 }
 
-// Progress is what is known of a mailing's messages.
+// Progress is the state of a mailing's messages.
 type Progress struct {
 	Expanded bool `json:"expanded"`
 	Counts   struct {
@@ -90,7 +90,7 @@ type Progress struct {
 	Rate float64 `json:"rate"`
 }
 
-// Done says that every message has found its end.
+// Done reports whether every message has a terminal status.
 func (p Progress) Done() bool { return p.Expanded && p.pending() == 0 }
 
 func (p Progress) pending() int { return p.Counts.Queued + p.Counts.Retrying + p.Counts.Deferred }
@@ -109,8 +109,8 @@ func (p Progress) String() string {
 	return s
 }
 
-// Follow shows the mailing's progress on out until every message has found its
-// end: in one line that it rewrites on a terminal, in a line each otherwise.
+// Follow shows the mailing's progress on out until every message has a terminal status.
+// On a terminal it rewrites one line; otherwise it prints a line for each change.
 func (s Service) Follow(ctx context.Context, id int64, out io.Writer, terminal bool) error {
 	var last string
 	for {
@@ -141,8 +141,8 @@ func (s Service) Follow(ctx context.Context, id int64, out io.Writer, terminal b
 	}
 }
 
-// call sends a request, and again, three times at most, when the stack is not
-// ready for it (503): it has not been looked at then.
+// call sends a request, at most three times. It repeats a request only after a 503:
+// then the stack was not ready, and has not processed the request.
 func (s Service) call(ctx context.Context, method, path string, in, out any) error {
 	for try := 1; ; try++ {
 		err := s.once(ctx, method, path, in, out)

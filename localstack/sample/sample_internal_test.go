@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// api is as much of the service as a sample needs: a third of the messages is
-// done with each look.
+// api fakes the part of the service that a sample needs. With each look a third of the
+// messages is done.
 type api struct {
 	mu      sync.Mutex
 	clients map[string]client
@@ -35,7 +35,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		if len(a.clients) == 0 { // there from before
+		if len(a.clients) == 0 { // exists from before
 			w.WriteHeader(http.StatusConflict)
 		}
 		a.clients[c.Phone] = c

@@ -1,5 +1,5 @@
-// Package settings reads what a person may set for the local stack: environment
-// variables, or lines of the same form in a .env file at the root.
+// Package settings reads a person's settings for the local stack: environment
+// variables, or lines of the same form in a .env file in the root folder.
 package settings
 
 import (
@@ -12,11 +12,11 @@ import (
 	"strings"
 )
 
-// A Source looks a variable up. An empty value counts as not set.
+// Source looks a variable up. An empty value counts as not set.
 type Source func(name string) (string, bool)
 
-// Environment is the process's environment, then the .env file at path, if there
-// is one.
+// Environment returns a source that looks in the process's environment first, and then
+// in the .env file at path, if there is one.
 func Environment(path string) (Source, error) {
 	file, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -43,11 +43,11 @@ func lookup(values map[string]string) Source {
 	}
 }
 
-// Parse reads lines NAME=value. Blank lines and lines that start with # are
-// skipped; `export ` before a name is allowed; a value may stand in single or
-// double quotes, which are taken off, and is otherwise taken as it is but for
-// the blanks around it and a comment after ` #`. Nothing is expanded. An error
-// names the line, and never shows it: it may hold a secret.
+// Parse reads lines NAME=value. It skips blank lines and lines that start with #, and
+// allows `export ` before a name. It removes single or double quotes around a value.
+// From a value without quotes it removes the blanks around it and a comment after ` #`.
+// It expands nothing. An error names the line's number, but never shows the line: it
+// may hold a secret.
 func Parse(r io.Reader) (map[string]string, error) {
 	values := map[string]string{}
 	scanner := bufio.NewScanner(r)
@@ -86,7 +86,7 @@ func unquote(value string) (string, error) {
 	return inner, nil
 }
 
-// Port reads a TCP port, or returns the fallback.
+// Port reads a TCP port, or returns fallback if the variable is not set.
 func (s Source) Port(name string, fallback int) (int, error) {
 	v, ok := s(name)
 	if !ok {
@@ -99,7 +99,8 @@ func (s Source) Port(name string, fallback int) (int, error) {
 	return port, nil
 }
 
-// Bool reads a switch: 1, true, yes, on, or 0, false, no, off.
+// Bool reads a switch: 1, true, yes, on, or 0, false, no, off. It returns fallback if
+// the variable is not set.
 func (s Source) Bool(name string, fallback bool) (bool, error) {
 	v, ok := s(name)
 	if !ok {

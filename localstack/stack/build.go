@@ -16,8 +16,8 @@ import (
 	"postrider/localstack/process"
 )
 
-// Build builds the functions of a stack that is not started yet. Start builds
-// them again, in a moment: this is to be done while tools are installed.
+// Build builds the functions before a stack is started, while tools are being
+// installed. Start builds them again, which then takes only a moment.
 func Build(ctx context.Context, root, dir string) error {
 	template, err := readTemplate(filepath.Join(root, "template.yaml"))
 	if err != nil {
@@ -42,8 +42,9 @@ func readTemplate(path string) (*deploy.Template, error) {
 	return deploy.ParseTemplate(data)
 }
 
-// build builds each function through the Makefile's target that SAM uses, for
-// this machine instead of Lambda's, and returns their programs.
+// build builds each function by the Makefile's target that SAM uses, but for this
+// machine instead of Lambda. It returns the paths of the programs by logical id. If
+// Options.Built is set, it builds nothing.
 func (s *Stack) build(ctx context.Context, functions []string) (map[string]string, error) {
 	programs := map[string]string{}
 	dir := s.opts.Built
@@ -56,7 +57,7 @@ func (s *Stack) build(ctx context.Context, functions []string) (map[string]strin
 	if s.opts.Built != "" || len(functions) == 0 {
 		return programs, nil
 	}
-	// The first alone: it compiles what all of them share.
+	// The first one is built alone: it compiles the code that all of them share.
 	if err := s.make(ctx, functions[0], filepath.Dir(programs[functions[0]])); err != nil {
 		return nil, err
 	}
@@ -71,10 +72,12 @@ func (s *Stack) make(ctx context.Context, id, artifacts string) error {
 	cmd := exec.CommandContext(ctx, "make", "-s", "build-"+id, "ARTIFACTS_DIR="+artifacts,
 		"FUNCTION_GOOS="+runtime.GOOS, "FUNCTION_GOARCH="+runtime.GOARCH)
 	cmd.Dir = s.opts.Root
-	// The compiler ends with make: it would be waited for otherwise.
+	// The compiler has to end together with make: otherwise CombinedOutput would wait
+	// for it.
 	process.InOwnGroup(cmd)
 	cmd.Cancel = func() error { return process.SignalGroup(cmd.Process.Pid, syscall.SIGKILL) }
-	// Run by make, but not as a part of that make.
+	// Without these variables, this make is not part of the make that may run this
+	// process.
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); name != "MAKEFLAGS" && name != "MFLAGS" && name != "MAKELEVEL" && name != "MAKEOVERRIDES" {
 			cmd.Env = append(cmd.Env, variable)

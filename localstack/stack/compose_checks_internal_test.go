@@ -23,12 +23,12 @@ import (
 	"postrider/localstack/standin"
 )
 
-// report takes a finding of the check that is running; "" is none.
+// report takes a finding of the running check; "" is no finding.
 type report func(finding string)
 
-// checks are what Compose would need to start what host mode starts, each under
-// the name of its findings. "readable" is that the files are such as the checks
-// can read.
+// checks compare what Compose would build and start with what host mode starts. The key
+// is the name of a check's findings. "readable" stands for files that the checks cannot
+// read.
 var checks = map[string]func(*testing.T, composition, report){
 	"readable":   func(*testing.T, composition, report) {},
 	"settings":   settingsAreHostModes,
@@ -48,7 +48,7 @@ var checks = map[string]func(*testing.T, composition, report){
 	"context":    theContextIsWhatIsCopied,
 }
 
-// check runs all checks, and returns what they found.
+// check runs all checks and returns their findings.
 func check(t *testing.T, files map[string]string) map[string][]string {
 	t.Helper()
 	c, err := readComposition(files)
@@ -66,10 +66,11 @@ func check(t *testing.T, files map[string]string) map[string][]string {
 	return found
 }
 
-// same is how got differs from want; "" if it does not. Nothing and an empty list are the same.
+// same returns the difference between want and got, or "" if there is none. Nil and an
+// empty list are equal.
 func same(want, got any) string { return cmp.Diff(want, got, cmpopts.EquateEmpty()) }
 
-// each is a part of each service, by the service's name.
+// each returns a part of each service by the service's name.
 func each[T any](c composition, part func(service) T) map[string]T {
 	parts := map[string]T{}
 	for name, s := range c.services {
@@ -78,16 +79,16 @@ func each[T any](c composition, part func(service) T) map[string]T {
 	return parts
 }
 
-// ports are those that host mode has, by service; in their containers services
-// have the same.
+// ports returns host mode's ports by service. In their containers the services have the
+// same ports.
 func ports() map[string]string {
 	p := DefaultPorts()
 	return map[string]string{"deployer": strconv.Itoa(p.Front), "standin": strconv.Itoa(p.StandIn), "localstack": strconv.Itoa(p.LocalStack)}
 }
 
-// LocalStack is configured as host mode's is.
+// settingsAreHostModes checks that LocalStack has the settings of host mode.
 func settingsAreHostModes(_ *testing.T, c composition, report report) {
-	own := map[string]string{ // of host mode only, with the reason
+	own := map[string]string{ // settings of host mode only, with the reason
 		"PATH": "the image's", "LANG": "the image's", "HOME": "the image's", "TMPDIR": "the image's", "PYTHONUNBUFFERED": "the image's",
 		"FILESYSTEM_ROOT":    "in the image, packages and caches have their places",
 		"OVERRIDE_IN_DOCKER": "it is in Docker",
@@ -100,15 +101,15 @@ func settingsAreHostModes(_ *testing.T, c composition, report report) {
 			want[name] = value
 		}
 	}
-	want["GATEWAY_LISTEN"] = "0.0.0.0:4566" // published ports and the deployer come from outside the container
+	want["GATEWAY_LISTEN"] = "0.0.0.0:4566" // published ports and the deployer connect from outside the container
 	got := map[string]string{}
 	for name, value := range c.services["localstack"].Environment {
-		got[name] = regexp.MustCompile(`\$\{[A-Z_]+:-([^}]*)\}`).ReplaceAllString(value, "$1") // with nothing set, the default
+		got[name] = regexp.MustCompile(`\$\{[A-Z_]+:-([^}]*)\}`).ReplaceAllString(value, "$1") // the default, which applies if the variable is not set
 	}
 	report(same(want, got))
 }
 
-// Each parameter of the template can be set.
+// parametersArePassedOn checks that each parameter of the template can be set.
 func parametersArePassedOn(_ *testing.T, c composition, report report) {
 	want := map[string]string{}
 	for _, p := range c.template.Parameters() {
@@ -117,7 +118,8 @@ func parametersArePassedOn(_ *testing.T, c composition, report report) {
 	report(same(want, c.services["deployer"].Environment))
 }
 
-// The addresses are the runner's, and nobody reaches them from another machine.
+// portsArePublishedHereOnly checks that the addresses are those of the runner, and that
+// other machines cannot reach them.
 func portsArePublishedHereOnly(_ *testing.T, c composition, report report) {
 	variables := map[string]string{"deployer": "PORT", "standin": "STANDIN_PORT", "localstack": "LOCALSTACK_PORT"}
 	want := map[string][]string{}
@@ -127,8 +129,9 @@ func portsArePublishedHereOnly(_ *testing.T, c composition, report report) {
 	report(same(want, each(c, func(s service) []string { return s.Ports })))
 }
 
-// Health checks use what the images have, ask for what there is, and have the
-// time that a start takes. That of the API runs a function, which logs it: seldom.
+// healthIsAskedFor checks that health checks use programs of the images, ask existing
+// addresses, and allow the time that a start takes. A health check of the API runs a
+// function, which logs it, so it must be rare.
 func healthIsAskedFor(t *testing.T, c composition, report report) {
 	t.Helper()
 	asks := map[string][]string{
@@ -182,21 +185,24 @@ func servicesAreTheirTargets(_ *testing.T, c composition, report report) {
 	report(same(want, each(c, func(s service) build { return s.Build })))
 }
 
-// LocalStack's image makes a volume of its data, which outlives a container, unless
-// something is there; what it installs there is run.
+// nothingOutlivesDown checks the tmpfs mounts. Without one, LocalStack's image creates
+// a volume for its data, which outlives the container. LocalStack runs programs that it
+// installs there, hence exec.
 func nothingOutlivesDown(_ *testing.T, c composition, report report) {
 	report(same(map[string][]string{"localstack": {"/var/lib/localstack:exec"}, "standin": nil, "deployer": nil},
 		each(c, func(s service) []string { return s.Tmpfs })))
 }
 
-// A sending API on this machine is at host.docker.internal, on Linux too.
+// functionsReachThisMachine checks that host.docker.internal leads to this machine,
+// also on Linux. A sending API on this machine has that name.
 func functionsReachThisMachine(_ *testing.T, c composition, report report) {
 	report(same(map[string][]string{"localstack": {"host.docker.internal:host-gateway"}, "standin": nil, "deployer": nil},
 		each(c, func(s service) []string { return s.ExtraHosts })))
 }
 
-// Our programs listen where Compose publishes, and know the others by their
-// services' names. LocalStack's image starts by itself.
+// programsAreToldWhereAllIs checks that our programs listen on the ports that Compose
+// publishes, and know each other by the names of the services. LocalStack's image needs
+// no entrypoint.
 func programsAreToldWhereAllIs(_ *testing.T, c composition, report report) {
 	at := ports()
 	want := map[string]map[string]string{
@@ -206,18 +212,19 @@ func programsAreToldWhereAllIs(_ *testing.T, c composition, report report) {
 	}
 	for name := range want {
 		got := c.stages[name].flags()
-		delete(got, "-built") // see programs
+		delete(got, "-built") // programsAreWhereTheyAreStarted checks it
 		report(same(want[name], got))
 	}
 	report(same([]string(nil), c.stages["localstack"].entrypoint))
 }
 
-// What is started, and what the deployer uploads, is built, for Linux without a C
-// library and for the processor at hand, and copied to where it is looked for.
+// programsAreWhereTheyAreStarted checks that each started program, and each function
+// that the deployer uploads, is built for Linux without a C library and for the
+// machine's processor, and is copied to the expected path.
 func programsAreWhereTheyAreStarted(t *testing.T, c composition, report report) {
 	t.Helper()
 	build, deployer := c.stages["build"], c.stages["deployer"]
-	made := map[string]string{} // by path, the command without it
+	made := map[string]string{} // the commands by output path, without that path
 	output := regexp.MustCompile(` (?:-o |ARTIFACTS_DIR=)(\S+)`)
 	for _, s := range build.steps {
 		if m := output.FindStringSubmatch(s.Command); m != nil {
@@ -248,14 +255,15 @@ func programsAreWhereTheyAreStarted(t *testing.T, c composition, report report) 
 	}
 }
 
-// list asks once, for all mistakes: they are in other files than the packages'.
+// list runs go list once for all mistakes: the mistakes are in other files than the
+// packages'.
 var list = sync.OnceValues(func() ([]byte, error) {
 	cmd := exec.Command("go", "list", "-deps", "./functions/...", "./localstack/deployer", "./localstack/standin/cmd")
 	cmd.Dir = repository
 	return cmd.Output()
 })
 
-// folders are those of the packages that our programs are made of.
+// folders returns the folders of the packages that our programs consist of.
 func folders(t *testing.T) []string {
 	t.Helper()
 	out, err := list()
@@ -271,7 +279,8 @@ func folders(t *testing.T) []string {
 	return all
 }
 
-// Our programs have no rights, and read the template whatever the checkout's umask was.
+// nobodyCanReadIt checks that our programs run without rights, and can read the
+// template with any umask of the checkout.
 func nobodyCanReadIt(_ *testing.T, c composition, report report) {
 	report(same([]string{"nobody", "nobody", ""}, []string{c.stages["standin"].user, c.stages["deployer"].user, c.stages["localstack"].user}))
 	if from := c.stages["deployer"].origin("template.yaml"); from.From != "" || from.Source != "template.yaml" || from.Mode != "0644" {
@@ -279,8 +288,8 @@ func nobodyCanReadIt(_ *testing.T, c composition, report report) {
 	}
 }
 
-// The executor's plugin is built with what host mode builds it with, and installed
-// into LocalStack's own Python.
+// thePluginIsInstalled checks that the executor's plugin is built with the same
+// setuptools as in host mode, and installed into LocalStack's own Python.
 func thePluginIsInstalled(_ *testing.T, c composition, report report) {
 	executor, localstack := c.stages["executor"], c.stages["localstack"]
 	report(same([]copied{
@@ -298,7 +307,8 @@ func thePluginIsInstalled(_ *testing.T, c composition, report report) {
 	}
 }
 
-// What the executor takes for granted below POSTRIDER_STATE: see prepare, and
+// theExecutorFindsItsFolders checks that the files and folders exist that the executor
+// expects below POSTRIDER_STATE: see prepare, and
 // executor/postrider_executor/process.py.
 func theExecutorFindsItsFolders(_ *testing.T, c composition, report report) {
 	state := c.services["localstack"].Environment["POSTRIDER_STATE"]
@@ -335,7 +345,8 @@ func versionsAreHostModes(t *testing.T, c composition, report report) {
 	}
 }
 
-// Nothing else is sent to the builder, and all that is copied is there.
+// theContextIsWhatIsCopied checks that the builder gets only the files that are copied,
+// and that all of them exist.
 func theContextIsWhatIsCopied(_ *testing.T, c composition, report report) {
 	top := map[string]bool{}
 	for _, s := range c.stages {

@@ -14,9 +14,9 @@ import (
 	"postrider/localstack/deploy"
 )
 
-// TestComposeStartsWhatHostModeStarts is what stands in for `docker compose up`
-// where there is no Docker. The checks run on what Compose would take, and on the
-// same with a mistake: what finds no mistake would never find one.
+// TestComposeStartsWhatHostModeStarts replaces `docker compose up` on machines without
+// Docker. The checks run on Compose's files as they are, and on the same files with one
+// mistake each: a check has to find its mistake, or it would never find any.
 func TestComposeStartsWhatHostModeStarts(t *testing.T) {
 	for _, name := range []string{"LS_LOG", "SSL_CERT_FILE", "SSL_CERT_DIR"} { // host mode passes them on
 		t.Setenv(name, "")
@@ -51,7 +51,7 @@ func TestComposeStartsWhatHostModeStarts(t *testing.T) {
 	t.Logf("%d checks, %d mistakes", len(checks), len(mistakes))
 }
 
-// A mistake is a difference from the files as they are, and the check that is to find it.
+// mistake is a change to the files, and the check that has to find it.
 type mistake struct {
 	Check   string `yaml:"check"`
 	Wrong   string `yaml:"wrong"`
@@ -70,11 +70,11 @@ func (m mistake) apply(t *testing.T, files map[string]string) map[string]string 
 	return wrong
 }
 
-// A composition is what Compose would build and start.
+// composition is what Compose would build and start.
 type composition struct {
 	services map[string]service
 	stages   map[string]*stage // of the Dockerfile
-	context  []string          // what .dockerignore lets through
+	context  []string          // the paths that .dockerignore lets through
 	template *deploy.Template
 }
 
@@ -116,7 +116,8 @@ func text(t *testing.T, path string) string {
 	return string(data)
 }
 
-// strict reads YAML. What into does not have is an error: what is new is to be looked at.
+// strict reads YAML. A field that into does not have is an error: a person has to look
+// at new settings.
 func strict(text string, into any) error {
 	decoder := yaml.NewDecoder(strings.NewReader(text))
 	decoder.KnownFields(true)
@@ -128,7 +129,7 @@ func readComposition(files map[string]string) (composition, error) {
 		Name     string             `yaml:"name"`
 		Services map[string]service `yaml:"services"`
 	}
-	if err := strict(files["compose.yaml"], &compose); err != nil { // no volumes, no host's paths, no Docker socket
+	if err := strict(files["compose.yaml"], &compose); err != nil { // no volumes, no paths of the host, no Docker socket
 		return composition{}, err
 	}
 	stages, err := readDockerfile(files["localstack/Dockerfile"])

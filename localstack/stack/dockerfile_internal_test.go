@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// A stage is one of a Dockerfile's, as far as ours uses the language.
+// stage is a stage of a Dockerfile, as far as ours uses the language.
 type stage struct {
 	image      string
 	workdir    string
@@ -21,22 +21,22 @@ type stage struct {
 	entrypoint []string
 }
 
-// A copied is a source of a COPY.
+// copied is one source of a COPY.
 type copied struct {
 	From   string // the stage; "" is the build's context
 	Source string
-	To     string // absolute
+	To     string // absolute path
 	Mode   string
 }
 
-// A step is a command that a RUN runs.
+// step is a command that a RUN runs.
 type step struct {
 	Mount   string
 	Command string
 }
 
-// readDockerfile reads a Dockerfile into its stages, by name. What is not read
-// here is an error: what is new in a Dockerfile is to be looked at.
+// readDockerfile reads a Dockerfile into its stages, by name. An instruction that it
+// does not know is an error: a person has to look at new instructions.
 func readDockerfile(text string) (map[string]*stage, error) {
 	stages := map[string]*stage{}
 	s := &stage{}
@@ -74,7 +74,7 @@ func readDockerfile(text string) (map[string]*stage, error) {
 	return stages, nil
 }
 
-// instructions are a Dockerfile's, each on one line, without comments.
+// instructions returns a Dockerfile's instructions, each on one line, without comments.
 func instructions(text string) []string {
 	lines := slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "#") })
 	lines = strings.Split(strings.ReplaceAll(strings.Join(lines, "\n"), "\\\n", " "), "\n")
@@ -104,13 +104,13 @@ func (s *stage) copy(flags map[string]string, words []string) {
 	}
 }
 
-// The Python into which LocalStack's image is installed: a name with slashes is
-// none of a function of every shell.
+// imagesPython is the Python into which LocalStack's image is installed. run replaces
+// it by its name, because not every shell allows slashes in the name of a function.
 const imagesPython = "/opt/code/localstack/.venv/bin/python"
 
-// run adds the commands that a shell would run, with all of its loops and words
-// taken apart; what a command would print is its own words in <>. The commands
-// are functions of that shell, and there are no others: nothing is run.
+// run adds the commands that a shell would run for the script, with loops and variables
+// expanded. The shell runs no program: each command is a function of the shell that
+// prints its own words in <> as its output, and there are no other commands.
 func (s *stage) run(mount, script string) error {
 	const pretend = `for c in go make pip python imagesPython mkdir grep; do eval "$c() { echo \"$c \$*\" >&2; echo \"<$c \$*>\"; }"; done; `
 	sh, err := exec.LookPath("sh")
@@ -137,8 +137,8 @@ func (s *stage) absolute(p string) string {
 	return path.Join(s.workdir, p)
 }
 
-// origin is what a path in the image was copied from; a copied without a source
-// if nothing was copied there.
+// origin returns the source from which a path in the image was copied, or an empty
+// copied if there is none.
 func (s *stage) origin(p string) copied {
 	p = s.absolute(p)
 	for _, c := range slices.Backward(s.copies) {
@@ -150,7 +150,7 @@ func (s *stage) origin(p string) copied {
 	return copied{}
 }
 
-// program is the path of what the image runs.
+// program returns the path of the program that the image runs.
 func (s *stage) program() string {
 	if len(s.entrypoint) == 0 {
 		return ""
@@ -161,7 +161,7 @@ func (s *stage) program() string {
 	return path.Join("/usr/local/bin", s.entrypoint[0])
 }
 
-// flags are what the image gives its program, by name.
+// flags returns the flags that the image gives its program, by name.
 func (s *stage) flags() map[string]string {
 	flags := map[string]string{}
 	for i := 1; i < len(s.entrypoint); i += 2 {

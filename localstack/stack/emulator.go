@@ -18,14 +18,14 @@ import (
 
 // emulator is a running LocalStack.
 type emulator struct {
-	dir  string // the stack's
+	dir  string // the stack's folder
 	url  string
 	cmd  *exec.Cmd
-	done chan struct{} // closed once it has ended
+	done chan struct{} // closed after it has ended
 }
 
-// environment of the LocalStack process: nothing of a person's own, but for what
-// programs need to run.
+// environment returns the environment of the LocalStack process. It passes on none of a
+// person's own variables, except those that programs need to run.
 func environment(dir string, port int, ipv6 bool, lambdaEndpoint string) []string {
 	root := filepath.Join(dir, "localstack")
 	listen := fmt.Sprintf("127.0.0.1:%d", port)
@@ -40,35 +40,35 @@ func environment(dir string, port int, ipv6 bool, lambdaEndpoint string) []strin
 		"PYTHONUNBUFFERED=1",
 
 		"FILESYSTEM_ROOT=" + root,                              // packages, caches and state
-		"LAMBDA_RUNTIME_EXECUTOR=process",                      // ours: functions are host processes
-		"GATEWAY_SERVER=loopback",                              // ours: LocalStack's own listens on every interface
+		"LAMBDA_RUNTIME_EXECUTOR=process",                      // our plugin: functions are processes of the host
+		"GATEWAY_SERVER=loopback",                              // our plugin: LocalStack's own server listens on every interface
 		"GATEWAY_LISTEN=" + listen,                             //
-		fmt.Sprintf("LOCALSTACK_HOST=localhost:%d", port),      // the host in addresses that it returns
+		fmt.Sprintf("LOCALSTACK_HOST=localhost:%d", port),      // the host in returned addresses
 		"DNS_ADDRESS=0",                                        // no DNS server
 		"DISABLE_EVENTS=1",                                     // no analytics
 		"SKIP_SSL_CERT_DOWNLOAD=1",                             // a self-signed certificate instead of one from the internet
 		"SQS_ENDPOINT_STRATEGY=path",                           // queue URLs on plain localhost: no wildcard DNS
 		"DYNAMODB_IN_MEMORY=1",                                 //
-		"DYNAMODB_HEAP_SIZE=1g",                                // the default of 256m is short of a large mailing
-		"OVERRIDE_IN_DOCKER=0",                                 // whatever /.dockerenv or cgroups say
-		"LAMBDA_SYNCHRONOUS_CREATE=1",                          // a function that does not start fails the deployment
-		"LAMBDA_LIMITS_CODE_SIZE_ZIPPED=104857600",             // archives are stored, not deflated
+		"DYNAMODB_HEAP_SIZE=1g",                                // the default of 256m is too small for a large mailing
+		"OVERRIDE_IN_DOCKER=0",                                 // independent of /.dockerenv and cgroups
+		"LAMBDA_SYNCHRONOUS_CREATE=1",                          // a function that cannot start fails the deployment
+		"LAMBDA_LIMITS_CODE_SIZE_ZIPPED=104857600",             // archives are stored, not compressed
 		"EAGER_SERVICE_LOADING=0",                              //
-		"LS_LOG=" + cmp.Or(os.Getenv("LS_LOG"), "warning"),     // a line for each request costs more than the request
-		"AWS_CONFIG_FILE=/dev/null",                            // LocalStack's own clients: nobody's profile,
+		"LS_LOG=" + cmp.Or(os.Getenv("LS_LOG"), "warning"),     // a line for each request takes longer than the request
+		"AWS_CONFIG_FILE=/dev/null",                            // LocalStack's own clients: they use no profile,
 		"AWS_SHARED_CREDENTIALS_FILE=/dev/null",                //
-		"AWS_EC2_METADATA_DISABLED=true",                       // no looking for a cloud around us
+		"AWS_EC2_METADATA_DISABLED=true",                       // and look for no cloud around us
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", //
 		"AWS_DEFAULT_REGION=" + region,                           //
-		"LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC=0.01",     // between two polls: 1 s otherwise, one batch a second
-		"LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_ERROR_SEC=2", // 60 s otherwise: an error passes sooner here
+		"LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC=0.01",     // pause between two polls; the default of 1 s allows one batch a second
+		"LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_ERROR_SEC=2", // the default is 60 s; errors pass sooner here
 
 		"POSTRIDER_STATE=" + dir,
 	}
 	if lambdaEndpoint != "" {
 		env = append(env, "POSTRIDER_LAMBDA_ENDPOINT="+lambdaEndpoint)
 	}
-	for _, name := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR"} { // functions talk to a provider
+	for _, name := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR"} { // functions connect to a provider
 		if v := os.Getenv(name); v != "" {
 			env = append(env, name+"="+v)
 		}
@@ -76,14 +76,14 @@ func environment(dir string, port int, ipv6 bool, lambdaEndpoint string) []strin
 	return env
 }
 
-// prepare lays out the stack's folder for LocalStack. Packages are links to the
-// tools; Java is a script, so that its process is recorded as all others are.
+// prepare creates the stack's folder for LocalStack. Packages are links to the tools.
+// Java is a script, so that its process is recorded, as all others are.
 func prepare(dir, dynamodb, javaHome string) error {
 	libs := filepath.Join(dir, "localstack", "var", "lib", "localstack", "lib")
-	java := filepath.Join(libs, "java", "21") // LocalStack's name of "new enough"
+	java := filepath.Join(libs, "java", "21") // LocalStack's name for a version that is new enough
 	folders := []string{
 		filepath.Join(dir, "tmp"), processes(dir), logs(dir), filepath.Join(libs, "dynamodb-local"),
-		filepath.Join(java, "bin"), filepath.Join(java, "Contents", "Home", "bin"), // the latter on macOS
+		filepath.Join(java, "bin"), filepath.Join(java, "Contents", "Home", "bin"), // the second one is for macOS
 	}
 	for _, folder := range folders {
 		if err := os.MkdirAll(folder, 0o750); err != nil {
@@ -97,7 +97,7 @@ func prepare(dir, dynamodb, javaHome string) error {
 	if err := process.WriteScript(recorded); err != nil {
 		return err
 	}
-	// DynamoDB Local unpacks a library into Java's own idea of a temporary folder.
+	// DynamoDB Local unpacks a library into Java's temporary folder.
 	script := fmt.Sprintf("#!/bin/sh\nexec %s %s %s dynamodb %s -Djava.io.tmpdir=%s \"$@\"\n", quote(recorded), quote(processes(dir)),
 		process.KindJava, quote(filepath.Join(javaHome, "bin", "java")), quote(filepath.Join(dir, "tmp")))
 	for _, bin := range folders[len(folders)-2:] {
@@ -108,7 +108,7 @@ func prepare(dir, dynamodb, javaHome string) error {
 	return nil
 }
 
-// quote makes a path one word of a shell.
+// quote returns a path as one word of a shell.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 func processes(dir string) string { return filepath.Join(dir, "processes") }
@@ -120,7 +120,7 @@ func startEmulator(ctx context.Context, dir, python string, port int, ipv6 bool,
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = log.Close() }() // LocalStack has its own
+	defer func() { _ = log.Close() }() // LocalStack has its own copy
 
 	//nolint:noctx // stop ends it, in order
 	cmd := exec.Command(filepath.Join(dir, "recorded"), processes(dir), process.KindLocalStack, "localstack",
@@ -135,7 +135,7 @@ func startEmulator(ctx context.Context, dir, python string, port int, ipv6 bool,
 	e := &emulator{dir: dir, url: fmt.Sprintf("http://127.0.0.1:%d", port), cmd: cmd, done: make(chan struct{})}
 	go func() {
 		defer close(e.done)
-		_ = cmd.Wait() // how it ended is in its log
+		_ = cmd.Wait() // its log says how it ended
 	}()
 	if err := e.healthy(ctx); err != nil {
 		e.kill()
@@ -144,8 +144,8 @@ func startEmulator(ctx context.Context, dir, python string, port int, ipv6 bool,
 	return e, nil
 }
 
-// healthy waits until LocalStack answers, a minute at most: it takes 2 to 5
-// seconds on an idle machine.
+// healthy waits until LocalStack answers, at most a minute. It takes 2 to 5 seconds on
+// an idle machine.
 func (e *emulator) healthy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -156,7 +156,7 @@ func (e *emulator) healthy(ctx context.Context) error {
 		}
 		response, err := http.DefaultClient.Do(request)
 		if err == nil {
-			_ = response.Body.Close() // the status is all
+			_ = response.Body.Close() // only the status matters
 			if response.StatusCode == http.StatusOK {
 				return nil
 			}
@@ -171,8 +171,8 @@ func (e *emulator) healthy(ctx context.Context) error {
 	}
 }
 
-// warm makes LocalStack start DynamoDB Local, which takes Java some seconds,
-// while functions are still being built.
+// warm makes LocalStack start DynamoDB Local, while functions are still being built:
+// Java takes some seconds to start.
 func (e *emulator) warm(ctx context.Context) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url+"/", bytes.NewReader([]byte("{}")))
 	if err != nil {
@@ -182,7 +182,7 @@ func (e *emulator) warm(ctx context.Context) {
 	request.Header.Set("Content-Type", "application/x-amz-json-1.0")
 	request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20200101/"+region+"/dynamodb/aws4_request, SignedHeaders=host, Signature=0")
 	if response, err := http.DefaultClient.Do(request); err == nil {
-		_ = response.Body.Close() // nobody waits for it
+		_ = response.Body.Close() // the answer does not matter
 	}
 }
 
@@ -192,8 +192,8 @@ func (e *emulator) lastLines() string {
 	return "  " + strings.Join(lines[max(0, len(lines)-15):], "\n  ")
 }
 
-// stop ends LocalStack, which ends its functions and Java; what is still there
-// when grace is over, or ctx is done, is killed.
+// stop ends LocalStack, which ends its functions and Java. It kills the processes that
+// still run after grace, or when ctx is done.
 func (e *emulator) stop(ctx context.Context, grace time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
@@ -214,11 +214,12 @@ func (e *emulator) kill() {
 	<-e.done
 }
 
-// signal does nothing once LocalStack has ended: its id may be another's by then.
+// signal does nothing after LocalStack has ended: another process may have its id by
+// then.
 func (e *emulator) signal(sig syscall.Signal) {
 	select {
 	case <-e.done:
 	default:
-		_ = process.SignalGroup(e.cmd.Process.Pid, sig) // it is our child: it can only have ended
+		_ = process.SignalGroup(e.cmd.Process.Pid, sig) // it is our child: the only possible error is that it has ended
 	}
 }

@@ -15,15 +15,15 @@ func (s *Stack) Output(key string) string {
 	return s.result.Outputs[key]
 }
 
-// PhysicalID returns the physical id of a resource: a table's or function's
-// name, a queue's URL; "" when the template has no such logical id.
+// PhysicalID returns the physical id of a resource: the name of a table or a function,
+// the URL of a queue. It returns "" when the template has no such logical id.
 func (s *Stack) PhysicalID(logicalID string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.result.Resources[logicalID].PhysicalID
 }
 
-// PhysicalIDs returns those of all resources, by logical id.
+// PhysicalIDs returns the physical ids of all resources by logical id.
 func (s *Stack) PhysicalIDs() map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -34,16 +34,16 @@ func (s *Stack) PhysicalIDs() map[string]string {
 	return ids
 }
 
-// LogDir is the folder of logs: <function's name>.log, and localstack.log.
+// LogDir returns the folder of the logs: <function's name>.log, and localstack.log.
 func (s *Stack) LogDir() string { return logs(s.opts.Dir) }
 
-// A Process is an execution environment of a function.
+// Process is an execution environment of a function.
 type Process struct {
 	PID      int
 	Function string // the function's logical id
 }
 
-// Processes returns the functions' processes that run at the moment.
+// Processes returns the functions' processes that run now.
 func (s *Stack) Processes() ([]Process, error) {
 	alive, err := process.Alive(processes(s.opts.Dir))
 	if err != nil {
@@ -60,12 +60,12 @@ func (s *Stack) Processes() ([]Process, error) {
 	return all, nil
 }
 
-// A Call is what a function did, in the terms of IAM and of the template:
-// logical ids where there is one, such as BatchesTable or BatchesTable/index/due.
+// Call is a kind of call that a function made, in the terms of IAM and of the template.
+// It has logical ids where they exist, such as BatchesTable or BatchesTable/index/due.
 type Call = recorder.Call
 
-// Calls returns what the functions have called so far, each once with its
-// count; nothing unless Options.Record was set.
+// Calls returns each kind of call that the functions have made so far, once, with its
+// count. It returns nothing unless Options.Record was set.
 func (s *Stack) Calls() []Call {
 	if s.recorder == nil {
 		return nil
@@ -83,8 +83,8 @@ func (s *Stack) Calls() []Call {
 	return calls
 }
 
-// logicalIDs maps names of resources to their logical ids. A queue's physical id
-// is its URL, a topic's its ARN; of both the last part is the name.
+// logicalIDs maps names of resources to their logical ids. The physical id of a queue
+// is its URL, and that of a topic its ARN; the last part of both is the name.
 func (s *Stack) logicalIDs() map[string]string {
 	logical := map[string]string{}
 	for id, physical := range maps.All(s.PhysicalIDs()) {
@@ -93,6 +93,7 @@ func (s *Stack) logicalIDs() map[string]string {
 	return logical
 }
 
+// translate returns the logical id of a name, or the name itself if there is none.
 func translate(logical map[string]string, name string) string {
 	if id, ok := logical[name]; ok {
 		return id

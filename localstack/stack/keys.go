@@ -13,20 +13,20 @@ import (
 	"postrider/internal/mailing"
 )
 
-// The keys of a stack on this machine. Nobody else reaches it, so they need not
-// be secret.
+// The keys of a stack on this machine need not be secret: no other machine reaches the
+// stack.
 const (
 	AdminKey  = "local-admin"
 	ViewerKey = "local-viewer"
 )
 
-// keysParameter is the template's parameter that names the SSM parameter with
-// the keys' hashes.
+// keysParameter is the template's parameter that names the SSM parameter with the
+// hashes of the keys.
 const keysParameter = "KeysParameter"
 
-// putKeys writes the local keys where functions look for them, as somebody does
-// once on AWS. What is there stays: a person may have changed it. A template
-// without keys has no parameter for it.
+// putKeys writes the local keys into the SSM parameter that the functions read, as a
+// person does once on AWS. It keeps an existing value: a person may have changed it.
+// parameter is empty if the template has no keys; then putKeys does nothing.
 func putKeys(ctx context.Context, cfg aws.Config, parameter string) error {
 	if parameter == "" {
 		return nil

@@ -1,6 +1,6 @@
-// Package stack runs Postrider on this machine: LocalStack without Docker, the
-// stand-in of the sending API, and the API's stable address, deployed from the
-// template that also goes to AWS.
+// Package stack runs Postrider on this machine: LocalStack without Docker, the fake
+// provider, and the API's stable address. It deploys the same template that is deployed
+// to AWS.
 package stack
 
 import (
@@ -11,56 +11,56 @@ import (
 	"postrider/localstack/tools"
 )
 
-// Ports are those of a stack, on 127.0.0.1 and ::1; 0 is any free one.
+// Ports are the ports of a stack on 127.0.0.1 and ::1; 0 is any free port.
 type Ports struct {
 	Front      int `json:"front"` // the API's stable address
 	StandIn    int `json:"stand_in"`
 	LocalStack int `json:"local_stack"`
 }
 
-// DefaultPorts are those that a stack has unless others are chosen.
+// DefaultPorts returns the ports that a stack has unless others are chosen.
 func DefaultPorts() Ports { return Ports{Front: 8000, StandIn: 8001, LocalStack: 4566} }
 
-// Options say what to start.
+// Options describe the stack to start.
 type Options struct {
-	// Root is the repository, with template.yaml and the Makefile that builds the functions.
+	// Root is the repository, with template.yaml and the Makefile that builds the
+	// functions.
 	Root string
-	// Dir is the stack's own folder. It is emptied at the start, and whatever a
-	// crash left running from it is ended.
+	// Dir is the stack's own folder. Start empties it, and ends processes of it that a
+	// crash left running.
 	Dir string
-	// Tools are what tools.Install returned.
+	// Tools is the result of tools.Install.
 	Tools tools.Installed
 	Ports Ports
-	// Parameters are the template's, by name; the others keep their defaults.
+	// Parameters are the template's parameters by name. Others keep their defaults.
 	Parameters map[string]string
-	// Template is the path of another template than Root's, if given.
+	// Template is the path of a template to use instead of Root's, if set.
 	Template string
-	// Built is a folder with <logical id>/bootstrap for each function, if they
-	// need not be built.
+	// Built is a folder with <logical id>/bootstrap for each function. If set, the
+	// functions are not built.
 	Built string
-	// Undeployed leaves LocalStack empty: whoever starts the stack deploys to it,
-	// and the front leads nowhere until Deploy is called.
+	// Undeployed leaves LocalStack empty. The caller deploys to it, and the front leads
+	// nowhere until Deploy is called.
 	Undeployed bool
-	// DeployWith deploys instead of the stack's own way, if given.
+	// DeployWith replaces the stack's own way to deploy, if set.
 	DeployWith DeployFunc
-	// StandIn is the handler that stands in for the sending API, if any. Functions
-	// get its address unless Parameters has a ProviderUrl. When it has a method
-	// Close(), that is called before its server stops.
+	// StandIn is the handler of the fake provider, if any. Functions get its address
+	// unless Parameters has a ProviderUrl. If it has a method Close(), that is called
+	// before its server stops.
 	StandIn http.Handler
 	// Record makes functions call AWS through a recorder: see Stack.Calls.
 	Record bool
-	// Log gets progress, a line each; nil is nowhere.
+	// Log receives progress, one line each; nil discards it.
 	Log io.Writer
 }
 
-// A DeployFunc builds and deploys the template with these parameters, its
-// defaults among them, as the CloudFormation stack of this name, to the
-// LocalStack at endpoint.
+// DeployFunc builds and deploys the template with these parameters, including its
+// defaults, as the CloudFormation stack of this name, to the LocalStack at endpoint.
 type DeployFunc func(ctx context.Context, endpoint, name string, parameters map[string]string) error
 
 const (
-	name   = "postrider" // the CloudFormation stack's
+	name   = "postrider" // of the CloudFormation stack
 	region = "us-east-1"
-	// The logical id of the template's API, which the front leads to.
+	// apiResource is the logical id of the template's API, to which the front leads.
 	apiResource = "Api"
 )

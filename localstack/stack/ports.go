@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// A PortError says that a port of the stack is taken.
+// PortError says that a port of the stack is taken.
 type PortError struct {
 	Port     int
-	Variable string // what to set to choose another
-	What     string // what the port is for
-	Holder   string // who has it, as far as that can be told
+	Variable string // the variable that chooses another port
+	What     string // the purpose of the port
+	Holder   string // the process that has it, or "" if that is unknown
 	Err      error
 }
 
@@ -32,12 +32,12 @@ func (e *PortError) Error() string {
 
 func (e *PortError) Unwrap() error { return e.Err }
 
-// listeners holds the ports of a stack from before anything is started.
+// listeners hold the ports of a stack before anything is started.
 type listeners struct {
 	front, standIn, localStack []net.Listener
 }
 
-// listen takes all three ports, or says of each one that is taken.
+// listen takes all three ports, or returns an error for each one that is taken.
 func listen(ctx context.Context, p Ports) (listeners, error) {
 	var l listeners
 	var errs [3]error
@@ -51,7 +51,7 @@ func listen(ctx context.Context, p Ports) (listeners, error) {
 	return l, nil
 }
 
-// CheckPorts tells, before anything is started, of each port that is taken.
+// CheckPorts returns an error for each port that is taken, before anything is started.
 func CheckPorts(ctx context.Context, p Ports) error {
 	l, err := listen(ctx, p)
 	l.close()
@@ -66,13 +66,13 @@ func (l listeners) close() {
 
 func closeAll(all []net.Listener) {
 	for _, l := range all {
-		_ = l.Close() // it has served nobody, or its server has closed it
+		_ = l.Close() // it has served no request, or its server has closed it
 	}
 }
 
 func port(all []net.Listener) int { return portOf(all[0]) }
 
-// portOf is that of a TCP listener; 0 for any other.
+// portOf returns the port of a TCP listener, or 0 for any other listener.
 func portOf(l net.Listener) int {
 	if address, ok := l.Addr().(*net.TCPAddr); ok {
 		return address.Port
@@ -80,14 +80,14 @@ func portOf(l net.Listener) int {
 	return 0
 }
 
-// take listens on 127.0.0.1 and, where the machine has it, on ::1, on one port.
+// take listens on one port of 127.0.0.1 and, if the machine has IPv6, of ::1.
 func take(ctx context.Context, wanted int, variable, what string) ([]net.Listener, error) {
 	for try := 0; ; try++ {
 		all, err := both(ctx, wanted)
 		if err == nil {
 			return all, nil
 		}
-		if wanted == 0 && try < 20 { // free on one address only
+		if wanted == 0 && try < 20 { // the port is free on one address only
 			continue
 		}
 		return nil, &PortError{Port: wanted, Variable: variable, What: what, Holder: holder(ctx, wanted), Err: err}
@@ -95,7 +95,8 @@ func take(ctx context.Context, wanted int, variable, what string) ([]net.Listene
 }
 
 func both(ctx context.Context, wanted int) ([]net.Listener, error) {
-	// macOS lets one listen on 127.0.0.1 beside somebody who listens on all addresses.
+	// macOS allows a listener on 127.0.0.1 beside a process that listens on all
+	// addresses.
 	if wanted != 0 && answers(ctx, wanted) {
 		return nil, syscall.EADDRINUSE
 	}
@@ -111,7 +112,7 @@ func both(ctx context.Context, wanted int) ([]net.Listener, error) {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, errors.Join(err, v4.Close())
 	}
-	return []net.Listener{v4}, nil // no IPv6 on this machine
+	return []net.Listener{v4}, nil // this machine has no IPv6
 }
 
 func answers(ctx context.Context, port int) bool {
@@ -126,7 +127,8 @@ func answers(ctx context.Context, port int) bool {
 
 var ssHolder = regexp.MustCompile(`\("([^"]+)",pid=(\d+)`)
 
-// holder asks the machine's own tools who listens on a port; "" when none tells.
+// holder asks lsof and ss which process listens on a port. It returns "" if neither
+// knows.
 func holder(ctx context.Context, port int) string {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()

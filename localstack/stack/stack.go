@@ -24,11 +24,11 @@ import (
 	"postrider/localstack/recorder"
 )
 
-// A Stack is running, and deployed unless Options.Undeployed was set.
+// Stack is a running stack, deployed unless Options.Undeployed was set.
 type Stack struct {
 	BaseURL     string // the API's stable address, http://localhost:<port>
-	StandInURL  string // the stand-in's, http://localhost:<port>; "" without one
-	EndpointURL string // LocalStack's, http://localhost:<port>
+	StandInURL  string // the fake provider's address, http://localhost:<port>; "" without one
+	EndpointURL string // LocalStack's address, http://localhost:<port>
 	APIID       string // of API Gateway
 	Stage       string
 
@@ -46,8 +46,9 @@ type Stack struct {
 	result deploy.Result
 }
 
-// Start starts a stack and, unless it is to stay undeployed, deploys it. It fails, with nothing left behind, when
-// a port is taken, another stack runs from the same folder, or ctx is done.
+// Start starts a stack and deploys it, unless opts.Undeployed is set. It fails when a
+// port is taken, another stack runs from the same folder, or ctx is done. After an
+// error it leaves nothing running.
 func Start(ctx context.Context, opts Options) (_ *Stack, err error) {
 	if opts.Log == nil {
 		opts.Log = io.Discard
@@ -86,7 +87,8 @@ func Start(ctx context.Context, opts Options) (_ *Stack, err error) {
 	return s, nil
 }
 
-// claim takes the stack's folder, ends what a crash left there, and empties it.
+// claim locks the stack's folder, ends processes that a crash left there, and empties
+// it.
 func (s *Stack) claim(ctx context.Context) error {
 	dir := s.opts.Dir
 	if err := os.MkdirAll(dir, 0o750); err != nil {
@@ -105,7 +107,7 @@ func (s *Stack) claim(ctx context.Context) error {
 		return errors.Join(err, lock.Close())
 	}
 	for _, e := range entries {
-		if e.Name() == "lock" || e.Name() == "build" { // the build is only a faster start
+		if e.Name() == "lock" || e.Name() == "build" { // the build only makes the start faster
 			continue
 		}
 		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
@@ -115,8 +117,8 @@ func (s *Stack) claim(ctx context.Context) error {
 	return nil
 }
 
-// Recover ends what a crash has left of a stack in dir. No stack may be running
-// from there: Start takes care of that, and calls it.
+// Recover ends the processes that a crash has left of a stack in dir. No stack may be
+// running from there. Start makes sure of that, and calls Recover itself.
 func Recover(ctx context.Context, dir string, log io.Writer) error {
 	ended, err := process.EndAll(ctx, processes(dir))
 	if err != nil {
@@ -129,7 +131,7 @@ func Recover(ctx context.Context, dir string, log io.Writer) error {
 }
 
 func (s *Stack) serveFront(open []net.Listener) {
-	s.front = front.New(log.New(io.Discard, "", 0)) // its errors are answers
+	s.front = front.New(log.New(io.Discard, "", 0)) // it reports errors in its answers
 	s.BaseURL = fmt.Sprintf("http://localhost:%d", port(open))
 	s.serve(s.front, open)
 }
@@ -181,8 +183,8 @@ func (s *Stack) startLocalStack(ctx context.Context, open []net.Listener) error 
 	return nil
 }
 
-// Deploy builds the functions and brings the running stack up to the template
-// and these parameters. It may be called again.
+// Deploy builds the functions, and updates the running stack to the template and these
+// parameters. It may be called again.
 func (s *Stack) Deploy(ctx context.Context, parameters map[string]string) error {
 	start := time.Now()
 	path := s.opts.Template
@@ -229,34 +231,36 @@ func (s *Stack) remember(d Deployed) {
 	s.result, s.APIID, s.Stage = d.Result, d.APIID, d.Stage
 }
 
-// Config is what an AWS client of this stack's LocalStack is made from.
+// Config returns the configuration for AWS clients of this stack's LocalStack.
 func (s *Stack) Config() aws.Config { return Target{EndpointURL: s.emulator.url}.config() }
 
-// Ended is closed when LocalStack has ended, by itself or by Close.
+// Ended returns a channel that is closed when LocalStack has ended, by itself or by
+// Close.
 func (s *Stack) Ended() <-chan struct{} { return s.emulator.done }
 
-// grace is how long LocalStack may take to end. It is a third of that when idle.
+// grace is the time that LocalStack may take to end. An idle one takes a third of it.
 const grace = 7 * time.Second
 
-// Close ends the stack in order: the front and the stand-in, then LocalStack
-// with its functions and Java. It takes at most some ten seconds.
+// Close ends the stack in order: the front and the fake provider, then LocalStack with
+// its functions and Java. It takes at most about ten seconds.
 func (s *Stack) Close() error { return s.CloseContext(context.Background()) }
 
-// CloseContext is Close; when ctx is done, whatever is left is ended at once.
+// CloseContext ends the stack as Close does. When ctx is done, it ends at once all that
+// is left.
 func (s *Stack) CloseContext(ctx context.Context) error {
 	s.closing.Do(func() {
 		var errs []error
 		for _, server := range s.servers {
 			soon, cancel := context.WithTimeout(ctx, time.Second)
 			if server.Shutdown(soon) != nil {
-				_ = server.Close() // requests under way are cut: the stack ends
+				_ = server.Close() // cuts the requests that are still running
 			}
 			cancel()
 		}
 		if s.emulator != nil {
 			errs = append(errs, s.emulator.stop(ctx, grace))
 		}
-		for _, remains := range []string{"tmp", "localstack", "processes", "recorded"} { // logs stay, to be read
+		for _, remains := range []string{"tmp", "localstack", "processes", "recorded"} { // the logs stay
 			if err := os.RemoveAll(filepath.Join(s.opts.Dir, remains)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				errs = append(errs, err)
 			}

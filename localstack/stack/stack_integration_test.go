@@ -221,7 +221,8 @@ func TestWhatACrashLeavesIsEndedByTheNextStart(t *testing.T) {
 	}
 }
 
-// failedUpdates looks at a table through updates that fail and what follows.
+// failedUpdates checks that a table keeps its data through failed updates and what
+// follows.
 func failedUpdates(t *testing.T, s *stack.Stack) {
 	t.Helper()
 	table := func(name, key string) string {
@@ -235,11 +236,11 @@ func failedUpdates(t *testing.T, s *stack.Stack) {
 	db := dynamodb.NewFromConfig(s.Config())
 	for name, c := range map[string]struct {
 		wrong  string
-		mended bool // LocalStack takes the corrected update
+		mended bool // LocalStack accepts the corrected update
 	}{
 		"half": {wrong: head + table("Broken", "other") + table("Kept", "id") + queue(20)},
 		"end":  {wrong: head + table("Kept", "id") + queue(20) + table("ZBroken", "other")},
-		// It is not even begun.
+		// This update does not even begin.
 		"text": {wrong: head + table("Kept", "id") + queue(20) + "Broken: {Type: 'AWS::Serverless::Function', Properties: {}}", mended: true},
 	} {
 		first, err := deploy.Stack(t.Context(), s.Config(), name, []byte(head+table("Kept", "id")+queue(10)), nil)
@@ -270,7 +271,7 @@ func failedUpdates(t *testing.T, s *stack.Stack) {
 	}
 }
 
-// latency measures how long a message needs from SendMessage to the handler.
+// latency measures the time from SendMessage to the handler.
 func latency(t *testing.T, s *stack.Stack) {
 	t.Helper()
 	client := sqs.NewFromConfig(s.Config())
@@ -278,7 +279,7 @@ func latency(t *testing.T, s *stack.Stack) {
 	log := filepath.Join(s.LogDir(), s.PhysicalID("PromptFunction")+".log")
 	var took []time.Duration
 	for i := range 13 {
-		if i > 0 { // it is idle by then, and at no fixed point of a poll
+		if i > 0 { // it is idle by then, at varying points of a poll
 			<-time.After(time.Duration(300+i*370%2500) * time.Millisecond)
 		}
 		body := fmt.Sprintf("message %d", i)
@@ -349,7 +350,7 @@ func events(t *testing.T, path string) []line {
 	return all
 }
 
-// answer is what the echo function says.
+// answer is the answer of the echo function.
 type answer struct {
 	PID      int    `json:"pid"`
 	Greeting string `json:"greeting"`
@@ -377,7 +378,7 @@ func get(t *testing.T, s *stack.Stack, path, body string) answer {
 
 func waitFor(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	end := time.After(130 * time.Second) // a rule of every minute takes two on a bad day
+	end := time.After(130 * time.Second) // a rule for every minute may take two minutes
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !condition() {
@@ -389,7 +390,7 @@ func waitFor(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-// statusOf is that of a GET; 0 without an answer.
+// statusOf returns the status of a GET, or 0 without an answer.
 func statusOf(url string) int {
 	response, err := http.Get(url)
 	if err != nil {

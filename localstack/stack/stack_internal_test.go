@@ -37,7 +37,8 @@ func TestLocalStacksEnvironmentHasNothingOfAPersonsOwn(t *testing.T) {
 	}
 }
 
-// The folder's name is one that a shell would take apart.
+// TestJavaIsRecordedAndGetsItsOwnTemporaryFolder uses a folder whose name a shell would
+// split and expand.
 func TestJavaIsRecordedAndGetsItsOwnTemporaryFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "it's a $HOME")
 	home := filepath.Join(dir, "jdk")
@@ -151,7 +152,8 @@ func TestTheStandInIsTheSendingAPIUnlessAnotherIsGiven(t *testing.T) {
 	}
 }
 
-// The template that is deployed, with settings that LocalStack would have taken.
+// TestWrongParametersAreToldTogetherByTheirVariables uses the real template, with
+// settings that LocalStack would accept.
 func TestWrongParametersAreToldTogetherByTheirVariables(t *testing.T) {
 	template, err := readTemplate(filepath.Join(repository, "template.yaml"))
 	if err != nil {
@@ -182,7 +184,7 @@ func TestWrongParametersAreToldTogetherByTheirVariables(t *testing.T) {
 		{map[string]string{"PROVIDER_URL": "https://" + "u:secret@example.com", "PROVIDER_TOKEN": "secret\n"}, []string{"PROVIDER_URL: ", "PROVIDER_TOKEN: "}},
 		{map[string]string{"PROVIDER_URL": elsewhere, "STAGE": "my stage"}, []string{"PROVIDER_TOKEN is not", "STAGE: "}},
 		{map[string]string{"PROVIDER_URL": elsewhere, "PROVIDER_TOKEN_PARAMETER": "/postrider/token", "TASK_CONCURRENCY": "1000"}, nil},
-		{map[string]string{"PROVIDER_TOKEN": "x", "PROVIDER_TOKEN_PARAMETER": "/postrider/token"}, nil}, // the stand-in has its own
+		{map[string]string{"PROVIDER_TOKEN": "x", "PROVIDER_TOKEN_PARAMETER": "/postrider/token"}, nil}, // the fake provider has its own token
 		{
 			map[string]string{"PROVIDER_URL": elsewhere, "PROVIDER_TOKEN": "secret", "PROVIDER_TOKEN_PARAMETER": "token", "TASK_CONCURRENCY": "1"},
 			[]string{"PROVIDER_TOKEN and PROVIDER_TOKEN_PARAMETER are set", "PROVIDER_TOKEN_PARAMETER: ", "TASK_CONCURRENCY=1: it is a whole number, 2 to 1,000"},

@@ -21,15 +21,15 @@ import (
 	"postrider/localstack/standin"
 )
 
-// A Target is a LocalStack that runs, whoever has started it, with what is
-// around it.
+// Target is a LocalStack that runs, however it was started, with the fake provider and
+// the front.
 type Target struct {
-	EndpointURL string       // LocalStack's, as this process reaches it
-	StandInURL  string       // the stand-in's, as functions reach it; "" without one
-	Front       *front.Front // is led to the API
+	EndpointURL string       // LocalStack's address, as this process reaches it
+	StandInURL  string       // the fake provider's address, as functions reach it; "" without one
+	Front       *front.Front // Deploy makes it lead to the API
 }
 
-// A Deployed is a template that was brought to a target.
+// Deployed is a template that was deployed to a target.
 type Deployed struct {
 	deploy.Result
 
@@ -37,9 +37,9 @@ type Deployed struct {
 	Stage string
 }
 
-// Deploy uploads the programs, by logical id, puts the local keys where
-// functions look for them, brings the target up to the template and these
-// parameters, and leads the front to its API. It may be called again.
+// Deploy uploads the programs, whose keys are logical ids, writes the local keys for
+// the functions, updates the target to the template and these parameters, and makes the
+// front lead to its API. It may be called again.
 func (t Target) Deploy(ctx context.Context, template *deploy.Template, programs, parameters map[string]string) (Deployed, error) {
 	code, err := deploy.Upload(ctx, t.config(), programs)
 	if err != nil {
@@ -55,13 +55,13 @@ func (t Target) Deploy(ctx context.Context, template *deploy.Template, programs,
 	})
 }
 
-// DeployWith lets somebody else deploy the template, and leads the front to the
-// API that comes of it. The rest is as with Deploy.
+// DeployWith lets the function with deploy the template, and makes the front lead to
+// the resulting API. It does the rest as Deploy does.
 func (t Target) DeployWith(ctx context.Context, template *deploy.Template, parameters map[string]string, with DeployFunc) (Deployed, error) {
 	all := t.withDefaults(template, parameters)
 	for _, p := range template.Parameters() {
-		// What is not said keeps the value that the stack has, to some: a value that
-		// is not asked for any more would stay.
+		// Some ways to deploy keep the stack's present value of a parameter that is not
+		// given. Without this, an old value would stay after its setting was removed.
 		if all[p.Name] == "" && p.Default != "" {
 			all[p.Name] = p.Default
 		}
@@ -74,8 +74,8 @@ func (t Target) DeployWith(ctx context.Context, template *deploy.Template, param
 	})
 }
 
-// bring puts the local keys into this SSM parameter, deploys, and leads the front
-// to what comes of it.
+// bring writes the local keys into the SSM parameter keys, deploys, and makes the front
+// lead to the result.
 func (t Target) bring(ctx context.Context, keys string, with func() (deploy.Result, error)) (Deployed, error) {
 	if err := putKeys(ctx, t.config(), keys); err != nil {
 		return Deployed{}, err
@@ -87,16 +87,16 @@ func (t Target) bring(ctx context.Context, keys string, with func() (deploy.Resu
 	return t.lead(result)
 }
 
-// Deployed reports whether the target has the stack. A LocalStack that was started
-// anew has not: its data ends with it. It is an error if LocalStack does not
+// Deployed reports whether the target has the stack. A restarted LocalStack does not
+// have it: its data ends with it. Deployed returns an error if LocalStack does not
 // answer.
 func (t Target) Deployed(ctx context.Context) (bool, error) {
 	return deploy.Exists(ctx, t.config(), name)
 }
 
-// Parameters are the template's that a person has set, by name. Without a
-// sending API there is no token either: the stand-in has its own. All that is
-// wrong with them is told together: half a deployment cannot be taken back here.
+// Parameters returns the template's parameters that a person has set, by name. Without
+// ProviderUrl it drops the token, because the fake provider has its own. It reports all
+// errors together: half a deployment cannot be undone here.
 func Parameters(source settings.Source, template *deploy.Template) (map[string]string, error) {
 	parameters := template.Values(source)
 	var errs []error
@@ -107,7 +107,7 @@ func Parameters(source settings.Source, template *deploy.Template) (map[string]s
 		delete(parameters, "ProviderTokenParameter")
 	case !plain && !named:
 		errs = append(errs, errors.New("PROVIDER_URL is set, and PROVIDER_TOKEN is not: set both, in the environment or in .env"))
-	case plain && named: // the template's rule, which LocalStack does not know
+	case plain && named: // a rule of the template that LocalStack does not know
 		errs = append(errs, errors.New("PROVIDER_TOKEN and PROVIDER_TOKEN_PARAMETER are set: set one of them, in the environment or in .env"))
 	}
 	rules := map[string]func(string) error{"ProviderUrl": provider.CheckURL, "ProviderToken": provider.CheckToken}
@@ -128,8 +128,8 @@ func Parameters(source settings.Source, template *deploy.Template) (map[string]s
 	return parameters, errors.Join(errs...)
 }
 
-// times are those that the functions get, 0 where the template has none or the
-// value is no number.
+// times returns the timeouts that the functions get. A timeout is 0 if the template has
+// none or if its value is not a number.
 func times(template *deploy.Template, parameters map[string]string) deliver.Times {
 	seconds := map[string]int{}
 	for _, p := range template.Parameters() {
@@ -142,15 +142,16 @@ func times(template *deploy.Template, parameters map[string]string) deliver.Time
 	}
 }
 
-// withDefaults is parameters with what is different on a laptop where they say
-// nothing: the stand-in is the sending API, and it is nobody whom too many
-// messages a second could hurt; and LocalStack runs one sender at a time, so
-// that one gets the largest share of MaxSendRate that there is. Its keys are its
-// own.
+// withDefaults returns the parameters, with the laptop's defaults for those that are
+// not set. The fake provider is the sending API, and has no limit of messages a second.
+// LocalStack runs one sender at a time, so SenderConcurrency has its smallest value,
+// which gives that sender the largest possible share of MaxSendRate. The SSM parameter
+// of the keys is the laptop's own.
 func (t Target) withDefaults(template *deploy.Template, parameters map[string]string) map[string]string {
 	defaults := map[string]string{"SenderConcurrency": "2", "FirstMailingId": "1", keysParameter: "/postrider/local/keys"}
 	if t.StandInURL != "" && parameters["ProviderUrl"] == "" {
-		// An address, not a name: localhost would be tried on ::1 first, a moment lost for each connection.
+		// An address, not a name: localhost would be tried on ::1 first, which costs a
+		// moment for each connection.
 		defaults["ProviderUrl"] = strings.Replace(t.StandInURL, "localhost", "127.0.0.1", 1) + "/v1"
 		defaults["ProviderToken"] = standin.DefaultToken
 		defaults["MaxSendRate"] = "0"
@@ -165,7 +166,7 @@ func (t Target) withDefaults(template *deploy.Template, parameters map[string]st
 	return all
 }
 
-// lead points the front at the API of a deployment.
+// lead makes the front lead to the API of a deployment.
 func (t Target) lead(result deploy.Result) (Deployed, error) {
 	api, ok := result.Resources[apiResource]
 	if !ok {
@@ -185,7 +186,7 @@ func (t Target) lead(result deploy.Result) (Deployed, error) {
 	return deployed, nil
 }
 
-// config is that of an AWS client for the target.
+// config returns the configuration for AWS clients of the target.
 func (t Target) config() aws.Config {
 	return aws.Config{
 		Region:       region,

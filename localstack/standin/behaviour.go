@@ -12,40 +12,40 @@ import (
 	"time"
 )
 
-// Limits of a behaviour.
+// The limits of a behaviour.
 const (
 	maxWait         = 10 * time.Minute
 	maxRetryAfter   = 24 * 60 * 60 // seconds
 	maxRejectPhones = 100_000
-	defaultHang     = 30 * time.Second // longer than the sender's timeout
+	defaultHang     = 30 * time.Second // longer than the sender's timeout for a request
 )
 
-// Behaviour is how the stand-in treats valid hand-overs. The zero value, apart
-// from HangMS, is to accept everything at once. Shares are parts of 1, and
-// exclude each other: together they are at most 1.
+// Behaviour is how the fake provider treats valid hand-overs. The zero value, apart
+// from HangMS, accepts everything at once. Shares are parts of 1 and exclude each
+// other: their sum is at most 1.
 type Behaviour struct {
 	LatencyMS     int      `json:"latency_ms"`     // before each answer: 0 to 600,000
 	ErrorShare    float64  `json:"error_share"`    // 503, not accepted
 	ThrottleShare float64  `json:"throttle_share"` // 429, not accepted
-	RetryAfter    int      `json:"retry_after"`    // seconds, 0 to 86,400; 0: the 429 does not say
-	HangShare     float64  `json:"hang_share"`     // accepted, but no answer
-	HangMS        int      `json:"hang_ms"`        // how long: 0 to 600,000; 30,000 if not given
+	RetryAfter    int      `json:"retry_after"`    // seconds, 0 to 86,400; 0: the 429 has no Retry-After
+	HangShare     float64  `json:"hang_share"`     // accepted, but without an answer
+	HangMS        int      `json:"hang_ms"`        // length of a hang: 0 to 600,000; 30,000 if not given
 	ResetShare    float64  `json:"reset_share"`    // accepted, but the connection is reset
 	GarbageShare  float64  `json:"garbage_share"`  // accepted, but the answer does not say so
 	RejectPhones  []string `json:"reject_phones"`  // 400 for these, each 7XXXXXXXXXX
-	Down          bool     `json:"down"`           // 503 for everything, at once
+	Down          bool     `json:"down"`           // 503 for every hand-over, at once
 }
 
-// Default is the behaviour of a stand-in that nobody has told otherwise.
+// Default returns the behaviour of a new fake provider.
 func Default() Behaviour {
 	return Behaviour{HangMS: int(defaultHang.Milliseconds()), RejectPhones: []string{}}
 }
 
-// errUnreadable marks what is not JSON at all; everything else that is wrong is
-// readable, but invalid.
+// errUnreadable marks a body that is not one JSON object. All other errors are about a
+// readable body with wrong content.
 var errUnreadable = errors.New("the body is not one JSON object")
 
-// readBehaviour reads a whole behaviour: what is left out is as in [Default].
+// readBehaviour reads a whole behaviour. Fields that are left out are as in [Default].
 func readBehaviour(r io.Reader) (Behaviour, error) {
 	b := Default()
 	dec := json.NewDecoder(r)
@@ -71,7 +71,7 @@ func readBehaviour(r io.Reader) (Behaviour, error) {
 
 const known = "latency_ms, error_share, throttle_share, retry_after, hang_share, hang_ms, reset_share, garbage_share, reject_phones, down"
 
-// wanted tells in JSON's words what a Go type takes.
+// wanted returns JSON's name of the values that a Go type takes.
 func wanted(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Int:
@@ -89,7 +89,7 @@ func wanted(t reflect.Type) string {
 	}
 }
 
-// check tells all that is wrong together.
+// check returns all errors together.
 func (b Behaviour) check() error {
 	var problems []error
 	within := func(name string, value, most int) {
@@ -118,7 +118,7 @@ func (b Behaviour) check() error {
 		}
 		sum += s.share
 	}
-	if sum > 1+1e-9 { // 0.1 ten times is a little more than 1
+	if sum > 1+1e-9 { // 0.1 ten times is slightly more than 1
 		problems = append(problems, fmt.Errorf("the shares sum up to %v: they exclude each other, so it has to be at most 1", sum))
 	}
 	for i, phone := range b.RejectPhones {
@@ -130,7 +130,7 @@ func (b Behaviour) check() error {
 	return errors.Join(problems...)
 }
 
-// plan is a behaviour in the form that deciding wants. It is never changed.
+// plan is a behaviour in the form that decide needs. It is never changed.
 type plan struct {
 	Behaviour
 	reject map[int64]bool
@@ -145,7 +145,7 @@ func newPlan(b Behaviour) *plan {
 	return p
 }
 
-// decide picks what a valid hand-over comes to, with a draw from [0, 1).
+// decide returns the answer to a valid hand-over. draw is a random number from [0, 1).
 func (p *plan) decide(phone int64, draw float64) Answer {
 	if p.reject[phone] {
 		return Invalid

@@ -6,12 +6,14 @@ import (
 	"net/http"
 )
 
-// maxControl is the largest behaviour that is read, in bytes: 100,000 phones.
+// maxControl is the largest behaviour that is read, in bytes: it is enough for 100,000
+// phones.
 const maxControl = 2 << 20
 
 func (s *Server) getStats(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, s.Stats()) }
 
-// getLedger writes lines of JSON. What is handed over meanwhile is not in it.
+// getLedger writes the ledger as lines of JSON. It leaves out hand-overs that arrive
+// while it writes.
 func (s *Server) getLedger(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	line := make([]byte, 0, 32<<10)
@@ -39,8 +41,8 @@ func (s *Server) getBehaviour(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, s.Behaviour())
 }
 
-// putBehaviour replaces the whole behaviour and answers with it: 400 if the body
-// is no JSON, 422 if it is not a behaviour.
+// putBehaviour replaces the whole behaviour and answers with it. The status is 400 if
+// the body is not JSON, and 422 if it is not a behaviour.
 func (s *Server) putBehaviour(w http.ResponseWriter, r *http.Request) {
 	b, err := readBehaviour(http.MaxBytesReader(w, r.Body, maxControl))
 	if err == nil {
@@ -58,7 +60,7 @@ func (s *Server) putBehaviour(w http.ResponseWriter, r *http.Request) {
 
 func reply(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
-	if err != nil { // none of ours can fail
+	if err != nil { // cannot happen with our values
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}

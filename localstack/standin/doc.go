@@ -1,12 +1,12 @@
-// Package standin stands in for the external sending API on the laptop and in
-// tests. It keeps a ledger of what it was handed, so that a test can tell what
-// a provider would have delivered, and it misbehaves on purpose.
+// Package standin is a fake provider: it replaces the external sending API on the laptop
+// and in tests. It keeps a ledger of all hand-overs, so that a test knows which messages
+// a provider would have delivered, and it misbehaves on request.
 //
 // # Hand-overs
 //
-// A hand-over is a POST to /v1/send/{msgId}, whatever comes of it. Each has one
-// line in the ledger: id, phone, time of arrival (when its headers were read),
-// and what was decided:
+// A hand-over is a POST to /v1/send/{msgId}, with any result. Each has one line in the
+// ledger: id, phone, time of arrival (when its headers were read), and the answer that
+// was decided:
 //
 //	answer    accepted  what the client sees
 //	accepted  yes       200 {"code":0,"message":"OK"}
@@ -17,27 +17,26 @@
 //	401       no        401: not our token
 //	429       no        429, with Retry-After if retry_after is above 0
 //	503       no        503: one of error_share
-//	down      no        503 at once: the stand-in is "down"
+//	down      no        503 at once: the fake provider is "down"
 //	cut       no        nothing: the request ended before its body did
 //
-// Accepted is what a provider would deliver. Hang, reset and garbage accept
-// first and misbehave then: that is the worst that an ambiguous outcome can
-// mean, and whoever hands the message over again makes a duplicate. A line says
-// what was decided, not what came through: a client that has gone meanwhile
-// changes nothing.
+// Accepted messages are those that a provider would deliver. Hang, reset and garbage
+// first accept the message and then misbehave. This is the worst case of an ambiguous
+// outcome: if the message is handed over again, it becomes a duplicate. A line holds the
+// decision, even if the client has gone and did not receive the answer.
 //
-// In the statistics requests = accepted + refused, and accepted = unique +
-// duplicates, whenever they are read; unique counts ids. First and last are the
-// earliest and latest arrival.
+// In the statistics, requests = accepted + refused and accepted = unique + duplicates at
+// any time; unique is the number of ids. First and last are the earliest and the latest
+// arrival.
 //
 // # Behaviour
 //
-// One draw per valid hand-over picks among the shares. latency_ms delays every
-// answer, resets too, but not those to a wrong token or when down. The decision
-// stands before that, so a wait is never lost or counted twice by a reset of the
-// ledger: POST /reset forgets ledger and statistics, including hand-overs still
-// under way, and keeps the behaviour.
+// One random number per valid hand-over picks among the shares. latency_ms delays all
+// answers, including resets, except those to a wrong token or when down. The decision is
+// recorded before the delay. POST /reset forgets the ledger and the statistics, including
+// hand-overs whose answer is still delayed, and keeps the behaviour. So no hand-over is
+// counted both before and after a reset.
 //
-// "down" answers 503 at once and does not refuse connections: the controls are
-// on the same port. Stop the process to see connections refused.
+// "down" answers 503 at once and does not refuse connections, because the controls are
+// on the same port. To test refused connections, stop the process.
 package standin

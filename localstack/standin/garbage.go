@@ -5,12 +5,12 @@ import (
 	"strconv"
 )
 
-// nonsense is an answer that does not tell whether the message was accepted.
+// nonsense is an answer that does not say whether the message was accepted.
 type nonsense struct {
 	status int
 	kind   string
 	body   string
-	length int // what Content-Length claims; 0: the truth
+	length int // value of Content-Length; 0: the true length
 }
 
 const (
@@ -19,7 +19,8 @@ const (
 	page     = "<!doctype html><title>Welcome</title><p>It works!"
 )
 
-// garbage is all of it in turn, so that a few hundred hand-overs meet each.
+// garbage returns all kinds of nonsense in turn, so that a few hundred hand-overs get
+// each kind.
 func garbage(turn uint64) nonsense {
 	all := [...]nonsense{
 		{status: http.StatusOK, kind: typeHTML, body: page},
@@ -42,7 +43,7 @@ func (n nonsense) write(w http.ResponseWriter) {
 	w.WriteHeader(n.status)
 	_, _ = w.Write([]byte(n.body))
 	if n.length > len(n.body) {
-		// What was written has to go out before the connection ends.
+		// Without a flush the connection would end before the written bytes are sent.
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Answer is what was decided about a hand-over: see the package's table.
+// Answer is the decision about a hand-over: see the table in the package's comment.
 type Answer uint8
 
-// The answers. Up to Garbage, a provider would deliver the message.
+// The answers. With those up to Garbage, a provider would deliver the message.
 const (
 	Accepted Answer = iota
 	Hang
@@ -23,7 +23,7 @@ const (
 	Cut
 )
 
-// String is the answer as the ledger writes it.
+// String returns the answer as the ledger writes it.
 func (a Answer) String() string {
 	return [...]string{"accepted", "hang", "reset", "garbage", "400", "401", "429", "503", "down", "cut"}[a]
 }
@@ -39,7 +39,7 @@ type Entry struct {
 	Answer  Answer
 }
 
-// Stats are the ledger's sums.
+// Stats are the sums of the ledger.
 type Stats struct {
 	Requests   int        `json:"requests"`
 	Accepted   int        `json:"accepted"`
@@ -50,9 +50,9 @@ type Stats struct {
 	Last       *time.Time `json:"last"`
 }
 
-// record is an entry as it is kept: a million take 32 MB.
+// record is the stored form of an entry: a million records take 32 MB.
 type record struct {
-	id, phone, arrival int64 // arrival in ns since 1970
+	id, phone, arrival int64 // arrival is in ns since 1970
 	answer             Answer
 }
 
@@ -64,7 +64,7 @@ func (r record) entry() Entry {
 	return e
 }
 
-// appendJSON writes the entry as a line.
+// appendJSON appends the entry as a line of JSON.
 func (r record) appendJSON(to []byte) []byte {
 	to = append(to, `{"id":`...)
 	to = strconv.AppendInt(to, r.id, 10)
@@ -79,7 +79,8 @@ func (r record) appendJSON(to []byte) []byte {
 	return append(to, '"', '}', '\n')
 }
 
-// blockSize is how many records are allocated at once: growing never copies.
+// blockSize is the number of records that are allocated at once, so that a growing
+// ledger never copies records.
 const blockSize = 1 << 14
 
 // ledger is append-only, until it is forgotten as a whole.
@@ -96,14 +97,16 @@ type ledger struct {
 
 func newLedger() *ledger { return &ledger{seen: make(map[int64]struct{}, blockSize)} }
 
-// opened is the age that a hand-over arrives in, and has to be recorded in.
+// opened returns the ledger's present age. A hand-over is recorded only if the age is
+// the same as at its arrival.
 func (l *ledger) opened() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.age
 }
 
-// add records a hand-over, unless the ledger was forgotten since it arrived.
+// add records a hand-over, unless the ledger was forgotten after the hand-over had
+// arrived.
 func (l *ledger) add(age uint64, r record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -151,8 +154,9 @@ func (l *ledger) stats() Stats {
 	return s
 }
 
-// snapshot is what is there now. It copies the blocks' headers only: records
-// are never changed, and new ones are behind the lengths seen here.
+// snapshot returns the present records. It copies only the headers of the blocks:
+// records are never changed, and later records lie beyond the lengths in the copied
+// headers.
 func (l *ledger) snapshot() [][]record {
 	l.mu.Lock()
 	defer l.mu.Unlock()

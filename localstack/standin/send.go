@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// maxBody is the largest request that is read, in bytes: 1,600 characters take
-// 9,600 at most.
+// maxBody is the largest request that is read, in bytes. A text of 1,600 characters
+// takes 9,600 bytes at most.
 const maxBody = 64 << 10
 
-// send is the sending API.
+// send serves the sending API.
 func (s *Server) send(w http.ResponseWriter, r *http.Request) {
 	p := s.plan.Load()
 	age, arrival := s.ledger.opened(), s.now()
 	rec := record{arrival: arrival.UnixNano()}
 	rec.id, _ = strconv.ParseInt(r.PathValue("id"), 10, 64)
 	rec.phone, rec.answer = s.judge(p, r, rec.id)
-	// From here on it is decided, whatever becomes of the connection.
+	// The decision is recorded first: a lost connection does not change it.
 	s.ledger.add(age, rec)
 
 	switch rec.answer {
@@ -34,7 +34,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, p, rec.answer)
 }
 
-// judge decides what a hand-over comes to, and reads its phone.
+// judge decides about a hand-over, and returns its phone and the answer.
 func (s *Server) judge(p *plan, r *http.Request, id int64) (int64, Answer) {
 	if p.Down {
 		return 0, Down
@@ -67,7 +67,7 @@ func (s *Server) judge(p *plan, r *http.Request, id int64) (int64, Answer) {
 // validPhone reports whether a number is 7XXXXXXXXXX.
 func validPhone(n int64) bool { return n >= 70_000_000_000 && n <= 79_999_999_999 }
 
-// wait ends early if the client goes, or the stand-in is closed.
+// wait waits for d, or until the client goes or the fake provider is closed.
 func (s *Server) wait(r *http.Request, d time.Duration) {
 	if d <= 0 {
 		return
@@ -81,7 +81,7 @@ func (s *Server) wait(r *http.Request, d time.Duration) {
 	}
 }
 
-// answer gives the answer that was decided.
+// answer writes the answer that was decided.
 func (s *Server) answer(w http.ResponseWriter, p *plan, a Answer) {
 	switch a {
 	case Accepted:
@@ -102,7 +102,7 @@ func (s *Server) answer(w http.ResponseWriter, p *plan, a Answer) {
 	case Reset:
 		cutOff(w)
 	case Hang, Cut:
-		panic(http.ErrAbortHandler) // the way to end a connection without an answer
+		panic(http.ErrAbortHandler) // net/http then ends the connection without an answer
 	}
 }
 
@@ -115,14 +115,14 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(body) // a client that has gone needs no answer
 }
 
-// cutOff resets the connection; where it cannot be had, it ends it.
+// cutOff resets the connection, or ends it where it cannot be hijacked.
 func cutOff(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // without it, the close is an orderly end
+		_ = tcp.SetLinger(0) // otherwise the connection would end in order
 	}
 	_ = conn.Close()
 }

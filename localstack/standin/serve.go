@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// grace is how long a shutdown waits for answers that are being written.
+// grace is the time that a shutdown waits for answers that are being written.
 const grace = 3 * time.Second
 
-// Listen opens all addresses, or none. An IPv6 address on a machine without
-// IPv6 is left out, as long as there is another.
+// Listen opens all addresses, or none. It leaves out addresses that the machine does
+// not have, such as IPv6 addresses without IPv6, as long as one address is open.
 func Listen(ctx context.Context, addresses ...string) ([]net.Listener, error) {
 	var (
 		open     []net.Listener
@@ -40,13 +40,13 @@ func Listen(ctx context.Context, addresses ...string) ([]net.Listener, error) {
 		return open, nil
 	}
 	for _, l := range open {
-		_ = l.Close() // it has served nobody
+		_ = l.Close() // it has served no request
 	}
 	return nil, fmt.Errorf("standin: listen on %v (is another one running?): %w", addresses, errors.Join(problems...))
 }
 
-// Serve serves until ctx is done, then ends all waits, lets the answers under
-// way go out, and closes everything. It is nil after such an end.
+// Serve serves until ctx is done. Then it ends all waits, waits up to grace for running
+// answers, and closes everything. It returns nil after such an end.
 func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	server := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	failed := make(chan error, len(listeners))

@@ -14,7 +14,8 @@ import (
 	"postrider/localstack/standin"
 )
 
-// start runs the stand-in on a free port, with our own client of it.
+// start runs the fake provider on a free port, and returns it with our own client for
+// it.
 func start(t *testing.T, change func(*standin.Behaviour)) (*standin.Server, *provider.Client, func() error) {
 	t.Helper()
 	s := standin.New()
@@ -164,7 +165,7 @@ func TestAnAddressInUseIsAnErrorAndLeavesNothingOpen(t *testing.T) {
 }
 
 func TestAnAddressThatThisMachineLacksIsLeftOut(t *testing.T) {
-	// 192.0.2.0/24 is documentation's (RFC 5737): no machine has it.
+	// 192.0.2.0/24 is reserved for documentation (RFC 5737): no machine has it.
 	listeners, err := standin.Listen(t.Context(), "192.0.2.1:0", "127.0.0.1:0")
 	if err != nil || len(listeners) != 1 {
 		t.Fatalf("got %v, %v", listeners, err)
@@ -175,7 +176,7 @@ func TestAnAddressThatThisMachineLacksIsLeftOut(t *testing.T) {
 	}
 }
 
-// BenchmarkSend measures client and stand-in together, on all cores.
+// BenchmarkSend measures client and fake provider together, on all cores.
 func BenchmarkSend(b *testing.B) {
 	s := standin.New()
 	listeners, err := standin.Listen(b.Context(), "127.0.0.1:0")

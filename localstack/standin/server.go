@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// DefaultToken is the bearer token unless another is given.
+// DefaultToken is the bearer token unless another one is set.
 const DefaultToken = "local-token"
 
-// Server is the stand-in: a handler for the sending API and its controls.
+// Server is the fake provider: a handler for the sending API and its controls.
 type Server struct {
 	token  string // the whole Authorization header
 	now    func() time.Time
@@ -20,25 +20,24 @@ type Server struct {
 	mux    http.ServeMux
 	ledger *ledger
 	plan   atomic.Pointer[plan]
-	turn   atomic.Uint64 // of the garbage
+	turn   atomic.Uint64 // number of the next garbage answer
 	closed chan struct{}
 	close  sync.Once
 }
 
-// Option changes how a stand-in is made.
+// Option changes how New makes a fake provider.
 type Option func(*Server)
 
 // WithToken sets the bearer token.
 func WithToken(token string) Option { return func(s *Server) { s.token = "Bearer " + token } }
 
-// WithClock sets the clock of the times of arrival.
+// WithClock sets the clock for the times of arrival.
 func WithClock(now func() time.Time) Option { return func(s *Server) { s.now = now } }
 
-// WithDraw sets the source of chance: numbers from [0, 1). It is called
-// concurrently.
+// WithDraw sets the source of random numbers from [0, 1). It is called concurrently.
 func WithDraw(draw func() float64) Option { return func(s *Server) { s.draw = draw } }
 
-// New makes a stand-in that accepts everything at once.
+// New returns a fake provider that accepts everything at once.
 func New(opts ...Option) *Server {
 	s := &Server{
 		token:  "Bearer " + DefaultToken,
@@ -63,14 +62,14 @@ func New(opts ...Option) *Server {
 // ServeHTTP serves the sending API under /v1, and the controls beside it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// Close ends all waits at once: answers that are delayed, and connections that
-// hang. It does not stop the server.
+// Close ends all waits at once: delayed answers, and hanging connections. It does not
+// stop the server.
 func (s *Server) Close() { s.close.Do(func() { close(s.closed) }) }
 
-// Stats tells the ledger's sums.
+// Stats returns the sums of the ledger.
 func (s *Server) Stats() Stats { return s.ledger.stats() }
 
-// Ledger tells all hand-overs, in the order in which they were decided.
+// Ledger returns all hand-overs in the order in which they were decided.
 func (s *Server) Ledger() []Entry {
 	blocks := s.ledger.snapshot()
 	entries := make([]Entry, 0, len(blocks)*blockSize)
@@ -82,20 +81,20 @@ func (s *Server) Ledger() []Entry {
 	return entries
 }
 
-// Reset forgets ledger and statistics. Hand-overs under way do not come back in.
-// The behaviour stays.
+// Reset forgets the ledger and the statistics. Hand-overs that are still running are
+// not recorded in the new ledger. The behaviour stays.
 func (s *Server) Reset() { s.ledger.forget() }
 
-// Behaviour tells the current behaviour.
+// Behaviour returns the present behaviour.
 func (s *Server) Behaviour() Behaviour {
 	b := s.plan.Load().Behaviour
 	b.RejectPhones = slices.Clone(b.RejectPhones)
 	return b
 }
 
-// SetBehaviour replaces the behaviour, from the next hand-over on. An error
-// tells all that is wrong with it, and changes nothing. HangMS has no default
-// here: start from [Default].
+// SetBehaviour replaces the behaviour, beginning with the next hand-over. An error
+// contains all problems, and nothing changes. HangMS has no default here: start from
+// [Default].
 func (s *Server) SetBehaviour(b Behaviour) error {
 	if err := b.check(); err != nil {
 		return err

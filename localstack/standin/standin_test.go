@@ -21,7 +21,7 @@ const phone = "79001234567"
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
 
-// request makes the request of one message.
+// request returns a request that hands over one message.
 func request(id int64) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, fmt.Sprintf("/v1/send/%d", id),
 		strings.NewReader(fmt.Sprintf(`{"id":%d,"phone":%s,"text":"Hello"}`, id, phone)))
@@ -29,13 +29,13 @@ func request(id int64) *http.Request {
 	return r
 }
 
-// serve answers a request without a network. A connection that the stand-in
-// cuts off is a nil answer.
+// serve answers a request without a network. It returns nil if the fake provider cuts
+// the connection.
 func serve(s *standin.Server, r *http.Request) (w *httptest.ResponseRecorder) {
 	w = httptest.NewRecorder()
 	defer func() {
 		if p := recover(); p != nil {
-			if p != http.ErrAbortHandler { //nolint:errorlint // panicked with exactly this
+			if p != http.ErrAbortHandler { //nolint:errorlint // net/http panics with exactly this
 				panic(p)
 			}
 			w = nil
@@ -162,7 +162,7 @@ func TestStatisticsAddUp(t *testing.T) {
 
 func TestTheLedgerIsLinesOfJSON(t *testing.T) {
 	s := standin.New(standin.WithClock(func() time.Time { return noon }))
-	const n = (1 << 14) + 1000 // more than a block, more than a write
+	const n = (1 << 14) + 1000 // more than a block, and more than one write
 	for id := range int64(n) {
 		serve(s, request(id+1))
 	}
@@ -212,7 +212,7 @@ func TestAHandOverUnderWayDoesNotComeBackAfterAReset(t *testing.T) {
 	}
 }
 
-// interrupted does something before it is read.
+// interrupted is a reader that runs a function before it is read.
 type interrupted struct {
 	io.Reader
 	meanwhile func()

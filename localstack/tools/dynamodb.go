@@ -12,13 +12,13 @@ import (
 	"strings"
 )
 
-// installDynamoDB lays DynamoDB Local out as LocalStack's own installer would,
-// from Maven instead of an archive that has no version: jars below
-// DynamoDBLocal_lib, a Java agent, and DynamoDBLocal.jar, which is also what
-// LocalStack takes as the sign that all is there.
+// installDynamoDB installs DynamoDB Local in the layout of LocalStack's own installer,
+// but from Maven, because the installer's archive has no version. The layout is: jars
+// below DynamoDBLocal_lib, a Java agent, and DynamoDBLocal.jar. LocalStack takes the last
+// one as the sign that the installation is complete.
 //
-// sqlite4java's native libraries need no place: since 2.6, DynamoDB Local's own
-// jar holds them for Linux and macOS on both processors, and unpacks the right one.
+// sqlite4java's native libraries need no folder: since 2.6, DynamoDB Local's own jar
+// contains them for Linux and macOS on both processors, and unpacks the right one.
 func installDynamoDB(ctx context.Context, root, dir string, found Found, log io.Writer) error {
 	inputs, err := content(root, "localstack/tools/pom.xml", "localstack/tools/dynamodb.go")
 	if err != nil {
@@ -29,7 +29,7 @@ func installDynamoDB(ctx context.Context, root, dir string, found Found, log io.
 			return err
 		}
 		libs := filepath.Join(dir, "DynamoDBLocal_lib")
-		// in a folder of its own: Maven would make a target folder beside the pom
+		// Without outputDirectory, Maven would create a target folder beside the pom.
 		if err := run(ctx, "", []string{"JAVA_HOME=" + found.JavaHome}, found.Maven, "-q", "-B",
 			"-f", filepath.Join(root, "localstack", "tools", "pom.xml"),
 			"org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies",
@@ -54,8 +54,8 @@ const log4j = `<?xml version="1.0" encoding="UTF-8"?>
 </Configuration>
 `
 
-// writeLauncher writes DynamoDBLocal.jar: a manifest that names the other jars,
-// and where its log goes.
+// writeLauncher writes DynamoDBLocal.jar: a manifest that names the other jars, and the
+// configuration of its log.
 func writeLauncher(dir, libs string) (err error) {
 	jars, err := filepath.Glob(filepath.Join(libs, "*.jar"))
 	if err != nil || len(jars) == 0 {
@@ -88,8 +88,8 @@ func writeLauncher(dir, libs string) (err error) {
 	return archive.Close()
 }
 
-// fold breaks a manifest line as the JAR specification wants it: at most 72
-// bytes with the line's end, each continuation after a blank.
+// fold breaks a manifest line as the JAR specification requires: a line has at most 72
+// bytes with its end, and each continuation begins with a blank.
 func fold(line string) string {
 	var b strings.Builder
 	for width := 70; len(line) > width; width = 69 {

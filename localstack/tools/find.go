@@ -1,5 +1,5 @@
-// Package tools finds what the local stack needs on a machine, and installs the
-// rest, pinned by the lock files beside this file, below one folder.
+// Package tools finds the programs that the local stack needs on a machine, and
+// installs the rest below one folder. The lock files beside this file pin the versions.
 package tools
 
 import (
@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-// Found is what a machine has: paths of programs that were run and answered.
+// Found holds the programs of a machine: their paths, after they were run and answered.
 type Found struct {
 	Python        string
 	PythonVersion string
@@ -23,14 +23,15 @@ type Found struct {
 	Maven         string
 }
 
-// A missing program: a sentence for a person, with what was tried and what to do.
+// missing is an error about a missing program: a sentence for a person, with what was
+// tried and what to do.
 type missing string
 
 func (m missing) Error() string { return string(m) }
 
-// Find looks for every program that the local stack needs by running it: that a
-// name is on the PATH says little (pyenv puts names there for versions that are
-// not installed). All that is missing is told in one error, a sentence each.
+// Find looks for every program that the local stack needs, and runs it. A name on the
+// PATH is not enough: pyenv puts names there for versions that are not installed. Find
+// reports all missing programs in one error, a sentence each.
 func Find(ctx context.Context) (Found, error) {
 	var found Found
 	var all []error
@@ -57,14 +58,14 @@ func Find(ctx context.Context) (Found, error) {
 	return found, errors.Join(all...)
 }
 
-// checkPython fails unless this Python can make a virtual environment: Debian
-// splits that off.
+// checkPython fails if this Python cannot make a virtual environment: Debian packages
+// that part separately.
 const checkPython = `import sys, venv, ensurepip; print("%d.%d.%d" % sys.version_info[:3])`
 
 func python(ctx context.Context) (path, version string, err error) {
 	candidates := []string{"python3.13", "python3.12", "python3"}
 	if own := os.Getenv("PYTHON"); own != "" {
-		candidates = []string{own} // a person's choice is not second-guessed
+		candidates = []string{own} // a person's choice is taken without an alternative
 	} else {
 		candidates = append(candidates, pyenv()...)
 	}
@@ -85,7 +86,7 @@ func python(ctx context.Context) (path, version string, err error) {
 		". Install one, or name it: PYTHON=/path/to/python3.13")
 }
 
-// pyenv lists the versions that pyenv has installed, newest first.
+// pyenv returns the versions that pyenv has installed, newest first.
 func pyenv() []string {
 	root := os.Getenv("PYENV_ROOT")
 	if root == "" {
@@ -97,7 +98,7 @@ func pyenv() []string {
 	}
 	var all []string
 	for _, version := range []string{"3.13*", "3.12*"} {
-		paths, _ := filepath.Glob(filepath.Join(root, "versions", version, "bin", "python")) // the pattern is well formed
+		paths, _ := filepath.Glob(filepath.Join(root, "versions", version, "bin", "python")) // the pattern is valid
 		slices.Reverse(paths)
 		all = append(all, paths...)
 	}
@@ -107,7 +108,7 @@ func pyenv() []string {
 var (
 	javaHome    = regexp.MustCompile(`(?m)^\s*java\.home = (.+)$`)
 	javaVersion = regexp.MustCompile(`(?m)^\s*java\.specification\.version = (\d+)`)
-	// Maven colours its output, hence no anchor.
+	// Maven colours its output, so the pattern has no anchor.
 	mavenVersion = regexp.MustCompile(`Apache Maven (\d+)\.(\d+)`)
 	goVersion    = regexp.MustCompile(`^go(\d+)\.(\d+)`)
 )
@@ -152,7 +153,8 @@ func maven(ctx context.Context, home string) (string, error) {
 	return "", missing("Maven 3.8 or newer is missing: DynamoDB Local is fetched by it. Tried mvn. Install Maven, and have mvn on the PATH.")
 }
 
-// newer compares the version in a match of two numbers; no match is too old.
+// newer reports whether the version in a match of two numbers is at least major.minor.
+// No match counts as too old.
 func newer(match []string, major, minor int) bool {
 	if match == nil {
 		return false
@@ -167,8 +169,8 @@ func runs(ctx context.Context, name string, args ...string) bool {
 	return err == nil
 }
 
-// output runs a program and returns all that it wrote: java tells its version on
-// the error stream.
+// output runs a program and returns all its output from both streams: java writes its
+// version to the error stream.
 func output(ctx context.Context, env []string, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), env...)

@@ -14,7 +14,7 @@ const (
 	mavenSays = `printf '\033[1mApache Maven %s\033[m\n'`
 )
 
-// machine makes a PATH of nothing but these scripts, by name.
+// machine sets the PATH to a folder that contains only these scripts, by name.
 func machine(t *testing.T, programs map[string]string) {
 	t.Helper()
 	bin := t.TempDir()

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// gateCommands are the Go programs that check the code, as versions.md pins them.
+// gateCommands returns the Go programs that check the code, in the versions of
+// versions.md.
 func gateCommands() []string {
 	return []string{
 		"github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0",
@@ -17,9 +18,9 @@ func gateCommands() []string {
 	}
 }
 
-// InstallGate brings what checks the code below root/.local/tools: SAM and
-// cfn-lint in a virtual environment, `gate`, schemathesis in one of its own, for
-// they do not want the same versions, and Go programs in `bin`.
+// InstallGate installs the tools that check the code below root/.local/tools. SAM and
+// cfn-lint are in the virtual environment `gate`. schemathesis is in its own virtual
+// environment, because it needs other versions of packages. Go programs are in `bin`.
 func InstallGate(ctx context.Context, root string, log io.Writer) error {
 	root, err := filepath.Abs(root)
 	if err != nil {
@@ -50,7 +51,8 @@ func InstallGate(ctx context.Context, root string, log io.Writer) error {
 		}
 		return once(log, "golangci-lint, govulncheck, gofumpt", bin, append([]string{version}, gateCommands()...), func() error {
 			for _, command := range gateCommands() {
-				// package@version: the versions in go.mod are no concern of these programs
+				// The form package@version ignores the versions in go.mod, which do not
+				// apply to these programs.
 				if err := run(ctx, dir, []string{"GOBIN=" + bin}, "go", "install", command); err != nil {
 					return err
 				}

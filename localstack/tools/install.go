@@ -20,16 +20,16 @@ import (
 	"postrider/localstack/process"
 )
 
-// Installed says where the tools of the local stack are.
+// Installed holds the paths of the local stack's tools.
 type Installed struct {
 	Python   string // of LocalStack's virtual environment
-	DynamoDB string // DynamoDB Local's folder, as LocalStack expects it
+	DynamoDB string // DynamoDB Local's folder, in the layout that LocalStack expects
 	JavaHome string
 }
 
-// Install brings LocalStack, its executor plugin and DynamoDB Local below
-// root/.local/tools. What is there already, complete and from the same lock
-// files, stays; anything else is made anew.
+// Install installs LocalStack, its executor plugin and DynamoDB Local below
+// root/.local/tools. It keeps a complete installation from the same lock files, and
+// replaces any other.
 func Install(ctx context.Context, root string, log io.Writer) (_ Installed, err error) {
 	if root, err = filepath.Abs(root); err != nil {
 		return Installed{}, err
@@ -45,9 +45,10 @@ func Install(ctx context.Context, root string, log io.Writer) (_ Installed, err 
 	}
 	defer func() { _ = lock.Close() }() // nothing is written to it
 	venv, dynamodb := filepath.Join(dir, "localstack"), filepath.Join(dir, "dynamodb")
-	g, ctx := errgroup.WithContext(ctx) // the network is what each of them waits for
+	g, ctx := errgroup.WithContext(ctx) // in parallel, because each of them mostly waits for the network
 	g.Go(func() error {
-		// Compiling takes two thirds of the time, and of all these modules few are ever imported.
+		// Compiling takes two thirds of the time, and few of all these modules are ever
+		// imported.
 		if err := installVenv(ctx, root, venv, "localstack.lock", found, log, "--no-compile"); err != nil {
 			return err
 		}
@@ -60,10 +61,11 @@ func Install(ctx context.Context, root string, log io.Writer) (_ Installed, err 
 	return Installed{Python: filepath.Join(venv, "bin", "python"), DynamoDB: dynamodb, JavaHome: found.JavaHome}, nil
 }
 
-// Dir is where tools are, below the repository's root.
+// Dir returns the folder of the tools, below the repository's root.
 func Dir(root string) string { return filepath.Join(root, ".local", "tools") }
 
-// lockDir waits until nobody else installs to dir: `make run` and the tests share it.
+// lockDir waits until no other process installs to dir: `make run` and the tests share
+// it.
 func lockDir(ctx context.Context, dir string, log io.Writer) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
@@ -84,9 +86,9 @@ func lockDir(ctx context.Context, dir string, log io.Writer) (*os.File, error) {
 	}
 }
 
-// once runs install unless it was completed before with the same inputs. The
-// stamp is taken away first and written last, so that half an installation is
-// never trusted.
+// once runs install unless an installation with the same inputs is complete. It removes
+// the stamp first and writes it last, so that an incomplete installation is never
+// trusted.
 func once(log io.Writer, what, target string, inputs []string, install func() error) error {
 	want := hash(inputs)
 	stamp := target + ".stamp"
@@ -115,7 +117,7 @@ func hash(inputs []string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// content returns the files' paths and content as inputs of a stamp.
+// content returns the files' paths and contents, as inputs of a stamp.
 func content(root string, patterns ...string) ([]string, error) {
 	var inputs []string
 	for _, pattern := range patterns {
@@ -134,6 +136,7 @@ func content(root string, patterns ...string) ([]string, error) {
 	return inputs, nil
 }
 
+// installVenv makes a virtual environment with the packages of a lock file.
 func installVenv(ctx context.Context, root, venv, lock string, found Found, log io.Writer, options ...string) error {
 	inputs, err := content(root, filepath.Join("localstack", "tools", lock))
 	if err != nil {
@@ -147,7 +150,7 @@ func installVenv(ctx context.Context, root, venv, lock string, found Found, log 
 		if err := run(ctx, "", nil, found.Python, "-m", "venv", venv); err != nil {
 			return err
 		}
-		// The lock is complete, so pip need not look for more.
+		// The lock is complete, so pip need not resolve dependencies.
 		python := filepath.Join(venv, "bin", "python")
 		return run(ctx, "", nil, python, slices.Concat([]string{
 			"-m", "pip", "install", "-q", "--no-input", "--disable-pip-version-check", "--no-deps",
@@ -156,13 +159,14 @@ func installVenv(ctx context.Context, root, venv, lock string, found Found, log 
 	})
 }
 
+// installExecutor installs LocalStack's executor plugin into the virtual environment.
 func installExecutor(ctx context.Context, root, venv string, log io.Writer) error {
 	source := filepath.Join(root, "localstack", "executor")
 	inputs, err := content(source, "pyproject.toml", "postrider_executor/*.py")
 	if err != nil {
 		return err
 	}
-	stamp, err := os.ReadFile(venv + ".stamp") // a new virtual environment needs it again
+	stamp, err := os.ReadFile(venv + ".stamp") // a new virtual environment needs the plugin again
 	if err != nil {
 		return err
 	}
@@ -173,7 +177,7 @@ func installExecutor(ctx context.Context, root, venv string, log io.Writer) erro
 	inputs = append(inputs, string(stamp), info.ModTime().String())
 	target := venv + "-executor"
 	return once(log, "LocalStack's executor plugin", target, inputs, func() error {
-		// From a copy: setuptools writes beside what it builds.
+		// The source is copied first: setuptools writes beside what it builds.
 		if err := os.RemoveAll(target); err != nil {
 			return err
 		}
@@ -185,7 +189,7 @@ func installExecutor(ctx context.Context, root, venv string, log io.Writer) erro
 	})
 }
 
-// run runs a command to its end, and on failure says what it wrote.
+// run runs a command to its end. On failure the error contains the end of its output.
 func run(ctx context.Context, dir string, env []string, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir

@@ -43,7 +43,7 @@ func TestHalfAnInstallationIsNotTrusted(t *testing.T) {
 		t.Fatalf("once = %v", err)
 	}
 	again := false
-	for _, input := range []string{"b", "a"} { // also for what was complete before
+	for _, input := range []string{"b", "a"} { // "a" was complete before, and has to be installed again, too
 		if err := once(io.Discard, "a tool", target, []string{input}, func() error { again = true; return nil }); err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All checks, one after the other beside the integration tests, each with how long
-# it took. `make test` runs it; a part that cannot run here says so in the summary.
+# Runs all checks in sequence, beside the integration tests, and prints the time of
+# each. `make test` runs this script. The summary reports a part that cannot run here.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -10,7 +10,7 @@ mkdir -p "$log"
 summary=()
 failed=0
 
-# part NAME COMMAND...: runs one part.
+# part NAME COMMAND... runs one part.
 part() {
   local name=$1 start=$SECONDS result=ok
   shift
@@ -28,8 +28,8 @@ formatted() {
   [ -z "$files" ] || { echo "not formatted (make fmt): $files"; return 1; }
 }
 
-# The database of vulnerabilities is on the internet. Where it cannot be reached
-# there is nothing to compare with; that is said, and fails nothing.
+# The database of vulnerabilities is on the internet. If it cannot be reached, the check
+# is reported as not done, and does not fail.
 vulnerabilities() {
   local out status=0
   out=$("$bin/govulncheck" -tags integration,browser ./... 2>&1) || status=$?
@@ -42,8 +42,9 @@ vulnerabilities() {
   return $status
 }
 
-# cfn-lint on all templates: what only informs fails, too. A waiver is Metadata of the
-# resource that it is about (cfn-lint: config: ignore_checks), with its reason beside it.
+# Runs cfn-lint on all templates. Findings of the level informational fail, too. An
+# exception is in the Metadata of its resource (cfn-lint: config: ignore_checks), with
+# its reason beside it.
 templates() {
   local all=(template.yaml) one
   for one in infra/*.yaml infra/*/*.yaml; do
@@ -53,15 +54,15 @@ templates() {
   .local/tools/gate/bin/cfn-lint --regions us-east-1 --include-checks I --non-zero-exit-code informational -- "${all[@]}"
 }
 
-# tests NAME ARGUMENTS...: go test with the race detector. A skipped test fails:
-# whoever skips one says why by removing it.
+# tests NAME ARGUMENTS... runs go test with the race detector. A skipped test fails: a
+# test that cannot run has to be removed, with a reason.
 tests() { quick "$1" -race "${@:2}"; }
 
-# by_sam is tests whose integration tests have their stack deployed as users have
-# it on AWS. This machine's own way to deploy the template is tested in localstack.
+# by_sam runs tests with integration tests on a stack that sam has deployed, as on AWS.
+# The tests below localstack cover this machine's own way to deploy.
 by_sam() { DEPLOY=sam tests "$@"; }
 
-# quick is the same without the race detector.
+# quick NAME ARGUMENTS... runs go test as tests does, but without the race detector.
 quick() {
   local name=$1 status=0
   shift
@@ -75,9 +76,10 @@ quick() {
   return $status
 }
 
-# served is all packages that test otherwise where there are services: they have
-# other files then, or a DynamoDB. Those whose path matches the argument are left
-# out, as are the others, which would do again what they did among the unit tests.
+# served lists the packages that have further tests with services: with the tag
+# integration they have other files, or they use a DynamoDB. It leaves out packages
+# whose path matches the argument, and all others, which would only repeat their unit
+# tests.
 served() {
   local of='{{.ImportPath}} {{.GoFiles}} {{.TestGoFiles}} {{.XTestGoFiles}} {{.TestImports}} {{.XTestImports}}'
   {
@@ -86,10 +88,10 @@ served() {
   } | cut -d ' ' -f 1 | sort -u | grep -vE "$1"
 }
 
-# The integration tests wait more than they work: for leases of what was killed,
-# for a sending API to come back. So they begin first, and all else runs beside them.
+# The integration tests mostly wait: for the leases of killed processes, or until the
+# sending API answers again. So they begin first, and all other parts run beside them.
 begin_integration() {
-  set -m # a process group of its own, to be ended as a whole
+  set -m # a process group of its own, which can be ended as a whole
   by_sam integration -timeout 30m -tags integration ./test/integration >"$log/integration.out" 2>&1 &
   integration=$!
   set +m
@@ -105,7 +107,7 @@ end_integration() {
 }
 
 part "tools" make gate-tools tools
-# Alone, and without the race detector: it is timed.
+# This part runs alone and without the race detector, because it measures times.
 part "figures of the api function" quick benchmarks -timeout 5m -tags benchmarks ./test/benchmarks
 begin_integration
 part "gofumpt" formatted
@@ -115,10 +117,11 @@ part "govulncheck" vulnerabilities
 part "sam validate --lint" .local/tools/gate/bin/sam validate --lint --template template.yaml --region us-east-1
 part "cfn-lint" templates
 part "unit tests" tests unit ./...
-# Thousands of runs, and so without the race detector, which has met a part of them.
+# These are thousands of runs, so the race detector is off. The unit tests above run a
+# part of them with it.
 part "crash points, fault matrix, state machine" quick promise ./test/faults
-# Over the real DynamoDB Local a run takes a hundred times as long: those that are
-# about writes, a sample of each, without the race detector.
+# Over the real DynamoDB Local a run takes a hundred times as long. So this part runs
+# only the tests about writes, a sample of each, without the race detector.
 part "the same over DynamoDB Local" quick tables -timeout 15m -tags integration \
   -run 'TestMatrix|TestNoCallIs|TestAnyLife|IsLostByNoKill|TestAnImport|TestARequestWith|TestRedrive|TestRetryGives|TestADeferral' ./test/faults
 part "browser test" tests browser -timeout 5m -tags browser ./test/browser

@@ -1,4 +1,4 @@
-// Package stacktest starts what tests of deployments begin with.
+// Package stacktest starts stacks for tests of deployments.
 package stacktest
 
 import (
@@ -12,17 +12,18 @@ import (
 	"postrider/localstack/tools"
 )
 
-// Empty starts a LocalStack with a stand-in to which nothing is deployed, of the
-// repository at root. It ends with the test. dir is its folder, name tells it
-// from that of others; it stays if the test fails, for its logs.
+// Empty starts a LocalStack and a fake provider, of the repository at root, and deploys
+// nothing. The stack ends with the test. dir is the stack's folder, and name
+// distinguishes it from the folders of other tests. If the test fails, the folder
+// stays, for its logs.
 func Empty(tb testing.TB, root, name string) (s *stack.Stack, dir string) {
 	tb.Helper()
 	dir = filepath.Join(root, ".local", "test", fmt.Sprint(name, "-", os.Getpid()))
 	return start(tb, root, dir, stack.Ports{}), dir
 }
 
-// Anew ends what Empty has started, and starts it again at the same addresses: it
-// is empty again.
+// Anew ends the stack that Empty has started, and starts it again at the same
+// addresses. It is then empty again.
 func Anew(tb testing.TB, root, dir string, old *stack.Stack) *stack.Stack {
 	tb.Helper()
 	if err := old.Close(); err != nil {

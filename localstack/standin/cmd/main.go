@@ -1,4 +1,4 @@
-// Command cmd runs the stand-in of the sending API until it is interrupted.
+// Command cmd runs the fake provider until it is interrupted.
 //
 //	go run ./localstack/standin/cmd -listen '127.0.0.1:8001,[::1]:8001' -token local-token
 //

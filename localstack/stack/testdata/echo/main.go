@@ -1,5 +1,5 @@
-// Command echo is a Lambda function for the tests of the local stack: it logs
-// each event, and answers requests with what it got.
+// Command echo is a Lambda function for the tests of the local stack. It logs each
+// event, and answers requests with what it received.
 package main
 
 import (
