@@ -11,8 +11,9 @@ import (
 	"postrider/internal/mailing"
 )
 
-// everyone is the role of operations that need no key: documentation and health. An
-// operation has to name it with [withAccess]; every other operation needs a key.
+// everyone is the role of operations that need no key: documentation and health. It
+// has to be given explicitly, with [withAccess] or [server.allow]. An operation
+// without a role in its metadata needs a key.
 const everyone mailing.Role = "everyone"
 
 // accessKey is the key in an operation's metadata under which the needed role
@@ -73,9 +74,9 @@ func (s *server) needed(r *http.Request, route string) mailing.Role {
 // admit returns nil if the request's key has the needed role, and otherwise the
 // problem that refuses the request:
 //
-// -  401 if there is no key or it is unknown,
-// -  403 if the key's role is too low,
-// -  503 if the keys cannot be read: then the key may be good, and the request can be repeated.
+//   - 401 if there is no key or it is unknown,
+//   - 403 if the key's role is too low,
+//   - 503 if the keys cannot be read: then the key may be good, and the request can be repeated.
 //
 // It notes the caller's name for the log line and for idempotency keys.
 func (s *server) admit(ctx context.Context, r *http.Request, needed mailing.Role) *Problem {

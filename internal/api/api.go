@@ -1,10 +1,10 @@
 // Package api is the HTTP API under /api, its description at /openapi.json, the
-// page that shows that at /docs/, and /healthz.
+// page at /docs/ that shows the description, and /healthz and /metrics.
 //
-// Handlers parse, call the domain or a store, and translate: no rule about
-// clients or mailings is decided here. What goes over the wire is in json.go,
-// what an error looks like in problem.go, and what happens around every request
-// in serve.go.
+// Handlers parse a request, call the domain or a store, and translate the result.
+// They decide no rule about clients or mailings. The bodies of requests and answers
+// are in json.go, errors in problem.go, and the steps around every request in
+// serve.go.
 package api
 
 import (

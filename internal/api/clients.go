@@ -88,7 +88,8 @@ type clientToCreate struct {
 
 // createClient adds a client to the directory, once for each idempotency key. The
 // rules of the domain are checked only if there is no earlier creation with the
-// key, so a repetition gets the first answer.
+// key. So a repetition gets the first answer, also if a new client would be refused
+// by now.
 func (s *server) createClient(ctx context.Context, in *clientToCreate) (*clientCreated, error) {
 	c, repeated, err := once(ctx, s, in.Idempotent, "create-client", in.Body,
 		func(c mailing.Creation) *mailing.Client { return c.Client },

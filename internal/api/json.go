@@ -4,7 +4,7 @@ package api
 //
 // The types of this file are the bodies of requests and answers. Integrators rely
 // on the names in their JSON: names may be added, but existing ones are never
-// changed.
+// changed or removed.
 type Client struct {
 	ID           int64  `json:"id" minimum:"1" maximum:"4294967295" example:"1" doc:"Given by the service, never used again."`
 	Phone        string `json:"phone" pattern:"^7[0-9]{10}$" patternDescription:"11 digits that start with 7" example:"79001234567" doc:"No two clients have the same."`

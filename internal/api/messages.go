@@ -33,9 +33,8 @@ type messagesSearched struct {
 	Status  messageStatusParam `query:"status"`
 }
 
-// listMessages returns one page of messages. An unknown mailing is not found. An
-// unknown client has no messages, because the messages of a deleted client are
-// kept.
+// listMessages returns one page of messages. An unknown mailing is not found. The
+// client need not exist, because messages to a deleted client are kept.
 func (s *server) listMessages(ctx context.Context, in *messagesSearched) (*struct{ Body List[Message] }, error) {
 	q := mailing.MessageQuery{Status: mailing.MessageStatus(in.Status), Limit: in.Limit, Cursor: in.Cursor}
 	if in.Mailing.given {

@@ -23,12 +23,12 @@ const RequestIDHeader = "X-Request-Id"
 
 // around returns the handler for all requests. For each request
 //
-// -  it writes one log line,
-// -  it sets the headers of [OwnHeader],
-// -  a panic becomes a 500,
-// -  one slash at the end of a path is ignored,
-// -  pages of allowed origins may read the answer, whatever it is,
-// -  a refusal of the mux becomes a problem document.
+//   - it writes one log line,
+//   - it sets the headers of [OwnHeader],
+//   - a panic becomes a 500,
+//   - one slash at the end of a path is ignored,
+//   - pages of allowed origins may read the answer, whatever it is,
+//   - a refusal of the mux becomes a problem document.
 func (s *server) around(mux *http.ServeMux) http.Handler {
 	routed := s.Origins.cross(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.route(mux, w, r) }))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -250,9 +250,9 @@ func made[ID ~int64 | ~uint32](ctx context.Context, name string, id ID) {
 	r.made = append(r.made, slog.Int64(name, int64(id)))
 }
 
-// logRequest writes the request's log line. It logs no text that a caller chooses,
-// since that may contain a phone or a mailing's text. So it logs the route instead
-// of the path, and ids only if they are valid. took is logged in milliseconds.
+// logRequest writes the request's log line. No field of it can be filled with a phone
+// or a mailing's text by the caller. So it has the route instead of the path, and ids
+// only if they are valid. took is logged in milliseconds.
 func (s *server) logRequest(ctx context.Context, r *http.Request, status int, took time.Duration) {
 	if status == 0 {
 		status = http.StatusOK
