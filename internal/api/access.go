@@ -76,7 +76,7 @@ func (s *server) needed(r *http.Request, route string) mailing.Role {
 //
 //   - 401 if there is no key or it is unknown,
 //   - 403 if the key's role is too low,
-//   - 503 if the keys cannot be read: then the key may be good, and the request can be repeated.
+//   - 503 if the keys cannot be read; the request can be repeated.
 //
 // It notes the caller's name for the log line and for idempotency keys.
 func (s *server) admit(ctx context.Context, r *http.Request, needed mailing.Role) *Problem {

@@ -57,7 +57,8 @@ func newClientFile(body []byte) (*clientFile, error) {
 	f := &clientFile{
 		body: body, end: len(bytes.TrimRightFunc(body, unicode.IsSpace)), rows: csv.NewReader(bytes.NewReader(body)), seen: map[string]int{},
 	}
-	f.rows.FieldsPerRecord = -1 // row compares the numbers of cells itself, to report a difference in our words
+	// row compares the numbers of cells itself, to report a difference in our words.
+	f.rows.FieldsPerRecord = -1
 	f.rows.ReuseRecord = true
 	head, _, _ := bytes.Cut(bytes.TrimLeft(body, "\r\n"), []byte("\n"))
 	if bytes.Count(head, []byte(";")) > bytes.Count(head, []byte(",")) {

@@ -161,7 +161,8 @@ func (s *server) redriveMailing(ctx context.Context, id mailing.MailingID, store
 // are removed. A mailing that allows no further attempts keeps all of them.
 func (s *server) redriving(ctx context.Context, id mailing.MailingID, letters []mailing.DeadLetter) (mailing.Redriving, error) {
 	if id == mailing.TestMailing {
-		return mailing.Redriving{Stale: letters}, nil // a test message is not tried again: the caller can ask for a new one
+		// A test message is not tried again. The caller can ask for a new one.
+		return mailing.Redriving{Stale: letters}, nil
 	}
 	m, r, err := s.Mailings.Redrive(ctx, id, letters)
 	switch mailing.KindOf(err) {
