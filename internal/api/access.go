@@ -11,31 +11,34 @@ import (
 	"postrider/internal/mailing"
 )
 
-// everyone is the role of what needs no key: documentation and health. It has
-// to be said of an operation; what says nothing needs a key.
+// everyone is the role of operations that need no key: documentation and health. It
+// has to be given explicitly, with [withAccess] or [server.allow]. An operation
+// without a role in its metadata needs a key.
 const everyone mailing.Role = "everyone"
 
-// accessKey is where an operation's metadata say which role it needs.
+// accessKey is the key in an operation's metadata under which the needed role
+// stands.
 const accessKey = "access"
 
-// keyHeader is the header of those who cannot send Authorization.
+// keyHeader is the header for callers that cannot send Authorization.
 const keyHeader = "X-API-Key"
 
-// Why a request is turned away.
+// The details of the problem documents that refuse a request.
 const (
 	keyNeeded      = "a key is needed: after Bearer in the header Authorization, or in " + keyHeader
 	keysUnreadable = "keys cannot be checked at the moment; the request can be repeated"
 	adminNeeded    = "this key is a viewer's, which may only read"
 )
 
-// withAccess is an operation that needs another role than its method tells.
+// withAccess returns op with the role that it needs, where that is not the role
+// that follows from its method.
 func withAccess(op huma.Operation, needed mailing.Role) huma.Operation {
 	op.Metadata = map[string]any{accessKey: needed}
 	return op
 }
 
-// accessOf is the role that an operation needs: whoever may look may GET, and
-// everything else is an admin's.
+// accessOf returns the role that an operation needs. By default a GET needs a
+// viewer, and every other method an admin.
 func accessOf(op huma.Operation) mailing.Role {
 	if needed, ok := op.Metadata[accessKey].(mailing.Role); ok {
 		return needed
@@ -46,14 +49,15 @@ func accessOf(op huma.Operation) mailing.Role {
 	return mailing.Admin
 }
 
-// allow makes a route known, and who may use it.
+// allow registers a route with the role that it needs.
 func (s *server) allow(method, path string, needed mailing.Role) {
 	s.access[method+" "+path] = needed
 }
 
-// needed is the role that a request needs, by the route that the mux has found
-// for it. A route that nobody has made known is an admin's. Where there is no
-// route, whoever has a key is told so, and outside of /api everybody.
+// needed returns the role that a request needs, by the route that the mux has found
+// for it. A route that is not registered with [server.allow] needs an admin.
+// Without a route the answer is 404 or 405: under /api it needs a viewer, elsewhere
+// no key.
 func (s *server) needed(r *http.Request, route string) mailing.Role {
 	if route == "" {
 		if r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/") {
@@ -67,7 +71,14 @@ func (s *server) needed(r *http.Request, route string) mailing.Role {
 	return mailing.Admin
 }
 
-// admit tells why a request may not have what needs a role; nil if it may.
+// admit returns nil if the request's key has the needed role, and otherwise the
+// problem that refuses the request:
+//
+//   - 401 if there is no key or it is unknown,
+//   - 403 if the key's role is too low,
+//   - 503 if the keys cannot be read; the request can be repeated.
+//
+// It notes the caller's name for the log line and for idempotency keys.
 func (s *server) admit(ctx context.Context, r *http.Request, needed mailing.Role) *Problem {
 	if needed == everyone {
 		return nil
@@ -91,8 +102,8 @@ func (s *server) admit(ctx context.Context, r *http.Request, needed mailing.Role
 	return nil
 }
 
-// secretOf is the key that a request shows. Authorization goes first: with it,
-// the other header is not looked at.
+// secretOf returns the key that a request carries, "" if there is none. If there is
+// an Authorization header, [keyHeader] is not looked at.
 func secretOf(h http.Header) string {
 	authorization := h.Get("Authorization")
 	if authorization == "" {
@@ -105,7 +116,9 @@ func secretOf(h http.Header) string {
 	return strings.TrimSpace(secret)
 }
 
-// turnAway answers a request that is not admitted.
+// turnAway writes the answer to a request that is not admitted, with the header
+// that its status asks for: WWW-Authenticate for 401 (RFC 9110, 15.5.2),
+// Retry-After in seconds for 503.
 func turnAway(w http.ResponseWriter, p *Problem) {
 	switch p.Status {
 	case http.StatusUnauthorized:

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// aRoute is an operation of the description, with ids put into its path.
+// aRoute is an operation of the description, with an id put into its path.
 type aRoute struct{ id, method, path string }
 
-// routes are all operations of the description.
+// routes returns all operations of the description.
 func routes(t *testing.T, v service) []aRoute {
 	t.Helper()
 	var described struct {
@@ -26,7 +26,7 @@ func routes(t *testing.T, v service) []aRoute {
 				ID string `json:"operationId"`
 			}
 			if err := json.Unmarshal(raw, &op); err != nil || op.ID == "" {
-				continue // not an operation but what they share
+				continue // this key of the path is not an operation
 			}
 			all = append(all, aRoute{op.ID, strings.ToUpper(method), strings.ReplaceAll(path, "{id}", "1")})
 		}
@@ -37,7 +37,8 @@ func routes(t *testing.T, v service) []aRoute {
 	return all
 }
 
-// readsOnly are the operations that a viewer may use though they are no GET.
+// readsOnly has the operations that a viewer may use although their method is not
+// GET.
 var readsOnly = map[string]bool{"preview-mailing": true}
 
 func TestEveryOperationButHealthNeedsAKey(t *testing.T) {
@@ -74,7 +75,7 @@ func TestEveryOperationButHealthNeedsAKey(t *testing.T) {
 
 func TestAViewerReadsAndChangesNothing(t *testing.T) {
 	t.Parallel()
-	v := serve(t, &stores{}) // whatever gets through to it is a 500
+	v := serve(t, &stores{}) // a request that is admitted ends as a 500
 	var writes, reads int
 	for _, r := range routes(t, v) {
 		w := v.call(r.method, r.path, "", "Authorization", "Bearer "+viewerKey)

@@ -8,6 +8,9 @@ import (
 	"postrider/internal/mailing"
 )
 
+// routeActions registers the operations that change a mailing's status, and the one
+// that asks for a sweep. A pause, resume or cancellation that finds the wanted
+// status already changes nothing and answers 200, so it can be repeated.
 func (s *server) routeActions() {
 	action := func(name, summary string, do func(mailing.Mailing) (mailing.Mailing, error)) {
 		op := mailingOp(name+"-mailing", http.MethodPost, mailingPath+"/"+name, summary,
@@ -27,11 +30,13 @@ func (s *server) routeActions() {
 	handle(s, process, s.process)
 }
 
-// Accepted says that work was queued.
+// Accepted is the body of an answer that says that work was queued.
 type Accepted struct {
 	Status string `json:"status" enum:"accepted"`
 }
 
+// process queues a sweep. If that fails it answers 503, and not 500: the rule
+// starts a sweep each minute in any case, so nothing is lost.
 func (s *server) process(ctx context.Context, _ *struct{}) (*struct{ Body Accepted }, error) {
 	if err := s.Tasks.QueueSweep(ctx); err != nil {
 		s.Log.LogAttrs(ctx, slog.LevelError, "sweep not queued",

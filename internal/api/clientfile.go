@@ -21,36 +21,44 @@ const (
 	operatorColumn = "operator_code"
 	tagColumn      = "tag"
 	timezoneColumn = "timezone"
-	// rowLocation is where an error is that is no single column's.
+	// rowLocation is the location of an error that concerns the whole row, not one
+	// column.
 	rowLocation = "row"
 )
 
+// clientColumns returns the columns that a file of clients may have, in the order
+// in which an export writes them.
 func clientColumns() []string {
 	return []string{idColumn, phoneColumn, operatorColumn, tagColumn, timezoneColumn}
 }
 
-// clientFile is a file of clients, read row by row. It copies what it gives.
+// clientFile reads a file of clients row by row. The rows that it returns share no
+// memory with the reader.
 type clientFile struct {
 	body []byte
-	// end is where nothing but blank lines comes any more.
+	// end is the offset in bytes after which there are only blank lines.
 	end     int
 	rows    *csv.Reader
 	columns []string
-	// counted is how far the lines of the file were counted, and lines how many
-	// end there.
+	// counted is the offset up to which line ends were counted, and lines is their
+	// number. So each byte is counted once, however often line is called.
 	counted int64
 	lines   int
-	// seen are the phones of the rows so far, and their lines.
+	// seen has the line of each phone in the valid rows so far.
 	seen map[string]int
 }
 
-// newClientFile reads the header.
+// newClientFile reads the header of a file, and returns an error with what is wrong
+// with it. It accepts a byte order mark. The separator is a semicolon if the header
+// has more semicolons than commas, as spreadsheets write files where a comma
+// separates decimals.
 func newClientFile(body []byte) (*clientFile, error) {
 	body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	f := &clientFile{
 		body: body, end: len(bytes.TrimRightFunc(body, unicode.IsSpace)), rows: csv.NewReader(bytes.NewReader(body)), seen: map[string]int{},
 	}
-	f.rows.FieldsPerRecord = -1 // that of the header; told in our words
+	// row compares the numbers of cells itself, to report a difference in our words.
+	f.rows.FieldsPerRecord = -1
 	f.rows.ReuseRecord = true
 	head, _, _ := bytes.Cut(bytes.TrimLeft(body, "\r\n"), []byte("\n"))
 	if bytes.Count(head, []byte(";")) > bytes.Count(head, []byte(",")) {
@@ -76,9 +84,9 @@ func newClientFile(body []byte) (*clientFile, error) {
 	return f, nil
 }
 
-// unknownColumn says what is wrong with a name that no column has: spreadsheets
-// also write files with tabs, or in UTF-16, in which every other byte of a name
-// is zero.
+// unknownColumn says why a column's name is unknown. Two causes are common in files
+// of spreadsheets: columns that are separated by tabs, and UTF-16, in which every
+// other byte of a Latin name is zero.
 func unknownColumn(number int, name string) string {
 	switch {
 	case strings.Contains(name, "\x00"):
@@ -90,20 +98,22 @@ func unknownColumn(number int, name string) string {
 	}
 }
 
+// wrongHeader returns the error for a header with the given fault. It says what a
+// right header is, too.
 func wrongHeader(what string) error {
 	return &mailing.Error{Kind: mailing.KindInvalid, Message: wrongFile, Fields: []mailing.Field{{Location: "body", Message: what + rightHeader}}}
 }
 
-// What is said of a wrong header.
+// The texts about a wrong header.
 const (
 	wrongFile   = "the file's header is not valid"
 	rightHeader = "; a header in UTF-8, with commas or semicolons, names phone, and as you like operator_code, tag, timezone and id, each once"
 )
 
-// ended reports whether nothing but blank lines comes any more.
+// ended reports whether only blank lines are left.
 func (f *clientFile) ended() bool { return f.rows.InputOffset() >= int64(f.end) }
 
-// line is the number of the line that is read next.
+// line returns the number of the line that is read next. The first line is 1.
 func (f *clientFile) line() int {
 	at := f.rows.InputOffset()
 	f.lines += bytes.Count(f.body[f.counted:at], []byte("\n"))
@@ -111,8 +121,9 @@ func (f *clientFile) line() int {
 	return f.lines + 1
 }
 
-// next reads a row: what it says, or what is wrong with it. line is where it
-// begins, 0 at the end of the file.
+// next reads a row, and returns what it says or what is wrong with it. line is the
+// line in which the row begins, 0 at the end of the file. A row can have several
+// lines, since a cell in quotes may contain line ends. Blank lines are skipped.
 func (f *clientFile) next() (line int, row mailing.ClientRow, wrong []FieldError) {
 	for {
 		from := f.rows.InputOffset()
@@ -123,7 +134,7 @@ func (f *clientFile) next() (line int, row mailing.ClientRow, wrong []FieldError
 			return broken.StartLine, row, f.broken(broken, f.body[from:f.rows.InputOffset()])
 		case errors.Is(err, io.EOF):
 			return 0, row, nil
-		case err != nil: // there is nothing else that reading from memory can come to
+		case err != nil: // reading from memory has no other errors
 			return f.line(), row, []FieldError{{rowLocation, "cannot be read"}}
 		case len(bytes.TrimSpace(f.body[from:f.rows.InputOffset()])) == 0:
 			continue
@@ -134,7 +145,10 @@ func (f *clientFile) next() (line int, row mailing.ClientRow, wrong []FieldError
 	}
 }
 
-// broken says what is wrong with the quotes of a row.
+// broken says what is wrong with the quotes of a row. raw is all that the reader
+// took for the row. A quote that is not closed can take in many lines, or the rest
+// of the file. The message then says how many, because the rows in between were not
+// imported.
 func (f *clientFile) broken(e *csv.ParseError, raw []byte) []FieldError {
 	message := `has a " where none can be: a cell with one in it stands in quotes, and has it doubled`
 	switch last := f.line() - 1; {
@@ -146,7 +160,8 @@ func (f *clientFile) broken(e *csv.ParseError, raw []byte) []FieldError {
 	return []FieldError{{rowLocation, message}}
 }
 
-// closes reports whether one more quote is all that a row lacks.
+// closes reports whether the row would be valid with one more quote at its end. It
+// distinguishes a quote that is never closed from a quote at a wrong place.
 func (f *clientFile) closes(raw []byte) bool {
 	again := csv.NewReader(io.MultiReader(bytes.NewReader(raw), strings.NewReader(`"`)))
 	again.Comma = f.rows.Comma
@@ -154,7 +169,11 @@ func (f *clientFile) closes(raw []byte) bool {
 	return err == nil
 }
 
-// row is what a row says. All that is wrong with it is told together, by column.
+// row returns what a row says, with all that is wrong with it: at most one error a
+// column, in the order in which they are found.
+//
+// A phone is noted only if its row is valid. So a second row with the phone of an
+// invalid row is not a repetition.
 func (f *clientFile) row(line int, cells []string) (row mailing.ClientRow, wrong []FieldError) {
 	if len(cells) != len(f.columns) {
 		return row, []FieldError{{rowLocation, fmt.Sprintf("has %d cells, the header has %d", len(cells), len(f.columns))}}
@@ -194,6 +213,7 @@ func (f *clientFile) row(line int, cells []string) (row mailing.ClientRow, wrong
 	return row, wrong
 }
 
+// located reports whether one of errs is at the location.
 func located(errs []FieldError, location string) bool {
 	return slices.ContainsFunc(errs, func(e FieldError) bool { return e.Location == location })
 }

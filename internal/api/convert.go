@@ -9,18 +9,23 @@ import (
 	"postrider/internal/mailing"
 )
 
+// clientJSON returns a client as answers have it.
 func clientJSON(c mailing.Client) Client {
 	return Client{ID: int64(c.ID), Phone: c.Phone, OperatorCode: c.OperatorCode, Tag: c.Tag, Timezone: c.Timezone}
 }
 
+// client returns the client that a request describes, under the given id.
 func (b ClientBody) client(id mailing.ClientID) mailing.Client {
 	return mailing.Client{ID: id, Phone: b.Phone, OperatorCode: b.OperatorCode, Tag: b.Tag, Timezone: string(b.Timezone)}
 }
 
+// clientBody returns the part of a client that a request can set, as the base of a
+// patch.
 func clientBody(c mailing.Client) ClientBody {
 	return ClientBody{Phone: c.Phone, OperatorCode: c.OperatorCode, Tag: c.Tag, Timezone: Timezone(c.Timezone)}
 }
 
+// mailingJSON returns a mailing as answers have it.
 func mailingJSON(m mailing.Mailing) Mailing {
 	return Mailing{
 		ID:          int64(m.ID),
@@ -39,7 +44,8 @@ func mailingJSON(m mailing.Mailing) Mailing {
 	}
 }
 
-// pausedBy returns "" while m is not paused.
+// pausedBy returns the reason for a pause, "" while m is not paused. A paused
+// mailing without a stored reason was paused by a person.
 func pausedBy(m mailing.Mailing) PausedBy {
 	if m.Status != mailing.StatusPaused {
 		return ""
@@ -47,13 +53,15 @@ func pausedBy(m mailing.Mailing) PausedBy {
 	return PausedBy(cmp.Or(m.PausedBy, mailing.ByPerson))
 }
 
-// mailingBody is what of a mailing can be sent, for patching.
+// mailingBody returns the part of a mailing that a request can set, as the base of
+// a patch.
 func mailingBody(m mailing.Mailing) MailingBody {
 	j := mailingJSON(m)
 	return MailingBody{Text: j.Text, StartAt: j.StartAt, EndAt: j.EndAt, Filter: FilterBody(j.Filter), Window: j.Window, OnUncertain: j.OnUncertain}
 }
 
-// draft is what the body says. It must have passed its schema.
+// draft returns the draft that a request describes. The body must have passed its
+// schema. All faults that are left after that are reported together.
 func (b MailingBody) draft() (mailing.Draft, error) {
 	d := mailing.Draft{
 		Text:        b.Text,
@@ -67,7 +75,7 @@ func (b MailingBody) draft() (mailing.Draft, error) {
 		location string
 		at       time.Time
 	}{{"body.start_at", d.StartAt}, {"body.end_at", d.EndAt}} {
-		// An offset can push a time out of what RFC 3339 can write.
+		// RFC 3339 has years of four digits. An offset can move a time out of them.
 		if y := t.at.UTC().Year(); y < 1 || y > 9999 {
 			fields = append(fields, mailing.Field{Location: t.location, Message: "must be in the years 1 to 9999 of UTC"})
 		}
@@ -86,19 +94,23 @@ func (b MailingBody) draft() (mailing.Draft, error) {
 	return d, nil
 }
 
+// smsJSON returns what a text comes to when it is sent as SMS.
 func smsJSON(text string) SMS {
 	sms := mailing.NewSMS(text)
 	return SMS{Encoding: string(sms.Encoding), Units: sms.Units, Segments: sms.Segments}
 }
 
+// filter returns the filter that a request describes.
 func (f FilterBody) filter() mailing.Filter {
 	return mailing.Filter{OperatorCodes: f.OperatorCodes, Tags: f.Tags}
 }
 
+// filterJSON returns a filter as answers have it: an empty list is [], not null.
 func filterJSON(f mailing.Filter) Filter {
 	return Filter{OperatorCodes: notNil(f.OperatorCodes), Tags: notNil(f.Tags)}
 }
 
+// windowJSON returns a window as answers have it, nil if the mailing has none.
 func windowJSON(w *mailing.Window) *Window {
 	if w == nil {
 		return nil
@@ -106,6 +118,9 @@ func windowJSON(w *mailing.Window) *Window {
 	return &Window{From: w.From.String(), To: w.To.String()}
 }
 
+// messageJSON returns a message as answers have it. A test message is stored under
+// mailing 0, with a number of its own in the place of the client's id. The answer
+// names the mailing that is tested instead, and client 0.
 func messageJSON(m mailing.Message) Message {
 	j := Message{
 		ID:                int64(m.ID),
@@ -128,16 +143,20 @@ func messageJSON(m mailing.Message) Message {
 	return j
 }
 
-// thousandths is x without digits that say nothing.
+// thousandths returns x rounded to three decimals.
 func thousandths(x float64) float64 { return math.Round(x*1000) / 1000 }
 
+// countsJSON returns counts as answers have them. The conversion compiles only
+// while both types have the same fields.
 func countsJSON(c mailing.Counts) Counts { return Counts(c) }
 
+// listJSON returns a page as answers have it. one converts an item.
 func listJSON[D, J any](l mailing.List[D], one func(D) J) List[J] {
 	return List[J]{Items: each(l.Items, one), NextCursor: l.Next}
 }
 
-// each is never nil: an empty list is [] in JSON.
+// each returns the converted items. The result is never nil, so that an empty list
+// is [] in JSON.
 func each[D, J any](ds []D, one func(D) J) []J {
 	js := make([]J, 0, len(ds))
 	for _, d := range ds {
@@ -146,6 +165,7 @@ func each[D, J any](ds []D, one func(D) J) []J {
 	return js
 }
 
+// notNil returns s, or an empty slice for nil: JSON writes it as [].
 func notNil(s []string) []string {
 	if s == nil {
 		return []string{}

@@ -11,19 +11,19 @@ import (
 	"github.com/rs/cors"
 )
 
-// preflightSeconds is how long a browser may remember what a preflight allowed:
-// two hours are the most that Chrome keeps.
+// preflightSeconds is how long a browser may remember the answer to a preflight
+// request, in seconds. Two hours are the most that Chrome keeps.
 const preflightSeconds = 7200
 
 // anyOrigin allows pages of all origins.
 const anyOrigin = "*"
 
-// Origins are those whose pages may use the API from a browser (CORS): none at
-// all, some, or any ("*" alone).
+// Origins are the origins whose pages may use the API from a browser (CORS): none
+// at all, some, or any ("*" alone).
 type Origins []string
 
-// UnmarshalText reads origins that are separated by commas. All that is wrong
-// with them is told together.
+// UnmarshalText reads origins that are separated by commas. All that is wrong with
+// them is reported together.
 func (o *Origins) UnmarshalText(text []byte) error {
 	*o = nil
 	if strings.TrimSpace(string(text)) == "" {
@@ -43,7 +43,8 @@ func (o *Origins) UnmarshalText(text []byte) error {
 	return errors.Join(errs...)
 }
 
-// withoutOwnPort leaves out a port that browsers leave out.
+// withoutOwnPort removes the default port of the scheme, because browsers leave it
+// out of the Origin header.
 func withoutOwnPort(origin string) string {
 	for scheme, port := range map[string]string{"https://": ":443", "http://": ":80"} {
 		if strings.HasPrefix(origin, scheme) {
@@ -53,8 +54,9 @@ func withoutOwnPort(origin string) string {
 	return origin
 }
 
-// checkOrigin demands an origin in the very form in which browsers send it
-// (RFC 6454, 6.2): any other would never match.
+// checkOrigin returns an error unless the origin has the exact form in which
+// browsers send it (RFC 6454, 6.2). Origins are compared as texts, so any other
+// form would never match.
 func checkOrigin(origin string) error {
 	if origin == anyOrigin {
 		return nil
@@ -75,8 +77,9 @@ func checkOrigin(origin string) error {
 	return nil
 }
 
-// cross lets pages of the allowed origins use next. It answers their preflights
-// itself, which have no key; with no origins it is next as it is.
+// cross returns a handler that lets pages of the allowed origins use next. It
+// answers preflight requests itself: they carry no key, so next would refuse them.
+// With no origins it returns next unchanged.
 func (o Origins) cross(next http.Handler) http.Handler {
 	if len(o) == 0 {
 		return next
@@ -86,8 +89,8 @@ func (o Origins) cross(next http.Handler) http.Handler {
 		AllowedMethods: []string{
 			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 		},
-		// A browser adds no key by itself, as it would add cookies: the page must
-		// have one, and then no header in its request is worse than another.
+		// A browser adds no key by itself, as it would add cookies. The page must
+		// have a key, and with a key it may send any header.
 		AllowedHeaders: []string{"*"},
 		ExposedHeaders: []string{
 			"Content-Disposition", "ETag", "Idempotency-Replayed", "Link", "Location", "Retry-After", "WWW-Authenticate",

@@ -21,7 +21,7 @@ const (
 	admin = "http://localhost:3000"
 )
 
-// serveTo is the API with these origins.
+// serveTo returns the API with the allowed origins.
 func serveTo(t *testing.T, s *stores, origins ...string) service {
 	t.Helper()
 	v := service{t: t, tasks: &tasks{}, queues: &queues{}, log: &bytes.Buffer{}}
@@ -32,7 +32,7 @@ func serveTo(t *testing.T, s *stores, origins ...string) service {
 	return v
 }
 
-// crossing is what a response says about origins.
+// crossing returns the headers of a response that concern origins.
 func crossing(h http.Header) map[string]string {
 	got := map[string]string{}
 	for name := range h {
@@ -211,7 +211,7 @@ func TestAllThatIsWrongWithOriginsIsToldTogether(t *testing.T) {
 	}
 }
 
-// read is how the function reads them.
+// read parses origins from the environment, as the function does at its start.
 func read(text string) (api.Origins, error) {
 	var c struct {
 		Origins api.Origins `env:"CORS_ORIGINS"`

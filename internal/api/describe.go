@@ -11,27 +11,28 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// conventions are what holds for all operations.
+// conventions is the text about all operations, at the head of the description.
 //
 //go:embed conventions.md
 var conventions string
 
-// text is what the description says of one operation beyond what its types say.
+// text is the part of an operation's description that does not follow from its
+// types.
 type text struct {
-	// about is what it does, done what its success means.
+	// about says what the operation does, and done what its success means.
 	about, done string
-	// asked and given are examples of the bodies: values of the types that go
-	// over the wire, so that they change with them.
+	// asked and given are examples of the bodies. They are values of the types that
+	// the API reads and writes, so they change with the types.
 	asked, given any
-	// errors are those of which there is more to say than what holds for all.
+	// errors are the errors that need another text than [commonErrors] has.
 	errors map[int]problemText
-	// links are operations that the answer's id leads to, by the parameter that
-	// takes the id.
+	// links has the operations that take the id in the answer, each with the name
+	// of the parameter that takes it.
 	links map[string]string
 }
 
-// problemText says when an error happens, and gives an example of it. Where it
-// does not say when, what holds for all operations does.
+// problemText says when an error happens, and has an example of it. An empty when
+// stands for the common text of the status.
 type problemText struct {
 	when, detail string
 	fields       []FieldError
@@ -41,8 +42,9 @@ func told(when, detail string, fields ...FieldError) problemText {
 	return problemText{when, detail, fields}
 }
 
-// complete adds to the description what people need, once all operations are
-// registered. What it has nothing to say about stays bare, which a test finds.
+// complete adds texts, examples and security to the description, once all
+// operations are registered. An operation without a text stays bare, and a test
+// fails.
 func (s *server) complete() {
 	d := s.api.OpenAPI()
 	d.Info.Description = conventions
@@ -59,14 +61,18 @@ func (s *server) complete() {
 	}
 }
 
+// operationsOf returns the operations of a path.
 func operationsOf(item *huma.PathItem) []*huma.Operation {
 	all := []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete}
 	return slices.DeleteFunc(all, func(op *huma.Operation) bool { return op == nil })
 }
 
+// completeOperation adds an operation's texts, examples, errors and links.
 func (s *server) completeOperation(op *huma.Operation, t text) {
 	op.Description = t.about
 	if accessOf(*op) == everyone {
+		// An empty list, unlike none, overrides the security of the whole
+		// description.
 		op.Security = []map[string][]string{}
 	}
 	for _, p := range op.Parameters {
@@ -75,6 +81,7 @@ func (s *server) completeOperation(op *huma.Operation, t text) {
 	if op.RequestBody != nil {
 		for _, content := range op.RequestBody.Content {
 			content.Example = t.asked
+			// The schema of a patch has its nulls already, see [Patch.Schema].
 			if op.Method != http.MethodPatch {
 				tellNull(s.schemas(), content.Schema)
 			}
@@ -97,8 +104,9 @@ func (s *server) completeOperation(op *huma.Operation, t text) {
 	}
 }
 
-// tellNull says where huma takes null in a request: instead of anything that
-// may be left out.
+// tellNull marks the properties of a request's schema for which huma accepts null:
+// those that may be left out. It follows references and lists, down to all nested
+// objects.
 func tellNull(r huma.Registry, s *huma.Schema) {
 	if s == nil {
 		return
@@ -115,8 +123,9 @@ func tellNull(r huma.Registry, s *huma.Schema) {
 	tellNull(r, s.Items)
 }
 
-// completeErrors adds the errors that there is something to say of to those that
-// the operation was registered with.
+// completeErrors describes the operation's errors: those that follow from its
+// input, and those that it has a text for. Errors that the operation was registered
+// with and that neither has a text for stay as they are.
 func (s *server) completeErrors(op *huma.Operation, t text) {
 	common := commonErrors(op)
 	for status, p := range common {
@@ -130,8 +139,10 @@ func (s *server) completeErrors(op *huma.Operation, t text) {
 	}
 }
 
-// commonResponse is the answer to an error that many operations have. Where all
-// of them say the same it is described once.
+// commonResponse returns the response for an error that many operations have. If
+// the text is the same for all of them, the response is a reference to one
+// component. The statuses of the first case have texts that depend on the
+// operation.
 func (s *server) commonResponse(status int, p problemText) *huma.Response {
 	response := s.errorResponse(status, p)
 	switch status {
@@ -147,6 +158,8 @@ func (s *server) commonResponse(status int, p problemText) *huma.Response {
 	return &huma.Response{Ref: "#/components/responses/" + name}
 }
 
+// errorResponse returns the response for an error, with a problem document as its
+// example.
 func (s *server) errorResponse(status int, p problemText) *huma.Response {
 	example := problemOf(status, p.detail)
 	example.Errors = p.fields

@@ -12,7 +12,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// document is the description as any reader gets it.
+// document is the description as a reader gets it.
 type document struct {
 	t    *testing.T
 	root map[string]any
@@ -38,13 +38,14 @@ func asText(v any) string {
 	return s
 }
 
-// place is something in the description and the JSON pointer that leads there.
+// place is a part of the description, with the JSON pointer to it.
 type place struct {
 	at    string
 	value map[string]any
 }
 
-// in goes on to a key, and to what it refers to if it is a reference.
+// in returns the place below p at the keys. It follows references, except those to
+// schemas.
 func (d document) in(p place, keys ...string) place {
 	for _, key := range keys {
 		p.value = asMap(p.value[key])
@@ -56,7 +57,7 @@ func (d document) in(p place, keys ...string) place {
 	return p
 }
 
-// operations are all operations, by their ids.
+// operations returns all operations by their ids.
 func (d document) operations() map[string]place {
 	all := map[string]place{}
 	for path := range asMap(d.root["paths"]) {
@@ -69,7 +70,7 @@ func (d document) operations() map[string]place {
 	return all
 }
 
-// sentences is at least how many the text has.
+// sentences returns a lower bound of the number of sentences in a text.
 func sentences(text any) int {
 	return strings.Count(asText(text), ". ") + strings.Count(asText(text), ".\n") + min(1, strings.Count(asText(text), "."))
 }

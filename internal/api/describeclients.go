@@ -2,6 +2,7 @@ package api
 
 import "net/http"
 
+// clientTexts returns the texts of the operations on clients, by operation id.
 func clientTexts() map[string]text {
 	taken := map[int]problemText{http.StatusConflict: told("Another client has this phone.", "this phone is taken")}
 	changed := map[int]problemText{http.StatusConflict: told(

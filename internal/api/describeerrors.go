@@ -11,8 +11,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// commonErrors are the errors that an operation has because of what it takes
-// and who may use it.
+// commonErrors returns the errors that follow from an operation's input and from
+// the role that it needs, by status.
 func commonErrors(op *huma.Operation) map[int]problemText {
 	errs := map[int]problemText{
 		http.StatusTooManyRequests: told("API Gateway let no more requests through just now. Nothing was done: repeat the request after a while.",
@@ -51,11 +51,14 @@ func commonErrors(op *huma.Operation) map[int]problemText {
 	return errs
 }
 
+// takes reports whether an operation has the parameter. in is path, query or
+// header.
 func takes(op *huma.Operation, in, name string) bool {
 	return slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.In == in && p.Name == name })
 }
 
-// resourceOf is what an id in the operation's path is one of.
+// resourceOf returns the kind of resource that the id in the operation's path
+// names.
 func resourceOf(op *huma.Operation) string {
 	switch {
 	case strings.HasPrefix(op.Path, clientPath):
@@ -67,6 +70,8 @@ func resourceOf(op *huma.Operation) string {
 	}
 }
 
+// invalidText returns the text for 422: the ways in which the operation's input can
+// be invalid.
 func invalidText(op *huma.Operation) string {
 	var parts []string
 	if takes(op, "path", "id") {
@@ -82,7 +87,7 @@ func invalidText(op *huma.Operation) string {
 	return strings.Join(append(parts, "`errors` says which, all of them at once where possible."), " ")
 }
 
-// invalidExample is something that is wrong with a request.
+// invalidExample returns an example of an error in the input of a request.
 func invalidExample(op *huma.Operation) []FieldError {
 	switch {
 	case op.RequestBody != nil:
@@ -94,7 +99,7 @@ func invalidExample(op *huma.Operation) []FieldError {
 	}
 }
 
-// errorHeaders are what an error comes with besides its document.
+// errorHeaders returns the headers that an answer with this error status has.
 func errorHeaders(status int) map[string]*huma.Header {
 	header := func(name, doc, example string) map[string]*huma.Header {
 		return map[string]*huma.Header{name: {Description: doc, Schema: &huma.Schema{Type: huma.TypeString}, Example: example}}

@@ -17,7 +17,8 @@ const (
 		"4294967297,1,1,79001234567,sent,1,0,,2030-03-01T09:30:00.000Z,2030-03-01T09:31:00.000Z\n"
 )
 
-// fileTexts are those of what is read or written as CSV.
+// fileTexts returns the texts of the operations that read or write CSV, by
+// operation id.
 func fileTexts() map[string]text {
 	return map[string]text{
 		"import-clients": {

@@ -2,6 +2,8 @@ package api
 
 import "net/http"
 
+// mailingTexts returns the texts of the operations on mailings, by operation id.
+// Those of the actions are in [actionTexts].
 func mailingTexts() map[string]text {
 	const rules = "The id is not an integer, a field of the body is missing, unknown, or not as its schema says, or the fields contradict each other: " +
 		"`end_at` must be in the future and after `start_at`, and a window's `from` and `to` must differ. `errors` says which."

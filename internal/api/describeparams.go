@@ -9,15 +9,16 @@ import (
 	"postrider/internal/mailing"
 )
 
-// maxSafeID is the largest integer that a browser keeps all digits of.
+// maxSafeID is the largest integer that JavaScript represents exactly.
 const maxSafeID = 1<<53 - 1
 
-// completeParam gives a parameter an example that works, and an id its bounds.
+// completeParam gives a parameter a text, an example that works, and an id its
+// bounds.
 func completeParam(op *huma.Operation, p *huma.Param) {
 	if doc := paramDocs()[p.Name]; p.Description == "" {
 		p.Description = doc
 	}
-	p.Schema.Description = "" // the parameter's own says it
+	p.Schema.Description = "" // the parameter has the description itself
 	p.Example = paramExample(op, p)
 	ids := map[string]float64{"client": math.MaxUint32, "mailing": float64(mailing.MaxMailingID), "message": maxSafeID}
 	switch {
@@ -26,14 +27,16 @@ func completeParam(op *huma.Operation, p *huma.Param) {
 	case p.Name == "mailing_id":
 		bound(p, ids["mailing"])
 	case p.Name == "client_id":
-		// Any integer is taken, however long; one that no client can have finds nothing.
+		// Any integer is accepted, of any length. An id that no client can have
+		// finds no messages.
 		p.Schema.Minimum, p.Schema.Format = nil, ""
 	}
 }
 
+// bound sets the largest value of a parameter.
 func bound(p *huma.Param, highest float64) { p.Schema.Maximum = &highest }
 
-// paramDocs describe parameters whose fields say nothing.
+// paramDocs returns the texts of parameters whose fields have no doc tag.
 func paramDocs() map[string]string {
 	return map[string]string{
 		"phone":         "Only the client with this phone.",
@@ -43,6 +46,7 @@ func paramDocs() map[string]string {
 	}
 }
 
+// paramExample returns an example with which a request works on the example data.
 func paramExample(op *huma.Operation, p *huma.Param) any {
 	switch {
 	case p.Name == "id":
@@ -59,14 +63,14 @@ func paramExample(op *huma.Operation, p *huma.Param) any {
 		"status":          string(mailing.StatusRunning),
 		"mailing_id":      exampleMailing().ID,
 		"client_id":       exampleClient().ID,
-		"cursor":          "", // no other one is sure to work
+		"cursor":          "", // only an empty cursor works in every list
 		"If-Match":        `"1"`,
 		"Idempotency-Key": "5f0b0c4e-6f0e-4f5e-9b7e-2f0a3a1d7c11",
 	}[p.Name]
 }
 
-// completeHeader gives a header of an answer an example, and its description the
-// place where tools look for it.
+// completeHeader gives a header of an answer an example. It moves the text from the
+// schema to the header itself, where tools look for it.
 func completeHeader(op *huma.Operation, name string, h *huma.Header) {
 	h.Description, h.Schema.Description = h.Schema.Description, ""
 	switch name {

@@ -7,7 +7,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// texts are what there is to say of each operation, by its id.
+// texts returns the texts of all operations, by operation id.
 func texts() map[string]text {
 	all := serviceTexts()
 	for _, some := range []map[string]text{clientTexts(), mailingTexts(), actionTexts(), statisticsTexts(), messageTexts(), fileTexts()} {
@@ -16,6 +16,7 @@ func texts() map[string]text {
 	return all
 }
 
+// serviceTexts returns the texts of the operations on the service itself.
 func serviceTexts() map[string]text {
 	return map[string]text{
 		"get-index": {
@@ -47,6 +48,7 @@ func serviceTexts() map[string]text {
 	}
 }
 
+// statisticsTexts returns the texts of the operations on statistics.
 func statisticsTexts() map[string]text {
 	return map[string]text{
 		"get-statistics": {
@@ -63,6 +65,7 @@ func statisticsTexts() map[string]text {
 	}
 }
 
+// messageTexts returns the texts of the operations on messages.
 func messageTexts() map[string]text {
 	return map[string]text{
 		"list-messages": {
@@ -87,6 +90,8 @@ const (
 	busyDetail = "others keep changing this mailing: try again"
 )
 
+// actionTexts returns the texts of the actions on a mailing, and of the request for
+// a sweep.
 func actionTexts() map[string]text {
 	conflict := func(when, detail string) map[int]problemText {
 		return map[int]problemText{http.StatusConflict: told(when+", "+busy+". Nothing was changed.", detail)}

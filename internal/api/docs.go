@@ -7,20 +7,22 @@ import (
 	"postrider/internal/swaggerui"
 )
 
-// docsPath is where the description can be read and tried out. Below it a slash
-// at the end matters, for the page loads what lies beside it.
+// docsPath is the path of the page that shows the description. Below it a slash at
+// the end matters, because the page loads its files by relative URLs.
 const docsPath = "/docs"
 
-// root is the path / and nothing below it, as the mux writes it.
+// root is the path / and no path below it, as the mux writes it.
 const root = "/{$}"
 
+// routeDocs serves the page, and redirects / and /docs to /docs/. All of it is
+// public.
 func (s *server) routeDocs(mux *http.ServeMux) {
 	s.allow(http.MethodGet, docsPath+"/{file...}", everyone)
-	// Whoever comes to the root is shown what there is.
 	for _, path := range []string{root, docsPath} {
 		s.allow(http.MethodGet, path, everyone)
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
-			// Relative, and so right behind a stage's name, which is not known here.
+			// A relative Location stays right where API Gateway puts a stage's name
+			// before the path. The handler does not know that name.
 			w.Header().Set("Location", strings.TrimPrefix(docsPath, "/")+"/")
 			w.WriteHeader(http.StatusFound)
 		})

@@ -31,7 +31,7 @@ func TestTheDocumentationIsAPage(t *testing.T) {
 func TestWithoutItsSlashTheDocumentationRedirectsToItself(t *testing.T) {
 	t.Parallel()
 	w := serve(t, &stores{}).call(http.MethodGet, "/docs", "")
-	// As seen from /docs it is /docs/, from /prod/docs it is /prod/docs/.
+	// The reference leads from /docs to /docs/, and from /prod/docs to /prod/docs/.
 	if w.Code != http.StatusFound || w.Header().Get("Location") != "docs/" {
 		t.Errorf("status %d, Location %q", w.Code, w.Header().Get("Location"))
 	}
@@ -41,7 +41,7 @@ func TestTheRootRedirectsToTheDocumentation(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		// As seen from / it is /docs/, from /prod/ it is /prod/docs/.
+		// The reference leads from / to /docs/, and from /prod/ to /prod/docs/.
 		if w := v.call(method, "/", "", "Authorization", ""); w.Code != http.StatusFound || w.Header().Get("Location") != "docs/" {
 			t.Errorf("%s: status %d, Location %q", method, w.Code, w.Header().Get("Location"))
 		}
@@ -87,8 +87,8 @@ func TestTheDescribedServerIsWhereverTheDescriptionIs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Some clients resolve the server's URL before they put a path behind it,
-		// and strip a slash between the two; others resolve what is put together.
+		// Some clients resolve the server's URL, append the path to the result, and
+		// remove a slash between the two. Others append first, and then resolve.
 		server, err := described.Parse(d.Servers[0].URL)
 		if err != nil || strings.TrimSuffix(server.String(), "/")+"/api/clients" != base+"/api/clients" {
 			t.Errorf("%s: the server is at %v, %v", described, server, err)

@@ -9,23 +9,25 @@ import (
 	"postrider/internal/mailing"
 )
 
-// Conditional is what operations take that change a mailing.
+// Conditional is the input of operations that change a mailing: the version that
+// the caller means.
 type Conditional struct {
 	IfMatch string `header:"If-Match" pattern:"^(\\*|(W/)?\"[^\"]*\"([ \\t]*,[ \\t]*(W/)?\"[^\"]*\")*)$" patternDescription:"an ETag with its quotes, such as \"2\", or several, or *" doc:"The ETag of the version that is meant, with its quotes; another one is 412."`
 }
 
-// Resolve refuses an empty header, which to huma is none: the caller would take a
-// change to any version for a change to the one that was read. It refuses several,
-// too, of which huma takes the first.
+// Resolve refuses an empty header and several headers. huma takes an empty header
+// for none: the change would then apply to any version, although the caller meant
+// the one that it had read. Of several headers huma takes the first.
 func (c *Conditional) Resolve(ctx huma.Context) []error {
 	return givenOnce(ctx, "If-Match", c.IfMatch)
 }
 
-// etag is a mailing's version as an entity tag.
+// etag returns a mailing's version as an entity tag.
 func etag(m mailing.Mailing) string { return `"` + strconv.FormatInt(m.Version, 10) + `"` }
 
-// allows reports whether the mailing is of a version that the header allows. No
-// header allows all; a weak tag matches nothing (RFC 9110, 13.1.1).
+// allows reports whether the header allows the mailing's version. Without a header
+// all versions are allowed. A weak tag never matches, since If-Match asks for the
+// strong comparison (RFC 9110, 13.1.1).
 func (c *Conditional) allows(m mailing.Mailing) bool {
 	if c.IfMatch == "" {
 		return true

@@ -7,8 +7,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// compiler makes schemas of the description into validators. It knows nothing of
-// the one that the service itself works with.
+// compiler returns a compiler of the description's schemas into validators. It is
+// independent of the validator that the service uses.
 func (d document) compiler() *jsonschema.Compiler {
 	d.t.Helper()
 	c := jsonschema.NewCompiler()

@@ -15,7 +15,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// ExportPaging is what every export takes: its pages are larger than those of
+// ExportPaging is the paging of exports. Their pages are larger than those of
 // lists.
 type ExportPaging struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"5000" default:"1000" doc:"How many rows at most."`
@@ -30,17 +30,20 @@ type csvAnswer struct {
 	Body        []byte
 }
 
+// clientsExported is the input of an export of clients.
 type clientsExported struct {
 	ExportPaging
 	ClientFilters
 }
 
+// messagesExported is the input of an export of a mailing's messages.
 type messagesExported struct {
 	ExportPaging
 	ID     idParam            `path:"id"`
 	Status messageStatusParam `query:"status"`
 }
 
+// routeExport registers the exports.
 func (s *server) routeExport() {
 	clients := exportOp(operation("export-clients", http.MethodGet, clientsPath+"/export", "clients", "Export clients as CSV", http.StatusBadRequest))
 	handle(s, clients, s.exportClients)
@@ -50,7 +53,7 @@ func (s *server) routeExport() {
 	handle(s, messages, s.exportMessages)
 }
 
-// exportOp describes an operation that answers with CSV.
+// exportOp describes the answer of an operation as CSV.
 func exportOp(op huma.Operation) huma.Operation {
 	op.Responses = map[string]*huma.Response{strconv.Itoa(http.StatusOK): {
 		Content: map[string]*huma.MediaType{csvType: {Schema: &huma.Schema{Type: huma.TypeString}}},
@@ -58,6 +61,8 @@ func exportOp(op huma.Operation) huma.Operation {
 	return op
 }
 
+// exportClients returns one page of the clients that match all filters. The columns
+// are those that an import accepts.
 func (s *server) exportClients(ctx context.Context, in *clientsExported) (*csvAnswer, error) {
 	found, err := s.Clients.ListClients(ctx, mailing.ClientQuery{
 		Phone: in.Phone, OperatorCode: in.OperatorCode, Tag: in.Tag, Limit: in.Limit, Cursor: in.Cursor,
@@ -73,16 +78,20 @@ func (s *server) exportClients(ctx context.Context, in *clientsExported) (*csvAn
 		map[string]string{"phone": in.Phone, "operator_code": in.OperatorCode, "tag": in.Tag}), nil
 }
 
+// clientCells returns the cells of a client, in the order of [clientColumns].
 func clientCells(c mailing.Client) []string {
 	return []string{strconv.FormatInt(int64(c.ID), 10), c.Phone, c.OperatorCode, c.Tag, c.Timezone}
 }
 
+// messageColumns returns the columns of an export of messages.
 func messageColumns() []string {
 	return []string{
 		"id", "mailing_id", "client_id", "phone", "status", "attempts", "uncertain_attempts", "last_error", "created_at", "sent_at",
 	}
 }
 
+// exportMessages returns one page of a mailing's messages. A deleted mailing is not
+// found.
 func (s *server) exportMessages(ctx context.Context, in *messagesExported) (*csvAnswer, error) {
 	m, err := s.mailing(ctx, in.ID)
 	if err != nil {
@@ -102,6 +111,7 @@ func (s *server) exportMessages(ctx context.Context, in *messagesExported) (*csv
 		map[string]string{"status": string(in.Status)}), nil
 }
 
+// messageCells returns the cells of a message, in the order of [messageColumns].
 func messageCells(m mailing.Message) []string {
 	j, sent := messageJSON(m), ""
 	if j.SentAt != nil {
@@ -113,9 +123,11 @@ func messageCells(m mailing.Message) []string {
 	}
 }
 
+// timeText returns an instant as JSON has it, without the quotes.
 func timeText(t Time) string { return time.Time(t).UTC().Format(timeFormat) }
 
-// csvPage writes a header and a row for each item.
+// csvPage returns a header line and a row for each item. Each cell is made safe for
+// spreadsheets, see [safeCell].
 func csvPage[T any](columns []string, items []T, cells func(T) []string) ([]byte, error) {
 	var body bytes.Buffer
 	w := csv.NewWriter(&body)
@@ -133,8 +145,10 @@ func csvPage[T any](columns []string, items []T, cells func(T) []string) ([]byte
 	return body.Bytes(), nil
 }
 
-// page is the answer with a page. The link is a query and nothing else, so that
-// it also leads on behind API Gateway, which puts the stage before the path.
+// page returns the answer with one page. The link to the next page consists of a
+// query only, so it stays right where API Gateway puts the stage's name before the
+// path. Filters without a value are left out, because the API refuses empty
+// parameters.
 func (p ExportPaging) page(name string, body []byte, next string, filters map[string]string) *csvAnswer {
 	answer := &csvAnswer{
 		ContentType: csvType + "; charset=utf-8", Disposition: `attachment; filename="` + name + `"`, Body: body,

@@ -14,7 +14,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// wantCSV checks a page of an export, and gives where its Link leads.
+// wantCSV checks a page of an export, and returns the target of its Link header.
 func wantCSV(t *testing.T, w *httptest.ResponseRecorder, name, body string) (next string) {
 	t.Helper()
 	if diff := cmp.Diff(body, w.Body.String()); diff != "" || w.Code != http.StatusOK {

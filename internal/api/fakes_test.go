@@ -22,11 +22,12 @@ import (
 	"postrider/internal/mailing"
 )
 
-// now is the time in these tests.
+// now is the current time in these tests.
 var now = time.Date(2030, 1, 31, 12, 0, 0, 0, time.UTC)
 
-// stores are answers that one test needs; a call of any other is a panic, and
-// with that a 500. They keep nothing: the real stores have their own tests.
+// stores has the answers that one test needs. A call of any other method panics,
+// and so becomes a 500. stores keeps no data, because the real stores have their
+// own tests.
 type stores struct {
 	api.Clients
 	api.Mailings
@@ -49,15 +50,15 @@ type stores struct {
 	redrive       func(mailing.MailingID, []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error)
 	createTest    func(mailing.Test) (mailing.Message, mailing.BatchKey, error)
 	oldest        time.Time
-	// unknown: which has waited longest cannot be said.
+	// unknown: it cannot be determined which batch has waited longest.
 	unknown bool
 
-	// once is what requests with an idempotency key have created; hideOnce hides
-	// it until somebody tries to create it again.
+	// once has the resources that requests with an idempotency key have created.
+	// hideOnce hides them until the next attempt to create one of them again.
 	once     map[string]creation
 	hideOnce bool
 
-	// fail is what every reading or changing of one thing comes to.
+	// fail is the error of each call whose answer is a value above, not a function.
 	fail error
 }
 
@@ -66,7 +67,7 @@ func (s *stores) CreateClient(_ context.Context, c mailing.Client, o mailing.Onc
 		func(c *mailing.Client) mailing.Creation { return mailing.Creation{Client: c} })
 }
 
-// Created tells what an earlier request has created.
+// Created returns the resource that an earlier request has created.
 func (s *stores) Created(_ context.Context, o mailing.Once) (mailing.Creation, bool, error) {
 	before, ok := s.once[o.Key]
 	if ok && before.of != o.Request {
@@ -75,7 +76,7 @@ func (s *stores) Created(_ context.Context, o mailing.Once) (mailing.Creation, b
 	return before.what, ok && !s.hideOnce, s.fail
 }
 
-// creation is what a request has created.
+// creation is a created resource, and the hash of the request that asked for it.
 type creation struct {
 	of   string
 	what mailing.Creation
@@ -193,7 +194,7 @@ func found[T any, ID comparable](fail error, one *T, id ID, of func(T) ID) (T, e
 	return *one, nil
 }
 
-// tasks counts what is queued.
+// tasks records what is queued.
 type tasks struct {
 	queued []mailing.MailingID
 	sweeps int
@@ -210,14 +211,14 @@ func (t *tasks) QueueSweep(context.Context) error {
 	return t.fail
 }
 
-// queues are dead letters and what is done with them.
+// queues has dead letters, and records what is done with them.
 type queues struct {
 	depths    []mailing.QueueDepth
 	peeked    []mailing.StoredLetter
-	taken     [][]mailing.StoredLetter // one call after the other
+	taken     [][]mailing.StoredLetter // one element for each call
 	delivered []mailing.BatchKey
 	removed   []string
-	// fail is what a call comes to, by its name.
+	// fail has the errors of calls by the name of the call.
 	fail map[string]error
 }
 
@@ -256,7 +257,8 @@ func (q *queues) Remove(_ context.Context, letters []mailing.StoredLetter) error
 	return nil
 }
 
-// keyring has keys of two admins, one of whom has a new one besides, and a viewer.
+// keyring has keys of two admins and a viewer. One of the admins has two keys, an
+// old and a new one.
 type keyring struct{}
 
 const adminKey, viewerKey = "admin-key", "viewer-key"
@@ -303,7 +305,7 @@ func serveAt(t *testing.T, s *stores, clock func() time.Time) service {
 	return v
 }
 
-// serveClients is the API over a real store of clients, and nothing else.
+// serveClients returns the API over a real store of clients. It has no other store.
 func serveClients(t *testing.T, c api.Clients) service {
 	t.Helper()
 	v := service{t: t, log: &bytes.Buffer{}}
@@ -311,8 +313,8 @@ func serveClients(t *testing.T, c api.Clients) service {
 	return v
 }
 
-// call sends a request with an admin's key; headers are name, value, name,
-// value, and an empty value takes one away.
+// call sends a request with an admin's key. headers are pairs of name and value; an
+// empty value removes the header.
 func (v service) call(method, target, body string, headers ...string) *httptest.ResponseRecorder {
 	v.t.Helper()
 	var sent io.Reader
@@ -335,13 +337,13 @@ func (v service) call(method, target, body string, headers ...string) *httptest.
 	return w
 }
 
-// where is the Location of an answer, as whoever asked resolves it.
+// where returns the Location of an answer, resolved by the URL of the request.
 func where(t *testing.T, asked string, w *httptest.ResponseRecorder) string {
 	t.Helper()
 	return resolved(t, asked, w.Header().Get("Location"))
 }
 
-// resolved is where a reference in the answer to a request leads.
+// resolved returns the target of a reference in the answer to a request.
 func resolved(t *testing.T, asked, reference string) string {
 	t.Helper()
 	base, err := url.Parse(asked)
@@ -355,7 +357,7 @@ func resolved(t *testing.T, asked, reference string) string {
 	return to.String()
 }
 
-// wantJSON compares a response with the JSON that it should be.
+// wantJSON compares a response with the expected status and JSON.
 func wantJSON(t *testing.T, w *httptest.ResponseRecorder, status int, want string) {
 	t.Helper()
 	if w.Code != status {
@@ -411,7 +413,7 @@ const (
 	annBody = `{"phone": "79001234567", "tag": "vip", "timezone": "Europe/Moscow"}`
 )
 
-// sale is a mailing that is running.
+// sale returns a running mailing.
 func sale() mailing.Mailing {
 	return mailing.Mailing{
 		ID: 3,

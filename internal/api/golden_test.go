@@ -14,8 +14,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// keptDescription is the description as the repository has it, for integrators
-// and their tools.
+// keptDescription is the path of the description in the repository, which is there
+// for integrators and their tools.
 const keptDescription = "../../docs/openapi.yaml"
 
 var update = flag.Bool("update-openapi", false, "write docs/openapi.yaml anew (make openapi)")
@@ -32,7 +32,7 @@ func TestTheDescriptionChangesOnlyWithItsVersion(t *testing.T) {
 	case err != nil:
 		t.Errorf("%v\n%s", err, cmp.Diff(strings.Split(string(kept), "\n"), strings.Split(fresh, "\n")))
 	case changed && *update:
-		if err := os.WriteFile(keptDescription, []byte(fresh), 0o644); err != nil { //nolint:gosec // G306: everybody may read it
+		if err := os.WriteFile(keptDescription, []byte(fresh), 0o644); err != nil { //nolint:gosec // G306: the file is public
 			t.Fatal(err)
 		}
 	case changed:
@@ -40,8 +40,8 @@ func TestTheDescriptionChangesOnlyWithItsVersion(t *testing.T) {
 	}
 }
 
-// changeOf reports whether the description has changed. An error says that it
-// must not as it is.
+// changeOf reports whether the description has changed. It returns an error if the
+// version does not allow the change.
 func changeOf(kept, fresh string) (bool, error) {
 	if kept == fresh || kept == "" {
 		return kept != fresh, nil
@@ -66,7 +66,7 @@ func changeOf(kept, fresh string) (bool, error) {
 		"the last number if only texts or examples changed, the middle one if something was added, the first one if anything that worked for integrators no longer does")
 }
 
-// versionOf reads the version of a description.
+// versionOf returns the version of a description.
 func versionOf(text string) (version [3]int, err error) {
 	var d struct {
 		Info struct {

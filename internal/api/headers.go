@@ -5,12 +5,14 @@ import (
 	"net/http"
 )
 
-// OwnHeader is what every answer begins with, whoever makes it; a handler that
-// serves something else than data may override it. A browser is told to show,
-// embed, keep and guess nothing, and to come by HTTPS only.
+// OwnHeader returns the headers that each answer begins with, also where no handler
+// makes the answer. A handler that serves other content than data may override
+// them. They forbid a browser to store the answer, to load or run anything, to
+// embed it in a frame, and to guess its type. They also make it use HTTPS only, for
+// two years.
 //
-// Cross-Origin-Resource-Policy is about embedding: what CorsOrigins allows to be
-// read is not touched by it.
+// Cross-Origin-Resource-Policy concerns embedding. It does not affect the origins
+// that CorsOrigins allows to read answers.
 func OwnHeader() http.Header {
 	return http.Header{
 		"Cache-Control":                {"no-store"},
@@ -23,5 +25,5 @@ func OwnHeader() http.Header {
 	}
 }
 
-// begin gives an answer its own header, before a handler can override it.
+// begin sets the headers of [OwnHeader], before a handler can override them.
 func begin(w http.ResponseWriter) { maps.Copy(w.Header(), OwnHeader()) }

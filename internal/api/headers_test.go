@@ -57,7 +57,8 @@ func TestEveryAnswerTellsBrowsersToShowEmbedAndKeepNothing(t *testing.T) {
 	}
 }
 
-// broken is a response that takes a head, and breaks within the body.
+// broken is a response that accepts a status and headers, and panics when the body
+// is written.
 type broken struct{ *httptest.ResponseRecorder }
 
 func (broken) Write([]byte) (int, error) { panic("out of range") }
@@ -66,7 +67,7 @@ func TestHalfAnAnswerIsBrokenOffAndNeverPassesForAWholeOne(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{client: &ann})
 	defer func() {
-		if p := recover(); p != http.ErrAbortHandler { //nolint:errorlint // it is panicked with, not wrapped
+		if p := recover(); p != http.ErrAbortHandler { //nolint:errorlint // the panic has the very value, not wrapped
 			t.Errorf("panic %v", p)
 		}
 		if log := v.log.String(); !strings.Contains(log, "out of range") || !strings.Contains(log, `"status":500`) {

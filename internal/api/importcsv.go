@@ -18,20 +18,23 @@ import (
 
 const (
 	csvType = "text/csv"
-	// MaxImport is the largest file that can be imported, in bytes: what Lambda
-	// takes is 6 MB, and that as JSON text.
+	// MaxImport is the size of the largest file that can be imported, in bytes.
+	// Lambda accepts events of 6 MB, and the event holds the file as JSON text,
+	// which is longer.
 	MaxImport = 4 << 20
-	// maxRejected is how many rejected rows end an import: with all that is wrong
-	// with each, the answer stays below the 6 MB that Lambda takes.
+	// maxRejected is the number of rejected rows that ends an import. Even with all
+	// errors of each row, the answer then stays below the 6 MB that Lambda accepts.
 	maxRejected = 10_000
-	// importReserve is how long before its time is up an import begins no more
-	// rows: those under way may be refused and tried again.
+	// importReserve is the time before the deadline in which an import begins no
+	// more rows. Rows that are being written may be refused and tried again in that
+	// time.
 	importReserve = 3 * time.Second
-	// answerReserve is how long before its time is up an import stops writing.
+	// answerReserve is the time before the deadline at which an import stops
+	// writing, so that the answer can still go out.
 	answerReserve = time.Second
 )
 
-// Imported is what became of the rows of a file.
+// Imported is the outcome of an import.
 type Imported struct {
 	Created   int           `json:"created" minimum:"0" doc:"Clients that are new."`
 	Updated   int           `json:"updated" minimum:"0" doc:"Clients that were changed."`
@@ -41,26 +44,38 @@ type Imported struct {
 	NextLine  int           `json:"next_line,omitempty" minimum:"2" doc:"Only if the import stopped before the end of the file: the line from which on nothing was looked at."`
 }
 
-// RejectedRow is a row of a file that is wrong.
+// RejectedRow is an invalid row of a file.
 type RejectedRow struct {
 	Line   int          `json:"line" minimum:"2" example:"7" doc:"Where it begins; the first line of the file is 1."`
 	Errors []FieldError `json:"errors" nullable:"false" doc:"The location is a column, or row for the row itself."`
 }
 
+// routeImport registers the import of clients.
 func (s *server) routeImport() {
 	op := operation("import-clients", http.MethodPost, clientsPath+"/import", "clients", "Import clients as CSV",
 		http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
-	op.MaxBodyBytes = MaxImport + 1 // huma refuses a body of just this size
+	// huma refuses a body of just the limit.
+	op.MaxBodyBytes = MaxImport + 1
 	op.RequestBody = &huma.RequestBody{Description: "The file, at most 4 MiB."}
 	handle(s, op, s.importClients)
-	// A file is needed, and described so; but huma's own answer to none would say
-	// nothing of the header.
+	// The description says that a file is required. But huma must not check that:
+	// its answer to a missing body would not say which header a file needs. So the
+	// description gets a copy of the operation, and huma keeps one whose body is
+	// optional.
 	item := s.api.OpenAPI().Paths[op.Path]
 	described, body := *item.Post, *op.RequestBody
 	described.RequestBody, item.Post = &body, &described
 	op.RequestBody.Required = false
 }
 
+// importClients creates or changes the client of each row. An import is not one
+// transaction: valid rows stay, whatever happens to others.
+//
+// It stops early if the time is nearly up, after [maxRejected] rejected rows, and
+// after an error. The answer then names the line to go on from. Rows that are done
+// already are unchanged when they come again, so sending too many does no harm. An
+// error is returned only for a wrong header, or if no row is known to be in the
+// directory.
 func (s *server) importClients(ctx context.Context, in *struct {
 	RawBody []byte `contentType:"text/csv"`
 },
@@ -80,7 +95,8 @@ func (s *server) importClients(ctx context.Context, in *struct {
 			return nil, err
 		}
 		if err != nil {
-			// What is done is worth telling: nobody else knows which rows were wrong.
+			// The rows before the error are done, and only this answer can say
+			// which of them were wrong.
 			s.Log.LogAttrs(ctx, slog.LevelError, "import broken off", slog.Int("next_line", open),
 				slog.String("request_id", requestID(ctx)), slog.String("error", err.Error()))
 			done.NextLine = open
@@ -88,21 +104,25 @@ func (s *server) importClients(ctx context.Context, in *struct {
 		}
 	}
 	done.Rejected = len(done.Rows)
+	// Rows that the reader rejects are noted before rows that the store rejects, so
+	// they are out of order.
 	slices.SortFunc(done.Rows, func(a, b RejectedRow) int { return cmp.Compare(a.Line, b.Line) })
 	return &struct{ Body Imported }{done}, nil
 }
 
-// outOfTime reports whether what is begun now may not come to its end.
+// outOfTime reports whether rows that are begun now might not be finished before
+// the deadline.
 func (s *server) outOfTime(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	return ok && !s.Now().Before(deadline.Add(-importReserve))
 }
 
-// nothing reports whether nothing is known to be as the file has it.
+// nothing reports whether no row is known to be in the directory. Rejected rows do
+// not count.
 func (d *Imported) nothing() bool { return d.Created+d.Updated+d.Unchanged == 0 }
 
-// importSome reads as many good rows as are written together, and writes them.
-// With an error comes the line from which on nothing may have been done.
+// importSome reads as many valid rows as the store writes together, and writes
+// them. With an error it returns the first line that may not have been written.
 func (s *server) importSome(ctx context.Context, file *clientFile, done *Imported) (open int, err error) {
 	var lines []int
 	var rows []mailing.ClientRow
@@ -122,9 +142,12 @@ func (s *server) importSome(ctx context.Context, file *clientFile, done *Importe
 	return s.write(ctx, lines, rows, done)
 }
 
-// write writes rows, and counts what becomes of them.
+// write writes rows and counts their outcomes. lines are the lines in which the
+// rows begin. With an error it returns the first line whose outcome is unknown, or
+// the first line of all if the store knows each outcome but failed nevertheless.
 func (s *server) write(ctx context.Context, lines []int, rows []mailing.ClientRow, done *Imported) (open int, err error) {
-	// Others may keep changing these clients: in the end the answer must get out.
+	// The store tries again as long as other writers change the same clients. It
+	// must stop early enough for the answer to go out.
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-answerReserve))
@@ -148,7 +171,7 @@ func (s *server) write(ctx context.Context, lines []int, rows []mailing.ClientRo
 	return 0, nil
 }
 
-// count counts what became of a row, and tells whether that is known.
+// count counts the outcome of a row, and reports whether the outcome is known.
 func (d *Imported) count(line int, r mailing.RowResult) bool {
 	switch r.Outcome {
 	case mailing.RowCreated:
@@ -165,7 +188,8 @@ func (d *Imported) count(line int, r mailing.RowResult) bool {
 	return true
 }
 
-// rowErrors are the rules that a row breaks, by column.
+// rowErrors returns the rules that a row breaks, by column. It shows nothing of an
+// internal error.
 func rowErrors(err error) []FieldError {
 	var e *mailing.Error
 	if !errors.As(err, &e) || e.Kind == mailing.KindInternal {

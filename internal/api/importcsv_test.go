@@ -17,12 +17,12 @@ import (
 	"postrider/internal/mailing"
 )
 
-// directory is where imports go to in these tests: each row whose phone ends in
-// an even digit makes a new client, unless it breaks a rule.
+// directory is the store in tests of imports. Each row whose phone ends in an even
+// digit creates a client, unless it breaks a rule. Each other row is unchanged.
 type directory struct {
 	rows  []mailing.ClientRow
 	calls int
-	// each runs with each call.
+	// each runs at each call.
 	each func()
 }
 
@@ -210,7 +210,7 @@ func TestWrongRowsAreRejectedOneByOneAndTheGoodOnesStay(t *testing.T) {
 		{Line: 10, Errors: []api.FieldError{{Location: "row", Message: `has a " where none can be: a cell with one in it stands in quotes, and has it doubled`}}},
 		{Line: 11, Errors: []api.FieldError{{Location: "tag", Message: unreadable}}},
 		{Line: 12, Errors: []api.FieldError{
-			{Location: "tag", Message: unreadable}, // not for its phone: the row before is in no more
+			{Location: "tag", Message: unreadable}, // no error about the phone: the row with the same phone is not valid
 		}},
 		{Line: 13, Errors: []api.FieldError{
 			{Location: "phone", Message: unreadable},
@@ -271,7 +271,7 @@ func TestAnImportStopsInTimeAndSaysWhereToGoOn(t *testing.T) {
 	ctx, cancel := context.WithDeadline(t.Context(), now.Add(15*time.Second))
 	defer cancel()
 	done := imported(t, v.send(ctx, file, ""))
-	// 12 of 15 seconds are what three parts take.
+	// Three parts take 12 of the 15 seconds.
 	if want := 3*mailing.ImportRows + 2; d.calls != 3 || done.NextLine != want || done.Unchanged+done.Rejected != want-2 {
 		t.Fatalf("%d calls, next line %d, want %d; %d unchanged, %d rejected", d.calls, done.NextLine, want, done.Unchanged, done.Rejected)
 	}
@@ -298,14 +298,14 @@ func TestAnImportOfWrongRowsStopsBeforeItsAnswerIsTooLarge(t *testing.T) {
 	t.Parallel()
 	d := &directory{}
 	v := serve(t, &stores{upsertClients: d.upsert})
-	worst := "\xff,x," + strings.Repeat("я", 65) + ",\"\"\"\"\n" // every rule that there is
+	worst := "\xff,x," + strings.Repeat("я", 65) + ",\"\"\"\"\n" // it breaks all rules
 	file := "phone,operator_code,tag,timezone\n79001234561,,,UTC\n" + strings.Repeat(worst, 12_000)
 	w := v.send(t.Context(), file, "")
 	done := imported(t, w)
 	if done.Rejected != 10_000 || done.NextLine != 10_003 || done.Unchanged != 1 {
 		t.Errorf("%d rejected, next line %d, %d unchanged", done.Rejected, done.NextLine, done.Unchanged)
 	}
-	asText, err := json.Marshal(w.Body.String()) // as Lambda hands it over
+	asText, err := json.Marshal(w.Body.String()) // Lambda passes the body on as a JSON string
 	if err != nil || len(asText) > 6_000_000 {
 		t.Errorf("the answer has %d bytes, %v", len(asText), err)
 	}

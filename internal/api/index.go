@@ -6,12 +6,12 @@ import (
 	"sync"
 )
 
-// Index says where everything is.
+// Index is the body of the answer to /api/.
 type Index struct {
 	Links Links `json:"links"`
 }
 
-// Links are where to start from, seen from where the request went.
+// Links are the addresses to start from, relative to the address of the request.
 type Links struct {
 	Clients     string `json:"clients" example:"../api/clients"`
 	Mailings    string `json:"mailings" example:"../api/mailings"`
@@ -24,8 +24,9 @@ type Links struct {
 	Metrics     string `json:"metrics" example:"../metrics"`
 }
 
-// linksFrom are the links as they are from another path: relative references, as
-// only those are right behind a stage's prefix, of which we are not told.
+// linksFrom returns the links as seen from a path. They are relative references,
+// because only those stay right where API Gateway puts a stage's name before the
+// path. The handler does not know that name.
 func linksFrom(path string) Links {
 	from := func(target string) string { return relative(path, target) }
 	return Links{
@@ -41,28 +42,30 @@ func linksFrom(path string) Links {
 	}
 }
 
-// Health says that the service answers.
+// Health is the body of the answer to /healthz.
 type Health struct {
 	Status string `json:"status" enum:"ok"`
 }
 
+// routeIndex registers the index and the health check.
 func (s *server) routeIndex() {
 	handle(s, operation("get-index", http.MethodGet, "/api", "service", "Where everything is"),
 		func(ctx context.Context, _ *struct{}) (*struct{ Body Index }, error) {
 			return &struct{ Body Index }{Index{linksFrom(requestOf(ctx).path)}}, nil
 		})
 	health := withAccess(operation("get-health", http.MethodGet, "/healthz", "service", "Whether the service answers"), everyone)
-	// Probes add parameters to get past caches.
+	// Probes add parameters of their own, to get past caches.
 	health.SkipValidateParams = true
 	handle(s, health, func(context.Context, *struct{}) (*struct{ Body Health }, error) {
 		return &struct{ Body Health }{Health{"ok"}}, nil
 	})
 }
 
-// routeDescription serves the OpenAPI description of all that is registered.
+// routeDescription serves the OpenAPI description of all registered operations.
+// Each form is written once, with the first request for it.
 func (s *server) routeDescription(mux *http.ServeMux) {
 	described := s.api.OpenAPI()
-	// The path as the contract has it; without the slash it is the same.
+	// The index is described with the slash. The API accepts both paths.
 	described.Paths["/api/"] = described.Paths["/api"]
 	delete(described.Paths, "/api")
 	for _, form := range []struct {
@@ -81,7 +84,7 @@ func (s *server) routeDescription(mux *http.ServeMux) {
 				return
 			}
 			w.Header().Set("Content-Type", form.contentType)
-			// The status is out: there is nobody left to tell.
+			// The status is sent already, so an error cannot be reported any more.
 			_, _ = w.Write(text)
 		})
 	}

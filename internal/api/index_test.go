@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// described is what these tests read of the description.
+// described is the part of the description that these tests read.
 type described struct {
 	OpenAPI string `json:"openapi"`
 	Paths   map[string]map[string]struct {

@@ -1,9 +1,10 @@
 package api
 
-// What goes over the wire, in both directions. These names are what
-// integrators script against: they are never changed, only added to.
-
 // Client is one client of the directory, in answers.
+//
+// The types of this file are the bodies of requests and answers. Integrators rely
+// on the names in their JSON: names may be added, but existing ones are never
+// changed or removed.
 type Client struct {
 	ID           int64  `json:"id" minimum:"1" maximum:"4294967295" example:"1" doc:"Given by the service, never used again."`
 	Phone        string `json:"phone" pattern:"^7[0-9]{10}$" patternDescription:"11 digits that start with 7" example:"79001234567" doc:"No two clients have the same."`
@@ -22,23 +23,24 @@ type ClientBody struct {
 	ID ignored `json:"id,omitzero"`
 }
 
-// Filter chooses clients, in answers. An empty list matches all; both must
-// match.
+// Filter chooses clients, in answers. An empty list matches all clients. A client
+// must match both lists.
 type Filter struct {
 	OperatorCodes []string `json:"operator_codes" nullable:"false" maxItems:"50" pattern:"^[0-9]{3}$" patternDescription:"3 digits" example:"[\"900\"]" doc:"The client's is one of these; empty is any."`
 	Tags          []string `json:"tags" nullable:"false" maxItems:"50" minLength:"1" maxLength:"64" example:"[\"vip\"]" doc:"The client's is one of these; empty is any."`
 }
 
-// FilterBody chooses clients, in requests. Blanks are those of the domain, Unicode's,
-// here and in the text of a mailing: what \s is depends on who reads the pattern,
-// and there is no way to escape the others that all understand.
+// FilterBody chooses clients, in requests. The pattern of a tag, as that of a
+// mailing's text, lists the blanks of the domain (Unicode's) one by one. The
+// meaning of \s depends on the reader of the pattern, and no escape for the other
+// blanks is understood by all readers.
 type FilterBody struct {
 	OperatorCodes []string `json:"operator_codes,omitempty" maxItems:"50" pattern:"^[0-9]{3}$" patternDescription:"3 digits" example:"[\"900\"]" doc:"The client's must be one of these; empty or null is any, and so is the default."`
 	Tags          []string `json:"tags,omitempty" maxItems:"50" minLength:"1" maxLength:"64" pattern:"^[^\\t-\\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]([\\s\\S]*[^\\t-\\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000])?$" patternDescription:"without blanks around it" example:"[\"vip\"]" doc:"The client's must be one of these; empty or null is any, and so is the default."`
 }
 
-// Window is the part of a client's day in which messages may be sent; from
-// after to crosses midnight. It may be null.
+// Window is the part of a client's day in which messages may be sent. If from is
+// after to, the window crosses midnight. A window may be null.
 type Window struct {
 	From string `json:"from" pattern:"^([01][0-9]|2[0-3]):[0-5][0-9]$" patternDescription:"a time as HH:MM" example:"09:00"`
 	To   string `json:"to" pattern:"^([01][0-9]|2[0-3]):[0-5][0-9]$" patternDescription:"a time as HH:MM" example:"21:00"`
@@ -79,7 +81,7 @@ type MailingBody struct {
 	UpdatedAt ignored `json:"updated_at,omitzero"`
 }
 
-// SMS is what a text comes to when it is sent as SMS.
+// SMS is the size of a text that is sent as SMS.
 type SMS struct {
 	Encoding string `json:"encoding" enum:"GSM-7,UCS-2"`
 	Units    int    `json:"units" minimum:"0" example:"19" doc:"Septets, or UTF-16 code units."`
@@ -101,12 +103,12 @@ type Message struct {
 	SentAt            *Time  `json:"sent_at" nullable:"true" doc:"When the sending API accepted it; null unless the status is sent."`
 }
 
-// TestBody asks for a test message.
+// TestBody is the body of a request for a test message.
 type TestBody struct {
 	Phone string `json:"phone" pattern:"^7[0-9]{10}$" patternDescription:"11 digits that start with 7" example:"79001234567" doc:"Where the text goes to; it need not be a client's."`
 }
 
-// Counts are how many messages are in which status; total is their sum.
+// Counts are the numbers of messages by status. Total is their sum.
 type Counts struct {
 	Total     int64 `json:"total" minimum:"0"`
 	Queued    int64 `json:"queued" minimum:"0"`
@@ -120,13 +122,13 @@ type Counts struct {
 	Uncertain int64 `json:"uncertain" minimum:"0"`
 }
 
-// List is one page. No next_cursor is the end.
+// List is one page. A page without next_cursor is the last one.
 type List[T any] struct {
 	Items      []T    `json:"items" nullable:"false"`
 	NextCursor string `json:"next_cursor,omitempty" format:"cursor" doc:"For the cursor parameter, to get the next page. It is left out on the last one."`
 }
 
-// Info is what is known of one mailing.
+// Info is the statistics of one mailing, with a page of its messages.
 type Info struct {
 	Mailing    Mailing   `json:"mailing"`
 	Counts     Counts    `json:"counts"`
@@ -138,13 +140,13 @@ type Info struct {
 	NextCursor string    `json:"next_cursor,omitempty" format:"cursor" doc:"For the cursor parameter, to get the next page. It is left out on the last one."`
 }
 
-// QueueList is what waits in the queues.
+// QueueList is the contents of the queues, with some of the dead letters.
 type QueueList struct {
 	Queues      []Queue      `json:"queues" nullable:"false"`
 	DeadLetters []DeadLetter `json:"dead_letters" nullable:"false" doc:"Some of the dead letters, at most 50."`
 }
 
-// Queue is what one queue holds, roughly.
+// Queue is the approximate number of entries of one queue.
 type Queue struct {
 	Name      string   `json:"name" enum:"tasks,deliveries,dead-letters"`
 	Waiting   int64    `json:"waiting" minimum:"0" doc:"What can be taken now."`
@@ -153,7 +155,7 @@ type Queue struct {
 	OldestAge *float64 `json:"oldest_age_seconds" minimum:"0" doc:"How long the oldest has waited that could be worked on; null if none has, or it is not known."`
 }
 
-// DeadLetter is a message that will not be tried again by itself.
+// DeadLetter is a message that is not tried again without a request to do so.
 type DeadLetter struct {
 	MessageID int64  `json:"message_id" minimum:"0" maximum:"9007199254740991" doc:"0 where it is not known."`
 	MailingID int64  `json:"mailing_id" minimum:"0" maximum:"2097151" doc:"0 of a test message, or where it is not known."`
@@ -163,7 +165,7 @@ type DeadLetter struct {
 	At        Time   `json:"at"`
 }
 
-// Redriven is what became of dead letters.
+// Redriven is the outcome of a redrive: the numbers of dead letters.
 type Redriven struct {
 	Redriven int  `json:"redriven" minimum:"0" doc:"Their messages are tried again."`
 	Stale    int  `json:"stale" minimum:"0" doc:"Their messages had been tried again, or were gone; the letters are removed."`
@@ -185,7 +187,7 @@ type FullInfo struct {
 	NextCursor       string           `json:"next_cursor,omitempty" format:"cursor" doc:"For the cursor parameter, to get the next page. It is left out on the last one."`
 }
 
-// MailingsByStatus are how many mailings are in which status.
+// MailingsByStatus are the numbers of mailings by status.
 type MailingsByStatus struct {
 	Scheduled int64 `json:"scheduled" minimum:"0"`
 	Running   int64 `json:"running" minimum:"0"`

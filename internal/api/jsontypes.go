@@ -10,13 +10,14 @@ import (
 )
 
 const (
+	// timeFormat is the form of instants in answers, to be used in UTC.
 	timeFormat = "2006-01-02T15:04:05.000Z"
-	// aTime is what an instant must be.
+	// aTime describes a valid instant, for error messages.
 	aTime = "a time with an offset, such as 2030-01-31T09:00:00+03:00"
 )
 
-// Time is an instant: written in UTC with milliseconds, read as RFC 3339 with
-// any offset.
+// Time is an instant. It is written in UTC with milliseconds, and read as RFC 3339
+// with any offset.
 type Time time.Time
 
 // MarshalJSON writes the instant.
@@ -27,8 +28,8 @@ func (t Time) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads the instant.
 func (t *Time) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, (*time.Time)(t)) }
 
-// Schema describes the instant. The pattern refuses what time.Parse takes
-// though RFC 3339 does not.
+// Schema describes the instant. The pattern refuses forms that time.Parse accepts
+// although RFC 3339 does not allow them.
 func (Time) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{
 		Type:               huma.TypeString,
@@ -39,11 +40,12 @@ func (Time) Schema(huma.Registry) *huma.Schema {
 	}
 }
 
-// Timezone is a name of the IANA database, in a request.
+// Timezone is the name of a zone of the IANA database, in a request.
 type Timezone string
 
-// Resolve refuses what is no such name, together with whatever else is wrong
-// with the request. Of an empty one its schema has said so already.
+// Resolve refuses a name that the database does not have. The error is reported
+// together with the other errors of the request. The schema has refused an empty
+// name already.
 func (z *Timezone) Resolve(_ huma.Context, at *huma.PathBuffer) []error {
 	if *z == "" {
 		return nil
@@ -54,7 +56,7 @@ func (z *Timezone) Resolve(_ huma.Context, at *huma.PathBuffer) []error {
 	return nil
 }
 
-// PausedBy is why a mailing is paused, null while it is not.
+// PausedBy is the reason for a pause, null while the mailing is not paused.
 type PausedBy string
 
 // MarshalJSON writes null for "".
@@ -65,29 +67,29 @@ func (p PausedBy) MarshalJSON() ([]byte, error) {
 	return json.Marshal(string(p))
 }
 
-// Schema is the JSON Schema of the values and null.
+// Schema describes the reasons and null.
 func (PausedBy) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Nullable: true, Enum: []any{string(mailing.ByPerson), string(mailing.ByRejections), nil}}
 }
 
-// Schema describes the window. It stands in place, as a reference cannot be
-// null.
+// Schema describes the window in place, as a reference to a schema cannot be null.
 func (Window) Schema(r huma.Registry) *huma.Schema {
+	// plain has no Schema method, which would be called again without end.
 	type plain Window
 	s := huma.SchemaFromType(r, typeOf[plain]())
 	s.Nullable = true
 	return s
 }
 
-// ignored is a read-only field in a request: whatever it holds is not looked
-// at, so that what was read can be written back.
+// ignored is a read-only field in a request. Its value is not looked at, so that a
+// client may send back what it has read.
 type ignored struct{}
 
-// UnmarshalJSON looks away.
+// UnmarshalJSON accepts any value.
 func (*ignored) UnmarshalJSON([]byte) error { return nil }
 
-// Schema describes anything. It does not say readOnly, which would forbid a
-// request to have it.
+// Schema describes any value. It does not set readOnly, because then a request with
+// the field would be refused.
 func (ignored) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Description: "Given by the service. What a request says here is ignored, whatever it is, so that what was read can be written back."}
 }

@@ -11,6 +11,7 @@ import (
 
 const messagesPath = "/api/messages"
 
+// routeMessages registers the operations that read messages.
 func (s *server) routeMessages() {
 	list := operation("list-messages", http.MethodGet, messagesPath, "messages", "List and search messages",
 		http.StatusBadRequest, http.StatusNotFound)
@@ -24,6 +25,7 @@ func (s *server) routeMessages() {
 	handle(s, get, s.getMessage)
 }
 
+// messagesSearched is the input of a list of messages.
 type messagesSearched struct {
 	Paging
 	Mailing idParam            `query:"mailing_id"`
@@ -31,6 +33,8 @@ type messagesSearched struct {
 	Status  messageStatusParam `query:"status"`
 }
 
+// listMessages returns one page of messages. An unknown mailing is not found. The
+// client need not exist, because messages to a deleted client are kept.
 func (s *server) listMessages(ctx context.Context, in *messagesSearched) (*struct{ Body List[Message] }, error) {
 	q := mailing.MessageQuery{Status: mailing.MessageStatus(in.Status), Limit: in.Limit, Cursor: in.Cursor}
 	if in.Mailing.given {
@@ -42,7 +46,7 @@ func (s *server) listMessages(ctx context.Context, in *messagesSearched) (*struc
 	}
 	if in.Client.given {
 		if !in.Client.isClient() {
-			// Nobody ever had this id, so there are no messages to it.
+			// No client ever has such an id, so there are no messages to it.
 			return &struct{ Body List[Message] }{List[Message]{Items: []Message{}}}, nil
 		}
 		id, err := in.Client.client()
@@ -58,6 +62,7 @@ func (s *server) listMessages(ctx context.Context, in *messagesSearched) (*struc
 	return &struct{ Body List[Message] }{listJSON(found, messageJSON)}, nil
 }
 
+// getMessage returns one message. The message of a deleted mailing is not found.
 func (s *server) getMessage(ctx context.Context, in *struct {
 	ID idParam `path:"id"`
 },
@@ -70,6 +75,7 @@ func (s *server) getMessage(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	// The id of a test message does not contain its mailing.
 	of := id.Mailing()
 	if message.Test != nil {
 		of = message.Test.Mailing

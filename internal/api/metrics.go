@@ -21,12 +21,13 @@ const (
 	metricsType = "text/plain"
 )
 
-// metricsAnswer is what a Prometheus server reads.
+// metricsAnswer is the answer to a scrape by Prometheus.
 type metricsAnswer struct {
 	ContentType string `header:"Content-Type" hidden:"true"`
 	Body        []byte
 }
 
+// routeMetrics registers the metrics.
 func (s *server) routeMetrics() {
 	op := operation("get-metrics", http.MethodGet, metricsPath, "service", "The service's numbers, for Prometheus")
 	op.Responses = map[string]*huma.Response{strconv.Itoa(http.StatusOK): {
@@ -35,8 +36,9 @@ func (s *server) routeMetrics() {
 	handle(s, op, s.metrics)
 }
 
-// metrics reads only what can be read as often as one likes: dead letters are
-// not looked at, for that hides them from others.
+// metrics returns the service's numbers. It reads only what may be read at any
+// frequency. So it does not look at dead letters: that hides them for a second from
+// other readers.
 func (s *server) metrics(ctx context.Context, _ *struct{}) (*metricsAnswer, error) {
 	overall, err := s.Mailings.Overall(ctx, "")
 	if err != nil {
@@ -53,8 +55,9 @@ func (s *server) metrics(ctx context.Context, _ *struct{}) (*metricsAnswer, erro
 	age := 0.0
 	switch {
 	case !known:
-		age = math.NaN() // 0 would say that all is well
+		age = math.NaN() // 0 would mean that no batch waits
 	case !oldest.IsZero():
+		// The result is 0 if the clock was set back, never negative.
 		age = max(0, s.Now().Sub(oldest).Seconds())
 	}
 	body, err := metricsText(overall, depths, age)
@@ -64,12 +67,13 @@ func (s *server) metrics(ctx context.Context, _ *struct{}) (*metricsAnswer, erro
 	return &metricsAnswer{metricsType + "; version=0.0.4; charset=utf-8", body}, nil
 }
 
-// metricsText is all that there is to say, in Prometheus' text format. All of it
-// are gauges: what is in a status now can be less the next time, as after a
-// retry, or once a mailing is deleted.
+// metricsText returns all metrics in Prometheus' text format. age is in seconds,
+// NaN if it is unknown. All metrics are gauges, because the number of messages in a
+// status can fall: after a retry, or when a mailing is deleted.
 func metricsText(o mailing.Overall, depths []mailing.QueueDepth, age float64) ([]byte, error) {
 	messages := family("postrider_messages", "Messages of all mailings that are not deleted, by status.")
 	for _, status := range mailing.MessageStatuses {
+		// Of returns nil for statuses that are not counted.
 		if n := o.Totals.Of(status); n != nil {
 			messages.add(float64(*n), label{"status", string(status)})
 		}
@@ -99,9 +103,10 @@ func metricsText(o mailing.Overall, depths []mailing.QueueDepth, age float64) ([
 	return body.Bytes(), nil
 }
 
-// gauges is a family of gauges.
+// gauges is a metric family of gauges.
 type gauges struct{ dto.MetricFamily }
 
+// family returns an empty family.
 func family(name, help string) *gauges {
 	return &gauges{dto.MetricFamily{Name: &name, Help: &help, Type: dto.MetricType_GAUGE.Enum()}}
 }
@@ -109,7 +114,7 @@ func family(name, help string) *gauges {
 // label is a label of a metric.
 type label struct{ name, value string }
 
-// add adds one of the family's gauges.
+// add adds a gauge to the family.
 func (g *gauges) add(value float64, labels ...label) {
 	m := &dto.Metric{Gauge: &dto.Gauge{Value: &value}}
 	for _, l := range labels {

@@ -16,7 +16,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// busy is a service in which all kinds of things are going on.
+// busy returns a service with mailings and messages in many statuses, and entries
+// in all queues.
 func busy(t *testing.T) service {
 	t.Helper()
 	v := serve(t, &stores{
@@ -96,7 +97,7 @@ func TestPrometheusReadsTheMetrics(t *testing.T) {
 		}
 	}
 	t.Logf("figure: GET /metrics: %d families, %d series; accepted by Prometheus' own parser of text, expfmt", len(families), series)
-	// Where Prometheus is installed, its linter, too.
+	// If Prometheus is installed, its linter checks the text, too.
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
 		return

@@ -14,20 +14,20 @@ import (
 	"postrider/internal/mailing"
 )
 
-// Idempotent is what operations take that create something.
+// Idempotent is the input of operations that create something: the idempotency key.
 type Idempotent struct {
 	Key string `header:"Idempotency-Key" minLength:"1" maxLength:"255" pattern:"^[!-~]*$" patternDescription:"printable ASCII without blanks" example:"8e03978e-40d5-43dd-bc93-6894a57f9324" doc:"Chosen by the caller, a new one for each thing to be created. The same key and request answers as the first time, for 24 hours; another request is 422."`
 }
 
-// Resolve refuses a header without a key, which to huma is none, and several of
-// them, of which huma takes the first: the caller would take what can be done
-// twice for done once.
+// Resolve refuses an empty header and several headers. huma takes an empty header
+// for none, and of several it takes the first. In both cases the caller would rely
+// on a protection against repetition that it does not have.
 func (i *Idempotent) Resolve(ctx huma.Context) []error {
 	return givenOnce(ctx, "Idempotency-Key", i.Key)
 }
 
-// givenOnce returns an error if a request has the header and it is empty, or has it
-// several times. value is what huma has read of it.
+// givenOnce returns an error if a request has the header with an empty value, or
+// has it several times. value is the value that huma has read.
 func givenOnce(ctx huma.Context, header, value string) []error {
 	r, _ := humago.Unwrap(ctx)
 	given := len(r.Header.Values(header))
@@ -37,13 +37,16 @@ func givenOnce(ctx huma.Context, header, value string) []error {
 	return []error{&huma.ErrorDetail{Location: "header." + header, Message: "must be given once, and not empty"}}
 }
 
-// Repeated reports whether an answer is that to an earlier request.
+// Repeated is the header that marks an answer as that to an earlier request.
 type Repeated struct {
 	Replayed string `header:"Idempotency-Replayed" doc:"true where the answer is that of the first request with this Idempotency-Key."`
 }
 
-// once creates what a request asks for, unless it has done so before: then it
-// finds what that was. operation and request are all that is asked for.
+// once creates the resource that a request asks for. If an earlier request with the
+// same key has created it, once returns that resource instead, as it was then.
+// operation and request identify the request: another one under the same key is
+// refused by the store. pick returns the part of a [mailing.Creation] that the
+// operation creates.
 func once[T any](ctx context.Context, s *server, in Idempotent, operation string, request any,
 	pick func(mailing.Creation) *T, create func(mailing.Once) (T, error),
 ) (T, Repeated, error) {
@@ -56,8 +59,9 @@ func once[T any](ctx context.Context, s *server, in Idempotent, operation string
 		made, err := create(o)
 		return made, Repeated{}, err
 	}
-	// Two at the same time: the one that comes second to the store finds, in the
-	// second round, what the first has created.
+	// The store writes the key and the resource in one transaction. So of two
+	// requests at the same time, one fails with ErrCreated, and finds in the second
+	// round the resource that the other has created.
 	for range 2 {
 		before, ok, err := s.Mailings.Created(ctx, o)
 		if err != nil {
@@ -74,8 +78,10 @@ func once[T any](ctx context.Context, s *server, in Idempotent, operation string
 	return none, Repeated{}, errors.New("what a request has created is neither there nor not there")
 }
 
-// onceOf names a request. A key is its caller's own: another one may use the
-// same.
+// onceOf returns the name under which the store remembers a request, the zero value
+// for a request without a key. A key belongs to its caller: another caller may use
+// the same. The store gets hashes only: of the key, and of the operation with its
+// body.
 func (s *server) onceOf(ctx context.Context, in Idempotent, operation string, request any) (mailing.Once, error) {
 	if in.Key == "" {
 		return mailing.Once{}, nil
@@ -91,6 +97,7 @@ func (s *server) onceOf(ctx context.Context, in Idempotent, operation string, re
 	}, nil
 }
 
+// hash returns the SHA-256 of s in hex.
 func hash(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:])

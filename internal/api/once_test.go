@@ -10,7 +10,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// counting gives what is created ids one after the other.
+// counting returns stores that create resources with ascending ids.
 func counting() *stores {
 	var clients mailing.ClientID
 	var mailings mailing.MailingID
@@ -48,7 +48,8 @@ func TestTheSameKeyAndRequestAnswerAsTheFirstTime(t *testing.T) {
 		if first.Code/100 != 2 || first.Header().Get("Idempotency-Replayed") != "" {
 			t.Fatalf("%s: status %d, %v: %s", path, first.Code, first.Header(), first.Body)
 		}
-		// Another day would refuse it: its end has passed, its mailing is gone.
+		// Without the key the request would be refused a day later: the mailing's
+		// end has passed, and the mailing that is tested is gone.
 		clock, s.mailing = now.Add(23*time.Hour), nil
 		for _, body := range bodies {
 			again := v.call(http.MethodPost, path, body, "Idempotency-Key", "k-1")
@@ -118,7 +119,7 @@ func TestOfTwoRequestsAtOnceTheSecondAnswersAsTheFirst(t *testing.T) {
 	s := counting()
 	v := serve(t, s)
 	first := v.call(http.MethodPost, "/api/clients", annBody, "Idempotency-Key", "k-1")
-	s.hideOnce = true // it is not there yet as the second one looks
+	s.hideOnce = true // the second request does not see it when it looks first
 	second := v.call(http.MethodPost, "/api/clients", annBody, "Idempotency-Key", "k-1")
 	if second.Code != http.StatusCreated || second.Body.String() != first.Body.String() || second.Header().Get("Idempotency-Replayed") != "true" {
 		t.Errorf("first %d %s, second %d %s", first.Code, first.Body, second.Code, second.Body)

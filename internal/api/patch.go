@@ -12,20 +12,21 @@ import (
 	jsonpatch "github.com/evanphx/json-patch/v5"
 )
 
+// mergePatchType is the media type of a merge patch. JSON's own is accepted, too.
 const mergePatchType = "application/merge-patch+json"
 
 // Patch is a JSON merge patch (RFC 7396) of a T.
 type Patch[T any] struct{ raw json.RawMessage }
 
-// UnmarshalJSON keeps the patch as it came: what is null and what is absent
+// UnmarshalJSON keeps the patch as text, because a key with null and an absent key
 // differ.
 func (p *Patch[T]) UnmarshalJSON(b []byte) error {
 	p.raw = bytes.Clone(b)
 	return nil
 }
 
-// Schema describes a T of which everything may be left out. What a T can do
-// without may be null, which clears it.
+// Schema describes a T in which each field may be left out. Fields that are
+// optional in a T may also be null, which clears them.
 func (Patch[T]) Schema(r huma.Registry) *huma.Schema {
 	name := strings.TrimSuffix(typeOf[T]().Name(), "Body") + "Patch"
 	if r.Map()[name] == nil {
@@ -34,6 +35,8 @@ func (Patch[T]) Schema(r huma.Registry) *huma.Schema {
 	return &huma.Schema{Ref: "#/components/schemas/" + name}
 }
 
+// optional returns a copy of a schema in which no property is required, down to all
+// nested objects. The original stays as it is, since other operations use it.
 func optional(r huma.Registry, s *huma.Schema) *huma.Schema {
 	for s.Ref != "" {
 		s = r.SchemaFromRef(s.Ref)
@@ -51,7 +54,8 @@ func optional(r huma.Registry, s *huma.Schema) *huma.Schema {
 	return &o
 }
 
-// nullable lets a value be null. Something of no type may be null anyway.
+// nullable lets a value be null. A schema without a type accepts null already. In
+// JSON Schema an enum restricts null, too, so null has to be among its values.
 func nullable(s *huma.Schema) {
 	if s.Type == "" || s.Nullable {
 		return
@@ -62,7 +66,7 @@ func nullable(s *huma.Schema) {
 	}
 }
 
-// sets reports whether the patch says anything about a key, be it null.
+// sets reports whether the patch has a key, also one with null.
 func (p Patch[T]) sets(key string) bool {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(p.raw, &keys); err != nil {
@@ -72,8 +76,8 @@ func (p Patch[T]) sets(key string) bool {
 	return ok
 }
 
-// applied is current after the patch; it is held to the same schema as a T
-// that is sent whole.
+// applied returns current with the patch applied. The result must be valid by the
+// same schema as a T in a request that sends it whole.
 func (p Patch[T]) applied(r huma.Registry, current T) (T, error) {
 	var zero, patched T
 	before, err := json.Marshal(current)
@@ -99,9 +103,10 @@ func (p Patch[T]) applied(r huma.Registry, current T) (T, error) {
 	return patched, nil
 }
 
+// typeOf returns the type T.
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
 
-// patchBody is the description of a PATCH's body, which huma completes.
+// patchBody returns the description of the body of a PATCH. huma completes it.
 func patchBody[T any](s *server) *huma.RequestBody {
 	return &huma.RequestBody{Content: map[string]*huma.MediaType{
 		mergePatchType: {Schema: Patch[T]{}.Schema(s.schemas())},

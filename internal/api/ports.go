@@ -7,94 +7,102 @@ import (
 	"postrider/internal/mailing"
 )
 
-// Clients is the directory, as the API needs it.
+// Clients is the directory of clients, as the API needs it.
 type Clients interface {
-	// CreateClient keeps c under an id that it gives. A taken phone is
-	// [mailing.KindConflict]; [mailing.ErrCreated] where once has created it.
+	// CreateClient stores c under a new id. A phone of another client is
+	// [mailing.KindConflict]. If the request of once has created a client already,
+	// the error is [mailing.ErrCreated].
 	CreateClient(ctx context.Context, c mailing.Client, once mailing.Once) (mailing.Client, error)
-	// Client reads one; [mailing.KindNotFound] where there is none.
+	// Client reads a client. An unknown one is [mailing.KindNotFound].
 	Client(ctx context.Context, id mailing.ClientID) (mailing.Client, error)
-	// UpdateClient reads, changes, and writes if nobody else has written since;
-	// change may be called again. Its error comes back unchanged.
+	// UpdateClient reads a client, changes it, and writes it if no other writer has
+	// changed it since. Otherwise it starts again, so change may be called several
+	// times. It returns an error of change unchanged.
 	UpdateClient(ctx context.Context, id mailing.ClientID, change func(mailing.Client) (mailing.Client, error)) (mailing.Client, error)
-	// DeleteClient removes one; [mailing.KindNotFound] where there is none.
+	// DeleteClient removes a client. An unknown one is [mailing.KindNotFound].
 	DeleteClient(ctx context.Context, id mailing.ClientID) error
-	// ListClients gives one page in storage order; a malformed or foreign
-	// cursor is [mailing.KindMalformed].
+	// ListClients returns one page in storage order. A cursor that is malformed or
+	// of another list is [mailing.KindMalformed].
 	ListClients(ctx context.Context, q mailing.ClientQuery) (mailing.List[mailing.Client], error)
-	// CountAudience is how many clients a filter chooses, exactly.
+	// CountAudience returns the exact number of clients that a filter chooses.
 	CountAudience(ctx context.Context, f mailing.Filter) (int64, error)
-	// UpsertClients makes each row the client that it describes, and says in
-	// their order what became of them. Rows must have passed
-	// [mailing.ClientRow.Check], and their phones differ.
+	// UpsertClients creates or changes the client of each row, and returns an
+	// outcome for each, in the order of the rows. The rows must have passed
+	// [mailing.ClientRow.Check], and their phones must differ. With an error, the
+	// outcomes still say which rows are known to be done.
 	UpsertClients(ctx context.Context, rows []mailing.ClientRow) ([]mailing.RowResult, error)
 }
 
-// Mailings are the mailings with their messages and counts, as the API needs
-// them.
+// Mailings are the mailings with their messages and counts, as the API needs them.
 type Mailings interface {
-	// Created reads what a request has created before; false if nothing. Another
-	// request under the same key is [mailing.KindInvalid].
+	// Created returns what an earlier request with the same key has created, false
+	// if there was none. A different request under the same key is
+	// [mailing.KindInvalid].
 	Created(ctx context.Context, once mailing.Once) (mailing.Creation, bool, error)
-	// CreateMailing keeps m under an id that it gives; [mailing.ErrCreated] where
-	// once has created it.
+	// CreateMailing stores m under a new id. If the request of once has created a
+	// mailing already, the error is [mailing.ErrCreated].
 	CreateMailing(ctx context.Context, m mailing.Mailing, once mailing.Once) (mailing.Mailing, error)
-	// Mailing reads one; [mailing.KindNotFound] where there is none. It may give
-	// one that is deleted.
+	// Mailing reads a mailing, also a deleted one. An unknown one is
+	// [mailing.KindNotFound].
 	Mailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error)
-	// UpdateMailing reads, changes, and writes if nobody else has written since;
-	// change may be called again. Its error comes back unchanged.
+	// UpdateMailing reads a mailing, changes it, and writes it if no other writer
+	// has changed it since. Otherwise it starts again, so change may be called
+	// several times. It returns an error of change unchanged.
 	UpdateMailing(ctx context.Context, id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error)
-	// ListMailings gives one page, newest first, without deleted ones.
+	// ListMailings returns one page, newest first, without deleted mailings.
 	ListMailings(ctx context.Context, q mailing.MailingQuery) (mailing.List[mailing.Mailing], error)
-	// Progress tells how far each mailing is, in the same order.
+	// Progress returns the counts of each mailing and whether it is expanded, in
+	// the order of ms.
 	Progress(ctx context.Context, ms []mailing.Mailing) ([]mailing.Progress, error)
-	// Overall sums up the mailings of one status, of all where it is "".
+	// Overall sums up the mailings of one status, or all for "".
 	Overall(ctx context.Context, status mailing.Status) (mailing.Overall, error)
-	// Rate is how many messages a second were sent over the last minute.
+	// Rate returns how many messages a second were sent over the last minute.
 	Rate(ctx context.Context, id mailing.MailingID) (float64, error)
-	// ListMessages gives one page of messages.
+	// ListMessages returns one page of messages.
 	ListMessages(ctx context.Context, q mailing.MessageQuery) (mailing.List[mailing.Message], error)
-	// Redrive queues the failures that dead letters of one mailing tell of anew;
-	// [mailing.KindConflict] or [mailing.KindNotFound] where nothing of it can be
-	// tried again.
+	// Redrive requeues the failures that dead letters of one mailing report. The
+	// error is [mailing.KindConflict] or [mailing.KindNotFound] if the mailing
+	// allows no further attempts.
 	Redrive(ctx context.Context, id mailing.MailingID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error)
-	// CreateTest keeps a test message, and says which batch is to be delivered;
-	// [mailing.ErrCreated] where once has created it.
+	// CreateTest stores a test message, and returns it with the batch that has to
+	// be delivered. If the request of once has created it already, the error is
+	// [mailing.ErrCreated].
 	CreateTest(ctx context.Context, t mailing.Test, now time.Time, once mailing.Once) (mailing.Message, mailing.BatchKey, error)
-	// OldestWaiting is since when what could be sent has waited, at the longest;
-	// the zero time if nothing waits, or with known false if that cannot be said.
+	// OldestWaiting returns the instant since which the batch has waited that could
+	// be sent and has waited longest. It is the zero time if no batch waits, and
+	// known is false if it cannot be determined.
 	OldestWaiting(ctx context.Context) (since time.Time, known bool, err error)
-	// Message reads one; [mailing.KindNotFound] where there is none.
+	// Message reads a message. An unknown one is [mailing.KindNotFound].
 	Message(ctx context.Context, id mailing.MessageID) (mailing.Message, error)
 }
 
 // Queues are the queues themselves.
 type Queues interface {
-	// Depths tells what each holds.
+	// Depths returns the approximate number of entries of each queue.
 	Depths(ctx context.Context) ([]mailing.QueueDepth, error)
 	// Deliver queues batches for the sender.
 	Deliver(ctx context.Context, keys []mailing.BatchKey) error
-	// Peek looks at some dead letters, and leaves them.
+	// Peek returns some dead letters and leaves them in the queue.
 	Peek(ctx context.Context) ([]mailing.StoredLetter, error)
-	// Take takes some dead letters, each once for a minute; none is the end.
+	// Take returns some dead letters, and hides them for a minute. Letters that are
+	// not removed within it come back. No letters mean that the queue is empty.
 	Take(ctx context.Context) ([]mailing.StoredLetter, error)
-	// Remove removes letters that were taken.
+	// Remove deletes letters that [Queues.Take] has returned.
 	Remove(ctx context.Context, letters []mailing.StoredLetter) error
 }
 
 // Keys are the keys of the API.
 type Keys interface {
-	// Caller tells who holds a key; false if it is nobody's. An error means that
-	// it cannot be told.
+	// Caller returns the caller that holds a key, false if the key is unknown. An
+	// error means that the keys cannot be read.
 	Caller(ctx context.Context, key string) (mailing.Caller, bool, error)
 }
 
-// Tasks hands work to the scheduler.
+// Tasks queues work for the scheduler.
 type Tasks interface {
-	// QueueTasks queues what the mailing needs now: a task per slice, delayed
-	// where its start is ahead.
+	// QueueTasks queues the task that the mailing needs now, if any. If the start
+	// is ahead, the task is delayed until then.
 	QueueTasks(ctx context.Context, m mailing.Mailing) error
-	// QueueSweep asks for the work that is otherwise begun each minute.
+	// QueueSweep asks for the work that otherwise begins each minute.
 	QueueSweep(ctx context.Context) error
 }

@@ -18,9 +18,11 @@ import (
 	"postrider/internal/mailing"
 )
 
+// problemType is the media type of a problem document.
 const problemType = "application/problem+json"
 
-// statusOf is the one table from what went wrong to what is answered.
+// statusOf returns the HTTP status for a kind of error. This is the only table of
+// them.
 func statusOf(k mailing.Kind) int {
 	switch k {
 	case mailing.KindInvalid:
@@ -38,8 +40,8 @@ func statusOf(k mailing.Kind) int {
 	return http.StatusInternalServerError
 }
 
-// Problem is a problem document (RFC 9457). It never repeats what was sent and
-// shows nothing of the inside.
+// Problem is a problem document (RFC 9457). It never repeats input and shows no
+// internal detail.
 type Problem struct { //nolint:errname // integrators know the schema by this name
 	Title  string       `json:"title" example:"Unprocessable Entity" doc:"What the status means."`
 	Status int          `json:"status" example:"422" doc:"The HTTP status."`
@@ -53,26 +55,27 @@ type FieldError struct {
 	Message  string `json:"message" example:"is required" doc:"What would be right."`
 }
 
-// Error is for logs.
+// Error returns the text for logs.
 func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
 
-// GetStatus tells huma the status.
+// GetStatus returns the status, for huma.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// ContentType tells huma the content type.
+// ContentType returns the content type, for huma.
 func (p *Problem) ContentType(string) string { return problemType }
 
+// problemOf returns a problem without fields. Its title is the status' own.
 func problemOf(status int, detail string) *Problem {
 	return &Problem{Title: http.StatusText(status), Status: status, Detail: detail}
 }
 
-// internalProblem is the answer to everything that is nobody's input's fault.
+// internalProblem returns the answer to errors that no input has caused.
 func internalProblem() *Problem {
 	return problemOf(http.StatusInternalServerError, "something went wrong on our side; the request can be repeated")
 }
 
-// problem is the answer to a handler's error. The cause of an internal one is
-// logged, as it is the only trace of it.
+// problem returns the answer to a handler's error. It logs an internal error,
+// because the answer does not contain the cause.
 func (s *server) problem(ctx context.Context, operation string, err error) error {
 	var ready *Problem
 	if errors.As(err, &ready) {
@@ -91,8 +94,8 @@ func (s *server) problem(ctx context.Context, operation string, err error) error
 	return p
 }
 
-// newProblem is the answer to what huma itself refuses. huma's own texts are
-// replaced wherever they may repeat input.
+// newProblem returns the answer to a request that huma itself refuses. It replaces
+// huma's own texts wherever they may repeat input.
 func newProblem(status int, detail string, errs ...error) huma.StatusError {
 	switch status {
 	case http.StatusUnprocessableEntity:
@@ -113,8 +116,8 @@ const (
 	notJSON = "the body is not JSON: it was read up to line %d, column %d"
 )
 
-// unreadable says how far a body is JSON. huma tells of it the body, and of what
-// is wrong with it no more than a text.
+// unreadable returns how far the body is valid JSON. huma passes on the body but
+// only a text of the error, so the body is parsed again to get the offset.
 func unreadable(errs []error) string {
 	for _, err := range errs {
 		var d *huma.ErrorDetail
@@ -132,7 +135,9 @@ func unreadable(errs []error) string {
 	return noBody
 }
 
-// tooLarge says how large a body may be, which huma says as one byte more.
+// tooLarge returns the problem for a body that is too large. huma's text has the
+// limit in bytes. It is one byte more than what is allowed, which the shift to MiB
+// drops.
 func tooLarge(detail string) *Problem {
 	_, limit, _ := strings.Cut(detail, "limit=")
 	var n int64
@@ -142,8 +147,8 @@ func tooLarge(detail string) *Problem {
 	return problemOf(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d MiB", n>>20))
 }
 
-// invalid lists, in the order of locations, the first thing that is wrong with
-// each field.
+// invalid returns a problem with the first error of each field, in the order of
+// locations.
 func invalid(detail string, errs []error) *Problem {
 	p := problemOf(http.StatusUnprocessableEntity, detail)
 	for _, err := range errs {
@@ -160,11 +165,11 @@ func invalid(detail string, errs []error) *Problem {
 	return p
 }
 
-// maxErrors is how many fields a problem document lists: a body of 1 MiB can be
-// wrong in more places than Lambda's 6 MB can name.
+// maxErrors is the number of errors that a problem document lists. A body of 1 MiB
+// can have so many that the list would not fit into the 6 MB of a Lambda answer.
 const maxErrors = 100
 
-// fieldError says in our words what huma found, without the value.
+// fieldError returns an error of huma in our words, without the value.
 func fieldError(d *huma.ErrorDetail) FieldError {
 	f := FieldError{d.Location, d.Message}
 	if name, ok := strings.CutPrefix(f.Message, "expected required property "); ok {
@@ -175,7 +180,8 @@ func fieldError(d *huma.ErrorDetail) FieldError {
 	case f.Message == "unexpected property", f.Message == "unknown query parameter":
 		f.Location, f.Message = ownKey(f.Location), "there is no such key"
 	case strings.HasPrefix(f.Message, "must "):
-		// What the schema says: it knows no value. Go's word for null is not JSON's.
+		// The text comes from the schema, so it contains no input. Only Go's word
+		// for null has to become JSON's.
 		f.Message = strings.ReplaceAll(f.Message, "<nil>", "null")
 	case f.Message == "invalid integer", strings.HasSuffix(f.Message, notAnInteger):
 		f.Message = notAnInteger
@@ -185,11 +191,12 @@ func fieldError(d *huma.ErrorDetail) FieldError {
 	return f
 }
 
-// keyLike is what a mistyped key looks like, as opposed to data in its place.
+// keyLike matches locations whose parts look like keys, and not like data in the
+// place of a key.
 var keyLike = regexp.MustCompile(`^[a-z]+(\.[A-Za-z_]{1,32}|\[[0-9]{1,3}\]){1,6}$`)
 
-// ownKey is the location of a key that we do not know, or of what it stands in
-// if the key may be somebody's data.
+// ownKey returns the location of an unknown key. If the key may be data of a
+// person, it returns only the first part, such as body.
 func ownKey(location string) string {
 	if keyLike.MatchString(location) {
 		return location
@@ -198,9 +205,9 @@ func ownKey(location string) string {
 	return part
 }
 
-// writeProblem answers outside of huma.
+// writeProblem writes an answer where huma does not.
 func writeProblem(w http.ResponseWriter, p *Problem) {
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) //nolint:errchkjson // the status is out: there is nobody left to tell
+	_ = json.NewEncoder(w).Encode(p) //nolint:errchkjson // the status is sent: an error cannot be reported any more
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
-// checkQuery refuses what would silently be ignored: a parameter that is given
-// twice, one without a value, and what cannot be read. A filter that does not
-// filter answers with everything.
+// checkQuery refuses parameters that huma would ignore: one that is given twice,
+// one without a value, and a query that cannot be read. If a filter were ignored,
+// the answer would hold everything.
 func (s *server) checkQuery(ctx huma.Context, next func(huma.Context)) {
 	op, target := ctx.Operation(), ctx.URL()
 	if op.SkipValidateParams || target.RawQuery == "" {
@@ -30,6 +30,8 @@ func (s *server) checkQuery(ctx huma.Context, next func(huma.Context)) {
 	writeProblem(w, p)
 }
 
+// queryErrors returns the errors of a query, in the order of locations. Parameters
+// that the operation does not describe are huma's to refuse.
 func queryErrors(op *huma.Operation, query string) []FieldError {
 	values, err := url.ParseQuery(query)
 	if err != nil {
@@ -52,7 +54,8 @@ func queryErrors(op *huma.Operation, query string) []FieldError {
 	return wrong
 }
 
-// takesEmpty reports whether an empty text is a value of the schema.
+// takesEmpty reports whether the empty text is valid by the schema. An empty cursor
+// is valid: it stands for the first page.
 func takesEmpty(s *huma.Schema) bool {
 	return s.Type == huma.TypeString && s.Pattern == "" && s.Enum == nil && s.MinLength == nil
 }

@@ -11,7 +11,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// lists are stores that have one of each, and whose lists are empty.
+// lists returns stores with one resource of each kind and empty lists.
 func lists() *stores {
 	m := sale()
 	message := aMessage()

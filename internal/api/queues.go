@@ -12,6 +12,8 @@ import (
 
 const queuesPath = "/api/queues"
 
+// routeQueues registers the operations on queues and dead letters, and the test
+// message.
 func (s *server) routeQueues() {
 	handle(s, operation("get-queues", http.MethodGet, queuesPath, "service", "What waits, and what is dead"), s.queues)
 	handle(s, operation("redrive-dead-letters", http.MethodPost, queuesPath+"/dead-letters/redrive", "service",
@@ -22,6 +24,8 @@ func (s *server) routeQueues() {
 	handle(s, test, s.test)
 }
 
+// queues returns how much waits in each queue, and some dead letters. The oldest
+// age of the dead letters is that of the letters that are shown.
 func (s *server) queues(ctx context.Context, _ *struct{}) (*struct{ Body QueueList }, error) {
 	depths, err := s.Queues.Depths(ctx)
 	if err != nil {
@@ -54,6 +58,9 @@ func (s *server) queues(ctx context.Context, _ *struct{}) (*struct{ Body QueueLi
 	return &struct{ Body QueueList }{body}, nil
 }
 
+// deadLetterJSON returns a dead letter as answers have it. There are three sorts: a
+// failed message, a batch that was delivered too often, and an entry that cannot be
+// read.
 func deadLetterJSON(l mailing.StoredLetter) DeadLetter {
 	switch {
 	case l.Letter != nil:
@@ -72,9 +79,13 @@ func deadLetterJSON(l mailing.StoredLetter) DeadLetter {
 	}
 }
 
-// redriveTime is how long one call takes dead letters out of their queue.
+// redriveTime is the time for which one call takes dead letters out of their queue.
+// The letters that it holds at the end of that time are still dealt with.
 const redriveTime = 8 * time.Second
 
+// redrive tries the messages of all dead letters again, as far as the time allows.
+// A repeated call does no harm: a letter whose failure was dealt with since is
+// stale.
 func (s *server) redrive(ctx context.Context, _ *struct{}) (*struct{ Body Redriven }, error) {
 	var done Redriven
 	for until := s.Now().Add(redriveTime); ; {
@@ -95,9 +106,10 @@ func (s *server) redrive(ctx context.Context, _ *struct{}) (*struct{ Body Redriv
 	}
 }
 
-// redriveSome tries the messages of some letters again, then removes the
-// letters that are not needed any more: should it end in between, a letter that
-// stays does no harm.
+// redriveSome tries the messages of some letters again, and then removes the
+// letters that are not needed any more. If it ends in between, the letters that
+// stay do no harm. In the other order, letters could be lost whose messages were
+// not tried again.
 func (s *server) redriveSome(ctx context.Context, letters []mailing.StoredLetter, done *Redriven) error {
 	failures := map[mailing.MailingID][]mailing.StoredLetter{}
 	var deliveries []mailing.BatchKey
@@ -127,8 +139,8 @@ func (s *server) redriveSome(ctx context.Context, letters []mailing.StoredLetter
 	return s.Queues.Remove(ctx, finished)
 }
 
-// redriveMailing tries the messages of letters of one mailing again, and gives
-// the letters that can be removed.
+// redriveMailing tries the messages of one mailing's letters again, and returns the
+// letters that can be removed: those whose message is tried again, and stale ones.
 func (s *server) redriveMailing(ctx context.Context, id mailing.MailingID, stored []mailing.StoredLetter, done *Redriven) ([]mailing.StoredLetter, error) {
 	letters := make([]mailing.DeadLetter, len(stored))
 	for i, l := range stored {
@@ -144,10 +156,13 @@ func (s *server) redriveMailing(ctx context.Context, id mailing.MailingID, store
 	return slices.DeleteFunc(stored, func(l mailing.StoredLetter) bool { return slices.Contains(r.Kept, *l.Letter) }), nil
 }
 
-// redriving tries the messages of letters of one mailing again.
+// redriving tries the messages of one mailing's letters again, and returns the
+// outcome of each letter. An unknown mailing makes all of them stale, so that they
+// are removed. A mailing that allows no further attempts keeps all of them.
 func (s *server) redriving(ctx context.Context, id mailing.MailingID, letters []mailing.DeadLetter) (mailing.Redriving, error) {
 	if id == mailing.TestMailing {
-		return mailing.Redriving{Stale: letters}, nil // a test is made anew, not tried again
+		// A test message is not tried again. The caller can ask for a new one.
+		return mailing.Redriving{Stale: letters}, nil
 	}
 	m, r, err := s.Mailings.Redrive(ctx, id, letters)
 	switch mailing.KindOf(err) {
@@ -170,18 +185,22 @@ func (s *server) redriving(ctx context.Context, id mailing.MailingID, letters []
 	return r, nil
 }
 
+// testAsked is the input of a request for a test message.
 type testAsked struct {
 	Idempotent
 	ID   idParam `path:"id"`
 	Body TestBody
 }
 
+// testAccepted is the answer to it.
 type testAccepted struct {
 	Repeated
 	Location string `header:"Location" doc:"Where the message is."`
 	Body     Message
 }
 
+// test sends a mailing's text to one phone, once for each idempotency key. A
+// repetition must have the same mailing and the same body.
 func (s *server) test(ctx context.Context, in *testAsked) (*testAccepted, error) {
 	msg, repeated, err := once(ctx, s, in.Idempotent, "test-mailing", []any{in.ID.n, in.Body},
 		func(c mailing.Creation) *mailing.Message { return c.Test },
@@ -203,6 +222,8 @@ func (s *server) test(ctx context.Context, in *testAsked) (*testAccepted, error)
 	return &testAccepted{repeated, location(ctx, messagesPath, msg.ID), messageJSON(msg)}, nil
 }
 
+// sendTest stores a test message and queues its batch. An error of the queue is
+// only logged, because the message is stored and the sweep finds it.
 func (s *server) sendTest(ctx context.Context, t mailing.Test, o mailing.Once) (mailing.Message, error) {
 	msg, key, err := s.Mailings.CreateTest(ctx, t, s.Now(), o)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 
 const redrivePath = "/api/queues/dead-letters/redrive"
 
-// storedLetter is the letter of a failed message of a mailing.
+// storedLetter returns the dead letter of a failed message of a mailing.
 func storedLetter(handle string, m mailing.MailingID, c mailing.ClientID) mailing.StoredLetter {
 	return mailing.StoredLetter{
 		Handle: handle, QueuedAt: now.Add(-time.Minute),
@@ -92,7 +92,7 @@ func TestQueuesThatCannotBeReadAreAnInternalError(t *testing.T) {
 	}
 }
 
-// redriven reads what became of the letters.
+// redriven requests a redrive and returns the outcome of the letters.
 func redriven(t *testing.T, v service) api.Redriven {
 	t.Helper()
 	w := v.call(http.MethodPost, redrivePath, "")
@@ -173,7 +173,7 @@ func TestARedriveGoesOnUntilThereAreNoLettersOrItsTimeIsUp(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
-		each   time.Duration // what taking some letters takes
+		each   time.Duration // the time that one round of letters needs
 		rounds int
 		want   api.Redriven
 	}{

@@ -13,7 +13,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// spreadsheet is what cells are made of where they go wrong.
+// spreadsheet generates characters for cells: those that are special in CSV or in
+// spreadsheets, and any others.
 var spreadsheet = rapid.OneOf(
 	rapid.SampledFrom([]rune("=+-@\t\r\n'\",; aя\u2028\ufeff\x00")),
 	rapid.Rune().Filter(func(r rune) bool { return r != '\ufffd' }),
@@ -64,8 +65,8 @@ func TestNoCellOfAnExportIsAFormula(t *testing.T) {
 	t.Parallel()
 	for tag, cell := range map[string]string{
 		"=1+1": "'=1+1", "+7": "'+7", "-1": "'-1", "@a": "'@a", "'a": "''a", "a=1": "a=1", "": "", "''": "'''",
-		"x;=1+1;": "x;'=1+1;", "x; ;  @a": "x; ;'  @a", "x;'-1": "x;''-1", // where semicolons split
-		"a\r\nb": "\"a\r\r\nb\"", // encoding/csv takes one carriage return off
+		"x;=1+1;": "x;'=1+1;", "x; ;  @a": "x; ;'  @a", "x;'-1": "x;''-1", // spreadsheets that split rows at semicolons
+		"a\r\nb": "\"a\r\r\nb\"", // encoding/csv removes one carriage return
 	} {
 		v := serve(t, &stores{listClients: func(mailing.ClientQuery) (mailing.List[mailing.Client], error) {
 			return mailing.List[mailing.Client]{Items: []mailing.Client{{ID: 7, Phone: "79001234567", OperatorCode: "900", Tag: tag, Timezone: "UTC"}}}, nil

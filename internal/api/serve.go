@@ -17,13 +17,18 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
-// RequestIDHeader is where the id of a request comes in, for logs.
+// RequestIDHeader is the header in which the gateway passes on the id of a request,
+// for logs.
 const RequestIDHeader = "X-Request-Id"
 
-// around is what happens around every request: one log line, the own header, a
-// panic becomes a 500, one trailing slash is the same path, pages of allowed
-// origins may read the answer whatever it is, and what the mux refuses becomes a
-// problem document.
+// around returns the handler for all requests. For each request
+//
+//   - it writes one log line,
+//   - it sets the headers of [OwnHeader],
+//   - a panic becomes a 500,
+//   - one slash at the end of a path is ignored,
+//   - pages of allowed origins may read the answer, whatever it is,
+//   - a refusal of the mux becomes a problem document.
 func (s *server) around(mux *http.ServeMux) http.Handler {
 	routed := s.Origins.cross(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.route(mux, w, r) }))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -38,7 +43,7 @@ func (s *server) around(mux *http.ServeMux) http.Handler {
 			}
 			s.logRequest(ctx, r, out.status, s.Now().Sub(began))
 			if half {
-				// Half an answer must not pass for a whole one.
+				// A truncated answer must not look like a complete one.
 				panic(http.ErrAbortHandler)
 			}
 		}()
@@ -47,8 +52,8 @@ func (s *server) around(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// panicked logs a panic and answers, unless a part of an answer is out: half is
-// what that is then.
+// panicked logs a panic and writes a 500. If part of an answer is written already,
+// it writes nothing and returns true for half.
 func (s *server) panicked(ctx context.Context, out *recorded, p any) (half bool) {
 	s.Log.LogAttrs(ctx, slog.LevelError, "panic", slog.String("panic", fmt.Sprint(p)),
 		slog.String("request_id", requestID(ctx)), slog.String("stack", string(debug.Stack())))
@@ -60,8 +65,8 @@ func (s *server) panicked(ctx context.Context, out *recorded, p any) (half bool)
 	return false
 }
 
-// withoutSlash is r under another context and with one trailing slash less,
-// except below /docs/.
+// withoutSlash returns r with another context and without one slash at the end of
+// its path, except below /docs/. It does not change the URL of r itself.
 func withoutSlash(ctx context.Context, r *http.Request) *http.Request {
 	r = r.WithContext(ctx)
 	u := *r.URL
@@ -73,16 +78,20 @@ func withoutSlash(ctx context.Context, r *http.Request) *http.Request {
 	return r
 }
 
-// route serves what the mux knows to those who may have it. The mux itself
-// would redirect an unclean path, and answer in plain text what it does not know.
+// route passes a request on to the mux if the caller may use its route. It looks up
+// the route itself, because the mux would redirect a path that is not clean, and
+// would answer in plain text for unknown paths and methods.
+//
+// Access is checked before existence. So a caller without a key gets 401 for all
+// paths under /api.
 func (s *server) route(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 	clean := r.URL.Path == docsPath+"/" || path.Clean(r.URL.Path) == r.URL.Path
 	var refuse http.Handler
 	if clean {
 		refuse, r.Pattern = mux.Handler(r)
 	}
-	// The mux knows only routes: other methods of /api/mailings/fullinfo would go
-	// to the mailing "fullinfo".
+	// The mux matches routes with a method each. So it would pass another method of
+	// /api/mailings/fullinfo to the route of the mailing with the id "fullinfo".
 	taken := s.methods(r.URL.Path)
 	if _, path, _ := strings.Cut(r.Pattern, " "); len(taken) > 0 && path != r.URL.Path {
 		r.Pattern = ""
@@ -101,7 +110,7 @@ func (s *server) route(mux *http.ServeMux, w http.ResponseWriter, r *http.Reques
 	}
 	allow := strings.Join(taken, ", ")
 	if allow == "" {
-		// With an id in the path, only the mux knows which methods it would have taken.
+		// For a path with an id, only the mux knows the methods that it accepts.
 		silent := &refusal{header: http.Header{}}
 		refuse.ServeHTTP(silent, r)
 		if silent.status != http.StatusMethodNotAllowed {
@@ -114,8 +123,9 @@ func (s *server) route(mux *http.ServeMux, w http.ResponseWriter, r *http.Reques
 	writeProblem(w, problemOf(http.StatusMethodNotAllowed, "this path takes "+allow))
 }
 
-// methods are those that a path takes which is a route as it stands, in order;
-// none if there is no such route.
+// methods returns the methods of a path that is itself the path of a route, in
+// order. It returns none for other paths, such as those with an id. HEAD goes with
+// GET.
 func (s *server) methods(path string) []string {
 	var taken []string
 	for route := range s.access {
@@ -132,8 +142,8 @@ func (s *server) methods(path string) []string {
 	return taken
 }
 
-// checkContentType refuses bodies of a type that the operation does not take.
-// A body without a type is taken for one that it does.
+// checkContentType refuses bodies of a type that the operation does not accept. A
+// body without a type is assumed to have the right one.
 func (s *server) checkContentType(ctx huma.Context, next func(huma.Context)) {
 	sent := ctx.Header("Content-Type")
 	body := ctx.Operation().RequestBody
@@ -147,23 +157,23 @@ func (s *server) checkContentType(ctx huma.Context, next func(huma.Context)) {
 		writeProblem(w, problemOf(http.StatusUnsupportedMediaType, typesTaken(body)))
 		return
 	}
-	// huma knows it only without parameters and in lower case.
+	// huma compares the type as text: in lower case and without parameters.
 	r.Header.Set("Content-Type", media)
 	next(ctx)
 }
 
-// typesTaken says what a body may be.
+// typesTaken says which types of body an operation accepts.
 func typesTaken(body *huma.RequestBody) string {
 	return "the body's Content-Type must be " + strings.Join(slices.Sorted(maps.Keys(body.Content)), " or ")
 }
 
-// recorded is a response whose status is known afterwards.
+// recorded is a response that remembers its status.
 type recorded struct {
 	http.ResponseWriter
 	status int
 }
 
-// WriteHeader sends the status; only the first one counts.
+// WriteHeader sends the status. All calls but the first are ignored.
 func (w *recorded) WriteHeader(status int) {
 	if w.status != 0 {
 		return
@@ -184,7 +194,7 @@ func (w *recorded) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-// refusal is the head of a response that nobody gets.
+// refusal is a response that keeps status and headers and discards the body.
 type refusal struct {
 	header http.Header
 	status int
@@ -194,19 +204,22 @@ func (w *refusal) Header() http.Header         { return w.header }
 func (w *refusal) Write(b []byte) (int, error) { return len(b), nil }
 func (w *refusal) WriteHeader(status int)      { w.status = status }
 
+// requestKey is the key of the [request] in a context.
 type requestKey struct{}
 
-// request is what is known of a request besides what it says itself.
+// request is the knowledge about a request that is not in the request itself. It is
+// used by the request's own goroutine only.
 type request struct {
 	id string
-	// path is as it was sent, with a slash at its end if it had one.
+	// path is the path as it was sent, with a slash at its end if it had one.
 	path string
 	// caller is the name of the key.
 	caller string
-	// made are the ids of what it made: they are in no path.
+	// made has the ids of created resources: no path has them.
 	made []slog.Attr
 }
 
+// requestOf returns the request of a context, or an empty one outside of a request.
 func requestOf(ctx context.Context) *request {
 	if r, ok := ctx.Value(requestKey{}).(*request); ok {
 		return r
@@ -214,29 +227,32 @@ func requestOf(ctx context.Context) *request {
 	return &request{}
 }
 
+// requestID returns the id of a context's request, for logs.
 func requestID(ctx context.Context) string { return requestOf(ctx).id }
 
-// location is where target, a path from the root of the API, is from where the
-// request went: a relative reference, as only that is right behind a stage's
-// prefix, of which we are not told.
+// location returns the relative reference from the request's path to a created
+// resource. target is the path of the collection, from the root of the API. Only a
+// relative reference stays right where API Gateway puts a stage's name before the
+// path. The handler does not know that name.
 func location[ID ~int64 | ~uint32](ctx context.Context, target string, id ID) string {
 	return fmt.Sprintf("%s/%d", relative(requestOf(ctx).path, target), id)
 }
 
-// relative is the way to target from another path.
+// relative returns the relative reference from one path to another. It goes up to
+// the root and down again, so both paths must begin with a slash.
 func relative(from, target string) string {
 	return strings.Repeat("../", strings.Count(from, "/")-1) + strings.TrimPrefix(target, "/")
 }
 
-// made notes the id of something that the request made, for its log line.
+// made notes the id of a resource that the request has created, for the log line.
 func made[ID ~int64 | ~uint32](ctx context.Context, name string, id ID) {
 	r := requestOf(ctx)
 	r.made = append(r.made, slog.Int64(name, int64(id)))
 }
 
-// logRequest writes the request's log line. It has nothing in it that a caller
-// could fill with a phone or a text: the route instead of the path, and ids
-// only if they are such.
+// logRequest writes the request's log line. No field of it can be filled with a phone
+// or a mailing's text by the caller. So it has the route instead of the path, and ids
+// only if they are valid. took is logged in milliseconds.
 func (s *server) logRequest(ctx context.Context, r *http.Request, status int, took time.Duration) {
 	if status == 0 {
 		status = http.StatusOK

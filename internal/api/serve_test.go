@@ -136,7 +136,8 @@ func TestWhatASchemaForbidsIsToldInWordsOfOurs(t *testing.T) {
 	wantMessage(t, v.call(http.MethodPost, "/api/clients", annBody, "Idempotency-Key", "a b"), "must be printable ASCII without blanks")
 }
 
-// wantMessage compares what is wrong with a request with the one thing that is.
+// wantMessage compares the only error of a problem document with the expected
+// message.
 func wantMessage(t *testing.T, w *httptest.ResponseRecorder, want string) {
 	t.Helper()
 	var p api.Problem
@@ -320,7 +321,7 @@ func TestABodyThatIsWrongInMoreWaysThanAnAnswerHoldsIsToldSo(t *testing.T) {
 	}
 }
 
-// manyKeys are keys that nothing knows.
+// manyKeys returns the JSON text of n unknown keys, each after a comma.
 func manyKeys(n int) string {
 	var b strings.Builder
 	for i := range n {

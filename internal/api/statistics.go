@@ -7,6 +7,7 @@ import (
 	"postrider/internal/mailing"
 )
 
+// routeStatistics registers the statistics.
 func (s *server) routeStatistics() {
 	handle(s, operation("get-statistics", http.MethodGet, mailingsPath+"/fullinfo", "statistics",
 		"Overall statistics", http.StatusBadRequest), s.fullInfo)
@@ -16,6 +17,8 @@ func (s *server) routeStatistics() {
 	handle(s, info, s.info)
 }
 
+// fullInfo returns one page of mailings with their counts, and the sums over all
+// mailings of the status. The sums do not depend on the page.
 func (s *server) fullInfo(ctx context.Context, in *mailingsSearched) (*struct{ Body FullInfo }, error) {
 	status := mailing.Status(in.Status)
 	page, err := s.Mailings.ListMailings(ctx, mailing.MailingQuery{Status: status, Limit: in.Limit, Cursor: in.Cursor})
@@ -42,6 +45,7 @@ func (s *server) fullInfo(ctx context.Context, in *mailingsSearched) (*struct{ B
 	return &struct{ Body FullInfo }{body}, nil
 }
 
+// byStatusJSON returns the numbers of mailings as answers have them.
 func byStatusJSON(n map[mailing.Status]int64) MailingsByStatus {
 	return MailingsByStatus{
 		Scheduled: n[mailing.StatusScheduled],
@@ -52,6 +56,7 @@ func byStatusJSON(n map[mailing.Status]int64) MailingsByStatus {
 	}
 }
 
+// infoAsked is the input of one mailing's statistics.
 type infoAsked struct {
 	ID     idParam            `path:"id"`
 	Status messageStatusParam `query:"status" doc:"Only messages of this status; the numbers stay."`
@@ -59,6 +64,8 @@ type infoAsked struct {
 	Cursor string             `query:"cursor" format:"cursor" doc:"next_cursor of the page before, with the same status; nothing else can be used. Empty or left out is the first page."`
 }
 
+// info returns one mailing's statistics with a page of its messages. A limit of 0
+// leaves the messages out, which is cheaper.
 func (s *server) info(ctx context.Context, in *infoAsked) (*struct{ Body Info }, error) {
 	m, err := s.mailing(ctx, in.ID)
 	if err != nil {
@@ -94,7 +101,8 @@ func (s *server) info(ctx context.Context, in *infoAsked) (*struct{ Body Info },
 	}}, nil
 }
 
-// rejected is the part of rejections that m is paused for, nil if it is not.
+// rejected returns the share of refusals for which m was paused, nil if it is not
+// paused for that reason.
 func rejected(m mailing.Mailing) *float64 {
 	if m.Status != mailing.StatusPaused || m.PausedBy != mailing.ByRejections {
 		return nil
@@ -103,7 +111,8 @@ func rejected(m mailing.Mailing) *float64 {
 	return &part
 }
 
-// share is the part of all messages that is done with, nil of none.
+// share returns the share of messages in a terminal status, nil while there are no
+// messages.
 func share(c mailing.Counts) *float64 {
 	if c.Total == 0 {
 		return nil

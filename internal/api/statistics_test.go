@@ -94,7 +94,7 @@ func TestMessagesAreSearchedAndRead(t *testing.T) {
 	wantJSON(t, v.call(http.MethodGet, "/api/messages/12884901895", ""), http.StatusOK, messageJSON)
 	for _, target := range []string{
 		"/api/messages", "/api/messages?mailing_id=3&status=sending", "/api/messages?client_id=7&limit=100&cursor=c",
-		"/api/messages?client_id=4294967303", // client 7, were it to wrap around
+		"/api/messages?client_id=4294967303", // client 7, if the id wrapped around
 	} {
 		wantJSON(t, v.call(http.MethodGet, target, ""), http.StatusOK, `{"items": []}`)
 	}

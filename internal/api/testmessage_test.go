@@ -14,7 +14,7 @@ import (
 const testJSON = `{"id": 5, "mailing_id": 3, "client_id": 0, "test": true, "phone": "79007654321", "status": "queued", "attempts": 0,
 	"uncertain_attempts": 0, "last_error": "", "created_at": "2030-01-31T12:00:00.000Z", "sent_at": null}`
 
-// aTest is test message 5, of mailing 3.
+// aTest returns test message 5, of mailing 3.
 func aTest(to mailing.Test) mailing.Message {
 	return mailing.Message{
 		ID: mailing.NewMessageID(mailing.TestMailing, 5), Phone: to.Phone, CreatedAt: now, Test: &to,
@@ -22,7 +22,7 @@ func aTest(to mailing.Test) mailing.Message {
 	}
 }
 
-// tested are stores with one mailing that make test message 5.
+// tested returns stores with one mailing, in which a test message gets the id 5.
 func tested(m mailing.Mailing) *stores {
 	return &stores{mailing: &m, createTest: func(to mailing.Test) (mailing.Message, mailing.BatchKey, error) {
 		return aTest(to), mailing.TestBatch(5, to, now).Key, nil

@@ -16,7 +16,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// odd are values that a field may or may not take.
+// odd has values that are valid in some fields and invalid in others.
 var odd = []any{
 	nil, true, 0, -1, 1.5, 79001234567, "", " ", "\n", "\u0085", "\u3000", "\ufeff", "x", "vip", " vip ", "900", "90", "9000", "79001234567", "+79001234567", "7900123456",
 	"Europe/Moscow", "resend", "stop", "09:00", "24:00", "9:00", "2030-02-01T00:00:00Z", "2030-02-30T00:00:00Z", "2030-02-01T00:00:00", "2030-02-01",
@@ -42,7 +42,7 @@ var odd = []any{
 
 func manyTimes(value any, n int) []any { return slices.Repeat([]any{value}, n) }
 
-// beyond are rules that no schema can say, by the location of what breaks them.
+// beyond has the locations of errors that a schema cannot express.
 var beyond = []string{"body.timezone", "body.start_at", "body.end_at", "body.window"}
 
 func TestWhatABodysSchemaTakesIsWhatTheServiceTakes(t *testing.T) {
@@ -64,7 +64,7 @@ func TestWhatABodysSchemaTakesIsWhatTheServiceTakes(t *testing.T) {
 		path, method := pathOf(op)
 		for kind := range asMap(d.in(op, "requestBody").value["content"]) {
 			if kind == "text/csv" {
-				continue // its rules are no schema's
+				continue // its rules are not in a schema
 			}
 			body := d.in(op, "requestBody", "content", kind)
 			schema, err := compiler.Compile("openapi.json#" + body.at + "/schema")
@@ -86,7 +86,8 @@ func TestWhatABodysSchemaTakesIsWhatTheServiceTakes(t *testing.T) {
 					target = known
 				}
 				w := v.call(method, target, string(text), "Content-Type", kind)
-				// A conflict is with the mailing's state: the body was taken.
+				// A conflict comes from the mailing's state, so the body was
+				// accepted.
 				if taken := w.Code < 300 || w.Code == http.StatusConflict; taken != valid && (taken || !breaksARule(t, w.Body.Bytes())) {
 					t.Errorf("%s as %s: valid %v, but status %d\n%.200s\n%s", id, kind, valid, w.Code, text, w.Body)
 				}
@@ -100,7 +101,8 @@ func pathOf(op place) (path, method string) {
 	return strings.ReplaceAll(parts[0], "~1", "/"), strings.ToUpper(parts[1])
 }
 
-// fieldsOf are the names in a schema and in those of its objects.
+// fieldsOf returns the names of a schema's fields, each with the names in its
+// object if it has one.
 func fieldsOf(d document, schema map[string]any) map[string][]string {
 	resolve := func(s map[string]any) map[string]any {
 		if ref, ok := strings.CutPrefix(asText(s["$ref"]), "#/components/schemas/"); ok {
@@ -115,7 +117,8 @@ func fieldsOf(d document, schema map[string]any) map[string][]string {
 	return fields
 }
 
-// variants are a body with one field left out, unknown, or odd.
+// variants returns bodies in which one field is left out, unknown, or has a value
+// of odd.
 func variants(example map[string]any, fields map[string][]string) []map[string]any {
 	var all []map[string]any
 	put := func(change func(map[string]any)) {
@@ -144,7 +147,8 @@ func variants(example map[string]any, fields map[string][]string) []map[string]a
 	return all
 }
 
-// breaksARule reports whether all that an answer finds wrong is beyond schemas.
+// breaksARule reports whether all errors of an answer are errors that a schema
+// cannot express.
 func breaksARule(t *testing.T, answer []byte) bool {
 	t.Helper()
 	var p api.Problem

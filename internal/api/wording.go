@@ -2,9 +2,9 @@ package api
 
 import "github.com/danielgtaylor/huma/v2/validation"
 
-// speak gives huma the domain's words for what breaks a schema, so that a rule
-// is told in the same way whoever finds it broken. What huma says without a word
-// of ours here is not passed on: see fieldError.
+// speak gives huma the domain's words for broken schemas, so that a rule has one
+// text, no matter which layer finds it broken. Messages of huma that are not
+// replaced here are not passed on, see [fieldError].
 func speak() {
 	validation.MsgExpectedString = "must be a string"
 	validation.MsgExpectedInteger = notAnInteger

@@ -18,7 +18,7 @@ import (
 // own is the header of the gateway's own answers in these tests.
 var own = http.Header{"X-Frame-Options": {"DENY"}}
 
-// serve sends an event to a handler. It must be answered, never fail.
+// serve passes an event to a handler. The function must answer and return no error.
 func serve(t *testing.T, event events.APIGatewayProxyRequest, h http.HandlerFunc) events.APIGatewayProxyResponse {
 	t.Helper()
 	resp, err := gateway.New(h, own)(t.Context(), event)
@@ -28,7 +28,7 @@ func serve(t *testing.T, event events.APIGatewayProxyRequest, h http.HandlerFunc
 	return resp
 }
 
-// request gives the request that a handler sees of an event.
+// request returns the request that a handler gets for an event.
 func request(t *testing.T, event events.APIGatewayProxyRequest) (seen *http.Request, body string) {
 	t.Helper()
 	resp := serve(t, event, func(_ http.ResponseWriter, r *http.Request) {
@@ -84,7 +84,8 @@ func TestTheHandlerSeesThePathAsItWasSentWithoutTheStage(t *testing.T) {
 			HTTPMethod: "get", Path: path,
 			RequestContext: events.APIGatewayProxyRequestContext{Stage: "local", Path: "/local" + path, DomainName: "example.org"},
 		})
-		// As a server has it: a link made of it must not lead to API Gateway's own address.
+		// A link that is derived from the URL must not lead to API Gateway's own
+		// address.
 		if r.URL.Scheme+r.URL.Host+r.URL.EscapedPath() != want || r.RequestURI != want || r.URL.RawQuery != "" || r.Method != http.MethodGet {
 			t.Errorf("%q: %s %+v, %s", path, r.Method, r.URL, r.RequestURI)
 		}

@@ -157,7 +157,8 @@ func TestABodyHasItsLengthWhateverTheCallerSays(t *testing.T) {
 	}
 }
 
-// The event as it comes: what is not UTF-8 in it is replaced by the decoder, and fails nothing.
+// TestAnEventThatIsNotUTF8IsServed decodes the event from bytes: the decoder
+// replaces invalid UTF-8, and returns no error.
 func TestAnEventThatIsNotUTF8IsServed(t *testing.T) {
 	t.Parallel()
 	raw := []byte("{\"httpMethod\": \"GET\", \"path\": \"/a\xff\", \"multiValueHeaders\": {\"X-Name\": [\"b\xfe\"]}, \"multiValueQueryStringParameters\": {\"q\": [\"\xfd\"]}}")

@@ -99,11 +99,11 @@ func TestTextIsNeverEncodedWhateverItsType(t *testing.T) {
 	for _, text := range []string{"я😀", "\x00\u2028<&>", "a\ufffdb", "{}"} {
 		resp := serve(t, aGet, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/octet-stream")
-			// A sign may be cut in two between writes.
+			// A character may be split between two writes.
 			write(w, text[:1])
 			write(w, text[1:])
 		})
-		// As the runtime sends it.
+		// The runtime sends the response as JSON.
 		raw, err := json.Marshal(resp)
 		if err != nil {
 			t.Fatal(err)
@@ -167,7 +167,8 @@ func TestAPanicAtAnyPointIsA500WithoutWhatWasSetBefore(t *testing.T) {
 	}
 }
 
-// It sets the default log, so that it is not parallel.
+// TestOnlyAPanicThatNobodyHasSeenIsLogged sets the default log, so it is not
+// parallel.
 func TestOnlyAPanicThatNobodyHasSeenIsLogged(t *testing.T) {
 	before := slog.Default()
 	t.Cleanup(func() { slog.SetDefault(before) })

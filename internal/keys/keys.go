@@ -10,30 +10,31 @@ import (
 )
 
 const (
-	// freshFor is how long what was read is used: a key that is taken back is
-	// good for so long at most.
+	// freshFor is the time for which keys that were read are used. It is also the
+	// longest time for which a revoked key is accepted while the parameter can be
+	// read.
 	freshFor = parameter.FreshFor
-	// unknownAfter is how old the keys must be before one that is not among them
-	// makes us look again. It bounds what guessing can make us read.
+	// unknownAfter is the age from which the keys are read again when a key is not
+	// among them. It limits how often a caller that guesses keys can make us read.
 	unknownAfter = 5 * time.Second
-	// staleFor is how long old keys are used while new ones cannot be read. SSM
-	// being away for a moment is no reason to turn everybody away; being away for
-	// long must not keep a key alive that was taken back.
+	// staleFor is the time for which old keys are used while new ones cannot be
+	// read. A short outage of SSM must not lock out all callers. A long one must
+	// not keep a revoked key valid.
 	staleFor = 10 * time.Minute
-	// MaxLength is the longest key that is looked at, in bytes.
+	// MaxLength is the length of the longest key that is looked up, in bytes.
 	MaxLength = 256
 )
 
-// Keys are all keys of the API. They are safe for concurrent use.
+// Keys holds all keys of the API. It is safe for concurrent use.
 type Keys struct{ rings *parameter.Value[ring] }
 
-// New is the keys of a parameter, which is read when the first one is asked
-// for.
+// New returns the keys of a parameter. The parameter is read when the first key is
+// looked up.
 func New(api parameter.API, name string, now func() time.Time, log *slog.Logger) *Keys {
 	return &Keys{rings: parameter.New(parameter.Config[ring]{
 		API: api, Name: name, What: "the keys", StaleFor: staleFor, Now: now, Log: log,
-		// No parameter holds no keys. What is wrong with it is logged, and keeps
-		// nobody out whose line is right.
+		// A missing parameter holds no keys. A line that is wrong is logged, and
+		// the keys of the other lines count.
 		Parse: func(text string, _ bool) (ring, error) {
 			read, err := parse(text)
 			if err != nil {
@@ -47,12 +48,14 @@ func New(api parameter.API, name string, now func() time.Time, log *slog.Logger)
 	})}
 }
 
-// Caller tells who holds a key; false if it is nobody's. An error means that
-// the keys cannot be read, and nothing is known.
+// Caller returns the caller that holds a key, false if the key is unknown. An error
+// means that the keys cannot be read, so it is unknown whether the key is good.
 func (k *Keys) Caller(ctx context.Context, secret string) (mailing.Caller, bool, error) {
 	if secret == "" || len(secret) > MaxLength {
 		return mailing.Caller{}, false, nil
 	}
+	// The second round reads the keys again if they are older than unknownAfter:
+	// the key may be new.
 	for _, age := range []time.Duration{freshFor, unknownAfter} {
 		ring, err := k.rings.Within(ctx, age)
 		if err != nil {

@@ -19,7 +19,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// parameter is the SSM parameter, as a test sets it.
+// parameter is the SSM parameter, set by a test.
 type parameter struct {
 	text  string
 	fail  error
@@ -42,7 +42,8 @@ func (p *parameter) GetParameter(ctx context.Context, in *ssm.GetParameterInput,
 	return &ssm.GetParameterOutput{Parameter: &types.Parameter{Value: &p.text}}, nil
 }
 
-// fixture is keys over a parameter, with a clock that stands still.
+// fixture has keys over a parameter, and a clock that moves only when a test sets
+// it.
 type fixture struct {
 	*keys.Keys
 
@@ -62,7 +63,7 @@ func newFixture(lines ...string) *fixture {
 	return f
 }
 
-// want is whose a key is, the zero caller for nobody's.
+// want checks the caller of a key. The zero caller stands for an unknown key.
 func (f *fixture) want(t *testing.T, secret string, want mailing.Caller) {
 	t.Helper()
 	got, known, err := f.Caller(t.Context(), secret)
@@ -221,8 +222,9 @@ func TestNoKeysMeansNobody(t *testing.T) {
 	}
 }
 
-// The keys were read at a time that the clock shows only later: their age is
-// negative, and says nothing.
+// TestAClockThatIsSetBackMakesTheKeysStale looks up keys that were read at an
+// instant that is in the future after the clock was set back. Their age is
+// negative, so it is unknown.
 func TestAClockThatIsSetBackMakesTheKeysStale(t *testing.T) {
 	t.Parallel()
 	f := newFixture(keys.Line(admin, "secret-a"), keys.Line(viewer, "secret-v"))

@@ -1,16 +1,16 @@
-// Package keys knows who may use the API: it reads the hashes of keys from a
-// parameter of AWS Systems Manager (SSM), and reads them again while the
-// function runs, so that a key is given out or taken back without a deployment.
+// Package keys knows the callers that may use the API. It reads the hashes of their
+// keys from a parameter of AWS Systems Manager (SSM), and reads them again while
+// the function runs. So a key is given out or revoked without a deployment.
 //
-// The parameter's text has a line per key: role, name, and the SHA-256 of the
-// key in hex, with blanks between them. Blank lines and lines that start with #
-// are skipped. `make key` writes such a line.
+// The parameter's text has a line per key: role, name, and the SHA-256 of the key
+// in hex, with blanks between them. Blank lines and lines that start with # are
+// skipped. `make key` writes such a line.
 //
 //	admin  billing    6bb1...64 digits
 //	viewer dashboard  1f40...64 digits
 //
-// A plain SHA-256 is enough because keys are long and random: what slows
-// guessing down is for passwords, which people choose.
+// A plain SHA-256 is enough because keys are long and random. Slow hashes protect
+// passwords, which people choose and which can be guessed.
 package keys
 
 import (
@@ -25,7 +25,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// ring is the keys as one reading found them.
+// ring holds the keys of one reading.
 type ring []key
 
 type key struct {
@@ -33,7 +33,7 @@ type key struct {
 	hash   [sha256.Size]byte
 }
 
-// Line is the line of a key.
+// Line returns the parameter's line for a key.
 func Line(c mailing.Caller, secret string) string {
 	hash := sha256.Sum256([]byte(secret))
 	return fmt.Sprintf("%s %s %s", c.Role, c.Name, hex.EncodeToString(hash[:]))
@@ -41,7 +41,7 @@ func Line(c mailing.Caller, secret string) string {
 
 var name = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// CheckName tells what a key may be called.
+// CheckName returns an error if s cannot be the name of a key.
 func CheckName(s string) error {
 	if !name.MatchString(s) {
 		return errors.New("a key's name has 1 to 64 letters, digits, dots, dashes and underscores, and starts with a letter or digit")
@@ -49,9 +49,9 @@ func CheckName(s string) error {
 	return nil
 }
 
-// parse reads keys. A line that cannot be read is an error that names it, and
-// never shows it; the other lines count all the same, so that one slip does not
-// lock everybody out.
+// parse reads keys. Its error names each line that is wrong by number, and never
+// shows its text. The keys of all other lines are returned with the error, so that
+// one mistake does not lock out all callers.
 func parse(text string) (ring, error) {
 	var (
 		r    ring
@@ -92,9 +92,9 @@ func parseLine(line string) (key, error) {
 	return k, nil
 }
 
-// find looks at every key, whether it has found one or not, and compares in
-// constant time: how long it takes tells nothing of the keys. Of two lines with
-// the same hash the first counts.
+// find returns the caller of a key. It compares with every key in constant time,
+// also after a match, so that its duration reveals nothing about the keys. If two
+// lines have the same hash, the first counts.
 func (r ring) find(secret string) (mailing.Caller, bool) {
 	hash := sha256.Sum256([]byte(secret))
 	at := -1

@@ -12,7 +12,7 @@ import (
 	"postrider/internal/swaggerui"
 )
 
-// get asks for a file; header is If-None-Match.
+// get requests a file. ifNoneMatch is the header If-None-Match, left out if empty.
 func get(t *testing.T, target, ifNoneMatch string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+target, http.NoBody)
