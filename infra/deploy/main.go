@@ -160,7 +160,7 @@ func tellKeys(ctx context.Context, client *ssm.Client, name string, ask asker) {
 	_, err := client.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(name)})
 	switch {
 	case errors.As(err, &missing):
-		fmt.Fprintf(ask.out, "\nthe SSM parameter %s, with the API's keys, is not there: until it is, the API lets nobody in. `make key` makes a key, docs/settings.md says where to put it\n", name)
+		fmt.Fprintf(ask.out, "\nthe SSM parameter %s, with the API's keys, is not there: until it is, the API refuses every key. `make key` makes a key, docs/settings.md says where to put it\n", name)
 	case err != nil:
 		fmt.Fprintf(ask.out, "\nwhether the SSM parameter %s, with the API's keys, is there cannot be told: %v\n", name, err)
 	default:
