@@ -144,10 +144,18 @@ func TestASecondRequestBeginsWithinASecondOfTheHandOver(t *testing.T) {
 	}
 }
 
+// TestASecondRequestKeepsToTheHandOversEnd checks that the second request, too, does not
+// begin at or after the hand-over's end. The clock goes back an hour before the first
+// request, so that this request has an hour of real time to get its connection.
 func TestASecondRequestKeepsToTheHandOversEnd(t *testing.T) {
 	var clock wall
 	s := newKnowing(t, "secret-new")
-	c := client(t, s.URL, from(changed), clock.config)
+	c := client(t, s.URL, from(func(ctx context.Context, refused string) (string, error) {
+		if refused == "" {
+			clock.set(closing.Add(-time.Hour))
+		}
+		return changed(ctx, refused)
+	}), clock.config)
 	s.before = func() { clock.set(closing) }
 	clock.set(closing.Add(-time.Millisecond))
 	want(t, c.Send(t.Context(), until(closing)), mailing.OutcomeNotTried, "too_late")
