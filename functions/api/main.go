@@ -35,7 +35,7 @@ type configuration struct {
 func main() {
 	var c configuration
 	cfg := function.Setup(context.Background(), "api", &c)
-	store, client := c.Store(cfg, dynamo.WithFirstMailing(mailing.MailingID(c.FirstMailing))), sqs.NewFromConfig(cfg)
+	store, client := c.Store(cfg, dynamo.WithFirstMailing(mailing.ID(c.FirstMailing))), sqs.NewFromConfig(cfg)
 	lambda.Start(gateway.New(api.New(api.Config{
 		Clients:  store,
 		Mailings: store,

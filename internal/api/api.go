@@ -82,7 +82,7 @@ func New(c Config) http.Handler {
 	s.complete()
 	s.routeDescription(mux)
 	s.routeDocs(mux)
-	return s.around(mux)
+	return s.middleware(mux)
 }
 
 // description returns huma's configuration with the texts that hold for the whole

@@ -91,9 +91,9 @@ type clientToCreate struct {
 // key. So a repetition gets the first answer, also if a new client would be refused
 // by now.
 func (s *server) createClient(ctx context.Context, in *clientToCreate) (*clientCreated, error) {
-	c, repeated, err := once(ctx, s, in.Idempotent, "create-client", in.Body,
+	c, repeated, err := idempotently(ctx, s, in.Idempotent, "create-client", in.Body,
 		func(c mailing.Creation) *mailing.Client { return c.Client },
-		func(o mailing.Once) (mailing.Client, error) {
+		func(o mailing.Idempotency) (mailing.Client, error) {
 			c, err := mailing.NewClient(in.Body.client(0))
 			if err != nil {
 				return c, err

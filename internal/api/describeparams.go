@@ -20,7 +20,7 @@ func completeParam(op *huma.Operation, p *huma.Param) {
 	}
 	p.Schema.Description = "" // the parameter has the description itself
 	p.Example = paramExample(op, p)
-	ids := map[string]float64{"client": math.MaxUint32, "mailing": float64(mailing.MaxMailingID), "message": maxSafeID}
+	ids := map[string]float64{"client": math.MaxUint32, "mailing": float64(mailing.MaxID), "message": maxSafeID}
 	switch {
 	case p.In == "path" && p.Name == "id":
 		bound(p, ids[resourceOf(op)])

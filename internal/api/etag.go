@@ -19,7 +19,7 @@ type Conditional struct {
 // for none: the change would then apply to any version, although the caller meant
 // the one that it had read. Of several headers huma takes the first.
 func (c *Conditional) Resolve(ctx huma.Context) []error {
-	return givenOnce(ctx, "If-Match", c.IfMatch)
+	return singleHeader(ctx, "If-Match", c.IfMatch)
 }
 
 // etag returns a mailing's version as an entity tag.

@@ -84,7 +84,7 @@ func TestMessagesOfAMailingAreExported(t *testing.T) {
 	sent.Member.Status, sent.Member.At, sent.Member.Error = mailing.Sent, now.Add(time.Second), ""
 	failed := sent
 	failed.ID, failed.Phone = mailing.NewMessageID(3, 9), ""
-	failed.Member = mailing.Member{Client: 9, Status: mailing.Failed, Attempts: 10, Uncertain: 2, At: now, Error: "http_500"}
+	failed.Member = mailing.Recipient{Client: 9, Status: mailing.Failed, Attempts: 10, Uncertain: 2, At: now, Error: "http_500"}
 	v := serve(t, &stores{mailing: &m, listMessages: func(q mailing.MessageQuery) (mailing.List[mailing.Message], error) {
 		asked = q
 		return mailing.List[mailing.Message]{Items: []mailing.Message{sent, failed}, Next: "on"}, nil

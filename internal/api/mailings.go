@@ -95,9 +95,9 @@ type mailingToCreate struct {
 // createMailing creates a mailing, once for each idempotency key, and queues its
 // first task unless the start is too far ahead for the queue.
 func (s *server) createMailing(ctx context.Context, in *mailingToCreate) (*mailingCreated, error) {
-	m, repeated, err := once(ctx, s, in.Idempotent, "create-mailing", in.Body,
+	m, repeated, err := idempotently(ctx, s, in.Idempotent, "create-mailing", in.Body,
 		func(c mailing.Creation) *mailing.Mailing { return c.Mailing },
-		func(o mailing.Once) (mailing.Mailing, error) {
+		func(o mailing.Idempotency) (mailing.Mailing, error) {
 			d, err := in.Body.draft()
 			if err != nil {
 				return mailing.Mailing{}, err
@@ -227,14 +227,14 @@ func (s *server) updateMailing(ctx context.Context, param idParam, condition Con
 }
 
 // needsTasks reports whether a change makes work that should not wait for the next
-// sweep: a moved start or plan, a new status other than paused, a deletion, or a
+// sweep: a moved start, a new generation, a new status other than paused, a deletion, or a
 // retry. A pause makes no work, because tasks and senders read the status
 // themselves.
 func needsTasks(before, after mailing.Mailing) bool {
 	if after.Finished {
 		return false
 	}
-	moved := after.Plan != before.Plan || !after.StartAt.Equal(before.StartAt)
+	moved := after.Generation != before.Generation || !after.StartAt.Equal(before.StartAt)
 	turned := after.Status != before.Status && after.Status != mailing.StatusPaused
 	return moved || turned || after.Deleted || !after.RetriedAt.Equal(before.RetriedAt)
 }

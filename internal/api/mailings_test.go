@@ -30,7 +30,7 @@ func TestCreatingAMailingAnswersWithItAndQueuesItsTasks(t *testing.T) {
 	if l, e := where(t, "/api/mailings", w), w.Header().Get("ETag"); l != "/api/mailings/3" || e != `"1"` {
 		t.Errorf("Location %q, ETag %q", l, e)
 	}
-	if diff := cmp.Diff([]mailing.MailingID{3}, v.tasks.queued); diff != "" {
+	if diff := cmp.Diff([]mailing.ID{3}, v.tasks.queued); diff != "" {
 		t.Errorf("queued (-want +got):\n%s", diff)
 	}
 }

@@ -64,11 +64,11 @@ func (p idParam) client() (mailing.ClientID, error) {
 func (p idParam) isClient() bool { return p.n > 0 && p.n <= math.MaxUint32 }
 
 // mailing returns the id as a mailing's, or not found if no mailing can have it.
-func (p idParam) mailing() (mailing.MailingID, error) {
-	if p.n <= 0 || p.n > int64(mailing.MaxMailingID) {
+func (p idParam) mailing() (mailing.ID, error) {
+	if p.n <= 0 || p.n > int64(mailing.MaxID) {
 		return 0, mailing.NotFound("mailing")
 	}
-	return mailing.MailingID(p.n), nil
+	return mailing.ID(p.n), nil
 }
 
 // message returns the id as a message's, or not found if no message can have it.

@@ -111,7 +111,7 @@ func (s *server) redrive(ctx context.Context, _ *struct{}) (*struct{ Body Redriv
 // stay do no harm. In the other order, letters could be lost whose messages were
 // not tried again.
 func (s *server) redriveSome(ctx context.Context, letters []mailing.StoredLetter, done *Redriven) error {
-	failures := map[mailing.MailingID][]mailing.StoredLetter{}
+	failures := map[mailing.ID][]mailing.StoredLetter{}
 	var deliveries []mailing.BatchKey
 	var finished []mailing.StoredLetter
 	for _, l := range letters {
@@ -141,7 +141,7 @@ func (s *server) redriveSome(ctx context.Context, letters []mailing.StoredLetter
 
 // redriveMailing tries the messages of one mailing's letters again, and returns the
 // letters that can be removed: those whose message is tried again, and stale ones.
-func (s *server) redriveMailing(ctx context.Context, id mailing.MailingID, stored []mailing.StoredLetter, done *Redriven) ([]mailing.StoredLetter, error) {
+func (s *server) redriveMailing(ctx context.Context, id mailing.ID, stored []mailing.StoredLetter, done *Redriven) ([]mailing.StoredLetter, error) {
 	letters := make([]mailing.DeadLetter, len(stored))
 	for i, l := range stored {
 		letters[i] = *l.Letter
@@ -150,7 +150,7 @@ func (s *server) redriveMailing(ctx context.Context, id mailing.MailingID, store
 	if err != nil {
 		return nil, err
 	}
-	done.Redriven += len(r.Revived)
+	done.Redriven += len(r.Requeued)
 	done.Stale += len(r.Stale)
 	done.Kept += len(r.Kept)
 	return slices.DeleteFunc(stored, func(l mailing.StoredLetter) bool { return slices.Contains(r.Kept, *l.Letter) }), nil
@@ -159,7 +159,7 @@ func (s *server) redriveMailing(ctx context.Context, id mailing.MailingID, store
 // redriving tries the messages of one mailing's letters again, and returns the
 // outcome of each letter. An unknown mailing makes all of them stale, so that they
 // are removed. A mailing that allows no further attempts keeps all of them.
-func (s *server) redriving(ctx context.Context, id mailing.MailingID, letters []mailing.DeadLetter) (mailing.Redriving, error) {
+func (s *server) redriving(ctx context.Context, id mailing.ID, letters []mailing.DeadLetter) (mailing.Redriving, error) {
 	if id == mailing.TestMailing {
 		// A test message is not tried again. The caller can ask for a new one.
 		return mailing.Redriving{Stale: letters}, nil
@@ -175,9 +175,9 @@ func (s *server) redriving(ctx context.Context, id mailing.MailingID, letters []
 	if err != nil {
 		return r, err
 	}
-	if len(r.Revived) > 0 {
+	if len(r.Requeued) > 0 {
 		s.queueTasks(ctx, m)
-		for _, l := range r.Revived {
+		for _, l := range r.Requeued {
 			s.Log.LogAttrs(ctx, slog.LevelInfo, "message redriven", slog.Int64("mailing_id", int64(id)), slog.Int64("message_id", int64(l.Message)),
 				slog.Int64("client_id", int64(l.Message.Client())), slog.String("request_id", requestID(ctx)))
 		}
@@ -202,9 +202,9 @@ type testAccepted struct {
 // test sends a mailing's text to one phone, once for each idempotency key. A
 // repetition must have the same mailing and the same body.
 func (s *server) test(ctx context.Context, in *testAsked) (*testAccepted, error) {
-	msg, repeated, err := once(ctx, s, in.Idempotent, "test-mailing", []any{in.ID.n, in.Body},
+	msg, repeated, err := idempotently(ctx, s, in.Idempotent, "test-mailing", []any{in.ID.n, in.Body},
 		func(c mailing.Creation) *mailing.Message { return c.Test },
-		func(o mailing.Once) (mailing.Message, error) {
+		func(o mailing.Idempotency) (mailing.Message, error) {
 			m, err := s.mailing(ctx, in.ID)
 			if err != nil {
 				return mailing.Message{}, err
@@ -224,7 +224,7 @@ func (s *server) test(ctx context.Context, in *testAsked) (*testAccepted, error)
 
 // sendTest stores a test message and queues its batch. An error of the queue is
 // only logged, because the message is stored and the sweep finds it.
-func (s *server) sendTest(ctx context.Context, t mailing.Test, o mailing.Once) (mailing.Message, error) {
+func (s *server) sendTest(ctx context.Context, t mailing.Test, o mailing.Idempotency) (mailing.Message, error) {
 	msg, key, err := s.Mailings.CreateTest(ctx, t, s.Now(), o)
 	if err != nil {
 		return msg, err

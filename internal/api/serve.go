@@ -29,7 +29,7 @@ const RequestIDHeader = "X-Request-Id"
 //   - one slash at the end of a path is ignored,
 //   - pages of allowed origins may read the answer, whatever it is,
 //   - a refusal of the mux becomes a problem document.
-func (s *server) around(mux *http.ServeMux) http.Handler {
+func (s *server) middleware(mux *http.ServeMux) http.Handler {
 	routed := s.Origins.cross(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.route(mux, w, r) }))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.Now()

@@ -18,7 +18,7 @@ const testJSON = `{"id": 5, "mailing_id": 3, "client_id": 0, "test": true, "phon
 func aTest(to mailing.Test) mailing.Message {
 	return mailing.Message{
 		ID: mailing.NewMessageID(mailing.TestMailing, 5), Phone: to.Phone, CreatedAt: now, Test: &to,
-		Member: mailing.Member{Client: 5, Status: mailing.Queued, At: now},
+		Member: mailing.Recipient{Client: 5, Status: mailing.Queued, At: now},
 	}
 }
 

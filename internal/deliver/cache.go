@@ -24,7 +24,7 @@ type mailingCache struct {
 	now   func() time.Time
 	group singleflight.Group
 	mu    sync.Mutex
-	known map[mailing.MailingID]cached
+	known map[mailing.ID]cached
 }
 
 type cached struct {
@@ -34,12 +34,12 @@ type cached struct {
 }
 
 func newMailingCache(store Store, now func() time.Time) *mailingCache {
-	return &mailingCache{store: store, now: now, known: map[mailing.MailingID]cached{}}
+	return &mailingCache{store: store, now: now, known: map[mailing.ID]cached{}}
 }
 
 // get returns the mailing as it was read at most freshFor ago, and the instant at which
 // that reading began. Concurrent callers share one reading.
-func (c *mailingCache) get(ctx context.Context, id mailing.MailingID) (m mailing.Mailing, asked time.Time, err error) {
+func (c *mailingCache) get(ctx context.Context, id mailing.ID) (m mailing.Mailing, asked time.Time, err error) {
 	if k, ok := c.fresh(id); ok {
 		return k.mailing, k.asked, nil
 	}
@@ -60,13 +60,13 @@ func (c *mailingCache) get(ctx context.Context, id mailing.MailingID) (m mailing
 }
 
 // reload reads the mailing now. asked is when the reading began.
-func (c *mailingCache) reload(ctx context.Context, id mailing.MailingID) (m mailing.Mailing, asked time.Time, err error) {
+func (c *mailingCache) reload(ctx context.Context, id mailing.ID) (m mailing.Mailing, asked time.Time, err error) {
 	k, err := c.load(ctx, id)
 	return k.mailing, k.asked, err
 }
 
 // fresh returns the cached mailing, and whether it was read less than freshFor ago.
-func (c *mailingCache) fresh(id mailing.MailingID) (cached, bool) {
+func (c *mailingCache) fresh(id mailing.ID) (cached, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k, ok := c.known[id]
@@ -75,9 +75,9 @@ func (c *mailingCache) fresh(id mailing.MailingID) (cached, bool) {
 
 // load reads a mailing from the store and caches it. It takes the instant before the
 // call, so that the mailing is never older than the instant says.
-func (c *mailingCache) load(ctx context.Context, id mailing.MailingID) (cached, error) {
+func (c *mailingCache) load(ctx context.Context, id mailing.ID) (cached, error) {
 	asked := c.now()
-	found, err := c.store.Mailings(ctx, []mailing.MailingID{id})
+	found, err := c.store.Mailings(ctx, []mailing.ID{id})
 	if err != nil {
 		return cached{}, err
 	}
@@ -113,7 +113,7 @@ func (c *mailingCache) forget(now time.Time) {
 
 // peek returns the mailing as it was last read, however old that is, or an empty one if
 // it is not in the cache. A mailing stays there for at least rememberFor.
-func (c *mailingCache) peek(id mailing.MailingID) mailing.Mailing {
+func (c *mailingCache) peek(id mailing.ID) mailing.Mailing {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.known[id].mailing

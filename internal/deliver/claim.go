@@ -60,7 +60,7 @@ func (s *Sender) take(ctx context.Context, inv *invocation, i int, alone bool, c
 		s.unclaim(ctx, w)
 		inv.suspect(i)
 	default:
-		claimed(mailing.CountMembers(w.members).Pending())
+		claimed(mailing.CountRecipients(w.members).Pending())
 		s.process(ctx, inv, w)
 	}
 }
@@ -137,7 +137,7 @@ func (s *Sender) admitted(ctx context.Context, inv *invocation, places []int) (l
 // enough for "not paused". But a delivery is taken off the queue only by a reading that
 // began after the invocation did: an earlier one may be older than a resume, and this
 // delivery may be the one that the resume has queued.
-func (s *Sender) paused(ctx context.Context, inv *invocation, id mailing.MailingID) (bool, error) {
+func (s *Sender) paused(ctx context.Context, inv *invocation, id mailing.ID) (bool, error) {
 	if id == mailing.TestMailing {
 		return false, nil
 	}
@@ -180,7 +180,7 @@ func (s *Sender) putOff(ctx context.Context, inv *invocation, places []int) {
 
 // over reports whether a mailing is known to be closed, so that none of its messages
 // may be handed over. It reports false if the mailing cannot be read.
-func (s *Sender) over(ctx context.Context, id mailing.MailingID) bool {
+func (s *Sender) over(ctx context.Context, id mailing.ID) bool {
 	if id == mailing.TestMailing {
 		return false // each test message has its own end, which is near
 	}

@@ -32,7 +32,7 @@ func (s *Sender) read(ctx context.Context, inv *invocation, w *work) error {
 // same time their mailings through the cache.
 func (s *Sender) readAll(ctx context.Context, works []*work) (clients map[mailing.ClientID]mailing.Client, err error) {
 	var ids []mailing.ClientID
-	mailings := make(map[mailing.MailingID]struct{})
+	mailings := make(map[mailing.ID]struct{})
 	for _, w := range works {
 		mailings[w.mailing()] = struct{}{}
 		ids = append(ids, w.recipients()...)

@@ -11,7 +11,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestEachMemberOfABatchIsDecidedOnByItself(t *testing.T) {
+func TestEachRecipientOfABatchIsDecidedOnByItself(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d, clients := w.batch("Europe/Moscow", "Asia/Vladivostok", "Europe/Moscow", "Asia/Vladivostok", "Europe/Moscow")
@@ -39,9 +39,9 @@ func TestEachMemberOfABatchIsDecidedOnByItself(t *testing.T) {
 		}
 	}
 	w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
-	for _, mem := range w.read(d.Key).Members {
-		if mem.Status != want[mem.Client] {
-			t.Errorf("client %d: %s, want %s", mem.Client, mem.Status, want[mem.Client])
+	for _, rec := range w.read(d.Key).Recipients {
+		if rec.Status != want[rec.Client] {
+			t.Errorf("client %d: %s, want %s", rec.Client, rec.Status, want[rec.Client])
 		}
 	}
 	for _, c := range w.api.asked() {
@@ -132,14 +132,14 @@ func TestWhatWaitedForItsConnectionIsDecidedOnAgain(t *testing.T) {
 				return mailing.Outcome{Kind: mailing.OutcomeNotTried, Code: "too_late"}
 			}
 			w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
-			if got := w.read(d.Key).Members[0]; got.Status != test.want || len(w.api.asked()) != test.tries || got.Uncertain > 0 {
+			if got := w.read(d.Key).Recipients[0]; got.Status != test.want || len(w.api.asked()) != test.tries || got.Uncertain > 0 {
 				t.Errorf("%+v after %d tries, want %s after %d", got, len(w.api.asked()), test.want, test.tries)
 			}
 		})
 	}
 }
 
-func TestABatchWaitsByTheOldestPlanOfWhatIsPending(t *testing.T) {
+func TestABatchWaitsByTheOldestGenerationOfItsPendingMessages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.config.MaxInFlight = 1
@@ -157,8 +157,8 @@ func TestABatchWaitsByTheOldestPlanOfWhatIsPending(t *testing.T) {
 	}
 	w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
 	b := w.read(d.Key)
-	if c := mailing.CountMembers(b.Members); c.Sent != 1 || c.Deferred != 1 || b.Plan != 1 {
-		t.Errorf("it waits by plan %d, %+v", b.Plan, c)
+	if c := mailing.CountRecipients(b.Recipients); c.Sent != 1 || c.Deferred != 1 || b.Generation != 1 {
+		t.Errorf("it waits by plan %d, %+v", b.Generation, c)
 	}
 }
 

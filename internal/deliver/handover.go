@@ -37,8 +37,8 @@ func (s *Sender) handOver(ctx context.Context, inv *invocation, w *work) {
 // probe of an outage hands over another message, as long as there are others.
 func (w *work) order() []int {
 	var places []int
-	for i, mem := range w.members {
-		if mem.Status.Pending() {
+	for i, rec := range w.members {
+		if rec.Status.Pending() {
 			places = append(places, i)
 		}
 	}
@@ -142,23 +142,23 @@ func (s *Sender) await(ctx context.Context, inv *invocation, turn time.Time) boo
 // must begin within [mailing.Trust] of the reading (h.Before); after that it needs a
 // new decision.
 func (s *Sender) decide(ctx context.Context, w *work, i int) (h mailing.Handover, ok bool) {
-	mem := w.members[i]
-	id := mailing.NewMessageID(w.batch.Key.Mailing, mem.Client)
-	m, client, asked, err := s.facts(ctx, w, mem.Client)
+	rec := w.members[i]
+	id := mailing.NewMessageID(w.batch.Key.Mailing, rec.Client)
+	m, client, asked, err := s.facts(ctx, w, rec.Client)
 	if err != nil {
 		slog.ErrorContext(ctx, "read what a hand-over is decided by", "mailing_id", w.mailing(), "message_id", id, "error", err)
 		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
 		return h, false
 	}
-	w.plans[i], w.untouched[i] = m.Plan, m.Untouched()
-	if mem.Status == mailing.Deferred && m.Plan > w.batch.Plan {
-		mem.NotBefore = time.Time{} // it is an opening of a window that was edited since
+	w.plans[i], w.untouched[i] = m.Generation, m.Untouched()
+	if rec.Status == mailing.Deferred && m.Generation > w.batch.Generation {
+		rec.NotBefore = time.Time{} // it is an opening of a window that was edited since
 	}
 	now := s.now()
-	d := mailing.Decide(m, client, mem, now)
+	d := mailing.Decide(m, client, rec, now)
 	// Too little time is left: decide as if the end, or the window's close, had come.
 	if d.Action == mailing.Send && d.Until.Sub(now) < minRequest {
-		d = mailing.Decide(m, client, mem, d.Until)
+		d = mailing.Decide(m, client, rec, d.Until)
 	}
 	switch d.Action {
 	case mailing.Send:
@@ -175,7 +175,7 @@ func (s *Sender) decide(ctx context.Context, w *work, i int) (h mailing.Handover
 		w.waits[i] = mailing.Wait{Kind: mailing.WaitResume}
 	case mailing.Finish:
 	}
-	w.members[i] = mem.Decided(d, now)
+	w.members[i] = rec.Decided(d, now)
 	return h, false
 }
 
@@ -183,7 +183,7 @@ func (s *Sender) decide(ctx context.Context, w *work, i int) (h mailing.Handover
 // older of the two readings began. client is nil if it was deleted.
 func (s *Sender) facts(ctx context.Context, w *work, id mailing.ClientID) (m mailing.Mailing, client *mailing.Client, asked time.Time, err error) {
 	m, asked, err = s.mailings.get(ctx, w.mailing())
-	if err == nil && w.batch.Test == nil && m.Plan < w.batch.Plan {
+	if err == nil && w.batch.Test == nil && m.Generation < w.batch.Generation {
 		// Another sender has settled this batch by a newer mailing than the cached one.
 		m, asked, err = s.mailings.reload(ctx, w.mailing())
 	}

@@ -77,7 +77,7 @@ func (w *world) first() mailing.Delivery {
 }
 
 // lags returns the start lags of one invocation with a delivery, five seconds from now.
-func (w *world) lags(d mailing.Delivery) map[mailing.MailingID]time.Duration {
+func (w *world) lags(d mailing.Delivery) map[mailing.ID]time.Duration {
 	w.t.Helper()
 	w.clock.Advance(5 * time.Second)
 	var told tallies
@@ -125,9 +125,9 @@ func TestALagIsToldOfTheFirstHandOverAlone(t *testing.T) {
 			test.before(w, d)
 		}
 		got := w.lags(d)
-		var want map[mailing.MailingID]time.Duration
+		var want map[mailing.ID]time.Duration
 		if test.told {
-			want = map[mailing.MailingID]time.Duration{w.mailing.ID: 5 * time.Second}
+			want = map[mailing.ID]time.Duration{w.mailing.ID: 5 * time.Second}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("before: %s (-want +got):\n%s", test.name, diff)

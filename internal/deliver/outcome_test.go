@@ -27,7 +27,7 @@ func TestAFailedMessageIsADeadLetterAndNoOther(t *testing.T) {
 	if letter.Message != mailing.NewMessageID(w.mailing.ID, clients[1].ID) || letter.Reason != "http_400" || letter.Attempts != 1 {
 		t.Errorf("dead letter %+v", letter)
 	}
-	if failed := w.read(d.Key).Members[1]; !letter.Is(failed) {
+	if failed := w.read(d.Key).Recipients[1]; !letter.Is(failed) {
 		t.Errorf("it does not tell of the failure %+v", failed)
 	}
 }
@@ -161,14 +161,14 @@ func TestAPanicIsAnAmbiguousOutcomeOfItsMessageAlone(t *testing.T) {
 		return mailing.Outcome{Kind: mailing.OutcomeSent}
 	}
 	w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
-	for i, mem := range w.read(d.Key).Members {
-		want := mailing.Member{Client: clients[i].ID, Status: mailing.Sent, Attempts: 1, At: monday}
+	for i, rec := range w.read(d.Key).Recipients {
+		want := mailing.Recipient{Client: clients[i].ID, Status: mailing.Sent, Attempts: 1, At: monday}
 		if i == 2 {
 			want.Status, want.Uncertain, want.Error = mailing.Retrying, 1, "panic"
-			want.NotBefore = mem.NotBefore
+			want.NotBefore = rec.NotBefore
 		}
-		if mem != want {
-			t.Errorf("got %+v, want %+v", mem, want)
+		if rec != want {
+			t.Errorf("got %+v, want %+v", rec, want)
 		}
 	}
 }

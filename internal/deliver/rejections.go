@@ -16,7 +16,7 @@ const flushAt = 20
 
 // window identifies a window of outcomes of one mailing. A resume begins a new window.
 type window struct {
-	mailing mailing.MailingID
+	mailing mailing.ID
 	began   time.Time
 }
 

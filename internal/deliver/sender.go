@@ -31,18 +31,18 @@ type Store interface {
 	// batches that have another holder by now. Repeated after an error, it still writes
 	// once.
 	Settle(ctx context.Context, m mailing.Mailing, slice int, settlements []mailing.Settlement) (lost []mailing.BatchKey, err error)
-	Mailings(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]mailing.Mailing, error)
+	Mailings(ctx context.Context, ids []mailing.ID) (map[mailing.ID]mailing.Mailing, error)
 	// UpdateMailing applies change and writes the result. change may be called again.
-	UpdateMailing(ctx context.Context, id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error)
+	UpdateMailing(ctx context.Context, id mailing.ID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error)
 	// Recipients leaves out clients that do not exist any more.
 	Recipients(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error)
 	Departed(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error)
-	Slices(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, error)
-	FinishMailing(ctx context.Context, id mailing.MailingID) (bool, error)
-	CountSent(ctx context.Context, id mailing.MailingID, n int64) error
+	Slices(ctx context.Context, ids []mailing.ID) (map[mailing.ID]*[mailing.Slices]mailing.SliceState, error)
+	FinishMailing(ctx context.Context, id mailing.ID) (bool, error)
+	CountSent(ctx context.Context, id mailing.ID, n int64) error
 	// CountOutcomes adds outcomes to the window of a mailing that began at an instant,
 	// and returns the sum in the window.
-	CountOutcomes(ctx context.Context, id mailing.MailingID, began time.Time, o mailing.Outcomes) (mailing.Outcomes, error)
+	CountOutcomes(ctx context.Context, id mailing.ID, began time.Time, o mailing.Outcomes) (mailing.Outcomes, error)
 }
 
 // Provider is the external sending API.
@@ -185,7 +185,7 @@ type invocation struct {
 
 	// paused holds the mailings that this invocation itself has read to be paused
 	// (true) or not. Only admitted uses it, in one goroutine.
-	paused map[mailing.MailingID]bool
+	paused map[mailing.ID]bool
 
 	// reads and settlements let batches share a reading, or a transaction.
 	reads       *gather[struct{}, *work]
@@ -214,7 +214,7 @@ func (s *Sender) invocation(ctx context.Context, deliveries []mailing.Delivery) 
 	return &invocation{
 		deliveries: deliveries, handling: make([]mailing.Handling, len(deliveries)),
 		begun: begun, end: end, until: end.Add(-settleReserve), lease: end.Add(leaseReserve),
-		paused: map[mailing.MailingID]bool{},
+		paused: map[mailing.ID]bool{},
 		reads:  newGather[struct{}, *work](), settlements: newGather[sliceKey, *work](),
 	}
 }
@@ -332,8 +332,8 @@ func (s *Sender) process(ctx context.Context, inv *invocation, w *work) {
 // Otherwise it is taken off the queue, and the batch is queued again by its due_at.
 func (s *Sender) handling(d mailing.Delivery, w *work) mailing.Handling {
 	soon := false
-	for i, mem := range w.members {
-		if !mem.Status.Pending() {
+	for i, rec := range w.members {
+		if !rec.Status.Pending() {
 			continue
 		}
 		switch w.waits[i].Kind {

@@ -12,7 +12,7 @@ import (
 
 // sliceKey identifies a slice, whose batches are settled in one transaction.
 type sliceKey struct {
-	mailing mailing.MailingID
+	mailing mailing.ID
 	slice   int
 }
 
@@ -52,8 +52,8 @@ func (s *Sender) linger(ctx context.Context, full <-chan struct{}) {
 	_ = s.sleep(ctx, lingerTime) // an early end means that full is closed
 }
 
-// conclude turns the outcomes of a batch's hand-overs into new states of its members,
-// and notes what the pending ones wait for. The wait of a pending member that was not
+// conclude turns the outcomes of a batch's hand-overs into new states of its recipients,
+// and notes what the pending ones wait for. The wait of a pending recipient that was not
 // handed over is already noted.
 func (s *Sender) conclude(w *work, now time.Time) {
 	m := w.decidedBy(s.mailings.peek(w.mailing()))
@@ -152,16 +152,16 @@ func (s *Sender) pay(ctx context.Context, o owed) error {
 func logSettled(ctx context.Context, w *work, settled mailing.Batch) {
 	byStatus := map[mailing.MessageStatus][]any{}
 	var clients []mailing.ClientID
-	for i, mem := range settled.Members {
-		if !w.batch.Members[i].Status.Pending() {
+	for i, rec := range settled.Recipients {
+		if !w.batch.Recipients[i].Status.Pending() {
 			continue
 		}
-		id := mailing.NewMessageID(settled.Key.Mailing, mem.Client)
-		byStatus[mem.Status] = append(byStatus[mem.Status], id)
-		clients = append(clients, mem.Client)
-		if code := w.outcomes[i].Code; code != "" && mem.Status != mailing.Sent {
-			slog.InfoContext(ctx, "hand-over without success", "mailing_id", settled.Key.Mailing, "message_id", id, "client_id", mem.Client,
-				"code", code, "status", mem.Status, "attempts", mem.Attempts, "uncertain_attempts", mem.Uncertain)
+		id := mailing.NewMessageID(settled.Key.Mailing, rec.Client)
+		byStatus[rec.Status] = append(byStatus[rec.Status], id)
+		clients = append(clients, rec.Client)
+		if code := w.outcomes[i].Code; code != "" && rec.Status != mailing.Sent {
+			slog.InfoContext(ctx, "hand-over without success", "mailing_id", settled.Key.Mailing, "message_id", id, "client_id", rec.Client,
+				"code", code, "status", rec.Status, "attempts", rec.Attempts, "uncertain_attempts", rec.Uncertain)
 		}
 	}
 	attrs := []any{"mailing_id", settled.Key.Mailing, "batch", settled.Key.String(), "client_ids", clients}
@@ -177,7 +177,7 @@ func logSettled(ctx context.Context, w *work, settled mailing.Batch) {
 // It counts the messages that were sent, and finishes a mailing if these batches were
 // its last ones with pending messages.
 func (s *Sender) wrapUp(ctx context.Context, works []*work) {
-	sent, pending := map[mailing.MailingID]int64{}, map[mailing.MailingID]bool{}
+	sent, pending := map[mailing.ID]int64{}, map[mailing.ID]bool{}
 	for _, w := range works {
 		id := w.batch.Key.Mailing
 		if id == mailing.TestMailing || !w.settled {
@@ -198,7 +198,7 @@ func (s *Sender) wrapUp(ctx context.Context, works []*work) {
 
 // countSent adds n messages to the rate of a mailing. Only people look at the rate, so
 // a failure has no consequences.
-func (s *Sender) countSent(ctx context.Context, id mailing.MailingID, n int64) {
+func (s *Sender) countSent(ctx context.Context, id mailing.ID, n int64) {
 	if n == 0 {
 		return
 	}
@@ -209,8 +209,8 @@ func (s *Sender) countSent(ctx context.Context, id mailing.MailingID, n int64) {
 
 // finishIfDone finishes a mailing if none of its messages is pending. If that cannot be
 // read, the sweep finishes the mailing.
-func (s *Sender) finishIfDone(ctx context.Context, id mailing.MailingID) {
-	states, err := s.store.Slices(ctx, []mailing.MailingID{id})
+func (s *Sender) finishIfDone(ctx context.Context, id mailing.ID) {
+	states, err := s.store.Slices(ctx, []mailing.ID{id})
 	if err != nil {
 		slog.WarnContext(ctx, "look whether the mailing is done", "mailing_id", id, "error", err)
 		return
@@ -236,10 +236,10 @@ const buryTime = time.Second
 // that before the settlement: a letter too many does no harm.
 func (s *Sender) bury(ctx context.Context, w *work) {
 	var letters []mailing.DeadLetter
-	for i, mem := range w.members {
-		if mem.Status == mailing.Failed && w.batch.Members[i].Status.Pending() {
+	for i, rec := range w.members {
+		if rec.Status == mailing.Failed && w.batch.Recipients[i].Status.Pending() {
 			letters = append(letters, mailing.DeadLetter{
-				Message: mailing.NewMessageID(w.batch.Key.Mailing, mem.Client), Reason: mem.Error, Attempts: mem.Attempts, At: mem.At,
+				Message: mailing.NewMessageID(w.batch.Key.Mailing, rec.Client), Reason: rec.Error, Attempts: rec.Attempts, At: rec.At,
 			})
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // test creates a test message of the world's mailing and returns it and its delivery.
 func (w *world) test(phone string) (mailing.Message, mailing.Delivery) {
 	w.t.Helper()
-	msg, key, err := w.store.CreateTest(w.t.Context(), mailing.Test{Mailing: w.mailing.ID, Phone: phone}, w.clock.Now(), mailing.Once{})
+	msg, key, err := w.store.CreateTest(w.t.Context(), mailing.Test{Mailing: w.mailing.ID, Phone: phone}, w.clock.Now(), mailing.Idempotency{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -20,7 +20,7 @@ func (w *world) test(phone string) (mailing.Message, mailing.Delivery) {
 }
 
 // counts returns the counts of one slice.
-func (w *world) counts(id mailing.MailingID, slice int) mailing.Counts {
+func (w *world) counts(id mailing.ID, slice int) mailing.Counts {
 	w.t.Helper()
 	state, err := w.store.Slice(w.t.Context(), id, slice)
 	if err != nil {

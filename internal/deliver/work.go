@@ -9,15 +9,15 @@ import (
 )
 
 // work is one claimed batch on its way through an invocation. Each slice has one entry
-// for each member of the batch, in the same order.
+// for each recipient of the batch, in the same order.
 type work struct {
 	delivery int // the delivery's place in the invocation
 	batch    mailing.Batch
 	holder   string
-	members  []mailing.Member
+	members  []mailing.Recipient
 	waits    []mailing.Wait
 	outcomes []mailing.Outcome
-	// charged is how many members are charged for a lost claim; nothing is handed over
+	// charged is how many recipients are charged for a lost claim; nothing is handed over
 	// then. It is -1 if no claim was lost.
 	charged int
 	// started is the instant since which the mailing has been due, if this may be the
@@ -26,7 +26,7 @@ type work struct {
 	// begun holds when each hand-over began, took how long it took.
 	begun []time.Time
 	took  []time.Duration
-	// plans holds the generation of the plan under which each member was decided on,
+	// plans holds the generation under which each recipient was decided on,
 	// untouched whether the mailing was then still as it had been made.
 	plans     []int64
 	untouched []bool
@@ -45,12 +45,12 @@ type work struct {
 }
 
 func newWork(delivery int, b mailing.Batch, holder string) *work {
-	n := len(b.Members)
+	n := len(b.Recipients)
 	w := &work{
 		delivery: delivery, batch: b, holder: holder, charged: -1,
-		members: slices.Clone(b.Members), waits: make([]mailing.Wait, n), outcomes: make([]mailing.Outcome, n),
+		members: slices.Clone(b.Recipients), waits: make([]mailing.Wait, n), outcomes: make([]mailing.Outcome, n),
 		begun: make([]time.Time, n), took: make([]time.Duration, n),
-		plans: slices.Repeat([]int64{b.Plan}, n), untouched: make([]bool, n),
+		plans: slices.Repeat([]int64{b.Generation}, n), untouched: make([]bool, n),
 	}
 	// After a lost claim, the batch may have been handed over before.
 	if b.Claims == 1 && b.Losses == 0 {
@@ -60,7 +60,7 @@ func newWork(delivery int, b mailing.Batch, holder string) *work {
 }
 
 // mailing returns the batch's mailing, or the one that its test message tests.
-func (w *work) mailing() mailing.MailingID {
+func (w *work) mailing() mailing.ID {
 	if w.batch.Test != nil {
 		return w.batch.Test.Mailing
 	}
@@ -75,33 +75,33 @@ func (w *work) decidedBy(m mailing.Mailing) mailing.Mailing {
 	return m
 }
 
-// recipients returns the clients of the pending members. A test message has none.
+// recipients returns the clients of the pending recipients. A test message has none.
 func (w *work) recipients() []mailing.ClientID {
 	if w.batch.Test != nil {
 		return nil
 	}
 	var ids []mailing.ClientID
-	for _, mem := range w.batch.Members {
-		if mem.Status.Pending() {
-			ids = append(ids, mem.Client)
+	for _, rec := range w.batch.Recipients {
+		if rec.Status.Pending() {
+			ids = append(ids, rec.Client)
 		}
 	}
 	return ids
 }
 
-// plan returns the oldest generation of the plan under which a pending member waits: an
-// edit may have come between the decisions on two members.
+// plan returns the oldest generation under which a pending recipient waits: an
+// edit may have come between the decisions on two recipients.
 func (w *work) plan() int64 {
-	plan := slices.Max(w.plans)
-	for i, mem := range w.members {
-		if mem.Status.Pending() {
-			plan = min(plan, w.plans[i])
+	generation := slices.Max(w.plans)
+	for i, rec := range w.members {
+		if rec.Status.Pending() {
+			generation = min(generation, w.plans[i])
 		}
 	}
-	return plan
+	return generation
 }
 
-// release leaves all pending members for a later turn.
+// release leaves all pending recipients for a later turn.
 func (w *work) release() {
 	for i := range w.waits {
 		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
@@ -117,7 +117,7 @@ func (w *work) settlement(now time.Time, jitter func(time.Duration) time.Duratio
 	}
 	return mailing.Settlement{
 		Batch: settled, Holder: w.holder,
-		Change: mailing.CountMembers(w.members).Minus(mailing.CountMembers(w.batch.Members)),
+		Change: mailing.CountRecipients(w.members).Minus(mailing.CountRecipients(w.batch.Recipients)),
 	}
 }
 

@@ -59,7 +59,7 @@ func newWorld(t *testing.T) *world {
 	w.api = &sendingAPI{clock: w.clock}
 	m, err := mailing.New(mailing.Draft{Text: "hello", StartAt: monday, EndAt: monday.Add(24 * time.Hour)}, monday)
 	if err == nil {
-		m, err = w.store.CreateMailing(t.Context(), m, mailing.Once{})
+		m, err = w.store.CreateMailing(t.Context(), m, mailing.Idempotency{})
 	}
 	if err == nil {
 		w.mailing, err = w.store.StartMailing(t.Context(), m.ID)
@@ -112,7 +112,7 @@ func (w *world) batchAs(change func([]mailing.Batch), zones ...string) (mailing.
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	batches, counts, _ := mailing.PlanPage(w.mailing, 0, clients, w.clock.Now())
+	batches, counts, _ := mailing.GroupPage(w.mailing, 0, clients, w.clock.Now())
 	if len(batches) != 1 {
 		w.t.Fatalf("%d batches", len(batches))
 	}
@@ -131,7 +131,7 @@ func (w *world) client(zone string) mailing.Client {
 	for {
 		c, err := mailing.NewClient(mailing.Client{Phone: fmt.Sprintf("7900%07d", w.clients.Add(1)), Timezone: zone})
 		if err == nil {
-			c, err = w.store.CreateClient(w.t.Context(), c, mailing.Once{})
+			c, err = w.store.CreateClient(w.t.Context(), c, mailing.Idempotency{})
 		}
 		if err != nil {
 			w.t.Fatal(err)
@@ -173,10 +173,10 @@ func (w *world) read(k mailing.BatchKey) mailing.Batch {
 // uncertain attempts as given.
 func (w *world) want(k mailing.BatchKey, status mailing.MessageStatus, attempts, uncertain int) {
 	w.t.Helper()
-	for _, mem := range w.read(k).Members {
-		if mem.Status != status || mem.Attempts != attempts || mem.Uncertain != uncertain {
+	for _, rec := range w.read(k).Recipients {
+		if rec.Status != status || rec.Attempts != attempts || rec.Uncertain != uncertain {
 			w.t.Errorf("client %d: %s after %d attempts, %d of them uncertain; want %s, %d, %d",
-				mem.Client, mem.Status, mem.Attempts, mem.Uncertain, status, attempts, uncertain)
+				rec.Client, rec.Status, rec.Attempts, rec.Uncertain, status, attempts, uncertain)
 		}
 	}
 }

@@ -67,7 +67,7 @@ func (s *Store) replaceClient(ctx context.Context, old clientItem, updated maili
 	if err != nil {
 		return false, err
 	}
-	items := append([]types.TransactWriteItem{put}, s.rezoning(old, updated)...)
+	items := append([]types.TransactWriteItem{put}, s.putZoneEdit(old, updated)...)
 	// The old phone is freed and the new one reserved in the same transaction, so no
 	// other client can get between. The new one is the last action.
 	if updated.Phone != old.Phone {

@@ -51,7 +51,7 @@ func TestAnUpdateMovesThePhone(t *testing.T) {
 	}
 	wantStored(t, s, c)
 	create(t, s, client(1)) // free again
-	_, err := s.CreateClient(t.Context(), client(2), mailing.Once{})
+	_, err := s.CreateClient(t.Context(), client(2), mailing.Idempotency{})
 	wantKind(t, err, mailing.KindConflict)
 }
 
@@ -66,7 +66,7 @@ func TestAnUpdateToATakenPhoneChangesNothing(t *testing.T) {
 	}
 	wantStored(t, s, one)
 	wantStored(t, s, two)
-	_, err = s.CreateClient(t.Context(), client(1), mailing.Once{})
+	_, err = s.CreateClient(t.Context(), client(1), mailing.Idempotency{})
 	wantKind(t, err, mailing.KindConflict)
 }
 
@@ -77,7 +77,7 @@ func TestAPhoneGivenUpAndTakenBackIsStillUnique(t *testing.T) {
 	edit(t, s, c.ID, withPhone(2))
 	edit(t, s, c.ID, withPhone(1))
 	wantStored(t, s, c)
-	_, err := s.CreateClient(t.Context(), client(1), mailing.Once{})
+	_, err := s.CreateClient(t.Context(), client(1), mailing.Idempotency{})
 	wantKind(t, err, mailing.KindConflict)
 	create(t, s, client(2))
 }
@@ -159,7 +159,7 @@ func TestConcurrentUpdatesLoseNothing(t *testing.T) {
 	}
 	// All phones that the client had before are free; the last one is not.
 	for n := range 21 {
-		_, err := s.CreateClient(t.Context(), client(n), mailing.Once{})
+		_, err := s.CreateClient(t.Context(), client(n), mailing.Idempotency{})
 		if taken := err != nil; taken != (phone(n) == got.Phone) {
 			t.Errorf("phone %d: %v", n, err)
 		}
@@ -212,7 +212,7 @@ func TestOfTwoDeletionsOneFindsNothing(t *testing.T) {
 		create(t, s, client(1)) // another client has the phone by now, and must keep it
 	}})
 	wantKind(t, e.StoreOver(faults).DeleteClient(t.Context(), c.ID), mailing.KindNotFound)
-	_, err := s.CreateClient(t.Context(), client(1), mailing.Once{})
+	_, err := s.CreateClient(t.Context(), client(1), mailing.Idempotency{})
 	wantKind(t, err, mailing.KindConflict)
 }
 

@@ -168,8 +168,8 @@ const idTries = 16
 // CreateClient gives c a random id that was never used before, and stores it. A phone
 // that another client has is a [mailing.KindConflict]. If the request has created the
 // client already, the error is [mailing.ErrCreated].
-func (s *Store) CreateClient(ctx context.Context, c mailing.Client, once mailing.Once) (mailing.Client, error) {
-	return s.createClient(ctx, c, once, randomClientID)
+func (s *Store) CreateClient(ctx context.Context, c mailing.Client, idem mailing.Idempotency) (mailing.Client, error) {
+	return s.createClient(ctx, c, idem, randomClientID)
 }
 
 // randomClientID returns an id from 1 to 2^32-1. Random ids spread the clients evenly
@@ -179,10 +179,10 @@ func randomClientID() mailing.ClientID {
 }
 
 // createClient is CreateClient with a source of ids.
-func (s *Store) createClient(ctx context.Context, c mailing.Client, once mailing.Once, newID func() mailing.ClientID) (mailing.Client, error) {
+func (s *Store) createClient(ctx context.Context, c mailing.Client, idem mailing.Idempotency, newID func() mailing.ClientID) (mailing.Client, error) {
 	for range idTries {
 		c.ID = newID()
-		created, err := s.putNewClient(ctx, c, once)
+		created, err := s.putNewClient(ctx, c, idem)
 		if err != nil {
 			return mailing.Client{}, err
 		}
@@ -195,18 +195,18 @@ func (s *Store) createClient(ctx context.Context, c mailing.Client, once mailing
 
 // putNewClient stores a new client. It reports false if another client has, or had, the
 // id.
-func (s *Store) putNewClient(ctx context.Context, c mailing.Client, once mailing.Once) (bool, error) {
+func (s *Store) putNewClient(ctx context.Context, c mailing.Client, idem mailing.Idempotency) (bool, error) {
 	items, err := s.clientCreation(c)
 	if err != nil {
 		return false, err
 	}
-	record, err := s.once(once, createdClient, items[creationClient].Put.Item)
+	record, err := s.idempotencyItems(idem, createdClient, items[creationClient].Put.Item)
 	if err != nil {
 		return false, err
 	}
 	items = append(items, record...)
 	err = s.transact(ctx, fmt.Sprintf("create client %d", c.ID), items)
-	if createdBefore(once, err, items) {
+	if createdBefore(idem, err, items) {
 		return false, mailing.ErrCreated
 	}
 	if actions, ok := refused(err); ok {

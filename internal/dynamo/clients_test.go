@@ -56,7 +56,7 @@ func TestAPhoneGoesToOneOfTwentyThatWantItAtOnce(t *testing.T) {
 	)
 	for range 20 {
 		group.Go(func() {
-			_, err := s.CreateClient(t.Context(), client(1), mailing.Once{})
+			_, err := s.CreateClient(t.Context(), client(1), mailing.Idempotency{})
 			if err == nil {
 				made.Add(1)
 				return

@@ -21,26 +21,26 @@ const (
 )
 
 // WithFirstMailing sets the id of the first mailing in new tables, 1 to
-// [mailing.MaxFirstMailingID]. The first test message then has the id 1. Without this
+// [mailing.MaxFirstID]. The first test message then has the id 1. Without this
 // option, or with 0, both first ids are random.
-func WithFirstMailing(id mailing.MailingID) Option {
+func WithFirstMailing(id mailing.ID) Option {
 	return func(s *Store) { s.firstMailing = id }
 }
 
 // beginning returns an id for the first mailing. Several processes may draw different
 // ids: the id that is stored with the counter is the one of the deployment.
-func (s *Store) beginning() mailing.MailingID {
+func (s *Store) beginning() mailing.ID {
 	if s.firstMailing > 0 {
 		return s.firstMailing
 	}
-	return 1 + rand.N(mailing.MaxFirstMailingID) //nolint:gosec // G404: it must differ between deployments, and need not be secret
+	return 1 + rand.N(mailing.MaxFirstID) //nolint:gosec // G404: it must differ between deployments, and need not be secret
 }
 
 // counted returns the action on the counter in the creation of a mailing. It moves the
 // counter from last to id, or creates it with id as the first one if last is 0.
 // DynamoDB refuses it if another mailing was created since last was read, and then
 // returns the counter with the refusal.
-func (s *Store) counted(id mailing.MailingID, last int64) *types.Update {
+func (s *Store) counted(id mailing.ID, last int64) *types.Update {
 	u := &types.Update{
 		TableName: &s.tables.Mailings, Key: counterKey(),
 		ConditionExpression:                 aws.String("#last = :seen"),
@@ -69,7 +69,7 @@ func counterOf(err error) (int64, error) {
 
 // givenOut returns the range of ids that mailings have, from first to last, strongly
 // consistent. last is 0 if there are no mailings.
-func (s *Store) givenOut(ctx context.Context) (first, last mailing.MailingID, err error) {
+func (s *Store) givenOut(ctx context.Context) (first, last mailing.ID, err error) {
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: &s.tables.Mailings, Key: counterKey(), ConsistentRead: aws.Bool(true),
 	})
@@ -81,8 +81,8 @@ func (s *Store) givenOut(ctx context.Context) (first, last mailing.MailingID, er
 		return 0, 0, err
 	}
 	to, err := number(out.Item, lastAttr)
-	bounded := func(id int64) mailing.MailingID {
-		return mailing.MailingID(min(id, int64(mailing.MaxMailingID))) //nolint:gosec // G115: bounded
+	bounded := func(id int64) mailing.ID {
+		return mailing.ID(min(id, int64(mailing.MaxID))) //nolint:gosec // G115: bounded
 	}
 	return bounded(max(from, 1)), bounded(to), err
 }

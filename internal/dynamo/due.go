@@ -22,7 +22,7 @@ type dueItem struct {
 	DueAt      int64  `dynamodbav:"due_at"`
 	NotBefore  int64  `dynamodbav:"not_before"`
 	LeaseUntil int64  `dynamodbav:"lease_until"`
-	Plan       int64  `dynamodbav:"plan"`
+	Generation int64  `dynamodbav:"plan"`
 	CreatedAt  int64  `dynamodbav:"created_at"`
 	Sweeps     int    `dynamodbav:"sweeps"`
 }
@@ -33,7 +33,7 @@ type dueItem struct {
 //
 // The index is eventually consistent: a batch that has just changed may be missing, or
 // be there in its old state.
-func (s *Store) Due(ctx context.Context, id mailing.MailingID, slice int, until time.Time, visit func([]mailing.Due) (more bool, err error)) error {
+func (s *Store) Due(ctx context.Context, id mailing.ID, slice int, until time.Time, visit func([]mailing.Due) (more bool, err error)) error {
 	query := &dynamodb.QueryInput{
 		TableName: &s.tables.Batches, IndexName: aws.String(dueIndex),
 		KeyConditionExpression:    aws.String("#part = :part"),
@@ -82,7 +82,7 @@ func decodeDue(encoded item) (mailing.Due, error) {
 	}
 	return mailing.Due{
 		Key: k, DueAt: fromMillis(it.DueAt), NotBefore: fromMillis(it.NotBefore),
-		LeaseUntil: fromMillis(it.LeaseUntil), Plan: it.Plan, CreatedAt: fromMillis(it.CreatedAt), Sweeps: it.Sweeps,
+		LeaseUntil: fromMillis(it.LeaseUntil), Generation: it.Generation, CreatedAt: fromMillis(it.CreatedAt), Sweeps: it.Sweeps,
 	}, nil
 }
 

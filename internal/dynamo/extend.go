@@ -67,13 +67,13 @@ func (s *Store) ExtendBatches(ctx context.Context, m mailing.Mailing, slice int,
 
 // batchesAfter reads some batches of a slice in storage order, strongly consistent. It
 // begins after the sort key after, "" for the beginning.
-func (s *Store) batchesAfter(ctx context.Context, id mailing.MailingID, slice int, after string) (walked, error) {
+func (s *Store) batchesAfter(ctx context.Context, id mailing.ID, slice int, after string) (walked, error) {
 	from := batchPrefix
 	if after != "" {
 		from = after + " " // sorts directly after that batch
 	}
 	part, err := s.walk(ctx, walk{
-		table: s.tables.Batches, limit: reviveBatches, pages: 1,
+		table: s.tables.Batches, limit: requeueBatches, pages: 1,
 		key: batchesBetween(batchPart(id, slice), from, batchPrefix+"~"),
 	})
 	if err != nil {

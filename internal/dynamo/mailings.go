@@ -25,18 +25,18 @@ const createTries = 40
 // The id that this process knows as the last one is its guess of the counter, which
 // saves a read. If another process has moved the counter since, the refusal returns its
 // value, and the next try uses that.
-func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, once mailing.Once) (mailing.Mailing, error) {
+func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, idem mailing.Idempotency) (mailing.Mailing, error) {
 	for n := range createTries {
 		last := s.lastMailing.Load()
 		// The largest mailing id keeps the ids of messages below 2^53.
-		if last >= int64(mailing.MaxMailingID) {
-			return mailing.Mailing{}, fmt.Errorf("all %d ids of mailings are used up", mailing.MaxMailingID)
+		if last >= int64(mailing.MaxID) {
+			return mailing.Mailing{}, fmt.Errorf("all %d ids of mailings are used up", mailing.MaxID)
 		}
-		m.ID = mailing.MailingID(last + 1) //nolint:gosec // G115: bounded above
+		m.ID = mailing.ID(last + 1) //nolint:gosec // G115: bounded above
 		if last == 0 {
 			m.ID = s.beginning()
 		}
-		items, err := s.creation(m, last, once)
+		items, err := s.creation(m, last, idem)
 		if err != nil {
 			return mailing.Mailing{}, err
 		}
@@ -48,7 +48,7 @@ func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, once maili
 		}
 		// This comes before the counter: if both conditions failed, an earlier request
 		// has created the mailing, and a new id would not help.
-		if createdBefore(once, err, items) {
+		if createdBefore(idem, err, items) {
 			return mailing.Mailing{}, mailing.ErrCreated
 		}
 		if _, ok := refused(err); !ok {
@@ -71,12 +71,12 @@ func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, once maili
 
 // creation returns the writes for a new mailing. The counter is the first, on the
 // condition that last is still the last id; the record of the request is the last.
-func (s *Store) creation(m mailing.Mailing, last int64, once mailing.Once) ([]types.TransactWriteItem, error) {
+func (s *Store) creation(m mailing.Mailing, last int64, idem mailing.Idempotency) ([]types.TransactWriteItem, error) {
 	put, err := s.putMailing(m, "attribute_not_exists(#id)", map[string]string{"#id": sortKey}, nil)
 	if err != nil {
 		return nil, err
 	}
-	record, err := s.once(once, createdMailing, put.Put.Item)
+	record, err := s.idempotencyItems(idem, createdMailing, put.Put.Item)
 	if err != nil {
 		return nil, err
 	}
@@ -89,8 +89,8 @@ func (s *Store) creation(m mailing.Mailing, last int64, once mailing.Once) ([]ty
 
 // Mailing returns one mailing, strongly consistent. A deleted mailing stays stored,
 // marked as deleted, also after all its messages are accounted for.
-func (s *Store) Mailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error) {
-	if id == 0 || id > mailing.MaxMailingID {
+func (s *Store) Mailing(ctx context.Context, id mailing.ID) (mailing.Mailing, error) {
+	if id == 0 || id > mailing.MaxID {
 		return mailing.Mailing{}, mailing.NotFound("mailing")
 	}
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
@@ -107,7 +107,7 @@ func (s *Store) Mailing(ctx context.Context, id mailing.MailingID) (mailing.Mail
 
 // Mailings returns several mailings, strongly consistent. Unknown ids are left out. If
 // a mailing cannot be decoded, there is an error, and the others are still returned.
-func (s *Store) Mailings(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]mailing.Mailing, error) {
+func (s *Store) Mailings(ctx context.Context, ids []mailing.ID) (map[mailing.ID]mailing.Mailing, error) {
 	keys := make([]item, len(ids))
 	for i, id := range ids {
 		keys[i] = mailingKey(id)
@@ -116,7 +116,7 @@ func (s *Store) Mailings(ctx context.Context, ids []mailing.MailingID) (map[mail
 	if err != nil {
 		return nil, fmt.Errorf("read %d mailings: %w", len(ids), err)
 	}
-	found := make(map[mailing.MailingID]mailing.Mailing, len(items))
+	found := make(map[mailing.ID]mailing.Mailing, len(items))
 	var broken []error
 	for _, it := range items {
 		m, err := decodeMailing(it)
@@ -133,7 +133,7 @@ func (s *Store) Mailings(ctx context.Context, ids []mailing.MailingID) (map[mail
 // read is logged and left out, so that work on the others goes on. If none can be read,
 // that is an error.
 func (s *Store) Live(ctx context.Context) ([]mailing.Mailing, error) {
-	var ids []mailing.MailingID
+	var ids []mailing.ID
 	pages := dynamodb.NewQueryPaginator(s.api, &dynamodb.QueryInput{
 		TableName: &s.tables.Mailings, ConsistentRead: aws.Bool(true),
 		KeyConditionExpression:    aws.String("#part = :live"),
@@ -147,7 +147,7 @@ func (s *Store) Live(ctx context.Context) ([]mailing.Mailing, error) {
 		}
 		for _, it := range page.Items {
 			var row struct {
-				ID mailing.MailingID `dynamodbav:"id,string"`
+				ID mailing.ID `dynamodbav:"id,string"`
 			}
 			if err := attributevalue.UnmarshalMap(it, &row); err != nil {
 				return nil, fmt.Errorf("read a live row: %w", err)
@@ -179,7 +179,7 @@ const editTries = 10
 // UpdateMailing reads a mailing, lets change return the mailing as it should be, and
 // writes that. If the mailing was changed between the two, it begins again; so change
 // may be called several times. A change that keeps the version writes nothing.
-func (s *Store) UpdateMailing(ctx context.Context, id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error) {
+func (s *Store) UpdateMailing(ctx context.Context, id mailing.ID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error) {
 	for n := range editTries {
 		old, err := s.Mailing(ctx, id)
 		if err != nil {

@@ -21,7 +21,7 @@ const (
 func (s *Store) ListMessages(ctx context.Context, q mailing.MessageQuery) (mailing.List[mailing.Message], error) {
 	list := listKey("messages", q.Mailing, q.Client, q.Status)
 	// Without a cursor a list begins at the newest mailing.
-	at := messagePosition{Mailing: mailing.MaxMailingID}
+	at := messagePosition{Mailing: mailing.MaxID}
 	if err := decodeCursor(list, q.Cursor, &at); err != nil {
 		return mailing.List[mailing.Message]{}, err
 	}
@@ -163,7 +163,7 @@ func ofStatus(messages []mailing.Message, status mailing.MessageStatus) []mailin
 }
 
 // goOn returns the beginning of a mailing as a position; nil for no mailing.
-func goOn(id mailing.MailingID) *messagePosition {
+func goOn(id mailing.ID) *messagePosition {
 	if id == 0 {
 		return nil
 	}

@@ -62,7 +62,7 @@ func (s *Store) messagesTo(ctx context.Context, m mailing.Mailing, client mailin
 	if err != nil || n < 0 {
 		return nil, err
 	}
-	return []mailing.Message{s.message(b, b.Members[n])}, nil
+	return []mailing.Message{s.message(b, b.Recipients[n])}, nil
 }
 
 // batchOf returns the batch that holds the message of a mailing to a client, and the
@@ -97,7 +97,7 @@ func (s *Store) batchOf(ctx context.Context, m mailing.Mailing, client mailing.C
 			if b.Key.Batch.First != page {
 				return b, -1, nil
 			}
-			if n := memberOf(b, client); n >= 0 {
+			if n := recipientOf(b, client); n >= 0 {
 				return b, n, nil
 			}
 		}
@@ -108,10 +108,10 @@ func (s *Store) batchOf(ctx context.Context, m mailing.Mailing, client mailing.C
 	}
 }
 
-// memberOf returns the index of a client among the members of a batch; -1 if it is not
+// recipientOf returns the index of a client among the recipients of a batch; -1 if it is not
 // there.
-func memberOf(b mailing.Batch, client mailing.ClientID) int {
-	return slices.IndexFunc(b.Members, func(mem mailing.Member) bool { return mem.Client == client })
+func recipientOf(b mailing.Batch, client mailing.ClientID) int {
+	return slices.IndexFunc(b.Recipients, func(rec mailing.Recipient) bool { return rec.Client == client })
 }
 
 // batchesBetween returns the key condition for the batches of a partition from one sort
@@ -123,7 +123,7 @@ func batchesBetween(part, from, to string) expression.KeyConditionBuilder {
 
 // batches decodes the batches of a mailing. Of test messages it leaves out those that
 // are past their time.
-func (s *Store) batches(id mailing.MailingID, items []item) ([]mailing.Batch, error) {
+func (s *Store) batches(id mailing.ID, items []item) ([]mailing.Batch, error) {
 	if id != mailing.TestMailing {
 		return decodeAll(items, decodeBatch)
 	}
@@ -149,12 +149,12 @@ func (s *Store) gone(batch item) (bool, error) {
 // past reports whether the time for which the messages of m are kept is over.
 func (s *Store) past(m mailing.Mailing) bool { return !s.now().Before(m.EndAt.Add(s.retention)) }
 
-// message returns a member of a batch as the API shows it. Only a test message has its
+// message returns a recipient of a batch as the API shows it. Only a test message has its
 // phone already.
-func (s *Store) message(b mailing.Batch, mem mailing.Member) mailing.Message {
-	mem.Status = shown(b, mem, s.now())
+func (s *Store) message(b mailing.Batch, rec mailing.Recipient) mailing.Message {
+	rec.Status = shown(b, rec, s.now())
 	msg := mailing.Message{
-		ID: mailing.NewMessageID(b.Key.Mailing, mem.Client), Member: mem, CreatedAt: b.CreatedAt, Test: b.Test,
+		ID: mailing.NewMessageID(b.Key.Mailing, rec.Client), Member: rec, CreatedAt: b.CreatedAt, Test: b.Test,
 	}
 	if b.Test != nil {
 		msg.Phone = b.Test.Phone
@@ -162,13 +162,13 @@ func (s *Store) message(b mailing.Batch, mem mailing.Member) mailing.Message {
 	return msg
 }
 
-// shown returns the status that the API shows for a member. A pending one shows as
+// shown returns the status that the API shows for a recipient. A pending one shows as
 // [mailing.Sending] while a sender holds its batch.
-func shown(b mailing.Batch, mem mailing.Member, now time.Time) mailing.MessageStatus {
-	if mem.Status.Pending() && b.Holder != "" && now.Before(b.LeaseUntil) {
+func shown(b mailing.Batch, rec mailing.Recipient, now time.Time) mailing.MessageStatus {
+	if rec.Status.Pending() && b.Holder != "" && now.Before(b.LeaseUntil) {
 		return mailing.Sending
 	}
-	return mem.Status
+	return rec.Status
 }
 
 // addPhones sets the phones to those that the clients have now. Those of deleted

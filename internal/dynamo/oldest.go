@@ -63,12 +63,12 @@ func (s *Store) OldestWaiting(ctx context.Context) (since time.Time, known bool,
 }
 
 // running returns the ids of the running mailings.
-func (s *Store) running(ctx context.Context) (map[mailing.MailingID]bool, error) {
+func (s *Store) running(ctx context.Context) (map[mailing.ID]bool, error) {
 	live, err := s.Live(ctx)
 	if err != nil {
 		return nil, err
 	}
-	running := map[mailing.MailingID]bool{}
+	running := map[mailing.ID]bool{}
 	for _, m := range live {
 		if m.Status == mailing.StatusRunning {
 			running[m.ID] = true

@@ -108,7 +108,7 @@ func TestABatchExpiresOnlyOnceNothingOfItIsPending(t *testing.T) {
 		{"as it is settled with one to retry", func() {
 			b := h.claim(0, "one", noon, true)
 			left := allSent(b, "one")
-			left.Batch.Members[1].Status, left.Batch.DueAt = mailing.Retrying, noon
+			left.Batch.Recipients[1].Status, left.Batch.DueAt = mailing.Retrying, noon
 			h.settle(nil, left)
 		}, true},
 		{"as it is settled for good", func() { h.settle(nil, allSent(h.claim(0, "two", noon, true), "two")) }, false},

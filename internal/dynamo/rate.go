@@ -24,7 +24,7 @@ const (
 )
 
 // rateKey returns the key of the item that counts one bucket of a mailing.
-func rateKey(id mailing.MailingID, bucket int64) item {
+func rateKey(id mailing.ID, bucket int64) item {
 	return key(fmt.Sprintf("%d#rate", id), fmt.Sprintf("%012d", bucket))
 }
 
@@ -32,7 +32,7 @@ func rateKey(id mailing.MailingID, bucket int64) item {
 func bucketAt(t time.Time) int64 { return t.Unix() / int64(rateBucket/time.Second) }
 
 // CountSent adds n messages that were sent just now to the rate of a mailing.
-func (s *Store) CountSent(ctx context.Context, id mailing.MailingID, n int64) error {
+func (s *Store) CountSent(ctx context.Context, id mailing.ID, n int64) error {
 	now := s.now()
 	_, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.tables.Batches, Key: rateKey(id, bucketAt(now)),
@@ -50,7 +50,7 @@ func (s *Store) CountSent(ctx context.Context, id mailing.MailingID, n int64) er
 
 // Rate returns how many messages a second a mailing has sent over the last minute. The
 // period begins with a bucket, so it is 60 to 70 seconds long.
-func (s *Store) Rate(ctx context.Context, id mailing.MailingID) (float64, error) {
+func (s *Store) Rate(ctx context.Context, id mailing.ID) (float64, error) {
 	now := s.now()
 	keys := make([]item, 0, rateBuckets+1)
 	for n := range int64(rateBuckets + 1) {
@@ -75,7 +75,7 @@ func (s *Store) Rate(ctx context.Context, id mailing.MailingID) (float64, error)
 // CountOutcomes adds outcomes to the window of a mailing that began at an instant. It
 // returns the outcomes of the window, including those of other senders. A full window
 // is closed: later outcomes go into a new window.
-func (s *Store) CountOutcomes(ctx context.Context, id mailing.MailingID, began time.Time, o mailing.Outcomes) (mailing.Outcomes, error) {
+func (s *Store) CountOutcomes(ctx context.Context, id mailing.ID, began time.Time, o mailing.Outcomes) (mailing.Outcomes, error) {
 	window := key(fmt.Sprintf("%d#rate", id), fmt.Sprintf("outcomes#%d", toMillis(began)))
 	out, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.tables.Batches, Key: window,

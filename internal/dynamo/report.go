@@ -118,13 +118,13 @@ func (s *Store) reported(ctx context.Context, of time.Time) (mailing.Reported, e
 	if it.DoneAt == 0 {
 		return mailing.Reported{}, nil
 	}
-	r := mailing.Reported{At: fromMillis(it.DoneAt), Counts: make(map[mailing.MailingID]mailing.Counts, len(it.Counts))}
+	r := mailing.Reported{At: fromMillis(it.DoneAt), Counts: make(map[mailing.ID]mailing.Counts, len(it.Counts))}
 	for written, counts := range it.Counts {
 		id, err := strconv.ParseUint(written, 10, 32)
 		if err != nil {
 			return mailing.Reported{}, fmt.Errorf("decode the report of %s: %w", of.Format(time.DateOnly), err)
 		}
-		r.Counts[mailing.MailingID(id)] = counts.decode()
+		r.Counts[mailing.ID(id)] = counts.decode()
 	}
 	return r, nil
 }
@@ -139,8 +139,8 @@ const reportPages = 100
 // left out, so that the others are still reported.
 //
 // unread is the id below which no finished mailings were looked for; 0 if all were.
-func (s *Store) ChangedSince(ctx context.Context, since time.Time) (ms []mailing.Mailing, unread mailing.MailingID, err error) {
-	found := map[mailing.MailingID]mailing.Mailing{}
+func (s *Store) ChangedSince(ctx context.Context, since time.Time) (ms []mailing.Mailing, unread mailing.ID, err error) {
+	found := map[mailing.ID]mailing.Mailing{}
 	// The live mailings are read first. One that finishes during the reading is then
 	// found below, as a finished one.
 	live, err := s.Live(ctx)

@@ -14,15 +14,15 @@ import (
 	"postrider/internal/mailing"
 )
 
-// reviveBatches is how many batches are queued again in one transaction at most. It
+// requeueBatches is how many batches are queued again in one transaction at most. It
 // leaves room among its 100 actions for the mailing, its row, the totals, and the
 // counts of up to 16 slices.
-const reviveBatches = 64
+const requeueBatches = 64
 
 // SliceBatches returns batches of a slice of a mailing in storage order, strongly
 // consistent, as many as one transaction can change. It begins after the sort key
 // after, "" for the beginning. next is where to continue, "" at the end.
-func (s *Store) SliceBatches(ctx context.Context, id mailing.MailingID, slice int, after string) (batches []mailing.Batch, next string, err error) {
+func (s *Store) SliceBatches(ctx context.Context, id mailing.ID, slice int, after string) (batches []mailing.Batch, next string, err error) {
 	part, err := s.batchesAfter(ctx, id, slice, after)
 	if err != nil {
 		return nil, "", err
@@ -36,16 +36,16 @@ func (s *Store) SliceBatches(ctx context.Context, id mailing.MailingID, slice in
 	return batches, next, nil
 }
 
-// Revive writes batches of one slice with failures queued again, and the counts of the
+// Requeue writes batches of one slice with failures queued again, and the counts of the
 // slice, in one transaction. A batch that has a holder, or whose recipients have
 // changed since it was read, is left as it is; left holds these.
 //
 // If m is finished by now, or was retried again, nothing is written, and the error is a
 // [mailing.KindConflict].
-func (s *Store) Revive(ctx context.Context, m mailing.Mailing, slice int, revivals []mailing.Revival) (left []mailing.BatchKey, err error) {
-	rest := revivals
+func (s *Store) Requeue(ctx context.Context, m mailing.Mailing, slice int, requeuings []mailing.Requeuing) (left []mailing.BatchKey, err error) {
+	rest := requeuings
 	for len(rest) > 0 {
-		items, err := s.revivalItems(m, rest)
+		items, err := s.requeueItems(m, rest)
 		if err != nil {
 			return nil, err
 		}
@@ -64,7 +64,7 @@ func (s *Store) Revive(ctx context.Context, m mailing.Mailing, slice int, reviva
 		if slices.Contains(actions, len(items)-1) {
 			return nil, mailing.Conflict("mailing %d was finished, or retried again, while its failures were queued", m.ID)
 		}
-		var lost []mailing.Revival
+		var lost []mailing.Requeuing
 		rest, lost = without(rest, actions)
 		for _, r := range lost {
 			left = append(left, r.Batch.Key)
@@ -107,19 +107,19 @@ func without[T any](all []T, refused []int) (kept, lost []T) {
 	return kept, lost
 }
 
-// revivalItems returns the writes of batches with failures queued again, in their
+// requeueItems returns the writes of batches with failures queued again, in their
 // order, and then those of the counts of their slices. The condition on each batch
 // makes the change of the counts exact: no sender holds the batch, and its recipients
 // are those that were read.
-func (s *Store) revivalItems(m mailing.Mailing, revivals []mailing.Revival) ([]types.TransactWriteItem, error) {
+func (s *Store) requeueItems(m mailing.Mailing, requeuings []mailing.Requeuing) ([]types.TransactWriteItem, error) {
 	var items []types.TransactWriteItem
 	var changes [mailing.Slices]mailing.Counts
-	for _, r := range revivals {
+	for _, r := range requeuings {
 		it, err := s.encodeBatch(r.Batch, m)
 		if err != nil {
 			return nil, err
 		}
-		seen, err := encodeMembers(r.Seen.Members)
+		seen, err := encodeRecipients(r.Seen.Recipients)
 		if err != nil {
 			return nil, err
 		}
@@ -140,7 +140,7 @@ func (s *Store) revivalItems(m mailing.Mailing, revivals []mailing.Revival) ([]t
 
 // countsChange returns the write that changes the counts of a slice; none for no
 // change.
-func (s *Store) countsChange(id mailing.MailingID, slice int, change mailing.Counts) []types.TransactWriteItem {
+func (s *Store) countsChange(id mailing.ID, slice int, change mailing.Counts) []types.TransactWriteItem {
 	a := newAdder()
 	a.addCounts("", change)
 	if a.expression() == "" {
@@ -154,7 +154,7 @@ func (s *Store) countsChange(id mailing.MailingID, slice int, change mailing.Cou
 
 // MarkRetried notes that the failures of a slice from before a retry are queued again.
 // It never replaces the mark of a later retry.
-func (s *Store) MarkRetried(ctx context.Context, id mailing.MailingID, slice int, at time.Time) error {
+func (s *Store) MarkRetried(ctx context.Context, id mailing.ID, slice int, at time.Time) error {
 	_, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.tables.Batches, Key: sliceKey(id, slice),
 		ConditionExpression:       aws.String("attribute_not_exists(#retried) OR #retried < :at"),
@@ -179,7 +179,7 @@ func (s *Store) MarkRetried(ctx context.Context, id mailing.MailingID, slice int
 // If nothing of the mailing can be tried again, the error is a [mailing.KindConflict]
 // or [mailing.KindNotFound]. If other writes come in between in each of editTries
 // tries, all letters are kept.
-func (s *Store) Redrive(ctx context.Context, id mailing.MailingID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {
+func (s *Store) Redrive(ctx context.Context, id mailing.ID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {
 	for n := range editTries {
 		old, err := s.Mailing(ctx, id)
 		if err != nil {
@@ -191,11 +191,11 @@ func (s *Store) Redrive(ctx context.Context, id mailing.MailingID, letters []mai
 		}
 		// The batches are read after the mailing. If the mailing changes after that,
 		// the write is refused, and all is read again.
-		r, revivals, err := s.redriving(ctx, m, letters)
+		r, requeuings, err := s.redriving(ctx, m, letters)
 		if err != nil {
 			return old, mailing.Redriving{}, err
 		}
-		done, err := s.saveRedriven(ctx, old, m, revivals)
+		done, err := s.saveRedriven(ctx, old, m, requeuings)
 		if err != nil {
 			return old, mailing.Redriving{}, err
 		}
@@ -211,7 +211,7 @@ func (s *Store) Redrive(ctx context.Context, id mailing.MailingID, letters []mai
 
 // redriving decides what becomes of each letter, and returns the changed batches.
 // Letters of the same batch are one change.
-func (s *Store) redriving(ctx context.Context, m mailing.Mailing, letters []mailing.DeadLetter) (r mailing.Redriving, revivals []mailing.Revival, err error) {
+func (s *Store) redriving(ctx context.Context, m mailing.Mailing, letters []mailing.DeadLetter) (r mailing.Redriving, requeuings []mailing.Requeuing, err error) {
 	batches := map[mailing.BatchKey]mailing.Batch{}
 	wanted := map[mailing.BatchKey][]mailing.DeadLetter{}
 	for _, l := range letters {
@@ -219,35 +219,35 @@ func (s *Store) redriving(ctx context.Context, m mailing.Mailing, letters []mail
 		switch {
 		case err != nil:
 			return r, nil, err
-		case n < 0 || !l.Is(b.Members[n]):
+		case n < 0 || !l.Is(b.Recipients[n]):
 			r.Stale = append(r.Stale, l)
 		// A held batch is not written, because its sender settles it as a whole. A
 		// letter whose batch is chosen already needs no more room.
-		case b.Holder != "" || (len(batches) == reviveBatches && wanted[b.Key] == nil):
+		case b.Holder != "" || (len(batches) == requeueBatches && wanted[b.Key] == nil):
 			r.Kept = append(r.Kept, l)
 		default:
 			batches[b.Key] = b
 			wanted[b.Key] = append(wanted[b.Key], l)
-			r.Revived = append(r.Revived, l)
+			r.Requeued = append(r.Requeued, l)
 		}
 	}
 	for key, b := range batches {
-		revival, _ := b.Revived(func(mem mailing.Member) bool {
-			return slices.ContainsFunc(wanted[key], func(l mailing.DeadLetter) bool { return l.Message.Client() == mem.Client && l.Is(mem) })
+		requeuing, _ := b.Requeued(func(rec mailing.Recipient) bool {
+			return slices.ContainsFunc(wanted[key], func(l mailing.DeadLetter) bool { return l.Message.Client() == rec.Client && l.Is(rec) })
 		}, s.now())
-		revivals = append(revivals, revival)
+		requeuings = append(requeuings, requeuing)
 	}
-	return r, revivals, nil
+	return r, requeuings, nil
 }
 
 // saveRedriven writes the changed batches and the mailing. It reports false, and writes
 // nothing, if one of them has changed since it was read. Without changed batches the
 // mailing stays as it is, too.
-func (s *Store) saveRedriven(ctx context.Context, old, updated mailing.Mailing, revivals []mailing.Revival) (bool, error) {
-	if len(revivals) == 0 {
+func (s *Store) saveRedriven(ctx context.Context, old, updated mailing.Mailing, requeuings []mailing.Requeuing) (bool, error) {
+	if len(requeuings) == 0 {
 		return true, nil
 	}
-	items, err := s.revivalItems(updated, revivals)
+	items, err := s.requeueItems(updated, requeuings)
 	if err != nil {
 		return false, err
 	}
@@ -255,7 +255,7 @@ func (s *Store) saveRedriven(ctx context.Context, old, updated mailing.Mailing, 
 	if err != nil {
 		return false, err
 	}
-	what := fmt.Sprintf("redrive %d batches of mailing %d", len(revivals), old.ID)
+	what := fmt.Sprintf("redrive %d batches of mailing %d", len(requeuings), old.ID)
 	err = s.transact(ctx, what, append(items, saved...))
 	if _, ok := refused(err); ok {
 		return false, nil
@@ -269,7 +269,7 @@ func (s *Store) saveRedriven(ctx context.Context, old, updated mailing.Mailing, 
 // CreateTest stores a test message as a batch that a sender can claim, and returns the
 // message with the key of the batch. If the request has created it already, the error
 // is [mailing.ErrCreated]; the id that was given out for this try then stays unused.
-func (s *Store) CreateTest(ctx context.Context, t mailing.Test, now time.Time, once mailing.Once) (mailing.Message, mailing.BatchKey, error) {
+func (s *Store) CreateTest(ctx context.Context, t mailing.Test, now time.Time, idem mailing.Idempotency) (mailing.Message, mailing.BatchKey, error) {
 	n, err := s.nextTest(ctx)
 	if err != nil {
 		return mailing.Message{}, mailing.BatchKey{}, fmt.Errorf("count up the id of test messages: %w", err)
@@ -282,22 +282,22 @@ func (s *Store) CreateTest(ctx context.Context, t mailing.Test, now time.Time, o
 	if err != nil {
 		return mailing.Message{}, mailing.BatchKey{}, err
 	}
-	record, err := s.once(once, createdTest, it)
+	record, err := s.idempotencyItems(idem, createdTest, it)
 	if err != nil {
 		return mailing.Message{}, mailing.BatchKey{}, err
 	}
 	// The record must be the last action: createdBefore relies on that.
-	items := append(s.countsChange(mailing.TestMailing, b.Key.Slice, mailing.CountMembers(b.Members)),
+	items := append(s.countsChange(mailing.TestMailing, b.Key.Slice, mailing.CountRecipients(b.Recipients)),
 		types.TransactWriteItem{Put: &types.Put{TableName: &s.tables.Batches, Item: it}})
 	items = append(items, record...)
 	err = s.transact(ctx, fmt.Sprintf("create test message %d", n), items)
-	if createdBefore(once, err, items) {
+	if createdBefore(idem, err, items) {
 		return mailing.Message{}, mailing.BatchKey{}, mailing.ErrCreated
 	}
 	if err != nil {
 		return mailing.Message{}, mailing.BatchKey{}, fmt.Errorf("create test message %d: %w", n, err)
 	}
-	return s.message(b, b.Members[0]), b.Key, nil
+	return s.message(b, b.Recipients[0]), b.Key, nil
 }
 
 // testMessage returns one test message, strongly consistent.
@@ -321,8 +321,8 @@ func (s *Store) testOf(batch item) (mailing.Message, error) {
 	if err != nil {
 		return mailing.Message{}, err
 	}
-	if len(found) == 0 || len(found[0].Members) != 1 || found[0].Test == nil {
+	if len(found) == 0 || len(found[0].Recipients) != 1 || found[0].Test == nil {
 		return mailing.Message{}, mailing.NotFound("message")
 	}
-	return s.message(found[0], found[0].Members[0]), nil
+	return s.message(found[0], found[0].Recipients[0]), nil
 }

@@ -43,7 +43,7 @@ func decodeSlice(it item) (part string, state mailing.SliceState, err error) {
 
 // Slice returns the state of one slice of a mailing, strongly consistent. A slice that
 // was never begun is at its start.
-func (s *Store) Slice(ctx context.Context, id mailing.MailingID, slice int) (mailing.SliceState, error) {
+func (s *Store) Slice(ctx context.Context, id mailing.ID, slice int) (mailing.SliceState, error) {
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: &s.tables.Batches, Key: sliceKey(id, slice), ConsistentRead: aws.Bool(true),
 	})
@@ -55,9 +55,9 @@ func (s *Store) Slice(ctx context.Context, id mailing.MailingID, slice int) (mai
 }
 
 // Slices returns the states of all slices of several mailings, strongly consistent.
-func (s *Store) Slices(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, error) {
+func (s *Store) Slices(ctx context.Context, ids []mailing.ID) (map[mailing.ID]*[mailing.Slices]mailing.SliceState, error) {
 	keys := make([]item, 0, len(ids)*mailing.Slices)
-	states := make(map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, len(ids))
+	states := make(map[mailing.ID]*[mailing.Slices]mailing.SliceState, len(ids))
 	place := make(map[string]*mailing.SliceState, len(ids)*mailing.Slices)
 	for _, id := range ids {
 		all := new([mailing.Slices]mailing.SliceState)
@@ -87,7 +87,7 @@ func (s *Store) Slices(ctx context.Context, ids []mailing.MailingID) (map[mailin
 // Progress returns the counts of each of ms, in their order. Those of a live mailing
 // are the sum of its slices, each of which is exact in itself.
 func (s *Store) Progress(ctx context.Context, ms []mailing.Mailing) ([]mailing.Progress, error) {
-	var live []mailing.MailingID
+	var live []mailing.ID
 	for _, m := range ms {
 		if !m.Finished {
 			live = append(live, m.ID)
@@ -161,7 +161,7 @@ func (s *Store) cursorMove(m mailing.Mailing, p mailing.Page) types.TransactWrit
 
 // StartMailing makes a scheduled mailing running if its start has come, and returns the
 // mailing as it is now. Any other mailing is returned unchanged.
-func (s *Store) StartMailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error) {
+func (s *Store) StartMailing(ctx context.Context, id mailing.ID) (mailing.Mailing, error) {
 	return s.UpdateMailing(ctx, id, func(m mailing.Mailing) (mailing.Mailing, error) {
 		started, _ := m.Started(s.now())
 		return started, nil
@@ -170,7 +170,7 @@ func (s *Store) StartMailing(ctx context.Context, id mailing.MailingID) (mailing
 
 // FinishMailing finishes a mailing whose audience is expanded and that has nothing
 // pending. It reports whether the mailing is finished now.
-func (s *Store) FinishMailing(ctx context.Context, id mailing.MailingID) (bool, error) {
+func (s *Store) FinishMailing(ctx context.Context, id mailing.ID) (bool, error) {
 	m, err := s.UpdateMailing(ctx, id, func(m mailing.Mailing) (mailing.Mailing, error) {
 		if m.Finished {
 			return m, nil
@@ -178,7 +178,7 @@ func (s *Store) FinishMailing(ctx context.Context, id mailing.MailingID) (bool, 
 		// The slices are read after the mailing. All that could make a message pending
 		// again changes the version of the mailing first, and then this change is
 		// refused.
-		states, err := s.Slices(ctx, []mailing.MailingID{id})
+		states, err := s.Slices(ctx, []mailing.ID{id})
 		if err != nil {
 			return m, err
 		}

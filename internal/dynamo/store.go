@@ -52,7 +52,7 @@ type Store struct {
 	// have given out newer ones.
 	lastMailing atomic.Int64
 	// firstMailing is the id of the first mailing in new tables; 0 means a random id.
-	firstMailing mailing.MailingID
+	firstMailing mailing.ID
 }
 
 // Option changes a [Store] from its defaults.

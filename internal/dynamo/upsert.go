@@ -166,7 +166,7 @@ func (u *upserts) decide(o openRow, it clientItem, found bool) (rowWrite, error)
 		return rowWrite{}, nil
 	}
 	put, err := u.store.replacement(it, c)
-	return rowWrite{o, mailing.RowUpdated, append([]types.TransactWriteItem{put}, u.store.rezoning(it, c)...)}, err
+	return rowWrite{o, mailing.RowUpdated, append([]types.TransactWriteItem{put}, u.store.putZoneEdit(it, c)...)}, err
 }
 
 // freshID returns an id that this call has not given to another new client. It may

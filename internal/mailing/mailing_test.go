@@ -125,8 +125,8 @@ func TestWhatCanBeEditedWhen(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if edited.Plan != test.plan || edited.Version != m.Version+1 {
-				t.Errorf("plan %d, version %d", edited.Plan, edited.Version)
+			if edited.Generation != test.plan || edited.Version != m.Version+1 {
+				t.Errorf("plan %d, version %d", edited.Generation, edited.Version)
 			}
 		})
 	}

@@ -12,7 +12,7 @@ import (
 func TestAMailingIsDueSinceItsStartOrItsMaking(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
-	member := func(s mailing.MessageStatus) []mailing.Member { return []mailing.Member{{Status: s}} }
+	member := func(s mailing.MessageStatus) []mailing.Recipient { return []mailing.Recipient{{Status: s}} }
 	for name, test := range map[string]struct{ made, start, want time.Time }{
 		"made before":  {at, at.Add(time.Hour), at.Add(time.Hour)},
 		"made after":   {at, at.Add(-time.Hour), at},
@@ -20,10 +20,10 @@ func TestAMailingIsDueSinceItsStartOrItsMaking(t *testing.T) {
 	} {
 		m := mailing.Mailing{CreatedAt: test.made, Draft: mailing.Draft{StartAt: test.start}}
 		batches := []mailing.Batch{
-			{Members: member(mailing.Expired)},
-			{Members: member(mailing.Deferred), NotBefore: at.Add(time.Hour)},
-			{Members: member(mailing.Queued)},
-			{Members: member(mailing.Queued)},
+			{Recipients: member(mailing.Expired)},
+			{Recipients: member(mailing.Deferred), NotBefore: at.Add(time.Hour)},
+			{Recipients: member(mailing.Queued)},
+			{Recipients: member(mailing.Queued)},
 		}
 		m.MarkStart(batches)
 		var got []time.Time
@@ -48,7 +48,7 @@ func TestATallyKeepsTheShortestLagAndNoHandOverThatWasNone(t *testing.T) {
 	got.Attempt(mailing.OutcomeRetry, time.Second)
 	want := mailing.Tally{
 		Attempts: map[mailing.OutcomeKind]int64{mailing.OutcomeRetry: 1}, Latencies: []time.Duration{time.Second},
-		Lags: map[mailing.MailingID]time.Duration{7: time.Second, 8: 0},
+		Lags: map[mailing.ID]time.Duration{7: time.Second, 8: 0},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

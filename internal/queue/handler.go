@@ -87,7 +87,7 @@ type Scheduler interface {
 	Sweep(ctx context.Context) error
 	// Do works on tasks side by side, and returns an error, or nil, for each.
 	Do(ctx context.Context, tasks []mailing.Task) []error
-	// Replan makes new plans for the messages of clients whose zone was edited,
+	// Replan computes again the waiting times of messages to clients whose zone was edited,
 	// for one turn. until is the instant from which that is left to a later
 	// sweep.
 	Replan(ctx context.Context, until time.Time) error

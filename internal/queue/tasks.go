@@ -27,10 +27,10 @@ func NewTasks(api API, url string, now func() time.Time) *Tasks {
 // (0 for test messages), or for all its slices if it names none; a sweep; or a replan for
 // edited zones, until an instant in milliseconds since 1970.
 type taskBody struct {
-	Mailing *mailing.MailingID `json:"mailing_id,omitempty"`
-	Slice   *int               `json:"slice,omitempty"`
-	Sweep   bool               `json:"sweep,omitempty"`
-	Replan  int64              `json:"replan_until,omitempty"`
+	Mailing *mailing.ID `json:"mailing_id,omitempty"`
+	Slice   *int        `json:"slice,omitempty"`
+	Sweep   bool        `json:"sweep,omitempty"`
+	Replan  int64       `json:"replan_until,omitempty"`
 }
 
 func encodeTask(task mailing.Task) taskBody {
@@ -81,7 +81,7 @@ func (t *Tasks) QueueSweep(ctx context.Context) error {
 // replanGroup is the message group of replans for edited zones.
 const replanGroup = "replan"
 
-// QueueReplan requests new plans for the messages of clients whose zone was
+// QueueReplan requests new waiting times for messages to clients whose zone was
 // edited, for one turn. Further turns follow until an instant.
 func (t *Tasks) QueueReplan(ctx context.Context, until time.Time) error {
 	if err := send(ctx, t.api, t.url, []message{{body: taskBody{Replan: until.UnixMilli()}, group: replanGroup}}); err != nil {

@@ -21,7 +21,7 @@ type ReportStore interface {
 	// ChangedSince returns the mailings that are not finished, and the finished ones that
 	// have changed since an instant. unread is the id below which finished ones were not
 	// looked for, 0 if all were.
-	ChangedSince(ctx context.Context, since time.Time) (ms []mailing.Mailing, unread mailing.MailingID, err error)
+	ChangedSince(ctx context.Context, since time.Time) (ms []mailing.Mailing, unread mailing.ID, err error)
 	// Progress returns the counts of each of ms, in their order.
 	Progress(ctx context.Context, ms []mailing.Mailing) ([]mailing.Progress, error)
 	// MarkReported stores that holder has published the report of a day, with its

@@ -205,7 +205,7 @@ func TestADayWithoutAReportIsCoveredByTheNext(t *testing.T) {
 // halfRead is a store that could not look for all mailings that changed.
 type halfRead struct{ schedule.ReportStore }
 
-func (h halfRead) ChangedSince(ctx context.Context, since time.Time) ([]mailing.Mailing, mailing.MailingID, error) {
+func (h halfRead) ChangedSince(ctx context.Context, since time.Time) ([]mailing.Mailing, mailing.ID, error) {
 	ms, _, err := h.ReportStore.ChangedSince(ctx, since)
 	return ms, 17, err
 }

@@ -22,17 +22,17 @@ type Store interface {
 	Live(ctx context.Context) ([]mailing.Mailing, error)
 	// Mailing returns one mailing, strongly consistent. A deleted mailing is returned,
 	// too.
-	Mailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error)
+	Mailing(ctx context.Context, id mailing.ID) (mailing.Mailing, error)
 	// StartMailing starts a scheduled mailing whose start has come. It returns the
 	// mailing as it is now, started or not.
-	StartMailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error)
+	StartMailing(ctx context.Context, id mailing.ID) (mailing.Mailing, error)
 	// FinishMailing finishes a mailing if no slice of it needs work, and reports whether
 	// it is finished now.
-	FinishMailing(ctx context.Context, id mailing.MailingID) (bool, error)
+	FinishMailing(ctx context.Context, id mailing.ID) (bool, error)
 	// Slice returns the state of one slice, strongly consistent. The zero state is a
 	// slice whose expansion has not begun.
-	Slice(ctx context.Context, id mailing.MailingID, slice int) (mailing.SliceState, error)
-	Slices(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, error)
+	Slice(ctx context.Context, id mailing.ID, slice int) (mailing.SliceState, error)
+	Slices(ctx context.Context, ids []mailing.ID) (map[mailing.ID]*[mailing.Slices]mailing.SliceState, error)
 	// Audience returns up to limit clients of a slice that f matches, with ids above
 	// after, in the order of ids. It leaves out clients that were created after started.
 	// next is the last client that was looked at. done reports the end of the slice;
@@ -45,18 +45,18 @@ type Store interface {
 	// Due calls visit with the pending batches of a slice that are due until an instant,
 	// page by page in the order in which they are due, until visit returns false. The
 	// zero time is no limit. The index is eventually consistent.
-	Due(ctx context.Context, id mailing.MailingID, slice int, until time.Time, visit func([]mailing.Due) (bool, error)) error
+	Due(ctx context.Context, id mailing.ID, slice int, until time.Time, visit func([]mailing.Due) (bool, error)) error
 	// Postpone moves a batch's due_at. With freed, the batch may be claimed at once. It
 	// returns false if due_at is no longer as seen.
 	Postpone(ctx context.Context, seen mailing.Due, due time.Time, freed bool) (bool, error)
 	// SliceBatches returns batches of a slice after one, as many as one transaction can
 	// change. next is "" at the end.
-	SliceBatches(ctx context.Context, id mailing.MailingID, slice int, after string) (batches []mailing.Batch, next string, err error)
-	// Revive writes revivals, with the slice's counts, in one transaction. It returns
+	SliceBatches(ctx context.Context, id mailing.ID, slice int, after string) (batches []mailing.Batch, next string, err error)
+	// Requeue writes requeuings, with the slice's counts, in one transaction. It returns
 	// those that have a holder or have changed since they were read. The error is a
 	// [mailing.KindConflict] if m is finished or was retried again.
-	Revive(ctx context.Context, m mailing.Mailing, slice int, revivals []mailing.Revival) (left []mailing.BatchKey, err error)
-	MarkRetried(ctx context.Context, id mailing.MailingID, slice int, at time.Time) error
+	Requeue(ctx context.Context, m mailing.Mailing, slice int, requeuings []mailing.Requeuing) (left []mailing.BatchKey, err error)
+	MarkRetried(ctx context.Context, id mailing.ID, slice int, at time.Time) error
 	Outage(ctx context.Context) (mailing.Outage, error)
 	// ExtendBatches moves the time to live of some settled batches. held is the number of
 	// batches that it left alone because a sender holds them.
@@ -64,15 +64,15 @@ type Store interface {
 	// MarkExtended marks the slice as kept by the end of m. It returns false if pages
 	// were written since state was read, or if a later end is marked already.
 	MarkExtended(ctx context.Context, m mailing.Mailing, slice int, state mailing.SliceState) (bool, error)
-	// Rezoned returns up to limit edits of clients of a slice, with ids above after, in
+	// ZoneEdits returns up to limit edits of clients of a slice, with ids above after, in
 	// the order of ids.
-	Rezoned(ctx context.Context, slice int, after mailing.ClientID, limit int) ([]mailing.Rezoning, error)
+	ZoneEdits(ctx context.Context, slice int, after mailing.ClientID, limit int) ([]mailing.ZoneEdit, error)
 	BatchOf(ctx context.Context, m mailing.Mailing, client mailing.ClientID) (b mailing.Batch, ok bool, err error)
 	// Replan writes a batch that is planned again. It returns false if the batch has a
-	// holder, or its members have changed since they were seen.
+	// holder, or its recipients have changed since they were seen.
 	Replan(ctx context.Context, seen, replanned mailing.Batch) (bool, error)
-	// ForgetRezoned deletes edits, except those of clients that were edited again.
-	ForgetRezoned(ctx context.Context, slice int, edits []mailing.Rezoning) error
+	// DeleteZoneEdits deletes edits, except those of clients that were edited again.
+	DeleteZoneEdits(ctx context.Context, slice int, edits []mailing.ZoneEdit) error
 }
 
 // Deliveries is the queue of batches for the sender.
@@ -154,7 +154,7 @@ func (s *Scheduler) Sweep(ctx context.Context) error {
 	}
 	now := s.clock.Now()
 	live = append(live, mailing.Tests(now))
-	var begun []mailing.MailingID
+	var begun []mailing.ID
 	for _, m := range live {
 		if m.Status != mailing.StatusScheduled {
 			begun = append(begun, m.ID)
@@ -193,7 +193,7 @@ func (s *Scheduler) Sweep(ctx context.Context) error {
 // the whole mailing replaces them.
 func (s *Scheduler) sweepOne(ctx context.Context, m mailing.Mailing, states *[mailing.Slices]mailing.SliceState, now time.Time) error {
 	if m.Status == mailing.StatusScheduled {
-		if m.StartAt.After(now.Add(mailing.Foresight)) {
+		if m.StartAt.After(now.Add(mailing.LookAhead)) {
 			return nil
 		}
 		states = new([mailing.Slices]mailing.SliceState)

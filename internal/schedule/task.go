@@ -35,7 +35,7 @@ func (j *job) write(c mailing.Counts) {
 // mailing are worked on together.
 func (s *Scheduler) Do(ctx context.Context, tasks []mailing.Task) []error {
 	until := s.clock.Now().Add(turn)
-	of := make(map[mailing.MailingID][]int)
+	of := make(map[mailing.ID][]int)
 	jobs := make([]*job, len(tasks))
 	for i, task := range tasks {
 		jobs[i] = &job{Task: task}
@@ -136,7 +136,7 @@ func (s *Scheduler) doSlice(ctx context.Context, m mailing.Mailing, slice int, u
 		do     func(context.Context, mailing.Mailing, int, *mailing.SliceState, time.Time) (bool, error)
 	}{
 		{active && m.Retries(state, s.clock.Now()), s.retry},
-		{active && state.Counts.Pending() > 0, s.requeue},
+		{active && state.Counts.Pending() > 0, s.requeueOverdue},
 		{active && m.Expands(state), expand},
 		{wasExtended(m), s.extend},
 	} {
@@ -208,7 +208,7 @@ func works(m mailing.Mailing, now time.Time) bool {
 
 // finishIfDone finishes the mailing if no slice needs work any more.
 func (s *Scheduler) finishIfDone(ctx context.Context, m mailing.Mailing) error {
-	states, err := s.store.Slices(ctx, []mailing.MailingID{m.ID})
+	states, err := s.store.Slices(ctx, []mailing.ID{m.ID})
 	if err != nil {
 		return err
 	}
@@ -273,7 +273,7 @@ func (s *Scheduler) page(ctx context.Context, m mailing.Mailing, slice int, curs
 	if err != nil {
 		return mailing.Page{}, err
 	}
-	batches, counts, taken := mailing.PlanPage(m, slice, clients, now)
+	batches, counts, taken := mailing.GroupPage(m, slice, clients, now)
 	if taken < len(clients) {
 		next, done = clients[taken-1].ID, false
 	}
@@ -301,7 +301,7 @@ const postponeConcurrency = 10
 
 // requeue queues the batches of the slice that are overdue, or will be soon. more reports
 // whether the turn ended before the list did.
-func (s *Scheduler) requeue(ctx context.Context, m mailing.Mailing, slice int, _ *mailing.SliceState, until time.Time) (more bool, err error) {
+func (s *Scheduler) requeueOverdue(ctx context.Context, m mailing.Mailing, slice int, _ *mailing.SliceState, until time.Time) (more bool, err error) {
 	o, err := s.store.Outage(ctx)
 	if err != nil {
 		return false, err

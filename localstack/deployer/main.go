@@ -21,7 +21,7 @@ import (
 	"time"
 
 	"postrider/localstack/deploy"
-	"postrider/localstack/front"
+	"postrider/localstack/proxy"
 	"postrider/localstack/settings"
 	"postrider/localstack/stack"
 )
@@ -38,7 +38,7 @@ func main() {
 func run(ctx context.Context) error {
 	var target stack.Target
 	flag.StringVar(&target.EndpointURL, "localstack", "http://127.0.0.1:4566", "LocalStack's address")
-	flag.StringVar(&target.StandInURL, "standin", "", "the stand-in's address, as functions reach it; none if empty")
+	flag.StringVar(&target.StandInURL, "standin", "", "the fake provider's address, as functions reach it; none if empty")
 	listen := flag.String("listen", "127.0.0.1:8000", "the API's stable address")
 	template := flag.String("template", "template.yaml", "what to deploy")
 	built := flag.String("built", ".local/build", "folder with <logical id>/bootstrap for each function")
@@ -49,7 +49,7 @@ func run(ctx context.Context) error {
 		return fmt.Errorf("listen for the API: %w", err)
 	}
 	quiet := log.New(os.Stderr, "", 0)
-	target.Front = front.New(quiet)
+	target.Front = proxy.New(quiet)
 	server := &http.Server{Handler: target.Front, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: quiet}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }() // answers 503 until the API is deployed
@@ -73,7 +73,7 @@ func run(ctx context.Context) error {
 // may answer 404, if LocalStack was restarted and is empty.
 const interval = 2 * time.Second
 
-// keep keeps the stack deployed until ctx is done or the front has ended. It deploys as
+// keep keeps the stack deployed until ctx is done or the proxy has ended. It deploys as
 // soon as LocalStack answers, and again after each restart of LocalStack, which leaves
 // it empty. If the first deployment fails, keep returns the error; it tries later ones
 // again. there reports whether LocalStack has the stack.

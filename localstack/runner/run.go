@@ -11,10 +11,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"postrider/localstack/fakeprovider"
 	"postrider/localstack/process"
 	"postrider/localstack/sample"
 	"postrider/localstack/stack"
-	"postrider/localstack/standin"
 	"postrider/localstack/tools"
 )
 
@@ -77,7 +77,7 @@ func start(ctx context.Context, c config, out io.Writer) (*stack.Stack, error) {
 		return nil, err
 	}
 	return stack.Start(ctx, stack.Options{
-		Root: ".", Dir: stackDir, Tools: installed, Ports: c.Ports, Parameters: c.Parameters, StandIn: standin.New(), Log: out,
+		Root: ".", Dir: stackDir, Tools: installed, Ports: c.Ports, Parameters: c.Parameters, StandIn: fakeprovider.New(), Log: out,
 	})
 }
 

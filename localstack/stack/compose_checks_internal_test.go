@@ -20,7 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"postrider/localstack/standin"
+	"postrider/localstack/fakeprovider"
 )
 
 // report takes a finding of the running check; "" is no finding.
@@ -144,7 +144,7 @@ func healthIsAskedFor(t *testing.T, c composition, report report) {
 		},
 		"standin": func(path string) bool {
 			w := httptest.NewRecorder()
-			standin.New().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+			fakeprovider.New().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 			_, _ = io.Copy(io.Discard, w.Body)
 			return w.Code == http.StatusOK
 		},
@@ -237,7 +237,7 @@ func programsAreWhereTheyAreStarted(t *testing.T, c composition, report report) 
 			report(fmt.Sprintf("%s is copied from %s:%s, which is made by %q, want %q", image.absolute(path), from.From, from.Source, got, want))
 		}
 	}
-	is(c.stages["standin"], c.stages["standin"].program(), "go build -trimpath ./localstack/standin/cmd")
+	is(c.stages["standin"], c.stages["standin"].program(), "go build -trimpath ./localstack/fakeprovider/cmd")
 	is(deployer, deployer.program(), "go build -trimpath ./localstack/deployer")
 	for _, id := range c.template.Functions() {
 		is(deployer, path.Join(deployer.flags()["-built"], id), "make build-"+id+" FUNCTION_GOOS=linux FUNCTION_GOARCH=<go env GOARCH>")
@@ -258,7 +258,7 @@ func programsAreWhereTheyAreStarted(t *testing.T, c composition, report report) 
 // list runs go list once for all mistakes: the mistakes are in other files than the
 // packages'.
 var list = sync.OnceValues(func() ([]byte, error) {
-	cmd := exec.Command("go", "list", "-deps", "./functions/...", "./localstack/deployer", "./localstack/standin/cmd")
+	cmd := exec.Command("go", "list", "-deps", "./functions/...", "./localstack/deployer", "./localstack/fakeprovider/cmd")
 	cmd.Dir = repository
 	return cmd.Output()
 })

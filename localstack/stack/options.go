@@ -39,7 +39,7 @@ type Options struct {
 	// Built is a folder with <logical id>/bootstrap for each function. If set, the
 	// functions are not built.
 	Built string
-	// Undeployed leaves LocalStack empty. The caller deploys to it, and the front leads
+	// Undeployed leaves LocalStack empty. The caller deploys to it, and the proxy leads
 	// nowhere until Deploy is called.
 	Undeployed bool
 	// DeployWith replaces the stack's own way to deploy, if set.
@@ -61,6 +61,6 @@ type DeployFunc func(ctx context.Context, endpoint, name string, parameters map[
 const (
 	name   = "postrider" // of the CloudFormation stack
 	region = "us-east-1"
-	// apiResource is the logical id of the template's API, to which the front leads.
+	// apiResource is the logical id of the template's API, to which the proxy leads.
 	apiResource = "Api"
 )

@@ -19,8 +19,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"postrider/localstack/deploy"
-	"postrider/localstack/front"
 	"postrider/localstack/process"
+	"postrider/localstack/proxy"
 	"postrider/localstack/recorder"
 )
 
@@ -36,7 +36,7 @@ type Stack struct {
 	log      *log.Logger
 	lock     *os.File
 	emulator *emulator
-	front    *front.Front
+	front    *proxy.Proxy
 	recorder *recorder.Recorder
 	servers  []*http.Server // in the order in which they are closed
 	closing  sync.Once
@@ -131,7 +131,7 @@ func Recover(ctx context.Context, dir string, log io.Writer) error {
 }
 
 func (s *Stack) serveFront(open []net.Listener) {
-	s.front = front.New(log.New(io.Discard, "", 0)) // it reports errors in its answers
+	s.front = proxy.New(log.New(io.Discard, "", 0)) // it reports errors in its answers
 	s.BaseURL = fmt.Sprintf("http://localhost:%d", port(open))
 	s.serve(s.front, open)
 }
@@ -241,7 +241,7 @@ func (s *Stack) Ended() <-chan struct{} { return s.emulator.done }
 // grace is the time that LocalStack may take to end. An idle one takes a third of it.
 const grace = 7 * time.Second
 
-// Close ends the stack in order: the front and the fake provider, then LocalStack with
+// Close ends the stack in order: the proxy and the fake provider, then LocalStack with
 // its functions and Java. It takes at most about ten seconds.
 func (s *Stack) Close() error { return s.CloseContext(context.Background()) }
 

@@ -16,17 +16,17 @@ import (
 	"postrider/internal/deliver"
 	"postrider/internal/provider"
 	"postrider/localstack/deploy"
-	"postrider/localstack/front"
+	"postrider/localstack/fakeprovider"
+	"postrider/localstack/proxy"
 	"postrider/localstack/settings"
-	"postrider/localstack/standin"
 )
 
 // Target is a LocalStack that runs, however it was started, with the fake provider and
-// the front.
+// the proxy.
 type Target struct {
 	EndpointURL string       // LocalStack's address, as this process reaches it
 	StandInURL  string       // the fake provider's address, as functions reach it; "" without one
-	Front       *front.Front // Deploy makes it lead to the API
+	Front       *proxy.Proxy // Deploy makes it lead to the API
 }
 
 // Deployed is a template that was deployed to a target.
@@ -55,7 +55,7 @@ func (t Target) Deploy(ctx context.Context, template *deploy.Template, programs,
 	})
 }
 
-// DeployWith lets the function with deploy the template, and makes the front lead to
+// DeployWith lets the function with deploy the template, and makes the proxy lead to
 // the resulting API. It does the rest as Deploy does.
 func (t Target) DeployWith(ctx context.Context, template *deploy.Template, parameters map[string]string, with DeployFunc) (Deployed, error) {
 	all := t.withDefaults(template, parameters)
@@ -74,7 +74,7 @@ func (t Target) DeployWith(ctx context.Context, template *deploy.Template, param
 	})
 }
 
-// bring writes the local keys into the SSM parameter keys, deploys, and makes the front
+// bring writes the local keys into the SSM parameter keys, deploys, and makes the proxy
 // lead to the result.
 func (t Target) bring(ctx context.Context, keys string, with func() (deploy.Result, error)) (Deployed, error) {
 	if err := putKeys(ctx, t.config(), keys); err != nil {
@@ -153,7 +153,7 @@ func (t Target) withDefaults(template *deploy.Template, parameters map[string]st
 		// An address, not a name: localhost would be tried on ::1 first, which costs a
 		// moment for each connection.
 		defaults["ProviderUrl"] = strings.Replace(t.StandInURL, "localhost", "127.0.0.1", 1) + "/v1"
-		defaults["ProviderToken"] = standin.DefaultToken
+		defaults["ProviderToken"] = fakeprovider.DefaultToken
 		defaults["MaxSendRate"] = "0"
 	}
 	all := map[string]string{}
@@ -166,11 +166,11 @@ func (t Target) withDefaults(template *deploy.Template, parameters map[string]st
 	return all
 }
 
-// lead makes the front lead to the API of a deployment.
+// lead makes the proxy lead to the API of a deployment.
 func (t Target) lead(result deploy.Result) (Deployed, error) {
 	api, ok := result.Resources[apiResource]
 	if !ok {
-		return Deployed{}, fmt.Errorf("the template has no resource %s: the front leads nowhere", apiResource)
+		return Deployed{}, fmt.Errorf("the template has no resource %s: the proxy leads nowhere", apiResource)
 	}
 	deployed := Deployed{Result: result, APIID: api.PhysicalID}
 	for _, r := range result.Resources {

@@ -52,7 +52,7 @@ func TestReadingAClient(t *testing.T) {
 	store := env.StoreOver(tables)
 	client, err := store.CreateClient(t.Context(), mailing.Client{
 		Phone: "79001234567", OperatorCode: "900", Tag: "vip", Timezone: "Europe/Moscow",
-	}, mailing.Once{})
+	}, mailing.Idempotency{})
 	if err != nil {
 		t.Fatal(err)
 	}

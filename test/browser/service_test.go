@@ -41,7 +41,7 @@ func newService(t *testing.T) service {
 	store := dynamotest.StartMemory(t).Store()
 	client, err := mailing.NewClient(mailing.Client{Phone: phone, Tag: "vip", Timezone: "Europe/Moscow"})
 	if err == nil {
-		_, err = store.CreateClient(t.Context(), client, mailing.Once{})
+		_, err = store.CreateClient(t.Context(), client, mailing.Idempotency{})
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -314,12 +314,12 @@ func TestALongOutageFailsNothingAndIsProbedByOneMessage(t *testing.T) {
 	}
 }
 
-func TestADeferralUnderAnOlderPlanIsFreedThoughTheSenderMetTheNewer(t *testing.T) {
+func TestADeferralOfAnOlderGenerationIsFreedThoughTheSenderReadTheNewerOne(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.clients(40)
 	w.client(mailing.Client{Phone: "79995550001", Timezone: "Asia/Vladivostok"})
-	edit := func(id mailing.MailingID, window *mailing.Window) {
+	edit := func(id mailing.ID, window *mailing.Window) {
 		w.update(id, func(m mailing.Mailing) (mailing.Mailing, error) {
 			d := m.Draft
 			d.Window = window

@@ -16,9 +16,9 @@ import (
 )
 
 // books is the content of the tables. It is read directly, not through the store's lists.
-type books struct {
-	batches map[mailing.MailingID][]mailing.Batch
-	slices  map[mailing.MailingID]*[mailing.Slices]mailing.SliceState
+type snapshot struct {
+	batches map[mailing.ID][]mailing.Batch
+	slices  map[mailing.ID]*[mailing.Slices]mailing.SliceState
 	// ttl is the instant after which a batch may be removed, in seconds since 1970; 0 is
 	// never.
 	ttl map[mailing.BatchKey]int64
@@ -33,10 +33,10 @@ type books struct {
 //   - A batch is due exactly while something in it is pending.
 func (w *world) check() {
 	w.t.Helper()
-	w.checkBooks(w.books())
+	w.checkInvariants(w.snapshot())
 }
 
-func (w *world) checkBooks(b books) {
+func (w *world) checkInvariants(b snapshot) {
 	w.t.Helper()
 	for _, id := range slices.Sorted(maps.Keys(w.history)) {
 		w.checkMailing(b, w.mailing(id))
@@ -44,8 +44,8 @@ func (w *world) checkBooks(b books) {
 	took := w.provider.took()
 	for id := range took {
 		if id.Mailing() == mailing.TestMailing {
-			w.checkTaken(mailing.Mailing{Draft: mailing.Draft{OnUncertain: mailing.Stop}}, b.member(id), id, took[id])
-		} else if b.member(id) == nil {
+			w.checkTaken(mailing.Mailing{Draft: mailing.Draft{OnUncertain: mailing.Stop}}, b.recipient(id), id, took[id])
+		} else if b.recipient(id) == nil {
 			w.t.Errorf("message %d was handed over, and is of no batch", id)
 		}
 	}
@@ -54,9 +54,9 @@ func (w *world) checkBooks(b books) {
 
 // books reads the whole batches table in one scan. Most of the time of a state machine is
 // spent here.
-func (w *world) books() books {
+func (w *world) snapshot() snapshot {
 	w.t.Helper()
-	b := books{map[mailing.MailingID][]mailing.Batch{}, map[mailing.MailingID]*[mailing.Slices]mailing.SliceState{}, map[mailing.BatchKey]int64{}}
+	b := snapshot{map[mailing.ID][]mailing.Batch{}, map[mailing.ID]*[mailing.Slices]mailing.SliceState{}, map[mailing.BatchKey]int64{}}
 	for _, id := range append(slices.Collect(maps.Keys(w.history)), mailing.TestMailing) {
 		b.batches[id], b.slices[id] = nil, new([mailing.Slices]mailing.SliceState)
 	}
@@ -74,13 +74,13 @@ func (w *world) books() books {
 }
 
 // add adds a row of the batches table of any kind.
-func (b books) add(it map[string]types.AttributeValue) {
+func (b snapshot) add(it map[string]types.AttributeValue) {
 	if k, ok := batchAt(it); ok {
 		b.batches[k.Mailing] = append(b.batches[k.Mailing], batchIn(k, it))
 		b.ttl[k] = numberIn(it["ttl"])
 		return
 	}
-	var id mailing.MailingID
+	var id mailing.ID
 	var slice int
 	if n, _ := fmt.Sscanf(textIn(it["part"]), "%d#%d", &id, &slice); n != 2 || textIn(it["id"]) != "slice" || b.slices[id] == nil {
 		return
@@ -90,19 +90,19 @@ func (b books) add(it map[string]types.AttributeValue) {
 	}
 }
 
-// member returns the recipient of a message, nil if there is none.
-func (b books) member(id mailing.MessageID) *mailing.Member {
+// recipient returns the recipient of a message, nil if there is none.
+func (b snapshot) recipient(id mailing.MessageID) *mailing.Recipient {
 	for _, batch := range b.batches[id.Mailing()] {
-		for i, mem := range batch.Members {
-			if mem.Client == id.Client() {
-				return &batch.Members[i]
+		for i, rec := range batch.Recipients {
+			if rec.Client == id.Client() {
+				return &batch.Recipients[i]
 			}
 		}
 	}
 	return nil
 }
 
-func (w *world) checkMailing(b books, m mailing.Mailing) {
+func (w *world) checkMailing(b snapshot, m mailing.Mailing) {
 	w.t.Helper()
 	took := w.provider.took()
 	known := map[mailing.ClientID]bool{}
@@ -110,15 +110,15 @@ func (w *world) checkMailing(b books, m mailing.Mailing) {
 		w.checkBatch(b, batch)
 		w.checkKept(b, m, batch)
 		w.checkOpening(m, batch)
-		for _, mem := range batch.Members {
-			if known[mem.Client] {
-				w.t.Errorf("client %d has two messages of mailing %d", mem.Client, m.ID)
+		for _, rec := range batch.Recipients {
+			if known[rec.Client] {
+				w.t.Errorf("client %d has two messages of mailing %d", rec.Client, m.ID)
 			}
-			known[mem.Client] = true
-			id := mailing.NewMessageID(m.ID, mem.Client)
-			w.checkTaken(m, &mem, id, took[id])
-			w.checkAsked(m, mem.Client)
-			w.checkThere(m, mem.Client)
+			known[rec.Client] = true
+			id := mailing.NewMessageID(m.ID, rec.Client)
+			w.checkTaken(m, &rec, id, took[id])
+			w.checkAsked(m, rec.Client)
+			w.checkThere(m, rec.Client)
 		}
 	}
 	if m.Finished && m.Status == mailing.StatusCompleted {
@@ -132,7 +132,7 @@ func (w *world) checkMailing(b books, m mailing.Mailing) {
 
 // started returns the first instant after a mailing was created or began, whichever is
 // later. A client that existed before that instant is in its audience.
-func (w *world) started(id mailing.MailingID) time.Time {
+func (w *world) started(id mailing.ID) time.Time {
 	m := w.history[id][0].m
 	if m.StartAt.After(m.CreatedAt) {
 		return m.StartAt.Add(time.Nanosecond)
@@ -161,7 +161,7 @@ func (w *world) checkThere(m mailing.Mailing, id mailing.ClientID) {
 	}
 }
 
-func (w *world) checkBatch(b books, batch mailing.Batch) {
+func (w *world) checkBatch(b snapshot, batch mailing.Batch) {
 	w.t.Helper()
 	if batch.Pending() == batch.DueAt.IsZero() {
 		w.t.Errorf("batch %s: pending %t, due %s", batch.Key, batch.Pending(), batch.DueAt)
@@ -169,29 +169,29 @@ func (w *world) checkBatch(b books, batch mailing.Batch) {
 	if ttl := b.ttl[batch.Key]; batch.Pending() == (ttl != 0) {
 		w.t.Errorf("batch %s: pending %t, and may be removed some day: %t", batch.Key, batch.Pending(), ttl != 0)
 	}
-	if len(batch.Members) == 0 || len(batch.Members) > mailing.BatchSize {
-		w.t.Errorf("batch %s has %d members", batch.Key, len(batch.Members))
+	if len(batch.Recipients) == 0 || len(batch.Recipients) > mailing.BatchSize {
+		w.t.Errorf("batch %s has %d members", batch.Key, len(batch.Recipients))
 	}
 }
 
 // checkTaken compares a message with the hand-overs that the sending API took.
-func (w *world) checkTaken(m mailing.Mailing, mem *mailing.Member, id mailing.MessageID, took []handed) {
+func (w *world) checkTaken(m mailing.Mailing, rec *mailing.Recipient, id mailing.MessageID, took []handed) {
 	w.t.Helper()
-	if mem == nil {
+	if rec == nil {
 		w.t.Errorf("message %d was handed over, and is not there", id)
 		return
 	}
-	if len(took) > 1+mem.Uncertain {
-		w.t.Errorf("message %d was taken %d times, with %d uncertain attempts", id, len(took), mem.Uncertain)
+	if len(took) > 1+rec.Uncertain {
+		w.t.Errorf("message %d was taken %d times, with %d uncertain attempts", id, len(took), rec.Uncertain)
 	}
 	if m.OnUncertain == mailing.Stop && len(took) > 1 {
 		w.t.Errorf("message %d was taken %d times, though its mailing says stop", id, len(took))
 	}
-	if mem.Status == mailing.Sent && len(took) == 0 {
+	if rec.Status == mailing.Sent && len(took) == 0 {
 		w.t.Errorf("message %d is called sent, and was never taken", id)
 	}
-	if len(took) > 0 && !mem.Status.Pending() && mem.Status != mailing.Sent && mem.Uncertain == 0 {
-		w.t.Errorf("message %d is called %s, and was taken", id, mem.Status)
+	if len(took) > 0 && !rec.Status.Pending() && rec.Status != mailing.Sent && rec.Uncertain == 0 {
+		w.t.Errorf("message %d is called %s, and was taken", id, rec.Status)
 	}
 	if id.Mailing() == mailing.TestMailing {
 		return
@@ -201,7 +201,7 @@ func (w *world) checkTaken(m mailing.Mailing, mem *mailing.Member, id mailing.Me
 		if p == nil || !p.phones[h.phone] {
 			w.t.Errorf("message %d went to a phone that its client never had", id)
 		} else if why := w.forbidden(m.ID, p, h.at); why != "" {
-			w.t.Errorf("message %d was handed over at %s: %s; its mailing was%s", id, h.at, why, w.told(m.ID))
+			w.t.Errorf("message %d was handed over at %s: %s; its mailing was%s", id, h.at, why, w.timeline(m.ID))
 		}
 	}
 }
@@ -213,7 +213,7 @@ const slack = 2 * time.Second
 // forbidden returns why a message could not be handed over at an instant: none of the
 // states that its mailing had within the slack before allowed it. It returns "" if one
 // did.
-func (w *world) forbidden(id mailing.MailingID, p *person, at time.Time) string {
+func (w *world) forbidden(id mailing.ID, p *person, at time.Time) string {
 	if !p.gone.IsZero() && at.After(p.gone.Add(slack)) {
 		return "the client is deleted"
 	}
@@ -236,7 +236,7 @@ func (w *world) forbidden(id mailing.MailingID, p *person, at time.Time) string 
 }
 
 // told formats a mailing's history for an error message.
-func (w *world) told(id mailing.MailingID) string {
+func (w *world) timeline(id mailing.ID) string {
 	var text strings.Builder
 	for _, then := range w.history[id] {
 		fmt.Fprintf(&text, " %s since %s (start %s, end %s, version %d);", then.m.Status, then.from.Format(time.TimeOnly), then.m.StartAt.Format(time.TimeOnly), then.m.EndAt.Format(time.TimeOnly), then.m.Version)
@@ -289,14 +289,14 @@ func location(zone string) (*time.Location, error) {
 }
 
 // checkSums recounts each slice, each finished mailing, and the sum of all mailings.
-func (w *world) checkSums(b books) {
+func (w *world) checkSums(b snapshot) {
 	w.t.Helper()
 	var all mailing.Counts
 	for id, batches := range b.batches {
 		var counted [mailing.Slices]mailing.Counts
 		var sum mailing.Counts
 		for _, batch := range batches {
-			counted[batch.Key.Slice] = counted[batch.Key.Slice].Plus(mailing.CountMembers(batch.Members))
+			counted[batch.Key.Slice] = counted[batch.Key.Slice].Plus(mailing.CountRecipients(batch.Recipients))
 		}
 		for slice, state := range b.slices[id] {
 			if counted[slice] != state.Counts {
@@ -326,7 +326,7 @@ func (w *world) checkSums(b books) {
 
 // sentAll demands that a mailing is completed with all n messages sent, that each was
 // handed over once, and that the invariants hold.
-func (w *world) sentAll(id mailing.MailingID, n int64) {
+func (w *world) sentAll(id mailing.ID, n int64) {
 	w.t.Helper()
 	w.ends(id, mailing.Counts{Total: n, Sent: n})
 	for msg, times := range w.provider.took() {
@@ -337,7 +337,7 @@ func (w *world) sentAll(id mailing.MailingID, n int64) {
 }
 
 // ends demands that a mailing has ended with these counts, and that the invariants hold.
-func (w *world) ends(id mailing.MailingID, want mailing.Counts) {
+func (w *world) ends(id mailing.ID, want mailing.Counts) {
 	w.t.Helper()
 	if got := w.counts(id); got != want {
 		w.t.Errorf("counts %+v, want %+v", got, want)

@@ -9,7 +9,7 @@ import (
 
 // checkKept demands that no batch of a finished mailing may be removed before the
 // retention after the mailing's current end has passed.
-func (w *world) checkKept(b books, m mailing.Mailing, batch mailing.Batch) {
+func (w *world) checkKept(b snapshot, m mailing.Mailing, batch mailing.Batch) {
 	w.t.Helper()
 	if until := m.EndAt.Add(dynamotest.Retention); m.Finished && !m.Deleted && b.ttl[batch.Key] < until.Unix() {
 		w.t.Errorf("batch %s may be removed at %s, and is to be kept until %s", batch.Key, time.Unix(b.ttl[batch.Key], 0).UTC(), until)
@@ -27,20 +27,20 @@ const openingSlack = mailing.MaxBackoff + time.Minute
 func (w *world) checkOpening(m mailing.Mailing, batch mailing.Batch) {
 	w.t.Helper()
 	now := w.clock.Now()
-	if !m.Replans(now) || batch.Plan != m.Plan || batch.Holder != "" {
+	if !m.Replans(now) || batch.Generation != m.Generation || batch.Holder != "" {
 		return
 	}
-	for _, mem := range batch.Members {
-		p := w.audience[mem.Client]
+	for _, rec := range batch.Recipients {
+		p := w.audience[rec.Client]
 		from := batch.NotBefore
-		if mem.NotBefore.After(from) {
-			from = mem.NotBefore
+		if rec.NotBefore.After(from) {
+			from = rec.NotBefore
 		}
-		if mem.Status != mailing.Deferred || p == nil || !p.gone.IsZero() || !from.After(now.Add(openingSlack)) {
+		if rec.Status != mailing.Deferred || p == nil || !p.gone.IsZero() || !from.After(now.Add(openingSlack)) {
 			continue
 		}
-		if opens := opening(w, m, p.Timezone, now); from.After(opens.Add(openingSlack)) && !w.rezoned(mem.Client) {
-			w.t.Errorf("the message to client %d waits until %s, and its window in %s opens at %s", mem.Client, from, p.Timezone, opens)
+		if opens := opening(w, m, p.Timezone, now); from.After(opens.Add(openingSlack)) && !w.rezoned(rec.Client) {
+			w.t.Errorf("the message to client %d waits until %s, and its window in %s opens at %s", rec.Client, from, p.Timezone, opens)
 		}
 	}
 }
@@ -68,7 +68,7 @@ func opening(w *world, m mailing.Mailing, zone string, now time.Time) time.Time 
 // rezoned reports whether an edit of a client's zone is still recorded.
 func (w *world) rezoned(id mailing.ClientID) bool {
 	w.t.Helper()
-	edits, err := w.store.Rezoned(w.ctx, id.Slice(), id-1, 1)
+	edits, err := w.store.ZoneEdits(w.ctx, id.Slice(), id-1, 1)
 	if err != nil {
 		w.t.Fatalf("read edited zones: %v", err)
 	}

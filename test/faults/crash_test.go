@@ -79,7 +79,7 @@ func (w *world) toTheEnd() {
 
 // triedAgain tries the failures of a mailing again: by a retry, then by a redrive, and by
 // one more retry if the dead letter was lost.
-func (w *world) triedAgain(id mailing.MailingID) {
+func (w *world) triedAgain(id mailing.ID) {
 	w.t.Helper()
 	retry := fmt.Sprintf("/api/mailings/%d/retry", id)
 	for _, path := range []string{retry, "/api/queues/dead-letters/redrive", retry} {

@@ -33,7 +33,7 @@ type claim struct {
 	// from is the instant of the claim by the sender's clock; lease is the instant at
 	// which it ends.
 	from, lease time.Time
-	// members are the recipients that were pending then, with the instant from which each
+	// recipients are the recipients that were pending then, with the instant from which each
 	// might be tried.
 	members map[mailing.ClientID]time.Time
 	// settled: the holder has settled or released the batch since.
@@ -181,7 +181,7 @@ func instant(ms int64) time.Time {
 // batchIn returns a stored batch, with the fields that the checks need.
 func batchIn(k mailing.BatchKey, it map[string]types.AttributeValue) mailing.Batch {
 	return mailing.Batch{
-		Key: k, Members: membersIn(it["members"]), Holder: textIn(it["holder"]), Claims: int(numberIn(it["claims"])), DueAt: instantIn(it["due_at"]),
+		Key: k, Recipients: recipientsIn(it["members"]), Holder: textIn(it["holder"]), Claims: int(numberIn(it["claims"])), DueAt: instantIn(it["due_at"]),
 	}
 }
 
@@ -191,8 +191,8 @@ var statuses = map[string]mailing.MessageStatus{
 	"x": mailing.Expired, "c": mailing.Cancelled, "k": mailing.Skipped, "u": mailing.Uncertain,
 }
 
-// membersIn returns the recipients of a stored batch, none if they cannot be read.
-func membersIn(v types.AttributeValue) []mailing.Member {
+// recipientsIn returns the recipients of a stored batch, none if they cannot be read.
+func recipientsIn(v types.AttributeValue) []mailing.Recipient {
 	var stored []struct {
 		Client    mailing.ClientID `json:"c"`
 		Status    string           `json:"s"`
@@ -205,26 +205,26 @@ func membersIn(v types.AttributeValue) []mailing.Member {
 	if json.Unmarshal([]byte(textIn(v)), &stored) != nil {
 		return nil
 	}
-	members := make([]mailing.Member, len(stored))
+	recipients := make([]mailing.Recipient, len(stored))
 	for i, mem := range stored {
-		members[i] = mailing.Member{
+		recipients[i] = mailing.Recipient{
 			Client: mem.Client, Status: statuses[mem.Status], Attempts: mem.Attempts, Uncertain: mem.Uncertain,
 			At: instant(mem.At), Error: mem.Error, NotBefore: instant(mem.NotBefore),
 		}
 	}
-	return members
+	return recipients
 }
 
 // pendingIn returns the pending recipients of a stored batch, each with the instant that
 // a retry waits for, the zero time for none.
 func pendingIn(v types.AttributeValue) map[mailing.ClientID]time.Time {
 	pending := map[mailing.ClientID]time.Time{}
-	for _, mem := range membersIn(v) {
+	for _, rec := range recipientsIn(v) {
 		switch {
-		case mem.Status == mailing.Retrying:
-			pending[mem.Client] = mem.NotBefore
-		case mem.Status.Pending():
-			pending[mem.Client] = time.Time{}
+		case rec.Status == mailing.Retrying:
+			pending[rec.Client] = rec.NotBefore
+		case rec.Status.Pending():
+			pending[rec.Client] = time.Time{}
 		}
 	}
 	return pending

@@ -69,7 +69,7 @@ type machine struct {
 	rejected map[mailing.MessageID]bool
 	tries    map[mailing.MessageID]uint64
 	// over holds the mailings that were cancelled or deleted.
-	over map[mailing.MailingID]bool
+	over map[mailing.ID]bool
 	// held holds the invocations that are held at a call.
 	held []*held
 	// slices is the number of slices that the clients are in; made is the number of
@@ -84,7 +84,7 @@ type machine struct {
 func newMachine(t *testing.T, rt *rapid.T, handlers *[]*apiHandler) *machine {
 	t.Helper()
 	m := &machine{
-		w: newWorld(t), rejected: map[mailing.MessageID]bool{}, tries: map[mailing.MessageID]uint64{}, over: map[mailing.MailingID]bool{},
+		w: newWorld(t), rejected: map[mailing.MessageID]bool{}, tries: map[mailing.MessageID]uint64{}, over: map[mailing.ID]bool{},
 		slices: rapid.IntRange(1, 3).Draw(rt, "slices"), did: lives{runs: 1},
 	}
 	var cancel context.CancelFunc
@@ -165,8 +165,8 @@ func (m *machine) check() {
 	if n := m.w.gate.made(); n != m.checked {
 		m.checked = n
 		m.look()
-		b := m.w.books()
-		m.w.checkBooks(b)
+		b := m.w.snapshot()
+		m.w.checkInvariants(b)
 		m.w.checkCharges(b)
 	}
 }
@@ -251,8 +251,8 @@ func (m *machine) retag(rt *rapid.T) {
 	})
 }
 
-func (m *machine) any(rt *rapid.T) mailing.MailingID {
-	ids := make([]mailing.MailingID, 0, len(m.w.history))
+func (m *machine) any(rt *rapid.T) mailing.ID {
+	ids := make([]mailing.ID, 0, len(m.w.history))
 	for id := range m.w.history {
 		ids = append(ids, id)
 	}
@@ -348,7 +348,7 @@ func windowFields(w *mailing.Window) string {
 	return fmt.Sprintf(`{"window": {"from": %q, "to": %q}}`, w.From, w.To)
 }
 
-func (m *machine) edit(rt *rapid.T, id mailing.MailingID, fields string) {
+func (m *machine) edit(rt *rapid.T, id mailing.ID, fields string) {
 	before := m.w.mailing(id)
 	want := predicted(before, "edit", m.w.clock.Now())
 	if got := m.w.act(id, fields); got != want && got < 500 {
@@ -422,14 +422,14 @@ func (m *machine) end() {
 		return err == nil && len(live) == 0
 	})
 	w.run(20*time.Minute, nil) // test messages need their time, too
-	b := w.books()
-	w.checkBooks(b)
+	b := w.snapshot()
+	w.checkInvariants(b)
 	w.checkCharges(b)
 	for id, batches := range b.batches {
 		for _, batch := range batches {
-			for _, mem := range batch.Members {
-				if why := m.unexplained(id, mem); why != "" {
-					w.t.Errorf("client %d of mailing %d is %s: %s", mem.Client, id, mem.Status, why)
+			for _, rec := range batch.Recipients {
+				if why := m.unexplained(id, rec); why != "" {
+					w.t.Errorf("client %d of mailing %d is %s: %s", rec.Client, id, rec.Status, why)
 				}
 			}
 		}
@@ -438,29 +438,29 @@ func (m *machine) end() {
 
 // ended reports whether a mailing's end had come at an instant, or was less than the
 // second away that a hand-over is given. An end that was put off later counts, too.
-func (m *machine) ended(id mailing.MailingID, at time.Time) bool {
+func (m *machine) ended(id mailing.ID, at time.Time) bool {
 	return slices.ContainsFunc(m.w.history[id], func(then moment) bool { return !at.Before(then.m.EndAt.Add(-time.Second)) })
 }
 
 // unexplained returns the missing reason for a message's status, "" if nothing is
 // missing.
-func (m *machine) unexplained(id mailing.MailingID, mem mailing.Member) string {
-	msg := mailing.NewMessageID(id, mem.Client)
+func (m *machine) unexplained(id mailing.ID, rec mailing.Recipient) string {
+	msg := mailing.NewMessageID(id, rec.Client)
 	ok, why := true, ""
-	switch mem.Status {
+	switch rec.Status {
 	case mailing.Queued, mailing.Retrying, mailing.Deferred, mailing.Sending:
 		ok, why = false, "it is pending in the end"
 	case mailing.Sent:
 	case mailing.Failed:
-		ok, why = m.rejected[msg] || mem.Error == "poison" || mem.Attempts >= mailing.MaxAttempts, "it was never refused"
+		ok, why = m.rejected[msg] || rec.Error == "poison" || rec.Attempts >= mailing.MaxAttempts, "it was never refused"
 	case mailing.Expired:
-		ok, why = id == mailing.TestMailing || m.ended(id, mem.At), "the end has not come"
+		ok, why = id == mailing.TestMailing || m.ended(id, rec.At), "the end has not come"
 	case mailing.Cancelled:
 		ok, why = id == mailing.TestMailing || m.over[id] || m.w.mailing(id).Status == mailing.StatusCancelled, "nobody cancelled it"
 	case mailing.Skipped:
-		ok, why = !m.w.audience[mem.Client].gone.IsZero(), "its client is there"
+		ok, why = !m.w.audience[rec.Client].gone.IsZero(), "its client is there"
 	case mailing.Uncertain:
-		ok, why = mem.Uncertain > 0, "nothing about it is uncertain"
+		ok, why = rec.Uncertain > 0, "nothing about it is uncertain"
 	}
 	if ok {
 		return ""

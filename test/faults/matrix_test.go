@@ -82,17 +82,17 @@ func meets(name string, first func(t *testing.T) answer, want tried) row {
 }
 
 // each demands the same outcome of all messages of a mailing.
-func (w *world) each(id mailing.MailingID, want tried) {
+func (w *world) each(id mailing.ID, want tried) {
 	w.t.Helper()
 	met := 0
-	for _, batch := range w.books().batches[id] {
-		for _, mem := range batch.Members {
+	for _, batch := range w.snapshot().batches[id] {
+		for _, rec := range batch.Recipients {
 			met++
-			if got := (tried{mem.Status, mem.Attempts, mem.Uncertain}); got != want {
-				w.t.Errorf("client %d: %+v (%s), want %+v", mem.Client, got, mem.Error, want)
+			if got := (tried{rec.Status, rec.Attempts, rec.Uncertain}); got != want {
+				w.t.Errorf("client %d: %+v (%s), want %+v", rec.Client, got, rec.Error, want)
 			}
-			if mem.Status == mailing.Failed && !w.buried(mailing.NewMessageID(id, mem.Client)) {
-				w.t.Errorf("client %d: failed, and no dead letter", mem.Client)
+			if rec.Status == mailing.Failed && !w.buried(mailing.NewMessageID(id, rec.Client)) {
+				w.t.Errorf("client %d: failed, and no dead letter", rec.Client)
 			}
 		}
 	}
@@ -225,13 +225,13 @@ func waitRows() []row {
 			w.sweep()
 			w.run(2*time.Hour, w.finished(m.ID))
 			for id, at := range s.at {
-				mem := w.books().member(id)
+				rec := w.snapshot().recipient(id)
 				if len(at) == 1 {
 					continue
 				}
-				if wait := at[1].Sub(at[0]); mem.Uncertain == 0 && wait < 10*time.Minute {
+				if wait := at[1].Sub(at[0]); rec.Uncertain == 0 && wait < 10*time.Minute {
 					w.t.Errorf("message %d was told to wait 10 minutes, and tried after %s", id, wait)
-				} else if mem.Uncertain > 0 && wait > 5*time.Minute {
+				} else if rec.Uncertain > 0 && wait > 5*time.Minute {
 					w.t.Errorf("message %d waited %s with its batch", id, wait)
 				}
 			}
@@ -249,10 +249,10 @@ func networkRows() []row {
 			w.dial(address(w.test))
 			w.sweep()
 			w.drain()
-			for _, batch := range w.books().batches[m.ID] {
-				for _, mem := range batch.Members {
-					if mem.Status != mailing.Retrying || mem.Attempts != 0 || mem.Error != code {
-						w.t.Errorf("client %d: %s, %d attempts, %s", mem.Client, mem.Status, mem.Attempts, mem.Error)
+			for _, batch := range w.snapshot().batches[m.ID] {
+				for _, rec := range batch.Recipients {
+					if rec.Status != mailing.Retrying || rec.Attempts != 0 || rec.Error != code {
+						w.t.Errorf("client %d: %s, %d attempts, %s", rec.Client, rec.Status, rec.Attempts, rec.Error)
 					}
 				}
 			}
@@ -301,9 +301,9 @@ func networkRows() []row {
 			w.sweep()
 			w.run(time.Hour, w.finished(m.ID))
 			uncertain := 0
-			for _, batch := range w.books().batches[m.ID] {
-				for _, mem := range batch.Members {
-					uncertain += mem.Uncertain
+			for _, batch := range w.snapshot().batches[m.ID] {
+				for _, rec := range batch.Recipients {
+					uncertain += rec.Uncertain
 				}
 			}
 			if uncertain != 1 {

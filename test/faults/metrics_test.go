@@ -341,9 +341,9 @@ func TestAnOutageThatTheBreakerDoesNotSeeRingsAllTheSame(t *testing.T) {
 
 func TestWhatIsTooLateToBeExpandedIsMeasured(t *testing.T) {
 	t.Parallel()
-	for status, end := range map[mailing.MessageStatus]func(*world, mailing.MailingID){
-		mailing.Expired:   func(w *world, _ mailing.MailingID) { w.clock.Advance(25 * time.Hour) },
-		mailing.Cancelled: func(w *world, id mailing.MailingID) { w.must(id, "cancel") },
+	for status, end := range map[mailing.MessageStatus]func(*world, mailing.ID){
+		mailing.Expired:   func(w *world, _ mailing.ID) { w.clock.Advance(25 * time.Hour) },
+		mailing.Cancelled: func(w *world, id mailing.ID) { w.must(id, "cancel") },
 	} {
 		w := newWorld(t)
 		w.clients(60)

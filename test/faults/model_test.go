@@ -11,28 +11,28 @@ import (
 // checkCharges demands that each uncertain attempt of a message is accounted for: by a
 // call of the sending API whose outcome is unknown, or by lost claims during which the
 // message might be handed over.
-func (w *world) checkCharges(b books) {
+func (w *world) checkCharges(b snapshot) {
 	w.t.Helper()
 	for _, batches := range b.batches {
 		for _, batch := range batches {
-			for _, mem := range batch.Members {
-				w.checkMember(batch, mem)
+			for _, rec := range batch.Recipients {
+				w.checkRecipient(batch, rec)
 			}
 		}
 	}
 }
 
-func (w *world) checkMember(batch mailing.Batch, mem mailing.Member) {
+func (w *world) checkRecipient(batch mailing.Batch, rec mailing.Recipient) {
 	w.t.Helper()
-	id := mailing.NewMessageID(batch.Key.Mailing, mem.Client)
-	if mem.Uncertain > 0 && !mem.Status.Pending() && mem.Status != mailing.Sent && mem.Status != mailing.Uncertain {
-		w.t.Errorf("message %d has %d uncertain attempts, and ended as %s", id, mem.Uncertain, mem.Status)
+	id := mailing.NewMessageID(batch.Key.Mailing, rec.Client)
+	if rec.Uncertain > 0 && !rec.Status.Pending() && rec.Status != mailing.Sent && rec.Status != mailing.Uncertain {
+		w.t.Errorf("message %d has %d uncertain attempts, and ended as %s", id, rec.Uncertain, rec.Status)
 	}
 	if batch.Key.Mailing == mailing.TestMailing {
 		return
 	}
 	doubts := w.gate.ledger.doubtsOf(id)
-	if mem.Uncertain <= doubts {
+	if rec.Uncertain <= doubts {
 		return
 	}
 	runs := w.gate.ledger.lost(batch.Key)
@@ -40,9 +40,9 @@ func (w *world) checkMember(batch mailing.Batch, mem mailing.Member) {
 	for _, run := range runs {
 		charged += w.charged(id, run)
 	}
-	if mem.Uncertain > doubts+charged {
+	if rec.Uncertain > doubts+charged {
 		w.t.Errorf("message %d is %s with %d uncertain attempts (%s): %d calls of it are in doubt, and it may have been begun under %d of %d runs of lost claims,%s its mailing was%s",
-			id, mem.Status, mem.Uncertain, mem.Error, doubts, charged, len(runs), described(runs), w.told(id.Mailing()))
+			id, rec.Status, rec.Uncertain, rec.Error, doubts, charged, len(runs), described(runs), w.timeline(id.Mailing()))
 	}
 }
 

@@ -68,10 +68,10 @@ func TestNoMoreThanTheRateIsHandedOverInAnySecond(t *testing.T) {
 		if took := times[len(times)-1].Sub(times[0]); took < 380*time.Second/rate || took > 5*time.Minute {
 			w.t.Errorf("400 messages at %d a second took %s", rate, took)
 		}
-		for _, batch := range w.books().batches[m.ID] {
-			for _, mem := range batch.Members {
-				if mem.Attempts != 1 || mem.Uncertain != 0 {
-					w.t.Errorf("waiting for its turn used up an attempt: %+v", mem)
+		for _, batch := range w.snapshot().batches[m.ID] {
+			for _, rec := range batch.Recipients {
+				if rec.Attempts != 1 || rec.Uncertain != 0 {
+					w.t.Errorf("waiting for its turn used up an attempt: %+v", rec)
 				}
 			}
 		}

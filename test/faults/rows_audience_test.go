@@ -118,7 +118,7 @@ func (w *world) again(n int64, hides func(slice, after string) bool, client mail
 
 // halfExpanded starts a mailing whose expansion cannot see all clients, and delivers the
 // messages that it creates.
-func (w *world) halfExpanded(hides func(slice, after string) bool) mailing.MailingID {
+func (w *world) halfExpanded(hides func(slice, after string) bool) mailing.ID {
 	w.t.Helper()
 	w.tables = &halfway{API: w.env.Client, clients: w.env.Tables.Clients, hides: hides}
 	w.troubled = true

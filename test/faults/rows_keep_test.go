@@ -156,7 +156,7 @@ func (w *world) expire() {
 // keeps demands that all messages of a finished mailing are listed as long as messages
 // are kept after its end, whatever DynamoDB may have removed by then, and that none is
 // listed after that.
-func (w *world) keeps(id mailing.MailingID) {
+func (w *world) keeps(id mailing.ID) {
 	w.t.Helper()
 	m := w.mailing(id)
 	until := m.EndAt.Add(dynamotest.Retention)

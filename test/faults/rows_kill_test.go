@@ -130,14 +130,14 @@ func killRows() []row {
 			if kills != 5 {
 				w.t.Errorf("it killed %d senders", kills)
 			}
-			for _, batch := range w.books().batches[m.ID] {
-				poisoned := slices.ContainsFunc(batch.Members, func(mem mailing.Member) bool { return mem.Client == bad.ID })
-				for _, mem := range batch.Members {
+			for _, batch := range w.snapshot().batches[m.ID] {
+				poisoned := slices.ContainsFunc(batch.Recipients, func(rec mailing.Recipient) bool { return rec.Client == bad.ID })
+				for _, rec := range batch.Recipients {
 					switch {
-					case poisoned && (mem.Client == bad.ID || mem.Status != mailing.Sent) && (mem.Status != mailing.Uncertain || mem.Error != mailing.PoisonCode):
-						w.t.Errorf("client %d of the poison batch: %s, %s", mem.Client, mem.Status, mem.Error)
-					case !poisoned && mem.Status != mailing.Sent, !poisoned && mem.Uncertain > 1:
-						w.t.Errorf("client %d of another batch: %+v", mem.Client, mem)
+					case poisoned && (rec.Client == bad.ID || rec.Status != mailing.Sent) && (rec.Status != mailing.Uncertain || rec.Error != mailing.PoisonCode):
+						w.t.Errorf("client %d of the poison batch: %s, %s", rec.Client, rec.Status, rec.Error)
+					case !poisoned && rec.Status != mailing.Sent, !poisoned && rec.Uncertain > 1:
+						w.t.Errorf("client %d of another batch: %+v", rec.Client, rec)
 					}
 				}
 			}
@@ -173,10 +173,10 @@ type sending func(context.Context, mailing.Handover) mailing.Outcome
 func (s sending) Send(ctx context.Context, h mailing.Handover) mailing.Outcome { return s(ctx, h) }
 
 // only returns the id of the only message of a mailing.
-func (w *world) only(id mailing.MailingID) mailing.MessageID {
+func (w *world) only(id mailing.ID) mailing.MessageID {
 	w.t.Helper()
-	for _, batch := range w.books().batches[id] {
-		return mailing.NewMessageID(id, batch.Members[0].Client)
+	for _, batch := range w.snapshot().batches[id] {
+		return mailing.NewMessageID(id, batch.Recipients[0].Client)
 	}
 	w.t.Fatalf("mailing %d has no message", id)
 	return 0
@@ -333,7 +333,7 @@ func tableRows() []row {
 		w.sweep()
 		w.run(2*time.Hour, w.finished(m.ID))
 		for id, took := range w.provider.took() {
-			if len(took) > 1 && w.books().member(id).Uncertain == 0 {
+			if len(took) > 1 && w.snapshot().recipient(id).Uncertain == 0 {
 				w.t.Errorf("message %d was taken %d times", id, len(took))
 			}
 		}

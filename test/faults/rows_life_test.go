@@ -31,7 +31,7 @@ func (w *world) posted(change func(fields map[string]any)) string {
 func (w *world) adopt(answer *httptest.ResponseRecorder) mailing.Mailing {
 	w.t.Helper()
 	var created struct {
-		ID mailing.MailingID `json:"id"`
+		ID mailing.ID `json:"id"`
 	}
 	if err := json.Unmarshal(answer.Body.Bytes(), &created); err != nil || created.ID == 0 {
 		w.t.Fatalf("a mailing was not created: %d %s", answer.Code, answer.Body)
@@ -291,14 +291,14 @@ func lifeRows() []row {
 // wait in. Everything is accounted for within two minutes.
 func closingRows() []row {
 	closing := map[string]struct {
-		close func(w *world, id mailing.MailingID)
+		close func(w *world, id mailing.ID)
 		want  mailing.Counts
 	}{
-		"cancelled": {func(w *world, id mailing.MailingID) {
+		"cancelled": {func(w *world, id mailing.ID) {
 			w.update(id, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Cancelled(w.clock.Now()) })
 		}, mailing.Counts{Total: 80, Cancelled: 80}},
-		"its end": {func(w *world, _ mailing.MailingID) { w.clock.Advance(24 * time.Hour) }, mailing.Counts{Total: 80, Expired: 80}},
-		"paused, then its end": {func(w *world, id mailing.MailingID) {
+		"its end": {func(w *world, _ mailing.ID) { w.clock.Advance(24 * time.Hour) }, mailing.Counts{Total: 80, Expired: 80}},
+		"paused, then its end": {func(w *world, id mailing.ID) {
 			w.must(id, "pause")
 			w.clock.Advance(24 * time.Hour)
 		}, mailing.Counts{Total: 80, Expired: 80}},

@@ -135,10 +135,10 @@ func doubtRows() []row {
 			}
 			// Five failures opened the breaker. Since then each of at most five probes took
 			// another message.
-			for _, b := range w.books().batches[m.ID] {
-				for _, mem := range b.Members {
-					if mem.Uncertain > 2 {
-						w.t.Errorf("client %d has %d uncertain attempts", mem.Client, mem.Uncertain)
+			for _, b := range w.snapshot().batches[m.ID] {
+				for _, rec := range b.Recipients {
+					if rec.Uncertain > 2 {
+						w.t.Errorf("client %d has %d uncertain attempts", rec.Client, rec.Uncertain)
 					}
 				}
 			}
@@ -342,7 +342,7 @@ func costRows() []row {
 }
 
 // edit changes a mailing through the API.
-func (w *world) edit(id mailing.MailingID, fields string) {
+func (w *world) edit(id mailing.ID, fields string) {
 	w.t.Helper()
 	w.must(id, fields)
 }

@@ -86,7 +86,7 @@ type world struct {
 	troubled bool
 
 	audience map[mailing.ClientID]*person
-	history  map[mailing.MailingID][]moment
+	history  map[mailing.ID][]moment
 }
 
 func newWorld(t *testing.T) *world {
@@ -111,7 +111,7 @@ func worldIn(t *testing.T, env *dynamotest.Env) *world {
 			ProviderTimeout: 10 * time.Second, InvocationTime: 30 * time.Second, MaxInFlight: 500, MaxReceives: maxReceives,
 			PauseOnRejections: true,
 		},
-		audience: map[mailing.ClientID]*person{}, history: map[mailing.MailingID][]moment{}, rule: time.Minute,
+		audience: map[mailing.ClientID]*person{}, history: map[mailing.ID][]moment{}, rule: time.Minute,
 	}
 	w.metered = &bytes.Buffer{}
 	w.meter = metrics.New(w.metered, "test", clock.Now)
@@ -281,7 +281,7 @@ func (w *world) client(c mailing.Client) mailing.Client {
 	w.t.Helper()
 	c, err := mailing.NewClient(c)
 	if err == nil {
-		c, err = w.store.CreateClient(w.ctx, c, mailing.Once{})
+		c, err = w.store.CreateClient(w.ctx, c, mailing.Idempotency{})
 	}
 	if err != nil {
 		w.t.Fatalf("create a client: %v", err)
@@ -379,7 +379,7 @@ func (w *world) create(change func(*mailing.Draft)) mailing.Mailing {
 	}
 	m, err := mailing.New(d, w.clock.Now())
 	if err == nil {
-		m, err = w.store.CreateMailing(w.ctx, m, mailing.Once{})
+		m, err = w.store.CreateMailing(w.ctx, m, mailing.Idempotency{})
 	}
 	if err != nil {
 		w.t.Fatalf("create a mailing: %v", err)
@@ -415,7 +415,7 @@ func (w *world) request(method, path, body string) *http.Request {
 }
 
 // act requests an action on a mailing, records the result, and returns the status code.
-func (w *world) act(id mailing.MailingID, action string) int {
+func (w *world) act(id mailing.ID, action string) int {
 	w.t.Helper()
 	method, path, body := asked(id, action)
 	answer := w.call(method, path, body)
@@ -427,7 +427,7 @@ func (w *world) act(id mailing.MailingID, action string) int {
 
 // asked returns the request for an action. The action is a name, which a body may follow,
 // or the body of an edit.
-func asked(id mailing.MailingID, action string) (method, path, body string) {
+func asked(id mailing.ID, action string) (method, path, body string) {
 	of := fmt.Sprintf("/api/mailings/%d", id)
 	switch {
 	case action == "delete":
@@ -440,7 +440,7 @@ func asked(id mailing.MailingID, action string) (method, path, body string) {
 }
 
 // must calls act, and demands success.
-func (w *world) must(id mailing.MailingID, action string) {
+func (w *world) must(id mailing.ID, action string) {
 	w.t.Helper()
 	if code := w.act(id, action); code >= 300 {
 		w.t.Fatalf("%s: status %d", action, code)
@@ -448,7 +448,7 @@ func (w *world) must(id mailing.MailingID, action string) {
 }
 
 // update changes a mailing without the API, so that nothing is queued for it.
-func (w *world) update(id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) {
+func (w *world) update(id mailing.ID, change func(mailing.Mailing) (mailing.Mailing, error)) {
 	w.t.Helper()
 	m, err := w.store.UpdateMailing(w.ctx, id, change)
 	if err != nil {
@@ -457,7 +457,7 @@ func (w *world) update(id mailing.MailingID, change func(mailing.Mailing) (maili
 	w.remember(m)
 }
 
-func (w *world) mailing(id mailing.MailingID) mailing.Mailing {
+func (w *world) mailing(id mailing.ID) mailing.Mailing {
 	w.t.Helper()
 	m, err := w.store.Mailing(w.ctx, id)
 	if err != nil {
@@ -466,7 +466,7 @@ func (w *world) mailing(id mailing.MailingID) mailing.Mailing {
 	return m
 }
 
-func (w *world) counts(id mailing.MailingID) mailing.Counts {
+func (w *world) counts(id mailing.ID) mailing.Counts {
 	w.t.Helper()
 	p, err := w.store.Progress(w.ctx, []mailing.Mailing{w.mailing(id)})
 	if err != nil {
@@ -593,7 +593,7 @@ func (w *world) step() {
 
 // finished returns a function for [world.run] that reports whether all messages of a
 // mailing are accounted for.
-func (w *world) finished(id mailing.MailingID) func() bool {
+func (w *world) finished(id mailing.ID) func() bool {
 	return func() bool { return w.mailing(id).Finished }
 }
 

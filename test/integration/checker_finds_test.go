@@ -23,8 +23,8 @@ func TestTheCheckerFindsWhatItIsFor(t *testing.T) {
 	}
 	sound := func() world {
 		key := domain.BatchKey{Mailing: 7, Slice: 0, Batch: domain.BatchID{First: 16}}
-		members := []domain.Member{{Client: 16, Status: domain.Sent, Attempts: 1}, {Client: 32, Status: domain.Sent, Attempts: 2, Uncertain: 1}}
-		counts := domain.CountMembers(members)
+		recipients := []domain.Recipient{{Client: 16, Status: domain.Sent, Attempts: 1}, {Client: 32, Status: domain.Sent, Attempts: 2, Uncertain: 1}}
+		counts := domain.CountRecipients(recipients)
 		states := new([domain.Slices]domain.SliceState)
 		for i := range states {
 			states[i].Done = true
@@ -36,17 +36,17 @@ func TestTheCheckerFindsWhatItIsFor(t *testing.T) {
 			return handOver{ID: id(c.ID), Phone: c.Phone, Arrival: noon, Answer: answer}
 		}
 		return world{
-			kept{m, states, []domain.Batch{{Key: key, Members: members}}, map[domain.BatchKey]int64{key: 1}},
+			kept{m, states, []domain.Batch{{Key: key, Recipients: recipients}}, map[domain.BatchKey]int64{key: 1}},
 			[]handOver{line(clients[0], "accepted"), line(clients[1], "hang"), line(clients[1], "accepted")},
 		}
 	}
-	member := func(w *world, i int) *domain.Member { return &w.batches[0].Members[i] }
+	member := func(w *world, i int) *domain.Recipient { return &w.batches[0].Recipients[i] }
 	for name, test := range map[string]struct {
 		spoil func(w *world)
 		want  string
 	}{
 		"nothing":                          {func(*world) {}, ""},
-		"a client is missed":               {func(w *world) { w.batches[0].Members = w.batches[0].Members[:1] }, "client 32 was missed"},
+		"a client is missed":               {func(w *world) { w.batches[0].Recipients = w.batches[0].Recipients[:1] }, "client 32 was missed"},
 		"a client was not asked for":       {func(w *world) { member(w, 1).Client = 48 }, "client 48 was not asked for"},
 		"a client that nobody knows":       {func(w *world) { member(w, 1).Client = 64 }, "client 64 is nobody"},
 		"a message is there twice":         {func(w *world) { member(w, 1).Client = 16 }, "is there twice"},

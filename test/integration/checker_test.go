@@ -76,7 +76,7 @@ func openTables() tables {
 
 // finished waits until all messages of a mailing are accounted for. For a cancelled or
 // deleted mailing this work goes on after the API has answered.
-func (b tables) finished(t *testing.T, id domain.MailingID) {
+func (b tables) finished(t *testing.T, id domain.ID) {
 	t.Helper()
 	poll(t, 5*time.Minute, fmt.Sprintf("mailing %d is finished", id), func() (bool, string) {
 		m, err := b.store.Mailing(t.Context(), id)
@@ -98,7 +98,7 @@ type kept struct {
 
 // read reads everything that is stored for a mailing. Test messages have no mailing: for
 // them it reads only slices and batches.
-func (b tables) read(t *testing.T, id domain.MailingID) kept {
+func (b tables) read(t *testing.T, id domain.ID) kept {
 	t.Helper()
 	var k kept
 	var err error
@@ -107,7 +107,7 @@ func (b tables) read(t *testing.T, id domain.MailingID) kept {
 			t.Fatal(err)
 		}
 	}
-	states, err := b.store.Slices(t.Context(), []domain.MailingID{id})
+	states, err := b.store.Slices(t.Context(), []domain.ID{id})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,12 +122,12 @@ func (b tables) read(t *testing.T, id domain.MailingID) kept {
 }
 
 // allBatches returns the batches of mailings, slice by slice.
-func (b tables) allBatches(ctx context.Context, ids ...domain.MailingID) ([]domain.Batch, error) {
+func (b tables) allBatches(ctx context.Context, ids ...domain.ID) ([]domain.Batch, error) {
 	var (
 		mu  sync.Mutex
 		all []domain.Batch
 	)
-	err := eachSlice(ctx, ids, func(ctx context.Context, id domain.MailingID, slice int) error {
+	err := eachSlice(ctx, ids, func(ctx context.Context, id domain.ID, slice int) error {
 		for after := ""; ; {
 			batches, next, err := b.store.SliceBatches(ctx, id, slice, after)
 			if err != nil {
@@ -144,7 +144,7 @@ func (b tables) allBatches(ctx context.Context, ids ...domain.MailingID) ([]doma
 	return all, err
 }
 
-func eachSlice(ctx context.Context, ids []domain.MailingID, do func(context.Context, domain.MailingID, int) error) error {
+func eachSlice(ctx context.Context, ids []domain.ID, do func(context.Context, domain.ID, int) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(8)
 	for _, id := range ids {
@@ -156,10 +156,10 @@ func eachSlice(ctx context.Context, ids []domain.MailingID, do func(context.Cont
 }
 
 // expiries reads the expiry of batches, which the store does not return.
-func (b tables) expiries(ctx context.Context, id domain.MailingID) (map[domain.BatchKey]int64, error) {
+func (b tables) expiries(ctx context.Context, id domain.ID) (map[domain.BatchKey]int64, error) {
 	var mu sync.Mutex
 	all := map[domain.BatchKey]int64{}
-	err := eachSlice(ctx, []domain.MailingID{id}, func(ctx context.Context, id domain.MailingID, slice int) error {
+	err := eachSlice(ctx, []domain.ID{id}, func(ctx context.Context, id domain.ID, slice int) error {
 		pages := dynamodb.NewQueryPaginator(b.api, &dynamodb.QueryInput{
 			TableName: &b.batches, ConsistentRead: aws.Bool(true),
 			KeyConditionExpression:   aws.String("#part = :part AND begins_with(#id, :batch)"),
@@ -198,7 +198,7 @@ func (b tables) expiries(ctx context.Context, id domain.MailingID) (map[domain.B
 
 // findings is the result of the comparison for one mailing.
 type findings struct {
-	of       domain.MailingID
+	of       domain.ID
 	problems []string
 	// messages counts the messages; lost counts the missed clients, and strangers the
 	// messages outside of the audience.
@@ -230,7 +230,7 @@ func (f *findings) report(t *testing.T) {
 func (f *findings) recount(k kept) {
 	var counted [domain.Slices]domain.Counts
 	for _, b := range k.batches {
-		counted[b.Key.Slice] = counted[b.Key.Slice].Plus(domain.CountMembers(b.Members))
+		counted[b.Key.Slice] = counted[b.Key.Slice].Plus(domain.CountRecipients(b.Recipients))
 		due, expires := !b.DueAt.IsZero(), k.expiry[b.Key] != 0
 		if pending := b.Pending(); pending != due || pending == expires {
 			f.problem("batch %s: pending %t, due at %s, expires %t", b.Key, pending, b.DueAt, expires)
@@ -238,9 +238,9 @@ func (f *findings) recount(k kept) {
 		if !b.Pending() && b.Holder != "" {
 			f.problem("batch %s is done with, and held", b.Key)
 		}
-		for _, mem := range b.Members {
-			if mem.Client.Slice() != b.Key.Slice {
-				f.problem("client %d is in batch %s", mem.Client, b.Key)
+		for _, rec := range b.Recipients {
+			if rec.Client.Slice() != b.Key.Slice {
+				f.problem("client %d is in batch %s", rec.Client, b.Key)
 			}
 		}
 	}
@@ -264,22 +264,22 @@ func (f *findings) account(k kept, lines []handOver) {
 	took := accepted(lines)
 	known := map[int64]bool{}
 	for _, b := range k.batches {
-		for _, mem := range b.Members {
-			id := int64(domain.NewMessageID(b.Key.Mailing, mem.Client))
+		for _, rec := range b.Recipients {
+			id := int64(domain.NewMessageID(b.Key.Mailing, rec.Client))
 			if known[id] {
 				f.problem("message %d is there twice", id)
 			}
 			known[id] = true
 			n := took[id]
-			f.uncertain += mem.Uncertain
+			f.uncertain += rec.Uncertain
 			f.taken += max(0, n-1)
 			switch {
-			case n > 1+mem.Uncertain:
-				f.problem("message %d was taken %d times, with %d uncertain attempts", id, n, mem.Uncertain)
-			case n == 0 && mem.Status == domain.Sent:
+			case n > 1+rec.Uncertain:
+				f.problem("message %d was taken %d times, with %d uncertain attempts", id, n, rec.Uncertain)
+			case n == 0 && rec.Status == domain.Sent:
 				f.problem("message %d is called sent, and was never taken", id)
-			case n > 0 && !mem.Status.Pending() && mem.Status != domain.Sent && mem.Uncertain == 0:
-				f.problem("message %d is called %s, and was taken", id, mem.Status)
+			case n > 0 && !rec.Status.Pending() && rec.Status != domain.Sent && rec.Uncertain == 0:
+				f.problem("message %d is called %s, and was taken", id, rec.Status)
 			}
 		}
 	}
@@ -302,8 +302,8 @@ func (f *findings) account(k kept, lines []handOver) {
 func (f *findings) audience(k kept, clients []domain.Client, demanded int, deleted map[domain.ClientID]bool) {
 	asked := map[domain.ClientID]bool{}
 	for _, b := range k.batches {
-		for _, mem := range b.Members {
-			asked[mem.Client] = true
+		for _, rec := range b.Recipients {
+			asked[rec.Client] = true
 		}
 	}
 	expanded := domain.Sum(k.states).Expanded
@@ -343,7 +343,7 @@ func (f *findings) phones(clients []domain.Client, lines []handOver) {
 
 // heldAt returns the batches of mailings that a sender holds by a lease that ends no
 // later than last.
-func (b tables) heldAt(t *testing.T, ids []domain.MailingID, now, last time.Time) []domain.Batch {
+func (b tables) heldAt(t *testing.T, ids []domain.ID, now, last time.Time) []domain.Batch {
 	t.Helper()
 	all, err := b.allBatches(t.Context(), ids...)
 	if err != nil {
@@ -355,7 +355,7 @@ func (b tables) heldAt(t *testing.T, ids []domain.MailingID, now, last time.Time
 }
 
 // keyOf returns any batch of a mailing in the form in which its delivery is queued.
-func (b tables) keyOf(t *testing.T, id domain.MailingID) string {
+func (b tables) keyOf(t *testing.T, id domain.ID) string {
 	t.Helper()
 	all, err := b.allBatches(t.Context(), id)
 	if err != nil || len(all) == 0 {

@@ -46,11 +46,11 @@ func testKills(t *testing.T, s *service) {
 	s.behave(t, behaviour{LatencyMS: 50, ErrorShare: 0.05, HangShare: 0.01, HangMS: 2 * int(quickProvider.Milliseconds())})
 	var (
 		k   = kills{counted: map[string]bool{}}
-		ids []domain.MailingID
+		ids []domain.ID
 	)
 	for n := range 5 {
 		m := s.create(t, now(fmt.Sprint("killed ", n+1), audience))
-		ids = append(ids, domain.MailingID(m.ID))
+		ids = append(ids, domain.ID(m.ID))
 		// The test does not wait for the earlier mailings: the batches that their senders
 		// held are delivered among those of the new mailing.
 		s.until(t, m.ID, 5*time.Minute, "it is in its middle", func(i info) bool { return i.Counts.Sent > each/5 })
@@ -122,7 +122,7 @@ func onlyText(t *testing.T, function string) {
 // kill kills all senders and schedulers of the stack while a sender holds messages of
 // these mailings. A sender that settles at that moment was not killed in the middle of
 // anything: then kill tries once more.
-func (k *kills) kill(t *testing.T, ids []domain.MailingID) {
+func (k *kills) kill(t *testing.T, ids []domain.ID) {
 	t.Helper()
 	tables := openTables()
 	poll(t, 5*time.Minute, "a sender is killed while it holds messages", func() (bool, string) {
@@ -142,7 +142,7 @@ func (k *kills) kill(t *testing.T, ids []domain.MailingID) {
 		for _, b := range held {
 			k.counted[b.Holder] = true
 			k.batches++
-			k.claimed += int(domain.CountMembers(b.Members).Pending())
+			k.claimed += int(domain.CountRecipients(b.Recipients).Pending())
 		}
 		return true, ""
 	})

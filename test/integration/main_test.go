@@ -27,8 +27,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"golang.org/x/sync/errgroup"
 
+	"postrider/localstack/fakeprovider"
 	"postrider/localstack/stack"
-	"postrider/localstack/standin"
 	"postrider/localstack/tools"
 )
 
@@ -69,7 +69,7 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	dir := filepath.Join(root, ".local", "test", strconv.Itoa(os.Getpid()))
-	api := standin.New()
+	api := fakeprovider.New()
 	standInPort, err := freePort(ctx)
 	if err != nil {
 		return 1, err

@@ -152,7 +152,7 @@ func testRedrive(t *testing.T, s *service) {
 	api, url := sqs.NewFromConfig(running.Config()), aws.String(running.PhysicalID("DeadLettersQueue"))
 	removeStray := deadBody(t, stray)
 	defer removeStray() // a part that fails must not leave it to the others
-	deadBody(t, openTables().keyOf(t, domain.MailingID(m.ID)))
+	deadBody(t, openTables().keyOf(t, domain.ID(m.ID)))
 	s.reasonsAreShown(t, m.ID, "unreadable", "received_too_often")
 
 	asked := time.Now()

@@ -7,8 +7,8 @@ var ofBeginnings = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "every deployment's mailings begin at 1",
 		file: countersGo,
-		old:  "return 1 + rand.N(mailing.MaxFirstMailingID)",
-		new:  "return min(1, 1+rand.N(mailing.MaxFirstMailingID))",
+		old:  "return 1 + rand.N(mailing.MaxFirstID)",
+		new:  "return min(1, 1+rand.N(mailing.MaxFirstID))",
 		pkg:  store, test: "TestEachNewDeploymentBeginsAtIDsOfItsOwn",
 	},
 	{

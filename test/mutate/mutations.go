@@ -202,7 +202,7 @@ var ofPages = []mutation{ //nolint:gochecknoglobals // as above
 		file: "internal/schedule/task.go",
 		old:  "s.store.Postpone(ctx, row, now.Add(delay+mailing.OverdueAfter(row.Sweeps)), freed)",
 		new:  "s.store.Postpone(ctx, row, row.DueAt, freed)",
-		pkg:  scheduler, test: "TestAnOverdueBatchIsQueuedOnceAndThenWithMorePatience",
+		pkg:  scheduler, test: "TestAnOverdueBatchIsQueuedOnceAndThenAfterLongerTimes",
 	},
 	{
 		name: "a sweep queues before it moves due_at on",
@@ -266,8 +266,8 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 		if !ok {
 			return
 		}
-		h.ID = mailing.NewMessageID(w.batch.Key.Mailing, w.members[i].Client)`,
-		pkg: sender, test: "TestEachMemberOfABatchIsDecidedOnByItself",
+		h.ID = mailing.NewMessageID(w.batch.Key.Mailing, w.recipients[i].Client)`,
+		pkg: sender, test: "TestEachRecipientOfABatchIsDecidedOnByItself",
 	},
 	{
 		name: "a message is decided on before it waits for its turn, and not again",
@@ -311,9 +311,9 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "row 12: a message that was sent under an old plan has its batch planned again and again",
 		file: workGo,
-		old:  "		if mem.Status.Pending() {\n			plan = min(plan, w.plans[i])",
-		new:  "		if mem.Client > 0 {\n			plan = min(plan, w.plans[i])",
-		pkg:  sender, test: "TestABatchWaitsByTheOldestPlanOfWhatIsPending",
+		old:  "		if rec.Status.Pending() {\n			generation = min(generation, w.plans[i])",
+		new:  "		if rec.Client > 0 {\n			generation = min(generation, w.plans[i])",
+		pkg:  sender, test: "TestABatchWaitsByTheOldestGenerationOfItsPendingMessages",
 	},
 	{
 		name: "row 10: what was read before the clock was set back is trusted",
@@ -415,15 +415,15 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "a lost claim is not counted as an ambiguous try",
 		file: lostGo,
-		old:  "	mem.Uncertain++\n",
+		old:  "	rec.Uncertain++\n",
 		new:  "",
 		pkg:  domain, test: "TestOneAttemptIsChargedHoweverManyClaimsWereLost",
 	},
 	{
 		name: "row 14: a lost claim charges those that were deferred beyond it",
 		file: lostGo,
-		old:  "if mem.NotBefore.After(b.Lost.Until) && (mem.Status != Deferred || b.Plan == m.Plan) {",
-		new:  "if mem.NotBefore.After(b.Lost.Until) && mem.Status != Deferred {",
+		old:  "if rec.NotBefore.After(b.Lost.Until) && (rec.Status != Deferred || b.Generation == m.Generation) {",
+		new:  "if rec.NotBefore.After(b.Lost.Until) && rec.Status != Deferred {",
 		pkg:  domain, test: "TestALostClaimChargesThoseThatItMayHaveHandedOver",
 	},
 	{
@@ -436,21 +436,21 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "row 14: a message that was handed over is not charged, for its window is closed since an edit",
 		file: lostGo,
-		old:  "if m.Plan > 0 && !m.PlannedAt.Before(b.Lost.From.Add(-Trust)) {",
-		new:  "if m.Plan > 9 && !m.PlannedAt.Before(b.Lost.From.Add(-Trust)) {",
+		old:  "if m.Generation > 0 && !m.GenerationAt.Before(b.Lost.From.Add(-Trust)) {",
+		new:  "if m.Generation > 9 && !m.GenerationAt.Before(b.Lost.From.Add(-Trust)) {",
 		pkg:  domain, test: "TestALostClaimChargesThoseThatItMayHaveHandedOver",
 	},
 	{
 		name: "row 4: a refusal clears an uncertain attempt",
 		file: decideGo,
-		old:  "charged.Status = honest(mem, Failed)",
+		old:  "charged.Status = honest(rec, Failed)",
 		new:  "charged.Status = Failed",
 		pkg:  domain, test: outcomes,
 	},
 	{
 		name: "row 4: the last certain failure clears an uncertain attempt",
 		file: decideGo,
-		old:  "mem.Status = honest(mem, Failed)",
+		old:  "rec.Status = honest(rec, Failed)",
 		new:  "mem.Status = Failed",
 		pkg:  domain, test: outcomes,
 	},
@@ -478,8 +478,8 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "on_uncertain: stop risks a second hand-over",
 		file: decideGo,
-		old: `case mem.Uncertain > 0 && m.OnUncertain == Stop:
-		mem.Status = Uncertain`,
+		old: `case rec.Uncertain > 0 && m.OnUncertain == Stop:
+		rec.Status = Uncertain`,
 		new: "",
 		pkg: domain, test: outcomes,
 	},
@@ -495,7 +495,7 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 		name: "an attempt is charged though the trouble is the provider's",
 		file: decideGo,
 		old:  "if providerWorks {",
-		new:  "if providerWorks || mem.Status.Pending() {",
+		new:  "if providerWorks || rec.Status.Pending() {",
 		pkg:  domain, test: outcomes,
 	},
 	{

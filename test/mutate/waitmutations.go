@@ -2,7 +2,7 @@ package main
 
 // Files about messages that wait for a window, and about how long messages are kept.
 const (
-	rezoneGo    = "internal/dynamo/rezone.go"
+	rezoneGo    = "internal/dynamo/zoneedits.go"
 	extendGo    = "internal/dynamo/extend.go"
 	replanGo    = "internal/schedule/replan.go"
 	extensionGo = "internal/mailing/extend.go"
@@ -14,8 +14,8 @@ var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "waits: an import of zones leaves no trace",
 		file: "internal/dynamo/upsert.go",
-		old:  "append([]types.TransactWriteItem{put}, u.store.rezoning(it, c)...)",
-		new:  "append([]types.TransactWriteItem{put}, u.store.rezoning(it, it.client())...)",
+		old:  "append([]types.TransactWriteItem{put}, u.store.putZoneEdit(it, c)...)",
+		new:  "append([]types.TransactWriteItem{put}, u.store.putZoneEdit(it, it.client())...)",
 		pkg:  store, test: "TestAnImportKeepsTheEditedZonesInMind",
 	},
 	{
@@ -29,7 +29,7 @@ var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 		name: "waits: a batch is planned again whatever has become of its members",
 		file: rezoneGo,
 		old:  " AND #members = :seen",
-		new:  " AND #members <= :seen OR #members > :seen",
+		new:  " AND #recipients <= :seen OR #recipients > :seen",
 		pkg:  store, test: "TestABatchIsPlannedAgainOnlyAsItWasSeen",
 	},
 	{

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"postrider/localstack/fakeprovider"
 	"postrider/localstack/stack"
-	"postrider/localstack/standin"
 	"postrider/localstack/tools"
 )
 
@@ -45,7 +45,7 @@ func start(tb testing.TB, root, dir string, ports stack.Ports) *stack.Stack {
 		tb.Fatal(err)
 	}
 	s, err := stack.Start(tb.Context(), stack.Options{
-		Root: root, Dir: dir, Tools: installed, Ports: ports, StandIn: standin.New(), Undeployed: true, Log: tb.Output(),
+		Root: root, Dir: dir, Tools: installed, Ports: ports, StandIn: fakeprovider.New(), Undeployed: true, Log: tb.Output(),
 	})
 	if err != nil {
 		tb.Fatal(err)

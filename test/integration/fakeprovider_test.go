@@ -51,11 +51,11 @@ func (s *service) setBehaviour(t *testing.T, b behaviour) {
 	r.Header.Set("Content-Type", "application/json")
 	resp, err := s.http.Do(r)
 	if err != nil {
-		t.Fatalf("set the stand-in's behaviour: %v", err)
+		t.Fatalf("set the fake provider's behaviour: %v", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 {
-		t.Fatalf("set the stand-in's behaviour: status %d", resp.StatusCode)
+		t.Fatalf("set the fake provider's behaviour: status %d", resp.StatusCode)
 	}
 }
 

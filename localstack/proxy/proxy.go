@@ -1,6 +1,6 @@
-// Package front gives the API one stable address, as a custom domain does on AWS. The
+// Package proxy gives the API one stable address, as a custom domain does on AWS. The
 // API's id and stage are not visible in it.
-package front
+package proxy
 
 import (
 	"encoding/json"
@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// Front is a reverse proxy to the current address of the API.
-type Front struct {
+// Proxy is a reverse proxy to the current address of the API.
+type Proxy struct {
 	target atomic.Pointer[url.URL]
 	proxy  *httputil.ReverseProxy
 }
 
-// New returns a front without a target. It answers 503 until it has one.
-func New(log *log.Logger) *Front {
-	f := &Front{}
-	f.proxy = &httputil.ReverseProxy{
-		Rewrite: f.rewrite,
+// New returns a proxy without a target. It answers 503 until it has one.
+func New(log *log.Logger) *Proxy {
+	p := &Proxy{}
+	p.proxy = &httputil.ReverseProxy{
+		Rewrite: p.rewrite,
 		Transport: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 			MaxIdleConnsPerHost: 64,
@@ -35,23 +35,23 @@ func New(log *log.Logger) *Front {
 		ErrorHandler:  unavailable,
 		ErrorLog:      log,
 	}
-	return f
+	return p
 }
 
-// SetTarget makes the front forward to base, followed by the request's path. With nil
+// SetTarget makes the proxy forward to base, followed by the request's path. With nil
 // it forwards nowhere.
-func (f *Front) SetTarget(base *url.URL) { f.target.Store(base) }
+func (p *Proxy) SetTarget(base *url.URL) { p.target.Store(base) }
 
-func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if f.target.Load() == nil {
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if p.target.Load() == nil {
 		problem(w, http.StatusServiceUnavailable, "The local stack is starting. Try again in a moment.")
 		return
 	}
-	f.proxy.ServeHTTP(w, r)
+	p.proxy.ServeHTTP(w, r)
 }
 
-func (f *Front) rewrite(r *httputil.ProxyRequest) {
-	target := f.target.Load()
+func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
+	target := p.target.Load()
 	if target == nil { // it was removed after ServeHTTP had looked
 		target = &url.URL{Scheme: "http", Host: "127.0.0.1:0"}
 	}

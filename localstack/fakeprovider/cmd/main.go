@@ -1,6 +1,6 @@
 // Command cmd runs the fake provider until it is interrupted.
 //
-//	go run ./localstack/standin/cmd -listen '127.0.0.1:8001,[::1]:8001' -token local-token
+//	go run ./localstack/fakeprovider/cmd -listen '127.0.0.1:8001,[::1]:8001' -token local-token
 //
 // The defaults of its flags come from STANDIN_LISTEN and STANDIN_TOKEN.
 package main
@@ -15,7 +15,7 @@ import (
 	"strings"
 	"syscall"
 
-	"postrider/localstack/standin"
+	"postrider/localstack/fakeprovider"
 )
 
 func main() {
@@ -29,15 +29,15 @@ func main() {
 
 func run(ctx context.Context) error {
 	listen := flag.String("listen", cmp.Or(os.Getenv("STANDIN_LISTEN"), "127.0.0.1:8001,[::1]:8001"), "addresses, separated by commas")
-	token := flag.String("token", cmp.Or(os.Getenv("STANDIN_TOKEN"), standin.DefaultToken), "bearer token that is accepted")
+	token := flag.String("token", cmp.Or(os.Getenv("STANDIN_TOKEN"), fakeprovider.DefaultToken), "bearer token that is accepted")
 	flag.Parse()
 
-	listeners, err := standin.Listen(ctx, strings.Split(*listen, ",")...)
+	listeners, err := fakeprovider.Listen(ctx, strings.Split(*listen, ",")...)
 	if err != nil {
 		return err
 	}
 	for _, l := range listeners {
-		fmt.Fprintf(os.Stderr, "stand-in of the sending API: http://%v/v1\n", l.Addr())
+		fmt.Fprintf(os.Stderr, "fake provider of the sending API: http://%v/v1\n", l.Addr())
 	}
-	return standin.New(standin.WithToken(*token)).Serve(ctx, listeners...)
+	return fakeprovider.New(fakeprovider.WithToken(*token)).Serve(ctx, listeners...)
 }

@@ -1,4 +1,4 @@
-package standin_test
+package fakeprovider_test
 
 import (
 	"context"
@@ -11,20 +11,20 @@ import (
 
 	"postrider/internal/mailing"
 	"postrider/internal/provider"
-	"postrider/localstack/standin"
+	"postrider/localstack/fakeprovider"
 )
 
 // start runs the fake provider on a free port, and returns it with our own client for
 // it.
-func start(t *testing.T, change func(*standin.Behaviour)) (*standin.Server, *provider.Client, func() error) {
+func start(t *testing.T, change func(*fakeprovider.Behaviour)) (*fakeprovider.Server, *provider.Client, func() error) {
 	t.Helper()
-	s := standin.New()
-	b := standin.Default()
+	s := fakeprovider.New()
+	b := fakeprovider.Default()
 	change(&b)
 	if err := s.SetBehaviour(b); err != nil {
 		t.Fatal(err)
 	}
-	listeners, err := standin.Listen(t.Context(), "127.0.0.1:0")
+	listeners, err := fakeprovider.Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func start(t *testing.T, change func(*standin.Behaviour)) (*standin.Server, *pro
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, listeners...) }()
 	c, err := provider.New(provider.Config{
-		BaseURL: "http://" + listeners[0].Addr().String() + "/v1", Token: standin.DefaultToken,
+		BaseURL: "http://" + listeners[0].Addr().String() + "/v1", Token: fakeprovider.DefaultToken,
 		Timeout: 10 * time.Second, MaxConns: 16,
 	})
 	if err != nil {
@@ -55,19 +55,19 @@ func handOver(n int) mailing.Handover {
 func TestOurClientSeesEachFaultAsItIsMeant(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
-		change   func(*standin.Behaviour)
+		change   func(*fakeprovider.Behaviour)
 		kind     mailing.OutcomeKind
 		codes    string
 		accepted int
 	}{
-		{"nothing wrong", func(*standin.Behaviour) {}, mailing.OutcomeSent, ";;;;;;;", 8},
-		{"errors", func(b *standin.Behaviour) { b.ErrorShare = 1 }, mailing.OutcomeRetry, strings.Repeat("http_503;", 7) + "http_503", 0},
-		{"rejected", func(b *standin.Behaviour) { b.RejectPhones = []string{"79001234567"} }, mailing.OutcomeRejected, strings.Repeat("http_400;", 7) + "http_400", 0},
-		{"down", func(b *standin.Behaviour) { b.Down = true }, mailing.OutcomeRetry, strings.Repeat("http_503;", 7) + "http_503", 0},
-		{"resets", func(b *standin.Behaviour) { b.ResetShare = 1 }, mailing.OutcomeAmbiguous, strings.Repeat("reset;", 7) + "reset", 8},
-		{"hangs", func(b *standin.Behaviour) { b.HangShare, b.HangMS = 1, 1 }, mailing.OutcomeAmbiguous, strings.Repeat("cut;", 7) + "cut", 8},
+		{"nothing wrong", func(*fakeprovider.Behaviour) {}, mailing.OutcomeSent, ";;;;;;;", 8},
+		{"errors", func(b *fakeprovider.Behaviour) { b.ErrorShare = 1 }, mailing.OutcomeRetry, strings.Repeat("http_503;", 7) + "http_503", 0},
+		{"rejected", func(b *fakeprovider.Behaviour) { b.RejectPhones = []string{"79001234567"} }, mailing.OutcomeRejected, strings.Repeat("http_400;", 7) + "http_400", 0},
+		{"down", func(b *fakeprovider.Behaviour) { b.Down = true }, mailing.OutcomeRetry, strings.Repeat("http_503;", 7) + "http_503", 0},
+		{"resets", func(b *fakeprovider.Behaviour) { b.ResetShare = 1 }, mailing.OutcomeAmbiguous, strings.Repeat("reset;", 7) + "reset", 8},
+		{"hangs", func(b *fakeprovider.Behaviour) { b.HangShare, b.HangMS = 1, 1 }, mailing.OutcomeAmbiguous, strings.Repeat("cut;", 7) + "cut", 8},
 		{
-			"garbage", func(b *standin.Behaviour) { b.GarbageShare = 1 }, mailing.OutcomeAmbiguous,
+			"garbage", func(b *fakeprovider.Behaviour) { b.GarbageShare = 1 }, mailing.OutcomeAmbiguous,
 			"bad_answer;bad_answer;cut;no_code;code_1;http_202;http_502;http_504", 8,
 		},
 	} {
@@ -92,7 +92,7 @@ func TestOurClientSeesEachFaultAsItIsMeant(t *testing.T) {
 }
 
 func TestAThrottledClientIsToldHowLong(t *testing.T) {
-	_, c, _ := start(t, func(b *standin.Behaviour) { b.ThrottleShare, b.RetryAfter = 1, 7 })
+	_, c, _ := start(t, func(b *fakeprovider.Behaviour) { b.ThrottleShare, b.RetryAfter = 1, 7 })
 	want := mailing.Outcome{Kind: mailing.OutcomeThrottled, Code: "http_429", RetryAfter: 7 * time.Second}
 	if got := c.Send(t.Context(), handOver(1)); got != want {
 		t.Errorf("got %+v", got)
@@ -100,7 +100,7 @@ func TestAThrottledClientIsToldHowLong(t *testing.T) {
 }
 
 func TestManyClientsAtOnceAreCountedOnceEach(t *testing.T) {
-	s, c, _ := start(t, func(*standin.Behaviour) {})
+	s, c, _ := start(t, func(*fakeprovider.Behaviour) {})
 	var wg sync.WaitGroup
 	for i := range 500 {
 		wg.Go(func() {
@@ -117,7 +117,7 @@ func TestManyClientsAtOnceAreCountedOnceEach(t *testing.T) {
 }
 
 func TestStoppingEndsHangsAndIsNoError(t *testing.T) {
-	s, c, stop := start(t, func(b *standin.Behaviour) { b.HangShare = 1 })
+	s, c, stop := start(t, func(b *fakeprovider.Behaviour) { b.HangShare = 1 })
 	done := make(chan mailing.Outcome)
 	go func() { done <- c.Send(context.Background(), handOver(1)) }()
 	for s.Stats().Accepted == 0 {
@@ -154,7 +154,7 @@ func TestAnAddressInUseIsAnErrorAndLeavesNothingOpen(t *testing.T) {
 	}
 	address := free.Addr().String()
 	shut(t, free)
-	if _, err := standin.Listen(t.Context(), address, taken.Addr().String()); err == nil || !strings.Contains(err.Error(), "is another one running") {
+	if _, err := fakeprovider.Listen(t.Context(), address, taken.Addr().String()); err == nil || !strings.Contains(err.Error(), "is another one running") {
 		t.Errorf("got %v", err)
 	}
 	again, err := net.Listen("tcp", address)
@@ -166,20 +166,20 @@ func TestAnAddressInUseIsAnErrorAndLeavesNothingOpen(t *testing.T) {
 
 func TestAnAddressThatThisMachineLacksIsLeftOut(t *testing.T) {
 	// 192.0.2.0/24 is reserved for documentation (RFC 5737): no machine has it.
-	listeners, err := standin.Listen(t.Context(), "192.0.2.1:0", "127.0.0.1:0")
+	listeners, err := fakeprovider.Listen(t.Context(), "192.0.2.1:0", "127.0.0.1:0")
 	if err != nil || len(listeners) != 1 {
 		t.Fatalf("got %v, %v", listeners, err)
 	}
 	shut(t, listeners[0])
-	if _, err := standin.Listen(t.Context(), "192.0.2.1:0"); err == nil {
+	if _, err := fakeprovider.Listen(t.Context(), "192.0.2.1:0"); err == nil {
 		t.Error("nothing is open, and that is no error")
 	}
 }
 
 // BenchmarkSend measures client and fake provider together, on all cores.
 func BenchmarkSend(b *testing.B) {
-	s := standin.New()
-	listeners, err := standin.Listen(b.Context(), "127.0.0.1:0")
+	s := fakeprovider.New()
+	listeners, err := fakeprovider.Listen(b.Context(), "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -187,7 +187,7 @@ func BenchmarkSend(b *testing.B) {
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, listeners...) }()
 	c, err := provider.New(provider.Config{
-		BaseURL: "http://" + listeners[0].Addr().String() + "/v1", Token: standin.DefaultToken,
+		BaseURL: "http://" + listeners[0].Addr().String() + "/v1", Token: fakeprovider.DefaultToken,
 		Timeout: 10 * time.Second, MaxConns: 100,
 	})
 	if err != nil {

@@ -15,10 +15,10 @@ import (
 	"postrider/internal/mailing"
 )
 
-// onceItem is the record of a request with an idempotency key. It is in the table of
+// idempotencyItem is the record of a request with an idempotency key. It is in the table of
 // batches because that table has a time to live. An attribute with the name of the kind
 // holds the object that the request created, as it was at that time.
-type onceItem struct {
+type idempotencyItem struct {
 	// Request is a hash of the content of the request. Until is when the record
 	// expires, in milliseconds since 1970. Until is stored beside TTL because DynamoDB
 	// removes items up to some days after their TTL.
@@ -34,24 +34,24 @@ const (
 	createdTest    = "test"
 )
 
-// onceSort is the sort key of such a record, the only item in its partition.
-const onceSort = "once"
+// idempotencySort is the sort key of such a record, the only item in its partition.
+const idempotencySort = "once"
 
-// onceKey returns the key of the record of a request.
-func onceKey(o mailing.Once) item { return key("once#"+o.Key, onceSort) }
+// idempotencyKey returns the key of the record of a request.
+func idempotencyKey(o mailing.Idempotency) item { return key("once#"+o.Key, idempotencySort) }
 
 // Created returns the object that an earlier request with the same idempotency key
 // created. It returns false if there was no such request, or its record has expired. If
 // that request had another content, the error is a [mailing.KindInvalid].
-func (s *Store) Created(ctx context.Context, o mailing.Once) (mailing.Creation, bool, error) {
-	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.tables.Batches, Key: onceKey(o), ConsistentRead: aws.Bool(true)})
+func (s *Store) Created(ctx context.Context, o mailing.Idempotency) (mailing.Creation, bool, error) {
+	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.tables.Batches, Key: idempotencyKey(o), ConsistentRead: aws.Bool(true)})
 	if err != nil {
 		return mailing.Creation{}, false, fmt.Errorf("read what a request has created: %w", err)
 	}
 	if out.Item == nil {
 		return mailing.Creation{}, false, nil
 	}
-	var it onceItem
+	var it idempotencyItem
 	if err := attributevalue.UnmarshalMap(out.Item, &it); err != nil {
 		return mailing.Creation{}, false, fmt.Errorf("decode what a request has created: %w", err)
 	}
@@ -91,15 +91,15 @@ func (s *Store) creationOf(record item) (mailing.Creation, error) {
 // that it creates. It returns no action if the request has no idempotency key. DynamoDB
 // refuses the action while an unexpired record exists, and with it the whole
 // transaction: so concurrent requests create one object.
-func (s *Store) once(o mailing.Once, kind string, created item) ([]types.TransactWriteItem, error) {
-	if !o.Asked() {
+func (s *Store) idempotencyItems(o mailing.Idempotency, kind string, created item) ([]types.TransactWriteItem, error) {
+	if !o.HasKey() {
 		return nil, nil
 	}
-	record, err := attributevalue.MarshalMap(onceItem{Request: o.Request, Until: toMillis(o.Until), TTL: o.Until.Unix()})
+	record, err := attributevalue.MarshalMap(idempotencyItem{Request: o.Request, Until: toMillis(o.Until), TTL: o.Until.Unix()})
 	if err != nil {
 		return nil, fmt.Errorf("encode what a request creates: %w", err)
 	}
-	maps.Copy(record, onceKey(o))
+	maps.Copy(record, idempotencyKey(o))
 	record[kind] = &types.AttributeValueMemberM{Value: created}
 	return []types.TransactWriteItem{{Put: &types.Put{
 		TableName: &s.tables.Batches, Item: record,
@@ -113,7 +113,7 @@ func (s *Store) once(o mailing.Once, kind string, created item) ([]types.Transac
 
 // createdBefore reports whether a transaction was refused because the same request has
 // created its object already. The record must be the last of items.
-func createdBefore(o mailing.Once, err error, items []types.TransactWriteItem) bool {
+func createdBefore(o mailing.Idempotency, err error, items []types.TransactWriteItem) bool {
 	actions, ok := refused(err)
-	return ok && o.Asked() && slices.Contains(actions, len(items)-1)
+	return ok && o.HasKey() && slices.Contains(actions, len(items)-1)
 }

@@ -13,11 +13,11 @@ import (
 )
 
 // rezoned returns the clients of all slices whose zone was edited.
-func rezoned(t *testing.T, s *dynamo.Store) []mailing.Rezoning {
+func zoneEdits(t *testing.T, s *dynamo.Store) []mailing.ZoneEdit {
 	t.Helper()
-	var all []mailing.Rezoning
+	var all []mailing.ZoneEdit
 	for slice := range mailing.Slices {
-		edits, err := s.Rezoned(t.Context(), slice, 0, 1000)
+		edits, err := s.ZoneEdits(t.Context(), slice, 0, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -26,9 +26,9 @@ func rezoned(t *testing.T, s *dynamo.Store) []mailing.Rezoning {
 	return all
 }
 
-func wantRezoned(t *testing.T, s *dynamo.Store, want ...mailing.Rezoning) {
+func wantZoneEdits(t *testing.T, s *dynamo.Store, want ...mailing.ZoneEdit) {
 	t.Helper()
-	if diff := cmp.Diff(want, rezoned(t, s), cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(want, zoneEdits(t, s), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("edited zones (-want +got):\n%s", diff)
 	}
 }
@@ -53,19 +53,19 @@ func TestAnEditOfAZoneIsKeptInMindAndNoOtherEdit(t *testing.T) {
 	editClient(t, s, c.ID, func(c *mailing.Client) { c.Tag = "gold" })
 	editClient(t, s, c.ID, func(c *mailing.Client) { c.Phone = phone(7) })
 	editClient(t, s, c.ID, func(*mailing.Client) {})
-	wantRezoned(t, s)
+	wantZoneEdits(t, s)
 	editClient(t, s, c.ID, func(c *mailing.Client) { c.Timezone, c.Phone = "UTC", phone(8) })
-	wantRezoned(t, s, mailing.Rezoning{Client: c.ID, Version: 4, At: noon})
+	wantZoneEdits(t, s, mailing.ZoneEdit{Client: c.ID, Version: 4, At: noon})
 	clock.Advance(time.Second)
 	editClient(t, s, c.ID, func(c *mailing.Client) { c.Timezone = "Asia/Vladivostok" })
-	wantRezoned(t, s, mailing.Rezoning{Client: c.ID, Version: 5, At: noon.Add(time.Second)})
+	wantZoneEdits(t, s, mailing.ZoneEdit{Client: c.ID, Version: 5, At: noon.Add(time.Second)})
 	// A refused edit leaves no trace.
 	_, err := s.UpdateClient(t.Context(), other.ID, func(o mailing.Client) (mailing.Client, error) {
 		o.Phone, o.Timezone = phone(8), "UTC"
 		return o, nil
 	})
 	wantKind(t, err, mailing.KindConflict)
-	wantRezoned(t, s, mailing.Rezoning{Client: c.ID, Version: 5, At: noon.Add(time.Second)})
+	wantZoneEdits(t, s, mailing.ZoneEdit{Client: c.ID, Version: 5, At: noon.Add(time.Second)})
 }
 
 func TestAnImportKeepsTheEditedZonesInMind(t *testing.T) {
@@ -76,7 +76,7 @@ func TestAnImportKeepsTheEditedZonesInMind(t *testing.T) {
 	if _, err := s.UpsertClients(t.Context(), rowsOf(0, n)); err != nil {
 		t.Fatal(err)
 	}
-	wantRezoned(t, s)
+	wantZoneEdits(t, s)
 	rows, zone := rowsOf(0, n), "Asia/Vladivostok"
 	for i := range rows {
 		if i%3 > 0 {
@@ -88,7 +88,7 @@ func TestAnImportKeepsTheEditedZonesInMind(t *testing.T) {
 	if err != nil || outcomes(results)[mailing.RowUpdated] != n*2/3 {
 		t.Fatalf("%v, %v", outcomes(results), err)
 	}
-	edits := rezoned(t, s)
+	edits := zoneEdits(t, s)
 	ids := make([]mailing.ClientID, len(edits))
 	for i, e := range edits {
 		ids[i] = e.Client
@@ -118,9 +118,9 @@ func TestEditedZonesAreReadPageByPageAndForgottenUnlessEditedAgain(t *testing.T)
 		}
 		editClient(t, s, n, func(c *mailing.Client) { c.Timezone = "UTC" })
 	}
-	var read []mailing.Rezoning
+	var read []mailing.ZoneEdit
 	for after := mailing.ClientID(0); ; {
-		some, err := s.Rezoned(t.Context(), 0, after, 50)
+		some, err := s.ZoneEdits(t.Context(), 0, after, 50)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,15 +129,15 @@ func TestEditedZonesAreReadPageByPageAndForgottenUnlessEditedAgain(t *testing.T)
 		}
 		read, after = append(read, some...), some[len(some)-1].Client
 	}
-	if diff := cmp.Diff(rezoned(t, s), read); diff != "" || len(read) != 130 {
+	if diff := cmp.Diff(zoneEdits(t, s), read); diff != "" || len(read) != 130 {
 		t.Errorf("%d were read (-want +got):\n%s", len(read), diff)
 	}
 	editClient(t, s, 32, func(c *mailing.Client) { c.Timezone = "Europe/Berlin" })
 	for range 2 {
-		if err := s.ForgetRezoned(t.Context(), 0, read); err != nil {
+		if err := s.DeleteZoneEdits(t.Context(), 0, read); err != nil {
 			t.Fatal(err)
 		}
-		wantRezoned(t, s, mailing.Rezoning{Client: 32, Version: 3, At: noon})
+		wantZoneEdits(t, s, mailing.ZoneEdit{Client: 32, Version: 3, At: noon})
 	}
 }
 
@@ -145,8 +145,8 @@ func TestABatchIsPlannedAgainOnlyAsItWasSeen(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	m := newMailing(t, s, noon)
-	deferred := mailing.Member{Client: 19, Status: mailing.Deferred, At: noon, NotBefore: noon.Add(time.Hour)}
-	b := writeSlice(t, s, m, 3, []mailing.Member{deferred, queuedTo(35)})[0]
+	deferred := mailing.Recipient{Client: 19, Status: mailing.Deferred, At: noon, NotBefore: noon.Add(time.Hour)}
+	b := writeSlice(t, s, m, 3, []mailing.Recipient{deferred, queuedTo(35)})[0]
 	mustClaim(t, s, b.Key, "who puts it off", noon, noon.Add(time.Minute))
 	mustUnclaim(t, s, b.Key, "who puts it off", noon.Add(time.Hour))
 	seen, ok, err := s.BatchOf(t.Context(), m, 19)
@@ -180,7 +180,7 @@ func TestABatchIsPlannedAgainOnlyAsItWasSeen(t *testing.T) {
 		t.Error("it is planned again though it is held")
 	}
 	leave(t, s, m, seen, sentTo(19), sentTo(35))
-	seen.Members = []mailing.Member{sentTo(19), sentTo(35)}
+	seen.Recipients = []mailing.Recipient{sentTo(19), sentTo(35)}
 	if replan() {
 		t.Error("it is planned again though nothing waits")
 	}

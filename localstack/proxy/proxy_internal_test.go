@@ -1,4 +1,4 @@
-package front
+package proxy
 
 import (
 	"bytes"
@@ -26,9 +26,9 @@ func serve(t *testing.T, backend http.HandlerFunc) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	front := New(log.New(io.Discard, "", 0))
-	front.SetTarget(base)
-	server := httptest.NewServer(front)
+	proxy := New(log.New(io.Discard, "", 0))
+	proxy.SetTarget(base)
+	server := httptest.NewServer(proxy)
 	t.Cleanup(server.Close)
 	return server
 }
@@ -106,10 +106,10 @@ func TestWithoutAStackTheAnswerIsAProblem(t *testing.T) {
 	_ = listener.Close() // no server listens there any more
 	nowhere := &url.URL{Scheme: "http", Host: listener.Addr().String()}
 	for name, target := range map[string]*url.URL{"no target": nil, "refused": nowhere, "no such name": {Scheme: "http", Host: "localstack.invalid:4566"}} {
-		front := New(log.New(io.Discard, "", 0))
-		front.SetTarget(target)
+		proxy := New(log.New(io.Discard, "", 0))
+		proxy.SetTarget(target)
 		w := httptest.NewRecorder()
-		front.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/healthz", nil))
+		proxy.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/healthz", nil))
 		var document struct {
 			Status int    `json:"status"`
 			Detail string `json:"detail"`

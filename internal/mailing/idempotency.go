@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// OnceTime is how long the store remembers what a request with an idempotency key has
+// IdempotencyTime is how long the store remembers what a request with an idempotency key has
 // created.
-const OnceTime = 24 * time.Hour
+const IdempotencyTime = 24 * time.Hour
 
 // Once identifies a request that creates something, so that its repetitions create
 // nothing more. The zero Once is a request without an idempotency key.
-type Once struct {
+type Idempotency struct {
 	// Key is a hash of the idempotency key and of its owner.
 	Key string
 	// Request is a hash of the request's content.
@@ -21,7 +21,7 @@ type Once struct {
 }
 
 // Asked reports whether the request has an idempotency key.
-func (o Once) Asked() bool { return o.Key != "" }
+func (o Idempotency) HasKey() bool { return o.Key != "" }
 
 // Creation is what a request has created, as it was at that time. One of its fields is
 // set.

@@ -1,4 +1,4 @@
-package standin_test
+package fakeprovider_test
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"postrider/localstack/standin"
+	"postrider/localstack/fakeprovider"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -25,13 +25,13 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
 func request(id int64) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, fmt.Sprintf("/v1/send/%d", id),
 		strings.NewReader(fmt.Sprintf(`{"id":%d,"phone":%s,"text":"Hello"}`, id, phone)))
-	r.Header.Set("Authorization", "Bearer "+standin.DefaultToken)
+	r.Header.Set("Authorization", "Bearer "+fakeprovider.DefaultToken)
 	return r
 }
 
 // serve answers a request without a network. It returns nil if the fake provider cuts
 // the connection.
-func serve(s *standin.Server, r *http.Request) (w *httptest.ResponseRecorder) {
+func serve(s *fakeprovider.Server, r *http.Request) (w *httptest.ResponseRecorder) {
 	w = httptest.NewRecorder()
 	defer func() {
 		if p := recover(); p != nil {
@@ -46,16 +46,16 @@ func serve(s *standin.Server, r *http.Request) (w *httptest.ResponseRecorder) {
 }
 
 // set changes the default behaviour.
-func set(t *testing.T, s *standin.Server, change func(*standin.Behaviour)) {
+func set(t *testing.T, s *fakeprovider.Server, change func(*fakeprovider.Behaviour)) {
 	t.Helper()
-	b := standin.Default()
+	b := fakeprovider.Default()
 	change(&b)
 	if err := s.SetBehaviour(b); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func answersOf(s *standin.Server) string {
+func answersOf(s *fakeprovider.Server) string {
 	all := make([]string, 0, 8)
 	for _, e := range s.Ledger() {
 		all = append(all, e.Answer.String())
@@ -64,12 +64,12 @@ func answersOf(s *standin.Server) string {
 }
 
 func TestAValidHandOverIsAccepted(t *testing.T) {
-	s := standin.New(standin.WithClock(func() time.Time { return noon }))
+	s := fakeprovider.New(fakeprovider.WithClock(func() time.Time { return noon }))
 	w := serve(s, request(1<<32|1))
 	if w.Code != http.StatusOK || w.Body.String() != `{"code":0,"message":"OK"}` {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
-	want := standin.Entry{ID: 1<<32 | 1, Phone: phone, Arrival: noon, Answer: standin.Accepted}
+	want := fakeprovider.Entry{ID: 1<<32 | 1, Phone: phone, Arrival: noon, Answer: fakeprovider.Accepted}
 	if got := s.Ledger(); len(got) != 1 || got[0] != want {
 		t.Errorf("ledger %+v", got)
 	}
@@ -103,7 +103,7 @@ func TestWhatTheAPIWouldNotTakeIsRefused(t *testing.T) {
 		{"a path without id", "", "", `{}`, 404, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := standin.New()
+			s := fakeprovider.New()
 			r := httptest.NewRequest(http.MethodPost, "/v1/send/"+tt.path, strings.NewReader(tt.body))
 			if tt.token == "" && tt.status != 401 {
 				tt.token = "Bearer local-token"
@@ -124,7 +124,7 @@ func TestWhatTheAPIWouldNotTakeIsRefused(t *testing.T) {
 }
 
 func TestARequestThatEndsEarlyIsNotAccepted(t *testing.T) {
-	s := standin.New()
+	s := fakeprovider.New()
 	r := request(1)
 	r.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"id":1,`), broken{}))
 	if serve(s, r) != nil || answersOf(s) != "cut" || s.Stats().Refused != 1 {
@@ -137,7 +137,7 @@ type broken struct{}
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 func TestAnotherTokenCanBeAsked(t *testing.T) {
-	s := standin.New(standin.WithToken("other"))
+	s := fakeprovider.New(fakeprovider.WithToken("other"))
 	if w := serve(s, request(1)); w.Code != http.StatusUnauthorized {
 		t.Errorf("got %d", w.Code)
 	}
@@ -145,7 +145,7 @@ func TestAnotherTokenCanBeAsked(t *testing.T) {
 
 func TestStatisticsAddUp(t *testing.T) {
 	var clock time.Time
-	s := standin.New(standin.WithClock(func() time.Time { return clock }))
+	s := fakeprovider.New(fakeprovider.WithClock(func() time.Time { return clock }))
 	if got := serve(s, httptest.NewRequest(http.MethodGet, "/stats", nil)).Body.String(); got != `{"requests":0,"accepted":0,"unique":0,"duplicates":0,"refused":0,"first":null,"last":null}`+"\n" {
 		t.Errorf("at first %s", got)
 	}
@@ -161,7 +161,7 @@ func TestStatisticsAddUp(t *testing.T) {
 }
 
 func TestTheLedgerIsLinesOfJSON(t *testing.T) {
-	s := standin.New(standin.WithClock(func() time.Time { return noon }))
+	s := fakeprovider.New(fakeprovider.WithClock(func() time.Time { return noon }))
 	const n = (1 << 14) + 1000 // more than a block, and more than one write
 	for id := range int64(n) {
 		serve(s, request(id+1))
@@ -186,13 +186,13 @@ func TestTheLedgerIsLinesOfJSON(t *testing.T) {
 }
 
 func TestResetForgetsTheLedgerAndKeepsTheBehaviour(t *testing.T) {
-	s := standin.New()
-	set(t, s, func(b *standin.Behaviour) { b.RejectPhones = []string{phone} })
+	s := fakeprovider.New()
+	set(t, s, func(b *fakeprovider.Behaviour) { b.RejectPhones = []string{phone} })
 	serve(s, request(1))
 	if w := serve(s, httptest.NewRequest(http.MethodPost, "/reset", nil)); w.Code != http.StatusNoContent {
 		t.Errorf("got %d", w.Code)
 	}
-	if st := s.Stats(); st != (standin.Stats{}) || len(s.Ledger()) != 0 {
+	if st := s.Stats(); st != (fakeprovider.Stats{}) || len(s.Ledger()) != 0 {
 		t.Errorf("it remembers %+v, %v", st, s.Ledger())
 	}
 	if w := serve(s, request(1)); w.Code != http.StatusBadRequest {
@@ -201,7 +201,7 @@ func TestResetForgetsTheLedgerAndKeepsTheBehaviour(t *testing.T) {
 }
 
 func TestAHandOverUnderWayDoesNotComeBackAfterAReset(t *testing.T) {
-	s := standin.New()
+	s := fakeprovider.New()
 	r := request(1)
 	r.Body = io.NopCloser(&interrupted{Reader: r.Body, meanwhile: s.Reset})
 	if w := serve(s, r); w.Code != http.StatusOK {

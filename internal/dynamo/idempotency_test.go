@@ -15,19 +15,19 @@ import (
 )
 
 // aDay returns a request that is remembered until the next noon.
-func aDay(key, request string) mailing.Once {
-	return mailing.Once{Key: key, Request: request, Until: noon.Add(mailing.OnceTime)}
+func aDay(key, request string) mailing.Idempotency {
+	return mailing.Idempotency{Key: key, Request: request, Until: noon.Add(mailing.IdempotencyTime)}
 }
 
 // creations returns functions that create one object each for a request, by kind.
-func creations(t *testing.T, s *dynamo.Store) map[string]func(mailing.Once) (mailing.Creation, error) {
+func creations(t *testing.T, s *dynamo.Store) map[string]func(mailing.Idempotency) (mailing.Creation, error) {
 	t.Helper()
-	return map[string]func(mailing.Once) (mailing.Creation, error){
-		"client": func(o mailing.Once) (mailing.Creation, error) {
+	return map[string]func(mailing.Idempotency) (mailing.Creation, error){
+		"client": func(o mailing.Idempotency) (mailing.Creation, error) {
 			c, err := s.CreateClient(t.Context(), client(1), o)
 			return mailing.Creation{Client: &c}, err
 		},
-		"mailing": func(o mailing.Once) (mailing.Creation, error) {
+		"mailing": func(o mailing.Idempotency) (mailing.Creation, error) {
 			m, err := mailing.New(mailing.Draft{
 				Text: "hello", StartAt: noon, EndAt: noon.Add(time.Hour), Filter: mailing.Filter{Tags: []string{"vip"}},
 				Window: &mailing.Window{From: mailing.ClockTime(9 * time.Hour), To: mailing.ClockTime(10 * time.Hour)},
@@ -38,7 +38,7 @@ func creations(t *testing.T, s *dynamo.Store) map[string]func(mailing.Once) (mai
 			m, err = s.CreateMailing(t.Context(), m, o)
 			return mailing.Creation{Mailing: &m}, err
 		},
-		"test": func(o mailing.Once) (mailing.Creation, error) {
+		"test": func(o mailing.Idempotency) (mailing.Creation, error) {
 			msg, _, err := s.CreateTest(t.Context(), mailing.Test{Mailing: 3, Phone: phone(2)}, noon, o)
 			return mailing.Creation{Test: &msg}, err
 		},
@@ -71,13 +71,13 @@ func TestWhatARequestHasCreatedIsKnownForADay(t *testing.T) {
 			t.Errorf("%s: another request is told what this one has created", kind)
 		}
 	}
-	clock.AdvanceTo(noon.Add(mailing.OnceTime))
+	clock.AdvanceTo(noon.Add(mailing.IdempotencyTime))
 	for _, kind := range []string{"client", "mailing", "test"} {
 		if _, known, err := s.Created(t.Context(), aDay(kind, "another")); known || err != nil {
 			t.Errorf("%s: after a day known %t, %v", kind, known, err)
 		}
 	}
-	again := mailing.Once{Key: "mailing", Request: "another", Until: noon.Add(2 * mailing.OnceTime)}
+	again := mailing.Idempotency{Key: "mailing", Request: "another", Until: noon.Add(2 * mailing.IdempotencyTime)}
 	if _, err := creations(t, s)["mailing"](again); err != nil {
 		t.Errorf("after a day the key cannot be used: %v", err)
 	}
@@ -96,7 +96,7 @@ func TestOfTwentyTimesTheSameRequestOneCreates(t *testing.T) {
 			var (
 				group sync.WaitGroup
 				made  atomic.Int32
-				o     = mailing.Once{Key: kind, Request: "one", Until: time.Now().Add(time.Hour)}
+				o     = mailing.Idempotency{Key: kind, Request: "one", Until: time.Now().Add(time.Hour)}
 			)
 			for range 20 {
 				group.Go(func() {
@@ -126,7 +126,7 @@ func TestACreationWhoseAnswerIsLostIsFoundByTheNextRequest(t *testing.T) {
 			s := e.StoreOver(faults)
 			lost := errors.New("the answer is lost")
 			faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Lose: lost})
-			o := mailing.Once{Key: kind, Request: "one", Until: time.Now().Add(time.Hour)}
+			o := mailing.Idempotency{Key: kind, Request: "one", Until: time.Now().Add(time.Hour)}
 			if _, err := creations(t, s)[kind](o); !errors.Is(err, lost) {
 				t.Fatalf("the first try: %v", err)
 			}
@@ -141,7 +141,7 @@ func TestACreationThatFailsIsNotKnown(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
 	create(t, s, client(1))
-	o := mailing.Once{Key: "client", Request: "one", Until: time.Now().Add(time.Hour)}
+	o := mailing.Idempotency{Key: "client", Request: "one", Until: time.Now().Add(time.Hour)}
 	_, err := s.CreateClient(t.Context(), client(1), o)
 	wantKind(t, err, mailing.KindConflict)
 	if _, known, err := s.Created(t.Context(), o); known || err != nil {

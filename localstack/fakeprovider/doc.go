@@ -1,4 +1,4 @@
-// Package standin is a fake provider: it replaces the external sending API on the laptop
+// Package fakeprovider is a fake provider: it replaces the external sending API on the laptop
 // and in tests. It keeps a ledger of all hand-overs, so that a test knows which messages
 // a provider would have delivered, and it misbehaves on request.
 //
@@ -39,4 +39,4 @@
 //
 // "down" answers 503 at once and does not refuse connections, because the controls are
 // on the same port. To test refused connections, stop the process.
-package standin
+package fakeprovider

@@ -1,4 +1,4 @@
-package standin
+package fakeprovider
 
 import (
 	"context"
@@ -42,7 +42,7 @@ func Listen(ctx context.Context, addresses ...string) ([]net.Listener, error) {
 	for _, l := range open {
 		_ = l.Close() // it has served no request
 	}
-	return nil, fmt.Errorf("standin: listen on %v (is another one running?): %w", addresses, errors.Join(problems...))
+	return nil, fmt.Errorf("fakeprovider: listen on %v (is another one running?): %w", addresses, errors.Join(problems...))
 }
 
 // Serve serves until ctx is done. Then it ends all waits, waits up to grace for running
@@ -54,7 +54,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	for _, l := range listeners {
 		wg.Go(func() {
 			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-				failed <- fmt.Errorf("standin: serve %v: %w", l.Addr(), err)
+				failed <- fmt.Errorf("fakeprovider: serve %v: %w", l.Addr(), err)
 			}
 		})
 	}

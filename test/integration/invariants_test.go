@@ -55,7 +55,7 @@ func (d *directory) all() (clients []domain.Client, deleted map[domain.ClientID]
 
 // entry is a mailing that a part created.
 type entry struct {
-	id domain.MailingID
+	id domain.ID
 	// clients is how many clients the directory held before the mailing was created. The
 	// mailing must not miss those of them that its filter matches.
 	clients int
@@ -107,7 +107,7 @@ func (s *service) note(method, path string, got answer, clients int) error {
 		if err := json.Unmarshal(got.body, &m); err != nil {
 			return err
 		}
-		s.mailings.add(entry{domain.MailingID(m.ID), clients})
+		s.mailings.add(entry{domain.ID(m.ID), clients})
 	case method == http.MethodDelete && isClient && got.status == http.StatusNoContent:
 		n, err := strconv.ParseUint(id, 10, 32)
 		if err != nil {
@@ -140,7 +140,7 @@ func (s *service) clients(t *testing.T, prefix string, n int, change func(i int,
 			if err != nil {
 				return err
 			}
-			written[i], err = store.CreateClient(t.Context(), valid, domain.Once{})
+			written[i], err = store.CreateClient(t.Context(), valid, domain.Idempotency{})
 			made[i].ID, made[i].OperatorCode = int64(written[i].ID), written[i].OperatorCode
 			return err
 		})

@@ -13,7 +13,7 @@ import (
 // counting returns stores that create resources with ascending ids.
 func counting() *stores {
 	var clients mailing.ClientID
-	var mailings mailing.MailingID
+	var mailings mailing.ID
 	return &stores{
 		createClient: func(c mailing.Client) (mailing.Client, error) {
 			clients++
@@ -28,7 +28,7 @@ func counting() *stores {
 		createTest: func(to mailing.Test) (mailing.Message, mailing.BatchKey, error) {
 			clients++
 			b := mailing.TestBatch(clients, to, now)
-			return mailing.Message{ID: mailing.NewMessageID(b.Key.Mailing, clients), Member: b.Members[0], Phone: to.Phone, Test: &to}, b.Key, nil
+			return mailing.Message{ID: mailing.NewMessageID(b.Key.Mailing, clients), Member: b.Recipients[0], Phone: to.Phone, Test: &to}, b.Key, nil
 		},
 	}
 }

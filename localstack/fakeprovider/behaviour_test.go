@@ -1,4 +1,4 @@
-package standin_test
+package fakeprovider_test
 
 import (
 	"context"
@@ -11,15 +11,15 @@ import (
 	"testing/synctest"
 	"time"
 
-	"postrider/localstack/standin"
+	"postrider/localstack/fakeprovider"
 )
 
-func put(s *standin.Server, body string) *httptest.ResponseRecorder {
+func put(s *fakeprovider.Server, body string) *httptest.ResponseRecorder {
 	return serve(s, httptest.NewRequest(http.MethodPut, "/behaviour", strings.NewReader(body)))
 }
 
 func TestPuttingABehaviourReplacesAllOfIt(t *testing.T) {
-	s := standin.New()
+	s := fakeprovider.New()
 	const all = `{"latency_ms":5,"error_share":0.1,"throttle_share":0.2,"retry_after":3,"hang_share":0.05,"hang_ms":7,` +
 		`"reset_share":0.15,"garbage_share":0.5,"reject_phones":["79001234567"],"down":true}`
 	if w := put(s, all); w.Code != http.StatusOK || strings.TrimSpace(w.Body.String()) != all {
@@ -28,9 +28,9 @@ func TestPuttingABehaviourReplacesAllOfIt(t *testing.T) {
 	if w := put(s, `{"latency_ms":9}`); w.Code != http.StatusOK {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
-	want := standin.Default()
+	want := fakeprovider.Default()
 	want.LatencyMS = 9
-	var got standin.Behaviour
+	var got fakeprovider.Behaviour
 	w := serve(s, httptest.NewRequest(http.MethodGet, "/behaviour", nil))
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
@@ -38,8 +38,8 @@ func TestPuttingABehaviourReplacesAllOfIt(t *testing.T) {
 }
 
 func TestAWrongBehaviourIsRefusedAndChangesNothing(t *testing.T) {
-	s := standin.New()
-	set(t, s, func(b *standin.Behaviour) { b.LatencyMS = 1 })
+	s := fakeprovider.New()
+	set(t, s, func(b *fakeprovider.Behaviour) { b.LatencyMS = 1 })
 	before := s.Behaviour()
 	for _, tt := range []struct {
 		name, body, says string
@@ -75,15 +75,15 @@ func TestAWrongBehaviourIsRefusedAndChangesNothing(t *testing.T) {
 }
 
 func TestSharesMaySumUpToOneDespiteRounding(t *testing.T) {
-	if w := put(standin.New(), `{"error_share":0.1,"throttle_share":0.2,"hang_share":0.3,"reset_share":0.3,"garbage_share":0.1}`); w.Code != http.StatusOK {
+	if w := put(fakeprovider.New(), `{"error_share":0.1,"throttle_share":0.2,"hang_share":0.3,"reset_share":0.3,"garbage_share":0.1}`); w.Code != http.StatusOK {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
 }
 
 func TestOneDrawPicksAmongTheShares(t *testing.T) {
 	draw := 0.0
-	s := standin.New(standin.WithDraw(func() float64 { return draw }))
-	set(t, s, func(b *standin.Behaviour) {
+	s := fakeprovider.New(fakeprovider.WithDraw(func() float64 { return draw }))
+	set(t, s, func(b *fakeprovider.Behaviour) {
 		b.ErrorShare, b.ThrottleShare, b.HangShare, b.ResetShare, b.GarbageShare, b.HangMS = 0.1, 0.1, 0.1, 0.1, 0.1, 0
 	})
 	for _, draw = range []float64{0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.99} {
@@ -100,8 +100,8 @@ func TestOneDrawPicksAmongTheShares(t *testing.T) {
 
 func TestAThrottledAnswerTellsHowLongToWait(t *testing.T) {
 	for seconds, header := range map[int]string{0: "", 7: "7"} {
-		s := standin.New()
-		set(t, s, func(b *standin.Behaviour) { b.ThrottleShare, b.RetryAfter = 1, seconds })
+		s := fakeprovider.New()
+		set(t, s, func(b *fakeprovider.Behaviour) { b.ThrottleShare, b.RetryAfter = 1, seconds })
 		if w := serve(s, request(1)); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != header {
 			t.Errorf("got %d, %q", w.Code, w.Header().Get("Retry-After"))
 		}
@@ -109,8 +109,8 @@ func TestAThrottledAnswerTellsHowLongToWait(t *testing.T) {
 }
 
 func TestDownRefusesEverythingAndKeepsTheControls(t *testing.T) {
-	s := standin.New()
-	set(t, s, func(b *standin.Behaviour) { b.Down, b.LatencyMS = true, 600_000 })
+	s := fakeprovider.New()
+	set(t, s, func(b *fakeprovider.Behaviour) { b.Down, b.LatencyMS = true, 600_000 })
 	if w := serve(s, request(1)); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("got %d", w.Code)
 	}
@@ -127,8 +127,8 @@ func TestDownRefusesEverythingAndKeepsTheControls(t *testing.T) {
 
 func TestLatencyDelaysTheAnswerAndNotTheAcceptance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := standin.New()
-		set(t, s, func(b *standin.Behaviour) { b.LatencyMS = 200 })
+		s := fakeprovider.New()
+		set(t, s, func(b *fakeprovider.Behaviour) { b.LatencyMS = 200 })
 		began, done := time.Now(), make(chan int)
 		go func() { done <- serve(s, request(1)).Code }()
 		synctest.Wait()
@@ -148,17 +148,17 @@ func TestLatencyDelaysTheAnswerAndNotTheAcceptance(t *testing.T) {
 func TestAHangEndsWithItsTimeOrTheClientOrTheStandIn(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		end  func(s *standin.Server, leave context.CancelFunc)
+		end  func(s *fakeprovider.Server, leave context.CancelFunc)
 		took time.Duration
 	}{
-		{"its time", func(*standin.Server, context.CancelFunc) {}, 30 * time.Second},
-		{"the client", func(_ *standin.Server, leave context.CancelFunc) { leave() }, 0},
-		{"the stand-in", func(s *standin.Server, _ context.CancelFunc) { s.Close(); s.Close() }, 0},
+		{"its time", func(*fakeprovider.Server, context.CancelFunc) {}, 30 * time.Second},
+		{"the client", func(_ *fakeprovider.Server, leave context.CancelFunc) { leave() }, 0},
+		{"the fake provider", func(s *fakeprovider.Server, _ context.CancelFunc) { s.Close(); s.Close() }, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := standin.New()
-				set(t, s, func(b *standin.Behaviour) { b.HangShare = 1 })
+				s := fakeprovider.New()
+				set(t, s, func(b *fakeprovider.Behaviour) { b.HangShare = 1 })
 				ctx, leave := context.WithCancel(t.Context())
 				defer leave()
 				began, done := time.Now(), make(chan bool)

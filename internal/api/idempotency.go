@@ -23,12 +23,12 @@ type Idempotent struct {
 // for none, and of several it takes the first. In both cases the caller would rely
 // on a protection against repetition that it does not have.
 func (i *Idempotent) Resolve(ctx huma.Context) []error {
-	return givenOnce(ctx, "Idempotency-Key", i.Key)
+	return singleHeader(ctx, "Idempotency-Key", i.Key)
 }
 
-// givenOnce returns an error if a request has the header with an empty value, or
+// singleHeader returns an error if a request has the header with an empty value, or
 // has it several times. value is the value that huma has read.
-func givenOnce(ctx huma.Context, header, value string) []error {
+func singleHeader(ctx huma.Context, header, value string) []error {
 	r, _ := humago.Unwrap(ctx)
 	given := len(r.Header.Values(header))
 	if given == 0 || given == 1 && value != "" {
@@ -47,15 +47,15 @@ type Repeated struct {
 // operation and request identify the request: another one under the same key is
 // refused by the store. pick returns the part of a [mailing.Creation] that the
 // operation creates.
-func once[T any](ctx context.Context, s *server, in Idempotent, operation string, request any,
-	pick func(mailing.Creation) *T, create func(mailing.Once) (T, error),
+func idempotently[T any](ctx context.Context, s *server, in Idempotent, operation string, request any,
+	pick func(mailing.Creation) *T, create func(mailing.Idempotency) (T, error),
 ) (T, Repeated, error) {
 	var none T
-	o, err := s.onceOf(ctx, in, operation, request)
+	o, err := s.idempotencyOf(ctx, in, operation, request)
 	if err != nil {
 		return none, Repeated{}, err
 	}
-	if !o.Asked() {
+	if !o.HasKey() {
 		made, err := create(o)
 		return made, Repeated{}, err
 	}
@@ -78,22 +78,22 @@ func once[T any](ctx context.Context, s *server, in Idempotent, operation string
 	return none, Repeated{}, errors.New("what a request has created is neither there nor not there")
 }
 
-// onceOf returns the name under which the store remembers a request, the zero value
+// idempotencyOf returns the name under which the store remembers a request, the zero value
 // for a request without a key. A key belongs to its caller: another caller may use
 // the same. The store gets hashes only: of the key, and of the operation with its
 // body.
-func (s *server) onceOf(ctx context.Context, in Idempotent, operation string, request any) (mailing.Once, error) {
+func (s *server) idempotencyOf(ctx context.Context, in Idempotent, operation string, request any) (mailing.Idempotency, error) {
 	if in.Key == "" {
-		return mailing.Once{}, nil
+		return mailing.Idempotency{}, nil
 	}
 	asked, err := json.Marshal([]any{operation, request})
 	if err != nil {
-		return mailing.Once{}, fmt.Errorf("write a request as JSON: %w", err)
+		return mailing.Idempotency{}, fmt.Errorf("write a request as JSON: %w", err)
 	}
-	return mailing.Once{
+	return mailing.Idempotency{
 		Key:     hash(requestOf(ctx).caller + "\n" + in.Key),
 		Request: hash(string(asked)),
-		Until:   s.Now().Add(mailing.OnceTime),
+		Until:   s.Now().Add(mailing.IdempotencyTime),
 	}, nil
 }
 

@@ -12,59 +12,59 @@ import (
 	"postrider/internal/mailing"
 )
 
-// rezonedItem notes that the time zone of a client was edited while messages may still
+// zoneEditItem notes that the time zone of a client was edited while messages may still
 // wait by the old one. As with clients, there is one partition per slice: so an import
 // that edits many zones writes no more to one of these partitions than to one of the
 // clients'.
-type rezonedItem struct {
+type zoneEditItem struct {
 	Part    string `dynamodbav:"part"`
 	Sort    string `dynamodbav:"id"`
 	Version int64  `dynamodbav:"version"`
 	At      int64  `dynamodbav:"at"`
 }
 
-// rezonedPart returns the partition with the edits of a slice.
-func rezonedPart(slice int) string { return "rezoned#" + clientPart(slice) }
+// zoneEditPart returns the partition with the edits of a slice.
+func zoneEditPart(slice int) string { return "rezoned#" + clientPart(slice) }
 
-func rezonedKey(id mailing.ClientID) item { return key(rezonedPart(id.Slice()), clientSort(id)) }
+func zoneEditKey(id mailing.ClientID) item { return key(zoneEditPart(id.Slice()), clientSort(id)) }
 
-// rezoning returns the write that notes an edit of the time zone, in the same
+// zone edit returns the write that notes an edit of the time zone, in the same
 // transaction as the edit. It returns none if the zone does not change.
-func (s *Store) rezoning(old clientItem, updated mailing.Client) []types.TransactWriteItem {
+func (s *Store) putZoneEdit(old clientItem, updated mailing.Client) []types.TransactWriteItem {
 	if updated.Timezone == old.Timezone {
 		return nil
 	}
-	it := rezonedKey(old.ID)
+	it := zoneEditKey(old.ID)
 	it[versionAttr], it["at"] = num(old.Version+1), millis(s.now())
 	return []types.TransactWriteItem{{Put: &types.Put{TableName: &s.tables.Clients, Item: it}}}
 }
 
-// Rezoned returns up to limit clients of a slice whose zone was edited and whose
+// ZoneEdits returns up to limit clients of a slice whose zone was edited and whose
 // messages may still be planned by the old one. It begins after the client after, in
 // the order of ids, and is strongly consistent.
-func (s *Store) Rezoned(ctx context.Context, slice int, after mailing.ClientID, limit int) ([]mailing.Rezoning, error) {
+func (s *Store) ZoneEdits(ctx context.Context, slice int, after mailing.ClientID, limit int) ([]mailing.ZoneEdit, error) {
 	part, err := s.walk(ctx, walk{
-		table: s.tables.Clients, key: partitionAfter(partKey, rezonedPart(slice), clientSort(after)), limit: limit, pages: 1,
+		table: s.tables.Clients, key: partitionAfter(partKey, zoneEditPart(slice), clientSort(after)), limit: limit, pages: 1,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the edited zones of slice %d: %w", slice, err)
 	}
-	return decodeAll(part.items, decodeRezoned)
+	return decodeAll(part.items, decodeZoneEdit)
 }
 
-// decodeRezoned reads an edit of a time zone from its item.
-func decodeRezoned(encoded item) (mailing.Rezoning, error) {
-	var it rezonedItem
+// decodeZoneEdit reads an edit of a time zone from its item.
+func decodeZoneEdit(encoded item) (mailing.ZoneEdit, error) {
+	var it zoneEditItem
 	if err := attributevalue.UnmarshalMap(encoded, &it); err != nil {
-		return mailing.Rezoning{}, fmt.Errorf("decode an edited zone: %w", err)
+		return mailing.ZoneEdit{}, fmt.Errorf("decode an edited zone: %w", err)
 	}
 	id, err := parseClientSort(it.Sort)
-	return mailing.Rezoning{Client: id, Version: it.Version, At: fromMillis(it.At)}, err
+	return mailing.ZoneEdit{Client: id, Version: it.Version, At: fromMillis(it.At)}, err
 }
 
-// ForgetRezoned removes edits of clients of one slice. An edit that was followed by
+// DeleteZoneEdits removes edits of clients of one slice. An edit that was followed by
 // another one stays: the stored version is then a later one.
-func (s *Store) ForgetRezoned(ctx context.Context, slice int, edits []mailing.Rezoning) error {
+func (s *Store) DeleteZoneEdits(ctx context.Context, slice int, edits []mailing.ZoneEdit) error {
 	what := fmt.Sprintf("forget edited zones of slice %d", slice)
 	for len(edits) > 0 {
 		rest := edits[:min(len(edits), transactActions)]
@@ -73,7 +73,7 @@ func (s *Store) ForgetRezoned(ctx context.Context, slice int, edits []mailing.Re
 			items := make([]types.TransactWriteItem, len(rest))
 			for i, e := range rest {
 				items[i] = types.TransactWriteItem{Delete: &types.Delete{
-					TableName: &s.tables.Clients, Key: rezonedKey(e.Client), ConditionExpression: aws.String("#version = :seen"),
+					TableName: &s.tables.Clients, Key: zoneEditKey(e.Client), ConditionExpression: aws.String("#version = :seen"),
 					ExpressionAttributeNames: map[string]string{"#version": versionAttr}, ExpressionAttributeValues: item{":seen": num(e.Version)},
 				}}
 			}
@@ -105,11 +105,11 @@ func (s *Store) BatchOf(ctx context.Context, m mailing.Mailing, client mailing.C
 // A lease counts even after its end: the next sender that claims the batch decides on
 // it again.
 func (s *Store) Replan(ctx context.Context, seen, replanned mailing.Batch) (bool, error) {
-	before, err := encodeMembers(seen.Members)
+	before, err := encodeRecipients(seen.Recipients)
 	if err != nil {
 		return false, fmt.Errorf("encode the members of batch %s: %w", seen.Key, err)
 	}
-	after, err := encodeMembers(replanned.Members)
+	after, err := encodeRecipients(replanned.Recipients)
 	if err != nil {
 		return false, fmt.Errorf("encode the members of batch %s: %w", seen.Key, err)
 	}

@@ -1,4 +1,4 @@
-package standin
+package fakeprovider
 
 import (
 	"math/rand/v2"
