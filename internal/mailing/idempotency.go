@@ -9,8 +9,8 @@ import (
 // created.
 const IdempotencyTime = 24 * time.Hour
 
-// Once identifies a request that creates something, so that its repetitions create
-// nothing more. The zero Once is a request without an idempotency key.
+// Idempotency identifies a request that creates something, so that its repetitions create
+// nothing more. The zero Idempotency is a request without an idempotency key.
 type Idempotency struct {
 	// Key is a hash of the idempotency key and of its owner.
 	Key string
@@ -20,7 +20,7 @@ type Idempotency struct {
 	Until time.Time
 }
 
-// Asked reports whether the request has an idempotency key.
+// HasKey reports whether the request has an idempotency key.
 func (o Idempotency) HasKey() bool { return o.Key != "" }
 
 // Creation is what a request has created, as it was at that time. One of its fields is
