@@ -65,7 +65,7 @@ deploy: gate-tools ## deploy to AWS: ENV=staging or production (CONFIRM=1: no qu
 deploy: export SAM_CLI_TELEMETRY = 0
 SAM = $(LOCAL)/tools/gate/bin/sam
 # sam does not pass the Architecture of a stack to make, so it is read from the same file.
-processor = $(shell sed -n 's/^Architecture: *\([a-z0-9_]*\).*/\1/p' infra/parameters/$(ENV).yaml)
+processor = $(shell sed -n 's/^Architecture: *\([a-z0-9_]*\).*/\1/p' infra/parameters/$(ENV).yaml 2>/dev/null)
 
 sam-api: ## the api function in a container, at port 3000, with the data of the stack that runs; needs Docker
 	@go build -o $(LOCAL)/bin/samapi ./localstack/samapi && exec $(LOCAL)/bin/samapi
