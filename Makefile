@@ -55,8 +55,17 @@ build: ## build the three functions for Lambda, below .local/build
 ##@ With SAM: docs/sam.md
 
 .PHONY: deploy sam-api
-deploy: ## deploy to AWS: ENV=staging or production; asks before a table or a queue would be lost (CONFIRM=1: no question)
-	@go build -o $(LOCAL)/bin/deploy ./infra/deploy && exec $(LOCAL)/bin/deploy "$(ENV)"
+deploy: gate-tools ## deploy to AWS: ENV=staging or production (CONFIRM=1: no question; BUCKET=, ROLE_ARN=)
+	@test -n "$(processor)" || { echo "ENV=$(ENV): infra/parameters/$(ENV).yaml names no Architecture" >&2; exit 1; }
+	@FUNCTION_GOOS=linux FUNCTION_GOARCH=$(patsubst x86_64,amd64,$(processor)) $(SAM) build
+	@$(SAM) deploy --config-env $(ENV) $(if $(filter 1,$(CONFIRM)),--no-confirm-changeset) \
+		$(if $(BUCKET),--no-resolve-s3 --s3-bucket $(BUCKET)) $(if $(ROLE_ARN),--role-arn $(ROLE_ARN))
+	@$(LOCAL)/tools/gate/bin/python infra/stackpolicy.py $(ENV)
+
+deploy: export SAM_CLI_TELEMETRY = 0
+SAM = $(LOCAL)/tools/gate/bin/sam
+# sam does not pass the Architecture of a stack to make, so it is read from the same file.
+processor = $(shell sed -n 's/^Architecture: *\([a-z0-9_]*\).*/\1/p' infra/parameters/$(ENV).yaml 2>/dev/null)
 
 sam-api: ## the api function in a container, at port 3000, with the data of the stack that runs; needs Docker
 	@go build -o $(LOCAL)/bin/samapi ./localstack/samapi && exec $(LOCAL)/bin/samapi

@@ -283,13 +283,16 @@ func TestAnEnvironmentSetsParametersThatThereAreAndNoSecrets(t *testing.T) {
 		if err := yaml.Unmarshal([]byte(read(t, file)), &values); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		for name := range values {
-			if p, ok := parameters[name]; !ok || p.NoEcho {
+		for name, value := range values {
+			if p, ok := parameters[name]; !ok || p.NoEcho && value != "" {
 				t.Errorf("%s sets %s: a parameter is it %t, a secret %t", file, name, ok, p.NoEcho)
 			}
 		}
 		if stage := strings.TrimSuffix(filepath.Base(file), ".yaml"); values["Stage"] != stage {
 			t.Errorf("%s is for the stage %s", file, values["Stage"])
+		}
+		if values["Architecture"] == "" { // a stack would keep its own, and make would not know it
+			t.Errorf("%s has no Architecture", file)
 		}
 	}
 }
@@ -377,10 +380,44 @@ func TestSAMTakesAnEnvironmentsOwnNamesAndParameters(t *testing.T) {
 		}
 	}
 	for _, environment := range environments {
+		if config[environment+".deploy"]["confirm_changeset"] != "true" {
+			t.Errorf("%s is deployed without a question", environment)
+		}
 		for _, name := range []string{"stack_name", "s3_prefix"} {
 			if got := config[environment+".deploy"][name]; got != `"postrider-`+environment+`"` {
 				t.Errorf("%s: its %s is %s", environment, name, got)
 			}
 		}
+	}
+}
+
+func TestTheStackPolicyDeniesTheLossOfEachTableAndQueue(t *testing.T) {
+	t.Parallel()
+	held := map[string]bool{}
+	for _, r := range parse(t, "template.yaml").Resources {
+		if strings.HasPrefix(r.Type, "AWS::DynamoDB::") || r.Type == "AWS::SQS::Queue" {
+			held[r.Type] = true
+		}
+	}
+	type policyStatement struct {
+		Effect, Principal, Resource string
+		Action                      any
+		Condition                   map[string]map[string][]string
+	}
+	var got struct{ Statement []policyStatement }
+	decoder := json.NewDecoder(strings.NewReader(read(t, "infra/stackpolicy.json")))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	want := []policyStatement{
+		{Effect: "Allow", Principal: "*", Resource: "*", Action: "Update:*"},
+		{
+			Effect: "Deny", Principal: "*", Resource: "*", Action: []any{"Update:Replace", "Update:Delete"},
+			Condition: map[string]map[string][]string{"StringEquals": {"ResourceType": slices.Sorted(maps.Keys(held))}},
+		},
+	}
+	if diff := cmp.Diff(want, got.Statement); diff != "" {
+		t.Errorf("the stack's policy (-want +got):\n%s", diff)
 	}
 }

@@ -167,14 +167,14 @@ func TestARepositoryAndABranchHoldNoWildcard(t *testing.T) {
 }
 
 // TestThePipelineMayDoWhatADeploymentCallsAndNoMore compares the pipeline's permissions
-// with all calls of make deploy (infra/deploy, and sam's own calls), and of sam deploy
-// for alarms and dashboard.
+// with all calls of make deploy (of sam deploy, and of infra/stackpolicy.py), and of sam
+// deploy for alarms and dashboard.
 func TestThePipelineMayDoWhatADeploymentCallsAndNoMore(t *testing.T) {
 	t.Parallel()
 	want := []string{
-		"cloudformation:CreateChangeSet", "cloudformation:DeleteChangeSet", "cloudformation:DescribeChangeSet", "cloudformation:DescribeStackEvents",
-		"cloudformation:DescribeStacks", "cloudformation:ExecuteChangeSet", "cloudformation:GetTemplateSummary", "cloudformation:ListChangeSets",
-		"iam:PassRole", "s3:GetObject", "s3:PutObject", "ssm:GetParameter",
+		"cloudformation:CreateChangeSet", "cloudformation:DescribeChangeSet", "cloudformation:DescribeStackEvents",
+		"cloudformation:DescribeStacks", "cloudformation:ExecuteChangeSet", "cloudformation:GetTemplateSummary",
+		"cloudformation:SetStackPolicy", "iam:PassRole", "s3:GetObject", "s3:PutObject",
 	}
 	pipeline := roles(t)["PipelineRole"]
 	if diff := cmp.Diff(want, pipeline.allowed()); diff != "" {
