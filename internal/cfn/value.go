@@ -125,3 +125,17 @@ func Attribute(value any) (resource, attribute string) {
 	resource, attribute, _ = strings.Cut(strings.Join(Texts(At(value, "Fn::GetAtt")), "."), ".")
 	return resource, attribute
 }
+
+// Argument returns a string as it is, and of a reference the text in it: the argument of
+// Ref and Fn::Sub, and resource.attribute of Fn::GetAtt. It is "" for anything else.
+func Argument(value any) string {
+	if text := strings.Join(Texts(At(value, "Fn::GetAtt")), "."); text != "" {
+		return text
+	}
+	for _, one := range []any{value, At(value, "Ref"), At(value, "Fn::Sub")} {
+		if text, ok := one.(string); ok {
+			return text
+		}
+	}
+	return ""
+}

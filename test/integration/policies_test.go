@@ -3,7 +3,6 @@
 package integration_test
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -87,19 +86,10 @@ func byLambda(t cfn.Template) []string {
 
 // nameOf returns the resource that a reference names: X of Fn::GetAtt [X, Arn], and
 // X/index/y of Fn::Sub "${X.Arn}/index/y". Of the ARN of an SSM parameter it is the
-// template's parameter that names it. Any other value is returned as it is.
+// template's parameter that names it.
 func nameOf(value any) string {
-	if resource, attribute := cfn.Attribute(value); attribute == "Arn" {
-		return resource
-	}
-	if name := cfn.Ref(value); name != "" {
-		return name
-	}
-	if text, ok := cfn.At(value, "Fn::Sub").(string); ok {
-		text = strings.NewReplacer(".Arn}", "", "${", "", "}", "").Replace(text)
-		return strings.TrimPrefix(text, "arn:AWS::Partition:ssm:AWS::Region:AWS::AccountId:parameter")
-	}
-	return fmt.Sprint(value)
+	text := strings.NewReplacer(".Arn}", "", "${", "", "}", "").Replace(cfn.Argument(value))
+	return strings.TrimPrefix(strings.TrimSuffix(text, ".Arn"), "arn:AWS::Partition:ssm:AWS::Region:AWS::AccountId:parameter")
 }
 
 // deployedTemplate returns the template of the stack in the form that SAM has made of it.
