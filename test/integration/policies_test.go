@@ -75,7 +75,9 @@ func byLambda(t cfn.Template) []string {
 	var all []string
 	for _, mapping := range t.Resources("AWS::Lambda::EventSourceMapping") {
 		function, on := nameOf(mapping["FunctionName"]), " "+nameOf(mapping["EventSourceArn"])
-		all = append(all, function+" sqs:ReceiveMessage"+on, function+" sqs:DeleteMessage"+on, function+" sqs:GetQueueAttributes"+on)
+		for _, action := range []string{" sqs:ReceiveMessage", " sqs:DeleteMessage", " sqs:GetQueueAttributes"} {
+			all = append(all, function+action+on)
+		}
 	}
 	for name, function := range t.Resources("AWS::Lambda::Function") {
 		on := " " + nameOf(cfn.At(function, "LoggingConfig", "LogGroup"))
@@ -88,8 +90,9 @@ func byLambda(t cfn.Template) []string {
 // X/index/y of Fn::Sub "${X.Arn}/index/y". Of the ARN of an SSM parameter it is the
 // template's parameter that names it.
 func nameOf(value any) string {
+	const parameters = "arn:AWS::Partition:ssm:AWS::Region:AWS::AccountId:parameter"
 	text := strings.NewReplacer(".Arn}", "", "${", "", "}", "").Replace(cfn.Argument(value))
-	return strings.TrimPrefix(strings.TrimSuffix(text, ".Arn"), "arn:AWS::Partition:ssm:AWS::Region:AWS::AccountId:parameter")
+	return strings.TrimPrefix(strings.TrimSuffix(text, ".Arn"), parameters)
 }
 
 // deployedTemplate returns the template of the stack in the form that SAM has made of it.
