@@ -297,8 +297,8 @@ func thePluginIsInstalled(_ *testing.T, c composition, report report) {
 		{Source: "localstack/executor", To: "/source/executor"},
 	}, executor.copies))
 	report(same([]step{
-		{Command: "grep ^setuptools== localstack.lock"},
-		{Command: "pip install --no-cache-dir <grep ^setuptools== localstack.lock>"},
+		{Command: "grep -o ^setuptools==[^ ]* localstack.lock"},
+		{Command: "pip install --no-cache-dir <grep -o ^setuptools==[^ ]* localstack.lock>"},
 		{Command: "pip wheel --no-cache-dir --no-deps --no-build-isolation --no-index --wheel-dir /wheels ./executor"},
 	}, executor.steps))
 	install := step{"type=bind,from=executor,source=/wheels,target=/wheels", imagesPython + " -m pip install --no-cache-dir --no-deps --no-index /wheels/*.whl"}
@@ -336,7 +336,7 @@ func versionsAreHostModes(t *testing.T, c composition, report report) {
 		}
 		return m[1]
 	}
-	report(same("localstack/localstack:"+found(`(?m)^localstack-core==(.*)$`, text(t, "localstack/tools/localstack.lock")), c.stages["localstack"].image))
+	report(same("localstack/localstack:"+found(`(?m)^localstack-core==(\S+)`, text(t, "localstack/tools/localstack.lock")), c.stages["localstack"].image))
 	report(same(found(`(?m)^go (\d+\.\d+)`, text(t, "go.mod")), found(`^golang:(\d+\.\d+)-`, c.stages["build"].image)))
 	for name, s := range c.stages {
 		if _, tag, ok := strings.Cut(s.image, ":"); !ok || !regexp.MustCompile(`^\d+\.\d+`).MatchString(tag) {
