@@ -26,7 +26,7 @@ type Options struct {
 	Root string
 	// Dir is the stack's own folder. Start empties it, and ends processes of it that a
 	// crash left running.
-	Dir string
+	Dir   string
 	Ports Ports
 	// Parameters are the template's parameters by name. Others keep their defaults.
 	Parameters map[string]string
