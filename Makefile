@@ -10,10 +10,10 @@ GATE   := $(LOCAL)/tools/bin
 ##@ The stack on this machine
 
 .PHONY: run up down logs tools gate-tools
-run: runner ## start everything, send a sample, stay until Ctrl-C (SAMPLE=0, PROVIDER_URL=, PROVIDER_TOKEN=)
+run: runner tools ## start everything, send a sample, stay until Ctrl-C (SAMPLE=0, PROVIDER_URL=, PROVIDER_TOKEN=)
 	@exec $(RUNNER) run
 
-up: runner ## the same in the background; again: deploy what has changed
+up: runner tools ## the same in the background; again: deploy what has changed
 	@exec $(RUNNER) up
 
 down: runner ## end what `make up` or `make run` started
@@ -22,11 +22,11 @@ down: runner ## end what `make up` or `make run` started
 logs: runner ## follow the logs of all three functions
 	@exec $(RUNNER) logs
 
-tools: runner ## install what the stack needs, below .local
-	@exec $(RUNNER) tools
+tools: ## install what the stack needs, below .local
+	@localstack/tools/install.sh tools
 
-gate-tools: runner ## install what checks the code, below .local
-	@exec $(RUNNER) gate-tools
+gate-tools: ## install what checks the code, below .local
+	@localstack/tools/install.sh gate-tools
 
 .PHONY: runner
 runner:

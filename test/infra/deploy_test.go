@@ -24,14 +24,14 @@ import (
 	"postrider/test/samcli"
 )
 
-// policies is a LocalStack that also takes the policies of stacks: LocalStack 4.14 does
+// policySetter is a LocalStack that also takes the policies of stacks: LocalStack 4.14 does
 // not know SetStackPolicy. It keeps the last one. It enforces none.
-type policies struct {
+type policySetter struct {
 	localStack http.Handler
 	last       atomic.Value // of type url.Values: the request's parameters
 }
 
-func (p *policies) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (p *policySetter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
@@ -79,7 +79,7 @@ func TestMakeDeployBuildsDeploysAndProtects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set := &policies{localStack: httputil.NewSingleHostReverseProxy(address)}
+	set := &policySetter{localStack: httputil.NewSingleHostReverseProxy(address)}
 	endpoint := httptest.NewServer(set)
 	defer endpoint.Close()
 	dir := t.TempDir()
