@@ -26,8 +26,7 @@ type Options struct {
 	// Root is the repository, with template.yaml and the Makefile that builds the
 	// functions.
 	Root string
-	// Dir is the stack's own folder. Start empties it, and ends processes of it that a
-	// crash left running.
+	// Dir is the stack's own folder. No other stack may use it. Start empties it.
 	Dir string
 	// Tools is the result of tools.Install.
 	Tools tools.Installed
