@@ -54,8 +54,8 @@ func Start(cmd *exec.Cmd) (*Group, error) {
 	}
 	g := &Group{socket: socket, ended: make(chan struct{})}
 	go func() {
-		defer close(g.ended)
 		_ = cmd.Wait() // the Guard always ends by its own kill
+		close(g.ended) // until here, this use of g keeps the socket open
 	}()
 	return g, nil
 }

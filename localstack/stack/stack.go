@@ -89,8 +89,8 @@ func Start(ctx context.Context, opts Options) (_ *Stack, err error) {
 // empty removes all files from the stack's folder, except the named ones.
 func (s *Stack) empty(except ...string) error {
 	entries, err := os.ReadDir(s.opts.Dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
 	for _, e := range entries {
 		if !slices.Contains(except, e.Name()) {
