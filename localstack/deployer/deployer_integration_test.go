@@ -25,7 +25,8 @@ func TestTheDeployerBringsTheAPIToALocalStackThatRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, dir := stacktest.Empty(t, root, "deployer")
-	if err := stack.Build(t.Context(), root, dir); err != nil {
+	built := filepath.Join(dir, "build")
+	if err := stack.Build(t.Context(), root, built, []string{"ApiFunction", "SchedulerFunction", "SenderFunction"}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -36,7 +37,7 @@ func TestTheDeployerBringsTheAPIToALocalStackThatRuns(t *testing.T) {
 	address := func(url string) string { return strings.Replace(url, "localhost", "127.0.0.1", 1) }
 	start := func() *deployer {
 		return started(t, exec.Command(program, "-localstack", address(s.EndpointURL), "-standin", address(s.StandInURL), "-listen", "127.0.0.1:0",
-			"-template", filepath.Join(root, "template.yaml"), "-built", filepath.Join(dir, "build")))
+			"-template", filepath.Join(root, "template.yaml"), "-built", built))
 	}
 
 	d := start()
