@@ -82,7 +82,7 @@ func started(t *testing.T, cmd *exec.Cmd) *deployer {
 // deployed waits until the deployer has deployed, and returns the API's id.
 func (d *deployer) deployed(t *testing.T) (id string) {
 	t.Helper()
-	timer := time.AfterFunc(2*time.Minute, func() { _ = d.cmd.Process.Kill() }) // ends the log
+	timer := time.AfterFunc(10*time.Minute, func() { _ = d.cmd.Process.Kill() }) // ends the log
 	defer timer.Stop()
 	for d.log.Scan() {
 		t.Log(d.log.Text())
@@ -94,7 +94,7 @@ func (d *deployer) deployed(t *testing.T) (id string) {
 			return id
 		}
 	}
-	t.Fatal("it ended, or two minutes were over, without an address")
+	t.Fatal("it ended, or ten minutes were over, without an address")
 	return ""
 }
 
