@@ -65,7 +65,7 @@ func Start(ctx context.Context, opts Options) (_ *Stack, err error) {
 	defer func() {
 		if err != nil {
 			open.close()
-			err = errors.Join(err, s.Close())
+			err = errors.Join(err, s.Close()) //nolint:contextcheck // ctx may be done
 		}
 	}()
 	if err := s.empty("build"); err != nil { // the build only makes the start faster
