@@ -15,15 +15,17 @@ import (
 	"postrider/localstack/stack"
 )
 
-// Paths below the repository's root.
-const (
+// Paths below the repository's root. The integration test is linked with a runDir of
+// its own. They are relative, because a full path may be too long for a socket.
+//
+//nolint:gochecknoglobals // constants, except for the linker
+var (
 	runDir   = ".local/run"
-	stackDir = runDir + "/stack"
-	logDir   = stackDir + "/logs"
-	lockFile = runDir + "/lock"
-	upLog    = runDir + "/up.log"
-	// Relative, because a full path may be too long for a socket.
-	socket = runDir + "/control.sock"
+	stackDir = filepath.Join(runDir, "stack")
+	logDir   = filepath.Join(stackDir, "logs")
+	lockFile = filepath.Join(runDir, "lock")
+	upLog    = filepath.Join(runDir, "up.log")
+	socket   = filepath.Join(runDir, "control.sock")
 )
 
 // limit is the time that the end of a stack may take. It normally takes a moment.
@@ -62,7 +64,7 @@ func run(ctx context.Context, end func(), out io.Writer, terminal bool) error {
 	control.set(status{State: "ending"})
 	fmt.Fprintln(out, "\nending the stack; its data ends with it (again: at once) ...")
 	begun := time.Now()
-	err = errors.Join(err, s.Close())
+	err = errors.Join(err, s.Close()) //nolint:contextcheck // ctx is done
 	fmt.Fprintf(out, "ended in %.1f s\n", time.Since(begun).Seconds())
 	return err
 }

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -153,21 +152,6 @@ func (e *emulator) healthy(ctx context.Context) error {
 			return fmt.Errorf("LocalStack is not healthy: %w. Its last lines:\n%s", context.Cause(ctx), e.lastLines())
 		case <-time.After(50 * time.Millisecond):
 		}
-	}
-}
-
-// warm makes LocalStack start DynamoDB Local, while functions are still being built:
-// Java takes some seconds to start.
-func (e *emulator) warm(ctx context.Context) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url+"/", bytes.NewReader([]byte("{}")))
-	if err != nil {
-		return
-	}
-	request.Header.Set("X-Amz-Target", "DynamoDB_20120810.ListTables")
-	request.Header.Set("Content-Type", "application/x-amz-json-1.0")
-	request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20200101/"+region+"/dynamodb/aws4_request, SignedHeaders=host, Signature=0")
-	if response, err := http.DefaultClient.Do(request); err == nil {
-		_ = response.Body.Close() // the answer does not matter
 	}
 }
 

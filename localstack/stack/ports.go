@@ -13,25 +13,6 @@ import (
 	"time"
 )
 
-// PortError says that a port of the stack is taken.
-type PortError struct {
-	Port     int
-	Variable string // the variable that chooses another port
-	What     string // the purpose of the port
-	Holder   string // the process that has it, or "" if that is unknown
-	Err      error
-}
-
-func (e *PortError) Error() string {
-	by := ""
-	if e.Holder != "" {
-		by = " by " + e.Holder
-	}
-	return fmt.Sprintf("port %d, for %s, is taken%s: end that, or choose another with %s=", e.Port, e.What, by, e.Variable)
-}
-
-func (e *PortError) Unwrap() error { return e.Err }
-
 // listeners hold the ports of a stack before anything is started.
 type listeners struct {
 	front, standIn, localStack []net.Listener
@@ -89,7 +70,7 @@ func take(ctx context.Context, tooLate <-chan struct{}, wanted int, variable, wh
 		}
 		select {
 		case <-tooLate:
-			return nil, &PortError{Port: wanted, Variable: variable, What: what, Holder: holder(ctx, wanted), Err: err}
+			return nil, fmt.Errorf("port %d, for %s, is taken%s: end that, or choose another with %s=", wanted, what, holder(ctx, wanted), variable)
 		case <-time.After(20 * time.Millisecond): // a port of 0 is another one then
 		}
 	}
@@ -126,8 +107,8 @@ func answers(ctx context.Context, port int) bool {
 	return true
 }
 
-// holder returns the process that listens on a port, as lsof or ss shows it, or "" if
-// neither does.
+// holder returns " by " and the process that listens on a port, as lsof or ss shows it,
+// or "" if neither does.
 func holder(ctx context.Context, port int) string {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
@@ -139,7 +120,7 @@ func holder(ctx context.Context, port int) string {
 		out, err := exec.CommandContext(ctx, words[0], words[1:]...).Output()
 		pattern := regexp.MustCompile(answer)
 		if match := pattern.FindSubmatchIndex(out); err == nil && match != nil {
-			return string(pattern.Expand(nil, []byte("$name (pid $pid)"), out, match))
+			return string(pattern.Expand(nil, []byte(" by $name (pid $pid)"), out, match))
 		}
 	}
 	return ""

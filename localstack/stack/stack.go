@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"postrider/localstack/deploy"
 	"postrider/localstack/proxy"
@@ -62,7 +63,7 @@ func Start(ctx context.Context, opts Options) (_ *Stack, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
+	defer func() { //nolint:contextcheck // Close ends the stack also when ctx is done
 		if err != nil {
 			open.close()
 			err = errors.Join(err, s.Close())
@@ -76,7 +77,8 @@ func Start(ctx context.Context, opts Options) (_ *Stack, err error) {
 	if err := s.startLocalStack(ctx, open.localStack); err != nil {
 		return nil, err
 	}
-	go s.emulator.warm(ctx)
+	// DynamoDB Local takes some seconds to start. So it starts while functions are built.
+	go func() { _, _ = dynamodb.NewFromConfig(s.Config()).ListTables(ctx, nil) }()
 	if opts.Undeployed {
 		return s, nil
 	}

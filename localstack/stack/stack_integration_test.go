@@ -29,6 +29,7 @@ import (
 
 	"postrider/localstack/deploy"
 	"postrider/localstack/stack"
+	"postrider/localstack/stack/stacktest"
 )
 
 var root, _ = filepath.Abs("../..")
@@ -71,7 +72,7 @@ func TestStack(t *testing.T) {
 		if took := time.Since(begun); took > 15*time.Second {
 			t.Errorf("it took %v to close", took)
 		}
-		if left := processesOf(t, opts.Dir); len(left) != 0 {
+		if left := stacktest.Processes(t, opts.Dir); len(left) != 0 {
 			t.Errorf("left behind: %v", left)
 		}
 	})
@@ -168,7 +169,7 @@ func TestAStackThatCannotBeCreatedSaysWhyAndLeavesNothing(t *testing.T) {
 	} else if !strings.Contains(err.Error(), "BrokenTable") {
 		t.Fatalf("Start = %v, want an error that names BrokenTable", err)
 	}
-	if left := processesOf(t, opts.Dir); len(left) != 0 {
+	if left := stacktest.Processes(t, opts.Dir); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}
 }
@@ -182,7 +183,7 @@ func TestAStackWhoseLocalStackIsKilledEndsWithJavaAndFunctions(t *testing.T) {
 		t.Fatal(err)
 	}
 	get(t, s, "/", "")
-	for pid, args := range processesOf(t, opts.Dir) {
+	for pid, args := range stacktest.Processes(t, opts.Dir) {
 		if strings.HasPrefix(args, filepath.Join(opts.Root, ".local", "tools", "localstack", "bin", "python")) {
 			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 				t.Fatal(err)
@@ -193,7 +194,7 @@ func TestAStackWhoseLocalStackIsKilledEndsWithJavaAndFunctions(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if left := processesOf(t, opts.Dir); len(left) != 0 {
+	if left := stacktest.Processes(t, opts.Dir); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}
 }
@@ -227,7 +228,7 @@ func TestAStackEndsWhenTheTestBinaryIsKilled(t *testing.T) {
 	var said bytes.Buffer
 	for lines := bufio.NewScanner(io.TeeReader(out, &said)); lines.Scan() && lines.Text() != "ready"; {
 	}
-	running := fmt.Sprint(processesOf(t, dir))
+	running := fmt.Sprint(stacktest.Processes(t, dir))
 	if err := binary.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -237,34 +238,7 @@ func TestAStackEndsWhenTheTestBinaryIsKilled(t *testing.T) {
 			t.Errorf("no %s among the processes %s; the binary wrote:\n%s", want, running, &said)
 		}
 	}
-	waitFor(t, "the end of all processes", func() bool { return len(processesOf(t, dir)) == 0 })
-}
-
-// processesOf returns the running processes of the stack in dir, by their ids: those
-// that have dir in their arguments, and all others in their process groups.
-func processesOf(t *testing.T, dir string) map[int]string {
-	t.Helper()
-	list, err := exec.Command("ps", "-ewwo", "pid=,pgid=,args=").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	groups, all := map[int]bool{}, map[int]string{}
-	for range 2 {
-		for line := range strings.Lines(string(list)) {
-			var pid, group int
-			if _, err := fmt.Sscan(line, &pid, &group); err != nil {
-				t.Fatalf("%s: %v", line, err)
-			}
-			args := strings.Join(strings.Fields(line)[2:], " ")
-			if strings.Contains(args, dir+"/") {
-				groups[group] = true
-			}
-			if groups[group] && !strings.HasSuffix(args, "<defunct>") {
-				all[pid] = args
-			}
-		}
-	}
-	return all
+	waitFor(t, "the end of all processes", func() bool { return len(stacktest.Processes(t, dir)) == 0 })
 }
 
 // failedUpdates checks that a table keeps its data through failed updates and what
