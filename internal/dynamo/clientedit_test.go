@@ -6,8 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
+	"postrider/internal/clock"
 	"postrider/internal/dynamo"
 	"postrider/internal/dynamo/dynamotest"
 	"postrider/internal/mailing"
@@ -128,7 +128,7 @@ func TestConcurrentUpdatesLoseNothing(t *testing.T) {
 	e := dynamotest.Start(t)
 	// The store really waits. Without waits, 20 editors would overtake one another more
 	// often than the store tries.
-	s := dynamo.New(e.Client, e.Tables, dynamotest.Retention)
+	s := dynamo.New(e.Client, dynamo.Config{Tables: e.Tables, Clock: clock.System{}})
 	first := client(0)
 	first.Tag = ""
 	c := create(t, s, first)
@@ -240,8 +240,7 @@ func TestAnEditEndsWithItsContext(t *testing.T) {
 	defer cancel()
 	faults := dynamotest.NewFaults(e.Client)
 	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{Refuse: dynamotest.Conflicted(), Before: cancel})
-	patient := dynamo.WithClock(time.Now, func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
-	if err := e.StoreOver(faults, patient).DeleteClient(ctx, c.ID); !errors.Is(err, context.Canceled) {
+	if err := e.StoreOver(faults).DeleteClient(ctx, c.ID); !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
 	}
 	if n := faults.Calls(dynamotest.TransactWriteItems); n != 1 {

@@ -117,7 +117,7 @@ var (
 
 func finishMailing(t *testing.T, s *dynamo.Store, id mailing.ID) bool {
 	t.Helper()
-	finished, err := s.FinishMailing(t.Context(), id)
+	finished, err := s.FinishMailing(t.Context(), mailing.Mailing{ID: id})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +274,7 @@ func TestFinishesAndRedrivesAtOnceLeaveTheMailingOpenAndTheFailureQueuedOnce(t *
 		revived := 0
 		for range 2 {
 			wg.Go(func() {
-				if _, err := s.FinishMailing(t.Context(), m.ID); err != nil {
+				if _, err := s.FinishMailing(t.Context(), m); err != nil {
 					t.Error(err)
 				}
 			})

@@ -324,7 +324,7 @@ func TestAMailingIsNotFinishedWhileFailuresWaitToBeQueuedAgain(t *testing.T) {
 	m := inEverySlice(t, s, everyone(mailing.Failed))
 	finished := func() bool {
 		t.Helper()
-		done, err := s.FinishMailing(t.Context(), m.ID)
+		done, err := s.FinishMailing(t.Context(), m)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,7 @@ import (
 )
 
 // atNoon stops the clock of a store at noon.
-func atNoon() dynamo.Option { return dynamotest.NewClock(noon).Option() }
+func atNoon() dynamotest.Option { return dynamotest.NewClock(noon).Option() }
 
 // oneBatch stores a mailing with one batch: a message to each of clients 16 and 32.
 func oneBatch(t *testing.T, s *dynamo.Store) mailing.BatchKey {

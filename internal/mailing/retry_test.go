@@ -76,8 +76,8 @@ func TestARequeuedBatchHasFreshAttemptsAndKeepsItsUncertainOnes(t *testing.T) {
 }
 
 func TestAMailingIsDoneWhenNoSliceHasAnythingLeft(t *testing.T) {
-	all := func(state mailing.SliceState) *[mailing.Slices]mailing.SliceState {
-		var states [mailing.Slices]mailing.SliceState
+	all := func(state mailing.SliceState) *mailing.SliceStates {
+		var states mailing.SliceStates
 		for i := range states {
 			states[i] = mailing.SliceState{Done: true, Counts: mailing.Counts{Total: 1, Sent: 1}}
 		}
