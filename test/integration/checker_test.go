@@ -307,7 +307,7 @@ func (f *findings) audience(k kept, clients []domain.Client, demanded int, delet
 			asked[rec.Client] = true
 		}
 	}
-	expanded := domain.Sum(k.states).Expanded
+	expanded := k.states.Sum().Expanded
 	if k.mailing.Status == domain.StatusCompleted && !expanded {
 		f.problem("it is completed, and not expanded")
 	}
