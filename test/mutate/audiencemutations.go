@@ -21,8 +21,8 @@ var ofBeginnings = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "the first ids are drawn again for each mailing of a new process",
 		file: countersGo,
-		old:  `aws.String("attribute_not_exists(#last) OR #last = :seen")`,
-		new:  `aws.String("attribute_not_exists(#last) OR #last <> :seen")`,
+		old:  `"attribute_not_exists(#last) OR #last = :seen"`,
+		new:  `"attribute_not_exists(#last) OR #last <> :seen"`,
 		pkg:  store, test: "TestFirstMailingsThatAreCreatedAtOnceHaveOneBeginning",
 	},
 	{
@@ -39,15 +39,15 @@ var ofAudiences = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "a client that is created while its mailing expands is met",
 		file: "internal/dynamo/audience.go",
-		old:  "both(audienceFilter(f), createdBy(started))",
-		new:  "both(audienceFilter(f), createdBy(started.Add(time.Hour)))",
+		old:  `":started": millis(started)}`,
+		new:  `":started": millis(started.Add(time.Hour))}`,
 		pkg:  store, test: "TestAnAudienceIsTheClientsThatWereThereWhenItsMailingStarted",
 	},
 	{
 		name: "a client from before its creation was stored is missed",
 		file: "internal/dynamo/audience.go",
-		old:  "expression.Or(created.AttributeNotExists(), created",
-		new:  "expression.Or(created.AttributeNotExists().And(created.AttributeExists()), created",
+		old:  `"attribute_not_exists(#created_at) OR #created_at <= :started"`,
+		new:  `"#created_at <= :started"`,
 		pkg:  store, test: "TestAnAudienceIsTheClientsThatWereThereWhenItsMailingStarted",
 	},
 	{

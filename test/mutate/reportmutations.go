@@ -97,9 +97,9 @@ var ofReports = []mutation{ //nolint:gochecknoglobals // as the others
 	},
 	{
 		name: "a report may not find the one before it",
-		file: reportStoreGo,
-		old:  "Key: reportKey(of), ConsistentRead: aws.Bool(true)",
-		new:  "Key: reportKey(of), ConsistentRead: aws.Bool(false)",
+		file: "internal/dynamo/transact.go",
+		old:  "Key: key, ConsistentRead: aws.Bool(true)",
+		new:  "Key: key, ConsistentRead: aws.Bool(false)",
 		pkg:  store, test: "TestWhatAReportReadsIsConsistent",
 	},
 	{

@@ -21,15 +21,15 @@ var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "waits: an edit that followed is forgotten with the one before",
 		file: rezoneGo,
-		old:  `ConditionExpression: aws.String("#version = :seen"),`,
-		new:  `ConditionExpression: aws.String("#version >= :seen"),`,
+		old:  `sameVersion, item{":version": num(e.Version)}`,
+		new:  `"#version >= :version", item{":version": num(e.Version)}`,
 		pkg:  store, test: "TestEditedZonesAreReadPageByPageAndForgottenUnlessEditedAgain",
 	},
 	{
 		name: "waits: a batch is planned again whatever has become of its members",
-		file: rezoneGo,
-		old:  " AND #members = :seen",
-		new:  " AND #recipients <= :seen OR #recipients > :seen",
+		file: claimGo,
+		old:  "attribute_not_exists(#lease_until) AND #members = :seen",
+		new:  "attribute_not_exists(#lease_until) AND #members <= :seen OR #members > :seen",
 		pkg:  store, test: "TestABatchIsPlannedAgainOnlyAsItWasSeen",
 	},
 	{
@@ -63,15 +63,15 @@ var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "keeps: a batch that is pending again gets a time to live",
 		file: extendGo,
-		old:  `"#ttl = :seen AND attribute_not_exists(#pending)"`,
-		new:  `"attribute_not_exists(#ttl) OR #ttl = :seen AND attribute_not_exists(#pending)"`,
+		old:  `"#ttl = :seen AND attribute_not_exists(#due_at)"`,
+		new:  `"attribute_not_exists(#ttl) OR #ttl = :seen AND attribute_not_exists(#due_at)"`,
 		pkg:  store, test: "TestABatchThatBecomesPendingAsItIsExtendedGetsNoTimeToLive",
 	},
 	{
 		name: "keeps: a page by the old end is written after its slice is marked",
 		file: "internal/dynamo/slices.go",
-		old:  " OR #extended <= :extended)",
-		new:  " OR #extended <= :extended OR #extended > :extended)",
+		old:  " OR #extended_at <= :extended)",
+		new:  " OR #extended_at <= :extended OR #extended_at > :extended)",
 		pkg:  store, test: "TestAPageThatExpiresByAnEarlierEndThanItsSliceIsNotWritten",
 	},
 	{
