@@ -102,7 +102,7 @@ func TestAnAudienceIsMetOnceOverAllPageBoundaries(t *testing.T) {
 	}
 }
 
-func TestAStepThroughAnAudienceIsBoundedEvenIfNobodyMatches(t *testing.T) {
+func TestAStepThroughAnAudienceIsBoundedEvenWithoutAMatch(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	clients := audience(t, e, 200)

@@ -166,7 +166,7 @@ func TestConcurrentUpdatesLoseNothing(t *testing.T) {
 	}
 }
 
-func TestAnUpdateOfAClientThatIsDeletedJustThenLeavesNothingBehind(t *testing.T) {
+func TestAnUpdateOfAClientThatIsDeletedMeanwhileWritesNothing(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store()
@@ -183,7 +183,7 @@ func TestAnUpdateOfAClientThatIsDeletedJustThenLeavesNothingBehind(t *testing.T)
 	create(t, s, client(2))
 }
 
-func TestADeletionOfAClientThatIsUpdatedJustThenFreesItsNewPhone(t *testing.T) {
+func TestADeletionOfAClientThatIsUpdatedMeanwhileFreesItsNewPhone(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store()

@@ -8,7 +8,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestACursorGoesOnWhereItWasMade(t *testing.T) {
+func TestACursorContinuesAtItsPosition(t *testing.T) {
 	t.Parallel()
 	at := dynamo.Position{Mailing: 7, Slice: 15, Batch: "0000000031#002", Member: 49}
 	text, err := dynamo.EncodeCursor(&at, "messages", 7, "sent")

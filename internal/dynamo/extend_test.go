@@ -89,7 +89,7 @@ func TestSettledBatchesAreKeptByTheNewEndAndTheOthersAreLeft(t *testing.T) {
 	}
 }
 
-func TestABatchThatBecomesPendingAsItIsExtendedGetsNoTimeToLive(t *testing.T) {
+func TestABatchThatBecomesPendingDuringItsExtensionGetsNoTimeToLive(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store(atNoon())

@@ -125,7 +125,7 @@ func TestAFirstIDThatIsGivenLaterChangesNothing(t *testing.T) {
 }
 
 // An older table has a counter without a first id.
-func TestAnOlderTableGoesOnWhereItWas(t *testing.T) {
+func TestAnOlderTableContinuesItsIDs(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	old := newMailing(t, e.Store(), noon)

@@ -45,7 +45,7 @@ func creations(t *testing.T, s *dynamo.Store) map[string]func(mailing.Idempotenc
 	}
 }
 
-func TestWhatARequestHasCreatedIsKnownForADay(t *testing.T) {
+func TestTheRecordOfARequestIsKeptForADay(t *testing.T) {
 	t.Parallel()
 	clock := dynamotest.NewClock(noon)
 	s := dynamotest.Store(t, clock.Option())

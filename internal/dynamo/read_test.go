@@ -52,7 +52,7 @@ func TestKeysThatStayUnprocessedAreAnErrorAndNotTakenForDeleted(t *testing.T) {
 	}
 }
 
-func TestABatchReadThatKeepsGettingOnMayTakeManyCalls(t *testing.T) {
+func TestABatchReadThatMakesProgressMayTakeManyCalls(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	clients, keys := someClients(40)
@@ -67,7 +67,7 @@ func TestABatchReadThatKeepsGettingOnMayTakeManyCalls(t *testing.T) {
 	}
 }
 
-func TestAFailedBatchReadTellsItsCause(t *testing.T) {
+func TestAFailedBatchReadReturnsItsCause(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	faults := dynamotest.NewFaults(e.Client)

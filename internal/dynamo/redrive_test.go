@@ -124,7 +124,7 @@ func finishMailing(t *testing.T, s *dynamo.Store, id mailing.ID) bool {
 	return finished
 }
 
-func TestOnlyTheFailureThatALetterTellsOfIsTriedAgain(t *testing.T) {
+func TestOnlyTheFailureThatALetterReportsIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	m := newMailing(t, s, noon)
@@ -180,7 +180,7 @@ func TestARedriveThatIsRepeatedIsStale(t *testing.T) {
 	}
 }
 
-func TestARedriveReopensACompletedMailingWithAllThatFollowsOrNotAtAll(t *testing.T) {
+func TestARedriveReopensACompletedMailingWithItsCountsOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	for n := 1; ; n++ {
 		e := dynamotest.Start(t)
@@ -217,7 +217,7 @@ func TestARedriveReopensACompletedMailingWithAllThatFollowsOrNotAtAll(t *testing
 	}
 }
 
-func TestACompletedMailingWithoutAnythingToBeTriedAgainStaysCompleted(t *testing.T) {
+func TestACompletedMailingWithoutFailuresStaysCompleted(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	m, letter := oneFailed(t, s)
@@ -231,7 +231,7 @@ func TestACompletedMailingWithoutAnythingToBeTriedAgainStaysCompleted(t *testing
 	wantStanding(t, s, m.ID, before)
 }
 
-func TestNobodyFinishesAMailingByWhatWasReadBeforeARedrive(t *testing.T) {
+func TestAMailingIsNotFinishedByAStateFromBeforeARedrive(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store(atNoon())
@@ -354,7 +354,7 @@ func TestWhatDoesNotFitIntoOneTransactionIsKeptForTheNext(t *testing.T) {
 	}
 }
 
-func TestNothingOfAMailingThatIsOverIsTriedAgain(t *testing.T) {
+func TestAMailingThatIsOverIsNotRetried(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string

@@ -157,7 +157,7 @@ func TestAPageOfBatchesIsNotLargerThanOneTransactionCanRequeue(t *testing.T) {
 	}
 }
 
-func TestFailuresOfAMailingWhoseEndWasPutOffAreReadForARetryAfterTheirOldTime(t *testing.T) {
+func TestARetryReadsFailuresThatTheOldEndWouldHideAfterTheEndWasPutOff(t *testing.T) {
 	t.Parallel()
 	clock := dynamotest.NewClock(noon)
 	s := dynamotest.Store(t, clock.Option())

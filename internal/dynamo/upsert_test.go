@@ -49,7 +49,7 @@ func byPhone(t *testing.T, s *dynamo.Store) map[string]mailing.Client {
 	return found
 }
 
-func TestEachRowBecomesItsClientWhateverBecomesOfTheOthers(t *testing.T) {
+func TestEachRowBecomesItsClientIndependentlyOfTheOthers(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
 	same, changed := create(t, s, client(1)), create(t, s, client(2))
@@ -229,7 +229,7 @@ func editing(t *testing.T, s *dynamo.Store, id mailing.ClientID, how func(*maili
 	}
 }
 
-func TestANewPhoneThatSomebodyTakesMeanwhileIsAnUpdate(t *testing.T) {
+func TestANewPhoneThatIsTakenMeanwhileIsAnUpdate(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	faults := dynamotest.NewFaults(e.Client)
@@ -267,7 +267,7 @@ func TestNewClientsOfAnImportNeverGetAnIDThatWasGivenOut(t *testing.T) {
 	}
 }
 
-func TestAClientThatOthersKeepChangingKeepsNoOtherRowFromItsTurn(t *testing.T) {
+func TestAClientThatOthersKeepChangingDoesNotStopOtherRows(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	old, gold := create(t, e.Store(), client(1)), "gold"

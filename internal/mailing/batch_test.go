@@ -116,7 +116,7 @@ func TestABatchIsDueExactlyWhileSomethingIsPending(t *testing.T) {
 	}
 }
 
-func TestWhichBatchesATaskQueuesAgain(t *testing.T) {
+func TestATaskQueuesOverdueBatchesAgain(t *testing.T) {
 	ahead := noon.Add(3 * time.Hour)
 	paused, cancelled := status(mailing.StatusPaused), status(mailing.StatusCancelled)
 	edited := func(m *mailing.Mailing) { m.Generation = 1 }
@@ -180,7 +180,7 @@ func TestABatchIsOverdueLaterWithEachSweepUpToAnHour(t *testing.T) {
 	}
 }
 
-func TestIDsFitTogether(t *testing.T) {
+func TestAMessageIDIsMadeOfMailingIDAndClientID(t *testing.T) {
 	id := mailing.NewMessageID(mailing.MaxID, 1<<32-1)
 	if id != 1<<53-1 || !id.Valid() || id.Mailing() != mailing.MaxID || id.Client() != 1<<32-1 {
 		t.Errorf("the largest message id is %d: mailing %d, client %d", id, id.Mailing(), id.Client())

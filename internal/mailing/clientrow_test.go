@@ -56,7 +56,7 @@ func TestARowBecomesTheClientThatItDescribes(t *testing.T) {
 	}
 }
 
-func TestARowIsToldAllTheRulesThatItBreaks(t *testing.T) {
+func TestARowThatBreaksRulesGetsAnErrorThatListsAllOfThem(t *testing.T) {
 	old := mailing.Client{ID: 7, Phone: "79001234567", OperatorCode: "900", Timezone: "UTC"}
 	all := mailing.ClientRow{Phone: "89001234567", OperatorCode: cell("90"), Tag: cell(strings.Repeat("я", 65)), Timezone: cell("Mars/Base")}
 	for name, c := range map[string]struct {

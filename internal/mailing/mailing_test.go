@@ -33,7 +33,7 @@ func locations(err error) []string {
 	return at
 }
 
-func TestADraftThatBreaksRulesIsToldAllOfThem(t *testing.T) {
+func TestADraftThatBreaksRulesGetsAnErrorThatListsAllOfThem(t *testing.T) {
 	same := mailing.Window{From: clock(t, "09:00"), To: clock(t, "09:00")}
 	tests := []struct {
 		name   string
@@ -82,7 +82,7 @@ func TestTimesAreRoundedIntoTheInterval(t *testing.T) {
 	}
 }
 
-func TestWhatCanBeEditedWhen(t *testing.T) {
+func TestTheStatusDecidesWhichFieldsCanBeEdited(t *testing.T) {
 	text := func(d *mailing.Draft) { d.Text = "other" }
 	later := func(d *mailing.Draft) { d.EndAt = end.Add(time.Hour) }
 	window := func(d *mailing.Draft) { d.Window = &mailing.Window{From: clock(t, "09:00"), To: clock(t, "10:00")} }

@@ -9,7 +9,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestWhichMailingsCanBeTriedAgain(t *testing.T) {
+func TestOnlyMailingsThatMaySendCanBeRetried(t *testing.T) {
 	failed := func(m *mailing.Mailing) {
 		m.Status, m.Finished, m.Counts = mailing.StatusCompleted, true, mailing.Counts{Total: 3, Sent: 2, Failed: 1}
 	}

@@ -181,7 +181,7 @@ func queued(t *testing.T, k mailing.BatchKey) string {
 	return *api.sent[0].MessageBody
 }
 
-func TestAnEventBecomesDeliveriesAndWhatComesAgainIsHidden(t *testing.T) {
+func TestAnEventBecomesDeliveriesAndReturnedOnesAreHidden(t *testing.T) {
 	keys := batchKeys(3)
 	w := &worker{answer: []mailing.Handling{{}, {Again: true, After: 2500 * time.Millisecond}, {Again: true}}}
 	api := &calls{}
@@ -324,7 +324,7 @@ func TestATaskIsReadAsItWasQueued(t *testing.T) {
 	}
 }
 
-func TestATaskForEditedZonesIsReadAsItWasQueued(t *testing.T) {
+func TestAReplanIsReadAsItWasQueued(t *testing.T) {
 	api := &calls{}
 	until := time.Date(2026, 3, 2, 12, 0, 0, 1_000_000, time.UTC)
 	if err := queue.NewTasks(api, "url", time.Now).QueueReplan(t.Context(), until); err != nil {
@@ -374,7 +374,7 @@ func (f *failsOnce) SendMessageBatch(ctx context.Context, in *sqs.SendMessageBat
 	return f.calls.SendMessageBatch(ctx, in, o...)
 }
 
-func TestTheSchedulerTellsItsEventsApart(t *testing.T) {
+func TestTheSchedulerDistinguishesItsEvents(t *testing.T) {
 	s := &scheduler{fail: func(task mailing.Task) error {
 		if task.Slice == 2 {
 			return errors.New("broken")

@@ -50,7 +50,7 @@ func (w *world) metered(n int) tallies {
 	return told
 }
 
-func TestOnlyTheFirstBatchOfASliceKnowsWhenItWasDue(t *testing.T) {
+func TestOnlyTheFirstBatchOfASliceStoresTheStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	told := w.metered(mailing.PageSize + 1)
@@ -73,7 +73,7 @@ func TestOnlyTheFirstBatchOfASliceKnowsWhenItWasDue(t *testing.T) {
 	}
 }
 
-func TestWhatEndsAsItIsExpandedIsToldByItsStatus(t *testing.T) {
+func TestAMessageThatEndsAtItsExpansionIsCountedByItsStatus(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.clock.Advance(24 * time.Hour)

@@ -101,7 +101,7 @@ var ofCreation = []mutation{ //nolint:gochecknoglobals // as the others
 		file: "internal/dynamo/idempotency.go",
 		old:  "case it.Request != o.Request:",
 		new:  "case it.Request == \"\":",
-		pkg:  store, test: "TestWhatARequestHasCreatedIsKnownForADay",
+		pkg:  store, test: "TestTheRecordOfARequestIsKeptForADay",
 	},
 	{
 		name: "callers share their idempotency keys",

@@ -24,7 +24,7 @@ const (
 	api       = "./internal/provider"
 
 	// outcomes is the table test that finds most mutations of the domain.
-	outcomes = "TestWhatAHandOverMakesOfAMessage"
+	outcomes = "TestAHandOverChangesItsMessageByTheOutcome"
 )
 
 var mutations = slices.Concat(ofClaims, ofPages, ofHandOvers, ofOutcomes, ofRequests, ofAccess, ofCreation, ofMetrics, ofReports, ofAges, ofBeginnings, ofAudiences, ofWaits) //nolint:gochecknoglobals // a list that never changes
@@ -223,21 +223,21 @@ var ofPages = []mutation{ //nolint:gochecknoglobals // as above
 		file: "internal/mailing/due.go",
 		old:  "if !closed && (m.Status == StatusPaused || o.Down()) {",
 		new:  "if !closed && (m.Finished || o.Down()) {",
-		pkg:  domain, test: "TestWhichBatchesATaskQueuesAgain",
+		pkg:  domain, test: "TestATaskQueuesOverdueBatchesAgain",
 	},
 	{
 		name: "row 11: everything is queued again while the provider is down",
 		file: "internal/mailing/due.go",
 		old:  "if !closed && (m.Status == StatusPaused || o.Down()) {",
 		new:  "if !closed && m.Status == StatusPaused {",
-		pkg:  domain, test: "TestWhichBatchesATaskQueuesAgain",
+		pkg:  domain, test: "TestATaskQueuesOverdueBatchesAgain",
 	},
 	{
 		name: "row 18: what was taken off the queue during a pause is not queued after it",
 		file: "internal/mailing/due.go",
 		old:  "if !held && !d.NotBefore.After(now) && d.queuedAt().Before(m.awake(o)) {",
 		new:  "if !held && !d.NotBefore.After(now) && d.queuedAt().Before(m.awake(o)) && m.Deleted {",
-		pkg:  domain, test: "TestWhichBatchesATaskQueuesAgain",
+		pkg:  domain, test: "TestATaskQueuesOverdueBatchesAgain",
 	},
 	{
 		name: "a mailing is finished though failures wait to be queued anew",
@@ -371,21 +371,21 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 		file: decideGo,
 		old:  "case !now.Before(m.EndAt):",
 		new:  "case now.After(m.EndAt):",
-		pkg:  domain, test: "TestWhatIsToBeDoneWithAMessage",
+		pkg:  domain, test: "TestADecisionFollowsTheMailingTheClientAndTheMessage",
 	},
 	{
 		name: "a hand-over begins before its mailing's start",
 		file: decideGo,
 		old:  "case now.Before(m.StartAt):",
 		new:  "case now.Before(m.StartAt) && m.Deleted:",
-		pkg:  domain, test: "TestWhatIsToBeDoneWithAMessage",
+		pkg:  domain, test: "TestADecisionFollowsTheMailingTheClientAndTheMessage",
 	},
 	{
 		name: "a hand-over begins while its mailing is paused",
 		file: decideGo,
 		old:  "case m.Status == StatusPaused:",
 		new:  "case m.Status == StatusPaused && m.Deleted:",
-		pkg:  domain, test: "TestWhatIsToBeDoneWithAMessage",
+		pkg:  domain, test: "TestADecisionFollowsTheMailingTheClientAndTheMessage",
 	},
 	{
 		name: "a client that DynamoDB left unprocessed is taken for deleted",

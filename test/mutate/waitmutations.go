@@ -16,7 +16,7 @@ var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 		file: "internal/dynamo/upsert.go",
 		old:  "append([]types.TransactWriteItem{put}, u.store.putZoneEdit(it, c)...)",
 		new:  "append([]types.TransactWriteItem{put}, u.store.putZoneEdit(it, it.client())...)",
-		pkg:  store, test: "TestAnImportKeepsTheEditedZonesInMind",
+		pkg:  store, test: "TestAnImportStoresTheEditedZones",
 	},
 	{
 		name: "waits: an edit that followed is forgotten with the one before",
@@ -37,7 +37,7 @@ var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 		file: replanGo,
 		old:  "if b.LeaseUntil.After(now) {\n\t\tr.leave(b)",
 		new:  "if b.LeaseUntil.After(now) {",
-		pkg:  scheduler, test: "TestAnEditOfAHeldBatchIsKeptInMind",
+		pkg:  scheduler, test: "TestAZoneEditOfAHeldBatchIsKept",
 	},
 	{
 		name: "waits: a page by the old zone that is not written yet is not awaited",
@@ -51,7 +51,7 @@ var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 		file: replanGo,
 		old:  "return r.deliveries.Queue(ctx, keys, 0)",
 		new:  "return r.deliveries.Queue(ctx, keys[:0], 0)",
-		pkg:  scheduler, test: "TestWhatWaitsByAnOldZoneIsFreedAndQueuedBeforeTheEditIsForgotten",
+		pkg:  scheduler, test: "TestMessagesThatWaitByAnOldZoneAreFreedAndQueuedBeforeTheEditIsForgotten",
 	},
 	{
 		name: "keeps: what a sender may still settle by the old end is not awaited",
@@ -65,7 +65,7 @@ var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 		file: extendGo,
 		old:  `"#ttl = :seen AND attribute_not_exists(#due_at)"`,
 		new:  `"attribute_not_exists(#ttl) OR #ttl = :seen AND attribute_not_exists(#due_at)"`,
-		pkg:  store, test: "TestABatchThatBecomesPendingAsItIsExtendedGetsNoTimeToLive",
+		pkg:  store, test: "TestABatchThatBecomesPendingDuringItsExtensionGetsNoTimeToLive",
 	},
 	{
 		name: "keeps: a page by the old end is written after its slice is marked",
@@ -79,27 +79,27 @@ var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 		file: "internal/mailing/retry.go",
 		old:  "|| m.Extends(state)",
 		new:  "|| m.Extends(state) && false",
-		pkg:  domain, test: "TestASliceIsExtendedOnceWhatWasSettledBeforeCannotChange",
+		pkg:  domain, test: "TestASliceIsExtendedWhenNoBatchCanBeSettledByTheOldEnd",
 	},
 	{
 		name: "keeps: an end that is put off after the clock was set back goes unnoticed",
 		file: extensionGo,
 		old:  "if !at.After(m.ExtendedAt) {",
 		new:  "if at.IsZero() {",
-		pkg:  domain, test: "TestAnEndThatIsPutOffWhileTheMailingIsUnderWayIsRemembered",
+		pkg:  domain, test: "TestAnEndThatIsPutOffWhileTheMailingRunsIsStored",
 	},
 	{
 		name: "keeps: a paused mailing is kept by its old end",
 		file: "internal/schedule/task.go",
 		old:  "return m, works(m, s.clock.Now()) || wasExtended(m), nil",
 		new:  "return m, works(m, s.clock.Now()), nil",
-		pkg:  scheduler, test: "TestAPausedMailingIsExtendedAndNothingElseIsDoneOfIt",
+		pkg:  scheduler, test: "TestAPausedMailingIsExtendedAndNoOtherWorkIsDone",
 	},
 	{
 		name: "keeps: readers hide by a batch's own time to live",
 		file: "internal/dynamo/messages.go",
 		old:  "if id != mailing.TestMailing {",
 		new:  "if id != mailing.TestMailing && false {",
-		pkg:  store, test: "TestFailuresOfAMailingWhoseEndWasPutOffAreReadForARetryAfterTheirOldTime",
+		pkg:  store, test: "TestARetryReadsFailuresThatTheOldEndWouldHideAfterTheEndWasPutOff",
 	},
 }
