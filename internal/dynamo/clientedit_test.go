@@ -62,7 +62,7 @@ func TestAnUpdateToATakenPhoneChangesNothing(t *testing.T) {
 	_, err := s.UpdateClient(t.Context(), one.ID, withPhone(2))
 	wantKind(t, err, mailing.KindConflict)
 	if strings.Contains(err.Error(), phone(2)) {
-		t.Errorf("the error tells the phone: %v", err)
+		t.Errorf("the error contains the phone: %v", err)
 	}
 	wantStored(t, s, one)
 	wantStored(t, s, two)

@@ -63,7 +63,7 @@ func TestAPhoneGoesToOneOfTwentyThatWantItAtOnce(t *testing.T) {
 			}
 			wantKind(t, err, mailing.KindConflict)
 			if strings.Contains(err.Error(), phone(1)) {
-				t.Errorf("the error tells the phone: %v", err)
+				t.Errorf("the error contains the phone: %v", err)
 			}
 		})
 	}

@@ -99,7 +99,7 @@ func TestABatchThatBecomesPendingDuringItsExtensionGetsNoTimeToLive(t *testing.T
 	faults := dynamotest.NewFaults(e.Client)
 	faults.On(dynamotest.UpdateItem, 1, dynamotest.Fault{Before: func() {
 		if left, err := s.Requeue(t.Context(), m, 3, requeuings(batches)); err != nil || len(left) > 0 {
-			t.Errorf("queue it anew: %d left, %v", len(left), err)
+			t.Errorf("requeue it: %d left, %v", len(left), err)
 		}
 	}})
 	extendAll(t, e.StoreOver(faults, atNoon()), m)

@@ -68,7 +68,7 @@ func TestTheRecordOfARequestIsKeptForADay(t *testing.T) {
 		_, known, err = s.Created(t.Context(), aDay(kind, "another"))
 		wantKind(t, err, mailing.KindInvalid)
 		if known {
-			t.Errorf("%s: another request is told what this one has created", kind)
+			t.Errorf("%s: another request gets the object of this one", kind)
 		}
 	}
 	clock.AdvanceTo(noon.Add(mailing.IdempotencyTime))

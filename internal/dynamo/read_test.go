@@ -45,7 +45,7 @@ func TestKeysThatStayUnprocessedAreAnErrorAndNotTakenForDeleted(t *testing.T) {
 	faults.Always(dynamotest.BatchGetItem, dynamotest.Fault{Unprocessed: 100})
 	got, err := e.StoreOver(faults).Clients(t.Context(), keys)
 	if err == nil {
-		t.Errorf("%d clients were read and no error told", len(got))
+		t.Errorf("%d clients were read without an error", len(got))
 	}
 	if n := faults.Calls(dynamotest.BatchGetItem); n > 20 {
 		t.Errorf("it was tried %d times", n)

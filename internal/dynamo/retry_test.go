@@ -239,7 +239,7 @@ func TestRequeueingTheSameFailuresTwiceCountsThemOnce(t *testing.T) {
 	}
 	written := faults.Calls(dynamotest.TransactWriteItems)
 	if left, err := s.Requeue(t.Context(), m, 3, nil); err != nil || len(left) > 0 || faults.Calls(dynamotest.TransactWriteItems) != written {
-		t.Errorf("nothing to be queued anew: %v, %v, %d writes", left, err, faults.Calls(dynamotest.TransactWriteItems)-written)
+		t.Errorf("nothing to be queued again: %v, %v, %d writes", left, err, faults.Calls(dynamotest.TransactWriteItems)-written)
 	}
 }
 
@@ -349,7 +349,7 @@ func TestAMailingIsNotFinishedWhileFailuresWaitToBeQueuedAgain(t *testing.T) {
 	}
 	clock.Advance(m.EndAt.Sub(noon))
 	if !finished() {
-		t.Error("after its end nothing can be queued anew, and yet it is not finished")
+		t.Error("after its end nothing can be queued again, but it is not finished")
 	}
 }
 

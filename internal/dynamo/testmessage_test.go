@@ -105,7 +105,7 @@ func TestTestMessagesAreInNoStatisticsAndNoList(t *testing.T) {
 	}
 	// Test messages have a counter of their own.
 	if next := newMailing(t, s, noon); next.ID != m.ID+1 {
-		t.Errorf("the mailing behind %d is %d", m.ID, next.ID)
+		t.Errorf("the mailing after %d is %d", m.ID, next.ID)
 	}
 }
 

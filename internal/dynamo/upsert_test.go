@@ -179,11 +179,11 @@ func TestRowsThatOthersOvertakeAreDecidedAgain(t *testing.T) {
 		// want is the outcome of the row of the client that was there before.
 		want mailing.RowOutcome
 	}{
-		"somebody makes the same change": {func(t *testing.T, s *dynamo.Store, old mailing.Client) {
+		"another caller makes the same change": {func(t *testing.T, s *dynamo.Store, old mailing.Client) {
 			t.Helper()
 			editing(t, s, old.ID, func(c *mailing.Client) { c.Tag = "gold" })
 		}, mailing.RowUnchanged},
-		"somebody makes another one": {func(t *testing.T, s *dynamo.Store, old mailing.Client) {
+		"another caller makes another one": {func(t *testing.T, s *dynamo.Store, old mailing.Client) {
 			t.Helper()
 			editing(t, s, old.ID, func(c *mailing.Client) { c.Timezone = "Asia/Tomsk" })
 		}, mailing.RowUpdated},

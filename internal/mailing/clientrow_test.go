@@ -82,7 +82,7 @@ func TestARowThatBreaksRulesGetsAnErrorThatListsAllOfThem(t *testing.T) {
 			c.want = nil
 		}
 		if diff := cmp.Diff(c.want, locations(c.row.Check())); diff != "" {
-			t.Errorf("%s, whoever has the phone (-want +got):\n%s", name, diff)
+			t.Errorf("%s, with any owner of the phone (-want +got):\n%s", name, diff)
 		}
 	}
 }

@@ -71,7 +71,7 @@ func TestARequeuedBatchHasFreshAttemptsAndKeepsItsUncertainOnes(t *testing.T) {
 		t.Errorf("change (-want +got):\n%s", diff)
 	}
 	if _, again := r.Batch.Requeued(older, noon); again {
-		t.Error("what was queued anew is queued anew once more")
+		t.Error("requeued failures are requeued again")
 	}
 }
 
@@ -96,7 +96,7 @@ func TestAMailingIsDoneWhenNoSliceHasAnythingLeft(t *testing.T) {
 		{"all done", running(), done, noon, true},
 		{"a slice is not expanded", running(), mailing.SliceState{}, noon, false},
 		{"something is pending", running(), mailing.SliceState{Done: true, Counts: mailing.Counts{Total: 1, Deferred: 1}}, noon, false},
-		{"failures wait to be queued anew", running(retried), done, noon, false},
+		{"failures wait to be queued again", running(retried), done, noon, false},
 		{"failures wait, and the end has come", running(retried), done, end, true},
 	}
 	for _, test := range tests {

@@ -160,7 +160,7 @@ func (s *Scheduler) begin(ctx context.Context, task mailing.Task) (m mailing.Mai
 	}
 	m, err = s.store.Mailing(ctx, task.Mailing)
 	if mailing.KindOf(err) == mailing.KindNotFound {
-		slog.WarnContext(ctx, "task of a mailing that is not there", "mailing_id", task.Mailing, "slice", task.Slice)
+		slog.WarnContext(ctx, "task of an unknown mailing", "mailing_id", task.Mailing, "slice", task.Slice)
 		return m, false, nil
 	}
 	if err != nil {
@@ -287,7 +287,7 @@ func (s *Scheduler) queueOpen(ctx context.Context, batches []mailing.Batch) erro
 // postponeConcurrency is the number of batches that a task postpones at the same time.
 const postponeConcurrency = 10
 
-// requeue queues the batches of the slice that are overdue, or will be soon. more reports
+// requeueOverdue queues the batches of the slice that are overdue, or will be soon. more reports
 // whether the turn ended before the list did.
 func (s *Scheduler) requeueOverdue(ctx context.Context, m mailing.Mailing, slice int, _ *mailing.SliceState, until time.Time) (more bool, err error) {
 	o, err := s.store.Outage(ctx)
