@@ -79,8 +79,8 @@ func TestAnAudienceIsMetOnceOverAllPageBoundaries(t *testing.T) {
 		"fifty tags":        {Tags: fifty},
 		"a rare tag":        {Tags: []string{clients[499].Tag}},
 		"operators and tag": {OperatorCodes: []string{"902", "903", "904"}, Tags: fifty[:20]},
-		"none":            {OperatorCodes: []string{"999"}},
-		"none by both":    {OperatorCodes: []string{"900"}, Tags: []string{"none"}},
+		"none":              {OperatorCodes: []string{"999"}},
+		"none by both":      {OperatorCodes: []string{"900"}, Tags: []string{"none"}},
 	} {
 		var want []mailing.ClientID
 		for _, c := range clients {

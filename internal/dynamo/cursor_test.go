@@ -67,7 +67,7 @@ func TestACursorThatWasTamperedWithIsMalformed(t *testing.T) {
 		"not base64":          "***",
 		"not JSON":            b64([]byte("hello")),
 		"cut":                 text[:len(text)-4],
-		"data after the end":    b64(append(raw, "{}"...)),
+		"data after the end":  b64(append(raw, "{}"...)),
 		"an unknown field":    b64(append(raw[:len(raw)-1:len(raw)-1], `,"x":1}`...)),
 		"blanks":              text + " ",
 		"JSON of another":     b64([]byte(`[]`)),

@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"regexp"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -96,13 +97,11 @@ func (u update) input() *dynamodb.UpdateItemInput {
 // projected returns the request for items by their keys. With attributes, only those
 // are read.
 func projected(keys []item, consistent bool, attributes []string) types.KeysAndAttributes {
-	projection := ""
+	places := make([]string, len(attributes))
 	for i, attribute := range attributes {
-		if i > 0 {
-			projection += ", "
-		}
-		projection += "#" + attribute
+		places[i] = "#" + attribute
 	}
+	projection := strings.Join(places, ", ")
 	return types.KeysAndAttributes{
 		Keys: keys, ConsistentRead: aws.Bool(consistent),
 		ProjectionExpression: optional(projection), ExpressionAttributeNames: names(projection),

@@ -83,7 +83,7 @@ func (w *walk) where(condition string, values item) {
 }
 
 // input returns the query without a limit and without a start.
-func (w walk) input() *dynamodb.QueryInput {
+func (w *walk) input() *dynamodb.QueryInput {
 	return &dynamodb.QueryInput{
 		TableName: &w.table, IndexName: optional(w.index),
 		KeyConditionExpression: &w.key, FilterExpression: optional(w.filter),
@@ -98,7 +98,7 @@ func (w walk) input() *dynamodb.QueryInput {
 //
 // So a walk does not read, and pay for, much more than it returns. One item more than
 // needed shows whether anything follows.
-func (w walk) pageSize(need, looked, matched int) *int32 {
+func (w *walk) pageSize(need, looked, matched int) *int32 {
 	const many = 50_000 // more than a page ever holds
 	size := need + 1
 	if w.filter != "" && looked > 0 {
