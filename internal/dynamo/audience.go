@@ -25,7 +25,7 @@ const audiencePages = 10
 // looked at, whether it matched or not: a walk that continues after it misses no client
 // and meets none twice.
 func (s *Store) Audience(ctx context.Context, slice int, f mailing.Filter, started time.Time, after mailing.ClientID, limit int) (clients []mailing.Client, next mailing.ClientID, done bool, err error) {
-	w := clientsAfter(s.tables.Clients, clientPart(slice), after)
+	w := clientsAfter(s.tables.Clients, partKey, clientPart(slice), after)
 	w.limit, w.pages = limit, audiencePages
 	w.matching(f)
 	if !started.IsZero() {
@@ -68,7 +68,7 @@ func (s *Store) CountAudience(ctx context.Context, f mailing.Filter) (int64, err
 
 // countSlice counts the clients of one slice that match f.
 func (s *Store) countSlice(ctx context.Context, slice int, f mailing.Filter) (n int64, err error) {
-	w := clientsAfter(s.tables.Clients, clientPart(slice), 0)
+	w := clientsAfter(s.tables.Clients, partKey, clientPart(slice), 0)
 	w.matching(f)
 	in := w.input()
 	in.Select = types.SelectCount
@@ -82,10 +82,13 @@ func (s *Store) countSlice(ctx context.Context, slice int, f mailing.Filter) (n 
 	return n, nil
 }
 
-// clientsAfter returns a walk through a partition of the table of clients, after a client
-// in the order of ids.
-func clientsAfter(table, part string, after mailing.ClientID) walk {
-	return walk{table: table, key: "#part = :part AND #id > :after", values: item{":part": str(part), ":after": str(clientSort(after))}}
+// clientsAfter returns a walk through one partition of the table of clients, or of an
+// index of it, after a client in the order of ids. attr is the attribute of partitions.
+func clientsAfter(table, attr, part string, after mailing.ClientID) walk {
+	return walk{
+		table: table, key: "#" + attr + " = :part AND #id > :after",
+		values: item{":part": str(part), ":after": str(clientSort(after))},
+	}
 }
 
 // matching adds the condition [mailing.Filter.Matches].

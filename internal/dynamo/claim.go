@@ -87,7 +87,8 @@ func (s *Store) Replan(ctx context.Context, seen, replanned mailing.Batch) (bool
 		return false, fmt.Errorf("encode the recipients of batch %s: %w", seen.Key, err)
 	}
 	return s.update(ctx, update{
-		table: s.tables.Batches, key: batchKey(seen.Key), change: "SET #members = :members, #due_at = :due REMOVE #not_before, #sweeps",
+		table: s.tables.Batches, key: batchKey(seen.Key),
+		change:    "SET #members = :members, #due_at = :due REMOVE #not_before, #sweeps",
 		condition: "attribute_exists(#due_at) AND attribute_not_exists(#lease_until) AND #members = :seen",
 		values:    item{":seen": str(before), ":members": str(after), ":due": millis(replanned.DueAt)},
 	}, "plan batch %s again", seen.Key)

@@ -87,8 +87,8 @@ func (s *Store) searchIndex(ctx context.Context, q mailing.ClientQuery, after ma
 	if q.Tag != "" {
 		attr, value, index = "tag", q.Tag, tagIndex
 	}
-	w := clientsAfter(s.tables.Clients, value, after)
-	w.index, w.key, w.limit, w.pages = index, "#"+attr+" = :part AND #id > :after", q.Limit, listPages
+	w := clientsAfter(s.tables.Clients, attr, value, after)
+	w.index, w.limit, w.pages = index, q.Limit, listPages
 	if q.Tag != "" && q.OperatorCode != "" {
 		w.where("#operator_code = :operator", item{":operator": str(q.OperatorCode)})
 	}

@@ -80,6 +80,15 @@ func (a *adder) expression() string {
 	return "ADD " + strings.Join(a.clauses, ", ")
 }
 
+// actions returns the action that adds to the item with a key; none if there is nothing to
+// add.
+func (a *adder) actions(table string, key item) []types.TransactWriteItem {
+	if len(a.clauses) == 0 {
+		return nil
+	}
+	return []types.TransactWriteItem{update{table: table, key: key, change: a.expression(), values: a.values}.action()}
+}
+
 // mailingsSuffix ends the attributes of the totals item that count mailings. That item
 // sums up the finished mailings by final status: the number of mailings as
 // {status}_mailings, their messages as {status}_{message status}.
@@ -101,11 +110,10 @@ func (s *Store) totalsChange(old, updated mailing.Mailing) []types.TransactWrite
 		a.add(string(updated.Status)+mailingsSuffix, 1)
 		a.addCounts(string(updated.Status)+"_", updated.Counts)
 	}
-	if a.expression() == "" {
-		return nil
+	if a.expression() != "" {
+		a.add(changesAttr, 1)
 	}
-	a.add(changesAttr, 1)
-	return []types.TransactWriteItem{update{table: s.tables.Mailings, key: totalsKey(), change: a.expression(), values: a.values}.action()}
+	return a.actions(s.tables.Mailings, totalsKey())
 }
 
 // inTotals reports whether the totals include a mailing.

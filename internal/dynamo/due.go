@@ -33,7 +33,10 @@ type dueItem struct {
 // The index is eventually consistent: a batch that has just changed may be missing, or
 // be there in its old state.
 func (s *Store) Due(ctx context.Context, id mailing.ID, slice int, until time.Time, visit func([]mailing.Due) (more bool, err error)) error {
-	w := walk{table: s.tables.Batches, index: dueIndex, key: "#part = :part", values: item{":part": str(batchPart(id, slice))}}
+	w := walk{
+		table: s.tables.Batches, index: dueIndex,
+		key: "#part = :part", values: item{":part": str(batchPart(id, slice))},
+	}
 	if !until.IsZero() {
 		w.key += " AND #due_at <= :until"
 		w.values[":until"] = millis(until)

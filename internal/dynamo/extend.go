@@ -81,7 +81,8 @@ func (s *Store) batchesAfter(ctx context.Context, id mailing.ID, slice int, afte
 func (s *Store) extendBatch(ctx context.Context, m mailing.Mailing, slice int, seen keptItem) error {
 	_, err := s.update(ctx, update{
 		table: s.tables.Batches, key: key(batchPart(m.ID, slice), seen.Sort), change: "SET #ttl = :ttl",
-		condition: "#ttl = :seen AND attribute_not_exists(#due_at)", values: item{":seen": num(seen.TTL), ":ttl": num(s.expiry(m))},
+		condition: "#ttl = :seen AND attribute_not_exists(#due_at)",
+		values:    item{":seen": num(seen.TTL), ":ttl": num(s.expiry(m))},
 	}, "keep batch %s of mailing %d slice %d longer", seen.Sort, m.ID, slice)
 	return err
 }

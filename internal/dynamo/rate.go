@@ -87,8 +87,9 @@ func (s *Store) CountOutcomes(ctx context.Context, id mailing.ID, began time.Tim
 	// If another sender has added outcomes since, the condition fails, and that sender
 	// closes the window.
 	_, err = s.update(ctx, update{
-		table: s.tables.Batches, key: window, change: "REMOVE #sent, #rejected", condition: "#sent = :sent AND #rejected = :rejected",
-		values: item{":sent": num(sent), ":rejected": num(rejected)},
+		table: s.tables.Batches, key: window, change: "REMOVE #sent, #rejected",
+		condition: "#sent = :sent AND #rejected = :rejected",
+		values:    item{":sent": num(sent), ":rejected": num(rejected)},
 	}, "end a window of outcomes of mailing %d", id)
 	return all, err
 }

@@ -65,7 +65,9 @@ func (s *Store) redriving(ctx context.Context, m mailing.Mailing, letters []mail
 	}
 	for key, b := range batches {
 		requeuing, _ := b.Requeued(func(rec mailing.Recipient) bool {
-			return slices.ContainsFunc(wanted[key], func(l mailing.DeadLetter) bool { return l.Message.Client() == rec.Client && l.Is(rec) })
+			return slices.ContainsFunc(wanted[key], func(l mailing.DeadLetter) bool {
+				return l.Message.Client() == rec.Client && l.Is(rec)
+			})
 		}, s.now())
 		requeuings = append(requeuings, requeuing)
 	}

@@ -41,7 +41,8 @@ func (s *Store) ClaimReport(ctx context.Context, of time.Time, holder string, no
 		table: s.tables.Batches, key: reportKey(of), change: "SET #by = :holder, #lease_until = :until, #ttl = :ttl",
 		// The condition admits the run's own lease, because the SDK may have repeated a
 		// call whose answer was lost.
-		condition: "attribute_not_exists(#done_at) AND (attribute_not_exists(#lease_until) OR #lease_until <= :now OR #by = :holder)",
+		condition: "attribute_not_exists(#done_at)" +
+			" AND (attribute_not_exists(#lease_until) OR #lease_until <= :now OR #by = :holder)",
 		values: item{
 			":now": millis(now), ":holder": str(holder), ":until": millis(until), ":ttl": num(now.Add(reportTTL).Unix()),
 		},
@@ -60,7 +61,8 @@ func (s *Store) MarkReported(ctx context.Context, of time.Time, holder string, r
 		return false, fmt.Errorf("encode the report of %s: %w", of.Format(time.DateOnly), err)
 	}
 	return s.update(ctx, update{
-		table: s.tables.Batches, key: reportKey(of), change: "SET #done_at = :at, #counts = :counts", condition: "#by = :holder",
+		table: s.tables.Batches, key: reportKey(of), condition: "#by = :holder",
+		change: "SET #done_at = :at, #counts = :counts",
 		values: item{":holder": str(holder), ":at": millis(r.At), ":counts": encoded},
 	}, "mark the report of %s", of.Format(time.DateOnly))
 }

@@ -65,10 +65,7 @@ func (s *Store) batchItems(m mailing.Mailing, writes []batchWrite) ([]types.Tran
 func (s *Store) countsChange(id mailing.ID, slice int, change mailing.Counts) []types.TransactWriteItem {
 	var a adder
 	a.addCounts("", change)
-	if a.expression() == "" {
-		return nil
-	}
-	return []types.TransactWriteItem{update{table: s.tables.Batches, key: sliceKey(id, slice), change: a.expression(), values: a.values}.action()}
+	return a.actions(s.tables.Batches, sliceKey(id, slice))
 }
 
 // keysOf returns the keys of the batches of writes.
@@ -144,11 +141,11 @@ func (s *Store) Requeue(ctx context.Context, m mailing.Mailing, slice int, reque
 // stillRetried returns the check that m is not finished and that no later retry was made.
 // Without a retry, m must still have none.
 func (s *Store) stillRetried(m mailing.Mailing) types.TransactWriteItem {
-	if m.RetriedAt.IsZero() {
-		return check(s.tables.Mailings, mailingKey(m.ID), "#finished = :false AND attribute_not_exists(#retried_at)", item{":false": boolean(false)})
+	condition, values := "#finished = :false AND attribute_not_exists(#retried_at)", item{":false": boolean(false)}
+	if !m.RetriedAt.IsZero() {
+		condition, values[":seen"] = "#finished = :false AND #retried_at = :seen", millis(m.RetriedAt)
 	}
-	return check(s.tables.Mailings, mailingKey(m.ID), "#finished = :false AND #retried_at = :seen",
-		item{":false": boolean(false), ":seen": millis(m.RetriedAt)})
+	return check(s.tables.Mailings, mailingKey(m.ID), condition, values)
 }
 
 // SliceBatches returns batches of a slice of a mailing in storage order, strongly

@@ -42,7 +42,7 @@ func (s *Store) putZoneEdit(old clientItem, updated mailing.Client) []types.Tran
 // messages may still be planned by the old one. It begins after the client after, in
 // the order of ids, and is strongly consistent.
 func (s *Store) ZoneEdits(ctx context.Context, slice int, after mailing.ClientID, limit int) ([]mailing.ZoneEdit, error) {
-	w := clientsAfter(s.tables.Clients, zoneEditPart(slice), after)
+	w := clientsAfter(s.tables.Clients, partKey, zoneEditPart(slice), after)
 	w.limit, w.pages = limit, 1
 	part, err := s.walk(ctx, w)
 	if err != nil {
