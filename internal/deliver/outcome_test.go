@@ -13,7 +13,7 @@ func TestAFailedMessageIsADeadLetterAndNoOther(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d, clients := w.batch(moscow(3)...)
-	w.api.mood = func(h mailing.Handover) mailing.Outcome {
+	w.api.answer = func(h mailing.Handover) mailing.Outcome {
 		if h.ID.Client() == clients[1].ID {
 			return mailing.Outcome{Kind: mailing.OutcomeRejected, Code: "http_400"}
 		}
@@ -37,17 +37,17 @@ func TestAnAttemptIsChargedOnlyWhereTheAPIIsKnownToWork(t *testing.T) {
 	w := newWorld(t)
 	s := w.sender(w.store)
 	d, _ := w.batch(moscow(2)...)
-	w.api.mood = always(mailing.OutcomeRetry, "refused")
+	w.api.answer = always(mailing.OutcomeRetry, "refused")
 	if h := s.Deliver(t.Context(), []mailing.Delivery{d}); h[0].Again {
 		t.Error("what waits for the provider stays in the queue")
 	}
 	w.want(d.Key, mailing.Retrying, 0, 0)
 
 	other, _ := w.batch(moscow(1)...)
-	w.api.mood = nil
+	w.api.answer = nil
 	s.Deliver(t.Context(), []mailing.Delivery{other})
 	w.clock.Advance(mailing.ParkTime)
-	w.api.mood = always(mailing.OutcomeRetry, "refused")
+	w.api.answer = always(mailing.OutcomeRetry, "refused")
 	s.Deliver(t.Context(), []mailing.Delivery{d})
 	w.want(d.Key, mailing.Retrying, 1, 0)
 
@@ -62,16 +62,16 @@ func TestAnAPIThatKeepsFailingIsLeftAlone(t *testing.T) {
 	w := newWorld(t)
 	s := w.sender(w.store)
 	first, _ := w.batch(moscow(20)...)
-	w.api.mood = always(mailing.OutcomeRetry, "http_503")
+	w.api.answer = always(mailing.OutcomeRetry, "http_503")
 	s.Deliver(t.Context(), []mailing.Delivery{first})
-	asked := len(w.api.asked())
+	asked := len(w.api.requests())
 
 	second, _ := w.batch(moscow(3)...)
 	before := w.read(second.Key)
 	if h := s.Deliver(t.Context(), []mailing.Delivery{second}); h[0].Again {
 		t.Error("a delivery that cannot go stays in the queue")
 	}
-	if more := len(w.api.asked()) - asked; more != 0 {
+	if more := len(w.api.requests()) - asked; more != 0 {
 		t.Errorf("%d more requests", more)
 	}
 	if diff := cmp.Diff(before, w.read(second.Key)); diff != "" {
@@ -80,13 +80,13 @@ func TestAnAPIThatKeepsFailingIsLeftAlone(t *testing.T) {
 
 	// One probe finds that the API still fails, another one that it works again.
 	w.clock.Advance(time.Minute)
-	asked = len(w.api.asked())
+	asked = len(w.api.requests())
 	s.Deliver(t.Context(), []mailing.Delivery{second})
-	if more := len(w.api.asked()) - asked; more != 1 {
+	if more := len(w.api.requests()) - asked; more != 1 {
 		t.Errorf("%d probes", more)
 	}
 	w.clock.Advance(2 * time.Minute)
-	w.api.mood = nil
+	w.api.answer = nil
 	s.Deliver(t.Context(), []mailing.Delivery{second})
 	w.want(second.Key, mailing.Sent, 1, 0)
 	if w.sweeps != 1 {
@@ -99,13 +99,13 @@ func TestProbesOfAnOutageTakeDifferentMessagesInTurn(t *testing.T) {
 	w := newWorld(t)
 	s := w.sender(w.store)
 	d, clients := w.batch(moscow(5)...)
-	w.api.mood = always(mailing.OutcomeAmbiguous, "http_504")
+	w.api.answer = always(mailing.OutcomeAmbiguous, "http_504")
 	for range 6 {
 		s.Deliver(t.Context(), []mailing.Delivery{d})
 		w.clock.Advance(15 * time.Minute)
 	}
 	tries := map[mailing.ClientID]int{}
-	for _, c := range w.api.asked() {
+	for _, c := range w.api.requests() {
 		tries[c.to]++
 	}
 	// The five messages, handed over at the same time, opened the breaker. Each of the
@@ -124,10 +124,10 @@ func TestAnAPIThatDoesNotKnowUsIsLeftAloneAtOnce(t *testing.T) {
 	s := w.sender(w.store)
 	first, _ := w.batch(moscow(1)...)
 	second, _ := w.batch(moscow(3)...)
-	w.api.mood = always(mailing.OutcomeMisconfigured, "http_401")
+	w.api.answer = always(mailing.OutcomeMisconfigured, "http_401")
 	s.Deliver(t.Context(), []mailing.Delivery{first})
 	s.Deliver(t.Context(), []mailing.Delivery{second})
-	if n := len(w.api.asked()); n != 1 {
+	if n := len(w.api.requests()); n != 1 {
 		t.Errorf("%d requests", n)
 	}
 	w.want(first.Key, mailing.Retrying, 0, 0)
@@ -137,7 +137,7 @@ func TestAnAPIThatDoesNotKnowUsIsLeftAloneAtOnce(t *testing.T) {
 func TestADeliveryComesBackOnlyWhileItHasReceivesLeft(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.api.mood = always(mailing.OutcomeAmbiguous, "timeout")
+	w.api.answer = always(mailing.OutcomeAmbiguous, "timeout")
 	for receives, again := range map[int]bool{1: true, w.config.MaxReceives - 1: true, w.config.MaxReceives: false} {
 		d, _ := w.batch(moscow(1)...)
 		d.Receives = receives
@@ -154,7 +154,7 @@ func TestAPanicIsAnAmbiguousOutcomeOfItsMessageAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d, clients := w.batch(moscow(3)...)
-	w.api.mood = func(h mailing.Handover) mailing.Outcome {
+	w.api.answer = func(h mailing.Handover) mailing.Outcome {
 		if h.ID.Client() == clients[2].ID {
 			panic("a bug")
 		}

@@ -55,7 +55,7 @@ func TestATestMessageIsHandedOverWhateverItsMailingDoesAndCountsInNone(t *testin
 			}
 			w.clock.Advance(test.later)
 			var handed []mailing.Handover
-			w.api.mood = func(h mailing.Handover) mailing.Outcome {
+			w.api.answer = func(h mailing.Handover) mailing.Outcome {
 				handed = append(handed, h)
 				return mailing.Outcome{Kind: test.outcome, Code: "code"}
 			}

@@ -36,7 +36,7 @@ func New(cfg Config) (*Client, error) {
 	if base.Path == "" {
 		base.Path = "/" // without it, JoinPath would make "send/1", without a slash
 	}
-	c := &Client{
+	return &Client{
 		base: base.JoinPath("send"),
 		header: http.Header{
 			"Content-Type": {"application/json"},
@@ -47,11 +47,7 @@ func New(cfg Config) (*Client, error) {
 		timeout:   cfg.Timeout,
 		now:       cfg.Now,
 		transport: newTransport(cfg.Timeout, cfg.MaxConns),
-	}
-	if c.now == nil {
-		c.now = time.Now
-	}
-	return c, nil
+	}, nil
 }
 
 // String returns a description of the client without its token.

@@ -34,8 +34,8 @@ type Config struct {
 	// MaxConns is how many connections, and so hand-overs, there are at the same time:
 	// 1 to 10,000. Further calls wait for a free connection.
 	MaxConns int
-	// Now is the wall clock, with which a Retry-After date and the instants of a
-	// hand-over are compared; nil means [time.Now].
+	// Now returns the time by the wall clock. A Retry-After date and the instants of a
+	// hand-over are compared with it.
 	Now func() time.Time
 }
 

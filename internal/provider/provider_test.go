@@ -27,7 +27,7 @@ const accepted = `{"code":0,"message":"OK"}`
 // depends on the timeout sets its own.
 func client(t *testing.T, base string, change ...func(*provider.Config)) *provider.Client {
 	t.Helper()
-	cfg := provider.Config{BaseURL: base, Token: "secret-token", Timeout: 20 * time.Second, MaxConns: 4}
+	cfg := provider.Config{BaseURL: base, Token: "secret-token", Timeout: 20 * time.Second, MaxConns: 4, Now: time.Now}
 	for _, f := range change {
 		f(&cfg)
 	}

@@ -59,10 +59,8 @@ type world struct {
 	gate     *gate
 	// config is the configuration of new senders.
 	config deliver.Config
-	// tables replaces the tables of the functions' stores, if not nil; senderClock
-	// replaces the senders' clock, which otherwise is the world's.
-	tables      dynamo.API
-	senderClock deliver.Clock
+	// tables replaces the tables of the functions' stores, if not nil.
+	tables dynamo.API
 	// sends replaces the senders' provider, if not nil.
 	sends deliver.Provider
 
@@ -109,7 +107,8 @@ func worldIn(t *testing.T, env *dynamotest.Env) *world {
 		provider: &provider{clock: clock, handed: map[mailing.MessageID][]handed{}},
 		config: deliver.Config{
 			ProviderTimeout: 10 * time.Second, InvocationTime: 30 * time.Second, MaxInFlight: 500, MaxReceives: maxReceives,
-			PauseOnRejections: true,
+			PauseOnRejections: true, Clock: stillClock{clock}, Jitter: func(d time.Duration) time.Duration { return d / 2 },
+			Holder: func() string { return strconv.FormatInt(holders.Add(1), 10) },
 		},
 		audience: map[mailing.ClientID]*person{}, history: map[mailing.ID][]moment{}, rule: time.Minute,
 	}
@@ -220,18 +219,14 @@ func (w *world) edges(of *worker) (*dynamo.Store, queue.AdminAPI) {
 var holders atomic.Int64
 
 func (w *world) newSender(of *worker, store deliver.Store, sqs queue.API) *deliver.Sender {
-	clock := w.senderClock
-	if clock == nil {
-		clock = stillClock{w.clock}
-	}
+	config := w.config
+	config.Clock = mortalClock{of, config.Clock}
 	var sends deliver.Provider = w.provider
 	if w.sends != nil {
 		sends = w.sends
 	}
-	return deliver.New(store, gatedProvider{of, sends}, queue.NewDeadLetters(sqs, lettersURL), w.config, mortalClock{of, clock}, deliver.Randomness{
-		Jitter: func(d time.Duration) time.Duration { return d / 2 },
-		Holder: func() string { return strconv.FormatInt(holders.Add(1), 10) },
-	}, deliver.WithMeter(w.meter), deliver.WithSweeps(queue.NewTasks(sqs, tasksURL, w.clock.Now)))
+	return deliver.New(store, gatedProvider{of, sends}, queue.NewDeadLetters(sqs, lettersURL), config,
+		deliver.WithMeter(w.meter), deliver.WithSweeps(queue.NewTasks(sqs, tasksURL, w.clock.Now)))
 }
 
 // stillClock waits by advancing the world's clock.

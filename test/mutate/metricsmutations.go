@@ -13,15 +13,15 @@ var ofMetrics = []mutation{ //nolint:gochecknoglobals // as the others
 	{
 		name: "metrics: an open breaker is not told of",
 		file: senderGo,
-		old:  "t.BreakerOpen, _ = s.trouble.down()",
+		old:  "t.BreakerOpen, _ = s.breaker.down()",
 		new:  "",
 		pkg:  sender, test: "TestTheBreakerIsToldOfUntilAProbeGetsThrough",
 	},
 	{
 		name: "metrics: a sender that found the API down alone tells of no open breaker",
 		file: senderGo,
-		old:  "t.BreakerOpen, _ = s.trouble.down()",
-		new:  "_, t.BreakerOpen = s.trouble.down()",
+		old:  "t.BreakerOpen, _ = s.breaker.down()",
+		new:  "_, t.BreakerOpen = s.breaker.down()",
 		pkg:  sender, test: "TestTheBreakerIsToldOfUntilAProbeGetsThrough",
 	},
 	{
@@ -34,7 +34,7 @@ var ofMetrics = []mutation{ //nolint:gochecknoglobals // as the others
 	{
 		name: "metrics: a pause is a start lag",
 		file: workGo,
-		old:  "&& w.untouched[i] &&",
+		old:  "&& r.untouched &&",
 		new:  "&&",
 		pkg:  sender, test: "TestALagIsToldOfTheFirstHandOverAlone",
 	},

@@ -10,7 +10,7 @@ const (
 	claimingGo = "internal/deliver/claim.go"
 	decideGo   = "internal/mailing/decide.go"
 	lostGo     = "internal/mailing/lost.go"
-	troubleGo  = "internal/deliver/trouble.go"
+	breakerGo  = "internal/deliver/breaker.go"
 	workGo     = "internal/deliver/work.go"
 )
 
@@ -88,28 +88,26 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 		file: claimingGo,
 		old:  "case !ok:",
 		new: `case !ok:
-		inv.handling[i] = s.again(d, claimAgain)`,
+		d.handling = s.comeBackAfter(d, claimRetry)`,
 		pkg: sender, test: "TestARefusedDeliveryIsTakenOffTheQueue",
 	},
 	{
 		name: "row 1: a batch with a lost claim is handed over at once, and not settled first",
 		file: senderGo,
-		old: `	if w.batch.Claims > 1 {
-		s.recover(ctx, inv, w)`,
-		new: `	if w.batch.Claims > 100 {
-		s.recover(ctx, inv, w)`,
-		pkg: sender, test: "TestASenderThatWasLostIsChargedBeforeItsBatchIsHandedOverAgain",
+		old:  "	if w.lostClaim() {\n",
+		new:  "	if w.lostClaim() && w.batch.Claims > 100 {\n",
+		pkg:  sender, test: "TestASenderThatWasLostIsChargedBeforeItsBatchIsHandedOverAgain",
 	},
 	{
 		name: "row 1: a settlement that fails once is given up",
 		file: "internal/deliver/settle.go",
-		old:  "if s.now().Add(wait).After(inv.end.Add(-lastMoment)) || s.sleep(ctx, wait) != nil {",
-		new:  "if n >= 0 || s.now().Add(wait).After(inv.end.Add(-lastMoment)) || s.sleep(ctx, wait) != nil {",
+		old:  "if s.now().Add(wait).After(inv.end.Add(-endReserve)) || s.sleep(ctx, wait) != nil {",
+		new:  "if n >= 0 || s.now().Add(wait).After(inv.end.Add(-endReserve)) || s.sleep(ctx, wait) != nil {",
 		pkg:  sender, test: "TestASenderThatCouldNotSettleClaimsNothingBeforeItCan",
 	},
 	{
 		name: "row 1: a sender that could not settle goes on claiming",
-		file: "internal/deliver/debt.go",
+		file: "internal/deliver/unsettled.go",
 		old:  "	if worked {\n		return true\n	}",
 		new:  "	if worked || len(all) > 0 {\n		return true\n	}",
 		pkg:  sender, test: "TestASenderThatCouldNotSettleClaimsNothingBeforeItCan",
@@ -258,36 +256,34 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "the first member's decision goes for its whole batch",
 		file: handoverGo,
-		old: `h, ok := s.decide(ctx, w, i)
+		old: `h, ok := s.decide(ctx, w, r)
 		if !ok {
 			return
 		}`,
-		new: `h, ok := s.decide(ctx, w, 0)
+		new: `h, ok := s.decide(ctx, w, w.recipients[0])
 		if !ok {
 			return
 		}
-		h.ID = mailing.NewMessageID(w.batch.Key.Mailing, w.recipients[i].Client)`,
+		h.ID = w.messageID(r)`,
 		pkg: sender, test: "TestEachRecipientOfABatchIsDecidedOnByItself",
 	},
 	{
 		name: "a message is decided on before it waits for its turn, and not again",
 		file: handoverGo,
-		old: `if !s.await(ctx, inv, at) {
-		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
+		old: `if !s.acquireSlot(ctx, inv, at) {
 		return
 	}
 	defer s.inFlight.Release(1)
 	for first := s.now(); ; {
-		h, ok := s.decide(ctx, w, i)
+		h, ok := s.decide(ctx, w, r)
 		if !ok {
 			return
 		}`,
-		new: `h, ok := s.decide(ctx, w, i)
+		new: `h, ok := s.decide(ctx, w, r)
 	if !ok {
 		return
 	}
-	if !s.await(ctx, inv, at) {
-		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
+	if !s.acquireSlot(ctx, inv, at) {
 		return
 	}
 	defer s.inFlight.Release(1)
@@ -297,8 +293,8 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "row 9: a decision holds for as long as a connection takes",
 		file: handoverGo,
-		old:  "before := asked.Add(mailing.Trust)",
-		new:  "before := asked.Add(time.Hour)",
+		old:  "before := readAt.Add(mailing.Trust)",
+		new:  "before := readAt.Add(time.Hour)",
 		pkg:  sender, test: "TestWhatWaitedForItsConnectionIsDecidedOnAgain",
 	},
 	{
@@ -311,13 +307,13 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "row 12: a message that was sent under an old plan has its batch planned again and again",
 		file: workGo,
-		old:  "		if rec.Status.Pending() {\n			generation = min(generation, w.plans[i])",
-		new:  "		if rec.Client > 0 {\n			generation = min(generation, w.plans[i])",
+		old:  "for _, r := range w.pending() {\n		g = min",
+		new:  "for _, r := range w.recipients {\n		g = min",
 		pkg:  sender, test: "TestABatchWaitsByTheOldestGenerationOfItsPendingMessages",
 	},
 	{
 		name: "row 10: what was read before the clock was set back is trusted",
-		file: "internal/deliver/trouble.go",
+		file: breakerGo,
 		old:  "return age >= 0 && age < limit",
 		new:  "return age < limit",
 		pkg:  sender, test: "TestWhatWasReadBeforeTheClockWasSetBackIsReadAgain",
@@ -332,8 +328,8 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "row 16: a delivery that comes a moment too early is taken off the queue",
 		file: claimingGo,
-		old:  "if b.DueAt.IsZero() || b.LeaseUntil.After(now) || early <= 0 || early > comeBack {",
-		new:  "if b.DueAt.IsZero() || b.LeaseUntil.After(now) || early > -comeBack {",
+		old:  "if b.DueAt.IsZero() || b.LeaseUntil.After(now) || early <= 0 || early > maxHidden {",
+		new:  "if b.DueAt.IsZero() || b.LeaseUntil.After(now) || early > -maxHidden {",
 		pkg:  sender, test: "TestADeliveryThatComesAMomentTooEarlyComesBackWhenItIsTime",
 	},
 	{
@@ -501,35 +497,35 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "the provider is held to work though it never answered",
 		file: handoverGo,
-		old:  "return !h.last.IsZero() && within(now.Sub(h.last), healthy)",
-		new:  "return h.last.IsZero() || within(now.Sub(h.last), healthy)",
+		old:  "return !h.last.IsZero() && within(now.Sub(h.last), healthyFor)",
+		new:  "return h.last.IsZero() || within(now.Sub(h.last), healthyFor)",
 		pkg:  sender, test: "TestAnAttemptIsChargedOnlyWhereTheAPIIsKnownToWork",
 	},
 	{
 		name: "the breaker never opens",
-		file: troubleGo,
-		old:  "return all.calls >= breakerCalls && 2*all.failed >= all.calls",
-		new:  "return all.calls >= breakerCalls && all.failed > all.calls",
+		file: breakerGo,
+		old:  "return sum.calls >= breakerCalls && 2*sum.failed >= sum.calls",
+		new:  "return sum.calls >= breakerCalls && sum.failed > sum.calls",
 		pkg:  sender, test: "TestTheBreakerOpensWhenHalfOfTwentyOrMoreCallsFail",
 	},
 	{
 		name: "row 3: failures in a row do not open the breaker",
-		file: troubleGo,
-		old:  "if t.row >= breakerRow && ",
-		new:  "if t.row >= 1000 && ",
+		file: breakerGo,
+		old:  "if b.failures >= breakerFailures && ",
+		new:  "if b.failures >= 1000 && ",
 		pkg:  sender, test: "TestTheBreakerOpensAfterFiveFailuresInARowWhateverTheVolume",
 	},
 	{
 		name: "row 3: every probe of an outage takes the same message",
 		file: handoverGo,
-		old:  "return cmp.Or(cmp.Compare(w.members[a].Uncertain, w.members[b].Uncertain), cmp.Compare(w.members[a].Attempts, w.members[b].Attempts))",
-		new:  "return cmp.Compare(a, b)",
+		old:  "return cmp.Or(cmp.Compare(a.state.Uncertain, b.state.Uncertain), cmp.Compare(a.state.Attempts, b.state.Attempts))",
+		new:  "return cmp.Compare(a.state.Client, b.state.Client)",
 		pkg:  sender, test: "TestProbesOfAnOutageTakeDifferentMessagesInTurn",
 	},
 	{
 		name: "row 11: each sender probes by itself",
-		file: troubleGo,
-		old:  "	if !saved {\n		t.look(ctx)\n		return permit{}, false\n	}",
+		file: breakerGo,
+		old:  "	if !saved {\n		b.refresh(ctx)\n		return permit{}, false\n	}",
 		new:  "	if !saved && err != nil {\n		return permit{}, false\n	}",
 		pkg:  sender, test: "TestOneSenderOfAllMakesOneProbeAtATime",
 	},
@@ -542,7 +538,7 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 	},
 	{
 		name: "a 401 does not open the breaker",
-		file: troubleGo,
+		file: breakerGo,
 		old: `case o.Kind == mailing.OutcomeMisconfigured:
 		return true`,
 		new: `case o.Kind == mailing.OutcomeMisconfigured:
@@ -563,14 +559,14 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "a delivery comes back on its last receive, and is taken for dead",
 		file: claimingGo,
-		old:  "if delivery.Receives >= s.config.MaxReceives {",
-		new:  "if delivery.Receives > s.config.MaxReceives {",
+		old:  "if d.Receives >= s.config.MaxReceives {",
+		new:  "if d.Receives > s.config.MaxReceives {",
 		pkg:  sender, test: "TestADeliveryComesBackOnlyWhileItHasReceivesLeft",
 	},
 	{
 		name: "a failed message is no dead letter",
 		file: "internal/deliver/settle.go",
-		old:  "s.bury(ctx, w)",
+		old:  "s.queueDeadLetters(ctx, w)",
 		new:  "",
 		pkg:  sender, test: "TestAFailedMessageIsADeadLetterAndNoOther",
 	},

@@ -10,19 +10,19 @@ import (
 func TestCallsThatComeWhileOneIsUnderWayShareTheNext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGather[string, int]()
+		c := newCoalescer[string, int]()
 		var runs [][]int
 		first, at := make(chan struct{}), func(<-chan struct{}) {}
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			g.do("a", 1, at, func(all []int, _ func()) { runs = append(runs, all); <-first })
+			c.do("a", 1, at, func(all []int, _ func()) { runs = append(runs, all); <-first })
 		})
 		synctest.Wait()
 		for n := range 3 {
-			wg.Go(func() { g.do("a", n+2, at, func(all []int, _ func()) { runs = append(runs, all) }) })
+			wg.Go(func() { c.do("a", n+2, at, func(all []int, _ func()) { runs = append(runs, all) }) })
 		}
 		other := false
-		wg.Go(func() { g.do("b", 9, at, func([]int, func()) { other = true }) })
+		wg.Go(func() { c.do("b", 9, at, func([]int, func()) { other = true }) })
 		synctest.Wait()
 		if len(runs) != 1 || !other {
 			t.Errorf("while the first is under way: %v; another key's went: %t", runs, other)
@@ -41,13 +41,13 @@ func TestCallsThatComeWhileOneIsUnderWayShareTheNext(t *testing.T) {
 func TestAGroupThatIsFreedHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGather[string, int]()
+		c := newCoalescer[string, int]()
 		trouble, at := make(chan struct{}), func(<-chan struct{}) {}
 		var wg sync.WaitGroup
-		wg.Go(func() { g.do("a", 1, at, func(_ []int, free func()) { free(); <-trouble }) })
+		wg.Go(func() { c.do("a", 1, at, func(_ []int, free func()) { free(); <-trouble }) })
 		synctest.Wait()
 		done := false
-		wg.Go(func() { g.do("a", 2, at, func([]int, func()) { done = true }) })
+		wg.Go(func() { c.do("a", 2, at, func([]int, func()) { done = true }) })
 		synctest.Wait()
 		if !done {
 			t.Error("the next waits for one that has let go")
@@ -60,21 +60,21 @@ func TestAGroupThatIsFreedHoldsNobodyUp(t *testing.T) {
 func TestAGroupIsFullWhenAllThatWereExpectedHaveComeOrLeft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGather[string, int]()
+		c := newCoalescer[string, int]()
 		var runs [][]int
 		for range 3 {
-			g.expect("a")
+			c.expect("a")
 		}
 		wait := func(full <-chan struct{}) { <-full }
 		var wg sync.WaitGroup
 		for n := range 2 {
-			wg.Go(func() { g.do("a", n, wait, func(all []int, _ func()) { runs = append(runs, all) }) })
+			wg.Go(func() { c.do("a", n, wait, func(all []int, _ func()) { runs = append(runs, all) }) })
 		}
 		synctest.Wait()
 		if len(runs) != 0 {
 			t.Errorf("it does not wait for the third: %v", runs)
 		}
-		g.leave("a")
+		c.withdraw("a")
 		wg.Wait()
 		if len(runs) != 1 || len(runs[0]) != 2 {
 			t.Errorf("runs %v", runs)
