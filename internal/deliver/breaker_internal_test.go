@@ -85,7 +85,7 @@ func TestTheBreakerOpensWhenHalfOfTwentyOrMoreCallsFail(t *testing.T) {
 	}
 }
 
-func TestTheBreakerOpensAfterFiveFailuresInARowWhateverTheVolume(t *testing.T) {
+func TestTheBreakerOpensAfterFiveFailuresInARowAtAnyVolume(t *testing.T) {
 	t.Parallel()
 	b := newBreaker(t)
 	for range 4 {
@@ -105,10 +105,10 @@ func TestTheBreakerOpensAfterFiveFailuresInARowWhateverTheVolume(t *testing.T) {
 	b.want("ten failures in a row, ten seconds or less after a valid answer", false)
 	b.clock.Advance(breakerWindow)
 	b.calls(1, mailing.OutcomeRetry)
-	b.want("and one more after that", true)
+	b.want("after the window, one more failure", true)
 }
 
-func TestWhichCallsTheBreakerTakesForFailed(t *testing.T) {
+func TestTheBreakerCountsInvalidAnswersAsFailures(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[mailing.OutcomeKind]bool{
 		mailing.OutcomeRetry: true, mailing.OutcomeAmbiguous: true, mailing.OutcomeSent: false,
@@ -125,10 +125,10 @@ func TestWhichCallsTheBreakerTakesForFailed(t *testing.T) {
 	b := newBreaker(t)
 	b.calls(100, mailing.OutcomeSent)
 	b.calls(1, mailing.OutcomeMisconfigured)
-	b.want("after an answer that does not know us", true)
+	b.want("after a misconfigured answer", true)
 }
 
-func TestCallsThatAreLongOverDoNotCount(t *testing.T) {
+func TestCallsBeforeTheWindowDoNotCount(t *testing.T) {
 	t.Parallel()
 	b := newBreaker(t)
 	b.calls(10, mailing.OutcomeSent)
@@ -139,7 +139,7 @@ func TestCallsThatAreLongOverDoNotCount(t *testing.T) {
 	b.want("after 9 failures long ago and 3 now", false)
 }
 
-func TestACallThatBeganBeforeTheBreakerOpenedSaysNothing(t *testing.T) {
+func TestACallThatBeganBeforeTheBreakerOpenedDoesNotCount(t *testing.T) {
 	t.Parallel()
 	b := newBreaker(t)
 	late := b.call()
@@ -148,20 +148,20 @@ func TestACallThatBeganBeforeTheBreakerOpenedSaysNothing(t *testing.T) {
 	b.want("after a late success", true)
 }
 
-func TestOneSenderOfAllMakesOneProbeAtATime(t *testing.T) {
+func TestAllSendersTogetherMakeOneProbeAtATime(t *testing.T) {
 	t.Parallel()
 	all, _ := newBreakers(t, 3)
 	all[0].calls(5, mailing.OutcomeRetry)
 	for _, b := range all[1:] {
 		b.refresh(t.Context())
-		b.want("another sender that looks", true)
+		b.want("another sender after a refresh", true)
 	}
 	for _, wait := range []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 15 * time.Minute, 15 * time.Minute} {
 		all[0].clock.Advance(wait - 1)
 		for _, b := range all {
 			b.refresh(t.Context())
 			if !b.refuses() {
-				t.Fatalf("a call is allowed before %s are over", wait)
+				t.Fatalf("a call is allowed before %s have passed", wait)
 			}
 		}
 		all[0].clock.Advance(1)
@@ -186,7 +186,7 @@ func TestOneSenderOfAllMakesOneProbeAtATime(t *testing.T) {
 	}
 }
 
-func TestASenderThatCannotSayThatTheAPIIsDownKeepsItToItself(t *testing.T) {
+func TestASenderThatCannotStoreAnOutageActsOnItAlone(t *testing.T) {
 	t.Parallel()
 	all, faults := newBreakers(t, 2)
 	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{Refuse: errors.New("throttled")})
@@ -199,14 +199,14 @@ func TestASenderThatCannotSayThatTheAPIIsDownKeepsItToItself(t *testing.T) {
 	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{})
 	all[0].refresh(t.Context())
 	if down, shared := all[0].down(); !down || !shared {
-		t.Errorf("once it can be said: down %t, shared %t", down, shared)
+		t.Errorf("after the write succeeds: down %t, shared %t", down, shared)
 	}
 	all[1].clock.Advance(outageFresh)
 	all[1].refresh(t.Context())
 	all[1].want("another sender then", true)
 }
 
-func TestTwoSendersThatFindItDownAtOnceAgree(t *testing.T) {
+func TestTwoSendersThatOpenTheBreakerAtOnceStoreOneOutage(t *testing.T) {
 	t.Parallel()
 	all, _ := newBreakers(t, 2)
 	all[0].refresh(t.Context())
@@ -215,18 +215,18 @@ func TestTwoSendersThatFindItDownAtOnceAgree(t *testing.T) {
 	all[0].clock.Advance(time.Second)
 	all[1].calls(5, mailing.OutcomeRetry)
 	if a, b := all[0].outage, all[1].outage; a != b {
-		t.Errorf("one knows %+v, the other %+v", a, b)
+		t.Errorf("one has %+v, the other %+v", a, b)
 	}
 }
 
-func TestWhatWasReadBeforeTheClockWasSetBackIsReadAgain(t *testing.T) {
+func TestReadingsFromBeforeTheClockWasSetBackAreRepeated(t *testing.T) {
 	t.Parallel()
 	all, _ := newBreakers(t, 2)
 	all[0].refresh(t.Context())
 	all[0].clock.Advance(-time.Hour)
 	all[1].calls(1, mailing.OutcomeMisconfigured)
 	all[0].refresh(t.Context())
-	all[0].want("after an hour that seems not to have been", true)
+	all[0].want("after the clock was set back an hour", true)
 
 	store, ok := all[0].store.(*dynamo.Store)
 	if !ok {
@@ -235,7 +235,7 @@ func TestWhatWasReadBeforeTheClockWasSetBackIsReadAgain(t *testing.T) {
 	cache := newMailingCache(store, all[0].now)
 	cache.entries[1] = cacheEntry{mailing.Mailing{ID: 1, Status: mailing.StatusRunning}, all[0].now().Add(time.Hour)}
 	if m, _, err := cache.get(t.Context(), 1); err != nil || !m.Deleted {
-		t.Errorf("a mailing that was read in the future is trusted: %+v, %v", m, err)
+		t.Errorf("a mailing that was read in the future is used: %+v, %v", m, err)
 	}
 	h := &health{last: monday.Add(time.Hour)}
 	if h.works(monday) {

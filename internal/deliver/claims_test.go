@@ -43,7 +43,7 @@ func TestALeaseOutlivesItsInvocation(t *testing.T) {
 	w.want(d.Key, mailing.Sent, 1, 0)
 }
 
-func TestASenderThatWasLostIsChargedBeforeItsBatchIsHandedOverAgain(t *testing.T) {
+func TestALostClaimIsChargedBeforeItsBatchIsHandedOverAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d, _ := w.batch(moscow(3)...)
@@ -75,7 +75,7 @@ func TestASenderThatWasLostIsChargedBeforeItsBatchIsHandedOverAgain(t *testing.T
 	}
 }
 
-func TestASenderThatCouldNotSettleClaimsNothingBeforeItCan(t *testing.T) {
+func TestASenderWithUnsettledClaimsClaimsNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	first, _ := w.batch(moscow(2)...)
@@ -105,7 +105,7 @@ func TestASenderThatCouldNotSettleClaimsNothingBeforeItCan(t *testing.T) {
 	}
 }
 
-func TestABatchThatASenderDidNotSurviveIsHeldAlone(t *testing.T) {
+func TestABatchWithALostClaimIsHandedOverAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	var deliveries []mailing.Delivery
@@ -116,7 +116,7 @@ func TestABatchThatASenderDidNotSurviveIsHeldAlone(t *testing.T) {
 		for _, c := range clients {
 			of[c.ID] = d.Key
 		}
-		if _, ok, err := w.store.Claim(t.Context(), d.Key, "the dead", monday, monday.Add(time.Second)); err != nil || !ok {
+		if _, ok, err := w.store.Claim(t.Context(), d.Key, "killed", monday, monday.Add(time.Second)); err != nil || !ok {
 			t.Fatal(ok, err)
 		}
 	}
@@ -137,7 +137,7 @@ func TestABatchThatASenderDidNotSurviveIsHeldAlone(t *testing.T) {
 	}
 }
 
-func TestADeliveryThatComesAMomentTooEarlyComesBackWhenItIsTime(t *testing.T) {
+func TestADeliveryShortlyBeforeItsBatchIsDueComesBackAtThatTime(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	opens := monday.Add(5 * time.Minute)
@@ -153,7 +153,7 @@ func TestADeliveryThatComesAMomentTooEarlyComesBackWhenItIsTime(t *testing.T) {
 	}
 }
 
-func TestDeliveriesOfAPausedMailingAreTakenOffTheQueueWithoutAWrite(t *testing.T) {
+func TestDeliveriesOfAPausedMailingLeaveTheQueueWithoutAWrite(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	faults := dynamotest.NewFaults(w.env.Client)

@@ -7,25 +7,25 @@ import (
 	"testing/synctest"
 )
 
-func TestCallsThatComeWhileOneIsUnderWayShareTheNext(t *testing.T) {
+func TestCallsDuringARunningCallShareTheNextOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCoalescer[string, int]()
 		var runs [][]int
-		first, at := make(chan struct{}), func(<-chan struct{}) {}
+		first, noWait := make(chan struct{}), func(<-chan struct{}) {}
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			c.do("a", 1, at, func(all []int, _ func()) { runs = append(runs, all); <-first })
+			c.do("a", 1, noWait, func(all []int, _ func()) { runs = append(runs, all); <-first })
 		})
 		synctest.Wait()
 		for n := range 3 {
-			wg.Go(func() { c.do("a", n+2, at, func(all []int, _ func()) { runs = append(runs, all) }) })
+			wg.Go(func() { c.do("a", n+2, noWait, func(all []int, _ func()) { runs = append(runs, all) }) })
 		}
 		other := false
-		wg.Go(func() { c.do("b", 9, at, func([]int, func()) { other = true }) })
+		wg.Go(func() { c.do("b", 9, noWait, func([]int, func()) { other = true }) })
 		synctest.Wait()
 		if len(runs) != 1 || !other {
-			t.Errorf("while the first is under way: %v; another key's went: %t", runs, other)
+			t.Errorf("while the first is running: %v; the call of another key: %t", runs, other)
 		}
 		close(first)
 		wg.Wait()
@@ -38,26 +38,26 @@ func TestCallsThatComeWhileOneIsUnderWayShareTheNext(t *testing.T) {
 	})
 }
 
-func TestAGroupThatIsFreedHoldsNobodyUp(t *testing.T) {
+func TestAReleasedGroupDoesNotDelayTheNext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCoalescer[string, int]()
-		trouble, at := make(chan struct{}), func(<-chan struct{}) {}
+		failing, noWait := make(chan struct{}), func(<-chan struct{}) {}
 		var wg sync.WaitGroup
-		wg.Go(func() { c.do("a", 1, at, func(_ []int, free func()) { free(); <-trouble }) })
+		wg.Go(func() { c.do("a", 1, noWait, func(_ []int, release func()) { release(); <-failing }) })
 		synctest.Wait()
 		done := false
-		wg.Go(func() { c.do("a", 2, at, func([]int, func()) { done = true }) })
+		wg.Go(func() { c.do("a", 2, noWait, func([]int, func()) { done = true }) })
 		synctest.Wait()
 		if !done {
-			t.Error("the next waits for one that has let go")
+			t.Error("the next waits for a group that was released")
 		}
-		close(trouble)
+		close(failing)
 		wg.Wait()
 	})
 }
 
-func TestAGroupIsFullWhenAllThatWereExpectedHaveComeOrLeft(t *testing.T) {
+func TestAGroupIsFullWhenAllExpectedCallersHaveComeOrWithdrawn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCoalescer[string, int]()

@@ -11,7 +11,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestEachRecipientOfABatchIsDecidedOnByItself(t *testing.T) {
+func TestEachRecipientOfABatchIsDecidedOnSeparately(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d, clients := w.batch("Europe/Moscow", "Asia/Vladivostok", "Europe/Moscow", "Asia/Vladivostok", "Europe/Moscow")
@@ -46,12 +46,12 @@ func TestEachRecipientOfABatchIsDecidedOnByItself(t *testing.T) {
 	}
 	for _, c := range w.api.requests() {
 		if want[c.to] != mailing.Sent {
-			t.Errorf("handed over to client %d, who is to be %s", c.to, want[c.to])
+			t.Errorf("handed over to client %d, which must become %s", c.to, want[c.to])
 		}
 	}
 }
 
-func TestWhatWaitedForItsTurnIsDecidedOnAgain(t *testing.T) {
+func TestAMessageThatWaitedForTheRateLimitIsDecidedOnAgain(t *testing.T) {
 	t.Parallel()
 	const holdsWithin = 2 * time.Second
 	for name, change := range map[string]func(mailing.Mailing, time.Time) (mailing.Mailing, error){
@@ -93,13 +93,13 @@ func TestWhatWaitedForItsTurnIsDecidedOnAgain(t *testing.T) {
 				}
 			}
 			if at.IsZero() {
-				t.Error("nobody waited for a turn")
+				t.Error("no message waited for the rate limit")
 			}
 		})
 	}
 }
 
-func TestWhatWaitedForItsConnectionIsDecidedOnAgain(t *testing.T) {
+func TestAMessageThatWaitedForAConnectionIsDecidedOnAgain(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		connects int // how many tries end without a connection
@@ -156,7 +156,7 @@ func TestABatchWaitsByTheOldestGenerationOfItsPendingMessages(t *testing.T) {
 	w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
 	b := w.read(d.Key)
 	if c := mailing.CountRecipients(b.Recipients); c.Sent != 1 || c.Deferred != 1 || b.Generation != 1 {
-		t.Errorf("it waits by plan %d, %+v", b.Generation, c)
+		t.Errorf("it waits by generation %d, %+v", b.Generation, c)
 	}
 }
 
@@ -167,7 +167,7 @@ func (unreadable) Recipients(context.Context, []mailing.ClientID) (map[mailing.C
 	return nil, errors.New("throttled")
 }
 
-func TestClientsThatCannotBeReadAreNotTakenForDeleted(t *testing.T) {
+func TestClientsThatCannotBeReadAreNotTreatedAsDeleted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d, _ := w.batch(moscow(3)...)
@@ -181,7 +181,7 @@ func TestClientsThatCannotBeReadAreNotTakenForDeleted(t *testing.T) {
 	w.want(d.Key, mailing.Sent, 1, 0)
 }
 
-func TestNoRequestBeginsThatDoesNotFitIntoTheInvocation(t *testing.T) {
+func TestARequestThatDoesNotFitIntoTheInvocationDoesNotBegin(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.config.MaxInFlight = 1

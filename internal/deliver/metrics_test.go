@@ -19,7 +19,7 @@ func (ts *tallies) Delivered(t mailing.Tally) { *ts = append(*ts, t) }
 // ts.
 func (w *world) metered(ts *tallies) *deliver.Sender { return w.sender(w.store, deliver.WithMeter(ts)) }
 
-func TestASettlementThatLostItsLeaseCountsNothing(t *testing.T) {
+func TestASettlementWithALostLeaseChangesNoMetrics(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d, _ := w.batch(moscow(1)...)
@@ -35,14 +35,14 @@ func TestASettlementThatLostItsLeaseCountsNothing(t *testing.T) {
 	w.want(d.Key, mailing.Retrying, 1, 1)
 	once := map[mailing.OutcomeKind]int64{mailing.OutcomeSent: 1}
 	if diff := cmp.Diff(tallies{{Attempts: once, Latencies: []time.Duration{time.Minute}}}, first); diff != "" {
-		t.Errorf("who lost the lease (-want +got):\n%s", diff)
+		t.Errorf("the sender that lost the lease (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(tallies{{Settled: mailing.Counts{Queued: -1, Retrying: 1}}}, second); diff != "" {
-		t.Errorf("who got it (-want +got):\n%s", diff)
+		t.Errorf("the sender that got the lease (-want +got):\n%s", diff)
 	}
 }
 
-func TestEachInvocationIsToldOfOnceHoweverItGoes(t *testing.T) {
+func TestEachInvocationIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	var reported tallies
@@ -55,7 +55,7 @@ func TestEachInvocationIsToldOfOnceHoweverItGoes(t *testing.T) {
 		t.Fatalf("reported: %+v", reported)
 	}
 	if diff := cmp.Diff(tallies{{}, {}}, reported[1:]); diff != "" {
-		t.Errorf("nothing happened (-want +got):\n%s", diff)
+		t.Errorf("an invocation without work (-want +got):\n%s", diff)
 	}
 }
 
@@ -78,7 +78,7 @@ func (w *world) lags(d mailing.Delivery) map[mailing.ID]time.Duration {
 	return reported[0].Lags
 }
 
-func TestALagIsToldOfTheFirstHandOverAlone(t *testing.T) {
+func TestAStartLagIsReportedForTheFirstHandOverOnly(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name    string
@@ -90,8 +90,8 @@ func TestALagIsToldOfTheFirstHandOverAlone(t *testing.T) {
 		{name: "nothing", outcome: mailing.OutcomeSent, reported: true},
 		{name: "nothing, and the sending API fails", outcome: mailing.OutcomeRetry, reported: true},
 		{name: "nothing, and no request is made", outcome: mailing.OutcomeNotTried},
-		{"another sender has claimed it, and died", mailing.OutcomeSent, func(w *world, d mailing.Delivery) {
-			if _, ok, err := w.store.Claim(t.Context(), d.Key, "the dead", monday, monday.Add(time.Second)); err != nil || !ok {
+		{"another sender has claimed it, and was killed", mailing.OutcomeSent, func(w *world, d mailing.Delivery) {
+			if _, ok, err := w.store.Claim(t.Context(), d.Key, "killed", monday, monday.Add(time.Second)); err != nil || !ok {
 				t.Fatal(ok, err)
 			}
 		}, false},
@@ -125,7 +125,7 @@ func TestALagIsToldOfTheFirstHandOverAlone(t *testing.T) {
 	}
 }
 
-func TestTheBreakerIsToldOfUntilAProbeGetsThrough(t *testing.T) {
+func TestAnOpenBreakerIsReportedUntilAProbeSucceeds(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	var reported tallies
@@ -138,11 +138,11 @@ func TestTheBreakerIsToldOfUntilAProbeGetsThrough(t *testing.T) {
 		deliveries []mailing.Delivery
 		open       bool
 	}{
-		{"the sending API does not know us", 0, mailing.OutcomeMisconfigured, []mailing.Delivery{d}, true},
-		{"nobody needs it", mailing.ParkTime / 2, mailing.OutcomeMisconfigured, nil, true},
-		{"nobody probes", mailing.ParkTime, mailing.OutcomeMisconfigured, nil, true},
+		{"the sending API is misconfigured", 0, mailing.OutcomeMisconfigured, []mailing.Delivery{d}, true},
+		{"no delivery before the probe is due", mailing.ParkTime / 2, mailing.OutcomeMisconfigured, nil, true},
+		{"no delivery when the probe is due", mailing.ParkTime, mailing.OutcomeMisconfigured, nil, true},
 		{"the probe fails", time.Second, mailing.OutcomeMisconfigured, []mailing.Delivery{d}, true},
-		{"the probe gets through", 2 * mailing.ParkTime, mailing.OutcomeSent, []mailing.Delivery{d}, false},
+		{"the probe succeeds", 2 * mailing.ParkTime, mailing.OutcomeSent, []mailing.Delivery{d}, false},
 	} {
 		w.clock.Advance(step.after)
 		w.api.answer = always(step.outcome, "")

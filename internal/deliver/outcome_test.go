@@ -9,7 +9,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestAFailedMessageIsADeadLetterAndNoOther(t *testing.T) {
+func TestOnlyFailedMessagesBecomeDeadLetters(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d, clients := w.batch(moscow(3)...)
@@ -28,18 +28,18 @@ func TestAFailedMessageIsADeadLetterAndNoOther(t *testing.T) {
 		t.Errorf("dead letter %+v", letter)
 	}
 	if failed := w.read(d.Key).Recipients[1]; !letter.Is(failed) {
-		t.Errorf("it does not tell of the failure %+v", failed)
+		t.Errorf("the letter is not about the failure %+v", failed)
 	}
 }
 
-func TestAnAttemptIsChargedOnlyWhereTheAPIIsKnownToWork(t *testing.T) {
+func TestAnAttemptIsChargedOnlyIfTheAPIIsKnownToWork(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	s := w.sender(w.store)
 	d, _ := w.batch(moscow(2)...)
 	w.api.answer = always(mailing.OutcomeRetry, "refused")
 	if h := s.Deliver(t.Context(), []mailing.Delivery{d}); h[0].Again {
-		t.Error("what waits for the provider stays in the queue")
+		t.Error("a delivery that waits for the provider stays in the queue")
 	}
 	w.want(d.Key, mailing.Retrying, 0, 0)
 
@@ -57,32 +57,32 @@ func TestAnAttemptIsChargedOnlyWhereTheAPIIsKnownToWork(t *testing.T) {
 	w.want(d.Key, mailing.Retrying, 1, 0)
 }
 
-func TestAnAPIThatKeepsFailingIsLeftAlone(t *testing.T) {
+func TestAFailingAPIReceivesOnlyProbes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	s := w.sender(w.store)
 	first, _ := w.batch(moscow(20)...)
 	w.api.answer = always(mailing.OutcomeRetry, "http_503")
 	s.Deliver(t.Context(), []mailing.Delivery{first})
-	asked := len(w.api.requests())
+	sent := len(w.api.requests())
 
 	second, _ := w.batch(moscow(3)...)
 	before := w.read(second.Key)
 	if h := s.Deliver(t.Context(), []mailing.Delivery{second}); h[0].Again {
 		t.Error("a delivery that cannot go stays in the queue")
 	}
-	if more := len(w.api.requests()) - asked; more != 0 {
+	if more := len(w.api.requests()) - sent; more != 0 {
 		t.Errorf("%d more requests", more)
 	}
 	if diff := cmp.Diff(before, w.read(second.Key)); diff != "" {
-		t.Errorf("something is written of a batch that cannot go (-want +got):\n%s", diff)
+		t.Errorf("a batch that cannot be handed over was changed (-want +got):\n%s", diff)
 	}
 
 	// One probe finds that the API still fails, another one that it works again.
 	w.clock.Advance(time.Minute)
-	asked = len(w.api.requests())
+	sent = len(w.api.requests())
 	s.Deliver(t.Context(), []mailing.Delivery{second})
-	if more := len(w.api.requests()) - asked; more != 1 {
+	if more := len(w.api.requests()) - sent; more != 1 {
 		t.Errorf("%d probes", more)
 	}
 	w.clock.Advance(2 * time.Minute)
@@ -90,11 +90,11 @@ func TestAnAPIThatKeepsFailingIsLeftAlone(t *testing.T) {
 	s.Deliver(t.Context(), []mailing.Delivery{second})
 	w.want(second.Key, mailing.Sent, 1, 0)
 	if w.sweeps != 1 {
-		t.Errorf("%d sweeps were asked for as it worked again", w.sweeps)
+		t.Errorf("%d sweeps were requested as the API worked again", w.sweeps)
 	}
 }
 
-func TestProbesOfAnOutageTakeDifferentMessagesInTurn(t *testing.T) {
+func TestEachProbeOfAnOutageUsesAnotherMessage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	s := w.sender(w.store)
@@ -118,7 +118,7 @@ func TestProbesOfAnOutageTakeDifferentMessagesInTurn(t *testing.T) {
 	w.want(d.Key, mailing.Retrying, 2, 2)
 }
 
-func TestAnAPIThatDoesNotKnowUsIsLeftAloneAtOnce(t *testing.T) {
+func TestAMisconfiguredAPIReceivesNoMoreRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	s := w.sender(w.store)
@@ -134,7 +134,7 @@ func TestAnAPIThatDoesNotKnowUsIsLeftAloneAtOnce(t *testing.T) {
 	w.want(second.Key, mailing.Queued, 0, 0)
 }
 
-func TestADeliveryComesBackOnlyWhileItHasReceivesLeft(t *testing.T) {
+func TestADeliveryLeavesTheQueueAtItsLastReceive(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.api.answer = always(mailing.OutcomeAmbiguous, "timeout")
@@ -150,7 +150,7 @@ func TestADeliveryComesBackOnlyWhileItHasReceivesLeft(t *testing.T) {
 	}
 }
 
-func TestAPanicIsAnAmbiguousOutcomeOfItsMessageAlone(t *testing.T) {
+func TestAPanicIsAnAmbiguousOutcomeOfOneMessage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d, clients := w.batch(moscow(3)...)

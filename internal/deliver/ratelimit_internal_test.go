@@ -33,7 +33,7 @@ func TestHandOversAreSpreadOverTime(t *testing.T) {
 	}
 }
 
-func TestNoSecondHasMoreHandOversThanItMay(t *testing.T) {
+func TestNoSecondHasMoreHandOversThanTheLimit(t *testing.T) {
 	t.Parallel()
 	const perSecond = 30
 	l := newRateLimiter(perSecond)
@@ -58,7 +58,7 @@ func TestNoSecondHasMoreHandOversThanItMay(t *testing.T) {
 	}
 }
 
-func TestAHandOverThatWouldComeTooLateTakesNoPlace(t *testing.T) {
+func TestAHandOverThatWouldBeginTooLateReservesNothing(t *testing.T) {
 	t.Parallel()
 	l := newRateLimiter(10)
 	if wait, ok := l.reserve(monday, monday); !ok || wait != 0 {
@@ -78,7 +78,7 @@ func TestAHandOverThatWouldComeTooLateTakesNoPlace(t *testing.T) {
 	}
 }
 
-func TestATimeWithoutHandOversIsNotMadeUpFor(t *testing.T) {
+func TestATimeWithoutHandOversAllowsNoExtraBurst(t *testing.T) {
 	t.Parallel()
 	l := newRateLimiter(10)
 	later := monday.Add(time.Hour) // as if Lambda had kept the environment frozen
@@ -89,7 +89,7 @@ func TestATimeWithoutHandOversIsNotMadeUpFor(t *testing.T) {
 	}
 }
 
-func TestWithoutALimitNothingWaits(t *testing.T) {
+func TestWithoutALimitHandOversDoNotWait(t *testing.T) {
 	t.Parallel()
 	for _, perSecond := range []float64{0, -1} {
 		l := newRateLimiter(perSecond)
@@ -107,7 +107,7 @@ func TestWithoutALimitNothingWaits(t *testing.T) {
 	}
 }
 
-func TestTheRoomIsWhatGetsItsTurn(t *testing.T) {
+func TestTheCapacityIsTheNumberOfHandOversThatCanBegin(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		perSecond float64

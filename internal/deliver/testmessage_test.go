@@ -29,7 +29,7 @@ func (w *world) counts(id mailing.ID, slice int) mailing.Counts {
 	return state.Counts
 }
 
-func TestATestMessageIsHandedOverWhateverItsMailingDoesAndCountsInNone(t *testing.T) {
+func TestATestMessageIgnoresItsMailingsScheduleAndChangesNoCounts(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string

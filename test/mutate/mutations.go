@@ -96,21 +96,21 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 		file: senderGo,
 		old:  "	if w.lostClaim() {\n",
 		new:  "	if w.lostClaim() && w.batch.Claims > 100 {\n",
-		pkg:  sender, test: "TestASenderThatWasLostIsChargedBeforeItsBatchIsHandedOverAgain",
+		pkg:  sender, test: "TestALostClaimIsChargedBeforeItsBatchIsHandedOverAgain",
 	},
 	{
 		name: "row 1: a settlement that fails once is given up",
 		file: "internal/deliver/settle.go",
 		old:  "if s.now().Add(wait).After(inv.end.Add(-endReserve)) || s.sleep(ctx, wait) != nil {",
 		new:  "if n >= 0 || s.now().Add(wait).After(inv.end.Add(-endReserve)) || s.sleep(ctx, wait) != nil {",
-		pkg:  sender, test: "TestASenderThatCouldNotSettleClaimsNothingBeforeItCan",
+		pkg:  sender, test: "TestASenderWithUnsettledClaimsClaimsNothing",
 	},
 	{
 		name: "row 1: a sender that could not settle goes on claiming",
 		file: "internal/deliver/unsettled.go",
 		old:  "	if worked {\n		return true\n	}",
 		new:  "	if worked || len(all) > 0 {\n		return true\n	}",
-		pkg:  sender, test: "TestASenderThatCouldNotSettleClaimsNothingBeforeItCan",
+		pkg:  sender, test: "TestASenderWithUnsettledClaimsClaimsNothing",
 	},
 	{
 		name: "row 1: a repeated settlement is another transaction",
@@ -131,7 +131,7 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 		file: claimingGo,
 		old:  "case w.batch.Claims == 1 && w.batch.Losses > 0 && !alone:",
 		new:  "case w.batch.Claims == 1 && w.batch.Losses > 9 && !alone:",
-		pkg:  sender, test: "TestABatchThatASenderDidNotSurviveIsHeldAlone",
+		pkg:  sender, test: "TestABatchWithALostClaimIsHandedOverAlone",
 	},
 	{
 		name: "what is pending has a time to live",
@@ -265,7 +265,7 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 			return
 		}
 		h.ID = w.messageID(r)`,
-		pkg: sender, test: "TestEachRecipientOfABatchIsDecidedOnByItself",
+		pkg: sender, test: "TestEachRecipientOfABatchIsDecidedOnSeparately",
 	},
 	{
 		name: "a message is decided on before it waits for its turn, and not again",
@@ -288,21 +288,21 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 	}
 	defer s.inFlight.Release(1)
 	for first := s.now(); ; {`,
-		pkg: sender, test: "TestWhatWaitedForItsTurnIsDecidedOnAgain",
+		pkg: sender, test: "TestAMessageThatWaitedForTheRateLimitIsDecidedOnAgain",
 	},
 	{
 		name: "row 9: a decision holds for as long as a connection takes",
 		file: handoverGo,
 		old:  "before := readAt.Add(mailing.Trust)",
 		new:  "before := readAt.Add(time.Hour)",
-		pkg:  sender, test: "TestWhatWaitedForItsConnectionIsDecidedOnAgain",
+		pkg:  sender, test: "TestAMessageThatWaitedForAConnectionIsDecidedOnAgain",
 	},
 	{
 		name: "row 9: an address that takes no requests is tried until the invocation ends, and counts for nothing",
 		file: handoverGo,
 		old:  "if expired && waited {",
 		new:  "if expired && waited && !ok {",
-		pkg:  sender, test: "TestWhatWaitedForItsConnectionIsDecidedOnAgain",
+		pkg:  sender, test: "TestAMessageThatWaitedForAConnectionIsDecidedOnAgain",
 	},
 	{
 		name: "row 12: a message that was sent under an old plan has its batch planned again and again",
@@ -316,7 +316,7 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 		file: breakerGo,
 		old:  "return age >= 0 && age < limit",
 		new:  "return age < limit",
-		pkg:  sender, test: "TestWhatWasReadBeforeTheClockWasSetBackIsReadAgain",
+		pkg:  sender, test: "TestReadingsFromBeforeTheClockWasSetBackAreRepeated",
 	},
 	{
 		name: "row 8: a call to AWS may take for ever",
@@ -330,35 +330,35 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 		file: claimingGo,
 		old:  "if b.DueAt.IsZero() || b.LeaseUntil.After(now) || early <= 0 || early > maxHidden {",
 		new:  "if b.DueAt.IsZero() || b.LeaseUntil.After(now) || early > -maxHidden {",
-		pkg:  sender, test: "TestADeliveryThatComesAMomentTooEarlyComesBackWhenItIsTime",
+		pkg:  sender, test: "TestADeliveryShortlyBeforeItsBatchIsDueComesBackAtThatTime",
 	},
 	{
 		name: "row 18: batches of a paused mailing are claimed",
 		file: claimingGo,
 		old:  "case !paused:",
 		new:  "case !paused, paused:",
-		pkg:  sender, test: "TestDeliveriesOfAPausedMailingAreTakenOffTheQueueWithoutAWrite",
+		pkg:  sender, test: "TestDeliveriesOfAPausedMailingLeaveTheQueueWithoutAWrite",
 	},
 	{
 		name: "a message is decided on by its mailing as it was an hour ago",
 		file: "internal/deliver/clients.go",
 		old:  "const freshFor = time.Second",
 		new:  "const freshFor = time.Hour",
-		pkg:  sender, test: "TestWhatWaitedForItsTurnIsDecidedOnAgain",
+		pkg:  sender, test: "TestAMessageThatWaitedForTheRateLimitIsDecidedOnAgain",
 	},
 	{
 		name: "a request begins that does not fit into the invocation",
 		file: handoverGo,
 		old:  "if s.now().Add(s.config.ProviderTimeout).After(inv.until) {",
 		new:  "if s.now().After(inv.until) {",
-		pkg:  sender, test: "TestNoRequestBeginsThatDoesNotFitIntoTheInvocation",
+		pkg:  sender, test: "TestARequestThatDoesNotFitIntoTheInvocationDoesNotBegin",
 	},
 	{
 		name: "a hand-over begins though its time has come while it was connecting",
 		file: "internal/provider/transport.go",
 		old:  "if first && try.tooLate() {",
-		new:  "if first && try.tooLate() && try.heard.Load() {",
-		pkg:  api, test: "TestAHandOverThatConnectingMakesTooLateIsNotBegun",
+		new:  "if first && try.tooLate() && try.readAfter.Load() {",
+		pkg:  api, test: "TestAHandOverWhoseConnectionComesTooLateDoesNotBegin",
 	},
 	{
 		name: "a hand-over begins at its mailing's very end",
@@ -395,7 +395,7 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 		return err`,
 		new: `clients, _ = s.store.Recipients(ctx, ids)
 		return nil`,
-		pkg: sender, test: "TestClientsThatCannotBeReadAreNotTakenForDeleted",
+		pkg: sender, test: "TestClientsThatCannotBeReadAreNotTreatedAsDeleted",
 	},
 }
 
@@ -469,7 +469,7 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 		file: handoverGo,
 		old:  `o = mailing.Outcome{Kind: mailing.OutcomeAmbiguous, Code: "panic"}`,
 		new:  `o = mailing.Outcome{Kind: mailing.OutcomeRetry, Code: "panic"}`,
-		pkg:  sender, test: "TestAPanicIsAnAmbiguousOutcomeOfItsMessageAlone",
+		pkg:  sender, test: "TestAPanicIsAnAmbiguousOutcomeOfOneMessage",
 	},
 	{
 		name: "on_uncertain: stop risks a second hand-over",
@@ -499,7 +499,7 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 		file: handoverGo,
 		old:  "return !h.last.IsZero() && within(now.Sub(h.last), healthyFor)",
 		new:  "return h.last.IsZero() || within(now.Sub(h.last), healthyFor)",
-		pkg:  sender, test: "TestAnAttemptIsChargedOnlyWhereTheAPIIsKnownToWork",
+		pkg:  sender, test: "TestAnAttemptIsChargedOnlyIfTheAPIIsKnownToWork",
 	},
 	{
 		name: "the breaker never opens",
@@ -513,21 +513,21 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 		file: breakerGo,
 		old:  "if b.failures >= breakerFailures && ",
 		new:  "if b.failures >= 1000 && ",
-		pkg:  sender, test: "TestTheBreakerOpensAfterFiveFailuresInARowWhateverTheVolume",
+		pkg:  sender, test: "TestTheBreakerOpensAfterFiveFailuresInARowAtAnyVolume",
 	},
 	{
 		name: "row 3: every probe of an outage takes the same message",
 		file: handoverGo,
 		old:  "return cmp.Or(cmp.Compare(a.state.Uncertain, b.state.Uncertain), cmp.Compare(a.state.Attempts, b.state.Attempts))",
 		new:  "return cmp.Compare(a.state.Client, b.state.Client)",
-		pkg:  sender, test: "TestProbesOfAnOutageTakeDifferentMessagesInTurn",
+		pkg:  sender, test: "TestEachProbeOfAnOutageUsesAnotherMessage",
 	},
 	{
 		name: "row 11: each sender probes by itself",
 		file: breakerGo,
 		old:  "	if !saved {\n		b.refresh(ctx)\n		return permit{}, false\n	}",
 		new:  "	if !saved && err != nil {\n		return permit{}, false\n	}",
-		pkg:  sender, test: "TestOneSenderOfAllMakesOneProbeAtATime",
+		pkg:  sender, test: "TestAllSendersTogetherMakeOneProbeAtATime",
 	},
 	{
 		name: "row 11: probes come each minute for ever",
@@ -543,7 +543,7 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 		return true`,
 		new: `case o.Kind == mailing.OutcomeMisconfigured:
 		return false`,
-		pkg: sender, test: "TestAnAPIThatDoesNotKnowUsIsLeftAloneAtOnce",
+		pkg: sender, test: "TestAMisconfiguredAPIReceivesNoMoreRequests",
 	},
 	{
 		name: "what the provider's trouble put off stays in the queue and uses up receives",
@@ -554,21 +554,21 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 		new: `case mailing.WaitRetry, mailing.WaitTurn, mailing.WaitLater, mailing.WaitProvider:
 			soon = true
 		case mailing.WaitResume, mailing.WaitUntil:`,
-		pkg: sender, test: "TestAnAttemptIsChargedOnlyWhereTheAPIIsKnownToWork",
+		pkg: sender, test: "TestAnAttemptIsChargedOnlyIfTheAPIIsKnownToWork",
 	},
 	{
 		name: "a delivery comes back on its last receive, and is taken for dead",
 		file: claimingGo,
 		old:  "if d.Receives >= s.config.MaxReceives {",
 		new:  "if d.Receives > s.config.MaxReceives {",
-		pkg:  sender, test: "TestADeliveryComesBackOnlyWhileItHasReceivesLeft",
+		pkg:  sender, test: "TestADeliveryLeavesTheQueueAtItsLastReceive",
 	},
 	{
 		name: "a failed message is no dead letter",
 		file: "internal/deliver/settle.go",
 		old:  "s.queueDeadLetters(ctx, w)",
 		new:  "",
-		pkg:  sender, test: "TestAFailedMessageIsADeadLetterAndNoOther",
+		pkg:  sender, test: "TestOnlyFailedMessagesBecomeDeadLetters",
 	},
 }
 
@@ -593,28 +593,28 @@ var ofRequests = []mutation{ //nolint:gochecknoglobals // as above
 		return rejected(code)
 	case status >= 300 && status < 500:
 		return misconfigured(code)`,
-		pkg: api, test: "TestAnAnswersStatusDecides",
+		pkg: api, test: "TestTheOutcomeOfEachStatus",
 	},
 	{
 		name: "a 500 is taken for a message that was certainly not taken",
 		file: "internal/provider/answer.go",
 		old:  "case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusServiceUnavailable:",
 		new:  "case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusServiceUnavailable, status == http.StatusInternalServerError:",
-		pkg:  api, test: "TestAnAnswersStatusDecides",
+		pkg:  api, test: "TestTheOutcomeOfEachStatus",
 	},
 	{
 		name: "a hand-over waits for a connection though it may not begin any more",
 		file: "internal/provider/waiting.go",
 		old:  "timer := time.AfterFunc(left, a.expire)",
 		new:  "timer := time.AfterFunc(left+time.Hour, a.expire)",
-		pkg:  api, test: "TestASlowHandshakeServesTheHandOverThatIsDecidedAgain",
+		pkg:  api, test: "TestAConnectionFromASlowHandshakeServesTheNextCall",
 	},
 	{
 		name: "redirects are followed",
 		file: "internal/provider/client.go",
 		old:  "c.transport.RoundTrip(req)",
 		new:  "(&http.Client{Transport: c.transport}).Do(req)",
-		pkg:  api, test: "TestAnAnswersStatusDecides",
+		pkg:  api, test: "TestTheOutcomeOfEachStatus",
 	},
 	{
 		name: "an Idempotency-Key makes net/http repeat requests",
@@ -622,20 +622,20 @@ var ofRequests = []mutation{ //nolint:gochecknoglobals // as above
 		old:  `"User-Agent":   {"postrider"},`,
 		new: `"User-Agent":   {"postrider"},
 			"Idempotency-Key": {"1"},`,
-		pkg: api, test: "TestARequestIsWhatTheAPIDocuments",
+		pkg: api, test: "TestARequestMatchesTheDocumentation",
 	},
 	{
 		name: "a request is repeated after bytes of it were written",
 		file: "internal/provider/client.go",
 		old:  "if try.wrote.Load() {",
 		new:  "if try.wrote.Load() && try.late.Load() {",
-		pkg:  api, test: "TestTheBodyIsNotGivenOutAgainOnceAByteWasWritten",
+		pkg:  api, test: "TestTheBodyIsNotReturnedAgainAfterAByteWasWritten",
 	},
 	{
 		name: "a request that was cut after it was written is taken for not made",
 		file: "internal/provider/attempt.go",
-		old:  "return ambiguous(broken(caller, call, err))",
-		new:  "return retry(broken(caller, call, err))",
-		pkg:  api, test: "TestAfterTheRequestOnlyAWholeAnswerIsCertain",
+		old:  "return ambiguous(brokenCode(caller, call, err))",
+		new:  "return retry(brokenCode(caller, call, err))",
+		pkg:  api, test: "TestAfterTheRequestOnlyACompleteAnswerIsCertain",
 	},
 }
