@@ -18,7 +18,7 @@ const freshFor = time.Second
 // mailing. Batches of one invocation that call it at about the same time share a
 // reading.
 func (s *Sender) read(ctx context.Context, inv *invocation, w *work) error {
-	inv.reads.do(struct{}{}, w, func(<-chan struct{}) {}, func(works []*work, _ func()) {
+	inv.reads.do(struct{}{}, w, func(context.Context) {}, func(works []*work, _ func()) {
 		readAt := s.now()
 		clients, err := s.readAll(ctx, works)
 		for _, w := range works {
@@ -58,7 +58,9 @@ func (s *Sender) readAll(ctx context.Context, works []*work) (clients map[mailin
 // instant at which the reading began. The client is nil if it was deleted. Recipients
 // of one batch call it concurrently: one of them reads the clients of the whole batch
 // again, the others wait for w.mu and use the result.
-func (s *Sender) client(ctx context.Context, w *work, id mailing.ClientID) (c *mailing.Client, readAt time.Time, err error) {
+func (s *Sender) client(
+	ctx context.Context, w *work, id mailing.ClientID,
+) (c *mailing.Client, readAt time.Time, err error) {
 	if w.batch.Test != nil {
 		return &mailing.Client{Phone: w.batch.Test.Phone}, s.now(), nil
 	}

@@ -1,6 +1,9 @@
 package deliver
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // coalescer lets calls for the same key that come at about the same time share one call.
 // So batches that finish side by side cost one transaction, and none waits long for a
@@ -18,10 +21,12 @@ type coalescer[K comparable, T any] struct {
 // group is the callers that share one call.
 type group[T any] struct {
 	all []T
-	// full is closed when no other caller of the key is expected. released is closed when
-	// the next group may begin. done is closed when this group's call has returned.
-	full, released, done chan struct{}
-	setFull              func() // closes full, once
+	// full ends when no other caller of the key is expected: setFull ends it.
+	full    context.Context
+	setFull context.CancelFunc
+	// released is closed when the next group may begin, and done when this group's call
+	// has returned.
+	released, done chan struct{}
 }
 
 func newCoalescer[K comparable, T any]() *coalescer[K, T] {
@@ -42,7 +47,7 @@ func (c *coalescer[K, T]) withdraw(key K) {
 	c.arrived(key)
 }
 
-// arrived counts one expected caller less, and closes full if that was the last one.
+// arrived counts one expected caller less, and ends full if that was the last one.
 // Without announcements, a group is full with its first caller. The caller holds c.mu.
 func (c *coalescer[K, T]) arrived(key K) {
 	if c.expected[key]--; c.expected[key] > 0 {
@@ -56,15 +61,16 @@ func (c *coalescer[K, T]) arrived(key K) {
 
 // do calls run for one, alone or together with other callers of key, and returns when
 // that run has returned. The first caller of a group leads it: it calls wait, which may
-// wait for other callers, at most until full is closed, and then run. run may call
+// wait for other callers, at most until full ends, and then run. run may call
 // release to let the next group of the key begin before run returns.
-func (c *coalescer[K, T]) do(key K, one T, wait func(full <-chan struct{}), run func(all []T, release func())) {
+func (c *coalescer[K, T]) do(key K, one T, wait func(full context.Context), run func(all []T, release func())) {
 	c.mu.Lock()
 	mine, previous := c.forming[key], c.running[key]
 	leads := mine == nil
 	if leads {
-		mine = &group[T]{full: make(chan struct{}), released: make(chan struct{}), done: make(chan struct{})}
-		mine.setFull = sync.OnceFunc(func() { close(mine.full) })
+		mine = &group[T]{released: make(chan struct{}), done: make(chan struct{})}
+		mine.full, mine.setFull = context.WithCancel(context.Background())
+		defer mine.setFull()
 		c.forming[key] = mine
 	}
 	mine.all = append(mine.all, one)

@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"testing"
@@ -12,7 +13,7 @@ func TestCallsDuringARunningCallShareTheNextOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCoalescer[string, int]()
 		var runs [][]int
-		first, noWait := make(chan struct{}), func(<-chan struct{}) {}
+		first, noWait := make(chan struct{}), func(context.Context) {}
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			c.do("a", 1, noWait, func(all []int, _ func()) { runs = append(runs, all); <-first })
@@ -42,7 +43,7 @@ func TestAReleasedGroupDoesNotDelayTheNext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCoalescer[string, int]()
-		failing, noWait := make(chan struct{}), func(<-chan struct{}) {}
+		failing, noWait := make(chan struct{}), func(context.Context) {}
 		var wg sync.WaitGroup
 		wg.Go(func() { c.do("a", 1, noWait, func(_ []int, release func()) { release(); <-failing }) })
 		synctest.Wait()
@@ -65,7 +66,7 @@ func TestAGroupIsFullWhenAllExpectedCallersHaveComeOrWithdrawn(t *testing.T) {
 		for range 3 {
 			c.expect("a")
 		}
-		wait := func(full <-chan struct{}) { <-full }
+		wait := func(full context.Context) { <-full.Done() }
 		var wg sync.WaitGroup
 		for n := range 2 {
 			wg.Go(func() { c.do("a", n, wait, func(all []int, _ func()) { runs = append(runs, all) }) })

@@ -99,7 +99,8 @@ func (s *Sender) pauseIfRejected(ctx context.Context, window outcomeWindow, o ma
 		return m.PausedForRejections(o, window.began, s.now()), nil
 	})
 	if err != nil {
-		slog.ErrorContext(ctx, "pause a mailing that the sending API mostly rejects", "mailing_id", window.mailing, "error", err)
+		slog.ErrorContext(ctx, "pause a mailing that the sending API mostly rejects",
+			"mailing_id", window.mailing, "error", err)
 		return
 	}
 	s.mailings.put(m)

@@ -22,7 +22,7 @@ func (s *Sender) settle(ctx context.Context, inv *invocation, w *work) {
 	s.applyOutcomes(w, s.now())
 	s.queueDeadLetters(ctx, w)
 	w.settling = true
-	inv.settlements.do(sliceOf(w.batch.Key), w, func(full <-chan struct{}) { s.waitForOthers(ctx, full) },
+	inv.settlements.do(sliceOf(w.batch.Key), w, func(full context.Context) { s.waitForOthers(ctx, full) },
 		func(works []*work, release func()) { s.settleSlice(ctx, inv, works, release) })
 }
 
@@ -32,24 +32,16 @@ func sliceOf(k mailing.BatchKey) sliceKey { return sliceKey{k.Mailing, k.Slice} 
 // are in progress. One transaction takes about as long.
 const waitTime = 50 * time.Millisecond
 
-// waitForOthers waits until full is closed, at most for waitTime.
-func (s *Sender) waitForOthers(ctx context.Context, full <-chan struct{}) {
-	select {
-	case <-full:
+// waitForOthers waits until full ends, at most for waitTime.
+func (s *Sender) waitForOthers(ctx, full context.Context) {
+	if full.Err() != nil {
 		return
-	default:
 	}
 	// s.sleep may wait by a test's clock, so full ends it by its context.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go func() {
-		select {
-		case <-full:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	_ = s.sleep(ctx, waitTime) // an early end means that full is closed
+	defer context.AfterFunc(full, cancel)()
+	_ = s.sleep(ctx, waitTime) // an error means that full has ended
 }
 
 // applyOutcomes turns the outcomes of a batch's hand-overs into new states of its
@@ -143,8 +135,8 @@ func (s *Sender) trySettle(ctx context.Context, set sliceSettlement) error {
 		w.batch, w.change, w.settled = set.settlements[i].Batch, set.settlements[i].Change, true
 		change = change.Plus(w.change)
 	}
-	slog.InfoContext(ctx, "settled", "mailing_id", set.key.mailing, "slice", set.key.slice, "batches", len(set.works)-len(lost),
-		"sent", change.Sent, "failed", change.Failed, "retrying", change.Retrying, "deferred", change.Deferred,
+	slog.InfoContext(ctx, "settled", "mailing_id", set.key.mailing, "slice", set.key.slice,
+		"batches", len(set.works)-len(lost), "sent", change.Sent, "failed", change.Failed, "retrying", change.Retrying, "deferred", change.Deferred,
 		"expired", change.Expired, "cancelled", change.Cancelled, "skipped", change.Skipped, "uncertain", change.Uncertain)
 	return nil
 }
