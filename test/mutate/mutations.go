@@ -278,6 +278,13 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 		h, ok := s.decide(ctx, w, r)
 		if !ok {
 			return
+		}
+		// The request must end before the time for settling begins.
+		if s.now().Add(s.config.ProviderTimeout).After(inv.until) {
+			return
+		}
+		if !s.now().Before(h.Before) {
+			continue // the reading took so long that the decision is already too old
 		}`,
 		new: `h, ok := s.decide(ctx, w, r)
 	if !ok {
@@ -287,7 +294,10 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 		return
 	}
 	defer s.inFlight.Release(1)
-	for first := s.now(); ; {`,
+	for first := s.now(); ; {
+		if s.now().Add(s.config.ProviderTimeout).After(inv.until) {
+			return
+		}`,
 		pkg: sender, test: "TestAMessageThatWaitedForTheRateLimitIsDecidedOnAgain",
 	},
 	{
