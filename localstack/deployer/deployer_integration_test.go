@@ -50,9 +50,9 @@ func TestTheDeployerBringsTheAPIToALocalStackThatRuns(t *testing.T) {
 	}
 	d.answers(t)
 
-	s = stacktest.Anew(t, root, dir, s) // as after `docker compose restart localstack`, or after LocalStack ran out of memory
+	s = stacktest.Restart(t, root, dir, s) // as after `docker compose restart localstack`, or after LocalStack ran out of memory
 	if id := d.deployed(t); id == before {
-		t.Errorf("LocalStack still has the API %s: it was not started anew", id)
+		t.Errorf("LocalStack still has the API %s: it was not restarted", id)
 	}
 	d.answers(t)
 	d.end(t)

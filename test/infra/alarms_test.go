@@ -114,7 +114,7 @@ func TestAnAlarmRingsWhenItShouldAndTellsTheTopic(t *testing.T) {
 		got[id] = w.line()
 		for _, actions := range [][]value{w.AlarmActions, w.OKActions} {
 			if !slices.Equal(actions, []value{{"!If [MakesTopic, !Ref AlarmTopic, !Ref Topic]"}}) {
-				t.Errorf("%s tells %v", id, actions)
+				t.Errorf("%s notifies %v", id, actions)
 			}
 		}
 	}

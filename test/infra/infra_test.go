@@ -207,7 +207,7 @@ func TestAnAlarmWatchesAMetricThatIsEmitted(t *testing.T) {
 		for name, namespace := range watched {
 			of[namespace]++
 			if namespace == metrics.Namespace && !slices.Contains(metrics.Names(), name) {
-				t.Errorf("%s watches %s, which nobody emits", id, name)
+				t.Errorf("%s watches %s, which no function emits", id, name)
 			}
 		}
 	}
@@ -270,7 +270,7 @@ func TestWhatIsImportedIsExported(t *testing.T) {
 	}
 	for name, used := range exported {
 		if !used {
-			t.Errorf("%s is exported, and nobody imports it", name)
+			t.Errorf("%s is exported, and no template imports it", name)
 		}
 	}
 }

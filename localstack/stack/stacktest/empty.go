@@ -22,9 +22,9 @@ func Empty(tb testing.TB, root, name string) (s *stack.Stack, dir string) {
 	return start(tb, root, dir, stack.Ports{}), dir
 }
 
-// Anew ends the stack that Empty has started, and starts it again at the same
+// Restart ends the stack that Empty has started, and starts it again at the same
 // addresses. It is then empty again.
-func Anew(tb testing.TB, root, dir string, old *stack.Stack) *stack.Stack {
+func Restart(tb testing.TB, root, dir string, old *stack.Stack) *stack.Stack {
 	tb.Helper()
 	if err := old.Close(); err != nil {
 		tb.Fatal(err)
