@@ -19,7 +19,7 @@ import (
 	"postrider/internal/queue"
 )
 
-type configuration struct {
+type config struct {
 	function.Tables
 	TasksURL       string `env:"TASKS_QUEUE_URL,required,notEmpty"`
 	DeliveriesURL  string `env:"DELIVERIES_QUEUE_URL,required,notEmpty"`
@@ -33,7 +33,7 @@ type configuration struct {
 }
 
 func main() {
-	var c configuration
+	var c config
 	cfg := function.Setup(context.Background(), "api", &c)
 	store, client := c.Store(cfg, mailing.ID(c.FirstMailing)), sqs.NewFromConfig(cfg)
 	lambda.Start(gateway.New(api.New(api.Config{
