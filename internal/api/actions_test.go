@@ -75,7 +75,7 @@ func TestRetryingACompletedMailingReopensItAndQueuesItsTasks(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		counts mailing.Counts
-		status string
+		status api.Status
 		queued int
 	}{
 		"with a failure":   {mailing.Counts{Total: 2, Sent: 1, Failed: 1}, "running", 1},

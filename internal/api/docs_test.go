@@ -42,7 +42,7 @@ func TestTheRootRedirectsToTheDocumentation(t *testing.T) {
 	v := serve(t, &stores{})
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		// The reference leads from / to /docs/, and from /prod/ to /prod/docs/.
-		if w := v.call(method, "/", "", "Authorization", ""); w.Code != http.StatusFound || w.Header().Get("Location") != "docs/" {
+		if w := v.call(method, "/", "", "Authorization", without); w.Code != http.StatusFound || w.Header().Get("Location") != "docs/" {
 			t.Errorf("%s: status %d, Location %q", method, w.Code, w.Header().Get("Location"))
 		}
 	}

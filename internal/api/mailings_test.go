@@ -3,7 +3,6 @@ package api_test
 import (
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -250,13 +249,9 @@ func TestAnIfMatchThatIsEmptyOrRepeatedIsNotTakenForNone(t *testing.T) {
 	t.Parallel()
 	m := sale()
 	v := serve(t, &stores{mailing: &m})
-	for _, tags := range [][]string{{""}, {`"9"`, `"4"`}, {`"4"`, ""}} {
+	for _, tags := range [][]string{{"If-Match", ""}, {"If-Match", `"9"`, "If-Match", `"4"`}, {"If-Match", `"4"`, "If-Match", ""}} {
 		for _, action := range []string{"pause", "cancel", "retry"} {
-			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/mailings/3/"+action, http.NoBody)
-			r.Header = http.Header{"Authorization": {"Bearer " + adminKey}, "If-Match": tags}
-			w := httptest.NewRecorder()
-			v.handler.ServeHTTP(w, r)
-			wantProblem(t, w, http.StatusUnprocessableEntity, "header.If-Match")
+			wantProblem(t, v.call(http.MethodPost, "/api/mailings/3/"+action, "", tags...), http.StatusUnprocessableEntity, "header.If-Match")
 		}
 	}
 }

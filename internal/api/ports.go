@@ -10,7 +10,7 @@ import (
 // Clients is the directory of clients, as the API needs it.
 type Clients interface {
 	// CreateClient stores c under a new id. A phone of another client is
-	// [mailing.KindConflict]. If the request of once has created a client already,
+	// [mailing.KindConflict]. If the request of idem has created a client already,
 	// the error is [mailing.ErrCreated].
 	CreateClient(ctx context.Context, c mailing.Client, idem mailing.Idempotency) (mailing.Client, error)
 	// Client reads a client. An unknown one is [mailing.KindNotFound].
@@ -39,7 +39,7 @@ type Mailings interface {
 	// if there was none. A different request under the same key is
 	// [mailing.KindInvalid].
 	Created(ctx context.Context, idem mailing.Idempotency) (mailing.Creation, bool, error)
-	// CreateMailing stores m under a new id. If the request of once has created a
+	// CreateMailing stores m under a new id. If the request of idem has created a
 	// mailing already, the error is [mailing.ErrCreated].
 	CreateMailing(ctx context.Context, m mailing.Mailing, idem mailing.Idempotency) (mailing.Mailing, error)
 	// Mailing reads a mailing, also a deleted one. An unknown one is
@@ -65,7 +65,7 @@ type Mailings interface {
 	// allows no further attempts.
 	Redrive(ctx context.Context, id mailing.ID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error)
 	// CreateTest stores a test message, and returns it with the batch that has to
-	// be delivered. If the request of once has created it already, the error is
+	// be delivered. If the request of idem has created it already, the error is
 	// [mailing.ErrCreated].
 	CreateTest(ctx context.Context, t mailing.Test, now time.Time, idem mailing.Idempotency) (mailing.Message, mailing.BatchKey, error)
 	// OldestWaiting returns the instant since which the batch has waited that could

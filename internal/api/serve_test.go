@@ -92,11 +92,11 @@ func TestABodyThatIsNotJSONIsToldHowFarItIs(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{client: &ann})
 	for body, want := range map[string]string{
-		"":                                  "a body is needed, and must be JSON",
-		`{"phone": "79001234567",}`:         "the body is not JSON: it was read up to line 1, column 25",
-		"{\n  \"tag\": \"привет\", 'a'}":    "the body is not JSON: it was read up to line 2, column 20",
-		"{\n  \"phone\": \"79001234567\"\n": "the body is not JSON: it was read up to line 3, column 0",
-		"\ufeff{}":                          "the body is not JSON: it was read up to line 1, column 1",
+		"":                                  "the request needs a body in JSON",
+		`{"phone": "79001234567",}`:         "the body is not JSON: reading stopped at line 1, column 25",
+		"{\n  \"tag\": \"привет\", 'a'}":    "the body is not JSON: reading stopped at line 2, column 20",
+		"{\n  \"phone\": \"79001234567\"\n": "the body is not JSON: reading stopped at line 3, column 0",
+		"\ufeff{}":                          "the body is not JSON: reading stopped at line 1, column 1",
 	} {
 		for _, request := range [][2]string{{http.MethodPost, "/api/clients"}, {http.MethodPatch, "/api/clients/7"}} {
 			w := v.call(request[0], request[1], body)
@@ -315,7 +315,7 @@ func TestABodyThatIsWrongInMoreWaysThanAnAnswerHoldsIsToldSo(t *testing.T) {
 	} {
 		w := v.call(http.MethodPost, "/api/mailings/preview", body, "Authorization", "Bearer "+viewerKey)
 		var p api.Problem
-		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != http.StatusUnprocessableEntity || len(p.Errors) != 100 || !strings.Contains(p.Detail, "more is wrong") {
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != http.StatusUnprocessableEntity || len(p.Errors) != 100 || !strings.Contains(p.Detail, "more errors") {
 			t.Errorf("%s: %v, status %d, %d errors in %d bytes", name, err, w.Code, len(p.Errors), w.Body.Len())
 		}
 	}

@@ -3,6 +3,7 @@ package main
 // The packages of the HTTP API and its keys, and files of the API and the keys.
 const (
 	httpAPI  = "./internal/api"
+	csvFiles = "./internal/csvfile"
 	keyring  = "./internal/keys"
 	faults   = "./test/faults"
 	accessGo = "internal/api/access.go"
@@ -12,10 +13,10 @@ const (
 // ofAccess are mutations that let in callers without permission.
 var ofAccess = []mutation{ //nolint:gochecknoglobals // as the others
 	{
-		name: "whatever says nothing of itself may be done by a viewer",
-		file: accessGo,
-		old:  "	if op.Method == http.MethodGet {",
-		new:  "	if op.Method != \"\" {",
+		name: "an operation without a role may be used by a viewer",
+		file: "internal/api/operation.go",
+		old:  "		if op.method == http.MethodGet {",
+		new:  "		if op.method != \"\" {",
 		pkg:  httpAPI, test: "TestAViewerReadsAndChangesNothing",
 	},
 	{
@@ -119,16 +120,16 @@ var ofCreation = []mutation{ //nolint:gochecknoglobals // as the others
 	},
 	{
 		name: "an import goes on until its time is up",
-		file: "internal/api/importcsv.go",
+		file: "internal/api/files.go",
 		old:  "importReserve = 3 * time.Second",
 		new:  "importReserve = 0 * time.Second",
 		pkg:  httpAPI, test: "TestAnImportStopsInTimeAndSaysWhereToGoOn",
 	},
 	{
 		name: "a formula is exported",
-		file: "internal/api/csvcell.go",
+		file: "internal/csvfile/csvfile.go",
 		old:  `"=+-@\t\r'"`,
 		new:  `"+-@\t\r'"`,
-		pkg:  httpAPI, test: "TestNoCellOfAnExportIsAFormula",
+		pkg:  csvFiles, test: "TestNoCellOfAnExportIsAFormula",
 	},
 }

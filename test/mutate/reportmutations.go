@@ -172,8 +172,8 @@ var ofAges = []mutation{ //nolint:gochecknoglobals // as the others
 	{
 		name: "an age that is measured is negative where clocks differ",
 		file: prometheusGo,
-		old:  "max(0, s.Now().Sub(oldest).Seconds())",
-		new:  "s.Now().Sub(oldest).Seconds()",
+		old:  "max(0, s.now().Sub(oldest).Seconds())",
+		new:  "s.now().Sub(oldest).Seconds()",
 		pkg:  httpAPI, test: "TestTheAgeThatIsMeasuredIsNeitherNegativeNorZeroWhereItIsNotKnown",
 	},
 }
