@@ -47,8 +47,10 @@ var (
 
 // routeFiles registers the import and the exports.
 func (s *server) routeFiles() {
-	_, noPhone := csvfile.NewReader([]byte("tag\n"))
-	wrongHeader, _ := s.problem(context.Background(), "", noPhone).(*Problem)
+	_, err := csvfile.NewReader([]byte("tag\n"))
+	var noPhone *mailing.Error
+	errors.As(err, &noPhone)
+	wrongHeader := domainProblem(noPhone)
 	importClients := operation{
 		id: "import-clients", method: http.MethodPost, path: clientsPath + "/import", tag: clientsTag, summary: "Import clients as CSV",
 		about: aboutImport, maxBody: MaxImport,

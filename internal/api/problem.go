@@ -91,10 +91,13 @@ func (s *server) problem(ctx context.Context, operation string, err error) error
 			slog.String("request_id", requestID(ctx)), slog.String("error", err.Error()))
 		return internalProblem()
 	}
+	return domainProblem(e)
+}
+
+// domainProblem returns the answer to an error of the domain.
+func domainProblem(e *mailing.Error) *Problem {
 	p := problemOf(statusOf(e.Kind), e.Message)
-	if len(e.Fields) > 0 {
-		p.Errors = each(e.Fields, fieldJSON)
-	}
+	p.Errors = each(e.Fields, fieldJSON)
 	return p
 }
 

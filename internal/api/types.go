@@ -57,11 +57,11 @@ func (Timezone) Schema(huma.Registry) *huma.Schema {
 // Resolve refuses a name that the database does not have. The error is reported
 // together with the other errors of the request. The schema has refused an empty
 // name already.
-func (z *Timezone) Resolve(_ huma.Context, at *huma.PathBuffer) []error {
-	if *z == "" {
+func (z Timezone) Resolve(_ huma.Context, at *huma.PathBuffer) []error {
+	if z == "" {
 		return nil
 	}
-	if _, err := mailing.Zone(string(*z)); err != nil {
+	if _, err := mailing.Zone(string(z)); err != nil {
 		return []error{&huma.ErrorDetail{Location: at.String(), Message: mailing.ZoneRule}}
 	}
 	return nil
