@@ -64,7 +64,7 @@ func (s *server) admit(ctx context.Context, r *http.Request, needed mailing.Role
 	caller, known, err := s.keys.Caller(ctx, secret)
 	switch {
 	case err != nil:
-		s.log.LogAttrs(ctx, slog.LevelError, "keys not read", slog.String("request_id", requestID(ctx)), slog.String("error", err.Error()))
+		s.log.LogAttrs(ctx, slog.LevelError, "keys not read", failure(ctx, err))
 		return problemOf(http.StatusServiceUnavailable, keysUnreadable)
 	case !known:
 		return problemOf(http.StatusUnauthorized, "the key is unknown")

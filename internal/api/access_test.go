@@ -95,7 +95,7 @@ func TestAViewerReadsAndChangesNothing(t *testing.T) {
 	t.Logf("figure: a viewer: %d operations that write, each 403; %d that read, each allowed", writes, reads)
 }
 
-func TestUnderTheAPIEvenWhatIsNotThereNeedsAKey(t *testing.T) {
+func TestAnUnknownPathBelowTheAPINeedsAKey(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})
 	for target, status := range map[string]int{
@@ -120,7 +120,7 @@ func TestDocumentationAndHealthArePublic(t *testing.T) {
 	}
 }
 
-func TestAKeyComesInEitherHeader(t *testing.T) {
+func TestAKeyMayBeInEitherHeader(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{client: &ann})
 	for _, headers := range [][]string{
@@ -133,7 +133,7 @@ func TestAKeyComesInEitherHeader(t *testing.T) {
 	}
 }
 
-func TestKeysThatCannotBeReadLetNobodyIn(t *testing.T) {
+func TestNoCallerIsAdmittedWhileKeysCannotBeRead(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{client: &ann})
 	w := v.call(http.MethodGet, "/api/clients/7", "", "Authorization", "Bearer broken")
@@ -146,7 +146,7 @@ func TestKeysThatCannotBeReadLetNobodyIn(t *testing.T) {
 	}
 }
 
-func TestALogLineSaysWhoseKeyItWasAndNeverTheKey(t *testing.T) {
+func TestALogLineHasTheNameOfTheCallerAndNotTheKey(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{client: &ann})
 	v.call(http.MethodGet, "/api/clients/7", "", "Authorization", "Bearer "+viewerKey)

@@ -14,41 +14,48 @@ import (
 // wanted status already changes nothing and answers 200, so it can be repeated.
 func (s *server) routeActions() {
 	action := func(name string, op operation, change func(mailing.Mailing) (mailing.Mailing, error)) {
-		op.id, op.method, op.path, op.tag, op.success = name+"-mailing", http.MethodPost, mailingPath+"/"+name, mailingsTag, changedMailing
+		op.id, op.method, op.path = name+"-mailing", http.MethodPost, mailingPath+"/"+name
+		op.tag, op.success = mailingsTag, changedMailing
 		register(s, op, func(ctx context.Context, in *MailingChange) (*mailingAnswer, error) {
 			return s.updateMailing(ctx, *in, change)
 		})
 	}
 	action("pause", operation{
 		summary: "Pause a running mailing",
-		about: "Pauses a running mailing. No message is sent later than two seconds after the answer, and no more clients are read. " +
-			"`end_at` does not change. If the mailing is paused already, nothing changes and the status is 200.",
+		about: "Pauses a running mailing. No message is sent later than two seconds after the answer, and no " +
+			"more clients are read. `end_at` does not change. If the mailing is paused already, nothing " +
+			"changes and the status is 200.",
 		answer: exampleMailingIn(mailing.StatusPaused, 3),
-		errors: actionConflict("The mailing is scheduled (cancel it, or move its `start_at`), completed or cancelled",
+		errors: actionConflict("The mailing is scheduled (cancel it, or move its `start_at`), completed or "+
+			"cancelled",
 			"a scheduled mailing cannot be paused: cancel it, or move its start_at"),
 	}, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Paused(s.now()) })
 	action("resume", operation{
 		summary: "Resume a paused mailing",
-		about: "Resumes a paused mailing. Messages that wait for a window continue to wait. If the mailing is running already, nothing changes " +
-			"and the status is 200.",
+		about: "Resumes a paused mailing. Messages that wait for a window continue to wait. If the mailing is " +
+			"running already, nothing changes and the status is 200.",
 		answer: exampleMailingIn(mailing.StatusRunning, 4),
-		errors: actionConflict("The mailing is scheduled, completed or cancelled, or its end has passed", "a scheduled mailing cannot be resumed"),
+		errors: actionConflict("The mailing is scheduled, completed or cancelled, or its end has passed",
+			"a scheduled mailing cannot be resumed"),
 	}, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Resumed(s.now()) })
 	action("cancel", operation{
 		summary: "Cancel a mailing",
-		about: "Cancels a mailing. It cannot be resumed. No message is sent later than two seconds after the answer, and all messages that were not " +
-			"sent end as `cancelled`. The counts follow within a minute. If the mailing is cancelled already, nothing changes and the status is 200.",
+		about: "Cancels a mailing. It cannot be resumed. No message is sent later than two seconds after the " +
+			"answer, and all messages that were not sent end as `cancelled`. The counts follow within a " +
+			"minute. If the mailing is cancelled already, nothing changes and the status is 200.",
 		answer: exampleMailingIn(mailing.StatusCancelled, 3),
 		errors: actionConflict("The mailing is completed", "a completed mailing cannot be cancelled"),
 	}, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Cancelled(s.now()) })
 	register(s, operation{
 		id: "process-mailings", method: http.MethodPost, path: mailingsPath + "/process", tag: mailingsTag,
 		summary: "Process active mailings now",
-		about: "Requests the work that otherwise begins each minute: starting mailings at their `start_at`, and queueing overdue messages. " +
-			"The answer does not wait for that work. The request is never necessary. It only saves time.",
+		about: "Requests the work that otherwise begins each minute: starting mailings at their `start_at`, " +
+			"and queueing overdue messages. The answer does not wait for that work. The request is never " +
+			"necessary. It only saves time.",
 		status: http.StatusAccepted, success: "The work is queued.", answer: Accepted{"accepted"},
 		errors: map[int]errorText{http.StatusServiceUnavailable: {
-			when:   "The work cannot be queued at the moment, but it begins each minute in any case. Or keys cannot be checked at the moment.",
+			when: "The work cannot be queued at the moment, but it begins each minute in any case. Or keys " +
+				"cannot be checked at the moment.",
 			detail: notQueued,
 		}},
 	}, s.process)
@@ -56,7 +63,8 @@ func (s *server) routeActions() {
 
 // actionConflict returns the text for 409 of an action on a mailing.
 func actionConflict(when, detail string) map[int]errorText {
-	return map[int]errorText{http.StatusConflict: {when: when + ", or " + busyMailing + ". Nothing was changed.", detail: detail}}
+	when += ", or " + busyMailing + ". Nothing was changed."
+	return map[int]errorText{http.StatusConflict: {when: when, detail: detail}}
 }
 
 // Accepted is the body of an answer that says that work was queued.
@@ -70,8 +78,7 @@ const notQueued = "the work cannot be queued at the moment, but it begins each m
 // starts a sweep each minute in any case, so nothing is lost.
 func (s *server) process(ctx context.Context, _ *struct{}) (*struct{ Body Accepted }, error) {
 	if err := s.tasks.QueueSweep(ctx); err != nil {
-		s.log.LogAttrs(ctx, slog.LevelError, "sweep not queued",
-			slog.String("request_id", requestID(ctx)), slog.String("error", err.Error()))
+		s.log.LogAttrs(ctx, slog.LevelError, "sweep not queued", failure(ctx, err))
 		return nil, problemOf(http.StatusServiceUnavailable, notQueued)
 	}
 	return &struct{ Body Accepted }{Accepted{"accepted"}}, nil
@@ -80,15 +87,18 @@ func (s *server) process(ctx context.Context, _ *struct{}) (*struct{ Body Accept
 // routeRetry registers the retry.
 func (s *server) routeRetry() {
 	register(s, operation{
-		id: "retry-mailing", method: http.MethodPost, path: mailingPath + "/retry", tag: mailingsTag, summary: "Retry failed messages of a mailing",
-		about: "Gives the failed messages of a mailing new attempts, and reopens the mailing if it was completed. With `uncertain` among the " +
-			"statuses, messages whose outcome is unknown are also retried. They **may be delivered twice**: at most as many as " +
-			"`retrying.uncertain` in the answer. A mailing with `on_uncertain: stop` never allows that (409). Messages that are `expired` or " +
-			"`skipped` are not retried. If a completed mailing has no such messages, nothing changes and the status is 200.",
+		id: "retry-mailing", method: http.MethodPost, path: mailingPath + "/retry", tag: mailingsTag,
+		summary: "Retry failed messages of a mailing",
+		about: "Gives the failed messages of a mailing new attempts, and reopens the mailing if it was " +
+			"completed. With `uncertain` among the statuses, messages whose outcome is unknown are also " +
+			"retried. They **may be delivered twice**: at most as many as `retrying.uncertain` in the answer. " +
+			"A mailing with `on_uncertain: stop` never allows that (409). Messages that are `expired` or " +
+			"`skipped` are not retried. If a completed mailing has no such messages, nothing changes and the " +
+			"status is 200.",
 		request: RetryBody{Statuses: []string{"failed", "uncertain"}}, success: changedMailing,
 		answer: RetriedMailing{exampleMailingIn(mailing.StatusRunning, 5), Retrying{Failed: 12}},
-		errors: actionConflict("The mailing is scheduled or cancelled, its end has passed, or uncertain messages are requested and it has "+
-			"`on_uncertain: stop`", "a scheduled mailing has nothing to be tried again"),
+		errors: actionConflict("The mailing is scheduled or cancelled, its end has passed, or uncertain messages are "+
+			"requested and it has `on_uncertain: stop`", "a scheduled mailing has nothing to be tried again"),
 	}, s.retryMailing)
 }
 

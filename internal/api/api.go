@@ -67,8 +67,9 @@ func init() { //nolint:gochecknoinits // huma has no other place for them, and t
 func New(clients Clients, mailings Mailings, tasks Tasks, queues Queues, keys Keys, c Config) http.Handler {
 	mux := http.NewServeMux()
 	s := &server{
-		clients: clients, mailings: mailings, tasks: tasks, queues: queues, keys: keys, now: c.Now, log: c.Log, origins: c.Origins,
-		api: humago.New(mux, configuration()), access: map[string]mailing.Role{},
+		clients: clients, mailings: mailings, tasks: tasks, queues: queues, keys: keys, now: c.Now, log: c.Log,
+		origins: c.Origins,
+		api:     humago.New(mux, configuration()), access: map[string]mailing.Role{},
 	}
 	s.api.UseMiddleware(s.checkContentType, s.checkQuery)
 	s.routeService()

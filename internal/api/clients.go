@@ -34,7 +34,8 @@ type ClientBody struct {
 // clientJSON returns a client as answers have it.
 func clientJSON(c mailing.Client) Client {
 	return Client{
-		ID: ClientID(c.ID), Phone: Phone(c.Phone), OperatorCode: OperatorCode(c.OperatorCode), Tag: c.Tag, Timezone: Timezone(c.Timezone),
+		ID: ClientID(c.ID), Phone: Phone(c.Phone), OperatorCode: OperatorCode(c.OperatorCode), Tag: c.Tag,
+		Timezone: Timezone(c.Timezone),
 	}
 }
 
@@ -47,7 +48,9 @@ func clientBody(c mailing.Client) ClientBody {
 
 // client returns the client that a request describes, under the given id.
 func (b ClientBody) client(id mailing.ClientID) mailing.Client {
-	return mailing.Client{ID: id, Phone: string(b.Phone), OperatorCode: string(b.OperatorCode), Tag: b.Tag, Timezone: string(b.Timezone)}
+	return mailing.Client{
+		ID: id, Phone: string(b.Phone), OperatorCode: string(b.OperatorCode), Tag: b.Tag, Timezone: string(b.Timezone),
+	}
 }
 
 // exampleClient returns the client of the examples.
@@ -60,37 +63,51 @@ func exampleClientBody() ClientBody {
 	return ClientBody{Phone: "79001234567", Tag: "vip", Timezone: "Europe/Moscow"}
 }
 
-// routeClients registers the operations on clients.
-func (s *server) routeClients() {
-	const taken = "this phone is taken"
-	invalid := errorText{
-		when: "The id is not an integer, a field of the body is missing, unknown or invalid, or the IANA database does not have the time zone. " +
-			"`errors` lists the invalid fields.",
+const phoneTaken = "this phone is taken"
+
+// invalidClient returns the text for 422 of operations that create or change a
+// client.
+func invalidClient() errorText {
+	return errorText{
+		when: "The id is not an integer, a field of the body is missing, unknown or invalid, or the IANA database does " +
+			"not have the time zone. `errors` lists the invalid fields.",
 		detail: invalidRequest, fields: []FieldError{{"body.phone", "must be 11 digits that start with 7"}},
 	}
+}
+
+// routeClients registers the operations on clients.
+func (s *server) routeClients() {
+	invalid := invalidClient()
 	changeErrors := map[int]errorText{
 		http.StatusUnprocessableEntity: invalid,
 		http.StatusConflict: {
-			when:   "Another client has this phone, or other requests keep changing this client (then repeat the request). Nothing was changed.",
-			detail: taken,
+			when: "Another client has this phone, or other requests keep changing this client (then repeat the " +
+				"request). Nothing was changed.",
+			detail: phoneTaken,
 		},
 	}
 	register(s, operation{
-		id: "list-clients", method: http.MethodGet, path: clientsPath, tag: clientsTag, summary: "List and search clients",
-		about: "Returns the clients that match all filters exactly, in storage order, which is not the order of ids or of creation. " +
-			"At most one client has a phone.",
+		id: "list-clients", method: http.MethodGet, path: clientsPath, tag: clientsTag,
+		summary: "List and search clients",
+		about: "Returns the clients that match all filters exactly, in storage order, which is not the order " +
+			"of ids or of creation. At most one client has a phone.",
 		success: "A page of clients.", answer: List[Client]{Items: []Client{exampleClient()}},
 	}, s.listClients)
 	register(s, operation{
-		id: "create-client", method: http.MethodPost, path: clientsPath, tag: clientsTag, summary: "Create a client",
-		about: "Adds a client to the directory. If `operator_code` is left out, it is digits 2 to 4 of the phone. For a number that moved to " +
-			"another operator, send the code of that operator. A mailing whose audience is still being read may include the new client.",
-		request: exampleClientBody(), status: http.StatusCreated, success: "The client as it is stored, with its id.", answer: exampleClient(),
+		id: "create-client", method: http.MethodPost, path: clientsPath, tag: clientsTag,
+		summary: "Create a client",
+		about: "Adds a client to the directory. If `operator_code` is left out, it is digits 2 to 4 of the " +
+			"phone. For a number that moved to another operator, send the code of that operator. A mailing " +
+			"whose audience is still being read may include the new client.",
+		request: exampleClientBody(), status: http.StatusCreated,
+		success: "The client as it is stored, with its id.", answer: exampleClient(),
 		errors: map[int]errorText{
-			http.StatusUnprocessableEntity: invalid, http.StatusConflict: {when: "Another client has this phone.", detail: taken},
+			http.StatusUnprocessableEntity: invalid,
+			http.StatusConflict:            {when: "Another client has this phone.", detail: phoneTaken},
 		},
 		links: map[string]string{
-			"get-client": "id", "replace-client": "id", "change-client": "id", "delete-client": "id", "list-messages": "client_id",
+			"get-client": "id", "replace-client": "id", "change-client": "id", "delete-client": "id",
+			"list-messages": "client_id",
 		},
 	}, s.createClient)
 	register(s, operation{
@@ -98,25 +115,32 @@ func (s *server) routeClients() {
 		about: "Returns one client.", success: "The client.", answer: exampleClient(),
 	}, s.getClient)
 	register(s, operation{
-		id: "replace-client", method: http.MethodPut, path: clientPath, tag: clientsTag, summary: "Replace a client",
-		about: "Replaces all fields of a client. Fields that are left out are reset: the tag becomes empty, and the operator code is derived " +
-			"from the phone. Messages that are not yet sent go to the new phone, in the window of the new time zone.",
-		request: exampleClientBody(), success: "The changed client.", answer: exampleClient(), errors: changeErrors,
+		id: "replace-client", method: http.MethodPut, path: clientPath, tag: clientsTag,
+		summary: "Replace a client",
+		about: "Replaces all fields of a client. Fields that are left out are reset: the tag becomes empty, " +
+			"and the operator code is derived from the phone. Messages that are not yet sent go to the new " +
+			"phone, in the window of the new time zone.",
+		request: exampleClientBody(), success: "The changed client.", answer: exampleClient(),
+		errors: changeErrors,
 	}, s.replaceClient)
 	register(s, operation{
-		id: "change-client", method: http.MethodPatch, path: clientPath, tag: clientsTag, summary: "Change a client",
-		about: "Changes the fields that the body names (JSON merge patch). A tag of null becomes empty, and an operator code of null is derived " +
-			"from the phone. A new phone changes the operator code only if the code was the derived one. A phone or a time zone of null is 422.",
+		id: "change-client", method: http.MethodPatch, path: clientPath, tag: clientsTag,
+		summary: "Change a client",
+		about: "Changes the fields that the body names (JSON merge patch). A tag of null becomes empty, and an " +
+			"operator code of null is derived from the phone. A new phone changes the operator code only if " +
+			"the code was the derived one. A phone or a time zone of null is 422.",
 		body: patchBody[ClientBody](s), request: map[string]any{"tag": exampleClient().Tag, "operator_code": nil},
 		success: "The changed client.", answer: exampleClient(), errors: changeErrors,
 	}, s.changeClient)
 	register(s, operation{
-		id: "delete-client", method: http.MethodDelete, path: clientPath, tag: clientsTag, summary: "Delete a client",
-		about: "Deletes a client. Its pending messages become `skipped`. Messages that were sent stay in the lists and counts. " +
-			"The phone can be used again; the id is never used again.",
+		id: "delete-client", method: http.MethodDelete, path: clientPath, tag: clientsTag,
+		summary: "Delete a client",
+		about: "Deletes a client. Its pending messages become `skipped`. Messages that were sent stay in the " +
+			"lists and counts. The phone can be used again; the id is never used again.",
 		success: "The client is deleted.",
 		errors: map[int]errorText{http.StatusConflict: {
-			when: "Other requests keep changing this client. Repeat the request.", detail: "others keep changing this client: try again",
+			when:   "Other requests keep changing this client. Repeat the request.",
+			detail: "others keep changing this client: try again",
 		}},
 	}, s.deleteClient)
 }
@@ -238,7 +262,9 @@ func (s *server) changeClient(ctx context.Context, in *struct {
 
 // updateClient changes a client and returns the changed one. If another writer was
 // first, the store starts again, so change may run several times.
-func (s *server) updateClient(ctx context.Context, param idParam, change func(mailing.Client) (mailing.Client, error)) (*clientAnswer, error) {
+func (s *server) updateClient(ctx context.Context, param idParam,
+	change func(mailing.Client) (mailing.Client, error),
+) (*clientAnswer, error) {
 	id, err := param.client()
 	if err != nil {
 		return nil, err

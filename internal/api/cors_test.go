@@ -90,7 +90,7 @@ func TestAPreflightIsAnsweredForAnyPathWithoutAKey(t *testing.T) {
 	}
 }
 
-func TestAnAllowedPageMayReadEveryAnswer(t *testing.T) {
+func TestAnAllowedOriginMayReadEveryAnswer(t *testing.T) {
 	t.Parallel()
 	exposed := "Content-Disposition, Etag, Idempotency-Replayed, Link, Location, Retry-After, Www-Authenticate"
 	m := sale()
@@ -132,7 +132,7 @@ func TestAnAllowedPageMayReadEveryAnswer(t *testing.T) {
 	}
 }
 
-func TestWithoutOriginsNothingIsSaidAboutThem(t *testing.T) {
+func TestWithoutOriginsAnAnswerHasNoCORSHeaders(t *testing.T) {
 	t.Parallel()
 	v := serveTo(t, &stores{client: &ann})
 	for method, status := range map[string]int{http.MethodGet: http.StatusOK, http.MethodOptions: http.StatusMethodNotAllowed} {
@@ -146,7 +146,7 @@ func TestWithoutOriginsNothingIsSaidAboutThem(t *testing.T) {
 	}
 }
 
-func TestAnOptionsThatIsNoPreflightIsAMethodThatNoPathTakes(t *testing.T) {
+func TestAnOptionsRequestThatIsNoPreflightIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, origins := range [][]string{nil, {app}, {"*"}} {
 		w := serveTo(t, &stores{}, origins...).call(http.MethodOptions, "/api/clients", "", "Origin", app)
@@ -178,7 +178,7 @@ func TestOriginsAreReadFromTheEnvironment(t *testing.T) {
 	}
 }
 
-func TestAllThatIsWrongWithOriginsIsToldTogether(t *testing.T) {
+func TestAllErrorsOfOriginsAreReportedTogether(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string][]string{
 		"app.example.com":           {"scheme and a host"},

@@ -125,7 +125,7 @@ func TestEveryOperationIsDescribed(t *testing.T) {
 	}
 }
 
-func TestLinksLeadToOperationsThatTakeThem(t *testing.T) {
+func TestLinksNameExistingOperationsAndParameters(t *testing.T) {
 	t.Parallel()
 	d := descriptionOf(t)
 	operations := d.operations()

@@ -53,7 +53,7 @@ func TestTheRootRedirectsToTheDocumentation(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotInTheDocumentationIsNotFound(t *testing.T) {
+func TestAnUnknownFileOfTheDocumentationIsNotFound(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})
 	for _, target := range []string{
@@ -71,7 +71,7 @@ func TestWhatIsNotInTheDocumentationIsNotFound(t *testing.T) {
 	}
 }
 
-func TestTheDescribedServerIsWhereverTheDescriptionIs(t *testing.T) {
+func TestTheServerIsRelativeToTheDescription(t *testing.T) {
 	t.Parallel()
 	var d struct {
 		Servers []struct {

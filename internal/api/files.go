@@ -52,19 +52,24 @@ func (s *server) routeFiles() {
 	errors.As(err, &noPhone)
 	wrongHeader := domainProblem(noPhone)
 	importClients := operation{
-		id: "import-clients", method: http.MethodPost, path: clientsPath + "/import", tag: clientsTag, summary: "Import clients as CSV",
-		about: aboutImport, maxBody: MaxImport,
+		id: "import-clients", method: http.MethodPost, path: clientsPath + "/import", tag: clientsTag,
+		summary: "Import clients as CSV",
+		about:   aboutImport, maxBody: MaxImport,
 		body:    &huma.RequestBody{Description: "The file, at most 4 MiB."},
 		request: "phone,tag,timezone\n79001234567,vip,Europe/Moscow\n79007654321,,Europe/Moskow\n",
 		success: "The numbers of rows by outcome, and the rejected rows.",
 		answer:  Imported{Created: 1, Rejected: 1, Rows: []RejectedRow{{3, []FieldError{{"timezone", mailing.ZoneRule}}}}},
 		errors: map[int]errorText{
-			http.StatusRequestEntityTooLarge: {when: "The file is larger than 4 MiB.", detail: "the body is larger than 4 MiB"},
+			http.StatusRequestEntityTooLarge: {
+				when: "The file is larger than 4 MiB.", detail: "the body is larger than 4 MiB",
+			},
 			http.StatusUnsupportedMediaType: {
-				when: "The `Content-Type` is not `text/csv`. A body without one is read as CSV.", detail: "the body's Content-Type must be " + csvType,
+				when:   "The `Content-Type` is not `text/csv`. A body without one is read as CSV.",
+				detail: "the body's Content-Type must be " + csvType,
 			},
 			http.StatusUnprocessableEntity: {
-				when:   "The first line of the file is not a valid header, or there is a query parameter. Nothing was changed.",
+				when: "The first line of the file is not a valid header, or there is a query parameter. " +
+					"Nothing was changed.",
 				detail: wrongHeader.Detail, fields: wrongHeader.Errors,
 			},
 		},
@@ -80,14 +85,17 @@ func (s *server) routeFiles() {
 	h.RequestBody.Required = false
 
 	register(s, operation{
-		id: "export-clients", method: http.MethodGet, path: clientsPath + "/export", tag: clientsTag, summary: "Export clients as CSV",
-		about: aboutExport + "\n\nThe file can be imported as it is.", answerType: csvType, success: "A page of clients.",
-		answer: "id,phone,operator_code,tag,timezone\n1,79001234567,900,vip,Europe/Moscow\n",
+		id: "export-clients", method: http.MethodGet, path: clientsPath + "/export", tag: clientsTag,
+		summary: "Export clients as CSV",
+		about:   aboutExport + "\n\nThe file can be imported as it is.", answerType: csvType,
+		success: "A page of clients.",
+		answer:  "id,phone,operator_code,tag,timezone\n1,79001234567,900,vip,Europe/Moscow\n",
 	}, s.exportClients)
 	register(s, operation{
 		id: "export-messages", method: http.MethodGet, path: mailingPath + "/messages/export", tag: messagesTag,
-		summary:    "Export the messages of a mailing as CSV",
-		about:      aboutExport + "\n\nTimes are in UTC. `sent_at` is empty if the message was not sent. `phone` is empty if the client is deleted.",
+		summary: "Export the messages of a mailing as CSV",
+		about: aboutExport + "\n\nTimes are in UTC. `sent_at` is empty if the message was not sent. " +
+			"`phone` is empty if the client is deleted.",
 		answerType: csvType, success: "A page of messages.",
 		answer: "id,mailing_id,client_id,phone,status,attempts,uncertain_attempts,last_error,created_at,sent_at\n" +
 			"4294967297,1,1,79001234567,sent,1,0,,2030-03-01T09:30:00.000Z,2030-03-01T09:31:00.000Z\n",
@@ -138,8 +146,7 @@ func (s *server) importClients(ctx context.Context, in *struct {
 		if err != nil {
 			// The rows before the error are done, and only this answer can say
 			// which of them were invalid.
-			s.log.LogAttrs(ctx, slog.LevelError, "import stopped", slog.Int("next_line", open),
-				slog.String("request_id", requestID(ctx)), slog.String("error", err.Error()))
+			s.log.LogAttrs(ctx, slog.LevelError, "import stopped", slog.Int("next_line", open), failure(ctx, err))
 			done.NextLine = open
 			break
 		}
@@ -182,7 +189,8 @@ func (s *server) importSome(ctx context.Context, file *csvfile.Reader, done *Imp
 // writeRows writes rows and counts their outcomes. lines are the lines in which the
 // rows begin. With an error it returns the first line whose outcome is unknown, or
 // the first line of all if the store knows each outcome but failed nevertheless.
-func (s *server) writeRows(ctx context.Context, lines []int, rows []mailing.ClientRow, done *Imported) (open int, err error) {
+func (s *server) writeRows(ctx context.Context, lines []int, rows []mailing.ClientRow, done *Imported,
+) (open int, err error) {
 	// The store tries again as long as other writers change the same clients. It
 	// must stop early enough for the answer to go out.
 	if deadline, ok := ctx.Deadline(); ok {
@@ -267,7 +275,8 @@ func (s *server) exportClients(ctx context.Context, in *struct {
 // messageColumns returns the columns of an export of messages.
 func messageColumns() []string {
 	return []string{
-		"id", "mailing_id", "client_id", "phone", "status", "attempts", "uncertain_attempts", "last_error", "created_at", "sent_at",
+		"id", "mailing_id", "client_id", "phone", "status", "attempts", "uncertain_attempts", "last_error",
+		"created_at", "sent_at",
 	}
 }
 
@@ -279,8 +288,8 @@ func messageCells(m mailing.Message) []string {
 		sent = j.SentAt.String()
 	}
 	return []string{
-		strconv.FormatInt(int64(j.ID), 10), strconv.FormatInt(int64(j.MailingID), 10), strconv.FormatInt(int64(j.ClientID), 10),
-		string(j.Phone), string(j.Status), strconv.Itoa(j.Attempts), strconv.Itoa(j.UncertainAttempts), j.LastError, j.CreatedAt.String(), sent,
+		fmt.Sprint(j.ID), fmt.Sprint(j.MailingID), fmt.Sprint(j.ClientID), string(j.Phone), string(j.Status),
+		strconv.Itoa(j.Attempts), strconv.Itoa(j.UncertainAttempts), j.LastError, j.CreatedAt.String(), sent,
 	}
 }
 
@@ -306,7 +315,8 @@ func (s *server) exportMessages(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return in.page(fmt.Sprintf("mailing-%d-messages.csv", m.ID), body, found.Next, map[string]string{"status": string(in.Status)}), nil
+	return in.page(fmt.Sprintf("mailing-%d-messages.csv", m.ID), body, found.Next,
+		map[string]string{"status": string(in.Status)}), nil
 }
 
 // page returns the answer with one page. The link to the next page consists of a

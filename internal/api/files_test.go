@@ -93,7 +93,7 @@ func TestAFileWithAWrongHeaderIsRefused(t *testing.T) {
 	}
 }
 
-func TestARowOfAClientThatIsNotThereYetNeedsATimeZone(t *testing.T) {
+func TestARowOfANewClientNeedsATimeZone(t *testing.T) {
 	t.Parallel()
 	d := &directory{}
 	v := serve(t, &stores{upsertClients: d.upsert})
@@ -101,7 +101,7 @@ func TestARowOfAClientThatIsNotThereYetNeedsATimeZone(t *testing.T) {
 		"rows": [{"line": 3, "errors": [{"location": "timezone", "message": "must be the name of a zone of the IANA database, such as Europe/Moscow"}]}]}`)
 }
 
-func TestAnImportTakesCSVOfUpToFourMebibytes(t *testing.T) {
+func TestAnImportAcceptsCSVOfUpToFourMebibytes(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{upsertClients: (&directory{}).upsert})
 	for _, sent := range []string{"application/json", "text/plain", "multipart/form-data; boundary=x"} {
@@ -125,7 +125,7 @@ func TestAnImportTakesCSVOfUpToFourMebibytes(t *testing.T) {
 	}
 }
 
-func TestAnImportStopsInTimeAndSaysWhereToGoOn(t *testing.T) {
+func TestAnImportStopsInTimeAndReturnsTheNextLine(t *testing.T) {
 	t.Parallel()
 	clock := now
 	d := &directory{each: func() { clock = clock.Add(4 * time.Second) }}
@@ -151,7 +151,7 @@ func TestAnImportStopsInTimeAndSaysWhereToGoOn(t *testing.T) {
 	}
 }
 
-func TestAnImportWithoutTimeLooksAtNothing(t *testing.T) {
+func TestAnImportWithoutTimeReadsNoRow(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})
 	ctx, cancel := context.WithDeadline(t.Context(), now.Add(3*time.Second))
@@ -161,7 +161,7 @@ func TestAnImportWithoutTimeLooksAtNothing(t *testing.T) {
 	wantJSON(t, v.importFile(ctx, "phone\n\n", without), http.StatusOK, `{"created": 0, "updated": 0, "unchanged": 0, "rejected": 0, "rows": []}`)
 }
 
-func TestAnImportOfWrongRowsStopsBeforeItsAnswerIsTooLarge(t *testing.T) {
+func TestAnImportStopsBeforeItsAnswerIsTooLarge(t *testing.T) {
 	t.Parallel()
 	d := &directory{}
 	v := serve(t, &stores{upsertClients: d.upsert})
@@ -178,7 +178,7 @@ func TestAnImportOfWrongRowsStopsBeforeItsAnswerIsTooLarge(t *testing.T) {
 	}
 }
 
-func TestAnImportThatBreaksOffTellsWhatIsDoneAndWhereToGoOn(t *testing.T) {
+func TestAnImportThatFailsReturnsItsOutcomeAndTheNextLine(t *testing.T) {
 	t.Parallel()
 	calls := 0
 	v := serve(t, &stores{upsertClients: func(rows []mailing.ClientRow) ([]mailing.RowResult, error) {
@@ -348,7 +348,7 @@ func TestMessagesOfAMailingAreExported(t *testing.T) {
 	}
 }
 
-func TestAnExportOfWhatIsNotThereIsAProblem(t *testing.T) {
+func TestAnExportOfAnUnknownMailingIsNotFound(t *testing.T) {
 	t.Parallel()
 	m := sale()
 	m.Deleted = true
@@ -375,7 +375,7 @@ func TestAnExportOfWhatIsNotThereIsAProblem(t *testing.T) {
 	}
 }
 
-func TestTheDescriptionSaysWhatIsCSV(t *testing.T) {
+func TestTheDescriptionHasTheTypeOfFiles(t *testing.T) {
 	t.Parallel()
 	var d struct {
 		Paths map[string]map[string]struct {

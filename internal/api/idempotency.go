@@ -70,7 +70,8 @@ func idempotently[T any](ctx context.Context, s *server, in Idempotent, operatio
 // value for a request without a key. A key belongs to its caller: another caller may use
 // the same. The store gets hashes only: of the key, and of the operation with its
 // body.
-func (s *server) idempotencyOf(ctx context.Context, in Idempotent, operation string, request any) (mailing.Idempotency, error) {
+func (s *server) idempotencyOf(ctx context.Context, in Idempotent, operation string, request any,
+) (mailing.Idempotency, error) {
 	if in.Key == "" {
 		return mailing.Idempotency{}, nil
 	}

@@ -32,7 +32,7 @@ func counting() *stores {
 	}
 }
 
-func TestTheSameKeyAndRequestAnswerAsTheFirstTime(t *testing.T) {
+func TestARepeatedRequestGetsTheFirstAnswer(t *testing.T) {
 	t.Parallel()
 	for path, bodies := range map[string][2]string{
 		"/api/clients":         {annBody, `{"timezone":"Europe/Moscow","phone":"79001234567","tag":"vip","id":99}`},
@@ -63,7 +63,7 @@ func TestTheSameKeyAndRequestAnswerAsTheFirstTime(t *testing.T) {
 	}
 }
 
-func TestTheSameKeyForAnotherRequestIsRefused(t *testing.T) {
+func TestAnIdempotencyKeyForAnotherRequestIsRefused(t *testing.T) {
 	t.Parallel()
 	s := counting()
 	m := sale()
@@ -84,7 +84,7 @@ func TestTheSameKeyForAnotherRequestIsRefused(t *testing.T) {
 	}
 }
 
-func TestAKeyIsItsCallersOwn(t *testing.T) {
+func TestCallersDoNotShareIdempotencyKeys(t *testing.T) {
 	t.Parallel()
 	v := serve(t, counting())
 	one := v.call(http.MethodPost, "/api/clients", annBody, "Idempotency-Key", "k-1")
@@ -98,7 +98,7 @@ func TestAKeyIsItsCallersOwn(t *testing.T) {
 	}
 }
 
-func TestARequestThatCreatesNothingUsesUpNoKey(t *testing.T) {
+func TestARefusedRequestDoesNotUseItsIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	s := counting()
 	v := serve(t, s)
@@ -113,7 +113,7 @@ func TestARequestThatCreatesNothingUsesUpNoKey(t *testing.T) {
 	}
 }
 
-func TestOfTwoRequestsAtOnceTheSecondAnswersAsTheFirst(t *testing.T) {
+func TestOfTwoConcurrentRequestsTheSecondGetsTheFirstAnswer(t *testing.T) {
 	t.Parallel()
 	s := counting()
 	v := serve(t, s)

@@ -45,7 +45,8 @@ func (Tags) Schema(huma.Registry) *huma.Schema {
 	shortest, longest, most := 1, mailing.MaxTag, mailing.MaxFilterValues
 	return &huma.Schema{Type: huma.TypeArray, MaxItems: &most, Examples: []any{[]string{"vip"}}, Items: &huma.Schema{
 		Type: huma.TypeString, MinLength: &shortest, MaxLength: &longest,
-		Pattern: "^[^" + blanks + "]([\\s\\S]*[^" + blanks + "])?$", PatternDescription: "without blanks around it",
+		Pattern:            "^[^" + blanks + "]([\\s\\S]*[^" + blanks + "])?$",
+		PatternDescription: "without blanks around it",
 	}}
 }
 
@@ -57,7 +58,8 @@ func (Text) Schema(huma.Registry) *huma.Schema {
 	shortest, longest := 1, mailing.MaxText
 	return &huma.Schema{
 		Type: huma.TypeString, MinLength: &shortest, MaxLength: &longest,
-		Pattern: "[^" + blanks + "]", PatternDescription: "more than blanks", Examples: []any{"Your order is ready"},
+		Pattern: "[^" + blanks + "]", PatternDescription: "more than blanks",
+		Examples: []any{"Your order is ready"},
 	}
 }
 
@@ -90,7 +92,9 @@ func (p PausedBy) MarshalJSON() ([]byte, error) {
 
 // Schema describes the reasons and null.
 func (PausedBy) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeString, Nullable: true, Enum: []any{string(mailing.ByPerson), string(mailing.ByRejections), nil}}
+	return &huma.Schema{
+		Type: huma.TypeString, Nullable: true, Enum: []any{string(mailing.ByPerson), string(mailing.ByRejections), nil},
+	}
 }
 
 // SMS is the size of a text that is sent as SMS.
@@ -180,7 +184,8 @@ func mailingBody(m mailing.Mailing) MailingBody {
 	j := mailingJSON(m)
 	return MailingBody{
 		Text: Text(j.Text), StartAt: j.StartAt, EndAt: j.EndAt,
-		Filter: FilterBody{OperatorCodes: j.Filter.OperatorCodes, Tags: j.Filter.Tags}, Window: j.Window, OnUncertain: j.OnUncertain,
+		Filter: FilterBody{OperatorCodes: j.Filter.OperatorCodes, Tags: j.Filter.Tags}, Window: j.Window,
+		OnUncertain: j.OnUncertain,
 	}
 }
 
@@ -229,8 +234,10 @@ func (f FilterBody) filter() mailing.Filter {
 func exampleMailing() Mailing {
 	return Mailing{
 		ID: 1, Text: "Your order is ready", StartAt: exampleAt(30), EndAt: exampleAt(12 * 60),
-		Filter: Filter{OperatorCodes: OperatorCodes{}, Tags: []string{"vip"}}, Window: &Window{From: "09:00", To: "21:00"},
-		OnUncertain: string(mailing.Resend), SMS: smsJSON("Your order is ready"), Status: Status(mailing.StatusScheduled),
+		Filter:      Filter{OperatorCodes: OperatorCodes{}, Tags: []string{"vip"}},
+		Window:      &Window{From: "09:00", To: "21:00"},
+		OnUncertain: string(mailing.Resend), SMS: smsJSON("Your order is ready"),
+		Status:  Status(mailing.StatusScheduled),
 		Version: 1, CreatedAt: exampleAt(0), UpdatedAt: exampleAt(0),
 	}
 }
@@ -238,7 +245,9 @@ func exampleMailing() Mailing {
 // exampleMailingBody returns the request that creates the mailing.
 func exampleMailingBody() MailingBody {
 	m := exampleMailing()
-	return MailingBody{Text: Text(m.Text), StartAt: m.StartAt, EndAt: m.EndAt, Filter: FilterBody{Tags: m.Filter.Tags}, Window: m.Window}
+	return MailingBody{
+		Text: Text(m.Text), StartAt: m.StartAt, EndAt: m.EndAt, Filter: FilterBody{Tags: m.Filter.Tags}, Window: m.Window,
+	}
 }
 
 // exampleMailingIn returns the mailing in a later status and version.
@@ -263,8 +272,9 @@ const (
 // mailing.
 func invalidMailingText() errorText {
 	return errorText{
-		when: "The id is not an integer, a field of the body is missing, unknown or invalid, or fields contradict each other: " +
-			"`end_at` must be in the future and after `start_at`, and `from` and `to` of a window must differ. `errors` lists the invalid fields.",
+		when: "The id is not an integer, a field of the body is missing, unknown or invalid, or fields " +
+			"contradict each other: `end_at` must be in the future and after `start_at`, and `from` and `to` " +
+			"of a window must differ. `errors` lists the invalid fields.",
 		detail: invalidMailing, fields: []FieldError{{"body.end_at", "must be after start_at"}},
 	}
 }
@@ -273,26 +283,33 @@ func invalidMailingText() errorText {
 // mailings.
 func (s *server) routeMailings() {
 	register(s, operation{
-		id: "list-mailings", method: http.MethodGet, path: mailingsPath, tag: mailingsTag, summary: "List and search mailings",
-		about: "Returns mailings, newest first, without deleted ones.", success: "A page of mailings.",
+		id: "list-mailings", method: http.MethodGet, path: mailingsPath, tag: mailingsTag,
+		summary: "List and search mailings",
+		about:   "Returns mailings, newest first, without deleted ones.", success: "A page of mailings.",
 		answer: List[Mailing]{Items: []Mailing{exampleMailing()}},
 	}, s.listMailings)
 	register(s, operation{
-		id: "create-mailing", method: http.MethodPost, path: mailingsPath, tag: mailingsTag, summary: "Create a mailing",
-		about: "Creates a mailing. It starts within seconds after `start_at`, or at once if that is in the past. Each client that matches the " +
-			"filter at that time gets one message. The filter `{}` matches all clients. With a `window`, each message is sent in that part of the day " +
-			"of its client. A message that is not sent before `end_at` ends as `expired`.",
-		request: exampleMailingBody(), status: http.StatusCreated, success: "The mailing, with its id.", answer: exampleMailing(),
+		id: "create-mailing", method: http.MethodPost, path: mailingsPath, tag: mailingsTag,
+		summary: "Create a mailing",
+		about: "Creates a mailing. It starts within seconds after `start_at`, or at once if that is in the " +
+			"past. Each client that matches the filter at that time gets one message. The filter `{}` matches " +
+			"all clients. With a `window`, each message is sent in that part of the day of its client. A " +
+			"message that is not sent before `end_at` ends as `expired`.",
+		request: exampleMailingBody(), status: http.StatusCreated, success: "The mailing, with its id.",
+		answer: exampleMailing(),
 		errors: map[int]errorText{
 			http.StatusUnprocessableEntity: invalidMailingText(),
 			http.StatusConflict: {
-				when:   "Other requests keep creating mailings at this moment. Nothing was created. Repeat the request.",
+				when: "Other requests keep creating mailings at this moment. Nothing was created. Repeat the " +
+					"request.",
 				detail: "others keep creating mailings at the same time: try again",
 			},
 		},
 		links: map[string]string{
-			"get-mailing": "id", "replace-mailing": "id", "change-mailing": "id", "delete-mailing": "id", "get-mailing-statistics": "id",
-			"pause-mailing": "id", "resume-mailing": "id", "cancel-mailing": "id", "retry-mailing": "id", "test-mailing": "id",
+			"get-mailing": "id", "replace-mailing": "id", "change-mailing": "id", "delete-mailing": "id",
+			"get-mailing-statistics": "id",
+			"pause-mailing":          "id", "resume-mailing": "id", "cancel-mailing": "id", "retry-mailing": "id",
+			"test-mailing":    "id",
 			"export-messages": "id", "list-messages": "mailing_id",
 		},
 	}, s.createMailing)
@@ -302,9 +319,10 @@ func (s *server) routeMailings() {
 		success: "The mailing.", answer: exampleMailing(),
 	}, s.getMailing)
 	register(s, operation{
-		id: "delete-mailing", method: http.MethodDelete, path: mailingPath, tag: mailingsTag, summary: "Cancel and delete a mailing",
-		about: "Deletes a mailing in any status. A mailing that has not ended is cancelled first. After that, the mailing, its statistics and its " +
-			"messages are 404, and no list and no sum includes it.",
+		id: "delete-mailing", method: http.MethodDelete, path: mailingPath, tag: mailingsTag,
+		summary: "Cancel and delete a mailing",
+		about: "Deletes a mailing in any status. A mailing that has not ended is cancelled first. After that, " +
+			"the mailing, its statistics and its messages are 404, and no list and no sum includes it.",
 		success: "The mailing is deleted.",
 		errors: map[int]errorText{http.StatusConflict: {
 			when: "Other requests keep changing this mailing. Repeat the request.", detail: busyDetail,
@@ -314,25 +332,30 @@ func (s *server) routeMailings() {
 
 // routeEdits registers the operations that edit a mailing.
 func (s *server) routeEdits() {
-	const editing = "A scheduled mailing can be changed in all fields. A running or paused mailing can be changed in `text`, `end_at` and `window`, " +
-		"which apply to the messages that are not yet sent. A locked field may be sent if its value stays the same."
+	const editing = "A scheduled mailing can be changed in all fields. A running or paused mailing can be " +
+		"changed in `text`, `end_at` and `window`, which apply to the messages that are not yet sent. A locked " +
+		"field may be sent if its value stays the same."
 	errs := map[int]errorText{
 		http.StatusUnprocessableEntity: invalidMailingText(),
 		http.StatusConflict: {
-			when: "The mailing is completed or cancelled, it has started and a locked field would change (`start_at`, `filter`, `on_uncertain`), or " +
-				busyMailing + ". Nothing was changed.",
+			when: "The mailing is completed or cancelled, it has started and a locked field would change (`start_at`, " +
+				"`filter`, `on_uncertain`), or " + busyMailing + ". Nothing was changed.",
 			detail: "filter cannot be changed once the mailing is running",
 		},
 	}
 	register(s, operation{
-		id: "replace-mailing", method: http.MethodPut, path: mailingPath, tag: mailingsTag, summary: "Replace a mailing",
-		about:   "Replaces all fields of a mailing. Fields that are left out are reset: no window, and `on_uncertain` is resend. " + editing,
-		request: exampleMailingBody(), success: changedMailing, answer: exampleMailingIn(mailing.StatusScheduled, 2), errors: errs,
+		id: "replace-mailing", method: http.MethodPut, path: mailingPath, tag: mailingsTag,
+		summary: "Replace a mailing",
+		about: "Replaces all fields of a mailing. Fields that are left out are reset: no window, and `on_uncertain` is " +
+			"resend. " + editing,
+		request: exampleMailingBody(), success: changedMailing,
+		answer: exampleMailingIn(mailing.StatusScheduled, 2), errors: errs,
 	}, s.replaceMailing)
 	register(s, operation{
-		id: "change-mailing", method: http.MethodPatch, path: mailingPath, tag: mailingsTag, summary: "Change a mailing",
-		about: "Changes the fields that the body names (JSON merge patch). A window of null is removed, and an `on_uncertain` of null becomes resend. " +
-			editing,
+		id: "change-mailing", method: http.MethodPatch, path: mailingPath, tag: mailingsTag,
+		summary: "Change a mailing",
+		about: "Changes the fields that the body names (JSON merge patch). A window of null is removed, and an " +
+			"`on_uncertain` of null becomes resend. " + editing,
 		body:    patchBody[MailingBody](s),
 		request: map[string]any{"text": "Your order is ready", "window": map[string]any{"to": "20:00"}},
 		success: changedMailing, answer: exampleMailingIn(mailing.StatusScheduled, 2), errors: errs,
@@ -345,9 +368,14 @@ type mailingFilters struct {
 	Status Status `query:"status" doc:"Only mailings with this status."`
 }
 
+// query returns the query for one page of mailings.
+func (f mailingFilters) query() mailing.MailingQuery {
+	return mailing.MailingQuery{Status: mailing.Status(f.Status), Limit: f.Limit, Cursor: f.Cursor}
+}
+
 // listMailings returns one page of mailings, newest first.
 func (s *server) listMailings(ctx context.Context, in *mailingFilters) (*struct{ Body List[Mailing] }, error) {
-	found, err := s.mailings.ListMailings(ctx, mailing.MailingQuery{Status: mailing.Status(in.Status), Limit: in.Limit, Cursor: in.Cursor})
+	found, err := s.mailings.ListMailings(ctx, in.query())
 	if err != nil {
 		return nil, err
 	}
@@ -486,7 +514,9 @@ func (s *server) deleteMailing(ctx context.Context, in *MailingChange) (*struct{
 // The store writes only if no other writer was first. Otherwise it starts again
 // with the mailing as it is then. So the condition is checked against the very
 // version that is replaced, and change may run several times.
-func (s *server) updateMailing(ctx context.Context, in MailingChange, change func(mailing.Mailing) (mailing.Mailing, error)) (*mailingAnswer, error) {
+func (s *server) updateMailing(ctx context.Context, in MailingChange,
+	change func(mailing.Mailing) (mailing.Mailing, error),
+) (*mailingAnswer, error) {
 	id, err := in.ID.mailing()
 	if err != nil {
 		return nil, err
@@ -529,7 +559,6 @@ func needsTasks(before, after mailing.Mailing) bool {
 // stored, and the sweep begins the work within a minute.
 func (s *server) queueTasks(ctx context.Context, m mailing.Mailing) {
 	if err := s.tasks.QueueTasks(ctx, m); err != nil {
-		s.log.LogAttrs(ctx, slog.LevelError, "tasks not queued, the sweep will do it", slog.Int64("mailing_id", int64(m.ID)),
-			slog.String("request_id", requestID(ctx)), slog.String("error", err.Error()))
+		s.log.LogAttrs(ctx, slog.LevelError, "tasks not queued, the sweep will do it", slog.Int64("mailing_id", int64(m.ID)), failure(ctx, err))
 	}
 }

@@ -62,33 +62,42 @@ func exampleMessage() Message {
 // routeMessages registers the operations on messages.
 func (s *server) routeMessages() {
 	register(s, operation{
-		id: "list-messages", method: http.MethodGet, path: messagesPath, tag: messagesTag, summary: "List and search messages",
-		about: "Returns the messages of one mailing or of all (newest mailing first), to one client or to all, without test messages. By default " +
-			"the service keeps messages for 90 days after the end of their mailing. It keeps counts for ever.\n\n" +
-			"A search by `status` or `client_id` alone reads all messages. Its pages may be short or empty while there is a `next_cursor`, so " +
-			"give `mailing_id` where possible.",
+		id: "list-messages", method: http.MethodGet, path: messagesPath, tag: messagesTag,
+		summary: "List and search messages",
+		about: "Returns the messages of one mailing or of all (newest mailing first), to one client or to all, " +
+			"without test messages. By default the service keeps messages for 90 days after the end of their " +
+			"mailing. It keeps counts for ever.\n\nA search by `status` or `client_id` alone reads all " +
+			"messages. Its pages may be short or empty while there is a `next_cursor`, so give `mailing_id` " +
+			"where possible.",
 		success: "A page of messages.", answer: List[Message]{Items: []Message{exampleMessage()}},
 		errors: map[int]errorText{http.StatusNotFound: {
-			when: "There is no mailing with the id in `mailing_id`: it never existed or is deleted.", detail: "there is no mailing with this id",
+			when:   "There is no mailing with the id in `mailing_id`: it never existed or is deleted.",
+			detail: "there is no mailing with this id",
 		}},
 	}, s.listMessages)
 	register(s, operation{
-		id: "get-message", method: http.MethodGet, path: messagesPath + "/{id}", tag: messagesTag, summary: "Read a message",
+		id: "get-message", method: http.MethodGet, path: messagesPath + "/{id}", tag: messagesTag,
+		summary: "Read a message",
 		about:   "Returns one message or test message. While a sender works on it, its status is `sending`.",
 		success: "The message.", answer: exampleMessage(),
 		errors: map[int]errorText{http.StatusNotFound: {
-			when:   "There is no message with this id: it never existed, its mailing is deleted, or it is no longer kept.",
+			when: "There is no message with this id: it never existed, its mailing is deleted, or it is no " +
+				"longer kept.",
 			detail: "there is no message with this id",
 		}},
 	}, s.getMessage)
 	register(s, operation{
-		id: "test-mailing", method: http.MethodPost, path: mailingPath + "/test", tag: mailingsTag, summary: "Send a test message",
-		about: "Sends the text of the mailing to one phone, which need not be that of a client. The status, times and window of the mailing do not " +
-			"matter. The message is marked as a test, is in no count, is sent at most once, and expires after ten minutes. The answer does not wait " +
-			"for it: read its status at `Location`.",
-		request: TestBody{Phone: exampleClient().Phone}, status: http.StatusAccepted, success: "The queued message.",
+		id: "test-mailing", method: http.MethodPost, path: mailingPath + "/test", tag: mailingsTag,
+		summary: "Send a test message",
+		about: "Sends the text of the mailing to one phone, which need not be that of a client. The status, " +
+			"times and window of the mailing do not matter. The message is marked as a test, is in no count, " +
+			"is sent at most once, and expires after ten minutes. The answer does not wait for it: read its " +
+			"status at `Location`.",
+		request: TestBody{Phone: exampleClient().Phone}, status: http.StatusAccepted, success: "The queued " +
+			"message.",
 		answer: Message{
-			ID: 1, MailingID: 1, Test: true, Phone: exampleClient().Phone, Status: MessageStatus(mailing.Queued), CreatedAt: exampleAt(5),
+			ID: 1, MailingID: 1, Test: true, Phone: exampleClient().Phone, Status: MessageStatus(mailing.Queued),
+			CreatedAt: exampleAt(5),
 		},
 		links: map[string]string{"get-message": "id"},
 	}, s.test)
@@ -203,7 +212,7 @@ func (s *server) sendTest(ctx context.Context, t mailing.Test, key mailing.Idemp
 	}
 	if err := s.queues.Deliver(ctx, []mailing.BatchKey{batch}); err != nil {
 		s.log.LogAttrs(ctx, slog.LevelError, "test message not queued, the sweep will do it", slog.Int64("mailing_id", int64(t.Mailing)),
-			slog.Int64("message_id", int64(msg.ID)), slog.String("request_id", requestID(ctx)), slog.String("error", err.Error()))
+			slog.Int64("message_id", int64(msg.ID)), failure(ctx, err))
 	}
 	return msg, nil
 }

@@ -37,14 +37,18 @@ func (s *server) routeMetrics() {
 	for i, q := range queues {
 		depths[i] = mailing.QueueDepth{Name: q.Name, Waiting: q.Waiting, InFlight: q.InFlight, Delayed: q.Delayed}
 	}
-	overall := mailing.Overall{Totals: mailing.Counts(exampleCounts()), Mailings: map[mailing.Status]int64{mailing.StatusRunning: 1}}
+	overall := mailing.Overall{
+		Totals: mailing.Counts(exampleCounts()), Mailings: map[mailing.Status]int64{mailing.StatusRunning: 1},
+	}
 	example, err := metricsText(overall, depths, 12.5)
 	if err != nil {
 		panic(err) // writing to memory has no errors
 	}
 	register(s, operation{
-		id: "get-metrics", method: http.MethodGet, path: metricsPath, tag: serviceTag, summary: "Read metrics for Prometheus",
-		about: aboutMetrics, answerType: metricsType, success: "The metrics, as `text/plain; version=0.0.4; charset=utf-8`.", answer: string(example),
+		id: "get-metrics", method: http.MethodGet, path: metricsPath, tag: serviceTag,
+		summary: "Read metrics for Prometheus",
+		about:   aboutMetrics, answerType: metricsType,
+		success: "The metrics, as `text/plain; version=0.0.4; charset=utf-8`.", answer: string(example),
 	}, s.metrics)
 }
 
@@ -94,14 +98,17 @@ func metricsText(o mailing.Overall, depths []mailing.QueueDepth, age float64) ([
 	for _, status := range mailing.Statuses {
 		mailings.add(float64(o.Mailings[status]), label{"status", string(status)})
 	}
-	entries := family("postrider_queue_messages", "Approximate number of entries of the queues. An entry is a batch of messages, a task, or a dead letter.")
+	entries := family("postrider_queue_messages",
+		"Approximate number of entries of the queues. An entry is a batch of messages, a task, or a dead letter.")
 	for _, d := range depths {
 		queue := label{"queue", d.Name}
 		entries.add(float64(d.Waiting), queue, label{"state", "waiting"})
 		entries.add(float64(d.InFlight), queue, label{"state", "in_flight"})
 		entries.add(float64(d.Delayed), queue, label{"state", "delayed"})
 	}
-	oldest := family("postrider_queue_oldest_age_seconds", "Seconds for which the oldest batch of running mailings that can be sent has waited. 0 if no batch waits, NaN if it is unknown.")
+	oldest := family("postrider_queue_oldest_age_seconds",
+		"Seconds for which the oldest batch of running mailings that can be sent has waited. "+
+			"0 if no batch waits, NaN if it is unknown.")
 	oldest.add(age, label{"queue", mailing.DeliveriesQueue})
 	build := family("postrider_build_info", "Always 1. The label is the version of the API.")
 	build.add(1, label{"version", Version})

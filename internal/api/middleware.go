@@ -65,7 +65,8 @@ func (s *server) panicked(ctx context.Context, out *recorded, p any) (partial bo
 func withoutSlash(ctx context.Context, r *http.Request) *http.Request {
 	r = r.WithContext(ctx)
 	u := *r.URL
-	if len(u.Path) < 2 || inDocs(u.Path) || !strings.HasSuffix(u.Path, "/") || u.RawPath != "" && !strings.HasSuffix(u.RawPath, "/") {
+	if len(u.Path) < 2 || inDocs(u.Path) || !strings.HasSuffix(u.Path, "/") ||
+		u.RawPath != "" && !strings.HasSuffix(u.RawPath, "/") {
 		return r
 	}
 	u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), strings.TrimSuffix(u.RawPath, "/")

@@ -33,7 +33,7 @@ func configuration() huma.Config {
 	config := huma.DefaultConfig("Postrider", Version)
 	config.Info.Description = conventions
 	config.Tags = []*huma.Tag{
-		{Name: clientsTag, Description: "The directory of clients. A client has a phone, an operator code, a tag and a time zone."},
+		{Name: clientsTag, Description: "The directory of clients, with phone, operator code, tag and time zone."},
 		{Name: mailingsTag, Description: "Texts that are sent to all clients that match a filter."},
 		{Name: statisticsTag, Description: "The progress of mailings, in numbers."},
 		{Name: messagesTag, Description: "Messages, one per mailing and client, with their status."},
@@ -224,14 +224,17 @@ func (s *server) errorResponse(status int, text errorText) *huma.Response {
 	return &huma.Response{
 		Description: text.when,
 		Headers:     errorHeaders(status),
-		Content:     map[string]*huma.MediaType{problemType: {Schema: s.schemas().Schema(typeOf[Problem](), true, ""), Example: example}},
+		Content: map[string]*huma.MediaType{
+			problemType: {Schema: s.schemas().Schema(typeOf[Problem](), true, ""), Example: example},
+		},
 	}
 }
 
 // errorHeaders returns the headers that an answer with this error status has.
 func errorHeaders(status int) map[string]*huma.Header {
 	header := func(name, text, example string) map[string]*huma.Header {
-		return map[string]*huma.Header{name: {Description: text, Schema: &huma.Schema{Type: huma.TypeString}, Example: example}}
+		h := &huma.Header{Description: text, Schema: &huma.Schema{Type: huma.TypeString}, Example: example}
+		return map[string]*huma.Header{name: h}
 	}
 	switch status {
 	case http.StatusUnauthorized:

@@ -67,9 +67,11 @@ func register[I, O any](s *server, op operation, do func(context.Context, *I) (*
 	}
 	s.allow(op.method, op.path, op.role)
 	h := huma.Operation{
-		OperationID: op.id, Method: op.method, Path: op.path, Tags: []string{op.tag}, Summary: op.summary, Description: op.about,
-		DefaultStatus: op.status, RequestBody: op.body, MaxBodyBytes: cmp.Or(op.maxBody, MaxBody) + 1, SkipValidateParams: op.anyQuery,
-		Errors: []int{http.StatusInternalServerError}, // without any error huma would add a default response
+		OperationID: op.id, Method: op.method, Path: op.path, Tags: []string{op.tag}, Summary: op.summary,
+		Description:   op.about,
+		DefaultStatus: op.status, RequestBody: op.body, MaxBodyBytes: cmp.Or(op.maxBody, MaxBody) + 1,
+		SkipValidateParams: op.anyQuery,
+		Errors:             []int{http.StatusInternalServerError}, // without any error huma would add a default response
 	}
 	if op.answerType != "" {
 		h.Responses = map[string]*huma.Response{strconv.Itoa(cmp.Or(op.status, http.StatusOK)): {
@@ -100,11 +102,13 @@ func (s *server) registered(method, path string) *huma.Operation {
 func commonErrors(op *huma.Operation, role mailing.Role) map[int]errorText {
 	errs := map[int]errorText{
 		http.StatusTooManyRequests: {
-			when:   "API Gateway accepts no more requests at the moment. Nothing was done. Repeat the request later.",
+			when: "API Gateway accepts no more requests at the moment. Nothing was done. Repeat the request " +
+				"later.",
 			detail: "too many requests; repeat the request later",
 		},
 		http.StatusInternalServerError: {
-			when: "An error of the service. It is logged. The request can be repeated.", detail: internalProblem().Detail,
+			when:   "An error of the service. It is logged. The request can be repeated.",
+			detail: internalProblem().Detail,
 		},
 	}
 	if !op.SkipValidateParams {
@@ -112,7 +116,8 @@ func commonErrors(op *huma.Operation, role mailing.Role) map[int]errorText {
 	}
 	if takes(op, "query", "cursor") {
 		errs[http.StatusBadRequest] = errorText{
-			when: "The cursor cannot be read, or it belongs to another list or to other filters.", detail: "the cursor cannot be read",
+			when:   "The cursor cannot be read, or it belongs to another list or to other filters.",
+			detail: "the cursor cannot be read",
 		}
 	}
 	if op.RequestBody != nil && op.RequestBody.Content[csvType] == nil {
@@ -121,23 +126,28 @@ func commonErrors(op *huma.Operation, role mailing.Role) map[int]errorText {
 	if takes(op, "path", "id") {
 		what := resourceOf(op)
 		errs[http.StatusNotFound] = errorText{
-			when: "There is no " + what + " with this id: it never existed or is deleted.", detail: "there is no " + what + " with this id",
+			when:   "There is no " + what + " with this id: it never existed or is deleted.",
+			detail: "there is no " + what + " with this id",
 		}
 	}
 	if takes(op, "header", "If-Match") {
 		errs[http.StatusPreconditionFailed] = errorText{
-			when:   "The version of the mailing is not the one in `If-Match`. Nothing was changed. Read the mailing again, then repeat the change.",
+			when: "The version of the mailing is not the one in `If-Match`. Nothing was changed. Read the " +
+				"mailing again, then repeat the change.",
 			detail: mailing.Stale().Error(),
 		}
 	}
 	if role != everyone {
 		errs[http.StatusUnauthorized] = errorText{when: "The request has no key, or an unknown one.", detail: keyNeeded}
 		errs[http.StatusServiceUnavailable] = errorText{
-			when: "Keys cannot be checked at the moment. Nothing was done. Repeat the request later.", detail: keysUnreadable,
+			when:   "Keys cannot be checked at the moment. Nothing was done. Repeat the request later.",
+			detail: keysUnreadable,
 		}
 	}
 	if role == mailing.Admin {
-		errs[http.StatusForbidden] = errorText{when: "The role of the key is viewer, and the operation needs an admin.", detail: adminNeeded}
+		errs[http.StatusForbidden] = errorText{
+			when: "The role of the key is viewer, and the operation needs an admin.", detail: adminNeeded,
+		}
 	}
 	return errs
 }
@@ -149,10 +159,13 @@ func bodyErrors(body *huma.RequestBody) map[int]errorText {
 		unreadable = errorText{when: "The body is not JSON.", detail: fmt.Sprintf(notJSON, 1, 1)}
 	}
 	return map[int]errorText{
-		http.StatusBadRequest:            unreadable,
-		http.StatusRequestEntityTooLarge: {when: "The body is larger than 1 MiB.", detail: "the body is larger than 1 MiB"},
+		http.StatusBadRequest: unreadable,
+		http.StatusRequestEntityTooLarge: {
+			when: "The body is larger than 1 MiB.", detail: "the body is larger than 1 MiB",
+		},
 		http.StatusUnsupportedMediaType: {
-			when: "The `Content-Type` is not one of those described. A body without one is read as JSON.", detail: bodyTypes(body),
+			when:   "The `Content-Type` is not one of those described. A body without one is read as JSON.",
+			detail: bodyTypes(body),
 		},
 	}
 }

@@ -93,7 +93,8 @@ func (p Patch[T]) applied(r huma.Registry, current T) (T, error) {
 		return zero, fmt.Errorf("read the patched resource: %w", err)
 	}
 	var found huma.ValidateResult
-	huma.Validate(r, r.Schema(typeOf[T](), true, ""), huma.NewPathBuffer([]byte("body"), len("body")), huma.ModeWriteToServer, value, &found)
+	schema, path := r.Schema(typeOf[T](), true, ""), huma.NewPathBuffer([]byte("body"), len("body"))
+	huma.Validate(r, schema, path, huma.ModeWriteToServer, value, &found)
 	if len(found.Errors) > 0 {
 		return zero, invalid("the patched resource is not valid", found.Errors)
 	}

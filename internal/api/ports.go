@@ -18,7 +18,8 @@ type Clients interface {
 	// UpdateClient reads a client, changes it, and writes it if no other writer has
 	// changed it since. Otherwise it starts again, so change may be called several
 	// times. It returns an error of change unchanged.
-	UpdateClient(ctx context.Context, id mailing.ClientID, change func(mailing.Client) (mailing.Client, error)) (mailing.Client, error)
+	UpdateClient(ctx context.Context, id mailing.ClientID,
+		change func(mailing.Client) (mailing.Client, error)) (mailing.Client, error)
 	// DeleteClient removes a client. An unknown one is [mailing.KindNotFound].
 	DeleteClient(ctx context.Context, id mailing.ClientID) error
 	// ListClients returns one page in storage order. A cursor that is malformed or
@@ -48,7 +49,8 @@ type Mailings interface {
 	// UpdateMailing reads a mailing, changes it, and writes it if no other writer
 	// has changed it since. Otherwise it starts again, so change may be called
 	// several times. It returns an error of change unchanged.
-	UpdateMailing(ctx context.Context, id mailing.ID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error)
+	UpdateMailing(ctx context.Context, id mailing.ID,
+		change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error)
 	// ListMailings returns one page, newest first, without deleted mailings.
 	ListMailings(ctx context.Context, q mailing.MailingQuery) (mailing.List[mailing.Mailing], error)
 	// Progress returns the counts of each mailing and whether it is expanded, in
@@ -67,7 +69,8 @@ type Mailings interface {
 	// CreateTest stores a test message, and returns it with the batch that has to
 	// be delivered. If the request of idem has created it already, the error is
 	// [mailing.ErrCreated].
-	CreateTest(ctx context.Context, t mailing.Test, now time.Time, idem mailing.Idempotency) (mailing.Message, mailing.BatchKey, error)
+	CreateTest(ctx context.Context, t mailing.Test, now time.Time,
+		idem mailing.Idempotency) (mailing.Message, mailing.BatchKey, error)
 	// OldestWaiting returns the instant since which the batch has waited that could
 	// be sent and has waited longest. It is the zero time if no batch waits, and
 	// known is false if it cannot be determined.

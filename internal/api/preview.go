@@ -12,10 +12,12 @@ import (
 func (s *server) routePreview() {
 	m := exampleMailing()
 	register(s, operation{
-		id: "preview-mailing", method: http.MethodPost, path: mailingsPath + "/preview", role: mailing.Viewer, tag: mailingsTag,
+		id: "preview-mailing", method: http.MethodPost, path: mailingsPath + "/preview", role: mailing.Viewer,
+		tag:     mailingsTag,
 		summary: "Preview the audience and the size of a mailing",
-		about: "Returns the exact number of clients that match a filter now and, for a `text`, its size as SMS. It creates and sends nothing, so a " +
-			"viewer may use it. The audience of a mailing is decided when the mailing starts.",
+		about: "Returns the exact number of clients that match a filter now and, for a `text`, its size as " +
+			"SMS. It creates and sends nothing, so a viewer may use it. The audience of a mailing is decided " +
+			"when the mailing starts.",
 		request: PreviewBody{Filter: FilterBody{Tags: m.Filter.Tags}, Text: m.Text},
 		success: "The numbers.", answer: Preview{Recipients: 500, SMS: &m.SMS},
 	}, s.preview)

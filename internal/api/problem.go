@@ -87,8 +87,7 @@ func (s *server) problem(ctx context.Context, operation string, err error) error
 	}
 	var e *mailing.Error
 	if !errors.As(err, &e) || e.Kind == mailing.KindInternal {
-		s.log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("operation", operation),
-			slog.String("request_id", requestID(ctx)), slog.String("error", err.Error()))
+		s.log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("operation", operation), failure(ctx, err))
 		return internalProblem()
 	}
 	return domainProblem(e)

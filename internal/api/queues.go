@@ -55,7 +55,8 @@ func exampleQueues() QueueList {
 			{Name: mailing.DeadLettersQueue, Waiting: 1, OldestAge: &age},
 		},
 		DeadLetters: []DeadLetter{{
-			MessageID: exampleMessage().ID, MailingID: 1, ClientID: 1, Reason: "http_400", Attempts: 1, At: exampleAt(31),
+			MessageID: exampleMessage().ID, MailingID: 1, ClientID: 1, Reason: "http_400", Attempts: 1,
+			At: exampleAt(31),
 		}},
 	}
 }
@@ -63,20 +64,24 @@ func exampleQueues() QueueList {
 // routeQueues registers the operations on queues and dead letters.
 func (s *server) routeQueues() {
 	register(s, operation{
-		id: "get-queues", method: http.MethodGet, path: queuesPath, tag: serviceTag, summary: "Read the queues and dead letters",
-		about: "Returns the number of entries in the queues and the age of the oldest, and up to 50 dead letters: messages that are not retried " +
-			"automatically, with the reason. The numbers are approximate, because SQS cannot count exactly. An entry of `deliveries` is a batch of " +
-			"up to 50 messages, and an entry of `tasks` is a piece of work on a mailing. The request changes nothing.",
+		id: "get-queues", method: http.MethodGet, path: queuesPath, tag: serviceTag,
+		summary: "Read the queues and dead letters",
+		about: "Returns the number of entries in the queues and the age of the oldest, and up to 50 dead " +
+			"letters: messages that are not retried automatically, with the reason. The numbers are " +
+			"approximate, because SQS cannot count exactly. An entry of `deliveries` is a batch of up to 50 " +
+			"messages, and an entry of `tasks` is a piece of work on a mailing. The request changes nothing.",
 		success: "The queues and dead letters.", answer: exampleQueues(),
 	}, s.readQueues)
 	register(s, operation{
-		id: "redrive-dead-letters", method: http.MethodPost, path: queuesPath + "/dead-letters/redrive", tag: serviceTag,
+		id: "redrive-dead-letters", method: http.MethodPost, path: queuesPath + "/dead-letters/redrive",
+		tag:     serviceTag,
 		summary: "Retry the messages of the dead letters",
-		about: "Retries the messages of the dead letters, as a retry of each message would: with new attempts, and its mailing is reopened if it " +
-			"was completed. A dead letter is removed when its message is retried, no longer exists, or was retried before. It stays if its mailing " +
-			"cannot be resumed.\n\n" +
-			"One request works for up to eight seconds. If the answer has `more: true`, repeat the request. A repeated request does no harm: a " +
-			"message is only retried if its failure is still the one in the dead letter.",
+		about: "Retries the messages of the dead letters, as a retry of each message would: with new attempts, " +
+			"and its mailing is reopened if it was completed. A dead letter is removed when its message is " +
+			"retried, no longer exists, or was retried before. It stays if its mailing cannot be " +
+			"resumed.\n\nOne request works for up to eight seconds. If the answer has `more: true`, repeat the " +
+			"request. A repeated request does no harm: a message is only retried if its failure is still the " +
+			"one in the dead letter.",
 		success: "The numbers of dead letters by outcome.", answer: Redriven{Redriven: 12, Stale: 1},
 	}, s.redrive)
 }
@@ -122,8 +127,9 @@ func deadLetterJSON(l mailing.StoredLetter) DeadLetter {
 	switch {
 	case l.Letter != nil:
 		d := DeadLetter{
-			MessageID: MessageID(l.Letter.Message), MailingID: MailingID(l.Letter.Message.Mailing()), ClientID: ClientID(l.Letter.Message.Client()),
-			Reason: l.Letter.Reason, Attempts: l.Letter.Attempts, At: Time(l.Letter.At),
+			MessageID: MessageID(l.Letter.Message), MailingID: MailingID(l.Letter.Message.Mailing()),
+			ClientID: ClientID(l.Letter.Message.Client()),
+			Reason:   l.Letter.Reason, Attempts: l.Letter.Attempts, At: Time(l.Letter.At),
 		}
 		if l.Letter.Message.Mailing() == mailing.TestMailing {
 			d.ClientID = 0 // a test message goes to no client
@@ -198,7 +204,8 @@ func (s *server) redriveSome(ctx context.Context, letters []mailing.StoredLetter
 
 // redriveMailing tries the messages of the letters of one mailing again, and returns the
 // letters that can be removed: those whose message is tried again, and stale ones.
-func (s *server) redriveMailing(ctx context.Context, id mailing.ID, stored []mailing.StoredLetter, done *Redriven) ([]mailing.StoredLetter, error) {
+func (s *server) redriveMailing(ctx context.Context, id mailing.ID, stored []mailing.StoredLetter, done *Redriven,
+) ([]mailing.StoredLetter, error) {
 	letters := make([]mailing.DeadLetter, len(stored))
 	for i, l := range stored {
 		letters[i] = *l.Letter

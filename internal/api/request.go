@@ -35,6 +35,12 @@ func requestOf(ctx context.Context) *request {
 // requestID returns the id of the request of a context, for logs.
 func requestID(ctx context.Context) string { return requestOf(ctx).id }
 
+// failure returns the attributes of a log line about an error: the id of the
+// request, and the error. A group without a name is written in place.
+func failure(ctx context.Context, err error) slog.Attr {
+	return slog.Group("", slog.String("request_id", requestID(ctx)), slog.String("error", err.Error()))
+}
+
 // location returns the relative reference from the path of the request to a created
 // resource. target is the path of the collection, from the root of the API. Only a
 // relative reference stays right where API Gateway puts the name of a stage before

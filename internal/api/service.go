@@ -52,16 +52,20 @@ type Health struct {
 // routeService registers the index and the health check.
 func (s *server) routeService() {
 	register(s, operation{
-		id: "get-index", method: http.MethodGet, path: "/api", tag: serviceTag, summary: "Read the links to start from",
-		about:   "Returns links, which are relative to the address of the request. It reads no data, so it is also a cheap way to check a key.",
+		id: "get-index", method: http.MethodGet, path: "/api", tag: serviceTag,
+		summary: "Read the links to start from",
+		about: "Returns links, which are relative to the address of the request. It reads no data, so it is " +
+			"also a cheap way to check a key.",
 		success: "The links.", answer: Index{linksFrom("/api/")},
 	}, func(ctx context.Context, _ *struct{}) (*struct{ Body Index }, error) {
 		return &struct{ Body Index }{Index{linksFrom(requestOf(ctx).path)}}, nil
 	})
 	register(s, operation{
-		id: "get-health", method: http.MethodGet, path: "/healthz", role: everyone, tag: serviceTag, summary: "Check that the service answers",
-		about: "Answers if the service runs. It is public, reads no data, and accepts any query parameter, so that probes can avoid caches.\n\n" +
-			"It does not say whether messages are sent. That is in `GET /api/queues`.",
+		id: "get-health", method: http.MethodGet, path: "/healthz", role: everyone, tag: serviceTag,
+		summary: "Check that the service answers",
+		about: "Answers if the service runs. It is public, reads no data, and accepts any query parameter, so " +
+			"that probes can avoid caches.\n\nIt does not say whether messages are sent. That is in `GET " +
+			"/api/queues`.",
 		success: "The service answers.", answer: Health{"ok"}, anyQuery: true,
 	}, func(context.Context, *struct{}) (*struct{ Body Health }, error) {
 		return &struct{ Body Health }{Health{"ok"}}, nil

@@ -63,23 +63,28 @@ func exampleCounts() Counts { return Counts{Total: 4, Queued: 1, Sent: 2, Failed
 func (s *server) routeStatistics() {
 	running, progress := exampleMailingIn(mailing.StatusRunning, 2), 0.75
 	register(s, operation{
-		id: "get-statistics", method: http.MethodGet, path: mailingsPath + "/fullinfo", tag: statisticsTag, summary: "Read overall statistics",
-		about: "Returns mailings, newest first, with their counts, and the sums over all of them. `totals` and `mailings_by_status` are the same on " +
-			"each page: they cover all mailings that match `status`, without deleted ones. The counts of a mailing add up on every read.",
+		id: "get-statistics", method: http.MethodGet, path: mailingsPath + "/fullinfo", tag: statisticsTag,
+		summary: "Read overall statistics",
+		about: "Returns mailings, newest first, with their counts, and the sums over all of them. `totals` and " +
+			"`mailings_by_status` are the same on each page: they cover all mailings that match `status`, " +
+			"without deleted ones. The counts of a mailing add up on every read.",
 		success: "A page of mailings, and the sums over all of them.",
 		answer: FullInfo{
-			Mailings: []CountedMailing{{running, exampleCounts()}}, Totals: exampleCounts(), MailingsByStatus: MailingsByStatus{Running: 1},
+			Mailings: []CountedMailing{{running, exampleCounts()}}, Totals: exampleCounts(),
+			MailingsByStatus: MailingsByStatus{Running: 1},
 		},
 	}, s.fullInfo)
 	register(s, operation{
 		id: "get-mailing-statistics", method: http.MethodGet, path: mailingPath + "/info", tag: statisticsTag,
 		summary: "Read the statistics and messages of a mailing",
-		about: "Returns the progress of a mailing, with a page of its messages. `status` selects messages and does not change the counts. `limit=0` " +
-			"returns no messages, which is cheaper. While `expanded` is false, the audience is still being read, and `total` grows. Test messages " +
-			"are neither counted nor listed.",
+		about: "Returns the progress of a mailing, with a page of its messages. `status` selects messages and " +
+			"does not change the counts. `limit=0` returns no messages, which is cheaper. While `expanded` is " +
+			"false, the audience is still being read, and `total` grows. Test messages are neither counted nor " +
+			"listed.",
 		success: "The mailing, its counts and a page of its messages.",
 		answer: Info{
-			Mailing: running, Counts: exampleCounts(), Expanded: true, Progress: &progress, Rate: 0.05, Messages: []Message{exampleMessage()},
+			Mailing: running, Counts: exampleCounts(), Expanded: true, Progress: &progress, Rate: 0.05,
+			Messages: []Message{exampleMessage()},
 		},
 	}, s.info)
 }
@@ -87,8 +92,7 @@ func (s *server) routeStatistics() {
 // fullInfo returns one page of mailings with their counts, and the sums over all
 // mailings of the status. The sums do not depend on the page.
 func (s *server) fullInfo(ctx context.Context, in *mailingFilters) (*struct{ Body FullInfo }, error) {
-	status := mailing.Status(in.Status)
-	page, err := s.mailings.ListMailings(ctx, mailing.MailingQuery{Status: status, Limit: in.Limit, Cursor: in.Cursor})
+	page, err := s.mailings.ListMailings(ctx, in.query())
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +100,7 @@ func (s *server) fullInfo(ctx context.Context, in *mailingFilters) (*struct{ Bod
 	if err != nil {
 		return nil, err
 	}
-	overall, err := s.mailings.Overall(ctx, status)
+	overall, err := s.mailings.Overall(ctx, mailing.Status(in.Status))
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,8 @@ type Phone string
 // Schema describes the phone.
 func (Phone) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{
-		Type: huma.TypeString, Pattern: "^7[0-9]{10}$", PatternDescription: "11 digits that start with 7", Examples: []any{"79001234567"},
+		Type: huma.TypeString, Pattern: "^7[0-9]{10}$", PatternDescription: "11 digits that start with 7",
+		Examples: []any{"79001234567"},
 	}
 }
 
@@ -104,7 +105,9 @@ type ClockTime string
 
 // Schema describes the time.
 func (ClockTime) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeString, Pattern: "^([01][0-9]|2[0-3]):[0-5][0-9]$", PatternDescription: "a time as HH:MM"}
+	return &huma.Schema{
+		Type: huma.TypeString, Pattern: "^([01][0-9]|2[0-3]):[0-5][0-9]$", PatternDescription: "a time as HH:MM",
+	}
 }
 
 // Status is the status of a mailing. In a query, "" stands for all statuses.
@@ -220,7 +223,10 @@ func (*ignored) UnmarshalJSON([]byte) error { return nil }
 // Schema describes any value. It does not set readOnly, because then a request with
 // the field would be refused.
 func (ignored) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Description: "Set by the service. Any value in a request is ignored, so that a resource can be sent back as it was read."}
+	return &huma.Schema{
+		Description: "Set by the service. Any value in a request is ignored, so that a resource can be sent back " +
+			"as it was read.",
+	}
 }
 
 // Cursor is the position after a page of a list, in answers.

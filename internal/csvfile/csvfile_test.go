@@ -115,7 +115,7 @@ func TestEachWrongRowIsRejectedWithAllRulesThatItBreaks(t *testing.T) {
 		unreadable = "has characters that cannot be read: save the file as UTF-8"
 		zone       = "must be the name of a zone of the IANA database, such as Europe/Moscow"
 		phone      = "must be 11 digits that start with 7"
-		quote      = `has a quote (") in a wrong place: a cell with a quote must be in quotes, and the quote in it must be doubled`
+		quote      = `has a quote (") in a wrong place: a cell with a quote must be in quotes, and that quote doubled`
 	)
 	rows, wrong := read(t, strings.Join([]string{
 		"phone,operator_code,tag,timezone", // 1

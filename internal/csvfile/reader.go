@@ -37,7 +37,8 @@ type Reader struct {
 func NewReader(file []byte) (*Reader, error) {
 	file = bytes.TrimPrefix(file, []byte("\ufeff"))
 	r := &Reader{
-		file: file, end: len(bytes.TrimRightFunc(file, unicode.IsSpace)), rows: csv.NewReader(bytes.NewReader(file)), seen: map[string]int{},
+		file: file, end: len(bytes.TrimRightFunc(file, unicode.IsSpace)),
+		rows: csv.NewReader(bytes.NewReader(file)), seen: map[string]int{},
 	}
 	// The method row compares the numbers of cells, to report a difference in our
 	// words.
@@ -62,24 +63,20 @@ func NewReader(file []byte) (*Reader, error) {
 		r.columns = append(r.columns, name)
 	}
 	if !slices.Contains(r.columns, phoneColumn) {
-		return nil, wrongHeader(NoPhone)
+		return nil, wrongHeader("the header has no column phone")
 	}
 	return r, nil
 }
 
-// WrongHeader and NoPhone are texts of the error about a header without the column
-// phone, and RightHeader is the end of the texts about any wrong header.
-const (
-	WrongHeader = "the header of the file is not valid"
-	NoPhone     = "the header has no column phone"
-	RightHeader = "; a header in UTF-8, separated by commas or semicolons, has the column phone and, optionally, " +
-		"operator_code, tag, timezone and id, each once"
-)
+// rightHeader is the end of the texts about a wrong header.
+const rightHeader = "; a header in UTF-8, separated by commas or semicolons, has the column phone and, " +
+	"optionally, operator_code, tag, timezone and id, each once"
 
 // wrongHeader returns the error for a header with the given fault.
 func wrongHeader(fault string) error {
 	return &mailing.Error{
-		Kind: mailing.KindInvalid, Message: WrongHeader, Fields: []mailing.Field{{Location: "body", Message: fault + RightHeader}},
+		Kind: mailing.KindInvalid, Message: "the header of the file is not valid",
+		Fields: []mailing.Field{{Location: "body", Message: fault + rightHeader}},
 	}
 }
 
@@ -142,12 +139,13 @@ func wholeRow(message string) []mailing.Field {
 // as the row. A quote that is not closed can take in many lines, or the rest of the
 // file. The message then says how many, because the rows in between were not read.
 func (r *Reader) wrongQuote(e *csv.ParseError, raw []byte) []mailing.Field {
-	message := `has a quote (") in a wrong place: a cell with a quote must be in quotes, and the quote in it must be doubled`
+	message := `has a quote (") in a wrong place: a cell with a quote must be in quotes, and that quote doubled`
 	switch last := r.Line() - 1; {
 	case errors.Is(e, csv.ErrQuote) && r.Done() && r.closes(raw):
 		message = "has a quote that is never closed: the rest of the file was read as this row"
 	case last > e.StartLine:
-		message = fmt.Sprintf("has a quote that is not closed at the end of its cell: all lines up to %d were read as this row", last)
+		message = fmt.Sprintf("has a quote that is not closed at the end of its cell: "+
+			"all lines up to %d were read as this row", last)
 	}
 	return wholeRow(message)
 }
@@ -173,7 +171,9 @@ func (r *Reader) row(line int, cells []string) (row mailing.ClientRow, broken []
 	for i, column := range r.columns {
 		cell := cells[i]
 		if !utf8.ValidString(cell) || strings.ContainsRune(cell, utf8.RuneError) {
-			broken = append(broken, mailing.Field{Location: column, Message: "has characters that cannot be read: save the file as UTF-8"})
+			broken = append(broken, mailing.Field{
+				Location: column, Message: "has characters that cannot be read: save the file as UTF-8",
+			})
 		}
 		cell = plainCell(cell)
 		switch column {
