@@ -43,8 +43,8 @@ func (w *world) redrive() redriven {
 
 // rememberAll records the current state of every mailing whose version has changed.
 func (w *world) rememberAll() {
-	for id, moments := range w.history {
-		if m := w.mailing(id); m.Version != moments[len(moments)-1].m.Version {
+	for id, states := range w.history {
+		if m := w.mailing(id); m.Version != states[len(states)-1].Mailing.Version {
 			w.remember(m)
 		}
 	}

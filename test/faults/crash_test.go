@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postrider/internal/mailing"
+	"postrider/test/invariants"
 )
 
 // story runs a mailing from its creation to its end: one message is refused for good, one
@@ -46,7 +47,7 @@ func story(t *testing.T, at int, kind accident) (calls int, what string) {
 		t.Errorf("%s %d: created, and there are %d", accidents[kind], at, len(list))
 	}
 	for _, m := range list {
-		w.history[m.ID] = []moment{{m.CreatedAt, m}}
+		w.history[m.ID] = invariants.Timeline{{From: m.CreatedAt, Mailing: m}}
 	}
 	w.toTheEnd()
 	for id := range w.history {

@@ -125,9 +125,7 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	id := mailing.MessageID(sent.ID)
 	a := s.next(id)
-	if a.taken {
-		s.w.provider.take(id, strconv.FormatInt(sent.Phone, 10))
-	}
+	s.w.provider.record(id, strconv.FormatInt(sent.Phone, 10), a.taken)
 	a.write(rw, r)
 }
 

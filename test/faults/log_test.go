@@ -68,10 +68,7 @@ func TestAMessageCanBeFollowedByItsIDsAndNobodyIsNamed(t *testing.T) { //nolint:
 	if err := json.Unmarshal(created.Body.Bytes(), &made); err != nil || made.ID == 0 {
 		t.Fatalf("create a client: %d %s", created.Code, created.Body)
 	}
-	w.audience[made.ID] = &person{
-		Client: mailing.Client{ID: made.ID, Phone: "79008887766", Timezone: "Europe/Moscow", OperatorCode: "900", Tag: "secret-tag"},
-		since:  begin, phones: map[string]bool{"79008887766": true}, zones: map[string]bool{"Europe/Moscow": true},
-	}
+	w.know(mailing.Client{ID: made.ID, Phone: "79008887766", Timezone: "Europe/Moscow", OperatorCode: "900", Tag: "secret-tag"})
 	s.first = func(mailing.MessageID) answer { return status(http.StatusServiceUnavailable) }
 	m := w.adopt(w.call(http.MethodPost, "/api/mailings", w.posted(func(fields map[string]any) { fields["text"] = text })))
 	w.run(time.Hour, w.finished(m.ID))

@@ -16,6 +16,7 @@ import (
 
 	"postrider/internal/dynamo/dynamotest"
 	"postrider/internal/mailing"
+	"postrider/test/invariants"
 )
 
 // machineRuns returns the number of random lives of the service. Over the real DynamoDB
@@ -165,17 +166,17 @@ func (m *machine) check() {
 	if n := m.w.gate.made(); n != m.checked {
 		m.checked = n
 		m.look()
-		b := m.w.snapshot()
-		m.w.checkInvariants(b)
-		m.w.checkCharges(b)
+		r := m.w.records()
+		m.w.checkRecords(r)
+		m.w.checkCharges(r)
 	}
 }
 
 // look records what has changed in the mailings, whatever changed it.
 func (m *machine) look() {
 	m.w.rememberAll()
-	for id, moments := range m.w.history {
-		last := moments[len(moments)-1].m
+	for id, states := range m.w.history {
+		last := states[len(states)-1].Mailing
 		m.over[id] = m.over[id] || last.Deleted || last.Status == mailing.StatusCancelled
 	}
 }
@@ -231,7 +232,7 @@ func (m *machine) window(rt *rapid.T) *mailing.Window {
 func (m *machine) onClient(rt *rapid.T, do func(mailing.ClientID)) {
 	var ids []mailing.ClientID
 	for id, p := range m.w.audience {
-		if p.gone.IsZero() {
+		if p.DeletedAt.IsZero() {
 			ids = append(ids, id)
 		}
 	}
@@ -422,15 +423,13 @@ func (m *machine) end() {
 		return err == nil && len(live) == 0
 	})
 	w.run(20*time.Minute, nil) // test messages need their time, too
-	b := w.snapshot()
-	w.checkInvariants(b)
-	w.checkCharges(b)
-	for id, batches := range b.batches {
-		for _, batch := range batches {
-			for _, rec := range batch.Recipients {
-				if why := m.unexplained(id, rec); why != "" {
-					w.t.Errorf("client %d of mailing %d is %s: %s", rec.Client, id, rec.Status, why)
-				}
+	r := w.records()
+	w.checkRecords(r)
+	w.checkCharges(r)
+	for id := range r.Mailings {
+		for _, rec := range r.Mailings[id].Recipients() {
+			if missing := m.unexplained(id, rec); missing != "" {
+				w.t.Errorf("client %d of mailing %d is %s: %s", rec.Client, id, rec.Status, missing)
 			}
 		}
 	}
@@ -439,31 +438,31 @@ func (m *machine) end() {
 // ended reports whether a mailing's end had come at an instant, or was less than the
 // second away that a hand-over is given. An end that was put off later counts, too.
 func (m *machine) ended(id mailing.ID, at time.Time) bool {
-	return slices.ContainsFunc(m.w.history[id], func(then moment) bool { return !at.Before(then.m.EndAt.Add(-time.Second)) })
+	return slices.ContainsFunc(m.w.history[id], func(s invariants.State) bool { return !at.Before(s.Mailing.EndAt.Add(-time.Second)) })
 }
 
 // unexplained returns the missing reason for a message's status, "" if nothing is
 // missing.
 func (m *machine) unexplained(id mailing.ID, rec mailing.Recipient) string {
 	msg := mailing.NewMessageID(id, rec.Client)
-	ok, why := true, ""
+	ok, missing := true, ""
 	switch rec.Status {
 	case mailing.Queued, mailing.Retrying, mailing.Deferred, mailing.Sending:
-		ok, why = false, "it is pending in the end"
+		ok, missing = false, "it is pending in the end"
 	case mailing.Sent:
 	case mailing.Failed:
-		ok, why = m.rejected[msg] || rec.Error == "poison" || rec.Attempts >= mailing.MaxAttempts, "it was never refused"
+		ok, missing = m.rejected[msg] || rec.Attempts >= mailing.MaxAttempts, "it was never refused"
 	case mailing.Expired:
-		ok, why = id == mailing.TestMailing || m.ended(id, rec.At), "the end has not come"
+		ok, missing = id == mailing.TestMailing || m.ended(id, rec.At), "the end has not come"
 	case mailing.Cancelled:
-		ok, why = id == mailing.TestMailing || m.over[id] || m.w.mailing(id).Status == mailing.StatusCancelled, "nobody cancelled it"
+		ok, missing = id == mailing.TestMailing || m.over[id] || m.w.mailing(id).Status == mailing.StatusCancelled, "no request cancelled it"
 	case mailing.Skipped:
-		ok, why = !m.w.audience[rec.Client].gone.IsZero(), "its client is there"
+		ok, missing = !m.w.audience[rec.Client].DeletedAt.IsZero(), "its client is not deleted"
 	case mailing.Uncertain:
-		ok, why = rec.Uncertain > 0, "nothing about it is uncertain"
+		ok, missing = rec.Uncertain > 0, "it has no uncertain attempt"
 	}
 	if ok {
 		return ""
 	}
-	return why
+	return missing
 }

@@ -43,7 +43,7 @@ func (l *lives) add(m *machine) {
 
 func (m *machine) mixed(key mailing.BatchKey, c *claim) bool {
 	begun, not := false, false
-	for client := range c.members {
+	for client := range c.recipients {
 		if key.Mailing != mailing.TestMailing && m.w.mayHaveBegun(mailing.NewMessageID(key.Mailing, client), c) {
 			begun = true
 		} else {

@@ -84,19 +84,16 @@ func meets(name string, first func(t *testing.T) answer, want tried) row {
 // each demands the same outcome of all messages of a mailing.
 func (w *world) each(id mailing.ID, want tried) {
 	w.t.Helper()
-	met := 0
-	for _, batch := range w.snapshot().batches[id] {
-		for _, rec := range batch.Recipients {
-			met++
-			if got := (tried{rec.Status, rec.Attempts, rec.Uncertain}); got != want {
-				w.t.Errorf("client %d: %+v (%s), want %+v", rec.Client, got, rec.Error, want)
-			}
-			if rec.Status == mailing.Failed && !w.buried(mailing.NewMessageID(id, rec.Client)) {
-				w.t.Errorf("client %d: failed, and no dead letter", rec.Client)
-			}
+	recipients := w.recipients(id)
+	for _, rec := range recipients {
+		if got := (tried{rec.Status, rec.Attempts, rec.Uncertain}); got != want {
+			w.t.Errorf("client %d: %+v (%s), want %+v", rec.Client, got, rec.Error, want)
+		}
+		if rec.Status == mailing.Failed && !w.buried(mailing.NewMessageID(id, rec.Client)) {
+			w.t.Errorf("client %d: failed, and no dead letter", rec.Client)
 		}
 	}
-	if met == 0 {
+	if len(recipients) == 0 {
 		w.t.Errorf("mailing %d has no messages", id)
 	}
 }
@@ -224,8 +221,9 @@ func waitRows() []row {
 			m := w.create(nil)
 			w.sweep()
 			w.run(2*time.Hour, w.finished(m.ID))
-			for id, at := range s.at {
-				rec := w.snapshot().recipient(id)
+			for _, rec := range w.recipients(m.ID) {
+				id := mailing.NewMessageID(m.ID, rec.Client)
+				at := s.at[id]
 				if len(at) == 1 {
 					continue
 				}
@@ -249,11 +247,9 @@ func networkRows() []row {
 			w.dial(address(w.test))
 			w.sweep()
 			w.drain()
-			for _, batch := range w.snapshot().batches[m.ID] {
-				for _, rec := range batch.Recipients {
-					if rec.Status != mailing.Retrying || rec.Attempts != 0 || rec.Error != code {
-						w.t.Errorf("client %d: %s, %d attempts, %s", rec.Client, rec.Status, rec.Attempts, rec.Error)
-					}
+			for _, rec := range w.recipients(m.ID) {
+				if rec.Status != mailing.Retrying || rec.Attempts != 0 || rec.Error != code {
+					w.t.Errorf("client %d: %s, %d attempts, %s", rec.Client, rec.Status, rec.Attempts, rec.Error)
 				}
 			}
 			speak(w, nil)
@@ -301,10 +297,8 @@ func networkRows() []row {
 			w.sweep()
 			w.run(time.Hour, w.finished(m.ID))
 			uncertain := 0
-			for _, batch := range w.snapshot().batches[m.ID] {
-				for _, rec := range batch.Recipients {
-					uncertain += rec.Uncertain
-				}
+			for _, rec := range w.recipients(m.ID) {
+				uncertain += rec.Uncertain
 			}
 			if uncertain != 1 {
 				w.t.Errorf("%d uncertain attempts after one panic", uncertain)

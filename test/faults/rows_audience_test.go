@@ -107,7 +107,7 @@ func (w *world) again(n int64, hides func(slice, after string) bool, client mail
 	phones := map[string]int{}
 	for _, took := range w.provider.took() {
 		for _, h := range took {
-			phones[h.phone]++
+			phones[h.Phone]++
 		}
 	}
 	if got := phones[client.Phone]; got != 1 {

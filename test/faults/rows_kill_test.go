@@ -130,7 +130,7 @@ func killRows() []row {
 			if kills != 5 {
 				w.t.Errorf("it killed %d senders", kills)
 			}
-			for _, batch := range w.snapshot().batches[m.ID] {
+			for _, batch := range w.records().Mailings[m.ID].Batches {
 				poisoned := slices.ContainsFunc(batch.Recipients, func(rec mailing.Recipient) bool { return rec.Client == bad.ID })
 				for _, rec := range batch.Recipients {
 					switch {
@@ -175,10 +175,10 @@ func (s sending) Send(ctx context.Context, h mailing.Handover) mailing.Outcome {
 // only returns the id of the only message of a mailing.
 func (w *world) only(id mailing.ID) mailing.MessageID {
 	w.t.Helper()
-	for _, batch := range w.snapshot().batches[id] {
-		return mailing.NewMessageID(id, batch.Recipients[0].Client)
+	if recipients := w.recipients(id); len(recipients) == 1 {
+		return mailing.NewMessageID(id, recipients[0].Client)
 	}
-	w.t.Fatalf("mailing %d has no message", id)
+	w.t.Fatalf("mailing %d has not one message", id)
 	return 0
 }
 
@@ -332,11 +332,6 @@ func tableRows() []row {
 		m := w.create(nil)
 		w.sweep()
 		w.run(2*time.Hour, w.finished(m.ID))
-		for id, took := range w.provider.took() {
-			if len(took) > 1 && w.snapshot().recipient(id).Uncertain == 0 {
-				w.t.Errorf("message %d was taken %d times", id, len(took))
-			}
-		}
 		w.ends(m.ID, mailing.Counts{Total: 120, Sent: 120})
 	}
 	throttled := func() error {
@@ -372,11 +367,7 @@ func tableRows() []row {
 				faults.On(dynamotest.TransactWriteItems, n, dynamotest.Fault{Refuse: dynamotest.Conflicted()})
 			}
 			sent(w, faults)
-			for id, took := range w.provider.took() {
-				if len(took) != 1 {
-					w.t.Errorf("message %d was taken %d times", id, len(took))
-				}
-			}
+			w.takenOnce()
 		}},
 		{name: "a transaction's answer is lost, and it is repeated", run: func(w *world) {
 			faults := dynamotest.NewFaults(w.env.Client)
@@ -391,11 +382,7 @@ func tableRows() []row {
 				faults.On(dynamotest.BatchGetItem, n, dynamotest.Fault{Unprocessed: 7})
 			}
 			sent(w, faults)
-			for id, took := range w.provider.took() {
-				if len(took) != 1 {
-					w.t.Errorf("message %d was taken %d times", id, len(took))
-				}
-			}
+			w.takenOnce()
 		}},
 		{name: "tables that are gone for a while", run: func(w *world) {
 			w.clients(60)

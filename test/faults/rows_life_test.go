@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postrider/internal/mailing"
+	"postrider/test/invariants"
 )
 
 // posted returns the body of a mailing to all clients that starts now and ends in a day.
@@ -37,7 +38,7 @@ func (w *world) adopt(answer *httptest.ResponseRecorder) mailing.Mailing {
 		w.t.Fatalf("a mailing was not created: %d %s", answer.Code, answer.Body)
 	}
 	m := w.mailing(created.ID)
-	w.history[m.ID] = append(w.history[m.ID], moment{m.CreatedAt, m})
+	w.history[m.ID] = append(w.history[m.ID], invariants.State{From: m.CreatedAt, Mailing: m})
 	return m
 }
 
@@ -125,7 +126,7 @@ func timeRows() []row {
 			})
 			w.run(time.Hour, w.finished(m.ID))
 			for _, took := range w.provider.took() {
-				if late := took[0].at.Sub(m.StartAt); late > 3*time.Second {
+				if late := took[0].At.Sub(m.StartAt); late > 3*time.Second {
 					w.t.Errorf("a hand-over %s after the start", late)
 				}
 			}
@@ -266,7 +267,7 @@ func lifeRows() []row {
 			w.changeClient(c.ID, func(c *mailing.Client) { c.Phone = "79995554433" })
 			w.run(time.Hour, w.finished(m.ID))
 			w.sentAll(m.ID, 20)
-			if took := w.provider.took()[mailing.NewMessageID(m.ID, c.ID)]; took[0].phone != "79995554433" {
+			if took := w.provider.took()[mailing.NewMessageID(m.ID, c.ID)]; took[0].Phone != "79995554433" {
 				w.t.Errorf("it went to the old phone")
 			}
 		}},

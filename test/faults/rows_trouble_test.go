@@ -135,11 +135,9 @@ func doubtRows() []row {
 			}
 			// Five failures opened the breaker. Since then each of at most five probes took
 			// another message.
-			for _, b := range w.snapshot().batches[m.ID] {
-				for _, rec := range b.Recipients {
-					if rec.Uncertain > 2 {
-						w.t.Errorf("client %d has %d uncertain attempts", rec.Client, rec.Uncertain)
-					}
+			for _, rec := range w.recipients(m.ID) {
+				if rec.Uncertain > 2 {
+					w.t.Errorf("client %d has %d uncertain attempts", rec.Client, rec.Uncertain)
 				}
 			}
 			w.provider.feels(nil)

@@ -65,7 +65,7 @@ func TestARequestWithItsKeyCreatesOnceWhereverItBreaksOff(t *testing.T) {
 		if c := w.counts(1); c.Sent != int64(len(made)) {
 			t.Errorf("%s %d: counts %+v", accidents[kind], at, c)
 		}
-		if n := len(w.provider.handed[mailing.NewMessageID(mailing.TestMailing, 1)]); n != 1 {
+		if n := len(w.provider.took()[mailing.NewMessageID(mailing.TestMailing, 1)]); n != 1 {
 			t.Errorf("%s %d: the test message was handed over %d times", accidents[kind], at, n)
 		}
 		w.check()

@@ -33,6 +33,7 @@ import (
 	"postrider/internal/metrics"
 	"postrider/internal/queue"
 	"postrider/internal/schedule"
+	"postrider/test/invariants"
 )
 
 // begin is the instant at which a world begins. No rule depends on it: it is 12:30 in
@@ -85,8 +86,8 @@ type world struct {
 	// troubled: an invocation may fail, because its tables do.
 	troubled bool
 
-	audience map[mailing.ClientID]*person
-	history  map[mailing.ID][]moment
+	audience map[mailing.ClientID]*invariants.Client
+	history  map[mailing.ID]invariants.Timeline
 }
 
 func newWorld(t *testing.T) *world {
@@ -106,12 +107,12 @@ func worldIn(t *testing.T, env *dynamotest.Env) *world {
 	clock := dynamotest.NewClock(begin)
 	w := &world{
 		t: t, test: t, ctx: t.Context(), clock: clock, env: env, queues: newQueues(clock), gate: &gate{ledger: newLedger()},
-		provider: &provider{clock: clock, handed: map[mailing.MessageID][]handed{}},
+		provider: &provider{clock: clock, handovers: map[mailing.MessageID][]invariants.Handover{}},
 		config: deliver.Config{
 			ProviderTimeout: 10 * time.Second, InvocationTime: 30 * time.Second, MaxInFlight: 500, MaxReceives: maxReceives,
 			PauseOnRejections: true,
 		},
-		audience: map[mailing.ClientID]*person{}, history: map[mailing.ID][]moment{}, rule: time.Minute,
+		audience: map[mailing.ClientID]*invariants.Client{}, history: map[mailing.ID]invariants.Timeline{}, rule: time.Minute,
 	}
 	w.metered = &bytes.Buffer{}
 	w.meter = metrics.New(w.metered, "test", clock.Now)
@@ -254,19 +255,6 @@ func (c mortalClock) Sleep(ctx context.Context, d time.Duration) error {
 
 // ---- clients and mailings ------------------------------------------------------
 
-// person is a client as a test knows it.
-type person struct {
-	mailing.Client
-
-	since time.Time
-	// touched is when the client was last changed or deleted. Mailings that expand at
-	// about that time may include it or not.
-	touched time.Time
-	gone    time.Time
-	// phones and zones are all that the client ever had.
-	phones, zones map[string]bool
-}
-
 // clients creates n clients in Moscow.
 func (w *world) clients(n int) []mailing.Client {
 	w.t.Helper()
@@ -292,7 +280,7 @@ func (w *world) client(c mailing.Client) mailing.Client {
 
 // know records that a client exists from now on.
 func (w *world) know(c mailing.Client) {
-	w.audience[c.ID] = &person{Client: c, since: w.clock.Now(), phones: map[string]bool{c.Phone: true}, zones: map[string]bool{c.Timezone: true}}
+	w.audience[c.ID] = invariants.NewClient(c, w.clock.Now(), w.clock.Now())
 }
 
 // seedClients creates very many clients in a fast way.
@@ -345,8 +333,7 @@ func (w *world) deleteClient(id mailing.ClientID) {
 	if err := w.store.DeleteClient(w.ctx, id); err != nil {
 		w.t.Fatalf("delete a client: %v", err)
 	}
-	p := w.audience[id]
-	p.gone, p.touched = w.clock.Now(), w.clock.Now()
+	w.audience[id].DeletedAt = w.clock.Now()
 }
 
 func (w *world) changeClient(id mailing.ClientID, change func(*mailing.Client)) {
@@ -358,15 +345,7 @@ func (w *world) changeClient(id mailing.ClientID, change func(*mailing.Client)) 
 	if err != nil {
 		w.t.Fatalf("change a client: %v", err)
 	}
-	p := w.audience[id]
-	p.Client, p.touched = c, w.clock.Now()
-	p.phones[c.Phone], p.zones[c.Timezone] = true, true
-}
-
-// moment is the state of a mailing from an instant on.
-type moment struct {
-	from time.Time
-	m    mailing.Mailing
+	w.audience[id].Edit(c, w.clock.Now())
 }
 
 // create stores a mailing to all clients that starts now and ends in a day. It queues
@@ -389,7 +368,7 @@ func (w *world) create(change func(*mailing.Draft)) mailing.Mailing {
 }
 
 func (w *world) remember(m mailing.Mailing) {
-	w.history[m.ID] = append(w.history[m.ID], moment{w.clock.Now(), m})
+	w.history[m.ID] = append(w.history[m.ID], invariants.State{From: w.clock.Now(), Mailing: m})
 }
 
 // call sends a request to the API; headers are name, value, name, value.
@@ -599,22 +578,16 @@ func (w *world) finished(id mailing.ID) func() bool {
 
 // ---- the sending API -----------------------------------------------------------
 
-// handed is one hand-over that the sending API took.
-type handed struct {
-	at    time.Time
-	phone string
-}
-
 // provider is the sending API. Its mood decides the outcomes, and it keeps the ledger of
-// messages that it took.
+// hand-overs.
 type provider struct {
 	clock *dynamotest.Clock
 	mu    sync.Mutex
 	// mood returns the outcome of a hand-over, and whether the message was taken. If mood
 	// is nil, every message is taken and sent.
-	mood   func(h mailing.Handover) (o mailing.Outcome, taken bool)
-	handed map[mailing.MessageID][]handed
-	calls  int
+	mood      func(h mailing.Handover) (o mailing.Outcome, taken bool)
+	handovers map[mailing.MessageID][]invariants.Handover
+	calls     int
 }
 
 func (p *provider) Send(_ context.Context, h mailing.Handover) mailing.Outcome {
@@ -629,17 +602,15 @@ func (p *provider) Send(_ context.Context, h mailing.Handover) mailing.Outcome {
 	if p.mood != nil {
 		o, taken = p.mood(h)
 	}
-	if taken {
-		p.handed[h.ID] = append(p.handed[h.ID], handed{p.clock.Now(), h.Phone})
-	}
+	p.handovers[h.ID] = append(p.handovers[h.ID], invariants.Handover{At: p.clock.Now(), Phone: h.Phone, Taken: taken})
 	return o
 }
 
-// take records a message that was taken in another way.
-func (p *provider) take(id mailing.MessageID, phone string) {
+// record records a hand-over that was made in another way.
+func (p *provider) record(id mailing.MessageID, phone string, taken bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.handed[id] = append(p.handed[id], handed{p.clock.Now(), phone})
+	p.handovers[id] = append(p.handovers[id], invariants.Handover{At: p.clock.Now(), Phone: phone, Taken: taken})
 }
 
 func (p *provider) feels(mood func(mailing.Handover) (mailing.Outcome, bool)) {
@@ -648,13 +619,25 @@ func (p *provider) feels(mood func(mailing.Handover) (mailing.Outcome, bool)) {
 	p.mood = mood
 }
 
-// took returns a copy of the ledger.
-func (p *provider) took() map[mailing.MessageID][]handed {
+// ledger returns a copy of the ledger.
+func (p *provider) ledger() map[mailing.MessageID][]invariants.Handover {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all := make(map[mailing.MessageID][]handed, len(p.handed))
-	for id, times := range p.handed {
-		all[id] = append([]handed(nil), times...)
+	all := make(map[mailing.MessageID][]invariants.Handover, len(p.handovers))
+	for id, handovers := range p.handovers {
+		all[id] = slices.Clone(handovers)
+	}
+	return all
+}
+
+// took returns the hand-overs in which a message was taken.
+func (p *provider) took() map[mailing.MessageID][]invariants.Handover {
+	all := p.ledger()
+	for id, handovers := range all {
+		all[id] = slices.DeleteFunc(handovers, func(h invariants.Handover) bool { return !h.Taken })
+		if len(all[id]) == 0 {
+			delete(all, id)
+		}
 	}
 	return all
 }
