@@ -77,7 +77,7 @@ func testImmediate(t *testing.T, s *service) {
 	m := now("hello", filter{Tags: []string{"sample"}})
 	posted := time.Now()
 	took := s.callTook(t, http.MethodPost, "/api/mailings", m, http.StatusCreated, &m)
-	i := s.completed(t, m.ID, 5*time.Minute)
+	i := s.completed(t, m.ID)
 	lines := s.ledger(t, m.ID)
 	sentOnce(t, lines, 500)
 	if want := (counts{Total: 500, Sent: 500}); i.Counts != want {
@@ -103,7 +103,7 @@ func testFirstHandOver(t *testing.T, s *service) {
 		m := now("first", filter{Tags: []string{"first"}})
 		posted := time.Now()
 		took := s.callTook(t, http.MethodPost, "/api/mailings", m, http.StatusCreated, &m)
-		s.completed(t, m.ID, 5*time.Minute)
+		s.completed(t, m.ID)
 		lines := s.ledger(t, m.ID)
 		sentOnce(t, lines, 20)
 		figure(t, "round %d: POST took %d ms, first hand-over after %d ms", round+1, took.Milliseconds(), lines[0].Arrival.Sub(posted).Milliseconds())
@@ -132,7 +132,7 @@ func testFilters(t *testing.T, s *service) {
 			t.Run(test.name, func(t *testing.T) {
 				t.Parallel()
 				m := s.create(t, now("filter", test.f))
-				i := s.completed(t, m.ID, 5*time.Minute)
+				i := s.completed(t, m.ID)
 				if i.Counts.Total != test.want || i.Counts.Sent != test.want {
 					t.Errorf("counts %+v, want %d sent", i.Counts, test.want)
 				}
@@ -142,7 +142,7 @@ func testFilters(t *testing.T, s *service) {
 		t.Run("nothing: everyone", func(t *testing.T) {
 			t.Parallel()
 			m := s.create(t, now("everyone", filter{}))
-			i := s.completed(t, m.ID, 5*time.Minute)
+			i := s.completed(t, m.ID)
 			if i.Counts.Total < 40 || i.Counts.Sent != i.Counts.Total {
 				t.Errorf("counts %+v", i.Counts)
 			}
@@ -159,7 +159,7 @@ func testFutureStart(t *testing.T, s *service) {
 	if i := s.info(t, m.ID); m.Status != "scheduled" || i.Progress != nil || i.Counts.Total != 0 {
 		t.Errorf("before its start: %s, %+v", m.Status, i)
 	}
-	s.completed(t, m.ID, 5*time.Minute)
+	s.completed(t, m.ID)
 	lines := s.ledger(t, m.ID)
 	sentOnce(t, lines, 100)
 	after := lines[0].Arrival.Sub(m.StartAt)
@@ -173,7 +173,7 @@ func testThroughput(t *testing.T, s *service) {
 	s.behave(t, behaviour{LatencyMS: 200})
 	m := s.create(t, now("many", many))
 	quiet(t, 5*time.Second) // polling would slow the delivery that is measured
-	i := s.completed(t, m.ID, 5*time.Minute)
+	i := s.completed(t, m.ID)
 	lines := s.ledger(t, m.ID)
 	sentOnce(t, lines, 5000)
 	if want := (counts{Total: 5000, Sent: 5000}); i.Counts != want {
@@ -186,11 +186,11 @@ func testThroughput(t *testing.T, s *service) {
 func testEndWhileRunning(t *testing.T, s *service) {
 	s.behave(t, behaviour{LatencyMS: 1500})
 	m := s.create(t, now("end", many))
-	s.until(t, m.ID, 5*time.Minute, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
+	s.until(t, m.ID, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
 	// Later than the two seconds for which a sender may trust the mailing that it has read.
 	end := time.Now().Add(8 * time.Second).UTC().Format("2006-01-02T15:04:05.000Z07:00")
 	s.call(t, http.MethodPatch, fmt.Sprintf("/api/mailings/%d", m.ID), map[string]string{"end_at": end}, http.StatusOK, &m)
-	i := s.completed(t, m.ID, 5*time.Minute)
+	i := s.completed(t, m.ID)
 	lines := s.ledger(t, m.ID)
 	last := time.Time{}
 	for _, l := range lines {
@@ -216,7 +216,7 @@ func testRejected(t *testing.T, s *service) {
 	made := s.clients(t, "1400", 45, func(_ int, c *client) { c.Tag = "reject" })
 	s.behave(t, behaviour{RejectPhones: []string{made[7].Phone}})
 	m := s.create(t, now("reject", filter{Tags: []string{"reject"}}))
-	i := s.completed(t, m.ID, 5*time.Minute)
+	i := s.completed(t, m.ID)
 	if want := (counts{Total: 45, Sent: 44, Failed: 1}); i.Counts != want {
 		t.Errorf("counts %+v", i.Counts)
 	}
@@ -248,7 +248,7 @@ func testRejected(t *testing.T, s *service) {
 func testOutage(t *testing.T, s *service) {
 	s.behave(t, behaviour{LatencyMS: 400})
 	m := s.create(t, now("outage", some))
-	s.until(t, m.ID, 5*time.Minute, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
+	s.until(t, m.ID, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
 	s.setBehaviour(t, behaviour{Down: true})
 	var (
 		mu    sync.Mutex
@@ -268,7 +268,7 @@ func testOutage(t *testing.T, s *service) {
 	during := s.info(t, m.ID)
 	s.setBehaviour(t, behaviour{})
 	back := time.Now()
-	i := s.completed(t, m.ID, 6*time.Minute)
+	i := s.completed(t, m.ID)
 	if want := (counts{Total: 2000, Sent: 2000}); i.Counts != want {
 		t.Errorf("counts %+v", i.Counts)
 	}

@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	domain "postrider/internal/mailing"
+	"postrider/test/invariants"
 )
 
 // leaseReserve is how much longer than an invocation of the sender its leases last.
@@ -53,17 +54,17 @@ func testKills(t *testing.T, s *service) {
 		ids = append(ids, domain.ID(m.ID))
 		// The test does not wait for the earlier mailings: the batches that their senders
 		// held are delivered among those of the new mailing.
-		s.until(t, m.ID, 5*time.Minute, "it is in its middle", func(i info) bool { return i.Counts.Sent > each/5 })
+		s.until(t, m.ID, "it is in its middle", func(i info) bool { return i.Counts.Sent > each/5 })
 		k.kill(t, ids)
 	}
 	killed := time.Now()
 	for _, id := range ids {
-		s.until(t, int64(id), 5*time.Minute, "everything has been tried", func(i info) bool { return i.Expanded && i.Counts.Queued == 0 })
+		s.until(t, int64(id), "everything has been tried", func(i info) bool { return i.Expanded && i.Counts.Queued == 0 })
 	}
 	// The wait before a fourth try is not part of this test.
 	s.setBehaviour(t, behaviour{LatencyMS: 50})
 	for _, id := range ids {
-		if i, want := s.completed(t, int64(id), 5*time.Minute), (counts{Total: each, Sent: each}); i.Counts != want {
+		if i, want := s.completed(t, int64(id)), (counts{Total: each, Sent: each}); i.Counts != want {
 			t.Errorf("mailing %d: %+v", id, i.Counts)
 		}
 	}
@@ -125,7 +126,7 @@ func onlyText(t *testing.T, function string) {
 func (k *kills) kill(t *testing.T, ids []domain.ID) {
 	t.Helper()
 	tables := openTables()
-	poll(t, 5*time.Minute, "a sender is killed while it holds messages", func() (bool, string) {
+	poll(t, "a sender is killed while it holds messages", func() (bool, string) {
 		now := time.Now()
 		if k.fresh(tables.heldAt(t, ids, now, now.Add(time.Hour))) == nil {
 			return false, "nothing is held"
@@ -149,7 +150,7 @@ func (k *kills) kill(t *testing.T, ids []domain.ID) {
 }
 
 // fresh returns the held batches whose claims have not been counted.
-func (k *kills) fresh(held []domain.Batch) (batches []domain.Batch) {
+func (k *kills) fresh(held []invariants.Batch) (batches []invariants.Batch) {
 	for _, b := range held {
 		if !k.counted[b.Holder] {
 			batches = append(batches, b)

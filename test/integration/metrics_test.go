@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"postrider/internal/metrics"
 )
@@ -81,7 +80,7 @@ func (m measuring) emitted(t *testing.T, function string) map[string]int64 {
 func (m measuring) tellOf(t *testing.T, n int64) {
 	t.Helper()
 	sent := []string{metrics.Deliveries + " sent", metrics.Attempts + " sent", metrics.Answered}
-	poll(t, 5*time.Minute, "the functions' logs tell of a mailing", func() (bool, string) {
+	poll(t, "the functions' logs tell of a mailing", func() (bool, string) {
 		sender, scheduler := m.emitted(t, "SenderFunction"), m.emitted(t, "SchedulerFunction")
 		told := scheduler[metrics.Expanded] == n
 		for _, name := range sent {

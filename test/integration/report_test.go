@@ -35,7 +35,7 @@ func testReport(t *testing.T, s *service) {
 	m := now("report", filter{Tags: []string{"report"}})
 	m.StartAt = domain.ReportDay(time.Now()).Add(12 * time.Hour)
 	m = s.create(t, m)
-	if i := s.completed(t, m.ID, 5*time.Minute); i.Counts.Sent != 20 {
+	if i := s.completed(t, m.ID); i.Counts.Sent != 20 {
 		t.Fatalf("counts %+v", i.Counts)
 	}
 
@@ -49,7 +49,7 @@ func testReport(t *testing.T, s *service) {
 	askForReport(t, s)
 
 	var got []notification
-	poll(t, 5*time.Minute, "the report arrives", func() (bool, string) {
+	poll(t, "the report arrives", func() (bool, string) {
 		got = append(got, receive(t, queue, 1)...)
 		return len(got) > 0, ""
 	})

@@ -15,7 +15,7 @@ func testStop(t *testing.T, s *service) {
 	m := now("stop", filter{Tags: []string{"stop"}})
 	m.OnUncertain = "stop"
 	m = s.create(t, m)
-	i := s.completed(t, m.ID, 5*time.Minute)
+	i := s.completed(t, m.ID)
 	c := i.Counts
 	if c.Total != 320 || c.Sent+c.Uncertain != c.Total || c.Uncertain == 0 || c.Sent == 0 {
 		t.Errorf("counts %+v", c)
