@@ -121,7 +121,7 @@ func answerRows() []row {
 		return fixed(a)
 	}
 	slow := answer{true, func(w http.ResponseWriter, r *http.Request) {
-		timer := time.NewTimer(httpTimeout / 5)
+		timer := time.NewTimer(httpTimeout / 20)
 		defer timer.Stop()
 		<-timer.C
 		good().write(w, r)

@@ -4,7 +4,6 @@ package integration_test
 
 import (
 	"testing"
-	"time"
 )
 
 // testStop causes uncertain outcomes in all possible ways, for a mailing with
