@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	upTimeout     = 180 * time.Second // for a stack whose tools are installed
+	upTimeout     = 180 * time.Second // for a stack whose functions are compiled
 	healthTimeout = 30 * time.Second  // for an API that is deployed
 	downTimeout   = 20 * time.Second
 )
@@ -49,7 +49,7 @@ func up(e *ending) error {
 }
 
 // inTime runs start with a limit of upTimeout. prepare, if there is one, runs before it
-// without a limit, because an installation takes as long as the network needs.
+// without a limit, because Go fetches modules as long as the network needs.
 func inTime(ctx context.Context, prepare, start func(context.Context) error) error {
 	if prepare != nil {
 		if err := prepare(ctx); err != nil {
@@ -61,7 +61,7 @@ func inTime(ctx context.Context, prepare, start func(context.Context) error) err
 	return start(ctx)
 }
 
-// prepareToStart installs the tools in the foreground, where a person can watch it: it
+// prepareToStart compiles the functions in the foreground, where a person can watch it: it
 // may take minutes.
 func prepareToStart(ctx context.Context, c config) error {
 	if err := os.MkdirAll(runDir, 0o700); err != nil {
@@ -71,8 +71,7 @@ func prepareToStart(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
-	_, err = prepare(ctx, c.Ports, os.Stdout)
-	return errors.Join(err, lock.Close())
+	return errors.Join(prepare(ctx, c.Ports, os.Stdout), lock.Close())
 }
 
 // startInBackground starts the daemon, and returns when its API answers. If that fails, it

@@ -1,5 +1,4 @@
-// Command runner implements the Makefile's targets run, up, down, logs, tools and
-// gate-tools. It has to run in the repository's root.
+// Command runner implements the Makefile's targets run, up, down and logs. It has to run in the repository's root.
 package main
 
 import (
@@ -11,8 +10,6 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-
-	"postrider/localstack/tools"
 )
 
 func main() {
@@ -48,13 +45,8 @@ func do(e *ending, args []string) error {
 		return down(e)
 	case "logs":
 		return followLogs(e, os.Stdout)
-	case "tools":
-		_, err := tools.Install(e.first, ".", os.Stdout)
-		return err
-	case "gate-tools":
-		return tools.InstallGate(e.first, ".", os.Stdout)
 	}
-	return errors.New("usage: make run, up, down, logs, tools or gate-tools")
+	return errors.New("usage: make run, up, down or logs")
 }
 
 // ending holds how a person asks for the end. The first signal ends in order, the

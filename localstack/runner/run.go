@@ -9,13 +9,10 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"postrider/localstack/fakeprovider"
 	"postrider/localstack/process"
 	"postrider/localstack/sample"
 	"postrider/localstack/stack"
-	"postrider/localstack/tools"
 )
 
 // Paths below the repository's root.
@@ -70,37 +67,26 @@ func lockStack() (*os.File, error) {
 	return lock, err
 }
 
-// start installs what the stack needs, and starts it with the fake provider.
+// start builds the functions, and starts the stack with the fake provider.
 func start(ctx context.Context, c config, out io.Writer) (*stack.Stack, error) {
-	installed, err := prepare(ctx, c.Ports, out)
-	if err != nil {
+	if err := prepare(ctx, c.Ports, out); err != nil {
 		return nil, err
 	}
 	return stack.Start(ctx, stack.Options{
-		Root: ".", Dir: stackDir, Tools: installed, Ports: c.Ports, Parameters: c.Parameters, StandIn: fakeprovider.New(), Log: out,
+		Root: ".", Dir: stackDir, Ports: c.Ports, Parameters: c.Parameters, StandIn: fakeprovider.New(), Log: out,
 	})
 }
 
-// prepare installs the tools and compiles the functions at the same time, because the
-// installation mostly waits for the network. It checks the ports first: on a new
-// machine, the tools take minutes. Before that, it ends processes that a crash left,
-// because they may hold the ports.
-func prepare(ctx context.Context, ports stack.Ports, out io.Writer) (tools.Installed, error) {
-	var installed tools.Installed
+// prepare compiles the functions. Before that it ends processes that a crash left,
+// because they may hold the ports, and checks the ports.
+func prepare(ctx context.Context, ports stack.Ports, out io.Writer) error {
 	if err := stack.Recover(ctx, stackDir, out); err != nil {
-		return installed, err
+		return err
 	}
 	if err := stack.CheckPorts(ctx, ports); err != nil {
-		return installed, err
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		installed, err = tools.Install(ctx, ".", out)
 		return err
-	})
-	g.Go(func() error { return stack.Build(ctx, ".", stackDir) })
-	err := g.Wait()
-	return installed, err
+	}
+	return stack.Build(ctx, ".", stackDir)
 }
 
 // serve returns nil when ctx is done, and an error when LocalStack has ended by itself.

@@ -159,7 +159,11 @@ func (s *Stack) serve(handler http.Handler, open []net.Listener) {
 func (s *Stack) startLocalStack(ctx context.Context, open []net.Listener) error {
 	number, ipv6 := port(open), len(open) > 1
 	closeAll(open) // LocalStack binds them itself
-	if err := prepare(s.opts.Dir, s.opts.Tools.DynamoDB, s.opts.Tools.JavaHome); err != nil {
+	tools, err := findTools(s.opts.Root)
+	if err != nil {
+		return err
+	}
+	if err := prepare(s.opts.Dir, tools.dynamodb, tools.javaHome); err != nil {
 		return fmt.Errorf("lay out the stack's folder: %w", err)
 	}
 	s.EndpointURL = fmt.Sprintf("http://localhost:%d", number)
@@ -175,8 +179,7 @@ func (s *Stack) startLocalStack(ctx context.Context, open []net.Listener) error 
 	}
 	s.log.Printf("starting LocalStack ...")
 	start := time.Now()
-	var err error
-	if s.emulator, err = startEmulator(ctx, s.opts.Dir, s.opts.Tools.Python, number, ipv6, endpoint); err != nil {
+	if s.emulator, err = startEmulator(ctx, s.opts.Dir, tools.python, number, ipv6, endpoint); err != nil {
 		return err
 	}
 	s.log.Printf("LocalStack is up, in %.1f s", time.Since(start).Seconds())

@@ -31,7 +31,6 @@ import (
 	"postrider/localstack/deploy"
 	"postrider/localstack/process"
 	"postrider/localstack/stack"
-	"postrider/localstack/tools"
 )
 
 var root, _ = filepath.Abs("../..")
@@ -52,12 +51,8 @@ func built(t *testing.T) string {
 
 func options(t *testing.T) stack.Options {
 	t.Helper()
-	installed, err := tools.Install(t.Context(), root, os.Stderr)
-	if err != nil {
-		t.Fatal(err)
-	}
 	return stack.Options{
-		Root: root, Dir: filepath.Join(root, ".local", "test", fmt.Sprint("stack-", os.Getpid())), Tools: installed,
+		Root: root, Dir: filepath.Join(root, ".local", "test", fmt.Sprint("stack-", os.Getpid())),
 		Template: filepath.Join("testdata", "template.yaml"), Built: built(t), Record: true, Log: t.Output(),
 	}
 }

@@ -24,7 +24,6 @@ import (
 
 	"postrider/localstack/stack"
 	"postrider/localstack/stack/stacktest"
-	"postrider/localstack/tools"
 )
 
 const (
@@ -97,7 +96,7 @@ func schemathesis(t *testing.T, root, base, dir string) []byte {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), longestRun)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(tools.Dir(root), "schemathesis", "bin", "schemathesis"), "run", base+"/openapi.json",
+	cmd := exec.CommandContext(ctx, filepath.Join(root, ".local", "tools", "schemathesis", "bin", "schemathesis"), "run", base+"/openapi.json",
 		"--url", base, "--no-color", "--report", "json,ndjson",
 		"--report-json-path", filepath.Join(dir, "report.json"), "--report-ndjson-path", filepath.Join(dir, "events.ndjson"))
 	// The program looks for its settings in the working directory.
