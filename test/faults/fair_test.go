@@ -8,9 +8,9 @@ import (
 	"postrider/internal/mailing"
 )
 
-// TestALargeMailingDoesNotDelayASmallOneWhereQueuesAreFair gives the sender as many
+// TestALargeMailingDoesNotDelayASmallOneIfQueuesAreFair gives the sender as many
 // environments as it has on AWS by default, and gives each invocation a duration.
-func TestALargeMailingDoesNotDelayASmallOneWhereQueuesAreFair(t *testing.T) {
+func TestALargeMailingDoesNotDelayASmallOneIfQueuesAreFair(t *testing.T) {
 	t.Parallel()
 	size, senders := 100_000, 10
 	if sampled() {

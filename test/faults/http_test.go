@@ -89,8 +89,8 @@ type server struct {
 	at    map[mailing.MessageID][]time.Time
 }
 
-// speak gives a world a sending API over HTTP, and the real client of that API.
-func speak(w *world, first func(mailing.MessageID) answer) *server {
+// overHTTP gives a world a sending API over HTTP, and the real client of that API.
+func overHTTP(w *world, first func(mailing.MessageID) answer) *server {
 	w.t.Helper()
 	s := &server{w: w, tries: map[mailing.MessageID]int{}, at: map[mailing.MessageID][]time.Time{}, first: first}
 	listening := httptest.NewServer(s)
@@ -140,8 +140,8 @@ func (s *server) next(id mailing.MessageID) answer {
 	return good()
 }
 
-// fifty answers with a body of 50 MB.
-func fifty() answer {
+// large answers with a body of 50 MB.
+func large() answer {
 	return answer{true, func(w http.ResponseWriter, _ *http.Request) {
 		chunk := strings.Repeat(" ", 1<<16)
 		for range 50 << 20 / len(chunk) {

@@ -19,9 +19,9 @@ import (
 // show them. It is safe for concurrent use.
 type ledger struct {
 	mu sync.Mutex
-	// doubts holds, by message, the number of calls of the sending API whose outcome was
+	// ambiguous holds, by message, the number of calls of the sending API whose outcome was
 	// ambiguous, or whose answer was lost.
-	doubts map[mailing.MessageID]int
+	ambiguous map[mailing.MessageID]int
 	// claims holds, by batch, the claims that were made, in order.
 	claims map[mailing.BatchKey][]*claim
 }
@@ -40,14 +40,14 @@ type claim struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{doubts: map[mailing.MessageID]int{}, claims: map[mailing.BatchKey][]*claim{}}
+	return &ledger{ambiguous: map[mailing.MessageID]int{}, claims: map[mailing.BatchKey][]*claim{}}
 }
 
-// doubted records a hand-over whose outcome is unknown.
-func (l *ledger) doubted(id mailing.MessageID) {
+// ambiguousOutcome records a hand-over whose outcome is unknown.
+func (l *ledger) ambiguousOutcome(id mailing.MessageID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.doubts[id]++
+	l.ambiguous[id]++
 }
 
 // updated records an update that was made: a claim, or the release of a claim.
@@ -120,10 +120,10 @@ func (l *ledger) lost(key mailing.BatchKey) (runs [][]*claim) {
 	return runs
 }
 
-func (l *ledger) doubtsOf(id mailing.MessageID) int {
+func (l *ledger) ambiguousOf(id mailing.MessageID) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.doubts[id]
+	return l.ambiguous[id]
 }
 
 // compared returns the value that an expression sets an attribute to, or compares it

@@ -19,7 +19,7 @@ import (
 	"postrider/test/invariants"
 )
 
-// machineRuns returns the number of random lives of the service. Over the real DynamoDB
+// machineRuns returns the number of runs of the state machine. Over the real DynamoDB
 // Local they are a sample.
 func machineRuns() int {
 	if sampled() {
@@ -28,10 +28,11 @@ func machineRuns() int {
 	return 1000
 }
 
-// TestAnyLifeKeepsThePromise lets users, clocks, queues, the sending API and accidents
-// act in any order, and holds invocations at any of their calls while everything else
-// goes on. After each step the invariants hold; in the end everything is accounted for.
-func TestAnyLifeKeepsThePromise(t *testing.T) {
+// TestRandomRunsKeepThePromise is a state machine. It lets users, clocks, queues, the
+// sending API and accidents act in any order, and holds invocations at any of their calls
+// while everything else goes on. After each step the invariants hold, and in the end each
+// message is accounted for.
+func TestRandomRunsKeepThePromise(t *testing.T) {
 	checks := flag.Lookup("rapid.checks")
 	if checks.Value.String() == checks.DefValue {
 		if err := checks.Value.Set(strconv.Itoa(machineRuns())); err != nil {
@@ -39,9 +40,9 @@ func TestAnyLifeKeepsThePromise(t *testing.T) {
 		}
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // otherwise a quarter of the time would be garbage collection
-	var all lives
+	var all tally
 	handlers := []*apiHandler{}
-	live := func(rt *rapid.T) {
+	run := func(rt *rapid.T) {
 		m := newMachine(t, rt, &handlers)
 		rt.Cleanup(m.abandon)
 		m.draft(rt)
@@ -51,9 +52,9 @@ func TestAnyLifeKeepsThePromise(t *testing.T) {
 	}
 	rapid.Check(t, func(rt *rapid.T) {
 		if dynamotest.Fast {
-			rapid.SyncTest(rt, live) // a bubble in which held invocations are blocked
+			rapid.SyncTest(rt, run) // a bubble in which held invocations are blocked
 		} else {
-			live(rt)
+			run(rt)
 		}
 	})
 	t.Logf("figure: %s", &all)
@@ -79,14 +80,14 @@ type machine struct {
 	// checked is the number of calls that had been made at the last check.
 	checked int
 
-	did lives
+	did tally
 }
 
 func newMachine(t *testing.T, rt *rapid.T, handlers *[]*apiHandler) *machine {
 	t.Helper()
 	m := &machine{
 		w: newWorld(t), rejected: map[mailing.MessageID]bool{}, tries: map[mailing.MessageID]uint64{}, over: map[mailing.ID]bool{},
-		slices: rapid.IntRange(1, 3).Draw(rt, "slices"), did: lives{runs: 1},
+		slices: rapid.IntRange(1, 3).Draw(rt, "slices"), did: tally{runs: 1},
 	}
 	var cancel context.CancelFunc
 	m.w.ctx, cancel = context.WithCancel(context.Background()) // the context must belong to the bubble
@@ -142,14 +143,14 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		"hours pass": func(rt *rapid.T) {
 			w.clock.Advance(time.Duration(rapid.IntRange(1, 300).Draw(rt, "min")) * time.Minute)
 		},
-		"a minute's work":   func(*rapid.T) { w.step() },
-		"deliveries repeat": func(rt *rapid.T) { w.queues.repeat(deliveriesURL, shuffling(rt)) },
-		"tasks repeat":      func(rt *rapid.T) { w.queues.repeat(tasksURL, shuffling(rt)) },
-		"deliveries vanish": func(*rapid.T) { w.queues.purge(deliveriesURL) },
-		"tasks vanish":      func(*rapid.T) { w.queues.purge(tasksURL) },
-		"a mood":            m.mood,
-		"an accident":       m.accident,
-		"a new environment": func(*rapid.T) { w.restart() },
+		"a minute's work":     func(*rapid.T) { w.step() },
+		"deliveries repeat":   func(rt *rapid.T) { w.queues.repeat(deliveriesURL, shuffling(rt)) },
+		"tasks repeat":        func(rt *rapid.T) { w.queues.repeat(tasksURL, shuffling(rt)) },
+		"deliveries are lost": func(*rapid.T) { w.queues.purge(deliveriesURL) },
+		"tasks are lost":      func(*rapid.T) { w.queues.purge(tasksURL) },
+		"a behaviour":         m.behaviour,
+		"an accident":         m.accident,
+		"a new environment":   func(*rapid.T) { w.restart() },
 	}
 	if dynamotest.Fast {
 		m.holding(actions)
@@ -165,15 +166,15 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 func (m *machine) check() {
 	if n := m.w.gate.made(); n != m.checked {
 		m.checked = n
-		m.look()
+		m.observe()
 		r := m.w.records()
 		m.w.checkRecords(r)
 		m.w.checkCharges(r)
 	}
 }
 
-// look records what has changed in the mailings, whatever changed it.
-func (m *machine) look() {
+// observe records all changes of the mailings.
+func (m *machine) observe() {
 	m.w.rememberAll()
 	for id, states := range m.w.history {
 		last := states[len(states)-1].Mailing
@@ -271,10 +272,10 @@ func (m *machine) act(rt *rapid.T, action string) {
 	if got != want && got < 500 {
 		rt.Errorf("%s of a %s mailing (deleted %t): status %d, want %d", action, before.Status, before.Deleted, got, want)
 	}
-	if got >= 500 && !m.w.gate.hit() {
+	if got >= 500 && !m.w.gate.hasHappened() {
 		rt.Errorf("%s: status %d", action, got)
 	}
-	m.look()
+	m.observe()
 }
 
 func predicted(m mailing.Mailing, action string, now time.Time) int {
@@ -363,28 +364,28 @@ func (m *machine) test(rt *rapid.T) {
 	m.w.call(http.MethodPost, fmt.Sprintf("/api/mailings/%d/test", id), `{"phone": "79995550000"}`)
 }
 
-// mood changes the behaviour of the sending API.
-func (m *machine) mood(rt *rapid.T) {
+// behaviour changes the behaviour of the sending API.
+func (m *machine) behaviour(rt *rapid.T) {
 	shares := map[mailing.OutcomeKind]int{}
 	for _, kind := range []mailing.OutcomeKind{
 		mailing.OutcomeRejected, mailing.OutcomeRetry, mailing.OutcomeAmbiguous, mailing.OutcomeThrottled, mailing.OutcomeMisconfigured,
 	} {
 		shares[kind] = rapid.SampledFrom([]int{0, 0, 0, 20, 100}).Draw(rt, kind.String())
 	}
-	seed := rapid.Uint64().Draw(rt, "luck")
-	m.w.provider.feels(func(h mailing.Handover) (mailing.Outcome, bool) {
+	seed := rapid.Uint64().Draw(rt, "seed")
+	m.w.provider.behave(func(h mailing.Handover) (mailing.Outcome, bool) {
 		// The outcome depends on the message and the try only, so it is the same in any
 		// order of calls.
 		m.tries[h.ID]++
-		luck := rand.New(rand.NewPCG(seed, uint64(h.ID)<<8+m.tries[h.ID]))
+		random := rand.New(rand.NewPCG(seed, uint64(h.ID)<<8+m.tries[h.ID]))
 		for _, kind := range []mailing.OutcomeKind{
 			mailing.OutcomeMisconfigured, mailing.OutcomeThrottled, mailing.OutcomeAmbiguous, mailing.OutcomeRetry, mailing.OutcomeRejected,
 		} {
-			if luck.IntN(100) >= shares[kind] {
+			if random.IntN(100) >= shares[kind] {
 				continue
 			}
 			m.rejected[h.ID] = m.rejected[h.ID] || kind == mailing.OutcomeRejected
-			return mailing.Outcome{Kind: kind, Code: "mood", RetryAfter: 30 * time.Second}, kind == mailing.OutcomeAmbiguous && luck.IntN(2) == 0
+			return mailing.Outcome{Kind: kind, Code: "drawn", RetryAfter: 30 * time.Second}, kind == mailing.OutcomeAmbiguous && random.IntN(2) == 0
 		}
 		return mailing.Outcome{Kind: mailing.OutcomeSent}, true
 	})
@@ -398,7 +399,7 @@ func (m *machine) accident(rt *rapid.T) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	// From now on errors are expected.
-	g.at, g.kind, g.met = len(g.calls)+in, kind, false
+	g.at, g.kind, g.happened = len(g.calls)+in, kind, false
 	m.w.troubled = true
 }
 
@@ -407,11 +408,11 @@ func (m *machine) accident(rt *rapid.T) {
 func (m *machine) end() {
 	w := m.w
 	w.gate.disarm()
-	w.provider.feels(nil)
+	w.provider.behave(nil)
 	for len(m.held) > 0 {
 		m.free(0, goesOn, nil)
 	}
-	m.look()
+	m.observe()
 	for id := range w.history {
 		if got := w.mailing(id); got.Status == mailing.StatusPaused && w.clock.Now().Before(got.EndAt) {
 			w.must(id, "resume")

@@ -26,8 +26,8 @@ func (w *world) checkCharges(r invariants.Records) {
 func (w *world) checkRecipient(key mailing.BatchKey, rec mailing.Recipient) {
 	w.t.Helper()
 	id := mailing.NewMessageID(key.Mailing, rec.Client)
-	doubts := w.gate.ledger.doubtsOf(id)
-	if rec.Uncertain <= doubts {
+	ambiguous := w.gate.ledger.ambiguousOf(id)
+	if rec.Uncertain <= ambiguous {
 		return
 	}
 	runs := w.gate.ledger.lost(key)
@@ -35,9 +35,9 @@ func (w *world) checkRecipient(key mailing.BatchKey, rec mailing.Recipient) {
 	for _, run := range runs {
 		charged += w.charged(id, run)
 	}
-	if rec.Uncertain > doubts+charged {
+	if rec.Uncertain > ambiguous+charged {
 		w.t.Errorf("message %d is %s with %d uncertain attempts (%s): the outcome of %d calls is unknown, and a hand-over may have begun under %d of %d runs of lost claims,%s its mailing was%s",
-			id, rec.Status, rec.Uncertain, rec.Error, doubts, charged, len(runs), described(runs), w.history[key.Mailing])
+			id, rec.Status, rec.Uncertain, rec.Error, ambiguous, charged, len(runs), described(runs), w.history[key.Mailing])
 	}
 }
 

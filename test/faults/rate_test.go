@@ -40,7 +40,7 @@ func inBubble(t *testing.T, test func(w *world)) {
 	})
 }
 
-func TestNoMoreThanTheRateIsHandedOverInAnySecond(t *testing.T) {
+func TestTheRateLimitsTheHandOversInAnySecond(t *testing.T) {
 	const rate = 20
 	inBubble(t, func(w *world) {
 		w.config.MaxRate = rate
@@ -79,14 +79,14 @@ func TestNoMoreThanTheRateIsHandedOverInAnySecond(t *testing.T) {
 	})
 }
 
-func TestAMailingThatIsCancelledWhileItWaitsForItsTurnEndsAtOnce(t *testing.T) {
+func TestAMailingThatIsCancelledWhileItWaitsForTheRateEndsAtOnce(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.config.MaxRate = 5
 		w.restart()
 		w.clients(200)
 		m := w.create(nil)
 		n := 0
-		w.provider.feels(func(mailing.Handover) (mailing.Outcome, bool) {
+		w.provider.behave(func(mailing.Handover) (mailing.Outcome, bool) {
 			if n++; n == 10 {
 				w.must(m.ID, "cancel")
 			}

@@ -49,18 +49,18 @@ func zoneRows() []row {
 			}})
 		}
 	}
-	for kind, what := range accidents {
+	for kind, name := range accidents {
 		for _, call := range []string{
 			"scheduler: Query", "scheduler: BatchGetItem", "scheduler: GetItem", "scheduler: UpdateItem", "scheduler: TransactWriteItems",
 			"scheduler: SendMessageBatch to " + tasksURL, "scheduler: SendMessageBatch to " + deliveriesURL,
 		} {
-			rows = append(rows, row{name: "a zone is edited, then an accident: " + what + ", " + call, run: func(w *world) {
+			rows = append(rows, row{name: "a zone is edited, then an accident: " + name + ", " + call, run: func(w *world) {
 				made := w.clients(20)
 				m := opensEarlier.wait(w)
 				w.editZones(made, opensEarlier.zone)
 				w.gate.named, w.gate.kind = call, kind
 				opensEarlier.finish(w, m, made)
-				if !w.gate.hit() {
+				if !w.gate.hasHappened() {
 					w.t.Errorf("no call of that name was made")
 				}
 			}})
@@ -152,9 +152,9 @@ func (z rezone) finish(w *world, m mailing.Mailing, edited []mailing.Client) {
 			missed++
 			continue
 		}
-		if why := invariants.Forbidden(m, z.zone, times[0].At); why != "" || times[0].At.After(latest) || len(times) > 1 {
+		if reason := invariants.Forbidden(m, z.zone, times[0].At); reason != "" || times[0].At.After(latest) || len(times) > 1 {
 			w.t.Errorf("client %d: handed over %d times, first at %s, want at %s or before; %s",
-				c.ID, len(times), times[0].At.Format(time.TimeOnly), latest.Format(time.TimeOnly), why)
+				c.ID, len(times), times[0].At.Format(time.TimeOnly), latest.Format(time.TimeOnly), reason)
 		}
 	}
 	if missed > 0 {

@@ -463,15 +463,16 @@ func (w *world) sweep() {
 		w.restart()
 		return
 	}
-	if err != nil && !w.gate.hit() && !w.troubled {
+	if err != nil && !w.gate.hasHappened() && !w.troubled {
 		w.t.Errorf("sweep: %v", err)
 	}
 }
 
-func (g *gate) hit() bool {
+// hasHappened reports whether the accident has happened.
+func (g *gate) hasHappened() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.met
+	return g.happened
 }
 
 // doSome handles up to ten messages of a queue, and returns their number.
@@ -578,14 +579,14 @@ func (w *world) finished(id mailing.ID) func() bool {
 
 // ---- the sending API -----------------------------------------------------------
 
-// provider is the sending API. Its mood decides the outcomes, and it keeps the ledger of
+// provider is the sending API. Its behaviour decides the outcomes, and it keeps the ledger of
 // hand-overs.
 type provider struct {
 	clock *dynamotest.Clock
 	mu    sync.Mutex
-	// mood returns the outcome of a hand-over, and whether the message was taken. If mood
+	// behaviour returns the outcome of a hand-over, and whether the message was taken. If it
 	// is nil, every message is taken and sent.
-	mood      func(h mailing.Handover) (o mailing.Outcome, taken bool)
+	behaviour func(h mailing.Handover) (o mailing.Outcome, taken bool)
 	handovers map[mailing.MessageID][]invariants.Handover
 	calls     int
 }
@@ -599,8 +600,8 @@ func (p *provider) Send(_ context.Context, h mailing.Handover) mailing.Outcome {
 	}
 	p.calls++
 	o, taken := mailing.Outcome{Kind: mailing.OutcomeSent}, true
-	if p.mood != nil {
-		o, taken = p.mood(h)
+	if p.behaviour != nil {
+		o, taken = p.behaviour(h)
 	}
 	p.handovers[h.ID] = append(p.handovers[h.ID], invariants.Handover{At: p.clock.Now(), Phone: h.Phone, Taken: taken})
 	return o
@@ -613,10 +614,10 @@ func (p *provider) record(id mailing.MessageID, phone string, taken bool) {
 	p.handovers[id] = append(p.handovers[id], invariants.Handover{At: p.clock.Now(), Phone: phone, Taken: taken})
 }
 
-func (p *provider) feels(mood func(mailing.Handover) (mailing.Outcome, bool)) {
+func (p *provider) behave(behaviour func(mailing.Handover) (mailing.Outcome, bool)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.mood = mood
+	p.behaviour = behaviour
 }
 
 // ledger returns a copy of the ledger.
@@ -648,7 +649,7 @@ func (p *provider) called() int {
 	return p.calls
 }
 
-// always returns a mood with one outcome for all hand-overs.
+// always returns a behaviour with one outcome for all hand-overs.
 func always(kind mailing.OutcomeKind, code string) func(mailing.Handover) (mailing.Outcome, bool) {
 	return func(mailing.Handover) (mailing.Outcome, bool) {
 		return mailing.Outcome{Kind: kind, Code: code}, kind == mailing.OutcomeSent

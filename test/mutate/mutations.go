@@ -126,7 +126,7 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 		file: claimingGo,
 		old:  "return err == nil && m.Closed(s.now())",
 		new:  "return err != nil && m.Closed(s.now())",
-		pkg:  "./test/faults", test: "TestWhatHasEndedIsAccountedForWhileTheSendingAPIIsDown",
+		pkg:  "./test/faults", test: "TestAMailingThatHasEndedIsFinishedWhileTheSendingAPIIsDown",
 	},
 	{
 		name: "batches that a sender did not survive are held together",
@@ -459,7 +459,7 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 		file: "internal/dynamo/retry.go",
 		old:  "items = append(items, s.stillRetried(m))",
 		new:  "items = append(items, s.stillRetried(mailing.Mailing{ID: m.ID, RetriedAt: m.RetriedAt}))\n		items = items[:len(items)-1]",
-		pkg:  "./test/faults", test: "TestARetryThatIsOvertakenIsGivenUp",
+		pkg:  "./test/faults", test: "TestARetryOfAFinishedMailingLeavesNothingPending",
 	},
 	{
 		name: "row 7: a mailing goes on however many messages are refused",
