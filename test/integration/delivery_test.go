@@ -84,7 +84,7 @@ func testImmediate(t *testing.T, s *service) {
 		t.Errorf("counts %+v", i.Counts)
 	}
 	s.agrees(t, i)
-	measured.tellOf(t, 500)
+	measured.countMailing(t, 500)
 	var full overall
 	s.call(t, http.MethodGet, "/api/mailings/fullinfo", nil, http.StatusOK, &full)
 	if got := full.Totals.Sent - before.Totals.Sent; got != 500 || full.Mailings[0].Counts != i.Counts {
@@ -125,7 +125,7 @@ func testFilters(t *testing.T, s *service) {
 		{"several codes", filter{OperatorCodes: []string{"901", "902", "999"}}, 40},
 		{"tag", filter{Tags: []string{"filters-gold"}}, 20},
 		{"code and tag", filter{OperatorCodes: []string{"902"}, Tags: []string{"filters-iron", "none"}}, 10},
-		{"what nobody has", filter{Tags: []string{"filters-lead"}}, 0},
+		{"a tag of no client", filter{Tags: []string{"filters-lead"}}, 0},
 	}
 	t.Run("by", func(t *testing.T) {
 		for _, test := range tests {
@@ -139,7 +139,7 @@ func testFilters(t *testing.T, s *service) {
 				sentOnce(t, s.ledger(t, m.ID), test.want)
 			})
 		}
-		t.Run("nothing: everyone", func(t *testing.T) {
+		t.Run("no filter", func(t *testing.T) {
 			t.Parallel()
 			m := s.create(t, now("everyone", filter{}))
 			i := s.completed(t, m.ID)
@@ -274,6 +274,6 @@ func testOutage(t *testing.T, s *service) {
 	}
 	sentOnce(t, s.ledger(t, m.ID), 2000)
 	slices.Sort(times)
-	figure(t, "down for %.0f s with %d of 2000 sent; all delivered %.0f s after it was back; the API's p95 meanwhile %d ms (%d requests)",
+	figure(t, "down for %.0f s with %d of 2000 sent; all delivered %.0f s after it was back; the API's p95 during the outage %d ms (%d requests)",
 		outage.Seconds(), during.Counts.Sent, time.Since(back).Seconds(), times[len(times)*95/100].Milliseconds(), len(times))
 }

@@ -114,7 +114,7 @@ func (s *service) exported(t *testing.T, path string) (rows [][]string, pages in
 	}
 }
 
-// testFiles imports a file of 4 MiB, exports it, and imports what was exported.
+// testFiles imports a file of 4 MiB, exports it, and imports the export.
 func testFiles(t *testing.T, s *service) {
 	// Every thousandth row is wrong. The ignored column id makes the file large enough.
 	var file strings.Builder

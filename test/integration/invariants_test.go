@@ -80,7 +80,8 @@ func (s *service) part(t *testing.T, test func(*testing.T, *service)) {
 	test(t, &own)
 }
 
-// note records what a request, sent at an instant, has created or removed.
+// note records the client or the mailing that a request, sent at an instant, has created
+// or removed.
 func (s *service) note(method, path string, got answer, sent time.Time) error {
 	id, isClient := strings.CutPrefix(path, "/api/clients/")
 	switch {

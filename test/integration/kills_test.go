@@ -27,7 +27,7 @@ const leaseReserve = 5 * time.Second
 type kills struct {
 	times, senders, schedulers int
 	// claimed counts the pending messages in batches that a sender held when it was
-	// killed. Each may have been handed over, and may be handed over once more. batches
+	// killed. Each may have been handed over, and may be handed over again. batches
 	// counts those batches.
 	batches, claimed int
 	// counted holds the holders of the claims that are counted. A claim whose lease
@@ -116,13 +116,13 @@ func onlyText(t *testing.T, function string) {
 		t.Fatal(err)
 	}
 	if bytes.IndexByte(data, 0) >= 0 || !utf8.Valid(data) {
-		t.Errorf("the log of %s holds what is no text", function)
+		t.Errorf("the log of %s holds bytes that are not text", function)
 	}
 }
 
 // kill kills all senders and schedulers of the stack while a sender holds messages of
 // these mailings. A sender that settles at that moment was not killed in the middle of
-// anything: then kill tries once more.
+// anything: then kill tries again.
 func (k *kills) kill(t *testing.T, ids []domain.ID) {
 	t.Helper()
 	tables := openTables()

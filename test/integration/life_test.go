@@ -13,8 +13,8 @@ import (
 // is open, and two in which it is closed.
 func openAt(now time.Time) (w window, open, closed []string) {
 	moscow := now.UTC().Add(3 * time.Hour)
-	face := func(d time.Duration) string { return moscow.Add(d).Format("15:04") }
-	w = window{From: face(-90 * time.Minute), To: face(90 * time.Minute)}
+	clock := func(d time.Duration) string { return moscow.Add(d).Format("15:04") }
+	w = window{From: clock(-90 * time.Minute), To: clock(90 * time.Minute)}
 	return w, []string{"Europe/Moscow", "Europe/Kaliningrad"}, []string{"Asia/Vladivostok", "Asia/Novosibirsk"}
 }
 

@@ -141,7 +141,7 @@ func deadBody(t *testing.T, body string) (remove func()) {
 // testRedrive lets messages fail, and tries them again by their dead letters. Among the
 // letters are a delivery and an unreadable body.
 func testRedrive(t *testing.T, s *service) {
-	poll(t, "what other parts have left is redriven", func() (bool, string) {
+	poll(t, "the dead letters of other parts are redriven", func() (bool, string) {
 		s.redrive(t, 0)
 		dead := s.queues(t).Queues[deadLettersQueue]
 		return dead.Waiting+dead.InFlight == 0, fmt.Sprintf("%+v", dead)
@@ -169,7 +169,7 @@ func testRedrive(t *testing.T, s *service) {
 	}
 	sentOnce(t, s.ledger(t, m.ID), 60)
 
-	// A queue may deliver the same letters once more: they change nothing.
+	// A queue may deliver the same letters again: they change nothing.
 	for _, l := range letters {
 		if _, err := api.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: url, MessageBody: aws.String(l.body)}); err != nil {
 			t.Fatal(err)
@@ -218,7 +218,7 @@ func (s *service) reasonsAreShown(t *testing.T, id int64, others ...string) {
 
 // testTestMessage sends a test message of a mailing that has not begun.
 func testTestMessage(t *testing.T, s *service) {
-	m := now("a first look", filter{Tags: []string{"nobody"}})
+	m := now("a first look", filter{Tags: []string{"no client"}})
 	m.StartAt, m.EndAt = time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
 	m = s.create(t, m)
 	before := s.fullinfo(t)

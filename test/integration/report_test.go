@@ -27,8 +27,8 @@ type notification struct {
 	Message string `json:"Message"`
 }
 
-// testReport requests the report twice at once and once more, and checks what a
-// subscriber gets.
+// testReport requests the report twice at once and a third time, and checks the
+// notifications of a subscriber.
 func testReport(t *testing.T, s *service) {
 	s.clients(t, "2700", 20, func(_ int, c *client) { c.Tag = "report" })
 	s.behave(t, behaviour{})

@@ -22,17 +22,17 @@ import (
 // service is Postrider and the fake provider as a user sees them: addresses that answer
 // HTTP.
 type service struct {
-	base    string
-	standIn string
-	http    *http.Client
-	// directory and mailings record what is created.
+	base     string
+	provider string
+	http     *http.Client
+	// directory and mailings record the clients and mailings that are created.
 	directory *directory
 	mailings  *entries
 }
 
-func newService(base, standIn string) *service {
+func newService(base, provider string) *service {
 	return &service{
-		base: base, standIn: standIn,
+		base: base, provider: provider,
 		http: &http.Client{
 			Timeout:   limit,
 			Transport: &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: 32},

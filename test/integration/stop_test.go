@@ -25,7 +25,7 @@ func testStop(t *testing.T, s *service) {
 		answers[l.Answer]++
 	}
 	sentOnce(t, lines, 320)
-	if doubtful := answers["reset"] + answers["garbage"] + answers["hang"]; doubtful != c.Uncertain || answers["accepted"] != c.Sent {
+	if ambiguous := answers["reset"] + answers["garbage"] + answers["hang"]; ambiguous != c.Uncertain || answers["accepted"] != c.Sent {
 		t.Errorf("the sending API's answers were %v, the counts are %+v", answers, c)
 	}
 	for _, msg := range s.messages(t, m.ID, "&status=uncertain") {
