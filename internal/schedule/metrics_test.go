@@ -41,7 +41,7 @@ func (c crowd) Audience(_ context.Context, slice int, _ mailing.Filter, _ time.T
 func (w *world) metered(n int) tallies {
 	w.t.Helper()
 	var told tallies
-	s := schedule.New(crowd{w.store, n}, &w.deliveries, &w.tasks, sleepless{w.clock}, schedule.WithMeter(&told))
+	s := schedule.New(crowd{w.store, n}, &w.deliveries, &w.tasks, w.clock, schedule.WithMeter(&told))
 	for _, err := range s.Do(w.t.Context(), []mailing.Task{{Mailing: w.mailing.ID}}) {
 		if err != nil {
 			w.t.Fatal(err)

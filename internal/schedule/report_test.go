@@ -42,7 +42,7 @@ func (w *world) report(topic *fakeTopic, faults *dynamotest.Faults) error {
 	w.t.Helper()
 	w.reports++
 	holder := fmt.Sprintf("run %d", w.reports)
-	r := schedule.NewReporter(w.env.StoreOver(faults, w.clock.Option()), topic, sleepless{w.clock}, func() string { return holder })
+	r := schedule.NewReporter(w.env.StoreOver(faults, w.clock.Option()), topic, w.clock, func() string { return holder })
 	return r.Report(w.t.Context())
 }
 
@@ -210,7 +210,7 @@ func (h halfRead) ChangedSince(ctx context.Context, since time.Time) ([]mailing.
 
 func TestAReportThatCouldNotLookAtAllMailingsSaysSo(t *testing.T) {
 	w, topic := newWorld(t), &fakeTopic{}
-	if err := schedule.NewReporter(halfRead{w.store}, topic, sleepless{w.clock}, func() string { return "me" }).Report(t.Context()); err != nil {
+	if err := schedule.NewReporter(halfRead{w.store}, topic, w.clock, func() string { return "me" }).Report(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if want := "\nFinished mailings older than 17 were not looked at.\n"; len(topic.published) != 1 || !strings.Contains(topic.published[0], want) {
@@ -238,7 +238,7 @@ func TestAReportsLeaseOutlivesItsRunAndEndsWithinAMinute(t *testing.T) {
 	timeout, _ := cfn.At(template["Resources"], "SchedulerFunction", "Properties", "Timeout").(float64)
 	w := newWorld(t)
 	store := &leases{ReportStore: w.store}
-	if err := schedule.NewReporter(store, &fakeTopic{}, sleepless{w.clock}, func() string { return "me" }).Report(t.Context()); err != nil {
+	if err := schedule.NewReporter(store, &fakeTopic{}, w.clock, func() string { return "me" }).Report(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	// Some seconds, because clocks differ, and a run begins before it claims.

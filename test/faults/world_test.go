@@ -193,7 +193,7 @@ func (w *world) restartScheduler() {
 	w.schedulerWorker = w.gate.worker("scheduler")
 	store, sqs := w.edges(w.schedulerWorker)
 	w.scheduler = queue.SchedulerHandler(schedule.New(store, queue.NewDeliveries(sqs, deliveriesURL), queue.NewTasks(sqs, tasksURL, w.clock.Now),
-		mortalClock{w.schedulerWorker, stillClock{w.clock}}, schedule.WithMeter(w.meter)), nil)
+		mortalClock{w.schedulerWorker, w.clock}, schedule.WithMeter(w.meter)), nil)
 }
 
 // anyKey accepts each key as an admin's.
@@ -223,7 +223,7 @@ var holders atomic.Int64
 func (w *world) newSender(of *worker, store deliver.Store, sqs queue.API) *deliver.Sender {
 	clock := w.senderClock
 	if clock == nil {
-		clock = stillClock{w.clock}
+		clock = w.clock
 	}
 	var sends deliver.Provider = w.provider
 	if w.sends != nil {
@@ -234,11 +234,6 @@ func (w *world) newSender(of *worker, store deliver.Store, sqs queue.API) *deliv
 		Holder: func() string { return strconv.FormatInt(holders.Add(1), 10) },
 	}, deliver.WithMeter(w.meter), deliver.WithSweeps(queue.NewTasks(sqs, tasksURL, w.clock.Now)))
 }
-
-// stillClock waits by advancing the world's clock.
-type stillClock struct{ *dynamotest.Clock }
-
-func (c stillClock) Sleep(ctx context.Context, d time.Duration) error { return c.Wait(ctx, d) }
 
 // mortalClock is a clock whose waits fail for a dead worker.
 type mortalClock struct {

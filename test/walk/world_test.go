@@ -73,11 +73,10 @@ func newWorld(t *testing.T) *world {
 	w.api = api.New(api.Config{
 		Clients: store, Mailings: store, Tasks: tasksLine{w.lines}, Queues: w.lines, Keys: w, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
 	})
-	still := stillClock{clock}
-	w.scheduler = schedule.New(w.store, deliveriesLine{w.lines}, tasksLine{w.lines}, still)
+	w.scheduler = schedule.New(w.store, deliveriesLine{w.lines}, tasksLine{w.lines}, clock)
 	w.sender = deliver.New(w.store, provider{}, lettersLine{w.lines}, deliver.Config{
 		ProviderTimeout: 10 * time.Second, InvocationTime: 30 * time.Second, MaxInFlight: 10, MaxReceives: 20,
-	}, still, deliver.Randomness{
+	}, clock, deliver.Randomness{
 		Jitter: func(d time.Duration) time.Duration { return d / 2 },
 		Holder: func() string { return strconv.FormatInt(holders.Add(1), 10) },
 	})
@@ -120,11 +119,6 @@ func (w *world) work() {
 	}
 	w.t.Fatal("there is no end to the work")
 }
-
-// stillClock waits by advancing the clock.
-type stillClock struct{ *dynamotest.Clock }
-
-func (c stillClock) Sleep(ctx context.Context, d time.Duration) error { return c.Wait(ctx, d) }
 
 // provider is a sending API that refuses phones that end in four zeros.
 type provider struct{}
