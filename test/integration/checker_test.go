@@ -26,12 +26,12 @@ func (s *service) check(t *testing.T) {
 	if len(created) == 0 {
 		return
 	}
-	tables, ledger := openTables(), map[int64][]handOver{}
+	tables := openTables()
 	for _, id := range created {
 		tables.finished(t, id)
 	}
-	r := tables.read(t, created...)
-	r.Clients, ledger = s.directory.all(), s.hands(t)
+	r, ledger := tables.read(t, created...), s.hands(t)
+	r.Clients = s.directory.all()
 	for _, id := range created {
 		if m := r.Mailings[id]; !m.Deleted {
 			shown := s.info(t, int64(id)).Counts.domain()
