@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -18,7 +19,11 @@ func TestALargeMailingDoesNotDelayASmallOneIfQueuesAreFair(t *testing.T) {
 	}
 	w := newWorld(t)
 	w.queues.fair = true
-	seedClients(t, w, size)
+	crowd := make([]mailing.Client, size)
+	for i := range crowd {
+		crowd[i] = mailing.Client{ID: mailing.ClientID(1 + i*42_900), Phone: fmt.Sprintf("7900%07d", i), OperatorCode: "900", Timezone: "Europe/Moscow"}
+	}
+	w.seed(time.Time{}, crowd...)
 	small := make([]mailing.Client, 10)
 	for i := range small {
 		small[i] = w.client(mailing.Client{Phone: "7955000000" + string(rune('0'+i)), Timezone: "UTC", Tag: "small"})

@@ -104,7 +104,7 @@ func newMachine(t *testing.T, rt *rapid.T, handlers *[]*apiHandler) *machine {
 // recipients.
 func (m *machine) client(rt *rapid.T) {
 	m.made++
-	m.w.seed(mailing.Client{
+	m.w.seed(m.w.clock.Now(), mailing.Client{
 		ID:    mailing.ClientID(mailing.Slices*m.made + m.made%m.slices),
 		Phone: fmt.Sprintf("7901%07d", m.made), OperatorCode: "901",
 		Tag: rapid.SampledFrom([]string{"", "a", "b"}).Draw(rt, "tag"), Timezone: zone(rt),

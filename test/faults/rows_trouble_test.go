@@ -124,7 +124,7 @@ func ambiguousRows() []row {
 		second("only certain failures", mailing.Outcome{Kind: mailing.OutcomeRetry, Code: "http_503"}, 1),
 		{name: "five recipients, and 504 to everything", run: func(w *world) {
 			for i := 1; i <= 5; i++ { // each in a slice, and so in a batch, of its own
-				w.seed(mailing.Client{ID: mailing.ClientID(mailing.Slices + i), Phone: fmt.Sprintf("7901000000%d", i), OperatorCode: "901", Timezone: "UTC"})
+				w.seed(begin, mailing.Client{ID: mailing.ClientID(mailing.Slices + i), Phone: fmt.Sprintf("7901000000%d", i), OperatorCode: "901", Timezone: "UTC"})
 			}
 			m := w.create(nil)
 			w.provider.behave(always(mailing.OutcomeAmbiguous, "http_504"))

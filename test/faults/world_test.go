@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"go.uber.org/goleak"
@@ -278,49 +279,38 @@ func (w *world) know(c mailing.Client) {
 	w.audience[c.ID] = invariants.NewClient(c, w.clock.Now(), w.clock.Now())
 }
 
-// seedClients creates very many clients in a fast way.
-func seedClients(t *testing.T, w *world, n int) {
-	t.Helper()
-	var puts []types.WriteRequest
-	for i := range n {
-		id := mailing.ClientID(1 + i*42_900)
-		puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: map[string]types.AttributeValue{
-			"part": &types.AttributeValueMemberS{Value: fmt.Sprintf("%02d", id.Slice())}, "id": &types.AttributeValueMemberS{Value: fmt.Sprintf("%010d", id)},
-			"phone": &types.AttributeValueMemberS{Value: fmt.Sprintf("7900%07d", i)}, "operator_code": &types.AttributeValueMemberS{Value: "900"},
-			"timezone": &types.AttributeValueMemberS{Value: "Europe/Moscow"}, "version": &types.AttributeValueMemberN{Value: "1"},
-		}}})
-	}
-	for part := range slices.Chunk(puts, 25) {
-		_, err := w.env.Client.BatchWriteItem(w.ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{w.env.Tables.Clients: part}})
-		if err != nil {
-			t.Fatal(err)
+// seed stores clients with ids that the test chooses. If created is the zero time, it
+// stores them in the old form, without an instant of creation.
+func (w *world) seed(created time.Time, clients ...mailing.Client) {
+	w.t.Helper()
+	for some := range slices.Chunk(clients, 12) { // two rows each, and a call writes 25
+		var puts []types.WriteRequest
+		for _, c := range some {
+			w.know(c)
+			client := map[string]any{
+				"part": fmt.Sprintf("%02d", c.ID.Slice()), "id": fmt.Sprintf("%010d", c.ID), "phone": c.Phone,
+				"operator_code": c.OperatorCode, "timezone": c.Timezone, "version": 1,
+			}
+			if c.Tag != "" {
+				client["tag"] = c.Tag
+			}
+			if !created.IsZero() {
+				client["created_at"] = created.UnixMilli()
+			}
+			phone := map[string]any{"part": "phone#" + c.Phone, "id": "phone", "client": c.ID}
+			for _, row := range []map[string]any{client, phone} {
+				item, err := attributevalue.MarshalMap(row)
+				if err != nil {
+					w.t.Fatalf("encode a client: %v", err)
+				}
+				puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: item}})
+			}
+		}
+		request := map[string][]types.WriteRequest{w.env.Tables.Clients: puts}
+		if _, err := w.env.Client.BatchWriteItem(w.ctx, &dynamodb.BatchWriteItemInput{RequestItems: request}); err != nil {
+			w.t.Fatalf("store clients: %v", err)
 		}
 	}
-}
-
-// seed stores a client with an id that the test chooses.
-func (w *world) seed(c mailing.Client) {
-	w.t.Helper()
-	str := func(text string) types.AttributeValue { return &types.AttributeValueMemberS{Value: text} }
-	num := func(n mailing.ClientID) types.AttributeValue {
-		return &types.AttributeValueMemberN{Value: strconv.FormatUint(uint64(n), 10)}
-	}
-	item := map[string]types.AttributeValue{
-		"part": str(fmt.Sprintf("%02d", c.ID.Slice())), "id": str(fmt.Sprintf("%010d", c.ID)), "phone": str(c.Phone),
-		"operator_code": str(c.OperatorCode), "timezone": str(c.Timezone), "version": num(1),
-		"created_at": &types.AttributeValueMemberN{Value: strconv.FormatInt(w.clock.Now().UnixMilli(), 10)},
-	}
-	if c.Tag != "" {
-		item["tag"] = str(c.Tag)
-	}
-	phone := map[string]types.AttributeValue{"part": str("phone#" + c.Phone), "id": str("phone"), "client": num(c.ID)}
-	_, err := w.env.Client.BatchWriteItem(w.ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{
-		w.env.Tables.Clients: {{PutRequest: &types.PutRequest{Item: item}}, {PutRequest: &types.PutRequest{Item: phone}}},
-	}})
-	if err != nil {
-		w.t.Fatalf("create a client: %v", err)
-	}
-	w.know(c)
 }
 
 func (w *world) deleteClient(id mailing.ClientID) {

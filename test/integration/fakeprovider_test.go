@@ -97,19 +97,15 @@ func accepted(lines []handOver) map[int64]int {
 	return times
 }
 
-// span returns the time from the first to the last hand-over.
-func span(lines []handOver) time.Duration {
-	if len(lines) == 0 {
-		return 0
-	}
-	first, last := lines[0].Arrival, lines[0].Arrival
+// span returns the instants of the first and of the last hand-over.
+func span(lines []handOver) (first, last time.Time) {
 	for _, l := range lines {
-		if l.Arrival.Before(first) {
+		if first.IsZero() || l.Arrival.Before(first) {
 			first = l.Arrival
 		}
 		if l.Arrival.After(last) {
 			last = l.Arrival
 		}
 	}
-	return last.Sub(first)
+	return first, last
 }

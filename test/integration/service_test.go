@@ -298,9 +298,3 @@ func poll(t *testing.T, what string, ask func() (ok bool, seen string)) {
 		}
 	}
 }
-
-// callTook is [service.call], and returns how long the call took.
-func (s *service) callTook(t *testing.T, method, path string, body any, want int, into any) time.Duration {
-	t.Helper()
-	return s.call(t, method, path, body, want, into).took
-}
