@@ -51,7 +51,7 @@ func TestOnlyMailingsThatMaySendCanBeRetried(t *testing.T) {
 
 func TestARequeuedBatchHasFreshAttemptsAndKeepsItsUncertainOnes(t *testing.T) {
 	recipients := []mailing.Recipient{
-		{Client: 16, Status: mailing.Failed, Attempts: 10, Uncertain: 2, At: noon.Add(-time.Hour), Error: "poison"},
+		{Client: 16, Status: mailing.Uncertain, Attempts: 10, Uncertain: 2, At: noon.Add(-time.Hour), Error: mailing.PoisonCode},
 		{Client: 32, Status: mailing.Failed, Attempts: 1, At: noon.Add(time.Minute), Error: "http_400"},
 		{Client: 48, Status: mailing.Sent, Attempts: 1, At: noon},
 	}
@@ -62,12 +62,12 @@ func TestARequeuedBatchHasFreshAttemptsAndKeepsItsUncertainOnes(t *testing.T) {
 		t.Errorf("revived %t, %+v", ok, r.Batch)
 	}
 	want := []mailing.Recipient{
-		{Client: 16, Status: mailing.Queued, Uncertain: 2, At: noon, Error: "poison"}, recipients[1], recipients[2],
+		{Client: 16, Status: mailing.Queued, Uncertain: 2, At: noon, Error: mailing.PoisonCode}, recipients[1], recipients[2],
 	}
 	if diff := cmp.Diff(want, r.Batch.Recipients); diff != "" {
 		t.Errorf("members (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(mailing.Counts{Queued: 1, Failed: -1}, r.Change); diff != "" {
+	if diff := cmp.Diff(mailing.Counts{Queued: 1, Uncertain: -1}, r.Change); diff != "" {
 		t.Errorf("change (-want +got):\n%s", diff)
 	}
 	if _, again := r.Batch.Requeued(older, noon); again {

@@ -8,10 +8,10 @@ import (
 	"postrider/internal/mailing"
 )
 
-// TestARetryThatIsOvertakenIsGivenUp runs retries of failures that read a page, and write
+// TestARetryOfAFinishedMailingLeavesNothingPending runs retries of failures that read a page, and write
 // it after their mailing was cancelled, deleted or ended, and then finished. After the
 // write nothing may be pending.
-func TestARetryThatIsOvertakenIsGivenUp(t *testing.T) {
+func TestARetryOfAFinishedMailingLeavesNothingPending(t *testing.T) {
 	t.Parallel()
 	for _, r := range overtakenRows() {
 		t.Run(r.name, func(t *testing.T) {

@@ -132,7 +132,7 @@ part "crash points, fault matrix, state machine" quick promise ./test/faults
 # Over the real DynamoDB Local a run takes a hundred times as long. So this part runs
 # only the tests about writes, a sample of each, without the race detector.
 part "the same over DynamoDB Local" quick tables -tags integration \
-  -run 'TestMatrix|TestNoCallIs|TestAnyLife|IsLostByNoKill|TestAnImport|TestARequestWith|TestRedrive|TestRetryGives|TestADeferral' ./test/faults
+  -run 'TestMatrix|TestAFaultAtAnyCall|TestRandomRuns|IsLostByNoKill|TestAnImport|TestARequestWith|TestRedrive|TestRetrySends|TestADeferral' ./test/faults
 part "browser test" tests browser -tags browser ./test/browser
 # shellcheck disable=SC2046 # a list of packages
 part "tests with services: DynamoDB Local, LocalStack" by_sam services -tags integration $(served 'test/(integration|faults)$')

@@ -44,7 +44,7 @@ func (s *service) setBehaviour(t *testing.T, b behaviour) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := http.NewRequest(http.MethodPut, s.standIn+"/behaviour", bytes.NewReader(req))
+	r, err := http.NewRequest(http.MethodPut, s.provider+"/behaviour", bytes.NewReader(req))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func (s *service) ledger(t *testing.T, mailingID int64) []handOver {
 // Test messages are those of mailing 0.
 func (s *service) hands(t *testing.T) map[int64][]handOver {
 	t.Helper()
-	got, err := s.ask(t.Context(), http.MethodGet, s.standIn+"/ledger", nil)
+	got, err := s.ask(t.Context(), http.MethodGet, s.provider+"/ledger", nil)
 	if err != nil || got.status != http.StatusOK {
 		t.Fatalf("read the ledger: status %d, %v", got.status, err)
 	}
@@ -97,19 +97,15 @@ func accepted(lines []handOver) map[int64]int {
 	return times
 }
 
-// span returns the time from the first to the last hand-over.
-func span(lines []handOver) time.Duration {
-	if len(lines) == 0 {
-		return 0
-	}
-	first, last := lines[0].Arrival, lines[0].Arrival
+// span returns the instants of the first and of the last hand-over.
+func span(lines []handOver) (first, last time.Time) {
 	for _, l := range lines {
-		if l.Arrival.Before(first) {
+		if first.IsZero() || l.Arrival.Before(first) {
 			first = l.Arrival
 		}
 		if l.Arrival.After(last) {
 			last = l.Arrival
 		}
 	}
-	return last.Sub(first)
+	return first, last
 }

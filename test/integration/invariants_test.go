@@ -5,14 +5,17 @@ package integration_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	domain "postrider/internal/mailing"
+	"postrider/test/invariants"
 )
 
 // directory records the clients that the tests have created: the audience that each
@@ -20,60 +23,48 @@ import (
 // clients goes to the clients of every part.
 type directory struct {
 	mu      sync.Mutex
-	created []domain.Client // in the order in which their creation was answered
-	deleted map[domain.ClientID]bool
+	clients map[domain.ClientID]*invariants.Client
 }
 
-func (d *directory) add(clients ...domain.Client) {
+// add records clients that were created after an instant.
+func (d *directory) add(after time.Time, clients ...domain.Client) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.created = append(d.created, clients...)
+	for _, c := range clients {
+		d.clients[c.ID] = invariants.NewClient(c, after, time.Now())
+	}
 }
 
 func (d *directory) remove(id domain.ClientID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.deleted[id] = true
-}
-
-func (d *directory) size() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.created)
-}
-
-// all returns the clients in the order of their creation, and which of them were deleted.
-func (d *directory) all() (clients []domain.Client, deleted map[domain.ClientID]bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	deleted = make(map[domain.ClientID]bool, len(d.deleted))
-	for id := range d.deleted {
-		deleted[id] = true
+	if c := d.clients[id]; c != nil {
+		gone := *c // other parts may read c
+		gone.DeletedAt = time.Now()
+		d.clients[id] = &gone
 	}
-	return slices.Clone(d.created), deleted
 }
 
-// entry is a mailing that a part created.
-type entry struct {
-	id domain.ID
-	// clients is how many clients the directory held before the mailing was created. The
-	// mailing must not miss those of them that its filter matches.
-	clients int
+// all returns the clients as they are now.
+func (d *directory) all() map[domain.ClientID]*invariants.Client {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.clients)
 }
 
 // entries are the mailings of one part.
 type entries struct {
 	mu  sync.Mutex
-	all []entry
+	all []domain.ID
 }
 
-func (e *entries) add(one entry) {
+func (e *entries) add(ids ...domain.ID) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.all = append(e.all, one)
+	e.all = append(e.all, ids...)
 }
 
-func (e *entries) list() []entry {
+func (e *entries) list() []domain.ID {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.all)
@@ -89,9 +80,9 @@ func (s *service) part(t *testing.T, test func(*testing.T, *service)) {
 	test(t, &own)
 }
 
-// note records what a request has created or removed. clients is the size of the
-// directory before the request was sent.
-func (s *service) note(method, path string, got answer, clients int) error {
+// note records the client or the mailing that a request, sent at an instant, has created
+// or removed.
+func (s *service) note(method, path string, got answer, sent time.Time) error {
 	id, isClient := strings.CutPrefix(path, "/api/clients/")
 	switch {
 	case got.header.Get("Idempotency-Replayed") == "true":
@@ -101,13 +92,13 @@ func (s *service) note(method, path string, got answer, clients int) error {
 		if err := json.Unmarshal(got.body, &c); err != nil {
 			return err
 		}
-		s.directory.add(c.domain())
+		s.directory.add(sent, c.domain())
 	case method == http.MethodPost && path == "/api/mailings" && got.status == http.StatusCreated:
 		var m mailing
 		if err := json.Unmarshal(got.body, &m); err != nil {
 			return err
 		}
-		s.mailings.add(entry{domain.ID(m.ID), clients})
+		s.mailings.add(domain.ID(m.ID))
 	case method == http.MethodDelete && isClient && got.status == http.StatusNoContent:
 		n, err := strconv.ParseUint(id, 10, 32)
 		if err != nil {
@@ -127,7 +118,7 @@ func (c client) domain() domain.Client {
 // because one request for each would take minutes for thousands.
 func (s *service) clients(t *testing.T, prefix string, n int, change func(i int, c *client)) []client {
 	t.Helper()
-	store := openTables().store
+	store, begun := openTables().store, time.Now()
 	made, written := make([]client, n), make([]domain.Client, n)
 	group := limited(t, 16)
 	for i := range made {
@@ -148,6 +139,6 @@ func (s *service) clients(t *testing.T, prefix string, n int, change func(i int,
 	if err := group.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	s.directory.add(written...)
+	s.directory.add(begun, written...)
 	return made
 }

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	domain "postrider/internal/mailing"
+	"postrider/test/invariants"
 )
 
 // leaseReserve is how much longer than an invocation of the sender its leases last.
@@ -23,7 +24,7 @@ const leaseReserve = 5 * time.Second
 type kills struct {
 	times, senders, schedulers int
 	// claimed counts the pending messages in batches that a sender held when it was
-	// killed. Each may have been handed over, and may be handed over once more. batches
+	// killed. Each may have been handed over, and may be handed over again. batches
 	// counts those batches.
 	batches, claimed int
 	// counted holds the holders of the claims that are counted. A claim whose lease
@@ -50,17 +51,17 @@ func testKills(t *testing.T, s *service) {
 		ids = append(ids, domain.ID(m.ID))
 		// The test does not wait for the earlier mailings: the batches that their senders
 		// held are delivered among those of the new mailing.
-		s.until(t, m.ID, 5*time.Minute, "it is in its middle", func(i info) bool { return i.Counts.Sent > each/5 })
+		s.until(t, m.ID, "it is in its middle", func(i info) bool { return i.Counts.Sent > each/5 })
 		k.kill(t, ids)
 	}
 	killed := time.Now()
 	for _, id := range ids {
-		s.until(t, int64(id), 5*time.Minute, "everything has been tried", func(i info) bool { return i.Expanded && i.Counts.Queued == 0 })
+		s.until(t, int64(id), "everything has been tried", func(i info) bool { return i.Expanded && i.Counts.Queued == 0 })
 	}
 	// The wait before a fourth try is not part of this test.
 	s.setBehaviour(t, behaviour{LatencyMS: 50})
 	for _, id := range ids {
-		if i, want := s.completed(t, int64(id), 5*time.Minute), (counts{Total: each, Sent: each}); i.Counts != want {
+		if i, want := s.completed(t, int64(id)), (counts{Total: each, Sent: each}); i.Counts != want {
 			t.Errorf("mailing %d: %+v", id, i.Counts)
 		}
 	}
@@ -112,17 +113,17 @@ func onlyText(t *testing.T, function string) {
 		t.Fatal(err)
 	}
 	if bytes.IndexByte(data, 0) >= 0 || !utf8.Valid(data) {
-		t.Errorf("the log of %s holds what is no text", function)
+		t.Errorf("the log of %s holds bytes that are not text", function)
 	}
 }
 
 // kill kills all senders and schedulers of the stack while a sender holds messages of
 // these mailings. A sender that settles at that moment was not killed in the middle of
-// anything: then kill tries once more.
+// anything: then kill tries again.
 func (k *kills) kill(t *testing.T, ids []domain.ID) {
 	t.Helper()
 	tables := openTables()
-	poll(t, 5*time.Minute, "a sender is killed while it holds messages", func() (bool, string) {
+	poll(t, "a sender is killed while it holds messages", func() (bool, string) {
 		now := time.Now()
 		if k.fresh(tables.heldAt(t, ids, now, now.Add(time.Hour))) == nil {
 			return false, "nothing is held"
@@ -146,7 +147,7 @@ func (k *kills) kill(t *testing.T, ids []domain.ID) {
 }
 
 // fresh returns the held batches whose claims have not been counted.
-func (k *kills) fresh(held []domain.Batch) (batches []domain.Batch) {
+func (k *kills) fresh(held []invariants.Batch) (batches []invariants.Batch) {
 	for _, b := range held {
 		if !k.counted[b.Holder] {
 			batches = append(batches, b)

@@ -88,7 +88,7 @@ var ofCreation = []mutation{ //nolint:gochecknoglobals // as the others
 		file: "internal/dynamo/mailings.go",
 		old:  "}, record...), nil",
 		new:  "}, record[:0]...), nil",
-		pkg:  faults, test: "TestARequestWithItsKeyCreatesOnceWhereverItBreaksOff",
+		pkg:  faults, test: "TestARequestWithAnIdempotencyKeyCreatesOnceAfterAnyFault",
 	},
 	{
 		name: "the record of a request is written over",

@@ -64,14 +64,14 @@ var ofMetrics = []mutation{ //nolint:gochecknoglobals // as the others
 		file: metricsGo,
 		old:  "if len(tried) > 0 {",
 		new:  "if answered > 0 {",
-		pkg:  faults, test: "TestAnOutageThatTheBreakerDoesNotSeeRingsAllTheSame",
+		pkg:  faults, test: "TestAnOutageThatDoesNotOpenTheBreakerRaisesAnAlarm",
 	},
 	{
 		name: "metrics: any answer is a valid one",
 		file: metricsGo,
 		old:  "(mailing.Outcome{Kind: kind}).Valid()",
 		new:  "kind != mailing.OutcomeRetry",
-		pkg:  faults, test: "TestAnOutageThatTheBreakerDoesNotSeeRingsAllTheSame",
+		pkg:  faults, test: "TestAnOutageThatDoesNotOpenTheBreakerRaisesAnAlarm",
 	},
 	{
 		name: "metrics: of many values the slowest are left out",

@@ -125,7 +125,7 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 		file: claimingGo,
 		old:  "return err == nil && m.Closed(s.now())",
 		new:  "return err != nil && m.Closed(s.now())",
-		pkg:  "./test/faults", test: "TestWhatHasEndedIsAccountedForWhileTheSendingAPIIsDown",
+		pkg:  "./test/faults", test: "TestAMailingThatHasEndedIsFinishedWhileTheSendingAPIIsDown",
 	},
 	{
 		name: "batches that a sender did not survive are held together",
@@ -467,7 +467,7 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 		file: settleGo,
 		old:  "append(items, s.stillRetried(m))",
 		new:  "append(items, s.stillRetried(m))[:len(items)]",
-		pkg:  "./test/faults", test: "TestARetryThatIsOvertakenIsGivenUp",
+		pkg:  "./test/faults", test: "TestARetryOfAFinishedMailingLeavesNothingPending",
 	},
 	{
 		name: "row 7: a mailing goes on however many messages are refused",

@@ -8,7 +8,7 @@ import (
 	"postrider/internal/dynamo"
 )
 
-// Clock is a clock that moves only when a test advances it, or when a caller waits by
+// Clock is a clock that moves only when a test advances it, or when a caller sleeps by
 // it. It is safe for concurrent use.
 type Clock struct {
 	mu  sync.Mutex

@@ -7,8 +7,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// lives sums up what happened in runs of the state machine.
-type lives struct {
+// tally counts the events in runs of the state machine.
+type tally struct {
 	runs, steps int
 	// held counts the invocations that were held, stops the calls at which they were
 	// held. Of these calls, failed counts those that did not go on, and died those whose
@@ -21,8 +21,8 @@ type lives struct {
 	ends mailing.Counts
 }
 
-// add adds what a machine did, and the final statuses of its messages.
-func (l *lives) add(m *machine) {
+// add adds the events of a run, and the final statuses of its messages.
+func (l *tally) add(m *machine) {
 	d := m.did
 	l.runs, l.steps = l.runs+d.runs, l.steps+d.steps
 	l.held, l.stops, l.failed, l.died = l.held+d.held, l.stops+d.stops, l.failed+d.failed, l.died+d.died
@@ -43,7 +43,7 @@ func (l *lives) add(m *machine) {
 
 func (m *machine) mixed(key mailing.BatchKey, c *claim) bool {
 	begun, not := false, false
-	for client := range c.members {
+	for client := range c.recipients {
 		if key.Mailing != mailing.TestMailing && m.w.mayHaveBegun(mailing.NewMessageID(key.Mailing, client), c) {
 			begun = true
 		} else {
@@ -53,20 +53,20 @@ func (m *machine) mixed(key mailing.BatchKey, c *claim) bool {
 	return begun && not
 }
 
-// check demands that each kind of event happened in at least one of the lives.
-func (l *lives) check(t *testing.T) {
+// check demands that each kind of event happened in at least one of the runs.
+func (l *tally) check(t *testing.T) {
 	t.Helper()
-	for what, n := range map[string]int64{
+	for event, n := range map[string]int64{
 		"sent": l.ends.Sent, "failed": l.ends.Failed, "expired": l.ends.Expired, "cancelled": l.ends.Cancelled, "skipped": l.ends.Skipped,
 		"uncertain": l.ends.Uncertain, "held": int64(l.held), "lost by a claim": int64(l.lost), "in a mixed batch that was lost": int64(l.mixed),
 	} {
 		if n == 0 {
-			t.Errorf("nothing was %s: the lives are too dull", what)
+			t.Errorf("in %d runs nothing was %s", l.runs, event)
 		}
 	}
 }
 
-func (l *lives) String() string {
+func (l *tally) String() string {
 	return fmt.Sprintf("%d runs of the state machine, %d steps, %d invocations held at %d calls (%d failed then, %d died), nothing lost; "+
 		"%d claims were lost, %d of them of mixed batches; %d messages ended as sent %d, failed %d, expired %d, cancelled %d, skipped %d, uncertain %d",
 		l.runs, l.steps, l.held, l.stops, l.failed, l.died, l.lost, l.mixed,
