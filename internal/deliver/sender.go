@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"postrider/internal/clock"
 	"postrider/internal/mailing"
 )
 
@@ -37,8 +38,7 @@ type Store interface {
 	// Recipients leaves out clients that do not exist any more.
 	Recipients(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error)
 	Departed(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error)
-	Slices(ctx context.Context, ids []mailing.ID) (map[mailing.ID]*[mailing.Slices]mailing.SliceState, error)
-	FinishMailing(ctx context.Context, id mailing.ID) (bool, error)
+	FinishMailing(ctx context.Context, m mailing.Mailing) (bool, error)
 	CountSent(ctx context.Context, id mailing.ID, n int64) error
 	// CountOutcomes adds outcomes to the window of a mailing that began at an instant,
 	// and returns the sum in the window.
@@ -135,15 +135,8 @@ type Randomness struct {
 	Holder func() string
 }
 
-// Clock returns the time and waits.
-type Clock interface {
-	Now() time.Time
-	// Sleep returns early, with an error, when ctx is done.
-	Sleep(ctx context.Context, d time.Duration) error
-}
-
 // New returns a sender.
-func New(store Store, provider Provider, dead DeadLetters, config Config, clock Clock, random Randomness, options ...Option) *Sender {
+func New(store Store, provider Provider, dead DeadLetters, config Config, clock clock.Clock, random Randomness, options ...Option) *Sender {
 	s := &Sender{
 		store: store, provider: provider, dead: dead, config: config, now: clock.Now, sleep: clock.Sleep,
 		jitter: random.Jitter, holder: random.Holder,

@@ -190,7 +190,7 @@ func (s *Sender) wrapUp(ctx context.Context, works []*work) {
 	for id, n := range sent {
 		wg.Go(func() { s.countSent(ctx, id, n) })
 		if !pending[id] {
-			wg.Go(func() { s.finishIfDone(ctx, id) })
+			wg.Go(func() { s.finish(ctx, id) })
 		}
 	}
 	wg.Wait()
@@ -207,21 +207,14 @@ func (s *Sender) countSent(ctx context.Context, id mailing.ID, n int64) {
 	}
 }
 
-// finishIfDone finishes a mailing if none of its messages is pending. If that cannot be
-// read, the sweep finishes the mailing.
-func (s *Sender) finishIfDone(ctx context.Context, id mailing.ID) {
-	states, err := s.store.Slices(ctx, []mailing.ID{id})
-	if err != nil {
-		slog.WarnContext(ctx, "look whether the mailing is done", "mailing_id", id, "error", err)
-		return
-	}
+// finish finishes a mailing if none of its slices needs work any more. If that fails, the
+// sweep finishes the mailing.
+func (s *Sender) finish(ctx context.Context, id mailing.ID) {
 	m := s.mailings.peek(id)
-	if _, done := m.Done(states[id], s.now()); !done {
-		return
-	}
-	finished, err := s.store.FinishMailing(ctx, id)
+	m.ID = id // it may not be in the cache
+	finished, err := s.store.FinishMailing(ctx, m)
 	if err != nil {
-		slog.WarnContext(ctx, "finish", "mailing_id", id, "error", err)
+		slog.WarnContext(ctx, "finish a mailing", "mailing_id", id, "error", err)
 		return
 	}
 	if finished {

@@ -89,7 +89,7 @@ func (c senderClock) Sleep(ctx context.Context, d time.Duration) error {
 	if c.asleep != nil {
 		c.asleep()
 	}
-	return c.Wait(ctx, d)
+	return c.Clock.Sleep(ctx, d)
 }
 
 // batch stores a batch of clients in these time zones, all in slice 0, and returns its

@@ -53,7 +53,7 @@ func newWorld(t *testing.T) *world {
 
 // scheduler returns a scheduler that meets faults on its way to DynamoDB.
 func (w *world) scheduler(faults *dynamotest.Faults) *schedule.Scheduler {
-	return schedule.New(w.env.StoreOver(faults, w.clock.Option()), &w.deliveries, &w.tasks, sleepless{w.clock})
+	return schedule.New(w.env.StoreOver(faults, w.clock.Option()), &w.deliveries, &w.tasks, w.clock)
 }
 
 // do does the task of slice 0, with faults or without.
@@ -91,10 +91,6 @@ func (w *world) batches() []mailing.Batch {
 	}
 	return batches
 }
-
-type sleepless struct{ *dynamotest.Clock }
-
-func (c sleepless) Sleep(ctx context.Context, d time.Duration) error { return c.Wait(ctx, d) }
 
 // fakeQueue is a queue from which only the test takes entries.
 type fakeQueue[T any] struct {

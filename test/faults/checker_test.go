@@ -18,7 +18,7 @@ import (
 // books is the content of the tables. It is read directly, not through the store's lists.
 type snapshot struct {
 	batches map[mailing.ID][]mailing.Batch
-	slices  map[mailing.ID]*[mailing.Slices]mailing.SliceState
+	slices  map[mailing.ID]*mailing.SliceStates
 	// ttl is the instant after which a batch may be removed, in seconds since 1970; 0 is
 	// never.
 	ttl map[mailing.BatchKey]int64
@@ -56,9 +56,9 @@ func (w *world) checkInvariants(b snapshot) {
 // spent here.
 func (w *world) snapshot() snapshot {
 	w.t.Helper()
-	b := snapshot{map[mailing.ID][]mailing.Batch{}, map[mailing.ID]*[mailing.Slices]mailing.SliceState{}, map[mailing.BatchKey]int64{}}
+	b := snapshot{map[mailing.ID][]mailing.Batch{}, map[mailing.ID]*mailing.SliceStates{}, map[mailing.BatchKey]int64{}}
 	for _, id := range append(slices.Collect(maps.Keys(w.history)), mailing.TestMailing) {
-		b.batches[id], b.slices[id] = nil, new([mailing.Slices]mailing.SliceState)
+		b.batches[id], b.slices[id] = nil, new(mailing.SliceStates)
 	}
 	pages := dynamodb.NewScanPaginator(w.env.Client, &dynamodb.ScanInput{TableName: &w.env.Tables.Batches, ConsistentRead: aws.Bool(true)})
 	for pages.HasMorePages() {

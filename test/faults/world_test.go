@@ -26,6 +26,7 @@ import (
 	"go.uber.org/goleak"
 
 	"postrider/internal/api"
+	"postrider/internal/clock"
 	"postrider/internal/deliver"
 	"postrider/internal/dynamo"
 	"postrider/internal/dynamo/dynamotest"
@@ -62,7 +63,7 @@ type world struct {
 	// tables replaces the tables of the functions' stores, if not nil; senderClock
 	// replaces the senders' clock, which otherwise is the world's.
 	tables      dynamo.API
-	senderClock deliver.Clock
+	senderClock clock.Clock
 	// sends replaces the senders' provider, if not nil.
 	sends deliver.Provider
 
@@ -123,7 +124,7 @@ func worldIn(t *testing.T, env *dynamotest.Env) *world {
 // storeOver returns a store that uses the world's clock. Its waits return at once, and do
 // not move the clock.
 func (w *world) storeOver(tables dynamo.API) *dynamo.Store {
-	return w.env.StoreOver(tables, dynamo.WithClock(w.clock.Now, func(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) }))
+	return w.env.StoreOver(tables, dynamotest.Impatient(w.clock.Now))
 }
 
 // restart gives every function a new execution environment, which remembers nothing.
@@ -191,7 +192,7 @@ func (w *world) restartScheduler() {
 	w.schedulerWorker = w.gate.worker("scheduler")
 	store, sqs := w.edges(w.schedulerWorker)
 	w.scheduler = queue.SchedulerHandler(schedule.New(store, queue.NewDeliveries(sqs, deliveriesURL), queue.NewTasks(sqs, tasksURL, w.clock.Now),
-		mortalClock{w.schedulerWorker, stillClock{w.clock}}, schedule.WithMeter(w.meter)), nil)
+		mortalClock{w.schedulerWorker, w.clock}, schedule.WithMeter(w.meter)), nil)
 }
 
 // anyKey accepts each key as an admin's.
@@ -219,29 +220,24 @@ func (w *world) edges(of *worker) (*dynamo.Store, queue.AdminAPI) {
 var holders atomic.Int64
 
 func (w *world) newSender(of *worker, store deliver.Store, sqs queue.API) *deliver.Sender {
-	clock := w.senderClock
-	if clock == nil {
-		clock = stillClock{w.clock}
+	by := w.senderClock
+	if by == nil {
+		by = w.clock
 	}
 	var sends deliver.Provider = w.provider
 	if w.sends != nil {
 		sends = w.sends
 	}
-	return deliver.New(store, gatedProvider{of, sends}, queue.NewDeadLetters(sqs, lettersURL), w.config, mortalClock{of, clock}, deliver.Randomness{
+	return deliver.New(store, gatedProvider{of, sends}, queue.NewDeadLetters(sqs, lettersURL), w.config, mortalClock{of, by}, deliver.Randomness{
 		Jitter: func(d time.Duration) time.Duration { return d / 2 },
 		Holder: func() string { return strconv.FormatInt(holders.Add(1), 10) },
 	}, deliver.WithMeter(w.meter), deliver.WithSweeps(queue.NewTasks(sqs, tasksURL, w.clock.Now)))
 }
 
-// stillClock waits by advancing the world's clock.
-type stillClock struct{ *dynamotest.Clock }
-
-func (c stillClock) Sleep(ctx context.Context, d time.Duration) error { return c.Wait(ctx, d) }
-
 // mortalClock is a clock whose waits fail for a dead worker.
 type mortalClock struct {
 	of *worker
-	deliver.Clock
+	clock.Clock
 }
 
 func (c mortalClock) Sleep(ctx context.Context, d time.Duration) error {

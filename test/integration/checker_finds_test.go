@@ -25,7 +25,7 @@ func TestTheCheckerFindsWhatItIsFor(t *testing.T) {
 		key := domain.BatchKey{Mailing: 7, Slice: 0, Batch: domain.BatchID{First: 16}}
 		recipients := []domain.Recipient{{Client: 16, Status: domain.Sent, Attempts: 1}, {Client: 32, Status: domain.Sent, Attempts: 2, Uncertain: 1}}
 		counts := domain.CountRecipients(recipients)
-		states := new([domain.Slices]domain.SliceState)
+		states := new(domain.SliceStates)
 		for i := range states {
 			states[i].Done = true
 		}

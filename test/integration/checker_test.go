@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 
+	"postrider/internal/clock"
 	"postrider/internal/dynamo"
 	domain "postrider/internal/mailing"
 )
@@ -71,7 +72,7 @@ const retention = 90 * 24 * time.Hour
 func openTables() tables {
 	api, batches := dynamodb.NewFromConfig(running.Config()), running.PhysicalID("BatchesTable")
 	names := dynamo.Tables{Clients: running.PhysicalID("ClientsTable"), Mailings: running.PhysicalID("MailingsTable"), Batches: batches}
-	return tables{dynamo.New(api, names, retention), api, batches}
+	return tables{dynamo.New(api, dynamo.Config{Tables: names, Retention: retention, Clock: clock.System{}}), api, batches}
 }
 
 // finished waits until all messages of a mailing are accounted for. For a cancelled or
@@ -90,7 +91,7 @@ func (b tables) finished(t *testing.T, id domain.ID) {
 // kept is the content of the tables for one mailing.
 type kept struct {
 	mailing domain.Mailing
-	states  *[domain.Slices]domain.SliceState
+	states  *domain.SliceStates
 	batches []domain.Batch
 	// expiry is when DynamoDB may remove a batch, in seconds since 1970; 0 is never.
 	expiry map[domain.BatchKey]int64
@@ -306,7 +307,7 @@ func (f *findings) audience(k kept, clients []domain.Client, demanded int, delet
 			asked[rec.Client] = true
 		}
 	}
-	expanded := domain.Sum(k.states).Expanded
+	expanded := k.states.Sum().Expanded
 	if k.mailing.Status == domain.StatusCompleted && !expanded {
 		f.problem("it is completed, and not expanded")
 	}

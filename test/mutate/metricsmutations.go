@@ -50,14 +50,14 @@ var ofMetrics = []mutation{ //nolint:gochecknoglobals // as the others
 		file: taskGo,
 		old:  "if cursor == 0 {",
 		new:  "if cursor >= 0 {",
-		pkg:  scheduler, test: "TestOnlyTheFirstBatchOfASliceKnowsWhenItWasDue",
+		pkg:  scheduler, test: "TestOnlyTheFirstBatchOfASliceStoresTheStart",
 	},
 	{
 		name: "metrics: what ends as it is expanded is told by number only",
 		file: taskGo,
 		old:  "wrote(state.Counts.Minus(before))",
 		new:  "wrote(mailing.Counts{Total: state.Counts.Total - before.Total})",
-		pkg:  scheduler, test: "TestWhatEndsAsItIsExpandedIsToldByItsStatus",
+		pkg:  scheduler, test: "TestAMessageThatEndsAtItsExpansionIsCountedByItsStatus",
 	},
 	{
 		name: "metrics: nothing is told where no hand-over was answered",

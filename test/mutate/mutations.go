@@ -5,6 +5,7 @@ import "slices"
 // Files with many mutations.
 const (
 	claimGo    = "internal/dynamo/claim.go"
+	settleGo   = "internal/dynamo/settle.go"
 	senderGo   = "internal/deliver/sender.go"
 	handoverGo = "internal/deliver/handover.go"
 	claimingGo = "internal/deliver/claim.go"
@@ -23,7 +24,7 @@ const (
 	api       = "./internal/provider"
 
 	// outcomes is the table test that finds most mutations of the domain.
-	outcomes = "TestWhatAHandOverMakesOfAMessage"
+	outcomes = "TestAHandOverChangesItsMessageByTheOutcome"
 )
 
 var mutations = slices.Concat(ofClaims, ofPages, ofHandOvers, ofOutcomes, ofRequests, ofAccess, ofCreation, ofMetrics, ofReports, ofAges, ofBeginnings, ofAudiences, ofWaits) //nolint:gochecknoglobals // a list that never changes
@@ -32,23 +33,23 @@ var mutations = slices.Concat(ofClaims, ofPages, ofHandOvers, ofOutcomes, ofRequ
 var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "a batch is settled whoever holds it",
-		file: claimGo,
-		old:  `ConditionExpression:       aws.String("#holder = :holder"),`,
-		new:  `ConditionExpression: aws.String("#holder = :holder OR attribute_not_exists(#holder) OR attribute_exists(#holder)"),`,
+		file: settleGo,
+		old:  `"#holder = :seen"`,
+		new:  `"#holder = :seen OR attribute_not_exists(#holder) OR attribute_exists(#holder)"`,
 		pkg:  store, test: "TestOnlyItsHolderSettlesABatch",
 	},
 	{
 		name: "one lost lease keeps the other batches from being settled",
-		file: claimGo,
-		old:  "if len(kept) == len(rest) {",
-		new:  "if len(left) > 0 {",
+		file: "internal/dynamo/transact.go",
+		old:  "if len(actions) == 0 || actions[len(actions)-1] >= len(rest) {",
+		new:  "if len(actions) >= 0 {",
 		pkg:  store, test: "TestOnlyItsHolderSettlesABatch",
 	},
 	{
 		name: "a claim ignores a live lease",
 		file: claimGo,
-		old:  "(attribute_not_exists(#lease) OR #lease <= :now)",
-		new:  "(attribute_not_exists(#lease) OR attribute_exists(#lease))",
+		old:  "(attribute_not_exists(#lease_until) OR #lease_until <= :now)",
+		new:  "(attribute_not_exists(#lease_until) OR attribute_exists(#lease_until))",
 		pkg:  store, test: "TestAClaimIsRefusedWhileAnothersLeaseIsLive",
 	},
 	{
@@ -68,12 +69,12 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "a claimed batch is not due any more: its killed sender loses it",
 		file: claimGo,
-		old: `"SET #holder = :holder, #lease = :lease, #due = :lease," +
+		old: `"SET #holder = :holder, #lease_until = :lease, #due_at = :lease," +
 			" #first_from = if_not_exists(#first_from, :now), #first_until = if_not_exists(#first_until, :lease)" +
 			" ADD #claims :one REMOVE #sweeps"`,
-		new: `"SET #holder = :holder, #lease = :lease," +
+		new: `"SET #holder = :holder, #lease_until = :lease," +
 			" #first_from = if_not_exists(#first_from, :now), #first_until = if_not_exists(#first_until, :lease)" +
-			" ADD #claims :one REMOVE #sweeps, #due"`,
+			" ADD #claims :one REMOVE #sweeps, #due_at"`,
 		pkg: store, test: "TestAClaimedBatchIsDueAsItsLeaseEnds",
 	},
 	{
@@ -116,9 +117,9 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 	},
 	{
 		name: "row 1: a repeated settlement is another transaction",
-		file: claimGo,
-		old:  "err = s.transactAs(ctx, settlementToken(rest), what, items)",
-		new:  "err = s.transact(ctx, what, items)",
+		file: settleGo,
+		old:  "return s.transactAs(ctx, contentToken(rest), items,",
+		new:  "return s.transact(ctx, items,",
 		pkg:  store, test: "TestOnlyItsHolderSettlesABatch",
 	},
 	{
@@ -144,18 +145,19 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 	},
 	{
 		name: "counts do not change with a settlement",
-		file: claimGo,
+		file: settleGo,
 		old:  "items = append(items, s.countsChange(m.ID, slice, change)...)",
 		new:  "_, _ = slice, change",
 		pkg:  store, test: "TestOnlyItsHolderSettlesABatch",
 	},
 	{
 		name: "counts change in a transaction of their own, behind the settlement",
-		file: claimGo,
-		old:  "err = s.transactAs(ctx, settlementToken(rest), what, items)",
-		new: `if err = s.transact(ctx, what, items[:len(rest)]); err == nil && len(items) > len(rest) {
-			err = s.transact(ctx, what, items[len(rest):])
-		}`,
+		file: settleGo,
+		old:  "return s.transactAs(ctx, contentToken(rest), items,",
+		new: `if err := s.transact(ctx, items[:len(rest)], "settle"); err != nil || len(items) == len(rest) {
+			return err
+		}
+		return s.transact(ctx, items[len(rest):],`,
 		pkg: store, test: "TestCountsChangeWithTheirBatchesWhereverASettlementIsCut",
 	},
 }
@@ -176,8 +178,8 @@ var ofPages = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "the first page is written whatever the cursor",
 		file: "internal/dynamo/slices.go",
-		old:  `condition := "attribute_not_exists(#cursor)"`,
-		new:  `condition := "attribute_not_exists(#cursor) OR attribute_exists(#cursor)"`,
+		old:  `condition: "attribute_not_exists(#cursor)",`,
+		new:  `condition: "attribute_not_exists(#cursor) OR attribute_exists(#cursor)",`,
 		pkg:  store, test: "TestAPageIsWrittenOnceForTheCursorThatItBeganAt",
 	},
 	{
@@ -190,11 +192,11 @@ var ofPages = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "the cursor moves in a transaction of its own, behind the page",
 		file: "internal/dynamo/slices.go",
-		old:  "err := s.transact(ctx, what, items)",
-		new: `err := s.transact(ctx, what, items[:len(items)-1])
-	if err == nil {
-		err = s.transact(ctx, what, items[len(items)-1:])
-	}`,
+		old:  "return unlessRefused(s.transact(ctx, items, ",
+		new: `if err := s.transact(ctx, items[:len(items)-1], "expand"); err != nil {
+		return unlessRefused(err)
+	}
+	return unlessRefused(s.transact(ctx, items[len(items)-1:], `,
 		pkg: store, test: "TestAPageIsWrittenWithItsCountsOrNotAtAll",
 	},
 	{
@@ -221,21 +223,21 @@ var ofPages = []mutation{ //nolint:gochecknoglobals // as above
 		file: "internal/mailing/due.go",
 		old:  "if !closed && (m.Status == StatusPaused || o.Down()) {",
 		new:  "if !closed && (m.Finished || o.Down()) {",
-		pkg:  domain, test: "TestWhichBatchesATaskQueuesAgain",
+		pkg:  domain, test: "TestATaskQueuesOverdueBatchesAgain",
 	},
 	{
 		name: "row 11: everything is queued again while the provider is down",
 		file: "internal/mailing/due.go",
 		old:  "if !closed && (m.Status == StatusPaused || o.Down()) {",
 		new:  "if !closed && m.Status == StatusPaused {",
-		pkg:  domain, test: "TestWhichBatchesATaskQueuesAgain",
+		pkg:  domain, test: "TestATaskQueuesOverdueBatchesAgain",
 	},
 	{
 		name: "row 18: what was taken off the queue during a pause is not queued after it",
 		file: "internal/mailing/due.go",
 		old:  "if !held && !d.NotBefore.After(now) && d.queuedAt().Before(m.awake(o)) {",
 		new:  "if !held && !d.NotBefore.After(now) && d.queuedAt().Before(m.awake(o)) && m.Deleted {",
-		pkg:  domain, test: "TestWhichBatchesATaskQueuesAgain",
+		pkg:  domain, test: "TestATaskQueuesOverdueBatchesAgain",
 	},
 	{
 		name: "a mailing is finished though failures wait to be queued anew",
@@ -369,21 +371,21 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 		file: decideGo,
 		old:  "case !now.Before(m.EndAt):",
 		new:  "case now.After(m.EndAt):",
-		pkg:  domain, test: "TestWhatIsToBeDoneWithAMessage",
+		pkg:  domain, test: "TestADecisionFollowsTheMailingTheClientAndTheMessage",
 	},
 	{
 		name: "a hand-over begins before its mailing's start",
 		file: decideGo,
 		old:  "case now.Before(m.StartAt):",
 		new:  "case now.Before(m.StartAt) && m.Deleted:",
-		pkg:  domain, test: "TestWhatIsToBeDoneWithAMessage",
+		pkg:  domain, test: "TestADecisionFollowsTheMailingTheClientAndTheMessage",
 	},
 	{
 		name: "a hand-over begins while its mailing is paused",
 		file: decideGo,
 		old:  "case m.Status == StatusPaused:",
 		new:  "case m.Status == StatusPaused && m.Deleted:",
-		pkg:  domain, test: "TestWhatIsToBeDoneWithAMessage",
+		pkg:  domain, test: "TestADecisionFollowsTheMailingTheClientAndTheMessage",
 	},
 	{
 		name: "a client that DynamoDB left unprocessed is taken for deleted",
@@ -456,9 +458,9 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 	},
 	{
 		name: "row 2: a retry is written though its mailing is finished",
-		file: "internal/dynamo/retry.go",
-		old:  "items = append(items, s.stillRetried(m))",
-		new:  "items = append(items, s.stillRetried(mailing.Mailing{ID: m.ID, RetriedAt: m.RetriedAt}))\n		items = items[:len(items)-1]",
+		file: settleGo,
+		old:  "append(items, s.stillRetried(m))",
+		new:  "append(items, s.stillRetried(m))[:len(items)]",
 		pkg:  "./test/faults", test: "TestARetryThatIsOvertakenIsGivenUp",
 	},
 	{

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -77,8 +76,8 @@ func start() (s *server, err error) {
 	}
 	url := fmt.Sprintf("http://127.0.0.1:%d", port)
 	if err := answers(url); err != nil {
-		told, unread := os.ReadFile(log.Name())
-		return nil, errors.Join(fmt.Errorf("%w; it said: %s", err, told), unread)
+		output, unread := os.ReadFile(log.Name())
+		return nil, errors.Join(fmt.Errorf("%w; it said: %s", err, output), unread)
 	}
 	return &server{url, lifeline}, nil
 }
@@ -134,16 +133,9 @@ func findJar() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var found string
-	err = filepath.WalkDir(filepath.Join(root, ".local", "tools"), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Name() == "DynamoDBLocal.jar" {
-			found = path
-			return fs.SkipAll
-		}
-		return nil
-	})
-	if err == nil && found == "" {
-		err = fmt.Errorf("it is not below %s/.local/tools: run `make tools`, or set DYNAMODB_LOCAL_JAR", root)
+	jar := filepath.Join(root, ".local", "tools", "dynamodb", "DynamoDBLocal.jar")
+	if _, err := os.Stat(jar); err != nil {
+		return "", fmt.Errorf("run `make tools`, or set DYNAMODB_LOCAL_JAR: %w", err)
 	}
-	return found, err
+	return jar, nil
 }
