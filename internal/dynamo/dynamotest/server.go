@@ -54,8 +54,8 @@ type server struct {
 	lifeline io.Closer
 }
 
-// startPatience is two minutes because the machine may run much else at the same time.
-const startPatience = 2 * time.Minute
+// startLimit is two minutes because the machine may run much else at the same time.
+const startLimit = 2 * time.Minute
 
 func start() (s *server, err error) {
 	jar, err := findJar()
@@ -106,13 +106,13 @@ func launch(jar string, port int, log *os.File) (lifeline io.Closer, err error) 
 // answers waits until DynamoDB Local answers. Any HTTP answer counts.
 func answers(url string) error {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
-	for begun := time.Now(); time.Since(begun) < startPatience; time.Sleep(20 * time.Millisecond) { //nolint:forbidigo // another process gives no signal
+	for begun := time.Now(); time.Since(begun) < startLimit; time.Sleep(20 * time.Millisecond) { //nolint:forbidigo // another process gives no signal
 		resp, err := client.Get(url) //nolint:noctx // the client has a timeout
 		if err == nil {
 			return resp.Body.Close()
 		}
 	}
-	return fmt.Errorf("no answer within %s", startPatience)
+	return fmt.Errorf("no answer within %s", startLimit)
 }
 
 func freePort() (port int, err error) {
@@ -143,7 +143,7 @@ func findJar() (string, error) {
 		return nil
 	})
 	if err == nil && found == "" {
-		err = fmt.Errorf("it is not below %s/.local/tools: run `make tools`, or set DYNAMODB_LOCAL_JAR", root)
+		err = fmt.Errorf("DynamoDB Local is not below %s/.local/tools: run `make tools`, or set DYNAMODB_LOCAL_JAR", root)
 	}
 	return found, err
 }
