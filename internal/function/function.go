@@ -105,7 +105,7 @@ func parse(config any) error {
 	if !errors.As(err, &all) {
 		return err
 	}
-	var told []error
+	var problems []error
 	for _, one := range all.Errors {
 		var unread env.ParseError
 		if errors.As(one, &unread) {
@@ -113,9 +113,9 @@ func parse(config any) error {
 			variable, _, _ := strings.Cut(field.Tag.Get("env"), ",")
 			one = fmt.Errorf("%s: %w", variable, unread.Err)
 		}
-		told = append(told, one)
+		problems = append(problems, one)
 	}
-	return errors.Join(told...)
+	return errors.Join(problems...)
 }
 
 // Jitter returns a random duration from 0 to d.

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
+	"postrider/internal/cfn"
 	"postrider/internal/dynamo/dynamotest"
 	"postrider/internal/mailing"
 	"postrider/internal/schedule"
@@ -233,22 +231,11 @@ func (l *leases) ClaimReport(ctx context.Context, day time.Time, holder string, 
 }
 
 func TestAReportsLeaseOutlivesItsRunAndEndsWithinAMinute(t *testing.T) {
-	raw, err := os.ReadFile("../../template.yaml")
+	template, err := cfn.Read("../../template.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var template struct {
-		Resources struct {
-			Scheduler struct {
-				Properties struct {
-					Timeout int `yaml:"Timeout"`
-				} `yaml:"Properties"`
-			} `yaml:"SchedulerFunction"`
-		} `yaml:"Resources"`
-	}
-	if err := yaml.Unmarshal(raw, &template); err != nil {
-		t.Fatal(err)
-	}
+	timeout, _ := cfn.At(template["Resources"], "SchedulerFunction", "Properties", "Timeout").(float64)
 	w := newWorld(t)
 	store := &leases{ReportStore: w.store}
 	if err := schedule.NewReporter(store, &fakeTopic{}, w.clock, func() string { return "me" }).Report(t.Context()); err != nil {
@@ -256,7 +243,7 @@ func TestAReportsLeaseOutlivesItsRunAndEndsWithinAMinute(t *testing.T) {
 	}
 	// Some seconds, because clocks differ, and a run begins before it claims.
 	const reserve = 5 * time.Second
-	run := time.Duration(template.Resources.Scheduler.Properties.Timeout) * time.Second
+	run := time.Duration(timeout) * time.Second
 	if len(store.taken) != 1 || run == 0 || store.taken[0] < run+reserve || store.taken[0] > time.Minute-reserve {
 		t.Errorf("leases of %s; a run takes up to %s, and may be asked for after a minute", store.taken, run)
 	}

@@ -98,7 +98,7 @@ func TestWhatTheAPIWouldNotTakeIsRefused(t *testing.T) {
 		{"a text that is null", "1", "", `{"id":1,"phone":79001234567,"text":null}`, 400, "400"},
 		{"no JSON", "1", "", `id=1`, 400, "400"},
 		{"nothing", "1", "", ``, 400, "400"},
-		{"more behind it", "1", "", `{"id":1,"phone":79001234567,"text":"x"}{}`, 400, "400"},
+		{"more after it", "1", "", `{"id":1,"phone":79001234567,"text":"x"}{}`, 400, "400"},
 		{"a huge text", "1", "", `{"id":1,"phone":79001234567,"text":"` + strings.Repeat("x", 64<<10) + `"}`, 400, "400"},
 		{"a path without id", "", "", `{}`, 404, ""},
 	} {

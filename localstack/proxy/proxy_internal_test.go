@@ -20,9 +20,9 @@ type seen struct {
 
 func serve(t *testing.T, backend http.HandlerFunc) *httptest.Server {
 	t.Helper()
-	behind := httptest.NewServer(backend)
-	t.Cleanup(behind.Close)
-	base, err := url.Parse(behind.URL + "/_aws/execute-api/abc/local")
+	target := httptest.NewServer(backend)
+	t.Cleanup(target.Close)
+	base, err := url.Parse(target.URL + "/_aws/execute-api/abc/local")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,8 +7,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-
-	"postrider/localstack/tools"
 )
 
 // Ports are the ports of a stack on 127.0.0.1 and ::1; 0 is any free port.
@@ -23,14 +21,11 @@ func DefaultPorts() Ports { return Ports{Front: 8000, StandIn: 8001, LocalStack:
 
 // Options describe the stack to start.
 type Options struct {
-	// Root is the repository, with template.yaml and the Makefile that builds the
-	// functions.
+	// Root is the repository, with template.yaml, the Makefile that builds the functions,
+	// and the tools that `make tools` has installed.
 	Root string
-	// Dir is the stack's own folder. Start empties it, and ends processes of it that a
-	// crash left running.
-	Dir string
-	// Tools is the result of tools.Install.
-	Tools tools.Installed
+	// Dir is the stack's own folder. No other stack may use it. Start empties it.
+	Dir   string
 	Ports Ports
 	// Parameters are the template's parameters by name. Others keep their defaults.
 	Parameters map[string]string

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -38,6 +39,9 @@ func TestAnyLifeKeepsThePromise(t *testing.T) {
 		}
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // otherwise a quarter of the time would be garbage collection
+	// One thread: a run is one chain of steps, and handing each step to another thread
+	// takes as long as the step.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var all lives
 	handlers := []*apiHandler{}
 	live := func(rt *rapid.T) {

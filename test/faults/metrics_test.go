@@ -3,15 +3,14 @@ package faults_test
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"gopkg.in/yaml.v3"
 
+	"postrider/internal/cfn"
 	"postrider/internal/mailing"
 	"postrider/internal/metrics"
 )
@@ -205,33 +204,24 @@ func TestAnOpenBreakerIsMeasured(t *testing.T) {
 
 // alarm holds the fields of an alarm of infra/alarms.yaml that define when it rings.
 type alarm struct {
-	MetricName         string `yaml:"MetricName"`
-	Statistic          string `yaml:"Statistic"`
-	Period             int    `yaml:"Period"`
-	EvaluationPeriods  int    `yaml:"EvaluationPeriods"`
-	DatapointsToAlarm  int    `yaml:"DatapointsToAlarm"`
-	ComparisonOperator string `yaml:"ComparisonOperator"`
-	Threshold          int64  `yaml:"Threshold"`
-	TreatMissingData   string `yaml:"TreatMissingData"`
+	MetricName         string `json:"MetricName"`
+	Statistic          string `json:"Statistic"`
+	Period             int    `json:"Period"`
+	EvaluationPeriods  int    `json:"EvaluationPeriods"`
+	DatapointsToAlarm  int    `json:"DatapointsToAlarm"`
+	ComparisonOperator string `json:"ComparisonOperator"`
+	Threshold          int64  `json:"Threshold"`
+	TreatMissingData   string `json:"TreatMissingData"`
 }
 
 func readAlarm(t *testing.T, name string) alarm {
 	t.Helper()
-	raw, err := os.ReadFile("../../infra/alarms.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct {
-		Resources map[string]struct {
-			Properties yaml.Node `yaml:"Properties"`
-		} `yaml:"Resources"`
-	}
 	var a alarm
-	if err := yaml.Unmarshal(raw, &file); err != nil {
-		t.Fatal(err)
+	template, err := cfn.Read("../../infra/alarms.yaml")
+	if err == nil {
+		err = cfn.Decode(cfn.At(template["Resources"], name, "Properties"), &a)
 	}
-	properties := file.Resources[name].Properties
-	if err := properties.Decode(&a); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
 	return a

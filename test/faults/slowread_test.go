@@ -13,7 +13,6 @@ import (
 // recipients. The first read took two seconds, so the sender reads again, and the mailing
 // is cancelled during the second read.
 func TestAMailingThatIsCancelledDuringASlowReadIsDecidedOnAgain(t *testing.T) {
-	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := inMemory(t)
 		w.ctx = context.Background() // the context must belong to the bubble

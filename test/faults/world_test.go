@@ -60,10 +60,8 @@ type world struct {
 	gate     *gate
 	// config is the configuration of new senders.
 	config deliver.Config
-	// tables replaces the tables of the functions' stores, if not nil; senderClock
-	// replaces the senders' clock, which otherwise is the world's.
-	tables      dynamo.API
-	senderClock clock.Clock
+	// tables replaces the tables of the functions' stores, if not nil.
+	tables dynamo.API
 	// sends replaces the senders' provider, if not nil.
 	sends deliver.Provider
 
@@ -110,7 +108,8 @@ func worldIn(t *testing.T, env *dynamotest.Env) *world {
 		provider: &provider{clock: clock, handed: map[mailing.MessageID][]handed{}},
 		config: deliver.Config{
 			ProviderTimeout: 10 * time.Second, InvocationTime: 30 * time.Second, MaxInFlight: 500, MaxReceives: maxReceives,
-			PauseOnRejections: true,
+			PauseOnRejections: true, Clock: clock, Jitter: func(d time.Duration) time.Duration { return d / 2 },
+			Holder: func() string { return strconv.FormatInt(holders.Add(1), 10) },
 		},
 		audience: map[mailing.ClientID]*person{}, history: map[mailing.ID][]moment{}, rule: time.Minute,
 	}
@@ -148,9 +147,8 @@ type apiHandler struct {
 
 func newAPIHandler() *apiHandler {
 	h := &apiHandler{}
-	h.Handler = api.New(api.Config{
-		Clients: &h.clients, Mailings: &h.mailings, Tasks: &h.tasks, Queues: &h.queues,
-		Keys: anyKey{}, Now: func() time.Time { return h.now() }, Log: slog.Default(),
+	h.Handler = api.New(&h.clients, &h.mailings, &h.tasks, &h.queues, anyKey{}, api.Config{
+		Now: func() time.Time { return h.now() }, Log: slog.Default(),
 	})
 	return h
 }
@@ -221,18 +219,14 @@ func (w *world) edges(of *worker) (*dynamo.Store, queue.AdminAPI) {
 var holders atomic.Int64
 
 func (w *world) newSender(of *worker, store deliver.Store, sqs queue.API) *deliver.Sender {
-	by := w.senderClock
-	if by == nil {
-		by = w.clock
-	}
+	config := w.config
+	config.Clock = mortalClock{of, config.Clock}
 	var sends deliver.Provider = w.provider
 	if w.sends != nil {
 		sends = w.sends
 	}
-	return deliver.New(store, gatedProvider{of, sends}, queue.NewDeadLetters(sqs, lettersURL), w.config, mortalClock{of, by}, deliver.Randomness{
-		Jitter: func(d time.Duration) time.Duration { return d / 2 },
-		Holder: func() string { return strconv.FormatInt(holders.Add(1), 10) },
-	}, deliver.WithMeter(w.meter), deliver.WithSweeps(queue.NewTasks(sqs, tasksURL, w.clock.Now)))
+	return deliver.New(store, gatedProvider{of, sends}, queue.NewDeadLetters(sqs, lettersURL), config,
+		deliver.WithMeter(w.meter), deliver.WithSweeps(queue.NewTasks(sqs, tasksURL, w.clock.Now)))
 }
 
 // mortalClock is a clock whose waits fail for a dead worker.

@@ -29,7 +29,6 @@ import (
 
 	"postrider/localstack/fakeprovider"
 	"postrider/localstack/stack"
-	"postrider/localstack/tools"
 )
 
 // The stack that all tests of this binary share.
@@ -64,10 +63,6 @@ func run(m *testing.M) (code int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	log := io.Writer(os.Stderr)
-	installed, err := tools.Install(ctx, root, log)
-	if err != nil {
-		return 1, err
-	}
 	dir := filepath.Join(root, ".local", "test", strconv.Itoa(os.Getpid()))
 	api := fakeprovider.New()
 	standInPort, err := freePort(ctx)
@@ -87,7 +82,7 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	running, err = stack.Start(ctx, stack.Options{
-		Root: root, Dir: dir, Tools: installed, Ports: stack.Ports{StandIn: standInPort}, StandIn: api, Log: log,
+		Root: root, Dir: dir, Ports: stack.Ports{StandIn: standInPort}, StandIn: api, Log: log,
 		// The policies are compared only where all parts run; a part that runs alone for
 		// its figure calls LocalStack directly.
 		Record:     flag.Lookup("test.run").Value.String() == "" || os.Getenv("RECORD") != "",

@@ -3,6 +3,7 @@ package dynamotest
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,7 +57,7 @@ func StartMemory(tb testing.TB) *Env {
 func startOver(tb testing.TB, client Client) *Env {
 	tb.Helper()
 	e := &Env{Client: client}
-	tables, err := definitions()
+	tables, err := readDefinitions()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -69,10 +70,14 @@ func startOver(tb testing.TB, client Client) *Env {
 	return e
 }
 
+// readDefinitions is [definitions], which reads the template once a process.
+var readDefinitions = sync.OnceValues(definitions)
+
 func (e *Env) create(tb testing.TB, table *dynamodb.CreateTableInput, name string) string {
 	tb.Helper()
-	table.TableName = aws.String(name)
-	if _, err := e.Client.CreateTable(tb.Context(), table); err != nil {
+	named := *table // all tests of a process share the definitions
+	named.TableName = aws.String(name)
+	if _, err := e.Client.CreateTable(tb.Context(), &named); err != nil {
 		tb.Fatalf("create table %s: %v", name, err)
 	}
 	return name

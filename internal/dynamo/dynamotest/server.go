@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -134,16 +133,9 @@ func findJar() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var found string
-	err = filepath.WalkDir(filepath.Join(root, ".local", "tools"), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Name() == "DynamoDBLocal.jar" {
-			found = path
-			return fs.SkipAll
-		}
-		return nil
-	})
-	if err == nil && found == "" {
-		err = fmt.Errorf("DynamoDB Local is not below %s/.local/tools: run `make tools`, or set DYNAMODB_LOCAL_JAR", root)
+	jar := filepath.Join(root, ".local", "tools", "dynamodb", "DynamoDBLocal.jar")
+	if _, err := os.Stat(jar); err != nil {
+		return "", fmt.Errorf("run `make tools`, or set DYNAMODB_LOCAL_JAR: %w", err)
 	}
-	return found, err
+	return jar, nil
 }

@@ -9,7 +9,6 @@ import (
 
 	"postrider/localstack/fakeprovider"
 	"postrider/localstack/stack"
-	"postrider/localstack/tools"
 )
 
 // Empty starts a LocalStack and a fake provider, of the repository at root, and deploys
@@ -22,9 +21,9 @@ func Empty(tb testing.TB, root, name string) (s *stack.Stack, dir string) {
 	return start(tb, root, dir, stack.Ports{}), dir
 }
 
-// Anew ends the stack that Empty has started, and starts it again at the same
+// Restart ends the stack that Empty has started, and starts it again at the same
 // addresses. It is then empty again.
-func Anew(tb testing.TB, root, dir string, old *stack.Stack) *stack.Stack {
+func Restart(tb testing.TB, root, dir string, old *stack.Stack) *stack.Stack {
 	tb.Helper()
 	if err := old.Close(); err != nil {
 		tb.Fatal(err)
@@ -40,12 +39,8 @@ func Anew(tb testing.TB, root, dir string, old *stack.Stack) *stack.Stack {
 
 func start(tb testing.TB, root, dir string, ports stack.Ports) *stack.Stack {
 	tb.Helper()
-	installed, err := tools.Install(tb.Context(), root, tb.Output())
-	if err != nil {
-		tb.Fatal(err)
-	}
 	s, err := stack.Start(tb.Context(), stack.Options{
-		Root: root, Dir: dir, Tools: installed, Ports: ports, StandIn: fakeprovider.New(), Undeployed: true, Log: tb.Output(),
+		Root: root, Dir: dir, Ports: ports, StandIn: fakeprovider.New(), Undeployed: true, Log: tb.Output(),
 	})
 	if err != nil {
 		tb.Fatal(err)

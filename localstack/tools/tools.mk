@@ -1,0 +1,70 @@
+# Installs the tools below .local/tools. install.sh runs this file, in the repository's root.
+#
+# An installation is complete when it has its stamp. The stamp's name has a checksum of this
+# file and of the files that pin the versions, so other files mean another stamp. The stamp is a link to a
+# program without which the tool does not run. If that is removed, make takes the stamp as
+# missing. A recipe removes the folder with the stamp first, and makes the stamp last: an
+# installation that was interrupted has no stamp.
+#
+# After a change of a version in a *.lock of Python packages, uv (from PyPI) writes the hashes:
+#   cut -d ' ' -f 1 X.lock | uv pip compile - --no-deps --universal --generate-hashes \
+#     --no-annotate --no-header | sed -e :a -e '/\\$/{N;s/ *\\\n */ /;ba' -e '}' >X.new
+DIR  := .local/tools
+HERE := localstack/tools
+
+# stamp is the stamp of a folder, from files and from a word on which it also depends.
+stamp = $(DIR)/$1/.from-$(firstword $(shell { cat $(HERE)/tools.mk $2; echo '$3'; } | cksum))
+
+LOCALSTACK   := $(call stamp,localstack,$(HERE)/localstack.lock,$(PYTHON))
+EXECUTOR     := $(call stamp,localstack/executor,localstack/executor/pyproject.toml localstack/executor/*/*.py)
+DYNAMODB     := $(call stamp,dynamodb,$(addprefix $(HERE)/,pom.xml dynamodb.lock log4j2.xml),$(JAVA_HOME))
+GATE         := $(call stamp,gate,$(HERE)/gate.lock,$(PYTHON))
+SCHEMATHESIS := $(call stamp,schemathesis,$(HERE)/schemathesis.lock,$(PYTHON))
+BIN          := $(call stamp,bin,$(HERE)/go.mod $(HERE)/go.sum,$(shell go env GOVERSION 2>/dev/null))
+
+.PHONY: tools gate-tools
+tools: $(LOCALSTACK) $(EXECUTOR) $(DYNAMODB)
+gate-tools: $(GATE) $(SCHEMATHESIS) $(BIN)
+
+begin = echo "installing $(@D) ..." && rm -rf $(@D)
+pip   = python -m pip install -q --no-input --disable-pip-version-check --no-deps
+
+# The locks are complete, so pip need not resolve dependencies. Compiling takes two thirds
+# of the time, and few of LocalStack's modules are ever imported.
+$(LOCALSTACK) $(GATE) $(SCHEMATHESIS):
+	$(begin)
+	"$$found_python" -m venv $(@D)
+	$(@D)/bin/$(pip) --require-hashes $(if $(filter $@,$(LOCALSTACK)),--no-compile) -r $(HERE)/$(notdir $(@D)).lock
+	ln -s bin/python $@
+
+# The plugin is built from a copy, because setuptools writes beside its source.
+$(EXECUTOR): | $(LOCALSTACK)
+	$(begin)
+	cp -R localstack/executor $(@D)
+	$(@D)/../bin/$(pip) --no-build-isolation --no-index --force-reinstall ./$(@D)
+	ln -s ../bin/python $@
+
+# DynamoDB Local is in the layout of LocalStack's own installer, but from Maven, because
+# the installer's archive has no version. DynamoDBLocal.jar is a manifest that names the
+# other jars. sqlite4java's native libraries need no folder: since 2.6, DynamoDB Local's
+# own jar contains them for Linux and macOS on both processors.
+$(DYNAMODB): SHA256 = $(shell command -v sha256sum || echo shasum -a 256)
+$(DYNAMODB):
+	$(begin)
+	said=$$(JAVA_HOME="$$found_jdk" mvn -q -B -f $(HERE)/pom.xml \
+		org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
+		-DoutputDirectory="$(CURDIR)/$(@D)/DynamoDBLocal_lib" -DincludeScope=runtime -DincludeTypes=jar) || \
+		{ echo "$$said" >&2; exit 1; }
+	cp $(HERE)/log4j2.xml $(HERE)/dynamodb.lock $(@D)
+	cd $(@D) && said=$$($(SHA256) -c dynamodb.lock) || { echo "$$said" | grep -v ': OK$$' >&2; exit 1; }
+	cd $(@D) && cp DynamoDBLocal_lib/byte-buddy-agent-*.jar ddb-local-loader-0.1.jar && mkdir META-INF
+	cd $(@D) && { printf '%s\n' 'Manifest-Version: 1.0' \
+			'Main-Class: com.amazonaws.services.dynamodbv2.local.main.ServerRunner' 'Class-Path: .' && \
+		sed 's/^[0-9a-f]*  /  /' dynamodb.lock && echo; } >META-INF/MANIFEST.MF
+	cd $(@D) && "$$found_python" -m zipfile -c DynamoDBLocal.jar META-INF log4j2.xml
+	ln -s "$$found_jdk" $(@D)/jdk && ln -s jdk/bin/java $@
+
+$(BIN):
+	$(begin)
+	cd $(HERE) && GOBIN="$(CURDIR)/$(@D)" go install tool
+	ln -s golangci-lint $@
