@@ -29,7 +29,7 @@ func (w *world) counts(id mailing.ID, slice int) mailing.Counts {
 	return state.Counts
 }
 
-func TestATestMessageIsHandedOverWhateverItsMailingDoesAndCountsInNone(t *testing.T) {
+func TestATestMessageIgnoresItsMailingsScheduleAndChangesNoCounts(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
@@ -55,7 +55,7 @@ func TestATestMessageIsHandedOverWhateverItsMailingDoesAndCountsInNone(t *testin
 			}
 			w.clock.Advance(test.later)
 			var handed []mailing.Handover
-			w.api.mood = func(h mailing.Handover) mailing.Outcome {
+			w.api.answer = func(h mailing.Handover) mailing.Outcome {
 				handed = append(handed, h)
 				return mailing.Outcome{Kind: test.outcome, Code: "code"}
 			}

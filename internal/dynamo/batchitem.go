@@ -76,7 +76,7 @@ var statusOfCode = func() map[string]mailing.MessageStatus { //nolint:gochecknog
 func (s *Store) encodeBatch(b mailing.Batch, m mailing.Mailing) (item, error) {
 	members, err := encodeRecipients(b.Recipients)
 	if err != nil {
-		return nil, fmt.Errorf("encode the members of batch %s: %w", b.Key, err)
+		return nil, fmt.Errorf("encode the recipients of batch %s: %w", b.Key, err)
 	}
 	it := batchItem{
 		Part: batchPart(b.Key.Mailing, b.Key.Slice), Sort: batchSort(b.Key.Batch),
@@ -146,7 +146,7 @@ func decodeBatch(encoded item) (mailing.Batch, error) {
 	}
 	recipients, err := decodeRecipients(it.Recipients)
 	if err != nil {
-		return mailing.Batch{}, fmt.Errorf("decode the members of batch %s: %w", k, err)
+		return mailing.Batch{}, fmt.Errorf("decode the recipients of batch %s: %w", k, err)
 	}
 	b := mailing.Batch{
 		Key: k, Recipients: recipients, CreatedAt: fromMillis(it.CreatedAt),

@@ -23,7 +23,7 @@ func breakMailing(t *testing.T, e *dynamotest.Env, id mailing.ID) {
 	})
 }
 
-func TestAMailingThatCannotBeReadKeepsNoOtherFromBeingDone(t *testing.T) {
+func TestAMailingThatCannotBeReadDoesNotStopTheWorkOnOthers(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store(atNoon())
@@ -49,7 +49,7 @@ func TestAMailingThatCannotBeReadKeepsNoOtherFromBeingDone(t *testing.T) {
 	}
 }
 
-func TestABatchThatCannotBeReadKeepsNoOtherFromBeingQueued(t *testing.T) {
+func TestABatchThatCannotBeReadDoesNotStopTheQueueingOfOthers(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store(atNoon())

@@ -5,25 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"postrider/internal/mailing"
 )
 
-// These are the attributes of clients that expressions name, and the indexes for
-// searching.
+// These are the indexes for searching clients.
 const (
-	phoneAttr    = "phone"
-	operatorAttr = "operator_code"
-	tagAttr      = "tag"
-	versionAttr  = "version"
-	createdAttr  = "created_at"
-	clientAttr   = "client"
-
 	operatorIndex = "operator"
 	tagIndex      = "tag"
 )
@@ -103,16 +94,14 @@ func (s *Store) Client(ctx context.Context, id mailing.ClientID) (mailing.Client
 // client returns one client as it is stored, strongly consistent. An unknown id is a
 // [mailing.KindNotFound].
 func (s *Store) client(ctx context.Context, id mailing.ClientID) (clientItem, error) {
-	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.tables.Clients, Key: clientKey(id), ConsistentRead: aws.Bool(true),
-	})
+	it, err := s.get(ctx, s.tables.Clients, clientKey(id), "read client %d", id)
 	if err != nil {
-		return clientItem{}, fmt.Errorf("read client %d: %w", id, err)
+		return clientItem{}, err
 	}
-	if out.Item == nil {
+	if it == nil {
 		return clientItem{}, mailing.NotFound("client")
 	}
-	return decodeClientItem(out.Item)
+	return decodeClientItem(it)
 }
 
 // Clients returns several clients, strongly consistent. Unknown ids are left out. A
@@ -205,23 +194,15 @@ func (s *Store) putNewClient(ctx context.Context, c mailing.Client, idem mailing
 		return false, err
 	}
 	items = append(items, record...)
-	err = s.transact(ctx, fmt.Sprintf("create client %d", c.ID), items)
+	err = s.transact(ctx, items, "create client %d", c.ID)
 	if createdBefore(idem, err, items) {
 		return false, mailing.ErrCreated
 	}
-	if actions, ok := refused(err); ok {
-		for _, n := range actions {
-			// With another id the phone would still be taken, so this is final.
-			if n == creationPhone {
-				return false, phoneTaken()
-			}
-		}
-		return false, nil
+	// With another id the phone would still be taken, so this is final.
+	if actions, _ := refused(err); slices.Contains(actions, creationPhone) {
+		return false, phoneTaken()
 	}
-	if err != nil {
-		return false, fmt.Errorf("create client %d: %w", c.ID, err)
-	}
-	return true, nil
+	return unlessRefused(err)
 }
 
 // creationClient is the index of the action of a creation that writes the client
@@ -238,30 +219,19 @@ func (s *Store) clientCreation(c mailing.Client) ([]types.TransactWriteItem, err
 	if err != nil {
 		return nil, err
 	}
-	it[createdAttr] = millis(s.now())
+	it["created_at"] = millis(s.now())
 	return []types.TransactWriteItem{
-		creationClient: s.putIfFree(it),
-		creationPhone:  s.putIfFree(phoneItem(c)),
-		{ConditionCheck: &types.ConditionCheck{
-			TableName: &s.tables.Clients, Key: goneKey(c.ID),
-			ConditionExpression: aws.String("attribute_not_exists(#id)"), ExpressionAttributeNames: map[string]string{"#id": sortKey},
-		}},
+		creationClient: put(s.tables.Clients, it, isNew, nil),
+		creationPhone:  put(s.tables.Clients, phoneItem(c), isNew, nil),
+		check(s.tables.Clients, goneKey(c.ID), isNew, nil),
 	}, nil
-}
-
-// putIfFree returns the action that puts an item, unless there is one with its key.
-func (s *Store) putIfFree(it item) types.TransactWriteItem {
-	return types.TransactWriteItem{Put: &types.Put{
-		TableName: &s.tables.Clients, Item: it,
-		ConditionExpression: aws.String("attribute_not_exists(#id)"), ExpressionAttributeNames: map[string]string{"#id": sortKey},
-	}}
 }
 
 // phoneItem returns the item that names the owner of a phone. Its key is the phone, so
 // no two clients can have the same one.
 func phoneItem(c mailing.Client) item {
 	it := phoneKey(c.Phone)
-	it[clientAttr] = num(c.ID)
+	it["client"] = num(c.ID)
 	return it
 }
 
@@ -275,7 +245,7 @@ type ownerItem struct {
 func decodeOwner(encoded item) (ownerItem, error) {
 	var it ownerItem
 	if err := attributevalue.UnmarshalMap(encoded, &it); err != nil {
-		return it, fmt.Errorf("read whose a phone is: %w", err)
+		return it, fmt.Errorf("decode the owner of a phone: %w", err)
 	}
 	return it, nil
 }

@@ -89,7 +89,7 @@ func TestSettledBatchesAreKeptByTheNewEndAndTheOthersAreLeft(t *testing.T) {
 	}
 }
 
-func TestABatchThatBecomesPendingAsItIsExtendedGetsNoTimeToLive(t *testing.T) {
+func TestABatchThatBecomesPendingDuringItsExtensionGetsNoTimeToLive(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store(atNoon())
@@ -99,7 +99,7 @@ func TestABatchThatBecomesPendingAsItIsExtendedGetsNoTimeToLive(t *testing.T) {
 	faults := dynamotest.NewFaults(e.Client)
 	faults.On(dynamotest.UpdateItem, 1, dynamotest.Fault{Before: func() {
 		if left, err := s.Requeue(t.Context(), m, 3, requeuings(batches)); err != nil || len(left) > 0 {
-			t.Errorf("queue it anew: %d left, %v", len(left), err)
+			t.Errorf("requeue it: %d left, %v", len(left), err)
 		}
 	}})
 	extendAll(t, e.StoreOver(faults, atNoon()), m)

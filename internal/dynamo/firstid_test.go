@@ -13,7 +13,7 @@ import (
 )
 
 // anyFirst makes a store use random first ids, as a deployed one does.
-func anyFirst() dynamo.Option { return dynamo.WithFirstMailing(0) }
+func anyFirst() dynamotest.Option { return dynamotest.WithFirstMailing(0) }
 
 func TestEachNewDeploymentBeginsAtIDsOfItsOwn(t *testing.T) {
 	t.Parallel()
@@ -43,7 +43,7 @@ func TestEachNewDeploymentBeginsAtIDsOfItsOwn(t *testing.T) {
 func TestTheLargestFirstIDLeavesMessageIDsBelow2To53(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
-	m := newMailing(t, e.Store(dynamo.WithFirstMailing(mailing.MaxFirstID)), noon)
+	m := newMailing(t, e.Store(dynamotest.WithFirstMailing(mailing.MaxFirstID)), noon)
 	if m.ID != mailing.MaxFirstID {
 		t.Errorf("the first mailing is %d", m.ID)
 	}
@@ -119,13 +119,13 @@ func TestAFirstIDThatIsGivenLaterChangesNothing(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	first := newMailing(t, e.Store(anyFirst()), noon)
-	if next := newMailing(t, e.Store(dynamo.WithFirstMailing(7)), noon); next.ID != first.ID+1 {
+	if next := newMailing(t, e.Store(dynamotest.WithFirstMailing(7)), noon); next.ID != first.ID+1 {
 		t.Errorf("after %d comes %d", first.ID, next.ID)
 	}
 }
 
 // An older table has a counter without a first id.
-func TestAnOlderTableGoesOnWhereItWas(t *testing.T) {
+func TestAnOlderTableContinuesItsIDs(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	old := newMailing(t, e.Store(), noon)
@@ -147,7 +147,7 @@ func TestNothingBelowTheFirstMailingIsRead(t *testing.T) {
 	for _, first := range []mailing.ID{1, 1000, 123_456, 123_999, mailing.MaxFirstID} {
 		e := dynamotest.Start(t)
 		counting := &countLooked{API: e.Client}
-		s := e.StoreOver(counting, dynamo.WithFirstMailing(first), atNoon())
+		s := e.StoreOver(counting, dynamotest.WithFirstMailing(first), atNoon())
 		var want []mailing.ID
 		for range 3 {
 			m := newMailing(t, s, noon)

@@ -7,9 +7,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"postrider/internal/mailing"
@@ -44,16 +42,13 @@ func idempotencyKey(o mailing.Idempotency) item { return key("once#"+o.Key, idem
 // created. It returns false if there was no such request, or its record has expired. If
 // that request had another content, the error is a [mailing.KindInvalid].
 func (s *Store) Created(ctx context.Context, o mailing.Idempotency) (mailing.Creation, bool, error) {
-	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.tables.Batches, Key: idempotencyKey(o), ConsistentRead: aws.Bool(true)})
-	if err != nil {
-		return mailing.Creation{}, false, fmt.Errorf("read what a request has created: %w", err)
-	}
-	if out.Item == nil {
-		return mailing.Creation{}, false, nil
+	record, err := s.get(ctx, s.tables.Batches, idempotencyKey(o), "read an idempotency record")
+	if err != nil || record == nil {
+		return mailing.Creation{}, false, err
 	}
 	var it idempotencyItem
-	if err := attributevalue.UnmarshalMap(out.Item, &it); err != nil {
-		return mailing.Creation{}, false, fmt.Errorf("decode what a request has created: %w", err)
+	if err := attributevalue.UnmarshalMap(record, &it); err != nil {
+		return mailing.Creation{}, false, fmt.Errorf("decode an idempotency record: %w", err)
 	}
 	switch {
 	case !s.now().Before(fromMillis(it.Until)):
@@ -61,7 +56,7 @@ func (s *Store) Created(ctx context.Context, o mailing.Idempotency) (mailing.Cre
 	case it.Request != o.Request:
 		return mailing.Creation{}, false, mailing.OtherRequest()
 	}
-	c, err := s.creationOf(out.Item)
+	c, err := s.creationOf(record)
 	return c, err == nil, err
 }
 
@@ -84,10 +79,10 @@ func (s *Store) creationOf(record item) (mailing.Creation, error) {
 			return mailing.Creation{Test: &m}, err
 		}
 	}
-	return mailing.Creation{}, errors.New("decode what a request has created: it is nothing")
+	return mailing.Creation{}, errors.New("decode an idempotency record: it has no created object")
 }
 
-// once returns the action that stores the record of a request together with the object
+// idempotencyItems returns the action that stores the record of a request together with the object
 // that it creates. It returns no action if the request has no idempotency key. DynamoDB
 // refuses the action while an unexpired record exists, and with it the whole
 // transaction: so concurrent requests create one object.
@@ -97,18 +92,14 @@ func (s *Store) idempotencyItems(o mailing.Idempotency, kind string, created ite
 	}
 	record, err := attributevalue.MarshalMap(idempotencyItem{Request: o.Request, Until: toMillis(o.Until), TTL: o.Until.Unix()})
 	if err != nil {
-		return nil, fmt.Errorf("encode what a request creates: %w", err)
+		return nil, fmt.Errorf("encode an idempotency record: %w", err)
 	}
 	maps.Copy(record, idempotencyKey(o))
 	record[kind] = &types.AttributeValueMemberM{Value: created}
-	return []types.TransactWriteItem{{Put: &types.Put{
-		TableName: &s.tables.Batches, Item: record,
-		// A record that has expired, but that DynamoDB has not removed yet, is
-		// replaced.
-		ConditionExpression:       aws.String("attribute_not_exists(#id) OR #until <= :now"),
-		ExpressionAttributeNames:  map[string]string{"#id": sortKey, "#until": "until"},
-		ExpressionAttributeValues: item{":now": millis(s.now())},
-	}}}, nil
+	// A record that has expired, but that DynamoDB has not removed yet, is replaced.
+	return []types.TransactWriteItem{
+		put(s.tables.Batches, record, isNew+" OR #until <= :now", item{":now": millis(s.now())}),
+	}, nil
 }
 
 // createdBefore reports whether a transaction was refused because the same request has

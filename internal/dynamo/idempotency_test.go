@@ -45,7 +45,7 @@ func creations(t *testing.T, s *dynamo.Store) map[string]func(mailing.Idempotenc
 	}
 }
 
-func TestWhatARequestHasCreatedIsKnownForADay(t *testing.T) {
+func TestTheRecordOfARequestIsKeptForADay(t *testing.T) {
 	t.Parallel()
 	clock := dynamotest.NewClock(noon)
 	s := dynamotest.Store(t, clock.Option())
@@ -68,7 +68,7 @@ func TestWhatARequestHasCreatedIsKnownForADay(t *testing.T) {
 		_, known, err = s.Created(t.Context(), aDay(kind, "another"))
 		wantKind(t, err, mailing.KindInvalid)
 		if known {
-			t.Errorf("%s: another request is told what this one has created", kind)
+			t.Errorf("%s: another request gets the object of this one", kind)
 		}
 	}
 	clock.AdvanceTo(noon.Add(mailing.IdempotencyTime))

@@ -28,6 +28,9 @@ func num[N ~int | ~int64 | ~uint32](n N) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(int64(n), 10)}
 }
 
+// boolean returns a boolean attribute.
+func boolean(b bool) types.AttributeValue { return &types.AttributeValueMemberBOOL{Value: b} }
+
 // key returns the key of the item id in the partition part.
 func key(part, id string) item { return item{partKey: str(part), sortKey: str(id)} }
 
@@ -109,7 +112,6 @@ const (
 	batchPrefix = "batch#"
 	// dueIndex lists the pending batches of a partition in the order of their due_at.
 	dueIndex = "due"
-	dueKey   = "due_at"
 )
 
 // batchPart returns the partition of a slice of a mailing.

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
-
 	"postrider/internal/mailing"
 )
 
@@ -101,14 +99,20 @@ func (s *Store) mailingsDown(ctx context.Context, from mailing.ID, status mailin
 // downFrom returns the walk from an id downwards, to the beginning of its partition,
 // over mailings of a status that are not deleted.
 func (s *Store) downFrom(id mailing.ID, status mailing.Status, limit, pages int) walk {
-	filter := expression.Name("deleted").Equal(expression.Value(false))
+	w := mailingsFrom(s.tables.Mailings, id)
+	w.limit, w.pages = limit, pages
+	w.where("#deleted = :false", item{":false": boolean(false)})
 	if status != "" {
-		filter = filter.And(expression.Name("status").Equal(expression.Value(string(status))))
+		w.where("#status = :status", item{":status": str(string(status))})
 	}
+	return w
+}
+
+// mailingsFrom returns the walk from an id downwards, to the beginning of its partition.
+func mailingsFrom(table string, id mailing.ID) walk {
 	return walk{
-		table: s.tables.Mailings, filter: &filter, descending: true, limit: limit, pages: pages,
-		key: expression.Key(partKey).Equal(expression.Value(mailingPart(id))).
-			And(expression.Key(sortKey).LessThanEqual(expression.Value(mailingSort(id)))),
+		table: table, descending: true, key: "#part = :part AND #id <= :id",
+		values: item{":part": str(mailingPart(id)), ":id": str(mailingSort(id))},
 	}
 }
 

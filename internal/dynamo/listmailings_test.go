@@ -86,7 +86,7 @@ func TestWithoutMailingsTheListIsEmpty(t *testing.T) {
 	}
 }
 
-func TestALongStretchOfDeletedMailingsIsPassedPageByPage(t *testing.T) {
+func TestManyDeletedMailingsArePassedPageByPage(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store()

@@ -223,7 +223,7 @@ func (r *messageReader) slice(ctx context.Context, at messagePosition, batches, 
 		from := *part.next
 		got, err := r.store.walk(ctx, walk{
 			table: r.store.tables.Batches, limit: batches, pages: 1,
-			key: batchesBetween(batchPart(r.m.ID, from.Slice), batchPrefix+from.Batch, batchPrefix+"~"),
+			key: batchesBetween, values: between(batchPart(r.m.ID, from.Slice), batchPrefix+from.Batch, afterBatches),
 		})
 		if err != nil {
 			return part, fmt.Errorf("read the messages of mailing %d slice %d: %w", r.m.ID, from.Slice, err)

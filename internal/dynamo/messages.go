@@ -6,16 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
-
 	"postrider/internal/mailing"
 )
-
-// ttlAttr is the attribute that holds when DynamoDB may remove an item, in seconds
-// since 1970. DynamoDB does so up to some days later. Until then readers hide the
-// messages of a mailing by the mailing as it is now. Only a test message, which has no
-// mailing of its own, is hidden by its ttl.
-const ttlAttr = "ttl"
 
 // Message returns one message, strongly consistent. The error is [mailing.KindNotFound]
 // if the message never existed, its mailing is deleted, or the time for which messages
@@ -65,6 +57,13 @@ func (s *Store) messagesTo(ctx context.Context, m mailing.Mailing, client mailin
 	return []mailing.Message{s.message(b, b.Recipients[n])}, nil
 }
 
+// BatchOf returns the batch that holds the message of a mailing to a client, strongly
+// consistent. ok is false if there is none.
+func (s *Store) BatchOf(ctx context.Context, m mailing.Mailing, client mailing.ClientID) (b mailing.Batch, ok bool, err error) {
+	b, n, err := s.batchOf(ctx, m, client)
+	return b, n >= 0 && err == nil, err
+}
+
 // batchOf returns the batch that holds the message of a mailing to a client, and the
 // index of the message in it; -1 if there is none.
 //
@@ -80,7 +79,7 @@ func (s *Store) batchOf(ctx context.Context, m mailing.Mailing, client mailing.C
 	for {
 		part, err := s.walk(ctx, walk{
 			table: s.tables.Batches, descending: true, limit: lookupBatches, pages: 1,
-			key: batchesBetween(batchPart(m.ID, client.Slice()), batchPrefix, last),
+			key: batchesBetween, values: between(batchPart(m.ID, client.Slice()), batchPrefix, last),
 		})
 		if err != nil {
 			return b, -1, fmt.Errorf("look message %d up: %w", mailing.NewMessageID(m.ID, client), err)
@@ -114,11 +113,16 @@ func recipientOf(b mailing.Batch, client mailing.ClientID) int {
 	return slices.IndexFunc(b.Recipients, func(rec mailing.Recipient) bool { return rec.Client == client })
 }
 
-// batchesBetween returns the key condition for the batches of a partition from one sort
-// key to another, both included.
-func batchesBetween(part, from, to string) expression.KeyConditionBuilder {
-	return expression.Key(partKey).Equal(expression.Value(part)).
-		And(expression.Key(sortKey).Between(expression.Value(from), expression.Value(to)))
+// batchesBetween is the key condition for the items of a partition from one sort key to
+// another, both included. afterBatches sorts after all batches.
+const (
+	batchesBetween = "#part = :part AND #id BETWEEN :from AND :to"
+	afterBatches   = batchPrefix + "~"
+)
+
+// between returns the values of [batchesBetween].
+func between(part, from, to string) item {
+	return item{":part": str(part), ":from": str(from), ":to": str(to)}
 }
 
 // batches decodes the batches of a mailing. Of test messages it leaves out those that
@@ -140,9 +144,12 @@ func (s *Store) batches(id mailing.ID, items []item) ([]mailing.Batch, error) {
 	return decodeAll(kept, decodeBatch)
 }
 
-// gone reports whether the stored batch of a test message is past its time.
+// gone reports whether the stored batch of a test message is past its time. DynamoDB
+// removes an item up to some days after its ttl. Until then readers hide the messages of
+// a mailing by the mailing as it is now. Only a test message, which has no mailing of its
+// own, is hidden by its ttl.
 func (s *Store) gone(batch item) (bool, error) {
-	ttl, err := number(batch, ttlAttr)
+	ttl, err := number(batch, "ttl")
 	return ttl != 0 && ttl <= s.now().Unix(), err
 }
 

@@ -69,7 +69,7 @@ func TestABatchWaitsFromWhenItCouldHaveBeenSent(t *testing.T) {
 	}
 }
 
-func TestTheOldestOfAllThatRunsIsFound(t *testing.T) {
+func TestTheOldestBatchOfTheRunningMailingsIsFound(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	if got := oldest(t, s); !got.IsZero() {
@@ -95,7 +95,7 @@ func TestTheOldestOfAllThatRunsIsFound(t *testing.T) {
 
 // The due_at of a batch that waits moves on. So other batches, which are held or are
 // put off for a short time again and again, come before it in the index.
-func TestTheOldestBatchIsFoundBehindThoseThatAreHeld(t *testing.T) {
+func TestTheOldestBatchIsFoundAfterHeldOnes(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	m := newMailing(t, s, noon.Add(-5*time.Hour))
@@ -162,7 +162,7 @@ func TestTheOldestBatchIsFoundInWhicheverMailingForThreeCalls(t *testing.T) {
 	}
 }
 
-func TestLookingForTheOldestIsBoundedAndSaysWhenItCouldNotLookAtAll(t *testing.T) {
+func TestTheSearchForTheOldestIsBoundedAndReportsWhenItWasIncomplete(t *testing.T) {
 	t.Parallel()
 	// Each page holds one batch, and 25 pages are read.
 	for _, c := range []struct {
@@ -196,7 +196,7 @@ func TestLookingForTheOldestIsBoundedAndSaysWhenItCouldNotLookAtAll(t *testing.T
 	}
 }
 
-func TestThatNothingWaitsIsNeverSaidBecauseItCouldNotBeRead(t *testing.T) {
+func TestAFailedReadIsNeverReportedAsNoWaitingBatch(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	waits(t, e.Store(atNoon()), 3, nil)

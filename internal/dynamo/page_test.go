@@ -34,7 +34,7 @@ func TestAPageIsWrittenOnceForTheCursorThatItBeganAt(t *testing.T) {
 		{"one that leaves a gap", page(48, false, 64), false, 2},
 		{"the second, and last", page(32, true, 48), true, 3},
 		{"the second, by two at once", page(32, true, 48), false, 3},
-		{"one behind the end", page(48, true, 64), false, 3},
+		{"one after the end", page(48, true, 64), false, 3},
 		{"the first, long after", page(0, false, 16, 32), false, 3},
 	} {
 		written, err := s.WritePage(t.Context(), m, step.page)

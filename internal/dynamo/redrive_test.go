@@ -117,14 +117,14 @@ var (
 
 func finishMailing(t *testing.T, s *dynamo.Store, id mailing.ID) bool {
 	t.Helper()
-	finished, err := s.FinishMailing(t.Context(), id)
+	finished, err := s.FinishMailing(t.Context(), mailing.Mailing{ID: id})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return finished
 }
 
-func TestOnlyTheFailureThatALetterTellsOfIsTriedAgain(t *testing.T) {
+func TestOnlyTheFailureThatALetterReportsIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	m := newMailing(t, s, noon)
@@ -136,12 +136,12 @@ func TestOnlyTheFailureThatALetterTellsOfIsTriedAgain(t *testing.T) {
 
 	same, twice, busy := letterOf(m, failedTo(19)), letterOf(m, failedTo(19)), letterOf(m, failedTo(83))
 	same.At = same.At.Add(999 * time.Microsecond) // finer than what is stored
-	otherTry, otherTime, done, nobody := letterOf(m, failedTo(35)), letterOf(m, failedTo(51)), letterOf(m, sentTo(67)), letterOf(m, failedTo(115))
+	otherTry, otherTime, done, unknown := letterOf(m, failedTo(35)), letterOf(m, failedTo(51)), letterOf(m, sentTo(67)), letterOf(m, failedTo(115))
 	otherTry.Attempts = 2
 	otherTime.At = otherTime.At.Add(time.Millisecond)
-	redriven, r := redrive(t, s, m.ID, same, otherTry, otherTime, done, nobody, busy, twice)
+	redriven, r := redrive(t, s, m.ID, same, otherTry, otherTime, done, unknown, busy, twice)
 	wantRedriving(t, r, mailing.Redriving{
-		Requeued: []mailing.DeadLetter{same, twice}, Stale: []mailing.DeadLetter{otherTry, otherTime, done, nobody}, Kept: []mailing.DeadLetter{busy},
+		Requeued: []mailing.DeadLetter{same, twice}, Stale: []mailing.DeadLetter{otherTry, otherTime, done, unknown}, Kept: []mailing.DeadLetter{busy},
 	})
 	if stored, err := s.Mailing(t.Context(), m.ID); err != nil || !cmp.Equal(stored, redriven) || stored.Version != m.Version+1 {
 		t.Errorf("%v, the mailing that it gives (-stored +given):\n%s", err, cmp.Diff(stored, redriven))
@@ -167,9 +167,9 @@ func TestARedriveThatIsRepeatedIsStale(t *testing.T) {
 	wantRedriving(t, r, mailing.Redriving{Stale: []mailing.DeadLetter{letter}})
 
 	// The letter is stale even if the message has failed again since, in the same way.
-	anew := failedTo(19)
-	anew.At = noon
-	leave(t, s, m, mustClaim(t, s, b.Key, "me", noon, noon.Add(time.Minute)), anew)
+	failedAgain := failedTo(19)
+	failedAgain.At = noon
+	leave(t, s, m, mustClaim(t, s, b.Key, "me", noon, noon.Add(time.Minute)), failedAgain)
 	_, r = redrive(t, s, m.ID, letter)
 	wantRedriving(t, r, mailing.Redriving{Stale: []mailing.DeadLetter{letter}})
 	if diff := cmp.Diff(counts(mailing.Failed, 1), wantExact(t, s, m.ID, 3)); diff != "" {
@@ -180,7 +180,7 @@ func TestARedriveThatIsRepeatedIsStale(t *testing.T) {
 	}
 }
 
-func TestARedriveReopensACompletedMailingWithAllThatFollowsOrNotAtAll(t *testing.T) {
+func TestARedriveReopensACompletedMailingWithItsCountsOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	for n := 1; ; n++ {
 		e := dynamotest.Start(t)
@@ -217,7 +217,7 @@ func TestARedriveReopensACompletedMailingWithAllThatFollowsOrNotAtAll(t *testing
 	}
 }
 
-func TestACompletedMailingWithoutAnythingToBeTriedAgainStaysCompleted(t *testing.T) {
+func TestACompletedMailingWithoutFailuresStaysCompleted(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	m, letter := oneFailed(t, s)
@@ -231,7 +231,7 @@ func TestACompletedMailingWithoutAnythingToBeTriedAgainStaysCompleted(t *testing
 	wantStanding(t, s, m.ID, before)
 }
 
-func TestNobodyFinishesAMailingByWhatWasReadBeforeARedrive(t *testing.T) {
+func TestAMailingIsNotFinishedByAStateFromBeforeARedrive(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store(atNoon())
@@ -271,10 +271,10 @@ func TestFinishesAndRedrivesAtOnceLeaveTheMailingOpenAndTheFailureQueuedOnce(t *
 		m, letter := oneFailed(t, s)
 		var wg sync.WaitGroup
 		var mu sync.Mutex
-		revived := 0
+		requeued := 0
 		for range 2 {
 			wg.Go(func() {
-				if _, err := s.FinishMailing(t.Context(), m.ID); err != nil {
+				if _, err := s.FinishMailing(t.Context(), m); err != nil {
 					t.Error(err)
 				}
 			})
@@ -282,14 +282,14 @@ func TestFinishesAndRedrivesAtOnceLeaveTheMailingOpenAndTheFailureQueuedOnce(t *
 				_, r, err := s.Redrive(t.Context(), m.ID, []mailing.DeadLetter{letter})
 				mu.Lock()
 				defer mu.Unlock()
-				if revived += len(r.Requeued); err != nil || len(r.Kept) > 0 {
+				if requeued += len(r.Requeued); err != nil || len(r.Kept) > 0 {
 					t.Errorf("%v, %v", r, err)
 				}
 			})
 		}
 		wg.Wait()
-		if revived != 1 {
-			t.Errorf("queued anew %d times", revived)
+		if requeued != 1 {
+			t.Errorf("queued again %d times", requeued)
 		}
 		wantStanding(t, s, m.ID, stands{mailing.StatusRunning, false, true, summed(0, mailing.Counts{}), oneRevived})
 		if t.Failed() {
@@ -336,25 +336,25 @@ func TestWhatDoesNotFitIntoOneTransactionIsKeptForTheNext(t *testing.T) {
 		}
 		writeSlice(t, s, m, slice, batches...)
 	}
-	revived := 0
+	requeued := 0
 	for _, want := range []int{128, 64} {
 		_, r := redrive(t, s, m.ID, letters...)
 		if len(r.Requeued) != want || len(r.Stale) > 0 || len(r.Kept) != len(letters)-want {
-			t.Fatalf("%d revived, %d stale, %d kept", len(r.Requeued), len(r.Stale), len(r.Kept))
+			t.Fatalf("%d requeued, %d stale, %d kept", len(r.Requeued), len(r.Stale), len(r.Kept))
 		}
-		revived += len(r.Requeued)
+		requeued += len(r.Requeued)
 		letters = r.Kept
 	}
 	var sum mailing.Counts
 	for slice := range mailing.Slices {
 		sum = sum.Plus(wantExact(t, s, m.ID, slice))
 	}
-	if diff := cmp.Diff(counts(mailing.Queued, int64(revived)), sum); diff != "" {
+	if diff := cmp.Diff(counts(mailing.Queued, int64(requeued)), sum); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 }
 
-func TestNothingOfAMailingThatIsOverIsTriedAgain(t *testing.T) {
+func TestAMailingThatIsOverIsNotRetried(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string

@@ -170,7 +170,7 @@ func TestAMailingThatFinishesMeanwhileIsFoundOnce(t *testing.T) {
 	}
 }
 
-func TestAMailingThatCannotBeReadKeepsNoOtherFromBeingReported(t *testing.T) {
+func TestAMailingThatCannotBeReadDoesNotKeepOthersOutOfTheReport(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store()
@@ -186,7 +186,7 @@ func TestAMailingThatCannotBeReadKeepsNoOtherFromBeingReported(t *testing.T) {
 	}
 }
 
-func TestTheSearchForChangedMailingsHasAnEndAndSaysWhere(t *testing.T) {
+func TestTheSearchForChangedMailingsIsBoundedAndReturnsWhereItEnded(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store()
@@ -277,7 +277,7 @@ func (c consistent) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemI
 // If these reads are strongly consistent, a message that was sent just before a report
 // is either in it or new in the next one, and the counts of the report before are
 // found.
-func TestWhatAReportReadsIsConsistent(t *testing.T) {
+func TestAReportReadsConsistently(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	newMailing(t, e.Store(), noon)

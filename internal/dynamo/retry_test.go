@@ -157,7 +157,7 @@ func TestAPageOfBatchesIsNotLargerThanOneTransactionCanRequeue(t *testing.T) {
 	}
 }
 
-func TestFailuresOfAMailingWhoseEndWasPutOffAreReadForARetryAfterTheirOldTime(t *testing.T) {
+func TestARetryReadsFailuresThatTheOldEndWouldHideAfterTheEndWasPutOff(t *testing.T) {
 	t.Parallel()
 	clock := dynamotest.NewClock(noon)
 	s := dynamotest.Store(t, clock.Option())
@@ -239,7 +239,7 @@ func TestRequeueingTheSameFailuresTwiceCountsThemOnce(t *testing.T) {
 	}
 	written := faults.Calls(dynamotest.TransactWriteItems)
 	if left, err := s.Requeue(t.Context(), m, 3, nil); err != nil || len(left) > 0 || faults.Calls(dynamotest.TransactWriteItems) != written {
-		t.Errorf("nothing to be queued anew: %v, %v, %d writes", left, err, faults.Calls(dynamotest.TransactWriteItems)-written)
+		t.Errorf("nothing to be queued again: %v, %v, %d writes", left, err, faults.Calls(dynamotest.TransactWriteItems)-written)
 	}
 }
 
@@ -324,7 +324,7 @@ func TestAMailingIsNotFinishedWhileFailuresWaitToBeQueuedAgain(t *testing.T) {
 	m := inEverySlice(t, s, everyone(mailing.Failed))
 	finished := func() bool {
 		t.Helper()
-		done, err := s.FinishMailing(t.Context(), m.ID)
+		done, err := s.FinishMailing(t.Context(), m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -349,7 +349,7 @@ func TestAMailingIsNotFinishedWhileFailuresWaitToBeQueuedAgain(t *testing.T) {
 	}
 	clock.Advance(m.EndAt.Sub(noon))
 	if !finished() {
-		t.Error("after its end nothing can be queued anew, and yet it is not finished")
+		t.Error("after its end nothing can be queued again, but it is not finished")
 	}
 }
 

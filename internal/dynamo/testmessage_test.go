@@ -20,7 +20,7 @@ func createTest(t *testing.T, s *dynamo.Store, to mailing.Test) (mailing.Message
 	return msg, k
 }
 
-func TestATestMessageIsReadAndClaimedAsItWasMade(t *testing.T) {
+func TestATestMessageIsReadAndClaimedAsItWasCreated(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	to := mailing.Test{Mailing: newMailing(t, s, noon).ID, Phone: phone(7)}
@@ -49,7 +49,7 @@ func TestATestMessageIsReadAndClaimedAsItWasMade(t *testing.T) {
 	}
 }
 
-func TestATestMessageIsOwedUntilItIsDoneWith(t *testing.T) {
+func TestATestMessageIsDueUntilItEnds(t *testing.T) {
 	t.Parallel()
 	clock := dynamotest.NewClock(noon)
 	s := dynamotest.Store(t, clock.Option())
@@ -105,7 +105,7 @@ func TestTestMessagesAreInNoStatisticsAndNoList(t *testing.T) {
 	}
 	// Test messages have a counter of their own.
 	if next := newMailing(t, s, noon); next.ID != m.ID+1 {
-		t.Errorf("the mailing behind %d is %d", m.ID, next.ID)
+		t.Errorf("the mailing after %d is %d", m.ID, next.ID)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // atNoon stops the clock of a store at noon.
-func atNoon() dynamo.Option { return dynamotest.NewClock(noon).Option() }
+func atNoon() dynamotest.Option { return dynamotest.NewClock(noon).Option() }
 
 // oneBatch stores a mailing with one batch: a message to each of clients 16 and 32.
 func oneBatch(t *testing.T, s *dynamo.Store) mailing.BatchKey {
@@ -74,7 +74,7 @@ func dueRows(t *testing.T, s *dynamo.Store, id mailing.ID, slice int) []mailing.
 	return all
 }
 
-func TestAClaimThatIsTakenBackIsAsIfItHadNeverBeen(t *testing.T) {
+func TestAClaimThatIsTakenBackLeavesNoTrace(t *testing.T) {
 	t.Parallel()
 	clock := dynamotest.NewClock(noon)
 	s := dynamotest.Store(t, clock.Option())
@@ -122,7 +122,7 @@ func TestAClaimAfterLostOnesKnowsTheLeaseOfTheFirst(t *testing.T) {
 	}
 }
 
-func TestARefusedClaimReturnsWhatStandsInItsWay(t *testing.T) {
+func TestARefusedClaimReturnsTheBatchThatRefusedIt(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	k := oneBatch(t, s)
@@ -151,7 +151,7 @@ func TestALeaseThatWasLostIsNotTakenBack(t *testing.T) {
 	}
 }
 
-func TestAWriteOfABatchThatFailsTellsItsCause(t *testing.T) {
+func TestAFailedWriteOfABatchReturnsItsCause(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	k := oneBatch(t, e.Store(atNoon()))

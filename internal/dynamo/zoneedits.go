@@ -3,10 +3,9 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"postrider/internal/mailing"
@@ -28,24 +27,24 @@ func zoneEditPart(slice int) string { return "rezoned#" + clientPart(slice) }
 
 func zoneEditKey(id mailing.ClientID) item { return key(zoneEditPart(id.Slice()), clientSort(id)) }
 
-// zone edit returns the write that notes an edit of the time zone, in the same
+// putZoneEdit returns the action that notes an edit of the time zone, in the same
 // transaction as the edit. It returns none if the zone does not change.
 func (s *Store) putZoneEdit(old clientItem, updated mailing.Client) []types.TransactWriteItem {
 	if updated.Timezone == old.Timezone {
 		return nil
 	}
 	it := zoneEditKey(old.ID)
-	it[versionAttr], it["at"] = num(old.Version+1), millis(s.now())
-	return []types.TransactWriteItem{{Put: &types.Put{TableName: &s.tables.Clients, Item: it}}}
+	it["version"], it["at"] = num(old.Version+1), millis(s.now())
+	return []types.TransactWriteItem{put(s.tables.Clients, it, "", nil)}
 }
 
 // ZoneEdits returns up to limit clients of a slice whose zone was edited and whose
 // messages may still be planned by the old one. It begins after the client after, in
 // the order of ids, and is strongly consistent.
 func (s *Store) ZoneEdits(ctx context.Context, slice int, after mailing.ClientID, limit int) ([]mailing.ZoneEdit, error) {
-	part, err := s.walk(ctx, walk{
-		table: s.tables.Clients, key: partitionAfter(partKey, zoneEditPart(slice), clientSort(after)), limit: limit, pages: 1,
-	})
+	w := clientsAfter(s.tables.Clients, partKey, zoneEditPart(slice), after)
+	w.limit, w.pages = limit, 1
+	part, err := s.walk(ctx, w)
 	if err != nil {
 		return nil, fmt.Errorf("read the edited zones of slice %d: %w", slice, err)
 	}
@@ -65,60 +64,17 @@ func decodeZoneEdit(encoded item) (mailing.ZoneEdit, error) {
 // DeleteZoneEdits removes edits of clients of one slice. An edit that was followed by
 // another one stays: the stored version is then a later one.
 func (s *Store) DeleteZoneEdits(ctx context.Context, slice int, edits []mailing.ZoneEdit) error {
-	what := fmt.Sprintf("forget edited zones of slice %d", slice)
-	for len(edits) > 0 {
-		rest := edits[:min(len(edits), transactActions)]
-		edits = edits[len(rest):]
-		for len(rest) > 0 {
+	for some := range slices.Chunk(edits, transactActions) {
+		_, err := writeEach(some, func(rest []mailing.ZoneEdit) error {
 			items := make([]types.TransactWriteItem, len(rest))
 			for i, e := range rest {
-				items[i] = types.TransactWriteItem{Delete: &types.Delete{
-					TableName: &s.tables.Clients, Key: zoneEditKey(e.Client), ConditionExpression: aws.String("#version = :seen"),
-					ExpressionAttributeNames: map[string]string{"#version": versionAttr}, ExpressionAttributeValues: item{":seen": num(e.Version)},
-				}}
+				items[i] = remove(s.tables.Clients, zoneEditKey(e.Client), sameVersion, item{":version": num(e.Version)})
 			}
-			err := s.transact(ctx, what, items)
-			if err == nil {
-				break
-			}
-			actions, ok := refused(err)
-			if !ok {
-				return fmt.Errorf("%s: %w", what, err)
-			}
-			rest, _ = without(rest, actions)
+			return s.transact(ctx, items, "forget edited zones of slice %d", slice)
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// BatchOf returns the batch that holds the message of a mailing to a client, strongly
-// consistent. ok is false if there is none.
-func (s *Store) BatchOf(ctx context.Context, m mailing.Mailing, client mailing.ClientID) (b mailing.Batch, ok bool, err error) {
-	b, n, err := s.batchOf(ctx, m, client)
-	return b, n >= 0 && err == nil, err
-}
-
-// Replan writes a batch whose messages are planned again: the batch may then be claimed
-// at once. It reports false, and writes nothing, if a sender holds the batch, or its
-// recipients have changed since it was seen.
-//
-// A lease counts even after its end: the next sender that claims the batch decides on
-// it again.
-func (s *Store) Replan(ctx context.Context, seen, replanned mailing.Batch) (bool, error) {
-	before, err := encodeRecipients(seen.Recipients)
-	if err != nil {
-		return false, fmt.Errorf("encode the members of batch %s: %w", seen.Key, err)
-	}
-	after, err := encodeRecipients(replanned.Recipients)
-	if err != nil {
-		return false, fmt.Errorf("encode the members of batch %s: %w", seen.Key, err)
-	}
-	names := claimableNames()
-	names["#members"], names["#sweeps"] = "members", "sweeps"
-	return s.update(ctx, "plan again", seen.Key, &dynamodb.UpdateItemInput{
-		ConditionExpression:       aws.String("attribute_exists(#due) AND attribute_not_exists(#lease) AND #members = :seen"),
-		UpdateExpression:          aws.String("SET #members = :members, #due = :due REMOVE #from, #sweeps"),
-		ExpressionAttributeNames:  names,
-		ExpressionAttributeValues: item{":seen": str(before), ":members": str(after), ":due": millis(replanned.DueAt)},
-	})
 }

@@ -68,7 +68,7 @@ func TestAnEditOfAZoneIsKeptInMindAndNoOtherEdit(t *testing.T) {
 	wantZoneEdits(t, s, mailing.ZoneEdit{Client: c.ID, Version: 5, At: noon.Add(time.Second)})
 }
 
-func TestAnImportKeepsTheEditedZonesInMind(t *testing.T) {
+func TestAnImportStoresTheEditedZones(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store(atNoon())

@@ -164,8 +164,11 @@ func newBatch(m Mailing, key BatchKey, status MessageStatus, opens, now time.Tim
 	return b
 }
 
-// Sum returns the sum of the slices of a mailing.
-func Sum(states *[Slices]SliceState) Progress {
+// SliceStates holds the states of all slices of a mailing.
+type SliceStates [Slices]SliceState
+
+// Sum returns the sum of the slices.
+func (states *SliceStates) Sum() Progress {
 	p := Progress{Expanded: true}
 	for _, state := range states {
 		p.Counts = p.Counts.Plus(state.Counts)

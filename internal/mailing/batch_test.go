@@ -90,10 +90,10 @@ func TestABatchIsDueExactlyWhileSomethingIsPending(t *testing.T) {
 		{"a retry, first round", []mailing.Recipient{sent, retrying}, []mailing.Wait{{}, {Kind: mailing.WaitRetry}}, 0, noon.Add(15 * time.Second), noon.Add(75 * time.Second)},
 		{"a retry, fourth round", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitRetry}}, 3, noon.Add(2 * time.Minute), noon.Add(3 * time.Minute)},
 		{"a retry, late round", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitRetry}}, 60, noon.Add(15 * time.Minute), noon.Add(16 * time.Minute)},
-		{"told to wait longer than the backoff", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitRetry, Until: noon.Add(time.Hour)}}, 0, noon.Add(time.Hour), noon.Add(time.Hour + time.Minute)},
+		{"has to wait longer than the backoff", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitRetry, Until: noon.Add(time.Hour)}}, 0, noon.Add(time.Hour), noon.Add(time.Hour + time.Minute)},
 		{"a window", []mailing.Recipient{deferred}, []mailing.Wait{{Kind: mailing.WaitUntil, Until: later}}, 0, later, later},
 		{"a window and a retry: the earlier", []mailing.Recipient{deferred, retrying}, []mailing.Wait{{Kind: mailing.WaitUntil, Until: later}, {Kind: mailing.WaitRetry}}, 0, noon.Add(15 * time.Second), noon.Add(75 * time.Second)},
-		{"two retries, one told to wait: the earlier", []mailing.Recipient{retrying, retrying}, []mailing.Wait{{Kind: mailing.WaitRetry}, {Kind: mailing.WaitRetry, Until: noon.Add(time.Hour)}}, 0, noon.Add(15 * time.Second), noon.Add(75 * time.Second)},
+		{"two retries, one has to wait: the earlier", []mailing.Recipient{retrying, retrying}, []mailing.Wait{{Kind: mailing.WaitRetry}, {Kind: mailing.WaitRetry, Until: noon.Add(time.Hour)}}, 0, noon.Add(15 * time.Second), noon.Add(75 * time.Second)},
 		{"the trouble is the provider's", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitProvider, Until: noon.Add(time.Minute)}}, 5, noon.Add(time.Minute), noon.Add(time.Minute)},
 		{"its retry has not come", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitLater, Until: noon.Add(time.Minute)}}, 5, noon.Add(time.Minute), noon.Add(time.Minute)},
 		{"held by a pause", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitResume}}, 0, noon, noon},
@@ -116,7 +116,7 @@ func TestABatchIsDueExactlyWhileSomethingIsPending(t *testing.T) {
 	}
 }
 
-func TestWhichBatchesATaskQueuesAgain(t *testing.T) {
+func TestATaskQueuesOverdueBatchesAgain(t *testing.T) {
 	ahead := noon.Add(3 * time.Hour)
 	paused, cancelled := status(mailing.StatusPaused), status(mailing.StatusCancelled)
 	edited := func(m *mailing.Mailing) { m.Generation = 1 }
@@ -140,7 +140,7 @@ func TestWhichBatchesATaskQueuesAgain(t *testing.T) {
 		{"due later", running(), mailing.Due{DueAt: ahead, NotBefore: ahead}, up, noon, answer{}},
 		{"paused", running(paused), mailing.Due{DueAt: noon}, up, noon, answer{}},
 		{"paused, its end passed", running(paused), mailing.Due{DueAt: ahead}, up, end, answer{0, true, true}},
-		{"cancelled: whatever is pending", running(cancelled), mailing.Due{DueAt: ahead, NotBefore: ahead}, up, noon, answer{0, true, true}},
+		{"cancelled: all that is pending", running(cancelled), mailing.Due{DueAt: ahead, NotBefore: ahead}, up, noon, answer{0, true, true}},
 		{"cancelled, but held: when the lease ends", running(cancelled), mailing.Due{DueAt: noon.Add(30 * time.Second), LeaseUntil: noon.Add(30 * time.Second)}, up, noon, answer{30 * time.Second, false, true}},
 		{"cancelled, but in the queue already", running(cancelled), mailing.Due{DueAt: ahead, Sweeps: 1}, up, noon, answer{}},
 		{"past the end", running(), mailing.Due{DueAt: end.Add(time.Hour)}, up, end, answer{0, true, true}},
@@ -180,7 +180,7 @@ func TestABatchIsOverdueLaterWithEachSweepUpToAnHour(t *testing.T) {
 	}
 }
 
-func TestIDsFitTogether(t *testing.T) {
+func TestAMessageIDIsMadeOfMailingIDAndClientID(t *testing.T) {
 	id := mailing.NewMessageID(mailing.MaxID, 1<<32-1)
 	if id != 1<<53-1 || !id.Valid() || id.Mailing() != mailing.MaxID || id.Client() != 1<<32-1 {
 		t.Errorf("the largest message id is %d: mailing %d, client %d", id, id.Mailing(), id.Client())

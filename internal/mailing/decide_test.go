@@ -40,7 +40,7 @@ func stop(m *mailing.Mailing) { m.OnUncertain = mailing.Stop }
 
 func deleted(m *mailing.Mailing) { m.Deleted = true }
 
-func TestWhatIsToBeDoneWithAMessage(t *testing.T) {
+func TestADecisionFollowsTheMailingTheClientAndTheMessage(t *testing.T) {
 	moscow := &mailing.Client{ID: 33, Phone: "79001234567", Timezone: "Europe/Moscow"}
 	queued := mailing.Recipient{Client: 33, Status: mailing.Queued}
 	ambiguous := mailing.Recipient{Client: 33, Status: mailing.Retrying, Attempts: 1, Uncertain: 1}
@@ -109,7 +109,7 @@ func TestWhatIsToBeDoneWithAMessage(t *testing.T) {
 	}
 }
 
-func TestWhatAHandOverMakesOfAMessage(t *testing.T) {
+func TestAHandOverChangesItsMessageByTheOutcome(t *testing.T) {
 	outcome := func(k mailing.OutcomeKind) mailing.Outcome { return mailing.Outcome{Kind: k, Code: "code"} }
 	queued := mailing.Recipient{Client: 33, Status: mailing.Queued}
 	ninth := mailing.Recipient{Client: 33, Status: mailing.Retrying, Attempts: 9}

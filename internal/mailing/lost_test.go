@@ -52,7 +52,7 @@ func TestALostClaimChargesThoseThatItMayHaveHandedOver(t *testing.T) {
 		{"it was deferred by an older plan, and by the new one its window is closed, too", running(closed, before), deferred, moscow33(time.Time{}), false},
 		{"it was deferred by an older plan, and by the new one its window is open", running(before), deferred, moscow33(time.Time{}), true},
 		{"it was queued, its window is closed, and was perhaps not before an edit", running(closed, edited), queued, moscow33(time.Time{}), true},
-		{"its retry came after the claim, whatever the plan", running(edited), mailing.Recipient{Client: 33, Status: mailing.Retrying, NotBefore: lost.Until.Add(1)}, moscow33(time.Time{}), false},
+		{"its retry came after the claim, under any generation", running(edited), mailing.Recipient{Client: 33, Status: mailing.Retrying, NotBefore: lost.Until.Add(1)}, moscow33(time.Time{}), false},
 		{"it was queued, and its window was closed", running(closed), queued, moscow33(time.Time{}), false},
 		{"it was queued, and its window was closed, perhaps not in the zone that it had then", running(closed), queued, moscow33(noon.Add(-time.Second)), true},
 		{"it was queued, its window was closed, and its client is deleted by now", running(closed), queued, nil, true},

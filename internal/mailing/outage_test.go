@@ -66,7 +66,7 @@ func TestAMailingIsPausedForAFullWindowOfRejections(t *testing.T) {
 	}
 }
 
-func TestUncertainMessagesAreTriedAgainOnlyWhereThatIsAskedForAndAllowed(t *testing.T) {
+func TestUncertainMessagesAreRetriedOnlyIfRequestedAndAllowed(t *testing.T) {
 	uncertain := mailing.Recipient{Client: 33, Status: mailing.Uncertain, Attempts: 10, Uncertain: 4, At: noon}
 	failed := mailing.Recipient{Client: 33, Status: mailing.Failed, At: noon}
 	for _, test := range []struct {

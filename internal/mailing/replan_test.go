@@ -75,7 +75,7 @@ func TestDeferredMessagesToEditedClientsAreFreeToBeDecidedOnAgain(t *testing.T) 
 	}
 }
 
-func TestWhichMailingsPlanAgainForAnEditedZone(t *testing.T) {
+func TestOnlyMailingsWithAWindowPlanAgainForAnEditedZone(t *testing.T) {
 	evening := window(t, "20:00", "21:00")
 	finished := func(m *mailing.Mailing) { m.Finished = true }
 	tests := []struct {
@@ -102,7 +102,7 @@ func TestWhichMailingsPlanAgainForAnEditedZone(t *testing.T) {
 	}
 }
 
-func TestAnEditIsKeptInMindWhileAPageByTheOldZoneMayBeOnItsWay(t *testing.T) {
+func TestAZoneEditIsKeptWhileAPageByTheOldZoneMayStillBeWritten(t *testing.T) {
 	edit := mailing.ZoneEdit{Client: 160, Version: 2, At: noon}
 	tests := []struct {
 		name  string
@@ -126,7 +126,7 @@ func TestAnEditIsKeptInMindWhileAPageByTheOldZoneMayBeOnItsWay(t *testing.T) {
 	}
 }
 
-func TestAnEditIsOfNoMatterToMailingsThatWereCreatedLater(t *testing.T) {
+func TestAZoneEditDoesNotConcernMailingsThatWereCreatedLater(t *testing.T) {
 	edit := mailing.ZoneEdit{Client: 160, Version: 2, At: noon}
 	for after, want := range map[time.Duration]bool{-time.Hour: true, 0: true, mailing.MaxPageTime: true, mailing.MaxPageTime + 1: false} {
 		m := running(func(m *mailing.Mailing) { m.CreatedAt = noon.Add(after) })

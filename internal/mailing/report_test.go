@@ -34,7 +34,7 @@ func reportOf(now time.Time, before mailing.Reported, begun map[mailing.ID]time.
 	return mailing.NewReport(now, before, ms, progress, 0)
 }
 
-func TestAReportTellsYesterdaysMailingsAndWhatIsNew(t *testing.T) {
+func TestAReportListsYesterdaysMailingsWithTheirNewMessages(t *testing.T) {
 	t.Parallel()
 	before := mailing.Reported{
 		At:     sixOClock.Add(-24 * time.Hour),
@@ -72,7 +72,7 @@ All counts are as of 2026-03-03 06:00 UTC: what happened later is not in them.
 	}
 }
 
-func TestWhatIsNewIsToldOnlyWhereItIsKnown(t *testing.T) {
+func TestNewMessagesAreReportedOnlyIfTheirNumberIsKnown(t *testing.T) {
 	t.Parallel()
 	begun := map[mailing.ID]time.Duration{7: 30 * time.Hour} // at midnight
 	counts := map[mailing.ID]mailing.Counts{7: counted(990, 10, 0)}
@@ -139,7 +139,7 @@ func TestADayIsFromMidnightToMidnightInUTC(t *testing.T) {
 	}
 }
 
-func TestWhatIsDeletedIsNotReported(t *testing.T) {
+func TestADeletedMailingIsNotReported(t *testing.T) {
 	t.Parallel()
 	m := mailing.Mailing{ID: 7, Status: mailing.StatusCompleted, Deleted: true, Draft: mailing.Draft{StartAt: sixOClock.Add(-10 * time.Hour)}}
 	r := mailing.NewReport(sixOClock, mailing.Reported{}, []mailing.Mailing{m}, []mailing.Progress{{Counts: counted(5, 0, 0)}}, 0)
@@ -170,7 +170,7 @@ func history(n int, first, now, since time.Time) (ms []mailing.Mailing, progress
 }
 
 // The report of one day is never made.
-func TestWhatIsNewAddsUpToWhatWasSent(t *testing.T) {
+func TestNewMessagesOfReportsAddUpToAllSentMessages(t *testing.T) {
 	t.Parallel()
 	const many, days, missing = 40, 12, 4
 	first := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
@@ -201,7 +201,7 @@ func TestWhatIsNewAddsUpToWhatWasSent(t *testing.T) {
 	}
 }
 
-func TestADayWithoutMailingsIsReportedAsThat(t *testing.T) {
+func TestADayWithoutMailingsHasAReport(t *testing.T) {
 	t.Parallel()
 	r := mailing.NewReport(sixOClock, mailing.Reported{}, nil, nil, 0)
 	if !strings.Contains(r.Text(), "There were none.") || r.Subject() != "Postrider: report of 2026-03-02, 0 mailings" {

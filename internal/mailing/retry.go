@@ -92,7 +92,7 @@ func (m Mailing) Expands(state SliceState) bool { return m.ID != TestMailing && 
 
 // Done reports whether no slice of m needs work any more, and returns the mailing's
 // counts if so.
-func (m Mailing) Done(states *[Slices]SliceState, now time.Time) (Counts, bool) {
+func (m Mailing) Done(states *SliceStates, now time.Time) (Counts, bool) {
 	var counts Counts
 	for _, state := range states {
 		if m.Works(state, now) {

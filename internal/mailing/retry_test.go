@@ -9,7 +9,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestWhichMailingsCanBeTriedAgain(t *testing.T) {
+func TestOnlyMailingsThatMaySendCanBeRetried(t *testing.T) {
 	failed := func(m *mailing.Mailing) {
 		m.Status, m.Finished, m.Counts = mailing.StatusCompleted, true, mailing.Counts{Total: 3, Sent: 2, Failed: 1}
 	}
@@ -71,13 +71,13 @@ func TestARequeuedBatchHasFreshAttemptsAndKeepsItsUncertainOnes(t *testing.T) {
 		t.Errorf("change (-want +got):\n%s", diff)
 	}
 	if _, again := r.Batch.Requeued(older, noon); again {
-		t.Error("a batch that was requeued is requeued again")
+		t.Error("requeued failures are requeued again")
 	}
 }
 
 func TestAMailingIsDoneWhenNoSliceHasAnythingLeft(t *testing.T) {
-	all := func(state mailing.SliceState) *[mailing.Slices]mailing.SliceState {
-		var states [mailing.Slices]mailing.SliceState
+	all := func(state mailing.SliceState) *mailing.SliceStates {
+		var states mailing.SliceStates
 		for i := range states {
 			states[i] = mailing.SliceState{Done: true, Counts: mailing.Counts{Total: 1, Sent: 1}}
 		}
@@ -96,7 +96,7 @@ func TestAMailingIsDoneWhenNoSliceHasAnythingLeft(t *testing.T) {
 		{"all done", running(), done, noon, true},
 		{"a slice is not expanded", running(), mailing.SliceState{}, noon, false},
 		{"something is pending", running(), mailing.SliceState{Done: true, Counts: mailing.Counts{Total: 1, Deferred: 1}}, noon, false},
-		{"failures wait to be queued anew", running(retried), done, noon, false},
+		{"failures wait to be queued again", running(retried), done, noon, false},
 		{"failures wait, and the end has come", running(retried), done, end, true},
 	}
 	for _, test := range tests {

@@ -9,7 +9,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestAMailingIsDueSinceItsStartOrItsMaking(t *testing.T) {
+func TestAMailingIsDueSinceItsStartOrItsCreation(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
 	member := func(s mailing.MessageStatus) []mailing.Recipient { return []mailing.Recipient{{Status: s}} }
@@ -36,7 +36,7 @@ func TestAMailingIsDueSinceItsStartOrItsMaking(t *testing.T) {
 	}
 }
 
-func TestATallyKeepsTheShortestLagAndNoHandOverThatWasNone(t *testing.T) {
+func TestATallyKeepsTheShortestLagAndCountsOnlyHandOversThatBegan(t *testing.T) {
 	t.Parallel()
 	var got mailing.Tally
 	for _, lag := range []time.Duration{2 * time.Second, time.Second, 3 * time.Second} {
@@ -55,7 +55,7 @@ func TestATallyKeepsTheShortestLagAndNoHandOverThatWasNone(t *testing.T) {
 	}
 }
 
-func TestWhatHasOnlyStartedIsUntouched(t *testing.T) {
+func TestAMailingThatHasOnlyStartedIsUntouched(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
 	made, err := mailing.New(mailing.Draft{Text: "hello", StartAt: at.Add(time.Hour), EndAt: at.Add(9 * time.Hour)}, at)

@@ -23,7 +23,7 @@ func TestATestGoesToAnyPhoneThatCanBeOne(t *testing.T) {
 	}
 }
 
-func TestABatchOfATestMessageHoldsItAloneAndIsOwedLikeAnyOther(t *testing.T) {
+func TestABatchOfATestMessageHoldsItAloneAndIsDueLikeAnyOther(t *testing.T) {
 	to := mailing.Test{Mailing: 7, Phone: "79001234567"}
 	got := mailing.TestBatch(19, to, noon)
 	want := mailing.Batch{

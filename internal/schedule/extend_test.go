@@ -129,7 +129,7 @@ func TestASliceWithAHeldBatchIsExtendedByALaterSweep(t *testing.T) {
 	}
 }
 
-func TestAPausedMailingIsExtendedAndNothingElseIsDoneOfIt(t *testing.T) {
+func TestAPausedMailingIsExtendedAndNoOtherWorkIsDone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.clients(mailing.BatchSize + 1)

@@ -117,7 +117,7 @@ func TestASweepQueuesOneTaskForEditedZonesWhileAMessageMayWait(t *testing.T) {
 	}
 }
 
-func TestWhatWaitsByAnOldZoneIsFreedAndQueuedBeforeTheEditIsForgotten(t *testing.T) {
+func TestMessagesThatWaitByAnOldZoneAreFreedAndQueuedBeforeTheEditIsForgotten(t *testing.T) {
 	t.Parallel()
 	w := waiting(t, mailing.BatchSize+5)
 	w.rezone(mailing.BatchSize) // the clients of the second batch
@@ -153,7 +153,7 @@ func TestWhatWaitsByAnOldZoneIsFreedAndQueuedBeforeTheEditIsForgotten(t *testing
 	}
 }
 
-func TestAnEditOfAHeldBatchIsKeptInMind(t *testing.T) {
+func TestAZoneEditOfAHeldBatchIsKept(t *testing.T) {
 	t.Parallel()
 	w := waiting(t, 1)
 	k := w.batches()[0].Key
@@ -207,7 +207,7 @@ func TestAPausedMailingIsPlannedAgainAndQueuedByItsResume(t *testing.T) {
 	}
 }
 
-func TestAMailingThatCannotBePlannedKeepsNoOtherFromIt(t *testing.T) {
+func TestAMailingThatCannotBePlannedDoesNotStopTheOthers(t *testing.T) {
 	t.Parallel()
 	w := waiting(t, 1)
 	w.rezone(0)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"postrider/internal/clock"
 	"postrider/internal/mailing"
 )
 
@@ -38,13 +39,13 @@ type Topic interface {
 type Reporter struct {
 	store ReportStore
 	topic Topic
-	clock Clock
+	clock clock.Clock
 	// holder returns a new name for each run, which no other run has.
 	holder func() string
 }
 
 // NewReporter returns a reporter.
-func NewReporter(store ReportStore, topic Topic, clock Clock, holder func() string) *Reporter {
+func NewReporter(store ReportStore, topic Topic, clock clock.Clock, holder func() string) *Reporter {
 	return &Reporter{store: store, topic: topic, clock: clock, holder: holder}
 }
 

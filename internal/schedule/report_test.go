@@ -134,7 +134,7 @@ func TestAReportThatBrokeOffIsPublishedByALaterRun(t *testing.T) {
 }
 
 // The design prefers a report twice to no report.
-func TestAReportIsRepeatedOnlyWhereItsPublicationWasNotTakenDown(t *testing.T) {
+func TestAReportIsRepeatedOnlyIfItsPublicationWasNotStored(t *testing.T) {
 	w, topic := newWorld(t), &fakeTopic{}
 	killed := errors.New("killed")
 	faults := w.peace()
@@ -160,7 +160,7 @@ func TestARunThatOutlivesItsLeaseDoesNotUndoAnothers(t *testing.T) {
 	w.mustReport(second, 1)
 }
 
-func TestWhatIsSentBetweenMidnightAndTheReportIsNewToTheNext(t *testing.T) {
+func TestMessagesSentBetweenMidnightAndTheReportAreNewInTheNextReport(t *testing.T) {
 	w, topic := newWorld(t), &fakeTopic{}
 	// The mailing begins at 9:30, and ends before the report at 10:00.
 	finish := func(m mailing.Mailing) (mailing.Mailing, error) {
@@ -208,7 +208,7 @@ func (h halfRead) ChangedSince(ctx context.Context, since time.Time) ([]mailing.
 	return ms, 17, err
 }
 
-func TestAReportThatCouldNotLookAtAllMailingsSaysSo(t *testing.T) {
+func TestAnIncompleteReportSaysSo(t *testing.T) {
 	w, topic := newWorld(t), &fakeTopic{}
 	if err := schedule.NewReporter(halfRead{w.store}, topic, w.clock, func() string { return "me" }).Report(t.Context()); err != nil {
 		t.Fatal(err)

@@ -60,7 +60,7 @@ func (s *Scheduler) retry(ctx context.Context, m mailing.Mailing, slice int, sta
 	return false, nil
 }
 
-// requeue queues again the failures in some batches that a retry of m gives fresh
+// requeueFailed queues again the failures in some batches that a retry of m gives fresh
 // attempts, and returns how many batches had to be left as they are. A
 // [mailing.KindConflict] means that m has changed since it was read.
 func (s *Scheduler) requeueFailed(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, batches []mailing.Batch) (left int, err error) {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"postrider/internal/clock"
 	"postrider/internal/mailing"
 )
 
@@ -26,13 +27,13 @@ type Store interface {
 	// StartMailing starts a scheduled mailing whose start has come. It returns the
 	// mailing as it is now, started or not.
 	StartMailing(ctx context.Context, id mailing.ID) (mailing.Mailing, error)
-	// FinishMailing finishes a mailing if no slice of it needs work, and reports whether
-	// it is finished now.
-	FinishMailing(ctx context.Context, id mailing.ID) (bool, error)
+	// FinishMailing finishes a mailing if no slice of it needs work. It reports whether
+	// the mailing is finished now.
+	FinishMailing(ctx context.Context, m mailing.Mailing) (bool, error)
 	// Slice returns the state of one slice, strongly consistent. The zero state is a
 	// slice whose expansion has not begun.
 	Slice(ctx context.Context, id mailing.ID, slice int) (mailing.SliceState, error)
-	Slices(ctx context.Context, ids []mailing.ID) (map[mailing.ID]*[mailing.Slices]mailing.SliceState, error)
+	Slices(ctx context.Context, ids []mailing.ID) (map[mailing.ID]*mailing.SliceStates, error)
 	// Audience returns up to limit clients of a slice that f matches, with ids above
 	// after, in the order of ids. It leaves out clients that were created after started.
 	// next is the last client that was looked at. done reports the end of the slice;
@@ -87,13 +88,6 @@ type Tasks interface {
 	QueueReplan(ctx context.Context, until time.Time) error
 }
 
-// Clock is the source of the time, and waits.
-type Clock interface {
-	Now() time.Time
-	// Sleep returns early, with an error, when ctx is done.
-	Sleep(ctx context.Context, d time.Duration) error
-}
-
 // Meter receives the scheduler's metrics.
 type Meter interface {
 	// Expanded is called at the end of an invocation that expanded an audience. wrote has
@@ -114,7 +108,7 @@ type Scheduler struct {
 	store      Store
 	deliveries Deliveries
 	tasks      Tasks
-	clock      Clock
+	clock      clock.Clock
 	meter      Meter
 }
 
@@ -125,7 +119,7 @@ type Option func(*Scheduler)
 func WithMeter(m Meter) Option { return func(s *Scheduler) { s.meter = m } }
 
 // New returns a scheduler.
-func New(store Store, deliveries Deliveries, tasks Tasks, clock Clock, options ...Option) *Scheduler {
+func New(store Store, deliveries Deliveries, tasks Tasks, clock clock.Clock, options ...Option) *Scheduler {
 	s := &Scheduler{store: store, deliveries: deliveries, tasks: tasks, clock: clock, meter: noopMeter{}}
 	for _, option := range options {
 		option(s)
@@ -136,9 +130,9 @@ func New(store Store, deliveries Deliveries, tasks Tasks, clock Clock, options .
 const (
 	// turn is how long a task works before other tasks have their turn.
 	turn = 5 * time.Second
-	// patience is the longest time for which a task waits for a start. A task that is
+	// maxStartWait is the longest time for which a task waits for a start. A task that is
 	// earlier is queued again.
-	patience = 2 * time.Second
+	maxStartWait = 2 * time.Second
 	// sweepConcurrency is the number of mailings, or of slices with edited zones, that a
 	// sweep works on at the same time.
 	sweepConcurrency = 8
@@ -191,12 +185,12 @@ func (s *Scheduler) Sweep(ctx context.Context) error {
 // it gets its task shortly before its start, delayed until then. A paused mailing gets
 // tasks only to keep its settled batches longer. If all slices need a task, one task for
 // the whole mailing replaces them.
-func (s *Scheduler) sweepOne(ctx context.Context, m mailing.Mailing, states *[mailing.Slices]mailing.SliceState, now time.Time) error {
+func (s *Scheduler) sweepOne(ctx context.Context, m mailing.Mailing, states *mailing.SliceStates, now time.Time) error {
 	if m.Status == mailing.StatusScheduled {
 		if m.StartAt.After(now.Add(mailing.LookAhead)) {
 			return nil
 		}
-		states = new([mailing.Slices]mailing.SliceState)
+		states = new(mailing.SliceStates)
 	}
 	if _, done := m.Done(states, now); done {
 		return s.finish(ctx, m)
@@ -217,13 +211,13 @@ func (s *Scheduler) sweepOne(ctx context.Context, m mailing.Mailing, states *[ma
 	return nil
 }
 
-// finish finishes a mailing, unless the store finds that a slice still needs work. The
+// finish finishes a mailing, unless the store finds that a slice needs work. The
 // mailing of test messages is never finished.
 func (s *Scheduler) finish(ctx context.Context, m mailing.Mailing) error {
 	if m.ID == mailing.TestMailing {
 		return nil
 	}
-	finished, err := s.store.FinishMailing(ctx, m.ID)
+	finished, err := s.store.FinishMailing(ctx, m)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -131,13 +130,9 @@ func bring(ctx context.Context, target stack.Target, path, built string) error {
 	if err != nil {
 		return err
 	}
-	programs := map[string]string{}
-	for _, id := range template.Functions() {
-		programs[id] = filepath.Join(built, id, "bootstrap")
-	}
 	begun := time.Now()
 	fmt.Fprintln(os.Stderr, "deploying ...")
-	deployed, err := target.Deploy(ctx, template, programs, parameters)
+	deployed, err := target.Deploy(ctx, template, stack.Programs(template, built), parameters)
 	if err != nil {
 		return err
 	}

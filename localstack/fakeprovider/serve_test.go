@@ -33,7 +33,7 @@ func start(t *testing.T, change func(*fakeprovider.Behaviour)) (*fakeprovider.Se
 	go func() { ended <- s.Serve(ctx, listeners...) }()
 	c, err := provider.New(provider.Config{
 		BaseURL: "http://" + listeners[0].Addr().String() + "/v1", Token: fakeprovider.DefaultToken,
-		Timeout: 10 * time.Second, MaxConns: 16,
+		Timeout: 10 * time.Second, MaxConns: 16, Now: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +188,7 @@ func BenchmarkSend(b *testing.B) {
 	go func() { ended <- s.Serve(ctx, listeners...) }()
 	c, err := provider.New(provider.Config{
 		BaseURL: "http://" + listeners[0].Addr().String() + "/v1", Token: fakeprovider.DefaultToken,
-		Timeout: 10 * time.Second, MaxConns: 100,
+		Timeout: 10 * time.Second, MaxConns: 100, Now: time.Now,
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -24,8 +24,7 @@ type Options struct {
 	// Root is the repository, with template.yaml, the Makefile that builds the functions,
 	// and the tools that `make tools` has installed.
 	Root string
-	// Dir is the stack's own folder. Start empties it, and ends processes of it that a
-	// crash left running.
+	// Dir is the stack's own folder. No other stack may use it. Start empties it.
 	Dir   string
 	Ports Ports
 	// Parameters are the template's parameters by name. Others keep their defaults.

@@ -70,4 +70,4 @@ except BlockingIOError:
     print("waiting for another installation to end ...", flush=True)
     fcntl.flock(9, fcntl.LOCK_EX)'
 export found_python found_jdk
-exec make -j4 -f localstack/tools/tools.mk "$1"
+exec make -s -j4 -f localstack/tools/tools.mk "$1"

@@ -26,23 +26,23 @@ BIN          := $(call stamp,bin,$(HERE)/go.mod $(HERE)/go.sum,$(shell go env GO
 tools: $(LOCALSTACK) $(EXECUTOR) $(DYNAMODB)
 gate-tools: $(GATE) $(SCHEMATHESIS) $(BIN)
 
-begin = @echo "installing $(@D) ..." && rm -rf $(@D)
+begin = echo "installing $(@D) ..." && rm -rf $(@D)
 pip   = python -m pip install -q --no-input --disable-pip-version-check --no-deps
 
 # The locks are complete, so pip need not resolve dependencies. Compiling takes two thirds
 # of the time, and few of LocalStack's modules are ever imported.
 $(LOCALSTACK) $(GATE) $(SCHEMATHESIS):
 	$(begin)
-	@"$$found_python" -m venv $(@D)
-	@$(@D)/bin/$(pip) --require-hashes $(if $(filter $@,$(LOCALSTACK)),--no-compile) -r $(HERE)/$(notdir $(@D)).lock
-	@ln -s bin/python $@
+	"$$found_python" -m venv $(@D)
+	$(@D)/bin/$(pip) --require-hashes $(if $(filter $@,$(LOCALSTACK)),--no-compile) -r $(HERE)/$(notdir $(@D)).lock
+	ln -s bin/python $@
 
 # The plugin is built from a copy, because setuptools writes beside its source.
 $(EXECUTOR): | $(LOCALSTACK)
 	$(begin)
-	@cp -R localstack/executor $(@D)
-	@$(@D)/../bin/$(pip) --no-build-isolation --no-index --force-reinstall ./$(@D)
-	@ln -s ../bin/python $@
+	cp -R localstack/executor $(@D)
+	$(@D)/../bin/$(pip) --no-build-isolation --no-index --force-reinstall ./$(@D)
+	ln -s ../bin/python $@
 
 # DynamoDB Local is in the layout of LocalStack's own installer, but from Maven, because
 # the installer's archive has no version. DynamoDBLocal.jar is a manifest that names the
@@ -51,19 +51,20 @@ $(EXECUTOR): | $(LOCALSTACK)
 $(DYNAMODB): SHA256 = $(shell command -v sha256sum || echo shasum -a 256)
 $(DYNAMODB):
 	$(begin)
-	@JAVA_HOME="$$found_jdk" mvn -q -B -Dstyle.color=never -f $(HERE)/pom.xml \
+	said=$$(JAVA_HOME="$$found_jdk" mvn -q -B -f $(HERE)/pom.xml \
 		org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
-		-DoutputDirectory="$(CURDIR)/$(@D)/DynamoDBLocal_lib" -DincludeScope=runtime -DincludeTypes=jar
-	@cp $(HERE)/log4j2.xml $(HERE)/dynamodb.lock $(@D)
-	@cd $(@D) && checked=$$($(SHA256) -c dynamodb.lock) || { echo "$$checked" | grep -v ': OK$$' >&2; exit 1; }
-	@cd $(@D) && cp DynamoDBLocal_lib/byte-buddy-agent-*.jar ddb-local-loader-0.1.jar && mkdir META-INF
-	@cd $(@D) && { printf '%s\n' 'Manifest-Version: 1.0' \
+		-DoutputDirectory="$(CURDIR)/$(@D)/DynamoDBLocal_lib" -DincludeScope=runtime -DincludeTypes=jar) || \
+		{ echo "$$said" >&2; exit 1; }
+	cp $(HERE)/log4j2.xml $(HERE)/dynamodb.lock $(@D)
+	cd $(@D) && said=$$($(SHA256) -c dynamodb.lock) || { echo "$$said" | grep -v ': OK$$' >&2; exit 1; }
+	cd $(@D) && cp DynamoDBLocal_lib/byte-buddy-agent-*.jar ddb-local-loader-0.1.jar && mkdir META-INF
+	cd $(@D) && { printf '%s\n' 'Manifest-Version: 1.0' \
 			'Main-Class: com.amazonaws.services.dynamodbv2.local.main.ServerRunner' 'Class-Path: .' && \
 		sed 's/^[0-9a-f]*  /  /' dynamodb.lock && echo; } >META-INF/MANIFEST.MF
-	@cd $(@D) && "$$found_python" -m zipfile -c DynamoDBLocal.jar META-INF log4j2.xml
-	@ln -s "$$found_jdk" $(@D)/jdk && ln -s jdk/bin/java $@
+	cd $(@D) && "$$found_python" -m zipfile -c DynamoDBLocal.jar META-INF log4j2.xml
+	ln -s "$$found_jdk" $(@D)/jdk && ln -s jdk/bin/java $@
 
 $(BIN):
 	$(begin)
-	@cd $(HERE) && GOBIN="$(CURDIR)/$(@D)" go install tool
-	@ln -s golangci-lint $@
+	cd $(HERE) && GOBIN="$(CURDIR)/$(@D)" go install tool
+	ln -s golangci-lint $@

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -40,6 +41,9 @@ func TestRandomRunsKeepThePromise(t *testing.T) {
 		}
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // otherwise a quarter of the time would be garbage collection
+	// One thread: a run is one chain of steps, and handing each step to another thread
+	// takes as long as the step.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var all tally
 	handlers := []*apiHandler{}
 	run := func(rt *rapid.T) {

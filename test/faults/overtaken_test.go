@@ -35,7 +35,7 @@ func overtakenRows() (rows []row) {
 			faults := dynamotest.NewFaults(w.env.Client)
 			faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Before: func() {
 				overtake(w, m)
-				if _, err := w.store.FinishMailing(w.ctx, m.ID); err != nil {
+				if _, err := w.store.FinishMailing(w.ctx, m); err != nil {
 					w.t.Errorf("finish: %v", err)
 				}
 			}})

@@ -35,7 +35,7 @@ func inBubble(t *testing.T, test func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := inMemory(t)
-		w.senderClock = bubbleClock{w}
+		w.config.Clock = bubbleClock{w}
 		test(w)
 	})
 }

@@ -27,6 +27,7 @@ import (
 	"go.uber.org/goleak"
 
 	"postrider/internal/api"
+	"postrider/internal/clock"
 	"postrider/internal/deliver"
 	"postrider/internal/dynamo"
 	"postrider/internal/dynamo/dynamotest"
@@ -61,10 +62,8 @@ type world struct {
 	gate     *gate
 	// config is the configuration of new senders.
 	config deliver.Config
-	// tables replaces the tables of the functions' stores, if not nil; senderClock
-	// replaces the senders' clock, which otherwise is the world's.
-	tables      dynamo.API
-	senderClock deliver.Clock
+	// tables replaces the tables of the functions' stores, if not nil.
+	tables dynamo.API
 	// sends replaces the senders' provider, if not nil.
 	sends deliver.Provider
 
@@ -111,7 +110,8 @@ func worldIn(t *testing.T, env *dynamotest.Env) *world {
 		provider: &provider{clock: clock, handovers: map[mailing.MessageID][]invariants.Handover{}},
 		config: deliver.Config{
 			ProviderTimeout: 10 * time.Second, InvocationTime: 30 * time.Second, MaxInFlight: 500, MaxReceives: maxReceives,
-			PauseOnRejections: true,
+			PauseOnRejections: true, Clock: clock, Jitter: func(d time.Duration) time.Duration { return d / 2 },
+			Holder: func() string { return strconv.FormatInt(holders.Add(1), 10) },
 		},
 		audience: map[mailing.ClientID]*invariants.Client{}, history: map[mailing.ID]invariants.Timeline{}, rule: time.Minute,
 	}
@@ -125,7 +125,7 @@ func worldIn(t *testing.T, env *dynamotest.Env) *world {
 // storeOver returns a store that uses the world's clock. Its waits return at once, and do
 // not move the clock.
 func (w *world) storeOver(tables dynamo.API) *dynamo.Store {
-	return w.env.StoreOver(tables, dynamo.WithClock(w.clock.Now, func(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) }))
+	return w.env.StoreOver(tables, dynamotest.Impatient(w.clock.Now))
 }
 
 // restart gives every function a new execution environment, which remembers nothing.
@@ -222,24 +222,20 @@ func (w *world) edges(of *worker) (*dynamo.Store, queue.AdminAPI) {
 var holders atomic.Int64
 
 func (w *world) newSender(of *worker, store deliver.Store, sqs queue.API) *deliver.Sender {
-	clock := w.senderClock
-	if clock == nil {
-		clock = w.clock
-	}
+	config := w.config
+	config.Clock = mortalClock{of, config.Clock}
 	var sends deliver.Provider = w.provider
 	if w.sends != nil {
 		sends = w.sends
 	}
-	return deliver.New(store, gatedProvider{of, sends}, queue.NewDeadLetters(sqs, lettersURL), w.config, mortalClock{of, clock}, deliver.Randomness{
-		Jitter: func(d time.Duration) time.Duration { return d / 2 },
-		Holder: func() string { return strconv.FormatInt(holders.Add(1), 10) },
-	}, deliver.WithMeter(w.meter), deliver.WithSweeps(queue.NewTasks(sqs, tasksURL, w.clock.Now)))
+	return deliver.New(store, gatedProvider{of, sends}, queue.NewDeadLetters(sqs, lettersURL), config,
+		deliver.WithMeter(w.meter), deliver.WithSweeps(queue.NewTasks(sqs, tasksURL, w.clock.Now)))
 }
 
 // mortalClock is a clock whose waits fail for a dead worker.
 type mortalClock struct {
 	of *worker
-	deliver.Clock
+	clock.Clock
 }
 
 func (c mortalClock) Sleep(ctx context.Context, d time.Duration) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"postrider/internal/clock"
 	"postrider/internal/dynamo"
 	domain "postrider/internal/mailing"
 	"postrider/test/invariants"
@@ -76,7 +77,7 @@ const retention = 90 * 24 * time.Hour
 func openTables() tables {
 	api, batches := dynamodb.NewFromConfig(running.Config()), running.PhysicalID("BatchesTable")
 	names := dynamo.Tables{Clients: running.PhysicalID("ClientsTable"), Mailings: running.PhysicalID("MailingsTable"), Batches: batches}
-	return tables{dynamo.New(api, names, retention), api, batches}
+	return tables{dynamo.New(api, dynamo.Config{Tables: names, Retention: retention, Clock: clock.System{}}), api, batches}
 }
 
 // finished waits until all messages of a mailing are accounted for. For a cancelled or

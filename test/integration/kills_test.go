@@ -6,11 +6,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -163,7 +160,7 @@ func (k *kills) fresh(held []invariants.Batch) (batches []invariants.Batch) {
 // how many of each.
 func killAll(t *testing.T) (senders, schedulers int) {
 	t.Helper()
-	processes, err := running.Processes()
+	processes, err := running.Processes(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,9 +169,6 @@ func killAll(t *testing.T) (senders, schedulers int) {
 		if n == nil {
 			continue
 		}
-		if !ours(p.PID) {
-			t.Fatalf("process %d does not run from the stack's folder", p.PID)
-		}
 		if err := syscall.Kill(p.PID, syscall.SIGKILL); err == nil {
 			*n++
 		} else if !errors.Is(err, syscall.ESRCH) {
@@ -182,17 +176,4 @@ func killAll(t *testing.T) (senders, schedulers int) {
 		}
 	}
 	return senders, schedulers
-}
-
-// ours reports whether a process runs in this stack's folder, where the system shows
-// that. The stack knows its processes by id and start; the kill uses this in addition.
-func ours(pid int) bool {
-	if _, err := os.Stat("/proc/self/cwd"); err != nil {
-		return true
-	}
-	cwd, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "cwd"))
-	if err != nil {
-		return errors.Is(err, fs.ErrNotExist) // it has ended
-	}
-	return strings.HasPrefix(cwd, filepath.Dir(running.LogDir())+string(filepath.Separator))
 }

@@ -229,7 +229,7 @@ func (c *checker) audience(m *Mailing) {
 			c.add(Late, m.ID, rec.Client, "the client was created after %s, the mailing started at %s", client.CreatedAfter, m.StartedAt)
 		}
 	}
-	if mailing.Sum(&m.Slices).Expanded {
+	if m.Slices.Sum().Expanded {
 		c.missed(m)
 	} else if m.Status == mailing.StatusCompleted {
 		c.add(Unfinished, m.ID, 0, "it is completed, and not expanded")

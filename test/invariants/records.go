@@ -62,7 +62,7 @@ func (c *Client) ChangedAt() time.Time {
 type Mailing struct {
 	mailing.Mailing // as it is stored now; test messages have none
 
-	Slices  [mailing.Slices]mailing.SliceState
+	Slices  mailing.SliceStates
 	Batches []Batch
 	// Timeline holds all states that the mailing had. If it is empty, the stored times are
 	// taken for those that the mailing always had.

@@ -92,8 +92,8 @@ var ofCreation = []mutation{ //nolint:gochecknoglobals // as the others
 	{
 		name: "the record of a request is written over",
 		file: "internal/dynamo/idempotency.go",
-		old:  `"attribute_not_exists(#id) OR #until <= :now"`,
-		new:  `"attribute_not_exists(#id) OR #until <= :now OR #until > :now"`,
+		old:  `isNew+" OR #until <= :now"`,
+		new:  `isNew+" OR #until <= :now OR #until > :now"`,
 		pkg:  store, test: "TestOfTwentyTimesTheSameRequestOneCreates",
 	},
 	{
@@ -101,7 +101,7 @@ var ofCreation = []mutation{ //nolint:gochecknoglobals // as the others
 		file: "internal/dynamo/idempotency.go",
 		old:  "case it.Request != o.Request:",
 		new:  "case it.Request == \"\":",
-		pkg:  store, test: "TestWhatARequestHasCreatedIsKnownForADay",
+		pkg:  store, test: "TestTheRecordOfARequestIsKeptForADay",
 	},
 	{
 		name: "callers share their idempotency keys",

@@ -64,7 +64,7 @@ var holders atomic.Int64
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	env, clock := dynamotest.StartMemory(t), dynamotest.NewClock(begin)
-	impatient := dynamo.WithClock(clock.Now, func(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) })
+	impatient := dynamotest.Impatient(clock.Now)
 	w := &world{
 		t: t, clock: clock, lines: &lines{clock: clock}, faults: dynamotest.NewFaults(env.Client),
 		store: env.StoreOver(env.Client, impatient), key: string(mailing.Admin), linked: map[string]map[string]string{},
@@ -76,8 +76,7 @@ func newWorld(t *testing.T) *world {
 	w.scheduler = schedule.New(w.store, deliveriesLine{w.lines}, tasksLine{w.lines}, clock)
 	w.sender = deliver.New(w.store, provider{}, lettersLine{w.lines}, deliver.Config{
 		ProviderTimeout: 10 * time.Second, InvocationTime: 30 * time.Second, MaxInFlight: 10, MaxReceives: 20,
-	}, clock, deliver.Randomness{
-		Jitter: func(d time.Duration) time.Duration { return d / 2 },
+		Clock: clock, Jitter: func(d time.Duration) time.Duration { return d / 2 },
 		Holder: func() string { return strconv.FormatInt(holders.Add(1), 10) },
 	})
 	return w

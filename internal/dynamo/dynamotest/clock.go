@@ -48,4 +48,16 @@ func (c *Clock) Sleep(ctx context.Context, d time.Duration) error {
 }
 
 // Option makes a store use the clock.
-func (c *Clock) Option() dynamo.Option { return dynamo.WithClock(c.Now, c.Sleep) }
+func (c *Clock) Option() Option { return func(config *dynamo.Config) { config.Clock = c } }
+
+// impatient is a clock by which a wait takes no time.
+type impatient func() time.Time
+
+func (c impatient) Now() time.Time { return c() }
+
+func (impatient) Sleep(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) }
+
+// Impatient makes a store take the time from now, and wait no time between two tries.
+func Impatient(now func() time.Time) Option {
+	return func(config *dynamo.Config) { config.Clock = impatient(now) }
+}

@@ -76,8 +76,8 @@ func start() (s *server, err error) {
 	}
 	url := fmt.Sprintf("http://127.0.0.1:%d", port)
 	if err := answers(url); err != nil {
-		told, unread := os.ReadFile(log.Name())
-		return nil, errors.Join(fmt.Errorf("%w; it said: %s", err, told), unread)
+		output, unread := os.ReadFile(log.Name())
+		return nil, errors.Join(fmt.Errorf("%w; it said: %s", err, output), unread)
 	}
 	return &server{url, lifeline}, nil
 }

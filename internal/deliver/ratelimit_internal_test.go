@@ -21,10 +21,10 @@ func TestHandOversAreSpreadOverTime(t *testing.T) {
 		{1, 1, time.Second},
 		{0.5, 1, 2 * time.Second},
 	} {
-		p := newPace(test.perSecond)
+		l := newRateLimiter(test.perSecond)
 		for i := range 500 {
 			want := time.Duration(max(0, i+1-test.atOnce)) * test.gap
-			got, ok := p.next(monday, never)
+			got, ok := l.reserve(monday, never)
 			if !ok || (got-want).Abs() > time.Microsecond*time.Duration(i+1) {
 				t.Errorf("%v a second: hand-over %d waits %s, want %s", test.perSecond, i+1, got, want)
 				break
@@ -33,15 +33,15 @@ func TestHandOversAreSpreadOverTime(t *testing.T) {
 	}
 }
 
-func TestNoSecondHasMoreHandOversThanItMay(t *testing.T) {
+func TestNoSecondHasMoreHandOversThanTheLimit(t *testing.T) {
 	t.Parallel()
 	const perSecond = 30
-	p := newPace(perSecond)
+	l := newRateLimiter(perSecond)
 	begins := make([]int, 20)
 	// Hand-overs are requested faster than they may begin.
 	for i := range 600 {
 		now := monday.Add(time.Duration(i) * 20 * time.Millisecond)
-		wait, ok := p.next(now, now.Add(time.Second))
+		wait, ok := l.reserve(now, now.Add(time.Second))
 		if ok {
 			begins[now.Add(wait).Sub(monday)/time.Second]++
 		}
@@ -58,56 +58,56 @@ func TestNoSecondHasMoreHandOversThanItMay(t *testing.T) {
 	}
 }
 
-func TestAHandOverThatWouldComeTooLateTakesNoPlace(t *testing.T) {
+func TestAHandOverThatWouldBeginTooLateReservesNothing(t *testing.T) {
 	t.Parallel()
-	p := newPace(10)
-	if wait, ok := p.next(monday, monday); !ok || wait != 0 {
+	l := newRateLimiter(10)
+	if wait, ok := l.reserve(monday, monday); !ok || wait != 0 {
 		t.Fatalf("the first waits %s, %t", wait, ok)
 	}
 	for range 100 {
-		if wait, ok := p.next(monday, monday.Add(99*time.Millisecond)); ok {
+		if wait, ok := l.reserve(monday, monday.Add(99*time.Millisecond)); ok {
 			t.Fatalf("one that has 99 ms waits %s", wait)
 		}
 	}
 	// The next hand-over gets the place that none of them took.
-	if wait, ok := p.next(monday, monday.Add(101*time.Millisecond)); !ok || (wait-100*time.Millisecond).Abs() > time.Microsecond {
+	if wait, ok := l.reserve(monday, monday.Add(101*time.Millisecond)); !ok || (wait-100*time.Millisecond).Abs() > time.Microsecond {
 		t.Errorf("the second waits %s, %t", wait, ok)
 	}
-	if wait, ok := p.next(monday, monday.Add(-time.Second)); ok {
+	if wait, ok := l.reserve(monday, monday.Add(-time.Second)); ok {
 		t.Errorf("one whose time is up waits %s", wait)
 	}
 }
 
-func TestATimeWithoutHandOversIsNotMadeUpFor(t *testing.T) {
+func TestATimeWithoutHandOversAllowsNoExtraBurst(t *testing.T) {
 	t.Parallel()
-	p := newPace(10)
+	l := newRateLimiter(10)
 	later := monday.Add(time.Hour) // as if Lambda had kept the environment frozen
 	for i, want := range []time.Duration{0, 100 * time.Millisecond, 200 * time.Millisecond} {
-		if wait, ok := p.next(later, never); !ok || (wait-want).Abs() > time.Microsecond {
+		if wait, ok := l.reserve(later, never); !ok || (wait-want).Abs() > time.Microsecond {
 			t.Errorf("hand-over %d waits %s, want %s", i+1, wait, want)
 		}
 	}
 }
 
-func TestWithoutALimitNothingWaits(t *testing.T) {
+func TestWithoutALimitHandOversDoNotWait(t *testing.T) {
 	t.Parallel()
 	for _, perSecond := range []float64{0, -1} {
-		p := newPace(perSecond)
-		if p.limited() || p.room(time.Millisecond) < 1000 {
+		l := newRateLimiter(perSecond)
+		if l.limited() || l.capacity(time.Millisecond) < 1000 {
 			t.Errorf("%v a second is a limit", perSecond)
 		}
 		for range 1000 {
-			if wait, ok := p.next(monday, monday.Add(-time.Hour)); wait != 0 || !ok {
+			if wait, ok := l.reserve(monday, monday.Add(-time.Hour)); wait != 0 || !ok {
 				t.Fatalf("it waits %s, %t", wait, ok)
 			}
 		}
 	}
-	if !newPace(1).limited() {
+	if !newRateLimiter(1).limited() {
 		t.Error("1 a second is no limit")
 	}
 }
 
-func TestTheRoomIsWhatGetsItsTurn(t *testing.T) {
+func TestTheCapacityIsTheNumberOfHandOversThatCanBegin(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		perSecond float64
@@ -120,7 +120,7 @@ func TestTheRoomIsWhatGetsItsTurn(t *testing.T) {
 		{30, -time.Second, 0},
 		{0.5, 20 * time.Second, 10},
 	} {
-		if got := newPace(test.perSecond).room(test.within); got != test.want {
+		if got := newRateLimiter(test.perSecond).capacity(test.within); got != test.want {
 			t.Errorf("%v a second for %s: %d, want %d", test.perSecond, test.within, got, test.want)
 		}
 	}
