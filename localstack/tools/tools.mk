@@ -53,7 +53,7 @@ $(DYNAMODB):
 	$(begin)
 	said=$$(JAVA_HOME="$$found_jdk" mvn -q -B -f $(HERE)/pom.xml \
 		org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
-		-DoutputDirectory="$(CURDIR)/$(@D)/DynamoDBLocal_lib" -DincludeScope=runtime -DincludeTypes=jar) || \
+		-DoutputDirectory="$(CURDIR)/$(@D)/DynamoDBLocal_lib" -DincludeScope=runtime -DincludeTypes=jar 2>&1) || \
 		{ echo "$$said" >&2; exit 1; }
 	cp $(HERE)/log4j2.xml $(HERE)/dynamodb.lock $(@D)
 	cd $(@D) && said=$$($(SHA256) -c dynamodb.lock) || { echo "$$said" | grep -v ': OK$$' >&2; exit 1; }
