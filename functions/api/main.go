@@ -36,14 +36,9 @@ func main() {
 	var c config
 	cfg := function.Setup(context.Background(), "api", &c)
 	store, client := c.Store(cfg, mailing.ID(c.FirstMailing)), sqs.NewFromConfig(cfg)
-	lambda.Start(gateway.New(api.New(api.Config{
-		Clients:  store,
-		Mailings: store,
-		Tasks:    queue.NewTasks(client, c.TasksURL, time.Now),
-		Queues:   queue.NewQueues(client, queue.URLs{Tasks: c.TasksURL, Deliveries: c.DeliveriesURL, DeadLetters: c.DeadLettersURL}),
-		Keys:     keys.New(ssm.NewFromConfig(cfg), c.KeysParameter, clock.System{}.Now, slog.Default()),
-		Now:      time.Now,
-		Log:      slog.Default(),
-		Origins:  c.Origins,
+	queues := queue.NewQueues(client, queue.URLs{Tasks: c.TasksURL, Deliveries: c.DeliveriesURL, DeadLetters: c.DeadLettersURL})
+	callers := keys.New(ssm.NewFromConfig(cfg), c.KeysParameter, clock.System{}.Now, slog.Default())
+	lambda.Start(gateway.New(api.New(store, store, queue.NewTasks(client, c.TasksURL, time.Now), queues, callers, api.Config{
+		Now: time.Now, Log: slog.Default(), Origins: c.Origins,
 	}), api.OwnHeader()))
 }

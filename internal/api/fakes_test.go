@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -298,10 +299,7 @@ func serveAt(t *testing.T, s *stores, clock func() time.Time) service {
 		s.once = map[string]creation{}
 	}
 	v := service{t: t, stores: s, tasks: &tasks{}, queues: &queues{fail: map[string]error{}}, log: &bytes.Buffer{}}
-	v.handler = api.New(api.Config{
-		Clients: s, Mailings: s, Tasks: v.tasks, Queues: v.queues, Keys: keyring{},
-		Now: clock, Log: slog.New(slog.NewJSONHandler(v.log, nil)),
-	})
+	v.handler = api.New(s, s, v.tasks, v.queues, keyring{}, api.Config{Now: clock, Log: slog.New(slog.NewJSONHandler(v.log, nil))})
 	return v
 }
 
@@ -309,29 +307,39 @@ func serveAt(t *testing.T, s *stores, clock func() time.Time) service {
 func serveClients(t *testing.T, c api.Clients) service {
 	t.Helper()
 	v := service{t: t, log: &bytes.Buffer{}}
-	v.handler = api.New(api.Config{Clients: c, Keys: keyring{}, Now: time.Now, Log: slog.New(slog.NewJSONHandler(v.log, nil))})
+	v.handler = api.New(c, nil, nil, nil, keyring{}, api.Config{Now: time.Now, Log: slog.New(slog.NewJSONHandler(v.log, nil))})
 	return v
 }
 
-// call sends a request with an admin's key. headers are pairs of name and value; an
-// empty value removes the header.
+// without is the value of a header that is not sent.
+const without = "\x00"
+
+// call sends a request with the key of an admin. headers are pairs of name and
+// value, and replace the headers that a request has by default. A name that comes
+// several times has all its values.
 func (v service) call(method, target, body string, headers ...string) *httptest.ResponseRecorder {
+	v.t.Helper()
+	return v.callIn(v.t.Context(), method, target, body, headers...)
+}
+
+// callIn sends a request as call does, in a context.
+func (v service) callIn(ctx context.Context, method, target, body string, headers ...string) *httptest.ResponseRecorder {
 	v.t.Helper()
 	var sent io.Reader
 	if body != "" {
 		sent = strings.NewReader(body)
 	}
-	r := httptest.NewRequestWithContext(v.t.Context(), method, target, sent)
+	r := httptest.NewRequestWithContext(ctx, method, target, sent)
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	r.Header.Set("Authorization", "Bearer "+adminKey)
+	given := http.Header{}
 	for pair := range slices.Chunk(headers, 2) {
-		r.Header.Set(pair[0], pair[1])
-		if pair[1] == "" {
-			r.Header.Del(pair[0])
-		}
+		given.Add(pair[0], pair[1])
 	}
+	maps.Copy(r.Header, given)
+	maps.DeleteFunc(r.Header, func(_ string, values []string) bool { return values[0] == without })
 	w := httptest.NewRecorder()
 	v.handler.ServeHTTP(w, r)
 	return w

@@ -9,14 +9,13 @@ import (
 	"fmt"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"postrider/internal/mailing"
 )
 
 // Idempotent is the input of operations that create something: the idempotency key.
 type Idempotent struct {
-	Key string `header:"Idempotency-Key" minLength:"1" maxLength:"255" pattern:"^[!-~]*$" patternDescription:"printable ASCII without blanks" example:"8e03978e-40d5-43dd-bc93-6894a57f9324" doc:"Chosen by the caller, a new one for each thing to be created. The same key and request answers as the first time, for 24 hours; another request is 422."`
+	Key string `header:"Idempotency-Key" minLength:"1" maxLength:"255" pattern:"^[!-~]*$" patternDescription:"printable ASCII without blanks" example:"8e03978e-40d5-43dd-bc93-6894a57f9324" doc:"A key that the caller chooses, a new one for each resource to create. For 24 hours, the same request with the same key gets the first answer, and another request is 422."`
 }
 
 // Resolve refuses an empty header and several headers. huma takes an empty header
@@ -26,26 +25,15 @@ func (i *Idempotent) Resolve(ctx huma.Context) []error {
 	return singleHeader(ctx, "Idempotency-Key", i.Key)
 }
 
-// singleHeader returns an error if a request has the header with an empty value, or
-// has it several times. value is the value that huma has read.
-func singleHeader(ctx huma.Context, header, value string) []error {
-	r, _ := humago.Unwrap(ctx)
-	given := len(r.Header.Values(header))
-	if given == 0 || given == 1 && value != "" {
-		return nil
-	}
-	return []error{&huma.ErrorDetail{Location: "header." + header, Message: "must be given once, and not empty"}}
-}
-
-// Repeated is the header that marks an answer as that to an earlier request.
+// Repeated is the header that marks the answer to an earlier request.
 type Repeated struct {
-	Replayed string `header:"Idempotency-Replayed" doc:"true where the answer is that of the first request with this Idempotency-Key."`
+	Replayed string `header:"Idempotency-Replayed" doc:"true if the answer is that of an earlier request with this Idempotency-Key."`
 }
 
-// once creates the resource that a request asks for. If an earlier request with the
-// same key has created it, once returns that resource instead, as it was then.
-// operation and request identify the request: another one under the same key is
-// refused by the store. pick returns the part of a [mailing.Creation] that the
+// idempotently creates the resource that a request asks for. If an earlier request
+// with the same key has created it, it returns that resource as it was then.
+// operation and request identify the request: the store refuses another one with
+// the same key. pick returns the part of a [mailing.Creation] that the
 // operation creates.
 func idempotently[T any](ctx context.Context, s *server, in Idempotent, operation string, request any,
 	pick func(mailing.Creation) *T, create func(mailing.Idempotency) (T, error),
@@ -56,33 +44,34 @@ func idempotently[T any](ctx context.Context, s *server, in Idempotent, operatio
 		return none, Repeated{}, err
 	}
 	if !o.HasKey() {
-		made, err := create(o)
-		return made, Repeated{}, err
+		created, err := create(o)
+		return created, Repeated{}, err
 	}
 	// The store writes the key and the resource in one transaction. So of two
 	// requests at the same time, one fails with ErrCreated, and finds in the second
 	// round the resource that the other has created.
 	for range 2 {
-		before, ok, err := s.Mailings.Created(ctx, o)
+		before, ok, err := s.mailings.Created(ctx, o)
 		if err != nil {
 			return none, Repeated{}, err
 		}
 		if found := pick(before); ok && found != nil {
 			return *found, Repeated{"true"}, nil
 		}
-		made, err := create(o)
+		created, err := create(o)
 		if !errors.Is(err, mailing.ErrCreated) {
-			return made, Repeated{}, err
+			return created, Repeated{}, err
 		}
 	}
-	return none, Repeated{}, errors.New("what a request has created is neither there nor not there")
+	return none, Repeated{}, errors.New("the store refuses to create a resource that it does not have")
 }
 
-// idempotencyOf returns the name under which the store remembers a request, the zero value
-// for a request without a key. A key belongs to its caller: another caller may use
+// idempotencyOf returns the key under which the store remembers a request, the zero
+// value for a request without a key. A key belongs to its caller: another caller may use
 // the same. The store gets hashes only: of the key, and of the operation with its
 // body.
-func (s *server) idempotencyOf(ctx context.Context, in Idempotent, operation string, request any) (mailing.Idempotency, error) {
+func (s *server) idempotencyOf(ctx context.Context, in Idempotent, operation string, request any,
+) (mailing.Idempotency, error) {
 	if in.Key == "" {
 		return mailing.Idempotency{}, nil
 	}
@@ -93,7 +82,7 @@ func (s *server) idempotencyOf(ctx context.Context, in Idempotent, operation str
 	return mailing.Idempotency{
 		Key:     hash(requestOf(ctx).caller + "\n" + in.Key),
 		Request: hash(string(asked)),
-		Until:   s.Now().Add(mailing.IdempotencyTime),
+		Until:   s.now().Add(mailing.IdempotencyTime),
 	}, nil
 }
 

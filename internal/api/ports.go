@@ -10,7 +10,7 @@ import (
 // Clients is the directory of clients, as the API needs it.
 type Clients interface {
 	// CreateClient stores c under a new id. A phone of another client is
-	// [mailing.KindConflict]. If the request of once has created a client already,
+	// [mailing.KindConflict]. If the request of idem has created a client already,
 	// the error is [mailing.ErrCreated].
 	CreateClient(ctx context.Context, c mailing.Client, idem mailing.Idempotency) (mailing.Client, error)
 	// Client reads a client. An unknown one is [mailing.KindNotFound].
@@ -18,7 +18,8 @@ type Clients interface {
 	// UpdateClient reads a client, changes it, and writes it if no other writer has
 	// changed it since. Otherwise it starts again, so change may be called several
 	// times. It returns an error of change unchanged.
-	UpdateClient(ctx context.Context, id mailing.ClientID, change func(mailing.Client) (mailing.Client, error)) (mailing.Client, error)
+	UpdateClient(ctx context.Context, id mailing.ClientID,
+		change func(mailing.Client) (mailing.Client, error)) (mailing.Client, error)
 	// DeleteClient removes a client. An unknown one is [mailing.KindNotFound].
 	DeleteClient(ctx context.Context, id mailing.ClientID) error
 	// ListClients returns one page in storage order. A cursor that is malformed or
@@ -39,7 +40,7 @@ type Mailings interface {
 	// if there was none. A different request under the same key is
 	// [mailing.KindInvalid].
 	Created(ctx context.Context, idem mailing.Idempotency) (mailing.Creation, bool, error)
-	// CreateMailing stores m under a new id. If the request of once has created a
+	// CreateMailing stores m under a new id. If the request of idem has created a
 	// mailing already, the error is [mailing.ErrCreated].
 	CreateMailing(ctx context.Context, m mailing.Mailing, idem mailing.Idempotency) (mailing.Mailing, error)
 	// Mailing reads a mailing, also a deleted one. An unknown one is
@@ -48,7 +49,8 @@ type Mailings interface {
 	// UpdateMailing reads a mailing, changes it, and writes it if no other writer
 	// has changed it since. Otherwise it starts again, so change may be called
 	// several times. It returns an error of change unchanged.
-	UpdateMailing(ctx context.Context, id mailing.ID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error)
+	UpdateMailing(ctx context.Context, id mailing.ID,
+		change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error)
 	// ListMailings returns one page, newest first, without deleted mailings.
 	ListMailings(ctx context.Context, q mailing.MailingQuery) (mailing.List[mailing.Mailing], error)
 	// Progress returns the counts of each mailing and whether it is expanded, in
@@ -65,9 +67,10 @@ type Mailings interface {
 	// allows no further attempts.
 	Redrive(ctx context.Context, id mailing.ID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error)
 	// CreateTest stores a test message, and returns it with the batch that has to
-	// be delivered. If the request of once has created it already, the error is
+	// be delivered. If the request of idem has created it already, the error is
 	// [mailing.ErrCreated].
-	CreateTest(ctx context.Context, t mailing.Test, now time.Time, idem mailing.Idempotency) (mailing.Message, mailing.BatchKey, error)
+	CreateTest(ctx context.Context, t mailing.Test, now time.Time,
+		idem mailing.Idempotency) (mailing.Message, mailing.BatchKey, error)
 	// OldestWaiting returns the instant since which the batch has waited that could
 	// be sent and has waited longest. It is the zero time if no batch waits, and
 	// known is false if it cannot be determined.

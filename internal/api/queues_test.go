@@ -35,7 +35,7 @@ func storedNonsense(handle string) mailing.StoredLetter {
 	return mailing.StoredLetter{Handle: handle, QueuedAt: now.Add(-3 * time.Minute)}
 }
 
-func TestTheQueuesAreToldWithWhatIsDead(t *testing.T) {
+func TestTheQueuesAreReturnedWithDeadLetters(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{oldest: now.Add(-90*time.Second - 250_000_001)})
 	v.queues.depths = []mailing.QueueDepth{
@@ -57,7 +57,7 @@ func TestTheQueuesAreToldWithWhatIsDead(t *testing.T) {
 	}
 }
 
-func TestQueuesInWhichNothingWaitsHaveNoAge(t *testing.T) {
+func TestEmptyQueuesHaveNoAge(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})
 	v.queues.depths = []mailing.QueueDepth{{Name: "deliveries"}, {Name: "dead-letters"}}
@@ -103,7 +103,7 @@ func redriven(t *testing.T, v service) api.Redriven {
 	return got
 }
 
-func TestARedriveRemovesTheLettersThatAreNotNeededAnyMore(t *testing.T) {
+func TestARedriveRemovesRetriedAndStaleLetters(t *testing.T) {
 	t.Parallel()
 	var asked []mailing.DeadLetter
 	v := serve(t, &stores{redrive: func(id mailing.ID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {
@@ -143,7 +143,7 @@ func TestARedriveRemovesTheLettersThatAreNotNeededAnyMore(t *testing.T) {
 	}
 }
 
-func TestOfAMailingThatIsOverLettersAreKeptAndOfNoneTheyAreStale(t *testing.T) {
+func TestLettersOfAnEndedMailingAreKeptAndOfAnUnknownOneStale(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		err     error
@@ -169,7 +169,7 @@ func TestOfAMailingThatIsOverLettersAreKeptAndOfNoneTheyAreStale(t *testing.T) {
 	}
 }
 
-func TestARedriveGoesOnUntilThereAreNoLettersOrItsTimeIsUp(t *testing.T) {
+func TestARedriveEndsWithTheLastLetterOrAfterEightSeconds(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
@@ -202,7 +202,7 @@ func TestARedriveGoesOnUntilThereAreNoLettersOrItsTimeIsUp(t *testing.T) {
 	}
 }
 
-func TestNoLetterIsRemovedBeforeItsMessageIsTriedAgain(t *testing.T) {
+func TestNoLetterIsRemovedBeforeItsMessageIsRetried(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	for name, c := range map[string]struct {
@@ -233,7 +233,7 @@ func TestNoLetterIsRemovedBeforeItsMessageIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestAMessageThatIsRedrivenIsLoggedByItsIds(t *testing.T) {
+func TestARedrivenMessageIsLoggedWithItsIds(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{redrive: func(id mailing.ID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {
 		return mailing.Mailing{ID: id}, mailing.Redriving{Requeued: letters[:1], Kept: letters[1:]}, nil

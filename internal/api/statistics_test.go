@@ -28,7 +28,7 @@ func aMessage() mailing.Message {
 	}
 }
 
-func TestAMailingsStatisticsComeWithItsMessages(t *testing.T) {
+func TestTheStatisticsOfAMailingIncludeItsMessages(t *testing.T) {
 	t.Parallel()
 	m := sale()
 	var asked []mailing.MessageQuery
@@ -49,7 +49,7 @@ func TestAMailingsStatisticsComeWithItsMessages(t *testing.T) {
 	}
 }
 
-func TestThereIsNoProgressBeforeAnythingIsExpanded(t *testing.T) {
+func TestProgressIsNullBeforeTheExpansion(t *testing.T) {
 	t.Parallel()
 	m := sale()
 	v := serve(t, &stores{mailing: &m, progress: []mailing.Progress{{}}})
@@ -108,7 +108,7 @@ func TestMessagesAreSearchedAndRead(t *testing.T) {
 	}
 }
 
-func TestAMessageThatIsNotSentHasNoTimeOfIt(t *testing.T) {
+func TestAMessageThatIsNotSentHasNoSentAt(t *testing.T) {
 	t.Parallel()
 	m, message := sale(), aMessage()
 	message.Phone = ""

@@ -44,7 +44,7 @@ func editClient(t *testing.T, s *dynamo.Store, id mailing.ClientID, edit func(*m
 	}
 }
 
-func TestAnEditOfAZoneIsKeptInMindAndNoOtherEdit(t *testing.T) {
+func TestAZoneEditIsStoredAndNoOtherEdit(t *testing.T) {
 	t.Parallel()
 	clock := dynamotest.NewClock(noon)
 	s := dynamotest.Store(t, clock.Option())

@@ -27,7 +27,8 @@ type Lease struct {
 
 // Recovered returns the recipients of b and their waits, after the claim [Batch.Lost] that
 // no sender settled. It charges one uncertain attempt to each message that this claim may
-// have handed over. The other messages stay as they are.
+// have handed over. A message that was deferred by an old zone of its client is free to be
+// decided again. The other messages stay as they are.
 //
 // A sender hands messages over only if its claim found no lost claim before it. So one
 // attempt is the right charge, even if several later claims were lost too: those senders
@@ -43,6 +44,8 @@ func (b Batch) Recovered(m Mailing, clients map[ClientID]Client, now time.Time) 
 		}
 		if !b.mayHaveBegun(m, clients, rec) {
 			switch {
+			case rec.Status == Deferred && clients[rec.Client].zoneEditedSince(rec.At):
+				recipients[i].NotBefore, waits[i] = time.Time{}, Wait{Kind: WaitTurn}
 			case rec.NotBefore.IsZero():
 				waits[i] = Wait{Kind: WaitTurn}
 			case rec.Status == Deferred:
@@ -56,6 +59,12 @@ func (b Batch) Recovered(m Mailing, clients map[ClientID]Client, now time.Time) 
 		charged++
 	}
 	return recipients, waits, charged
+}
+
+// zoneEditedSince reports whether a decision that was stored at t may have used an earlier
+// zone of the client.
+func (c Client) zoneEditedSince(t time.Time) bool {
+	return !c.ZoneSince.IsZero() && c.ZoneSince.After(t.Add(-MaxPageTime))
 }
 
 // lost returns rec after a lost claim that may have handed it over, which is the

@@ -46,7 +46,6 @@ func TestALostClaimChargesThoseThatItMayHaveHandedOver(t *testing.T) {
 		{"its retry came within the claim", running(), mailing.Recipient{Client: 33, Status: mailing.Retrying, NotBefore: lost.Until}, moscow33(time.Time{}), true},
 		{"its retry came after the claim", running(), mailing.Recipient{Client: 33, Status: mailing.Retrying, NotBefore: lost.Until.Add(1)}, moscow33(time.Time{}), false},
 		{"it was deferred beyond the claim", running(closed), deferred, moscow33(time.Time{}), false},
-		{"it was deferred beyond the claim, and its client's zone was edited since", running(closed), deferred, moscow33(noon.Add(-time.Second)), false},
 		{"it was deferred beyond the claim, and its client is deleted by now", running(closed), deferred, nil, false},
 		{"it was deferred beyond the claim by an older plan", running(edited), deferred, moscow33(time.Time{}), true},
 		{"it was deferred by an older plan, and by the new one its window is closed, too", running(closed, before), deferred, moscow33(time.Time{}), false},
@@ -81,6 +80,32 @@ func TestALostClaimChargesThoseThatItMayHaveHandedOver(t *testing.T) {
 		settled := b.Settled(recipients, waits, 0, noon.Add(2*time.Minute), func(d time.Duration) time.Duration { return d })
 		if settled.Pending() == settled.DueAt.IsZero() {
 			t.Errorf("%s: pending %t, due %s", test.name, settled.Pending(), settled.DueAt)
+		}
+	}
+}
+
+// TestADeferredMessageOfALostClaimFollowsItsClientsNewZone checks that a message that was
+// deferred by its client's old zone is decided again after the recovery: an edit of the
+// zone leaves a batch with a lost claim to its next sender, which makes the recovery.
+func TestADeferredMessageOfALostClaimFollowsItsClientsNewZone(t *testing.T) {
+	opens := noon.Add(10 * time.Hour)
+	for name, test := range map[string]struct {
+		edited, until time.Time
+	}{
+		"never edited":                  {time.Time{}, opens},
+		"edited before it was deferred": {noon.Add(-mailing.MaxPageTime), opens},
+		"edited as it was deferred":     {noon.Add(1 - mailing.MaxPageTime), noon.Add(2 * time.Minute)},
+		"edited after it was deferred":  {noon.Add(time.Minute), noon.Add(2 * time.Minute)},
+	} {
+		b := mailing.Batch{
+			Recipients: []mailing.Recipient{{Client: 33, Status: mailing.Deferred, At: noon, NotBefore: opens}},
+			Claims:     2, Lost: mailing.Lease{From: noon, Until: noon.Add(time.Minute)},
+		}
+		now := noon.Add(2 * time.Minute)
+		recipients, waits, charged := b.Recovered(running(window(t, "17:00", "21:00")), moscow33(test.edited), now)
+		settled := b.Settled(recipients, waits, 0, now, func(d time.Duration) time.Duration { return d })
+		if charged != 0 || !settled.NotBefore.Equal(test.until) || settled.Recipients[0].NotBefore.After(test.until) {
+			t.Errorf("%s: charged %d, waits until %s (the message %s), want %s", name, charged, settled.NotBefore, settled.Recipients[0].NotBefore, test.until)
 		}
 	}
 }

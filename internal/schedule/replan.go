@@ -193,10 +193,10 @@ func (r *replanning) batches(ctx context.Context, m mailing.Mailing, state maili
 	return batches, nil
 }
 
-// batch computes the waiting time of b again, and reports whether b was changed. If a sender
-// holds b, the sender may settle it by the clients as it has read them: b is
-// left to a later sweep. If the holder's lease is over, nothing has to be done:
-// the next sender that claims b makes new decisions.
+// batch computes the waiting time of b again, and reports whether b was changed. If a
+// sender holds b, the sender may settle it by the clients as it has read them: b is left
+// to a later sweep. If the holder's lease is over, nothing has to be done: the next sender
+// that claims b recovers it, and a recovery looks at edits of the zone itself.
 func (r *replanning) batch(ctx context.Context, m mailing.Mailing, b mailing.Batch) (bool, error) {
 	now := r.clock.Now()
 	if b.LeaseUntil.After(now) {

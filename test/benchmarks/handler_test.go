@@ -56,8 +56,8 @@ func TestReadingAClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	function := gateway.New(api.New(api.Config{
-		Clients: store, Mailings: store, Keys: oneKey("key"), Now: time.Now, Log: slog.New(slog.NewJSONHandler(discard{}, nil)),
+	function := gateway.New(api.New(store, store, nil, nil, oneKey("key"), api.Config{
+		Now: time.Now, Log: slog.New(slog.NewJSONHandler(discard{}, nil)),
 	}), api.OwnHeader())
 	event := events.APIGatewayProxyRequest{
 		HTTPMethod: http.MethodGet, Path: "/api/clients/" + strconv.FormatUint(uint64(client.ID), 10),

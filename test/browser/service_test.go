@@ -47,8 +47,8 @@ func newService(t *testing.T) service {
 		t.Fatal(err)
 	}
 	const key = "key-of-the-tests"
-	function := gateway.New(api.New(api.Config{
-		Clients: store, Mailings: store, Tasks: unused{}, Queues: unused{}, Keys: oneKey(key), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	function := gateway.New(api.New(store, store, unused{}, unused{}, oneKey(key), api.Config{
+		Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}), api.OwnHeader())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// A mux would clean the path.

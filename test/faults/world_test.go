@@ -149,9 +149,8 @@ type apiHandler struct {
 
 func newAPIHandler() *apiHandler {
 	h := &apiHandler{}
-	h.Handler = api.New(api.Config{
-		Clients: &h.clients, Mailings: &h.mailings, Tasks: &h.tasks, Queues: &h.queues,
-		Keys: anyKey{}, Now: func() time.Time { return h.now() }, Log: slog.Default(),
+	h.Handler = api.New(&h.clients, &h.mailings, &h.tasks, &h.queues, anyKey{}, api.Config{
+		Now: func() time.Time { return h.now() }, Log: slog.Default(),
 	})
 	return h
 }

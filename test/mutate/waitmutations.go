@@ -75,6 +75,13 @@ var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 		pkg:  store, test: "TestAPageThatExpiresByAnEarlierEndThanItsSliceIsNotWritten",
 	},
 	{
+		name: "waits: a message of a lost claim waits by its client's old zone",
+		file: lostGo,
+		old:  "case rec.Status == Deferred && clients[rec.Client].zoneEditedSince(rec.At):",
+		new:  "case rec.Status == Deferred && clients[rec.Client].zoneEditedSince(now):",
+		pkg:  domain, test: "TestADeferredMessageOfALostClaimFollowsItsClientsNewZone",
+	},
+	{
 		name: "keeps: a mailing finishes while batches expire by the old end",
 		file: "internal/mailing/retry.go",
 		old:  "|| m.Extends(state)",

@@ -70,9 +70,7 @@ func newWorld(t *testing.T) *world {
 		store: env.StoreOver(env.Client, impatient), key: string(mailing.Admin), linked: map[string]map[string]string{},
 	}
 	store := env.StoreOver(w.faults, impatient)
-	w.api = api.New(api.Config{
-		Clients: store, Mailings: store, Tasks: tasksLine{w.lines}, Queues: w.lines, Keys: w, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
-	})
+	w.api = api.New(store, store, tasksLine{w.lines}, w.lines, w, api.Config{Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
 	w.scheduler = schedule.New(w.store, deliveriesLine{w.lines}, tasksLine{w.lines}, clock)
 	w.sender = deliver.New(w.store, provider{}, lettersLine{w.lines}, deliver.Config{
 		ProviderTimeout: 10 * time.Second, InvocationTime: 30 * time.Second, MaxInFlight: 10, MaxReceives: 20,

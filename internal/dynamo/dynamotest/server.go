@@ -53,8 +53,8 @@ type server struct {
 	lifeline io.Closer
 }
 
-// startPatience is two minutes because the machine may run much else at the same time.
-const startPatience = 2 * time.Minute
+// startLimit is two minutes because the machine may run much else at the same time.
+const startLimit = 2 * time.Minute
 
 func start() (s *server, err error) {
 	jar, err := findJar()
@@ -105,13 +105,13 @@ func launch(jar string, port int, log *os.File) (lifeline io.Closer, err error) 
 // answers waits until DynamoDB Local answers. Any HTTP answer counts.
 func answers(url string) error {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
-	for begun := time.Now(); time.Since(begun) < startPatience; time.Sleep(20 * time.Millisecond) { //nolint:forbidigo // another process gives no signal
+	for begun := time.Now(); time.Since(begun) < startLimit; time.Sleep(20 * time.Millisecond) { //nolint:forbidigo // another process gives no signal
 		resp, err := client.Get(url) //nolint:noctx // the client has a timeout
 		if err == nil {
 			return resp.Body.Close()
 		}
 	}
-	return fmt.Errorf("no answer within %s", startPatience)
+	return fmt.Errorf("no answer within %s", startLimit)
 }
 
 func freePort() (port int, err error) {

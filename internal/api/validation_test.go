@@ -25,7 +25,7 @@ func lists() *stores {
 	}
 }
 
-func TestAParameterThatWouldBeIgnoredIsRefused(t *testing.T) {
+func TestAnEmptyOrRepeatedParameterIsRefused(t *testing.T) {
 	t.Parallel()
 	v := serve(t, lists())
 	for target, locations := range map[string]string{
@@ -69,7 +69,7 @@ func TestOnlyACursorMayBeEmpty(t *testing.T) {
 	}
 }
 
-func TestWhatAParametersSchemaTakesIsWhatTheServiceTakes(t *testing.T) {
+func TestParametersAreAcceptedIfTheirSchemaAcceptsThem(t *testing.T) {
 	t.Parallel()
 	v, d := serve(t, lists()), descriptionOf(t)
 	compiler := d.compiler()

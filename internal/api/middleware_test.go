@@ -15,7 +15,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestOneTrailingSlashIsTheSamePath(t *testing.T) {
+func TestOneTrailingSlashIsIgnored(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{client: &ann, listClients: func(mailing.ClientQuery) (mailing.List[mailing.Client], error) {
 		return mailing.List[mailing.Client]{}, nil
@@ -34,7 +34,7 @@ func TestOneTrailingSlashIsTheSamePath(t *testing.T) {
 	}
 }
 
-func TestAPathThatIsNotThereIsNotFound(t *testing.T) {
+func TestAnUnknownPathIsNotFound(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})
 	for _, target := range []string{
@@ -46,7 +46,7 @@ func TestAPathThatIsNotThereIsNotFound(t *testing.T) {
 	}
 }
 
-func TestAMethodThatAPathDoesNotTakeIsToldWhichItTakes(t *testing.T) {
+func TestARefusedMethodGetsTheAllowedOnes(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})
 	for target, allow := range map[string]string{
@@ -88,15 +88,15 @@ func TestABodyThatIsNotJSONIsMalformed(t *testing.T) {
 	wantProblem(t, v.call(http.MethodPatch, "/api/clients/7", ""), http.StatusBadRequest)
 }
 
-func TestABodyThatIsNotJSONIsToldHowFarItIs(t *testing.T) {
+func TestAnInvalidJSONBodyGetsThePlaceOfTheError(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{client: &ann})
 	for body, want := range map[string]string{
-		"":                                  "a body is needed, and must be JSON",
-		`{"phone": "79001234567",}`:         "the body is not JSON: it was read up to line 1, column 25",
-		"{\n  \"tag\": \"привет\", 'a'}":    "the body is not JSON: it was read up to line 2, column 20",
-		"{\n  \"phone\": \"79001234567\"\n": "the body is not JSON: it was read up to line 3, column 0",
-		"\ufeff{}":                          "the body is not JSON: it was read up to line 1, column 1",
+		"":                                  "the request needs a body in JSON",
+		`{"phone": "79001234567",}`:         "the body is not JSON: reading stopped at line 1, column 25",
+		"{\n  \"tag\": \"привет\", 'a'}":    "the body is not JSON: reading stopped at line 2, column 20",
+		"{\n  \"phone\": \"79001234567\"\n": "the body is not JSON: reading stopped at line 3, column 0",
+		"\ufeff{}":                          "the body is not JSON: reading stopped at line 1, column 1",
 	} {
 		for _, request := range [][2]string{{http.MethodPost, "/api/clients"}, {http.MethodPatch, "/api/clients/7"}} {
 			w := v.call(request[0], request[1], body)
@@ -105,7 +105,7 @@ func TestABodyThatIsNotJSONIsToldHowFarItIs(t *testing.T) {
 	}
 }
 
-func TestWhatASchemaForbidsIsToldInWordsOfOurs(t *testing.T) {
+func TestErrorsOfASchemaHaveOurTexts(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{client: &ann})
 	for target, want := range map[string]string{
@@ -169,7 +169,7 @@ func TestABodyMayHaveOneMebibyte(t *testing.T) {
 	wantProblem(t, v.call(http.MethodPost, "/api/clients", full+" "), http.StatusRequestEntityTooLarge)
 }
 
-func TestAnIdThatNothingCanHaveIsNotFound(t *testing.T) {
+func TestAnImpossibleIDIsNotFound(t *testing.T) {
 	t.Parallel()
 	m, message := sale(), aMessage()
 	v := serve(t, &stores{client: &ann, mailing: &m, message: &message})
@@ -193,7 +193,7 @@ func TestAnIdThatNothingCanHaveIsNotFound(t *testing.T) {
 	wantProblem(t, v.call(http.MethodGet, "/api/messages?mailing_id=4", ""), http.StatusNotFound)
 }
 
-func TestABadQueryIsRefusedParameterByParameter(t *testing.T) {
+func TestAnInvalidQueryIsRefusedWithEachParameter(t *testing.T) {
 	t.Parallel()
 	m := sale()
 	v := serve(t, &stores{mailing: &m})
@@ -217,7 +217,7 @@ func TestABadQueryIsRefusedParameterByParameter(t *testing.T) {
 	}
 }
 
-func TestAForeignCursorIsMalformed(t *testing.T) {
+func TestACursorOfAnotherListIsMalformed(t *testing.T) {
 	t.Parallel()
 	m := sale()
 	refused := mailing.Malformed("the cursor is not one of this list")
@@ -232,7 +232,7 @@ func TestAForeignCursorIsMalformed(t *testing.T) {
 	}
 }
 
-func TestAnInternalErrorShowsNothingAndIsLogged(t *testing.T) {
+func TestAnInternalErrorShowsNoDetailAndIsLogged(t *testing.T) {
 	t.Parallel()
 	for _, fail := range []error{
 		errors.New("table postrider-clients is gone"),
@@ -267,7 +267,7 @@ func TestAPanicIsAnInternalErrorAndIsLogged(t *testing.T) {
 	}
 }
 
-func TestALogLineHasTheRouteAndTheIdsAndNobodysPhone(t *testing.T) {
+func TestALogLineHasTheRouteAndIDsAndNoPhone(t *testing.T) {
 	t.Parallel()
 	m := sale()
 	v := serve(t, &stores{client: &ann, mailing: &m})
@@ -298,7 +298,7 @@ func TestALogLineHasTheRouteAndTheIdsAndNobodysPhone(t *testing.T) {
 	}
 }
 
-func TestHeadAnswersAsGetDoes(t *testing.T) {
+func TestHEADAnswersAsGET(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{client: &ann})
 	if w := v.call(http.MethodHead, "/api/clients/7", ""); w.Code != http.StatusOK || w.Header().Get("Content-Type") != "application/json" {
@@ -306,7 +306,7 @@ func TestHeadAnswersAsGetDoes(t *testing.T) {
 	}
 }
 
-func TestABodyThatIsWrongInMoreWaysThanAnAnswerHoldsIsToldSo(t *testing.T) {
+func TestAnAnswerListsAtMostAHundredErrors(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})
 	for name, body := range map[string]string{
@@ -315,7 +315,7 @@ func TestABodyThatIsWrongInMoreWaysThanAnAnswerHoldsIsToldSo(t *testing.T) {
 	} {
 		w := v.call(http.MethodPost, "/api/mailings/preview", body, "Authorization", "Bearer "+viewerKey)
 		var p api.Problem
-		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != http.StatusUnprocessableEntity || len(p.Errors) != 100 || !strings.Contains(p.Detail, "more is wrong") {
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != http.StatusUnprocessableEntity || len(p.Errors) != 100 || !strings.Contains(p.Detail, "more errors") {
 			t.Errorf("%s: %v, status %d, %d errors in %d bytes", name, err, w.Code, len(p.Errors), w.Body.Len())
 		}
 	}

@@ -90,7 +90,7 @@ func TestEveryOperationIsDescribed(t *testing.T) {
 	}
 	for id, op := range d.operations() {
 		want(id != "" && asText(op.value["summary"]) != "", "%s: a summary", op.at)
-		want(sentences(op.value["description"]) > 0, "%s: what it does (texts in describe*.go)", id)
+		want(sentences(op.value["description"]) > 0, "%s: what it does ('about' of the operation)", id)
 		for _, tag := range op.value["tags"].([]any) { //nolint:forcetypeassert // a test may panic
 			want(tags[asText(tag)], "%s: a description of its tag %s", id, tag)
 		}
@@ -125,7 +125,7 @@ func TestEveryOperationIsDescribed(t *testing.T) {
 	}
 }
 
-func TestLinksLeadToOperationsThatTakeThem(t *testing.T) {
+func TestLinksNameExistingOperationsAndParameters(t *testing.T) {
 	t.Parallel()
 	d := descriptionOf(t)
 	operations := d.operations()

@@ -45,7 +45,7 @@ func manyTimes(value any, n int) []any { return slices.Repeat([]any{value}, n) }
 // beyond has the locations of errors that a schema cannot express.
 var beyond = []string{"body.timezone", "body.start_at", "body.end_at", "body.window"}
 
-func TestWhatABodysSchemaTakesIsWhatTheServiceTakes(t *testing.T) {
+func TestBodiesAreAcceptedIfTheirSchemaAcceptsThem(t *testing.T) {
 	t.Parallel()
 	m := sale()
 	m.Status, m.StartAt, m.EndAt = mailing.StatusScheduled, now.Add(time.Hour), now.Add(1000*time.Hour)
