@@ -148,7 +148,7 @@ func TestAPatchOfAClientChangesOnlyItsFields(t *testing.T) {
 			ported, `{"phone": "79111234567"}`,
 			`{"id": 7, "phone": "79111234567", "operator_code": "999", "tag": "vip", "timezone": "UTC"}`,
 		},
-		"null derives the code anew": {
+		"null derives the code again": {
 			ported, `{"phone": "79111234567", "operator_code": null}`,
 			`{"id": 7, "phone": "79111234567", "operator_code": "911", "tag": "vip", "timezone": "UTC"}`,
 		},

@@ -108,7 +108,7 @@ func TestAnImportAcceptsCSVOfUpToFourMebibytes(t *testing.T) {
 		w := v.importFile(t.Context(), "phone\n", sent)
 		wantProblem(t, w, http.StatusUnsupportedMediaType)
 		if !strings.Contains(w.Body.String(), "text/csv") || strings.Contains(w.Body.String(), "json\"") {
-			t.Errorf("it is not told which type is right: %s", w.Body)
+			t.Errorf("the answer does not name the right type: %s", w.Body)
 		}
 	}
 	full := "phone\n79001234561\n" + strings.Repeat("\n", 4<<20-18)
@@ -118,10 +118,10 @@ func TestAnImportAcceptsCSVOfUpToFourMebibytes(t *testing.T) {
 	w := v.importFile(t.Context(), full+"\n", "text/csv")
 	wantProblem(t, w, http.StatusRequestEntityTooLarge)
 	if !strings.Contains(w.Body.String(), "4 MiB") {
-		t.Errorf("it is not told how much is allowed: %s", w.Body)
+		t.Errorf("the answer does not name the limit: %s", w.Body)
 	}
 	if w := v.call(http.MethodPost, "/api/clients", strings.Repeat(" ", 1<<20+1)); !strings.Contains(w.Body.String(), "1 MiB") {
-		t.Errorf("of JSON it is not told how much is allowed: %s", w.Body)
+		t.Errorf("the answer to JSON does not name the limit: %s", w.Body)
 	}
 }
 

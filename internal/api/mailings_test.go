@@ -239,7 +239,7 @@ func TestAVersionWithoutQuotesIsRefused(t *testing.T) {
 			w := v.call(request[0], request[1], request[2], "If-Match", tag)
 			wantProblem(t, w, http.StatusUnprocessableEntity, "header.If-Match")
 			if !strings.Contains(w.Body.String(), `must be an ETag with its quotes, such as \"2\"`) {
-				t.Errorf("%s: it is not told what is right: %s", tag, w.Body)
+				t.Errorf("%s: the answer does not name the right form: %s", tag, w.Body)
 			}
 		}
 	}

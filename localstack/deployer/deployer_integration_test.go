@@ -36,7 +36,7 @@ func TestTheDeployerBringsTheAPIToALocalStackThatRuns(t *testing.T) {
 	}
 	address := func(url string) string { return strings.Replace(url, "localhost", "127.0.0.1", 1) }
 	start := func() *deployer {
-		return started(t, exec.Command(program, "-localstack", address(s.EndpointURL), "-standin", address(s.StandInURL), "-listen", "127.0.0.1:0",
+		return started(t, exec.Command(program, "-localstack", address(s.EndpointURL), "-fakeprovider", address(s.FakeProviderURL), "-listen", "127.0.0.1:0",
 			"-template", filepath.Join(root, "template.yaml"), "-built", built))
 	}
 

@@ -145,7 +145,7 @@ func TestLatencyDelaysTheAnswerAndNotTheAcceptance(t *testing.T) {
 	})
 }
 
-func TestAHangEndsWithItsTimeOrTheClientOrTheStandIn(t *testing.T) {
+func TestAHangEndsWithItsTimeOrTheClientOrTheFakeProvider(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		end  func(s *fakeprovider.Server, leave context.CancelFunc)

@@ -116,7 +116,7 @@ func addresses(s *stack.Stack, provider string) string {
 		{"health", s.BaseURL + "/healthz"},
 	}
 	if provider == "" {
-		lines = append(lines, [2]string{"sending API's stand-in", s.StandInURL + "/stats"}, [2]string{"what it was handed", s.StandInURL + "/ledger"})
+		lines = append(lines, [2]string{"fake provider", s.FakeProviderURL + "/stats"}, [2]string{"what it was handed", s.FakeProviderURL + "/ledger"})
 	} else {
 		lines = append(lines, [2]string{"sending API", provider})
 	}

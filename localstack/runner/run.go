@@ -55,7 +55,7 @@ func run(ctx context.Context, end func(), out io.Writer, terminal bool) error {
 	}
 	defer control.close()
 	s, err := stack.Start(ctx, stack.Options{
-		Root: ".", Dir: stackDir, Ports: config.Ports, Parameters: config.Parameters, StandIn: fakeprovider.New(), Log: out,
+		Root: ".", Dir: stackDir, Ports: config.Ports, Parameters: config.Parameters, FakeProvider: fakeprovider.New(), Log: out,
 	})
 	if err != nil {
 		return err

@@ -36,7 +36,7 @@ func newCheckout(t *testing.T) checkout {
 	}
 	own := filepath.Join(".local", "test", fmt.Sprint("runner-", os.Getpid()))
 	c := checkout{root: root, dir: filepath.Join(root, own), program: filepath.Join(t.TempDir(), "stack"), env: append(os.Environ(), "SAMPLE=0")}
-	for _, variable := range []string{"STANDIN_PORT", "LOCALSTACK_PORT", "PORT"} {
+	for _, variable := range []string{"FAKE_PROVIDER_PORT", "LOCALSTACK_PORT", "PORT"} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)

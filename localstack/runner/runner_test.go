@@ -38,18 +38,18 @@ func TestSettingsBecomeParameters(t *testing.T) {
 		set  map[string]string
 		want config
 	}{
-		"nothing": {nil, config{Ports: stack.Ports{Front: 8000, StandIn: 8001, LocalStack: 4566}, Parameters: map[string]string{}, Sample: true}},
-		"the stand-in keeps its own token": {
+		"nothing": {nil, config{Ports: stack.Ports{Proxy: 8000, FakeProvider: 8001, LocalStack: 4566}, Parameters: map[string]string{}, Sample: true}},
+		"the fake provider keeps its own token": {
 			map[string]string{"PORT": "9000", "PROVIDER_TOKEN": "x", "SAMPLE": "0", "RETENTION_DAYS": "5"},
-			config{Ports: stack.Ports{Front: 9000, StandIn: 8001, LocalStack: 4566}, Parameters: map[string]string{"RetentionDays": "5"}},
+			config{Ports: stack.Ports{Proxy: 9000, FakeProvider: 8001, LocalStack: 4566}, Parameters: map[string]string{"RetentionDays": "5"}},
 		},
 		"another provider gets no sample": {
 			map[string]string{"PROVIDER_URL": "https://example.com/v1", "PROVIDER_TOKEN": "x"},
-			config{Ports: stack.Ports{Front: 8000, StandIn: 8001, LocalStack: 4566}, Parameters: map[string]string{"ProviderUrl": "https://example.com/v1", "ProviderToken": "x"}},
+			config{Ports: stack.Ports{Proxy: 8000, FakeProvider: 8001, LocalStack: 4566}, Parameters: map[string]string{"ProviderUrl": "https://example.com/v1", "ProviderToken": "x"}},
 		},
 		"unless asked for": {
 			map[string]string{"PROVIDER_URL": "https://example.com/v1", "PROVIDER_TOKEN": "x", "SAMPLE": "1"},
-			config{Ports: stack.Ports{Front: 8000, StandIn: 8001, LocalStack: 4566}, Parameters: map[string]string{"ProviderUrl": "https://example.com/v1", "ProviderToken": "x"}, Sample: true},
+			config{Ports: stack.Ports{Proxy: 8000, FakeProvider: 8001, LocalStack: 4566}, Parameters: map[string]string{"ProviderUrl": "https://example.com/v1", "ProviderToken": "x"}, Sample: true},
 		},
 	} {
 		got, err := resolve(source(c.set), template(t))
@@ -95,9 +95,9 @@ func TestWhatRunsIsAskedAndEndedThroughItsSocket(t *testing.T) {
 	if err := ask(t.Context(), http.MethodPost, "/deploy", config{}, nil); err == nil || !strings.Contains(err.Error(), "starting") {
 		t.Errorf("deploy = %v, want that the stack is starting", err)
 	}
-	ready := &stack.Stack{BaseURL: "http://localhost:8000", StandInURL: "http://localhost:8001", EndpointURL: "http://localhost:4566", APIID: "abc", Stage: "local"}
+	ready := &stack.Stack{BaseURL: "http://localhost:8000", FakeProviderURL: "http://localhost:8001", EndpointURL: "http://localhost:4566", APIID: "abc", Stage: "local"}
 	control.ready(ready, config{Ports: stack.DefaultPorts()})
-	if err := ask(t.Context(), http.MethodPost, "/deploy", config{Ports: stack.Ports{Front: 9000, StandIn: 8001, LocalStack: 4566}}, nil); err == nil || !strings.Contains(err.Error(), "make down") {
+	if err := ask(t.Context(), http.MethodPost, "/deploy", config{Ports: stack.Ports{Proxy: 9000, FakeProvider: 8001, LocalStack: 4566}}, nil); err == nil || !strings.Contains(err.Error(), "make down") {
 		t.Errorf("deploy with other ports = %v", err)
 	}
 	if err := ask(t.Context(), http.MethodGet, "/status", nil, &s); err != nil || s.State != "ready" || !strings.Contains(s.Addresses, " http://localhost:4566/_aws/execute-api/abc/local/api/") {
@@ -222,9 +222,9 @@ func TestAnAPIThatDoesNotAnswerIsToldWithTheFunctionsLastErrors(t *testing.T) {
 }
 
 func TestTheSendingAPIThatIsUsedIsShown(t *testing.T) {
-	s := &stack.Stack{BaseURL: "http://localhost:8000", StandInURL: "http://localhost:8001", EndpointURL: "http://localhost:4566"}
+	s := &stack.Stack{BaseURL: "http://localhost:8000", FakeProviderURL: "http://localhost:8001", EndpointURL: "http://localhost:4566"}
 	if lines := addresses(s, ""); !strings.Contains(lines, "http://localhost:8001/stats") || !strings.Contains(lines, "http://localhost:8001/ledger") {
-		t.Errorf("with the stand-in:\n%s", lines)
+		t.Errorf("with the fake provider:\n%s", lines)
 	}
 	if lines := addresses(s, "https://example.com/v1"); strings.Contains(lines, "8001") || !strings.Contains(lines, "https://example.com/v1") {
 		t.Errorf("with another:\n%s", lines)

@@ -92,7 +92,7 @@ func TestComposeHasTheSettingsOfHostModeAndNoSecret(t *testing.T) {
 	for name, s := range services {
 		got[name] = s.Environment
 	}
-	want := map[string]map[string]string{"localstack": localstack, "deployer": parameters, "standin": nil}
+	want := map[string]map[string]string{"localstack": localstack, "deployer": parameters, "fakeprovider": nil}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("environments (-want +got):\n%s", diff)
 	}
@@ -112,10 +112,10 @@ func TestComposeHasThePortsOfHostModeOnThisMachineOnly(t *testing.T) {
 		port       int
 		entrypoint string
 	}{
-		"localstack": {"LOCALSTACK_PORT", p.LocalStack, ""},
-		"standin":    {"STANDIN_PORT", p.StandIn, fmt.Sprintf(`["standin", "-listen", "0.0.0.0:%d"]`, p.StandIn)},
-		"deployer": {"PORT", p.Front, fmt.Sprintf(`["built/deployer", "-built", "built", "-listen", "0.0.0.0:%d", `+
-			`"-localstack", "http://localstack:%d", "-standin", "http://standin:%d"]`, p.Front, p.LocalStack, p.StandIn)},
+		"localstack":   {"LOCALSTACK_PORT", p.LocalStack, ""},
+		"fakeprovider": {"FAKE_PROVIDER_PORT", p.FakeProvider, fmt.Sprintf(`["fakeprovider", "-listen", "0.0.0.0:%d"]`, p.FakeProvider)},
+		"deployer": {"PORT", p.Proxy, fmt.Sprintf(`["built/deployer", "-built", "built", "-listen", "0.0.0.0:%d", `+
+			`"-localstack", "http://localstack:%d", "-fakeprovider", "http://fakeprovider:%d"]`, p.Proxy, p.LocalStack, p.FakeProvider)},
 	} {
 		s := services[name]
 		if diff := cmp.Diff([]string{fmt.Sprintf("127.0.0.1:${%s:-%d}:%[2]d", c.variable, c.port)}, s.Ports); diff != "" {

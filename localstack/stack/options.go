@@ -11,13 +11,13 @@ import (
 
 // Ports are the ports of a stack on 127.0.0.1 and ::1; 0 is any free port.
 type Ports struct {
-	Front      int `json:"front"` // the API's stable address
-	StandIn    int `json:"stand_in"`
-	LocalStack int `json:"local_stack"`
+	Proxy        int `json:"proxy"` // the API's stable address
+	FakeProvider int `json:"stand_in"`
+	LocalStack   int `json:"local_stack"`
 }
 
 // DefaultPorts returns the ports that a stack has unless others are chosen.
-func DefaultPorts() Ports { return Ports{Front: 8000, StandIn: 8001, LocalStack: 4566} }
+func DefaultPorts() Ports { return Ports{Proxy: 8000, FakeProvider: 8001, LocalStack: 4566} }
 
 // Options describe the stack to start.
 type Options struct {
@@ -39,10 +39,10 @@ type Options struct {
 	Undeployed bool
 	// DeployWith replaces the stack's own way to deploy, if set.
 	DeployWith DeployFunc
-	// StandIn is the handler of the fake provider, if any. Functions get its address
+	// FakeProvider is the handler of the fake provider, if any. Functions get its address
 	// unless Parameters has a ProviderUrl. If it has a method Close(), that is called
 	// before its server stops.
-	StandIn http.Handler
+	FakeProvider http.Handler
 	// Record makes functions call AWS through a recorder: see Stack.Calls.
 	Record bool
 	// Log receives progress, one line each; nil discards it.

@@ -15,7 +15,7 @@ import (
 
 // listeners hold the ports of a stack before anything is started.
 type listeners struct {
-	front, standIn, localStack []net.Listener
+	proxy, fakeProvider, localStack []net.Listener
 }
 
 // patience is how long listen waits for ports that are taken. The processes of a stack
@@ -28,8 +28,8 @@ func listen(ctx context.Context, p Ports) (listeners, error) {
 	defer cancel()
 	var l listeners
 	var errs [3]error
-	l.front, errs[0] = take(ctx, patient.Done(), p.Front, "PORT", "the API")
-	l.standIn, errs[1] = take(ctx, patient.Done(), p.StandIn, "STANDIN_PORT", "the stand-in of the sending API")
+	l.proxy, errs[0] = take(ctx, patient.Done(), p.Proxy, "PORT", "the API")
+	l.fakeProvider, errs[1] = take(ctx, patient.Done(), p.FakeProvider, "FAKE_PROVIDER_PORT", "the fake provider")
 	l.localStack, errs[2] = take(ctx, patient.Done(), p.LocalStack, "LOCALSTACK_PORT", "LocalStack")
 	if err := errors.Join(errs[:]...); err != nil {
 		l.close()
@@ -39,7 +39,7 @@ func listen(ctx context.Context, p Ports) (listeners, error) {
 }
 
 func (l listeners) close() {
-	for _, all := range [][]net.Listener{l.front, l.standIn, l.localStack} {
+	for _, all := range [][]net.Listener{l.proxy, l.fakeProvider, l.localStack} {
 		closeAll(all)
 	}
 }

@@ -28,7 +28,7 @@ func tryPorts(t *testing.T, ports Ports) error {
 
 func TestEveryPortThatIsTakenIsTold(t *testing.T) {
 	front, localStack := occupied(t, "127.0.0.1:0"), occupied(t, ":0")
-	err := tryPorts(t, Ports{Front: front, LocalStack: localStack})
+	err := tryPorts(t, Ports{Proxy: front, LocalStack: localStack})
 	if err == nil {
 		t.Fatal("no port is taken")
 	}
@@ -37,8 +37,8 @@ func TestEveryPortThatIsTakenIsTold(t *testing.T) {
 			t.Errorf("no %q in %v", want, err)
 		}
 	}
-	if strings.Contains(err.Error(), "STANDIN_PORT") {
-		t.Errorf("a free port is told, too: %v", err)
+	if strings.Contains(err.Error(), "FAKE_PROVIDER_PORT") {
+		t.Errorf("a free port is reported, too: %v", err)
 	}
 	if strings.Contains(err.Error(), " by ") && !strings.Contains(err.Error(), fmt.Sprintf("(pid %d)", os.Getpid())) {
 		t.Errorf("another process than this one is named: %v", err)
@@ -47,7 +47,7 @@ func TestEveryPortThatIsTakenIsTold(t *testing.T) {
 
 func TestAPortThatIsTakenOnIPv6OnlyIsTaken(t *testing.T) {
 	port := occupied(t, "[::1]:0")
-	if err := tryPorts(t, Ports{StandIn: port}); err == nil || !strings.Contains(err.Error(), "STANDIN_PORT=") {
+	if err := tryPorts(t, Ports{FakeProvider: port}); err == nil || !strings.Contains(err.Error(), "FAKE_PROVIDER_PORT=") {
 		t.Errorf("listen = %v", err)
 	}
 }
@@ -57,7 +57,7 @@ func TestFreePortsAreFreeOnBothAddressesAndAgainAfterTheCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ports := Ports{Front: port(l.front), StandIn: port(l.standIn), LocalStack: port(l.localStack)}
+	ports := Ports{Proxy: port(l.proxy), FakeProvider: port(l.fakeProvider), LocalStack: port(l.localStack)}
 	l.close()
 	for range 2 {
 		if err := tryPorts(t, ports); err != nil {
@@ -75,7 +75,7 @@ func TestAPortThatBecomesFreeIsTaken(t *testing.T) {
 		_, _ = l.Accept() // listen looks for a listener, and finds this one
 		_ = l.Close()
 	}()
-	if err := tryPorts(t, Ports{Front: portOf(l)}); err != nil {
+	if err := tryPorts(t, Ports{Proxy: portOf(l)}); err != nil {
 		t.Error(err)
 	}
 }

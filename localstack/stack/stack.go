@@ -26,16 +26,16 @@ import (
 
 // Stack is a running stack, deployed unless Options.Undeployed was set.
 type Stack struct {
-	BaseURL     string // the API's stable address, http://localhost:<port>
-	StandInURL  string // the fake provider's address, http://localhost:<port>; "" without one
-	EndpointURL string // LocalStack's address, http://localhost:<port>
-	APIID       string // of API Gateway
-	Stage       string
+	BaseURL         string // the API's stable address, http://localhost:<port>
+	FakeProviderURL string // the fake provider's address, http://localhost:<port>; "" without one
+	EndpointURL     string // LocalStack's address, http://localhost:<port>
+	APIID           string // of API Gateway
+	Stage           string
 
 	opts     Options
 	log      *log.Logger
 	emulator *emulator
-	front    *proxy.Proxy
+	proxy    *proxy.Proxy
 	recorder *recorder.Recorder
 	servers  []*http.Server // in the order in which they are closed
 	closing  sync.Once
@@ -72,8 +72,8 @@ func Start(ctx context.Context, opts Options) (_ *Stack, err error) {
 	if err := s.empty(buildDir); err != nil { // the build only makes the start faster
 		return nil, err
 	}
-	s.serveFront(open.front)
-	s.serveStandIn(open.standIn)
+	s.serveProxy(open.proxy)
+	s.serveFakeProvider(open.fakeProvider)
 	if err := s.startLocalStack(ctx, open.localStack); err != nil {
 		return nil, err
 	}
@@ -105,19 +105,19 @@ func (s *Stack) empty(except ...string) error {
 	return nil
 }
 
-func (s *Stack) serveFront(open []net.Listener) {
-	s.front = proxy.New(log.New(io.Discard, "", 0)) // it reports errors in its answers
+func (s *Stack) serveProxy(open []net.Listener) {
+	s.proxy = proxy.New(log.New(io.Discard, "", 0)) // it reports errors in its answers
 	s.BaseURL = fmt.Sprintf("http://localhost:%d", port(open))
-	s.serve(s.front, open)
+	s.serve(s.proxy, open)
 }
 
-func (s *Stack) serveStandIn(open []net.Listener) {
-	if s.opts.StandIn == nil {
+func (s *Stack) serveFakeProvider(open []net.Listener) {
+	if s.opts.FakeProvider == nil {
 		closeAll(open)
 		return
 	}
-	s.StandInURL = fmt.Sprintf("http://localhost:%d", port(open))
-	s.serve(s.opts.StandIn, open)
+	s.FakeProviderURL = fmt.Sprintf("http://localhost:%d", port(open))
+	s.serve(s.opts.FakeProvider, open)
 }
 
 func (s *Stack) serve(handler http.Handler, open []net.Listener) {
@@ -173,7 +173,7 @@ func (s *Stack) Deploy(ctx context.Context, parameters map[string]string) error 
 	if err != nil {
 		return err
 	}
-	target := Target{EndpointURL: s.emulator.url, StandInURL: s.StandInURL, Front: s.front}
+	target := Target{EndpointURL: s.emulator.url, FakeProviderURL: s.FakeProviderURL, Proxy: s.proxy}
 	if s.opts.DeployWith != nil {
 		deployed, err := target.DeployWith(ctx, template, parameters, s.opts.DeployWith)
 		if err != nil {
@@ -219,7 +219,7 @@ func (s *Stack) Config() aws.Config { return Target{EndpointURL: s.emulator.url}
 // Close.
 func (s *Stack) Ended() <-chan struct{} { return s.emulator.Ended() }
 
-// Close ends the stack: the front and the fake provider, then LocalStack with its
+// Close ends the stack: the proxy and the fake provider, then LocalStack with its
 // functions and Java, which are killed: their data is in memory only. It keeps the logs.
 func (s *Stack) Close() error {
 	s.closing.Do(func() {

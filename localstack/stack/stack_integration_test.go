@@ -73,7 +73,7 @@ func TestStack(t *testing.T) {
 			t.Errorf("it took %v to close", took)
 		}
 		if left := stacktest.Processes(t, opts.Dir); len(left) != 0 {
-			t.Errorf("left behind: %v", left)
+			t.Errorf("still running: %v", left)
 		}
 	})
 	deployed := time.Now()
@@ -89,7 +89,7 @@ func TestStack(t *testing.T) {
 	})
 	t.Run("a message reaches an idle function at once", func(t *testing.T) { latency(t, s) })
 	t.Run("a batch holds more than ten messages", func(t *testing.T) { largeBatch(t, s) })
-	t.Run("a function that exits or times out starts anew", func(t *testing.T) {
+	t.Run("a function that exits or times out starts again", func(t *testing.T) {
 		first := get(t, s, "/", "").PID
 		for _, path := range []string{"/exit", "/sleep"} {
 			if status := statusOf(s.BaseURL + path); status/100 != 5 {
@@ -170,7 +170,7 @@ func TestAStackThatCannotBeCreatedSaysWhyAndLeavesNothing(t *testing.T) {
 		t.Fatalf("Start = %v, want an error that names BrokenTable", err)
 	}
 	if left := stacktest.Processes(t, opts.Dir); len(left) != 0 {
-		t.Errorf("left behind: %v", left)
+		t.Errorf("still running: %v", left)
 	}
 }
 
@@ -195,7 +195,7 @@ func TestAStackWhoseLocalStackIsKilledEndsWithJavaAndFunctions(t *testing.T) {
 		t.Fatal(err)
 	}
 	if left := stacktest.Processes(t, opts.Dir); len(left) != 0 {
-		t.Errorf("left behind: %v", left)
+		t.Errorf("still running: %v", left)
 	}
 }
 

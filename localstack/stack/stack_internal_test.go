@@ -111,12 +111,12 @@ func TestNamesAreTranslatedToLogicalIDs(t *testing.T) {
 	}
 }
 
-func TestTheStandInIsTheSendingAPIUnlessAnotherIsGiven(t *testing.T) {
+func TestTheFakeProviderIsTheSendingAPIUnlessAnotherIsGiven(t *testing.T) {
 	template, err := deploy.ParseTemplate([]byte("Parameters: {ProviderUrl: {Type: String}, ProviderToken: {Type: String}}\nResources: {}"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Target{StandInURL: "http://localhost:8001"}
+	s := Target{FakeProviderURL: "http://localhost:8001"}
 	own := map[string]string{"ProviderUrl": "https://example.com/v1", "ProviderToken": "x"}
 	if diff := cmp.Diff(own, s.withDefaults(template, own)); diff != "" {
 		t.Error(diff)
@@ -126,7 +126,7 @@ func TestTheStandInIsTheSendingAPIUnlessAnotherIsGiven(t *testing.T) {
 		t.Error(diff)
 	}
 	if got := (Target{}).withDefaults(template, nil); len(got) != 0 {
-		t.Errorf("without a stand-in: %v", got)
+		t.Errorf("without a fake provider: %v", got)
 	}
 }
 
@@ -213,7 +213,7 @@ func TestTheExampleOfSettingsIsTakenWithItsCommentsTakenAway(t *testing.T) {
 		delete(set, other)
 	}
 	if len(set) != 0 {
-		t.Errorf("nobody knows %v", set)
+		t.Errorf("no function uses %v", set)
 	}
 }
 

@@ -24,9 +24,9 @@ import (
 // Target is a LocalStack that runs, however it was started, with the fake provider and
 // the proxy.
 type Target struct {
-	EndpointURL string       // LocalStack's address, as this process reaches it
-	StandInURL  string       // the fake provider's address, as functions reach it; "" without one
-	Front       *proxy.Proxy // Deploy makes it lead to the API
+	EndpointURL     string       // LocalStack's address, as this process reaches it
+	FakeProviderURL string       // the fake provider's address, as functions reach it; "" without one
+	Proxy           *proxy.Proxy // Deploy makes it lead to the API
 }
 
 // Deployed is a template that was deployed to a target.
@@ -39,7 +39,7 @@ type Deployed struct {
 
 // Deploy uploads the programs, whose keys are logical ids, writes the local keys for
 // the functions, updates the target to the template and these parameters, and makes the
-// front lead to its API. It may be called again.
+// proxy lead to its API. It may be called again.
 func (t Target) Deploy(ctx context.Context, template *deploy.Template, programs, parameters map[string]string) (Deployed, error) {
 	code, err := deploy.Upload(ctx, t.config(), programs)
 	if err != nil {
@@ -149,10 +149,10 @@ func times(template *deploy.Template, parameters map[string]string) deliver.Time
 // of the keys is the laptop's own.
 func (t Target) withDefaults(template *deploy.Template, parameters map[string]string) map[string]string {
 	defaults := map[string]string{"SenderConcurrency": "2", "FirstMailingId": "1", keysParameter: "/postrider/local/keys"}
-	if t.StandInURL != "" && parameters["ProviderUrl"] == "" {
+	if t.FakeProviderURL != "" && parameters["ProviderUrl"] == "" {
 		// An address, not a name: localhost would be tried on ::1 first, which costs a
 		// moment for each connection.
-		defaults["ProviderUrl"] = strings.Replace(t.StandInURL, "localhost", "127.0.0.1", 1) + "/v1"
+		defaults["ProviderUrl"] = strings.Replace(t.FakeProviderURL, "localhost", "127.0.0.1", 1) + "/v1"
 		defaults["ProviderToken"] = fakeprovider.DefaultToken
 		defaults["MaxSendRate"] = "0"
 	}
@@ -182,7 +182,7 @@ func (t Target) lead(result deploy.Result) (Deployed, error) {
 	if err != nil {
 		return Deployed{}, err
 	}
-	t.Front.SetTarget(base)
+	t.Proxy.SetTarget(base)
 	return deployed, nil
 }
 

@@ -82,7 +82,7 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	running, err = stack.Start(ctx, stack.Options{
-		Root: root, Dir: dir, Ports: stack.Ports{StandIn: providerPort}, StandIn: api, Log: log,
+		Root: root, Dir: dir, Ports: stack.Ports{FakeProvider: providerPort}, FakeProvider: api, Log: log,
 		// The policies are compared only where all parts run; a part that runs alone for
 		// its figure calls LocalStack directly.
 		Record:     flag.Lookup("test.run").Value.String() == "" || os.Getenv("RECORD") != "",
@@ -126,7 +126,7 @@ func freePort(ctx context.Context) (int, error) {
 // behaviour of the sending API run first, one after the other. Then the parts that do not
 // depend on it run in parallel. The checks of all parts come last.
 func TestStack(t *testing.T) {
-	s := newService(running.BaseURL, running.StandInURL)
+	s := newService(running.BaseURL, running.FakeProviderURL)
 	// A figure that is requested alone does not wait for other preparations.
 	if wanted("many") {
 		makeMany(t, s)

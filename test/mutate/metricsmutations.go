@@ -11,14 +11,14 @@ const (
 // quiet hour.
 var ofMetrics = []mutation{ //nolint:gochecknoglobals // as the others
 	{
-		name: "metrics: an open breaker is not told of",
+		name: "metrics: an open breaker is not reported",
 		file: senderGo,
 		old:  "t.BreakerOpen, _ = s.breaker.down()",
 		new:  "",
 		pkg:  sender, test: "TestAnOpenBreakerIsReportedUntilAProbeSucceeds",
 	},
 	{
-		name: "metrics: a sender that found the API down alone tells of no open breaker",
+		name: "metrics: a sender that found the API down alone reports no open breaker",
 		file: senderGo,
 		old:  "t.BreakerOpen, _ = s.breaker.down()",
 		new:  "_, t.BreakerOpen = s.breaker.down()",
@@ -53,14 +53,14 @@ var ofMetrics = []mutation{ //nolint:gochecknoglobals // as the others
 		pkg:  scheduler, test: "TestOnlyTheFirstBatchOfASliceStoresTheStart",
 	},
 	{
-		name: "metrics: what ends as it is expanded is told by number only",
+		name: "metrics: messages that end in the expansion are counted without their status",
 		file: taskGo,
 		old:  "wrote(state.Counts.Minus(before))",
 		new:  "wrote(mailing.Counts{Total: state.Counts.Total - before.Total})",
 		pkg:  scheduler, test: "TestAMessageThatEndsAtItsExpansionIsCountedByItsStatus",
 	},
 	{
-		name: "metrics: nothing is told where no hand-over was answered",
+		name: "metrics: nothing is reported when no hand-over was answered",
 		file: metricsGo,
 		old:  "if len(tried) > 0 {",
 		new:  "if answered > 0 {",

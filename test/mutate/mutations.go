@@ -149,7 +149,7 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 		pkg:  store, test: "TestOnlyItsHolderSettlesABatch",
 	},
 	{
-		name: "counts change in a transaction of their own, behind the settlement",
+		name: "counts change in a transaction of their own, after the settlement",
 		file: settleGo,
 		old:  "return s.transactAs(ctx, contentToken(rest), items,",
 		new: `if err := s.transact(ctx, items[:len(rest)], "settle"); err != nil || len(items) == len(rest) {
@@ -188,7 +188,7 @@ var ofPages = []mutation{ //nolint:gochecknoglobals // as above
 		pkg:  store, test: "TestAPageIsWrittenOnceForTheCursorThatItBeganAt",
 	},
 	{
-		name: "the cursor moves in a transaction of its own, behind the page",
+		name: "the cursor moves in a transaction of its own, after the page",
 		file: "internal/dynamo/slices.go",
 		old:  "return unlessRefused(s.transact(ctx, items, ",
 		new: `if err := s.transact(ctx, items[:len(items)-1], "expand"); err != nil {
@@ -238,7 +238,7 @@ var ofPages = []mutation{ //nolint:gochecknoglobals // as above
 		pkg:  domain, test: "TestATaskQueuesOverdueBatchesAgain",
 	},
 	{
-		name: "a mailing is finished though failures wait to be queued anew",
+		name: "a mailing is finished though failures wait to be requeued",
 		file: "internal/mailing/retry.go",
 		old:  "return m.Expands(state) || state.Counts.Pending() > 0 || m.Retries(state, now)",
 		new:  "return m.Expands(state) || state.Counts.Pending() > 0",

@@ -142,7 +142,7 @@ var ofAges = []mutation{ //nolint:gochecknoglobals // as the others
 		pkg:  store, test: "TestTheOldestBatchOfTheRunningMailingsIsFound",
 	},
 	{
-		name: "what has waited longest is what is told last",
+		name: "the batch that has waited longest is reported last",
 		file: oldestGo,
 		old:  "(since.IsZero() || began.Before(since))",
 		new:  "true",

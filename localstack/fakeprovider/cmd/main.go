@@ -2,7 +2,7 @@
 //
 //	go run ./localstack/fakeprovider/cmd -listen '127.0.0.1:8001,[::1]:8001' -token local-token
 //
-// The defaults of its flags come from STANDIN_LISTEN and STANDIN_TOKEN.
+// The defaults of its flags come from FAKE_PROVIDER_LISTEN and FAKE_PROVIDER_TOKEN.
 package main
 
 import (
@@ -28,8 +28,8 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	listen := flag.String("listen", cmp.Or(os.Getenv("STANDIN_LISTEN"), "127.0.0.1:8001,[::1]:8001"), "addresses, separated by commas")
-	token := flag.String("token", cmp.Or(os.Getenv("STANDIN_TOKEN"), fakeprovider.DefaultToken), "bearer token that is accepted")
+	listen := flag.String("listen", cmp.Or(os.Getenv("FAKE_PROVIDER_LISTEN"), "127.0.0.1:8001,[::1]:8001"), "addresses, separated by commas")
+	token := flag.String("token", cmp.Or(os.Getenv("FAKE_PROVIDER_TOKEN"), fakeprovider.DefaultToken), "bearer token that is accepted")
 	flag.Parse()
 
 	listeners, err := fakeprovider.Listen(ctx, strings.Split(*listen, ",")...)

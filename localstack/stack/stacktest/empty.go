@@ -29,7 +29,7 @@ func Restart(tb testing.TB, root, dir string, old *stack.Stack) *stack.Stack {
 		tb.Fatal(err)
 	}
 	var ports stack.Ports
-	for address, port := range map[string]*int{old.BaseURL: &ports.Front, old.StandInURL: &ports.StandIn, old.EndpointURL: &ports.LocalStack} {
+	for address, port := range map[string]*int{old.BaseURL: &ports.Proxy, old.FakeProviderURL: &ports.FakeProvider, old.EndpointURL: &ports.LocalStack} {
 		if _, err := fmt.Sscanf(address, "http://localhost:%d", port); err != nil {
 			tb.Fatalf("%s: %v", address, err)
 		}
@@ -40,7 +40,7 @@ func Restart(tb testing.TB, root, dir string, old *stack.Stack) *stack.Stack {
 func start(tb testing.TB, root, dir string, ports stack.Ports) *stack.Stack {
 	tb.Helper()
 	s, err := stack.Start(tb.Context(), stack.Options{
-		Root: root, Dir: dir, Ports: ports, StandIn: fakeprovider.New(), Undeployed: true, Log: tb.Output(),
+		Root: root, Dir: dir, Ports: ports, FakeProvider: fakeprovider.New(), Undeployed: true, Log: tb.Output(),
 	})
 	if err != nil {
 		tb.Fatal(err)
