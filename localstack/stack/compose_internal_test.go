@@ -135,7 +135,7 @@ func TestComposeHasThePortsOfHostModeOnThisMachineOnly(t *testing.T) {
 func TestTheImagesHaveTheVersionsOfHostMode(t *testing.T) {
 	_, stages := readComposition(t)
 	for name, c := range map[string]struct{ file, version, image string }{
-		"localstack": {"localstack/tools/localstack.lock", `(?m)^localstack-core==(.*)$`, "localstack/localstack:%s$"},
+		"localstack": {"localstack/tools/localstack.lock", `(?m)^localstack-core==(\S+)`, "localstack/localstack:%s$"},
 		"build":      {"go.mod", `(?m)^go (\d+\.\d+)`, "golang:%s-"},
 	} {
 		version := regexp.MustCompile(c.version).FindStringSubmatch(text(t, c.file))

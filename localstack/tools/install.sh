@@ -12,24 +12,24 @@ tell() {
 }
 
 # find_python finds a Python that can make virtual environments: Debian packages that
-# part separately.
+# part separately. LocalStack 4.14 says that 3.10 is enough, but imports a part of 3.13.
 find_python() {
   check='import sys, venv, ensurepip; print("%d.%d.%d" % sys.version_info[:3])'
   if [ -n "${PYTHON:-}" ]; then
     set -- "$PYTHON" # a person's choice is taken without an alternative
   else
-    set -- python3.13 python3.12 python3 "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/3.1[32]*/bin/python
+    set -- python3.13 python3 "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/3.13*/bin/python
   fi
   tried=
   for found_python; do
     version=$("$found_python" -c "$check" 2>/dev/null) || version=
     case $version in
-      3.13.* | 3.12.*) return ;;
+      3.13.*) return ;;
       "") tried="$tried, $found_python (does not run, or cannot make virtual environments)" ;;
       *) tried="$tried, $found_python (is $version)" ;;
     esac
   done
-  tell "Python 3.13 or 3.12 with its venv module is missing: the tools need it. Tried ${tried#, }." \
+  tell "Python 3.13 with its venv module is missing: the tools need it. Tried ${tried#, }." \
     "Install one, or name it: PYTHON=/path/to/python3.13"
 }
 

@@ -1,7 +1,8 @@
 # Installs the tools below .local/tools. install.sh runs this file, in the repository's root.
 #
-# An installation is complete when it has its stamp. The stamp's name has a checksum of this
-# file and of the files that pin the versions, so other files mean another stamp. The stamp is a link to a
+# An installation is complete when it has its stamp. The stamp's name has a checksum of the
+# files that pin the versions, of this file and of install.sh, so a change of one means another
+# stamp. The stamp is a link to a
 # program without which the tool does not run. If that is removed, make takes the stamp as
 # missing. A recipe removes the folder with the stamp first, and makes the stamp last: an
 # installation that was interrupted has no stamp.
@@ -13,7 +14,7 @@ DIR  := .local/tools
 HERE := localstack/tools
 
 # stamp is the stamp of a folder, from files and from a word on which it also depends.
-stamp = $(DIR)/$1/.from-$(firstword $(shell { cat $(HERE)/tools.mk $2; echo '$3'; } | cksum))
+stamp = $(DIR)/$1/.from-$(firstword $(shell { cat $(HERE)/tools.mk $(HERE)/install.sh $2; echo '$3'; } | cksum))
 
 LOCALSTACK   := $(call stamp,localstack,$(HERE)/localstack.lock,$(PYTHON))
 EXECUTOR     := $(call stamp,localstack/executor,localstack/executor/pyproject.toml localstack/executor/*/*.py)
@@ -53,7 +54,7 @@ $(DYNAMODB):
 	$(begin)
 	said=$$(JAVA_HOME="$$found_jdk" mvn -q -B -f $(HERE)/pom.xml \
 		org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
-		-DoutputDirectory="$(CURDIR)/$(@D)/DynamoDBLocal_lib" -DincludeScope=runtime -DincludeTypes=jar) || \
+		-DoutputDirectory="$(CURDIR)/$(@D)/DynamoDBLocal_lib" -DincludeScope=runtime -DincludeTypes=jar 2>&1) || \
 		{ echo "$$said" >&2; exit 1; }
 	cp $(HERE)/log4j2.xml $(HERE)/dynamodb.lock $(@D)
 	cd $(@D) && said=$$($(SHA256) -c dynamodb.lock) || { echo "$$said" | grep -v ': OK$$' >&2; exit 1; }

@@ -66,7 +66,7 @@ func complete(t *testing.T) map[string]string {
 	if err := os.WriteFile(filepath.Join(jdk, "bin", "java"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return map[string]string{"python3": fmt.Sprintf(python, "3.12.1"), "java": fmt.Sprintf(java, jdk, "17"), "mvn": mvn}
+	return map[string]string{"python3": fmt.Sprintf(python, "3.13.1"), "java": fmt.Sprintf(java, jdk, "17"), "mvn": mvn}
 }
 
 func (m *machine) write(path, content string) {
@@ -97,7 +97,7 @@ func TestAllMissingProgramsAreReportedTogether(t *testing.T) {
 	t.Parallel()
 	out, _, err := newMachine(t, nil).install()
 	lines := strings.Split(out, "\n")
-	for i, want := range []string{"Python 3.13 or 3.12", "Java 17", "Maven is"} {
+	for i, want := range []string{"Python 3.13 with", "Java 17", "Maven is"} {
 		if err == nil || !strings.HasPrefix(lines[i], want) || !strings.Contains(lines[i], "nstall") {
 			t.Errorf("%v: line %d should start with %q and say what to do:\n%s", err, i, want, out)
 		}
@@ -112,7 +112,7 @@ func TestProgramsAreChosenByTheirVersion(t *testing.T) {
 		env     string
 		want    string // part of the error; empty if the installation succeeds
 	}{
-		"Python is too old":               {map[string]string{"python3": fmt.Sprintf(python, "3.11.7")}, "", "python3 (is 3.11.7)"},
+		"Python is too old":               {map[string]string{"python3": fmt.Sprintf(python, "3.12.7")}, "", "python3 (is 3.12.7)"},
 		"Python is too new":               {map[string]string{"python3": fmt.Sprintf(python, "3.14.0")}, "", "python3 (is 3.14.0)"},
 		"Java is too old":                 {map[string]string{"java": fmt.Sprintf(java, "/jdk", "11")}, "", "java (is 11)"},
 		"a name that does not run":        {map[string]string{"python3.13": broken}, "", ""},
@@ -136,7 +136,7 @@ func TestAPythonOfPyenvIsFound(t *testing.T) {
 	scripts := complete(t)
 	scripts["python3"] = fmt.Sprintf(python, "3.11.7")
 	m := newMachine(t, scripts)
-	m.write(".pyenv/versions/3.12.9/bin/python", "#!"+m.bin+"/sh\n"+fmt.Sprintf(python, "3.12.9")+"\n")
+	m.write(".pyenv/versions/3.13.9/bin/python", "#!"+m.bin+"/sh\n"+fmt.Sprintf(python, "3.13.9")+"\n")
 	if out, _, err := m.install(); err != nil {
 		t.Errorf("%v:\n%s", err, out)
 	}
@@ -167,7 +167,7 @@ func TestAnInstallationIsRepeatedOnlyWhenItIsNeeded(t *testing.T) {
 		t.Fatal(err)
 	}
 	step("after the interruption", 2, "")
-	m.write(filepath.Join(m.bin, "python3.12"), "#!"+m.bin+"/sh\n"+fmt.Sprintf(python, "3.12.2")+"\n")
+	m.write(filepath.Join(m.bin, "python3.13"), "#!"+m.bin+"/sh\n"+fmt.Sprintf(python, "3.13.2")+"\n")
 	if err := os.Remove(filepath.Join(m.bin, "python3")); err != nil {
 		t.Fatal(err)
 	}

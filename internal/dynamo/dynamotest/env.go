@@ -71,7 +71,7 @@ func startOver(tb testing.TB, client Client) *Env {
 }
 
 // readDefinitions is [definitions], which reads the template once a process.
-var readDefinitions = sync.OnceValues(definitions)
+var readDefinitions = sync.OnceValues(definitions) //nolint:gochecknoglobals // it never changes
 
 func (e *Env) create(tb testing.TB, table *dynamodb.CreateTableInput, name string) string {
 	tb.Helper()
