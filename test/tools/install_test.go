@@ -45,8 +45,8 @@ func newMachine(t *testing.T, scripts map[string]string, env ...string) *machine
 			t.Fatal(err)
 		}
 	}
-	ordinary := []string{"sh", "make", "cat", "cksum", "cp", "grep", "ln", "mkdir", "rm", "sed", "sha256sum", "shasum"}
-	for _, name := range ordinary {
+	names := []string{"sh", "make", "cat", "cksum", "cp", "grep", "ln", "mkdir", "rm", "sed", "shasum", "sha256sum"}
+	for _, name := range names {
 		if path, err := exec.LookPath(name); err == nil {
 			if err := os.Symlink(path, filepath.Join(m.bin, name)); err != nil {
 				t.Fatal(err)
@@ -85,7 +85,7 @@ func (m *machine) write(path, content string) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		m.t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(content), 0o755); err != nil {
+	if err := os.WriteFile(path, []byte(content), 0o755); err != nil { //nolint:gosec // G306: scripts are executable
 		m.t.Fatal(err)
 	}
 }
@@ -125,7 +125,7 @@ func TestProgramsAreChosenByTheirVersion(t *testing.T) {
 	}{
 		"Python is too old":               {python3("3.12.7"), "", "python3 (is 3.12.7)"},
 		"Python is too new":               {python3("3.14.0"), "", "python3 (is 3.14.0)"},
-		"Java is too old":                 {map[string]string{"java": fmt.Sprintf(java, "/jdk", "11")}, "", "java (is 11)"},
+		"Java is too old":                 {map[string]string{"java": fmt.Sprintf(java, "/j", "11")}, "", "java (is 11)"},
 		"a name that does not run":        {map[string]string{"python3.13": broken}, "", ""},
 		"the PYTHON that a person chose":  {nil, "PYTHON=/no/such/python", "/no/such/python (does not run"},
 		"a JAVA_HOME that does not exist": {nil, "JAVA_HOME=/no/such/jdk", ""},
