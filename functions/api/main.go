@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"postrider/internal/api"
-	"postrider/internal/dynamo"
+	"postrider/internal/clock"
 	"postrider/internal/function"
 	"postrider/internal/gateway"
 	"postrider/internal/keys"
@@ -19,7 +19,7 @@ import (
 	"postrider/internal/queue"
 )
 
-type configuration struct {
+type config struct {
 	function.Tables
 	TasksURL       string `env:"TASKS_QUEUE_URL,required,notEmpty"`
 	DeliveriesURL  string `env:"DELIVERIES_QUEUE_URL,required,notEmpty"`
@@ -33,17 +33,12 @@ type configuration struct {
 }
 
 func main() {
-	var c configuration
+	var c config
 	cfg := function.Setup(context.Background(), "api", &c)
-	store, client := c.Store(cfg, dynamo.WithFirstMailing(mailing.MailingID(c.FirstMailing))), sqs.NewFromConfig(cfg)
-	lambda.Start(gateway.New(api.New(api.Config{
-		Clients:  store,
-		Mailings: store,
-		Tasks:    queue.NewTasks(client, c.TasksURL, time.Now),
-		Queues:   queue.NewQueues(client, queue.URLs{Tasks: c.TasksURL, Deliveries: c.DeliveriesURL, DeadLetters: c.DeadLettersURL}),
-		Keys:     keys.New(ssm.NewFromConfig(cfg), c.KeysParameter, function.Now, slog.Default()),
-		Now:      time.Now,
-		Log:      slog.Default(),
-		Origins:  c.Origins,
+	store, client := c.Store(cfg, mailing.ID(c.FirstMailing)), sqs.NewFromConfig(cfg)
+	queues := queue.NewQueues(client, queue.URLs{Tasks: c.TasksURL, Deliveries: c.DeliveriesURL, DeadLetters: c.DeadLettersURL})
+	callers := keys.New(ssm.NewFromConfig(cfg), c.KeysParameter, clock.System{}.Now, slog.Default())
+	lambda.Start(gateway.New(api.New(store, store, queue.NewTasks(client, c.TasksURL, time.Now), queues, callers, api.Config{
+		Now: time.Now, Log: slog.Default(), Origins: c.Origins,
 	}), api.OwnHeader()))
 }

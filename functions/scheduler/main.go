@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"postrider/internal/clock"
 	"postrider/internal/function"
 	"postrider/internal/metrics"
 	"postrider/internal/notify"
@@ -30,9 +31,9 @@ type config struct {
 func main() {
 	var c config
 	cfg := function.Setup(context.Background(), "scheduler", &c)
-	client, store := sqs.NewFromConfig(cfg), c.Store(cfg)
+	client, store := sqs.NewFromConfig(cfg), c.Store(cfg, 0)
 	scheduler := schedule.New(store, queue.NewDeliveries(client, c.DeliveriesURL),
-		queue.NewTasks(client, c.TasksURL, time.Now), function.Clock{}, schedule.WithMeter(metrics.New(os.Stdout, c.Stage, time.Now)))
-	reporter := schedule.NewReporter(store, notify.NewTopic(sns.NewFromConfig(cfg), c.ReportTopic), function.Clock{}, function.Holder)
+		queue.NewTasks(client, c.TasksURL, time.Now), clock.System{}, schedule.WithMeter(metrics.New(os.Stdout, c.Stage, time.Now)))
+	reporter := schedule.NewReporter(store, notify.NewTopic(sns.NewFromConfig(cfg), c.ReportTopic), clock.System{}, function.Holder)
 	lambda.Start(queue.SchedulerHandler(scheduler, reporter))
 }

@@ -6,48 +6,22 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"postrider/internal/mailing"
 )
 
 // everyone is the role of operations that need no key: documentation and health. It
-// has to be given explicitly, with [withAccess] or [server.allow]. An operation
-// without a role in its metadata needs a key.
+// has to be given explicitly: an operation without a role needs a key.
 const everyone mailing.Role = "everyone"
-
-// accessKey is the key in an operation's metadata under which the needed role
-// stands.
-const accessKey = "access"
 
 // keyHeader is the header for callers that cannot send Authorization.
 const keyHeader = "X-API-Key"
 
 // The details of the problem documents that refuse a request.
 const (
-	keyNeeded      = "a key is needed: after Bearer in the header Authorization, or in " + keyHeader
-	keysUnreadable = "keys cannot be checked at the moment; the request can be repeated"
-	adminNeeded    = "this key is a viewer's, which may only read"
+	keyNeeded      = "the request needs a key, as Authorization: Bearer <key> or as " + keyHeader + ": <key>"
+	keysUnreadable = "keys cannot be checked at the moment; repeat the request later"
+	adminNeeded    = "this request needs the key of an admin; the key of a viewer may only read"
 )
-
-// withAccess returns op with the role that it needs, where that is not the role
-// that follows from its method.
-func withAccess(op huma.Operation, needed mailing.Role) huma.Operation {
-	op.Metadata = map[string]any{accessKey: needed}
-	return op
-}
-
-// accessOf returns the role that an operation needs. By default a GET needs a
-// viewer, and every other method an admin.
-func accessOf(op huma.Operation) mailing.Role {
-	if needed, ok := op.Metadata[accessKey].(mailing.Role); ok {
-		return needed
-	}
-	if op.Method == http.MethodGet {
-		return mailing.Viewer
-	}
-	return mailing.Admin
-}
 
 // allow registers a route with the role that it needs.
 func (s *server) allow(method, path string, needed mailing.Role) {
@@ -71,14 +45,14 @@ func (s *server) needed(r *http.Request, route string) mailing.Role {
 	return mailing.Admin
 }
 
-// admit returns nil if the request's key has the needed role, and otherwise the
+// admit returns nil if the key of the request has the needed role, and otherwise the
 // problem that refuses the request:
 //
 //   - 401 if there is no key or it is unknown,
-//   - 403 if the key's role is too low,
+//   - 403 if the role of the key is too low,
 //   - 503 if the keys cannot be read; the request can be repeated.
 //
-// It notes the caller's name for the log line and for idempotency keys.
+// It notes the name of the caller for the log line and for idempotency keys.
 func (s *server) admit(ctx context.Context, r *http.Request, needed mailing.Role) *Problem {
 	if needed == everyone {
 		return nil
@@ -87,13 +61,13 @@ func (s *server) admit(ctx context.Context, r *http.Request, needed mailing.Role
 	if secret == "" {
 		return problemOf(http.StatusUnauthorized, keyNeeded)
 	}
-	caller, known, err := s.Keys.Caller(ctx, secret)
+	caller, known, err := s.keys.Caller(ctx, secret)
 	switch {
 	case err != nil:
-		s.Log.LogAttrs(ctx, slog.LevelError, "keys not read", slog.String("request_id", requestID(ctx)), slog.String("error", err.Error()))
+		s.log.LogAttrs(ctx, slog.LevelError, "keys not read", failure(ctx, err))
 		return problemOf(http.StatusServiceUnavailable, keysUnreadable)
 	case !known:
-		return problemOf(http.StatusUnauthorized, "this key is not known")
+		return problemOf(http.StatusUnauthorized, "the key is unknown")
 	}
 	requestOf(ctx).caller = caller.Name
 	if !caller.Role.May(needed) {
@@ -116,10 +90,10 @@ func secretOf(h http.Header) string {
 	return strings.TrimSpace(secret)
 }
 
-// turnAway writes the answer to a request that is not admitted, with the header
+// refuse writes the answer to a request that is not admitted, with the header
 // that its status asks for: WWW-Authenticate for 401 (RFC 9110, 15.5.2),
 // Retry-After in seconds for 503.
-func turnAway(w http.ResponseWriter, p *Problem) {
+func refuse(w http.ResponseWriter, p *Problem) {
 	switch p.Status {
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="postrider"`)

@@ -8,7 +8,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestARouteThatNobodyHasMadeKnownIsAnAdmins(t *testing.T) {
+func TestAnUnregisteredRouteNeedsAnAdmin(t *testing.T) {
 	t.Parallel()
 	s := &server{access: map[string]mailing.Role{}}
 	s.allow(http.MethodGet, "/known", everyone)

@@ -47,14 +47,14 @@ func TestEveryOperationButHealthNeedsAKey(t *testing.T) {
 	var walked int
 	for _, r := range routes(t, v) {
 		for _, headers := range [][]string{
-			{"Authorization", ""},
+			{"Authorization", without},
 			{"Authorization", "Bearer"},
 			{"Authorization", "Bearer unknown"},
 			{"Authorization", "Basic " + adminKey},
 			{"Authorization", adminKey},
-			{"Authorization", "", "X-API-Key", "unknown"},
+			{"Authorization", without, "X-API-Key", "unknown"},
 			{"Authorization", "Bearer unknown", "X-API-Key", adminKey},
-			{"Authorization", "", "Cookie", "key=" + adminKey},
+			{"Authorization", without, "Cookie", "key=" + adminKey},
 		} {
 			w := v.call(r.method, r.path, "", headers...)
 			if r.id == "get-health" {
@@ -95,18 +95,18 @@ func TestAViewerReadsAndChangesNothing(t *testing.T) {
 	t.Logf("figure: a viewer: %d operations that write, each 403; %d that read, each allowed", writes, reads)
 }
 
-func TestUnderTheAPIEvenWhatIsNotThereNeedsAKey(t *testing.T) {
+func TestAnUnknownPathBelowTheAPINeedsAKey(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})
 	for target, status := range map[string]int{
 		"/api/nothing": http.StatusNotFound, "/api/clients//": http.StatusNotFound, "/api/../api/clients": http.StatusNotFound,
 		"/api/mailings/1/pause": http.StatusMethodNotAllowed,
 	} {
-		wantProblem(t, v.call(http.MethodGet, target, "", "Authorization", ""), http.StatusUnauthorized)
+		wantProblem(t, v.call(http.MethodGet, target, "", "Authorization", without), http.StatusUnauthorized)
 		wantProblem(t, v.call(http.MethodGet, target, "", "Authorization", "Bearer "+viewerKey), status)
 	}
 	for _, target := range []string{"/nothing", "/apis", "//api/clients"} {
-		wantProblem(t, v.call(http.MethodGet, target, "", "Authorization", ""), http.StatusNotFound)
+		wantProblem(t, v.call(http.MethodGet, target, "", "Authorization", without), http.StatusNotFound)
 	}
 }
 
@@ -114,26 +114,26 @@ func TestDocumentationAndHealthArePublic(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})
 	for _, target := range []string{"/healthz", "/openapi.json", "/openapi.yaml"} {
-		if w := v.call(http.MethodGet, target, "", "Authorization", ""); w.Code != http.StatusOK {
+		if w := v.call(http.MethodGet, target, "", "Authorization", without); w.Code != http.StatusOK {
 			t.Errorf("%s answers %d without a key", target, w.Code)
 		}
 	}
 }
 
-func TestAKeyComesInEitherHeader(t *testing.T) {
+func TestAKeyMayBeInEitherHeader(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{client: &ann})
 	for _, headers := range [][]string{
 		{"Authorization", "Bearer " + viewerKey},
 		{"Authorization", "bearer  " + viewerKey + " "},
-		{"Authorization", "", "X-API-Key", viewerKey},
+		{"Authorization", without, "X-API-Key", viewerKey},
 		{"Authorization", "Bearer " + viewerKey, "X-API-Key", "unknown"},
 	} {
 		wantJSON(t, v.call(http.MethodGet, "/api/clients/7", "", headers...), http.StatusOK, annJSON)
 	}
 }
 
-func TestKeysThatCannotBeReadLetNobodyIn(t *testing.T) {
+func TestNoCallerIsAdmittedWhileKeysCannotBeRead(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{client: &ann})
 	w := v.call(http.MethodGet, "/api/clients/7", "", "Authorization", "Bearer broken")
@@ -146,7 +146,7 @@ func TestKeysThatCannotBeReadLetNobodyIn(t *testing.T) {
 	}
 }
 
-func TestALogLineSaysWhoseKeyItWasAndNeverTheKey(t *testing.T) {
+func TestALogLineHasTheNameOfTheCallerAndNotTheKey(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{client: &ann})
 	v.call(http.MethodGet, "/api/clients/7", "", "Authorization", "Bearer "+viewerKey)

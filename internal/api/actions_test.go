@@ -11,7 +11,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestAnActionAnswersWithTheMailing(t *testing.T) {
+func TestAnActionReturnsTheMailing(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		status mailing.Status
@@ -57,7 +57,7 @@ func TestAnActionAnswersWithTheMailing(t *testing.T) {
 	}
 }
 
-func TestAnOperationThatTakesNoBodyDoesNotLookIntoOne(t *testing.T) {
+func TestAnOperationWithoutABodyIgnoresTheBody(t *testing.T) {
 	t.Parallel()
 	for _, sent := range []string{"multipart/form-data", "multipart/form-data; boundary=x", "application/json", "; x"} {
 		for _, body := range []string{"", "--x\r\n", "{"} {
@@ -75,7 +75,7 @@ func TestRetryingACompletedMailingReopensItAndQueuesItsTasks(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		counts mailing.Counts
-		status string
+		status api.Status
 		queued int
 	}{
 		"with a failure":   {mailing.Counts{Total: 2, Sent: 1, Failed: 1}, "running", 1},
@@ -97,7 +97,7 @@ func TestRetryingACompletedMailingReopensItAndQueuesItsTasks(t *testing.T) {
 	wantProblem(t, serve(t, &stores{mailing: &over}).call(http.MethodPost, "/api/mailings/3/retry", ""), http.StatusConflict)
 }
 
-func TestARetrySaysHowManyMessagesItTriesAndHowManyMayArriveTwice(t *testing.T) {
+func TestARetryReturnsTheNumbersOfRetriedMessages(t *testing.T) {
 	t.Parallel()
 	counts := mailing.Counts{Total: 9, Sent: 2, Failed: 3, Uncertain: 4}
 	for body, want := range map[string]api.Retrying{
@@ -128,7 +128,7 @@ func TestARetrySaysHowManyMessagesItTriesAndHowManyMayArriveTwice(t *testing.T) 
 	wantProblem(t, serve(t, &stores{mailing: &stop}).call(http.MethodPost, "/api/mailings/3/retry", `{"statuses": ["uncertain"]}`), http.StatusConflict)
 }
 
-func TestAMailingThatIsPausedForRejectionsSaysSo(t *testing.T) {
+func TestAMailingPausedForRejectionsHasTheReason(t *testing.T) {
 	t.Parallel()
 	m := sale()
 	m.Status, m.PausedBy, m.RejectedShare = mailing.StatusPaused, mailing.ByRejections, 0.97125
@@ -140,7 +140,7 @@ func TestAMailingThatIsPausedForRejectionsSaysSo(t *testing.T) {
 	}
 }
 
-func TestDeletingAMailingInAnyStatusCancelsItFirst(t *testing.T) {
+func TestDeletingAMailingCancelsItFirst(t *testing.T) {
 	t.Parallel()
 	for status, queued := range map[mailing.Status]int{
 		mailing.StatusScheduled: 0, mailing.StatusRunning: 1, mailing.StatusPaused: 1,

@@ -15,7 +15,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestCreatingAClientAnswersWithItAndWhereItIs(t *testing.T) {
+func TestCreatingAClientReturnsItWithItsLocation(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{createClient: func(c mailing.Client) (mailing.Client, error) {
 		c.ID = 7
@@ -34,7 +34,7 @@ func TestCreatingAClientAnswersWithItAndWhereItIs(t *testing.T) {
 	}
 }
 
-func TestAnInvalidClientIsRefusedFieldByField(t *testing.T) {
+func TestAnInvalidClientIsRefusedWithEachField(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})
 	for name, c := range map[string]struct {
@@ -73,7 +73,7 @@ func TestAnInvalidClientIsRefusedFieldByField(t *testing.T) {
 	}
 }
 
-func TestAllThatIsWrongWithAClientIsToldTogether(t *testing.T) {
+func TestAllErrorsOfAClientAreReportedTogether(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{client: &ann})
 	body := `{"phone": "7", "operator_code": "90", "tag": "` + strings.Repeat("я", 65) + `", "timezone": "Mars/Olympus"}`
@@ -83,7 +83,7 @@ func TestAllThatIsWrongWithAClientIsToldTogether(t *testing.T) {
 	}
 }
 
-func TestARuleIsToldInTheSameWordsWhoeverFindsItBroken(t *testing.T) {
+func TestARuleHasOneTextInSchemaAndDomain(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{client: &ann})
 	cells := map[string]string{"phone": "7", "operator_code": "90", "tag": strings.Repeat("я", 65), "timezone": "Mars/Olympus"}
@@ -129,7 +129,7 @@ func TestAClientIsReadAndReplaced(t *testing.T) {
 		`{"id": 7, "phone": "79001234567", "operator_code": "900", "tag": "", "timezone": "UTC"}`)
 }
 
-func TestAPatchOfAClientChangesOnlyWhatItNames(t *testing.T) {
+func TestAPatchOfAClientChangesOnlyItsFields(t *testing.T) {
 	t.Parallel()
 	ported := mailing.Client{ID: 7, Phone: "79001234567", OperatorCode: "999", Tag: "vip", Timezone: "UTC"}
 	derived := ported
@@ -148,7 +148,7 @@ func TestAPatchOfAClientChangesOnlyWhatItNames(t *testing.T) {
 			ported, `{"phone": "79111234567"}`,
 			`{"id": 7, "phone": "79111234567", "operator_code": "999", "tag": "vip", "timezone": "UTC"}`,
 		},
-		"null derives the code anew": {
+		"null derives the code again": {
 			ported, `{"phone": "79111234567", "operator_code": null}`,
 			`{"id": 7, "phone": "79111234567", "operator_code": "911", "tag": "vip", "timezone": "UTC"}`,
 		},

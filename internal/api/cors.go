@@ -22,8 +22,8 @@ const anyOrigin = "*"
 // at all, some, or any ("*" alone).
 type Origins []string
 
-// UnmarshalText reads origins that are separated by commas. All that is wrong with
-// them is reported together.
+// UnmarshalText reads origins that are separated by commas. It reports all errors
+// together.
 func (o *Origins) UnmarshalText(text []byte) error {
 	*o = nil
 	if strings.TrimSpace(string(text)) == "" {
@@ -31,21 +31,21 @@ func (o *Origins) UnmarshalText(text []byte) error {
 	}
 	var errs []error
 	for origin := range strings.SplitSeq(string(text), ",") {
-		origin = withoutOwnPort(strings.TrimSpace(origin))
+		origin = withoutDefaultPort(strings.TrimSpace(origin))
 		if err := checkOrigin(origin); err != nil {
-			errs = append(errs, fmt.Errorf("%q is no origin: %w", origin, err))
+			errs = append(errs, fmt.Errorf("%q is not an origin: %w", origin, err))
 		}
 		*o = append(*o, origin)
 	}
 	if len(*o) > 1 && slices.Contains(*o, anyOrigin) {
-		errs = append(errs, errors.New(`"*" allows any origin, and stands alone`))
+		errs = append(errs, errors.New(`"*" allows any origin, so it must be the only one`))
 	}
 	return errors.Join(errs...)
 }
 
-// withoutOwnPort removes the default port of the scheme, because browsers leave it
+// withoutDefaultPort removes the default port of the scheme, because browsers leave it
 // out of the Origin header.
-func withoutOwnPort(origin string) string {
+func withoutDefaultPort(origin string) string {
 	for scheme, port := range map[string]string{"https://": ":443", "http://": ":80"} {
 		if strings.HasPrefix(origin, scheme) {
 			return strings.TrimSuffix(origin, port)
@@ -66,21 +66,21 @@ func checkOrigin(origin string) error {
 	case err != nil || u.Scheme == "" || u.Hostname() == "":
 		return errors.New("it must have a scheme and a host, such as https://app.example.com")
 	case strings.ContainsFunc(origin, func(r rune) bool { return r > '~' || r >= 'A' && r <= 'Z' }):
-		return errors.New("browsers send it in small letters, and a host outside ASCII in its xn-- form")
+		return errors.New("it must be in lower case, and a host outside ASCII must be in its xn-- form")
 	case origin != u.Scheme+"://"+u.Host:
-		return errors.New("it must have nothing but scheme, host and port: no path, not even a slash at the end")
+		return errors.New("it must consist of scheme, host and port only, without a path or a slash at the end")
 	case strings.Contains(origin, "*"):
-		return errors.New("it must be exact: a part cannot be *")
+		return errors.New("it must be exact, without *")
 	case strings.HasSuffix(u.Host, ":"):
-		return errors.New("a port is missing behind the colon")
+		return errors.New("the port after the colon is missing")
 	}
 	return nil
 }
 
-// cross returns a handler that lets pages of the allowed origins use next. It
+// allow returns a handler that lets pages of the allowed origins use next. It
 // answers preflight requests itself: they carry no key, so next would refuse them.
 // With no origins it returns next unchanged.
-func (o Origins) cross(next http.Handler) http.Handler {
+func (o Origins) allow(next http.Handler) http.Handler {
 	if len(o) == 0 {
 		return next
 	}

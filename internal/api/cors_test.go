@@ -25,9 +25,8 @@ const (
 func serveTo(t *testing.T, s *stores, origins ...string) service {
 	t.Helper()
 	v := service{t: t, tasks: &tasks{}, queues: &queues{}, log: &bytes.Buffer{}}
-	v.handler = api.New(api.Config{
-		Clients: s, Mailings: s, Tasks: v.tasks, Queues: v.queues, Keys: keyring{}, Origins: origins,
-		Now: func() time.Time { return now }, Log: slog.New(slog.NewJSONHandler(v.log, nil)),
+	v.handler = api.New(s, s, v.tasks, v.queues, keyring{}, api.Config{
+		Now: func() time.Time { return now }, Log: slog.New(slog.NewJSONHandler(v.log, nil)), Origins: origins,
 	})
 	return v
 }
@@ -76,7 +75,7 @@ func TestAPreflightIsAnsweredForAnyPathWithoutAKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v := serveTo(t, &stores{}, c.origins...)
-			w := v.call(http.MethodOptions, c.target, "", "Authorization", "", "Origin", c.origin,
+			w := v.call(http.MethodOptions, c.target, "", "Authorization", without, "Origin", c.origin,
 				"Access-Control-Request-Method", c.method, "Access-Control-Request-Headers", asked)
 			if w.Code != http.StatusNoContent || w.Body.Len() > 0 {
 				t.Errorf("status %d: %s", w.Code, w.Body)
@@ -91,7 +90,7 @@ func TestAPreflightIsAnsweredForAnyPathWithoutAKey(t *testing.T) {
 	}
 }
 
-func TestAnAllowedPageMayReadEveryAnswer(t *testing.T) {
+func TestAnAllowedOriginMayReadEveryAnswer(t *testing.T) {
 	t.Parallel()
 	exposed := "Content-Disposition, Etag, Idempotency-Replayed, Link, Location, Retry-After, Www-Authenticate"
 	m := sale()
@@ -133,7 +132,7 @@ func TestAnAllowedPageMayReadEveryAnswer(t *testing.T) {
 	}
 }
 
-func TestWithoutOriginsNothingIsSaidAboutThem(t *testing.T) {
+func TestWithoutOriginsAnAnswerHasNoCORSHeaders(t *testing.T) {
 	t.Parallel()
 	v := serveTo(t, &stores{client: &ann})
 	for method, status := range map[string]int{http.MethodGet: http.StatusOK, http.MethodOptions: http.StatusMethodNotAllowed} {
@@ -147,7 +146,7 @@ func TestWithoutOriginsNothingIsSaidAboutThem(t *testing.T) {
 	}
 }
 
-func TestAnOptionsThatIsNoPreflightIsAMethodThatNoPathTakes(t *testing.T) {
+func TestAnOptionsRequestThatIsNoPreflightIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, origins := range [][]string{nil, {app}, {"*"}} {
 		w := serveTo(t, &stores{}, origins...).call(http.MethodOptions, "/api/clients", "", "Origin", app)
@@ -179,24 +178,24 @@ func TestOriginsAreReadFromTheEnvironment(t *testing.T) {
 	}
 }
 
-func TestAllThatIsWrongWithOriginsIsToldTogether(t *testing.T) {
+func TestAllErrorsOfOriginsAreReportedTogether(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string][]string{
 		"app.example.com":           {"scheme and a host"},
 		"null":                      {"scheme and a host"},
 		"https://":                  {"scheme and a host"},
 		"https://a b":               {"scheme and a host"},
-		app + "/":                   {"no path"},
-		app + "/admin":              {"no path"},
-		app + "?x":                  {"no path"},
-		"https://me@app.example":    {"no path"},
+		app + "/":                   {"without a path"},
+		app + "/admin":              {"without a path"},
+		app + "?x":                  {"without a path"},
+		"https://me@app.example":    {"without a path"},
 		"https://*.example.com":     {"exact"},
-		"https://App.example.com":   {"small letters"},
+		"https://App.example.com":   {"lower case"},
 		"https://пример.example":    {"xn--"},
-		"http://app.example:":       {"a port is missing"},
-		"*, " + app:                 {"stands alone"},
+		"http://app.example:":       {"port after the colon"},
+		"*, " + app:                 {"the only one"},
 		app + ",":                   {`""`, "scheme and a host"},
-		"one, " + app + "/, *, two": {`"one"`, "no path", `"two"`, "stands alone"},
+		"one, " + app + "/, *, two": {`"one"`, "without a path", `"two"`, "the only one"},
 	} {
 		_, err := read(text)
 		if err == nil {
@@ -205,7 +204,7 @@ func TestAllThatIsWrongWithOriginsIsToldTogether(t *testing.T) {
 		}
 		for _, part := range want {
 			if !strings.Contains(err.Error(), part) {
-				t.Errorf("%q: nothing about %s: %v", text, part, err)
+				t.Errorf("%q: no %q in %v", text, part, err)
 			}
 		}
 	}

@@ -42,7 +42,7 @@ func TestTheRootRedirectsToTheDocumentation(t *testing.T) {
 	v := serve(t, &stores{})
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		// The reference leads from / to /docs/, and from /prod/ to /prod/docs/.
-		if w := v.call(method, "/", "", "Authorization", ""); w.Code != http.StatusFound || w.Header().Get("Location") != "docs/" {
+		if w := v.call(method, "/", "", "Authorization", without); w.Code != http.StatusFound || w.Header().Get("Location") != "docs/" {
 			t.Errorf("%s: status %d, Location %q", method, w.Code, w.Header().Get("Location"))
 		}
 	}
@@ -53,7 +53,7 @@ func TestTheRootRedirectsToTheDocumentation(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotInTheDocumentationIsNotFound(t *testing.T) {
+func TestAnUnknownFileOfTheDocumentationIsNotFound(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})
 	for _, target := range []string{
@@ -71,7 +71,7 @@ func TestWhatIsNotInTheDocumentationIsNotFound(t *testing.T) {
 	}
 }
 
-func TestTheDescribedServerIsWhereverTheDescriptionIs(t *testing.T) {
+func TestTheServerIsRelativeToTheDescription(t *testing.T) {
 	t.Parallel()
 	var d struct {
 		Servers []struct {

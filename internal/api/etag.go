@@ -10,22 +10,22 @@ import (
 )
 
 // Conditional is the input of operations that change a mailing: the version that
-// the caller means.
+// the caller has read.
 type Conditional struct {
-	IfMatch string `header:"If-Match" pattern:"^(\\*|(W/)?\"[^\"]*\"([ \\t]*,[ \\t]*(W/)?\"[^\"]*\")*)$" patternDescription:"an ETag with its quotes, such as \"2\", or several, or *" doc:"The ETag of the version that is meant, with its quotes; another one is 412."`
+	IfMatch string `header:"If-Match" pattern:"^(\\*|(W/)?\"[^\"]*\"([ \\t]*,[ \\t]*(W/)?\"[^\"]*\")*)$" patternDescription:"an ETag with its quotes, such as \"2\", or several, or *" doc:"The ETag of the version to change, in quotes. If the mailing has another version, the answer is 412."`
 }
 
 // Resolve refuses an empty header and several headers. huma takes an empty header
-// for none: the change would then apply to any version, although the caller meant
-// the one that it had read. Of several headers huma takes the first.
+// for none: the change would then apply to any version, although the caller wanted
+// to change one. Of several headers huma takes the first.
 func (c *Conditional) Resolve(ctx huma.Context) []error {
-	return givenOnce(ctx, "If-Match", c.IfMatch)
+	return singleHeader(ctx, "If-Match", c.IfMatch)
 }
 
-// etag returns a mailing's version as an entity tag.
+// etag returns the version of a mailing as an entity tag.
 func etag(m mailing.Mailing) string { return `"` + strconv.FormatInt(m.Version, 10) + `"` }
 
-// allows reports whether the header allows the mailing's version. Without a header
+// allows reports whether the header allows the version of the mailing. Without a header
 // all versions are allowed. A weak tag never matches, since If-Match asks for the
 // strong comparison (RFC 9110, 13.1.1).
 func (c *Conditional) allows(m mailing.Mailing) bool {

@@ -19,7 +19,7 @@ func (d document) compiler() *jsonschema.Compiler {
 	return c
 }
 
-func TestEveryExampleIsAsItsSchemaSays(t *testing.T) {
+func TestEveryExampleIsValid(t *testing.T) {
 	t.Parallel()
 	d := descriptionOf(t)
 	compiler := d.compiler()
@@ -57,7 +57,7 @@ func TestEveryExampleIsAsItsSchemaSays(t *testing.T) {
 	}
 }
 
-func TestASchemasOwnExamplesAreAsItSays(t *testing.T) {
+func TestEveryExampleInASchemaIsValid(t *testing.T) {
 	t.Parallel()
 	d := descriptionOf(t)
 	compiler := d.compiler()

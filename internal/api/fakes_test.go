@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -47,7 +48,7 @@ type stores struct {
 	overall       func(mailing.Status) (mailing.Overall, error)
 	listMessages  func(mailing.MessageQuery) (mailing.List[mailing.Message], error)
 	message       *mailing.Message
-	redrive       func(mailing.MailingID, []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error)
+	redrive       func(mailing.ID, []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error)
 	createTest    func(mailing.Test) (mailing.Message, mailing.BatchKey, error)
 	oldest        time.Time
 	// unknown: it cannot be determined which batch has waited longest.
@@ -62,13 +63,13 @@ type stores struct {
 	fail error
 }
 
-func (s *stores) CreateClient(_ context.Context, c mailing.Client, o mailing.Once) (mailing.Client, error) {
+func (s *stores) CreateClient(_ context.Context, c mailing.Client, o mailing.Idempotency) (mailing.Client, error) {
 	return recorded(s, o, func() (mailing.Client, error) { return s.createClient(c) },
 		func(c *mailing.Client) mailing.Creation { return mailing.Creation{Client: c} })
 }
 
 // Created returns the resource that an earlier request has created.
-func (s *stores) Created(_ context.Context, o mailing.Once) (mailing.Creation, bool, error) {
+func (s *stores) Created(_ context.Context, o mailing.Idempotency) (mailing.Creation, bool, error) {
 	before, ok := s.once[o.Key]
 	if ok && before.of != o.Request {
 		return mailing.Creation{}, false, mailing.OtherRequest()
@@ -82,14 +83,14 @@ type creation struct {
 	what mailing.Creation
 }
 
-func recorded[T any](s *stores, o mailing.Once, create func() (T, error), as func(*T) mailing.Creation) (T, error) {
+func recorded[T any](s *stores, o mailing.Idempotency, create func() (T, error), as func(*T) mailing.Creation) (T, error) {
 	if _, ok := s.once[o.Key]; ok {
 		s.hideOnce = false
 		var none T
 		return none, mailing.ErrCreated
 	}
 	made, err := create()
-	if err == nil && o.Asked() {
+	if err == nil && o.HasKey() {
 		s.once[o.Key] = creation{o.Request, as(&made)}
 	}
 	return made, err
@@ -123,16 +124,16 @@ func (s *stores) UpsertClients(_ context.Context, rows []mailing.ClientRow) ([]m
 	return s.upsertClients(rows)
 }
 
-func (s *stores) CreateMailing(_ context.Context, m mailing.Mailing, o mailing.Once) (mailing.Mailing, error) {
+func (s *stores) CreateMailing(_ context.Context, m mailing.Mailing, o mailing.Idempotency) (mailing.Mailing, error) {
 	return recorded(s, o, func() (mailing.Mailing, error) { return s.createMailing(m) },
 		func(m *mailing.Mailing) mailing.Creation { return mailing.Creation{Mailing: m} })
 }
 
-func (s *stores) Mailing(_ context.Context, id mailing.MailingID) (mailing.Mailing, error) {
-	return found(s.fail, s.mailing, id, func(m mailing.Mailing) mailing.MailingID { return m.ID })
+func (s *stores) Mailing(_ context.Context, id mailing.ID) (mailing.Mailing, error) {
+	return found(s.fail, s.mailing, id, func(m mailing.Mailing) mailing.ID { return m.ID })
 }
 
-func (s *stores) UpdateMailing(ctx context.Context, id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error) {
+func (s *stores) UpdateMailing(ctx context.Context, id mailing.ID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error) {
 	m, err := s.Mailing(ctx, id)
 	if err != nil {
 		return m, err
@@ -155,7 +156,7 @@ func (s *stores) Overall(_ context.Context, status mailing.Status) (mailing.Over
 	return s.overall(status)
 }
 
-func (s *stores) Rate(context.Context, mailing.MailingID) (float64, error) { return 812.500_04, s.fail }
+func (s *stores) Rate(context.Context, mailing.ID) (float64, error) { return 812.500_04, s.fail }
 
 func (s *stores) ListMessages(_ context.Context, q mailing.MessageQuery) (mailing.List[mailing.Message], error) {
 	return s.listMessages(q)
@@ -165,11 +166,11 @@ func (s *stores) Message(_ context.Context, id mailing.MessageID) (mailing.Messa
 	return found(s.fail, s.message, id, func(m mailing.Message) mailing.MessageID { return m.ID })
 }
 
-func (s *stores) Redrive(_ context.Context, id mailing.MailingID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {
+func (s *stores) Redrive(_ context.Context, id mailing.ID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {
 	return s.redrive(id, letters)
 }
 
-func (s *stores) CreateTest(_ context.Context, t mailing.Test, at time.Time, o mailing.Once) (mailing.Message, mailing.BatchKey, error) {
+func (s *stores) CreateTest(_ context.Context, t mailing.Test, at time.Time, o mailing.Idempotency) (mailing.Message, mailing.BatchKey, error) {
 	var key mailing.BatchKey
 	msg, err := recorded(s, o, func() (msg mailing.Message, err error) {
 		msg, key, err = s.createTest(t)
@@ -196,7 +197,7 @@ func found[T any, ID comparable](fail error, one *T, id ID, of func(T) ID) (T, e
 
 // tasks records what is queued.
 type tasks struct {
-	queued []mailing.MailingID
+	queued []mailing.ID
 	sweeps int
 	fail   error
 }
@@ -298,10 +299,7 @@ func serveAt(t *testing.T, s *stores, clock func() time.Time) service {
 		s.once = map[string]creation{}
 	}
 	v := service{t: t, stores: s, tasks: &tasks{}, queues: &queues{fail: map[string]error{}}, log: &bytes.Buffer{}}
-	v.handler = api.New(api.Config{
-		Clients: s, Mailings: s, Tasks: v.tasks, Queues: v.queues, Keys: keyring{},
-		Now: clock, Log: slog.New(slog.NewJSONHandler(v.log, nil)),
-	})
+	v.handler = api.New(s, s, v.tasks, v.queues, keyring{}, api.Config{Now: clock, Log: slog.New(slog.NewJSONHandler(v.log, nil))})
 	return v
 }
 
@@ -309,29 +307,39 @@ func serveAt(t *testing.T, s *stores, clock func() time.Time) service {
 func serveClients(t *testing.T, c api.Clients) service {
 	t.Helper()
 	v := service{t: t, log: &bytes.Buffer{}}
-	v.handler = api.New(api.Config{Clients: c, Keys: keyring{}, Now: time.Now, Log: slog.New(slog.NewJSONHandler(v.log, nil))})
+	v.handler = api.New(c, nil, nil, nil, keyring{}, api.Config{Now: time.Now, Log: slog.New(slog.NewJSONHandler(v.log, nil))})
 	return v
 }
 
-// call sends a request with an admin's key. headers are pairs of name and value; an
-// empty value removes the header.
+// without is the value of a header that is not sent.
+const without = "\x00"
+
+// call sends a request with the key of an admin. headers are pairs of name and
+// value, and replace the headers that a request has by default. A name that comes
+// several times has all its values.
 func (v service) call(method, target, body string, headers ...string) *httptest.ResponseRecorder {
+	v.t.Helper()
+	return v.callIn(v.t.Context(), method, target, body, headers...)
+}
+
+// callIn sends a request as call does, in a context.
+func (v service) callIn(ctx context.Context, method, target, body string, headers ...string) *httptest.ResponseRecorder {
 	v.t.Helper()
 	var sent io.Reader
 	if body != "" {
 		sent = strings.NewReader(body)
 	}
-	r := httptest.NewRequestWithContext(v.t.Context(), method, target, sent)
+	r := httptest.NewRequestWithContext(ctx, method, target, sent)
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	r.Header.Set("Authorization", "Bearer "+adminKey)
+	given := http.Header{}
 	for pair := range slices.Chunk(headers, 2) {
-		r.Header.Set(pair[0], pair[1])
-		if pair[1] == "" {
-			r.Header.Del(pair[0])
-		}
+		given.Add(pair[0], pair[1])
 	}
+	maps.Copy(r.Header, given)
+	maps.DeleteFunc(r.Header, func(_ string, values []string) bool { return values[0] == without })
 	w := httptest.NewRecorder()
 	v.handler.ServeHTTP(w, r)
 	return w

@@ -18,7 +18,7 @@ import (
 // for integrators and their tools.
 const keptDescription = "../../docs/openapi.yaml"
 
-var update = flag.Bool("update-openapi", false, "write docs/openapi.yaml anew (make openapi)")
+var update = flag.Bool("update-openapi", false, "write docs/openapi.yaml again (make openapi)")
 
 func TestTheDescriptionChangesOnlyWithItsVersion(t *testing.T) {
 	t.Parallel()

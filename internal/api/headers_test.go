@@ -11,7 +11,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestEveryAnswerTellsBrowsersToShowEmbedAndKeepNothing(t *testing.T) {
+func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{
 		client:      &ann,
@@ -63,7 +63,7 @@ type broken struct{ *httptest.ResponseRecorder }
 
 func (broken) Write([]byte) (int, error) { panic("out of range") }
 
-func TestHalfAnAnswerIsBrokenOffAndNeverPassesForAWholeOne(t *testing.T) {
+func TestAPanicAfterAPartOfAnAnswerAbortsTheConnection(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{client: &ann})
 	defer func() {

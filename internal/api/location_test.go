@@ -10,7 +10,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestALocationIsRightBehindAnyPrefix(t *testing.T) {
+func TestALocationIsRightWithAnyPrefix(t *testing.T) {
 	t.Parallel()
 	s := counting()
 	m := sale()

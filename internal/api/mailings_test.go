@@ -3,7 +3,6 @@ package api_test
 import (
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +12,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestCreatingAMailingAnswersWithItAndQueuesItsTasks(t *testing.T) {
+func TestCreatingAMailingReturnsItAndQueuesItsTasks(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{createMailing: func(m mailing.Mailing) (mailing.Mailing, error) {
 		m.ID = 3
@@ -30,12 +29,12 @@ func TestCreatingAMailingAnswersWithItAndQueuesItsTasks(t *testing.T) {
 	if l, e := where(t, "/api/mailings", w), w.Header().Get("ETag"); l != "/api/mailings/3" || e != `"1"` {
 		t.Errorf("Location %q, ETag %q", l, e)
 	}
-	if diff := cmp.Diff([]mailing.MailingID{3}, v.tasks.queued); diff != "" {
+	if diff := cmp.Diff([]mailing.ID{3}, v.tasks.queued); diff != "" {
 		t.Errorf("queued (-want +got):\n%s", diff)
 	}
 }
 
-func TestAMailingWhoseTasksAreNotQueuedIsCreatedAllTheSame(t *testing.T) {
+func TestAMailingIsCreatedEvenIfItsTasksCannotBeQueued(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{createMailing: func(m mailing.Mailing) (mailing.Mailing, error) {
 		m.ID = 3
@@ -51,7 +50,7 @@ func TestAMailingWhoseTasksAreNotQueuedIsCreatedAllTheSame(t *testing.T) {
 	}
 }
 
-func TestAnInvalidMailingIsRefusedFieldByField(t *testing.T) {
+func TestAnInvalidMailingIsRefusedWithEachField(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})
 	with := func(old, fresh string) string {
@@ -120,7 +119,7 @@ func TestMailingsAreListed(t *testing.T) {
 	}
 }
 
-func TestReplacingAMailingResetsWhatIsLeftOut(t *testing.T) {
+func TestReplacingAMailingResetsFieldsThatAreLeftOut(t *testing.T) {
 	t.Parallel()
 	m := sale()
 	m.Window = &mailing.Window{From: mailing.ClockTime(9 * time.Hour), To: mailing.ClockTime(21 * time.Hour)}
@@ -133,7 +132,7 @@ func TestReplacingAMailingResetsWhatIsLeftOut(t *testing.T) {
 	}
 }
 
-func TestAPatchOfAMailingChangesOnlyWhatItNames(t *testing.T) {
+func TestAPatchOfAMailingChangesOnlyItsFields(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		patch  string
@@ -190,7 +189,7 @@ func TestALockedFieldIsAConflictOnlyIfItChanges(t *testing.T) {
 	wantProblem(t, v.call(http.MethodPut, "/api/mailings/3", strings.Replace(saleBody, "T11", "T10", 1)), http.StatusConflict)
 }
 
-func TestAScheduledMailingThatMovesQueuesItsTasks(t *testing.T) {
+func TestMovingTheStartOfAMailingQueuesItsTasks(t *testing.T) {
 	t.Parallel()
 	m := sale()
 	m.Status, m.StartAt = mailing.StatusScheduled, now.Add(30*time.Minute)
@@ -226,7 +225,7 @@ func TestAStaleVersionIsRefused(t *testing.T) {
 	}
 }
 
-func TestAVersionWithoutQuotesIsNotTakenForAnotherOne(t *testing.T) {
+func TestAVersionWithoutQuotesIsRefused(t *testing.T) {
 	t.Parallel()
 	m := sale()
 	v := serve(t, &stores{mailing: &m})
@@ -240,28 +239,24 @@ func TestAVersionWithoutQuotesIsNotTakenForAnotherOne(t *testing.T) {
 			w := v.call(request[0], request[1], request[2], "If-Match", tag)
 			wantProblem(t, w, http.StatusUnprocessableEntity, "header.If-Match")
 			if !strings.Contains(w.Body.String(), `must be an ETag with its quotes, such as \"2\"`) {
-				t.Errorf("%s: it is not told what is right: %s", tag, w.Body)
+				t.Errorf("%s: the answer does not name the right form: %s", tag, w.Body)
 			}
 		}
 	}
 }
 
-func TestAnIfMatchThatIsEmptyOrRepeatedIsNotTakenForNone(t *testing.T) {
+func TestAnEmptyOrRepeatedIfMatchIsRefused(t *testing.T) {
 	t.Parallel()
 	m := sale()
 	v := serve(t, &stores{mailing: &m})
-	for _, tags := range [][]string{{""}, {`"9"`, `"4"`}, {`"4"`, ""}} {
+	for _, tags := range [][]string{{"If-Match", ""}, {"If-Match", `"9"`, "If-Match", `"4"`}, {"If-Match", `"4"`, "If-Match", ""}} {
 		for _, action := range []string{"pause", "cancel", "retry"} {
-			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/mailings/3/"+action, http.NoBody)
-			r.Header = http.Header{"Authorization": {"Bearer " + adminKey}, "If-Match": tags}
-			w := httptest.NewRecorder()
-			v.handler.ServeHTTP(w, r)
-			wantProblem(t, w, http.StatusUnprocessableEntity, "header.If-Match")
+			wantProblem(t, v.call(http.MethodPost, "/api/mailings/3/"+action, "", tags...), http.StatusUnprocessableEntity, "header.If-Match")
 		}
 	}
 }
 
-func TestADeletedMailingIsNotFoundInAnyWay(t *testing.T) {
+func TestADeletedMailingIsNotFoundByAnyOperation(t *testing.T) {
 	t.Parallel()
 	m := sale().AsDeleted(now)
 	v := serve(t, &stores{mailing: &m})

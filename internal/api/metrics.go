@@ -3,12 +3,11 @@ package api
 import (
 	"bytes"
 	"context"
+	_ "embed"
 	"fmt"
 	"math"
 	"net/http"
-	"strconv"
 
-	"github.com/danielgtaylor/huma/v2"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
@@ -27,28 +26,45 @@ type metricsAnswer struct {
 	Body        []byte
 }
 
-// routeMetrics registers the metrics.
+//go:embed texts/get-metrics.md
+var aboutMetrics string
+
+// routeMetrics registers the metrics. Their example is written by the code that
+// writes the real ones.
 func (s *server) routeMetrics() {
-	op := operation("get-metrics", http.MethodGet, metricsPath, "service", "The service's numbers, for Prometheus")
-	op.Responses = map[string]*huma.Response{strconv.Itoa(http.StatusOK): {
-		Content: map[string]*huma.MediaType{metricsType: {Schema: &huma.Schema{Type: huma.TypeString}}},
-	}}
-	handle(s, op, s.metrics)
+	queues := exampleQueues().Queues
+	depths := make([]mailing.QueueDepth, len(queues))
+	for i, q := range queues {
+		depths[i] = mailing.QueueDepth{Name: q.Name, Waiting: q.Waiting, InFlight: q.InFlight, Delayed: q.Delayed}
+	}
+	overall := mailing.Overall{
+		Totals: mailing.Counts(exampleCounts()), Mailings: map[mailing.Status]int64{mailing.StatusRunning: 1},
+	}
+	example, err := metricsText(overall, depths, 12.5)
+	if err != nil {
+		panic(err) // writing to memory has no errors
+	}
+	register(s, operation{
+		id: "get-metrics", method: http.MethodGet, path: metricsPath, tag: serviceTag,
+		summary: "Read metrics for Prometheus",
+		about:   aboutMetrics, answerType: metricsType,
+		success: "The metrics, as `text/plain; version=0.0.4; charset=utf-8`.", answer: string(example),
+	}, s.metrics)
 }
 
-// metrics returns the service's numbers. It reads only what may be read at any
+// metrics returns the metrics of the service. It reads only what may be read at any
 // frequency. So it does not look at dead letters: that hides them for a second from
 // other readers.
 func (s *server) metrics(ctx context.Context, _ *struct{}) (*metricsAnswer, error) {
-	overall, err := s.Mailings.Overall(ctx, "")
+	overall, err := s.mailings.Overall(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	depths, err := s.Queues.Depths(ctx)
+	depths, err := s.queues.Depths(ctx)
 	if err != nil {
 		return nil, err
 	}
-	oldest, known, err := s.Mailings.OldestWaiting(ctx)
+	oldest, known, err := s.mailings.OldestWaiting(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +74,7 @@ func (s *server) metrics(ctx context.Context, _ *struct{}) (*metricsAnswer, erro
 		age = math.NaN() // 0 would mean that no batch waits
 	case !oldest.IsZero():
 		// The result is 0 if the clock was set back, never negative.
-		age = max(0, s.Now().Sub(oldest).Seconds())
+		age = max(0, s.now().Sub(oldest).Seconds())
 	}
 	body, err := metricsText(overall, depths, age)
 	if err != nil {
@@ -82,20 +98,23 @@ func metricsText(o mailing.Overall, depths []mailing.QueueDepth, age float64) ([
 	for _, status := range mailing.Statuses {
 		mailings.add(float64(o.Mailings[status]), label{"status", string(status)})
 	}
-	held := family("postrider_queue_messages", "Entries of the queues, roughly: a batch of messages, a task, or a dead letter each.")
+	entries := family("postrider_queue_messages",
+		"Approximate number of entries of the queues. An entry is a batch of messages, a task, or a dead letter.")
 	for _, d := range depths {
 		queue := label{"queue", d.Name}
-		held.add(float64(d.Waiting), queue, label{"state", "waiting"})
-		held.add(float64(d.InFlight), queue, label{"state", "in_flight"})
-		held.add(float64(d.Delayed), queue, label{"state", "delayed"})
+		entries.add(float64(d.Waiting), queue, label{"state", "waiting"})
+		entries.add(float64(d.InFlight), queue, label{"state", "in_flight"})
+		entries.add(float64(d.Delayed), queue, label{"state", "delayed"})
 	}
-	waits := family("postrider_queue_oldest_age_seconds", "How long the batch that could go out and has waited longest has waited, of running mailings; 0 if none waits, NaN if that cannot be said.")
-	waits.add(age, label{"queue", mailing.DeliveriesQueue})
-	build := family("postrider_build_info", "Always 1; the label is the version of the API.")
+	oldest := family("postrider_queue_oldest_age_seconds",
+		"Seconds for which the oldest batch of running mailings that can be sent has waited. "+
+			"0 if no batch waits, NaN if it is unknown.")
+	oldest.add(age, label{"queue", mailing.DeliveriesQueue})
+	build := family("postrider_build_info", "Always 1. The label is the version of the API.")
 	build.add(1, label{"version", Version})
 
 	var body bytes.Buffer
-	for _, f := range []*gauges{build, mailings, messages, held, waits} {
+	for _, f := range []*gauges{build, mailings, messages, entries, oldest} {
 		if _, err := expfmt.MetricFamilyToText(&body, &f.MetricFamily); err != nil {
 			return nil, fmt.Errorf("write metrics: %w", err)
 		}

@@ -35,7 +35,7 @@ func busy(t *testing.T) service {
 	return v
 }
 
-func TestTheMetricsAreWhatTheTablesAndQueuesSay(t *testing.T) {
+func TestTheMetricsMatchTheTablesAndQueues(t *testing.T) {
 	t.Parallel()
 	v := busy(t)
 	// Looking at dead letters would hide them for a second.
@@ -120,7 +120,7 @@ func TestPrometheusReadsTheMetricsWithAViewersKey(t *testing.T) {
 	}
 }
 
-func TestMetricsThatCannotBeReadAreA500(t *testing.T) {
+func TestMetricsThatCannotBeReadAreAnInternalError(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	for what, fail := range map[string]func(*stores, *queues){
@@ -139,7 +139,7 @@ func TestMetricsThatCannotBeReadAreA500(t *testing.T) {
 	}
 }
 
-func TestTheAgeThatIsMeasuredIsNeitherNegativeNorZeroWhereItIsNotKnown(t *testing.T) {
+func TestTheAgeMetricIsNeverNegativeAndNaNIfUnknown(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		since   time.Time

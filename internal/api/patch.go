@@ -82,7 +82,7 @@ func (p Patch[T]) applied(r huma.Registry, current T) (T, error) {
 	var zero, patched T
 	before, err := json.Marshal(current)
 	if err != nil {
-		return zero, fmt.Errorf("write what is to be patched as JSON: %w", err)
+		return zero, fmt.Errorf("write the resource to patch as JSON: %w", err)
 	}
 	after, err := jsonpatch.MergePatch(before, p.raw)
 	if err != nil {
@@ -90,15 +90,16 @@ func (p Patch[T]) applied(r huma.Registry, current T) (T, error) {
 	}
 	var value any
 	if err := json.Unmarshal(after, &value); err != nil {
-		return zero, fmt.Errorf("read what was patched: %w", err)
+		return zero, fmt.Errorf("read the patched resource: %w", err)
 	}
 	var found huma.ValidateResult
-	huma.Validate(r, r.Schema(typeOf[T](), true, ""), huma.NewPathBuffer([]byte("body"), len("body")), huma.ModeWriteToServer, value, &found)
+	schema, path := r.Schema(typeOf[T](), true, ""), huma.NewPathBuffer([]byte("body"), len("body"))
+	huma.Validate(r, schema, path, huma.ModeWriteToServer, value, &found)
 	if len(found.Errors) > 0 {
-		return zero, invalid("with this patch it would not be valid", found.Errors)
+		return zero, invalid("the patched resource is not valid", found.Errors)
 	}
 	if err := json.Unmarshal(after, &patched); err != nil {
-		return zero, fmt.Errorf("read what was patched: %w", err)
+		return zero, fmt.Errorf("read the patched resource: %w", err)
 	}
 	return patched, nil
 }

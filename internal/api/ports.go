@@ -10,15 +10,16 @@ import (
 // Clients is the directory of clients, as the API needs it.
 type Clients interface {
 	// CreateClient stores c under a new id. A phone of another client is
-	// [mailing.KindConflict]. If the request of once has created a client already,
+	// [mailing.KindConflict]. If the request of idem has created a client already,
 	// the error is [mailing.ErrCreated].
-	CreateClient(ctx context.Context, c mailing.Client, once mailing.Once) (mailing.Client, error)
+	CreateClient(ctx context.Context, c mailing.Client, idem mailing.Idempotency) (mailing.Client, error)
 	// Client reads a client. An unknown one is [mailing.KindNotFound].
 	Client(ctx context.Context, id mailing.ClientID) (mailing.Client, error)
 	// UpdateClient reads a client, changes it, and writes it if no other writer has
 	// changed it since. Otherwise it starts again, so change may be called several
 	// times. It returns an error of change unchanged.
-	UpdateClient(ctx context.Context, id mailing.ClientID, change func(mailing.Client) (mailing.Client, error)) (mailing.Client, error)
+	UpdateClient(ctx context.Context, id mailing.ClientID,
+		change func(mailing.Client) (mailing.Client, error)) (mailing.Client, error)
 	// DeleteClient removes a client. An unknown one is [mailing.KindNotFound].
 	DeleteClient(ctx context.Context, id mailing.ClientID) error
 	// ListClients returns one page in storage order. A cursor that is malformed or
@@ -38,17 +39,18 @@ type Mailings interface {
 	// Created returns what an earlier request with the same key has created, false
 	// if there was none. A different request under the same key is
 	// [mailing.KindInvalid].
-	Created(ctx context.Context, once mailing.Once) (mailing.Creation, bool, error)
-	// CreateMailing stores m under a new id. If the request of once has created a
+	Created(ctx context.Context, idem mailing.Idempotency) (mailing.Creation, bool, error)
+	// CreateMailing stores m under a new id. If the request of idem has created a
 	// mailing already, the error is [mailing.ErrCreated].
-	CreateMailing(ctx context.Context, m mailing.Mailing, once mailing.Once) (mailing.Mailing, error)
+	CreateMailing(ctx context.Context, m mailing.Mailing, idem mailing.Idempotency) (mailing.Mailing, error)
 	// Mailing reads a mailing, also a deleted one. An unknown one is
 	// [mailing.KindNotFound].
-	Mailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error)
+	Mailing(ctx context.Context, id mailing.ID) (mailing.Mailing, error)
 	// UpdateMailing reads a mailing, changes it, and writes it if no other writer
 	// has changed it since. Otherwise it starts again, so change may be called
 	// several times. It returns an error of change unchanged.
-	UpdateMailing(ctx context.Context, id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error)
+	UpdateMailing(ctx context.Context, id mailing.ID,
+		change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error)
 	// ListMailings returns one page, newest first, without deleted mailings.
 	ListMailings(ctx context.Context, q mailing.MailingQuery) (mailing.List[mailing.Mailing], error)
 	// Progress returns the counts of each mailing and whether it is expanded, in
@@ -57,17 +59,18 @@ type Mailings interface {
 	// Overall sums up the mailings of one status, or all for "".
 	Overall(ctx context.Context, status mailing.Status) (mailing.Overall, error)
 	// Rate returns how many messages a second were sent over the last minute.
-	Rate(ctx context.Context, id mailing.MailingID) (float64, error)
+	Rate(ctx context.Context, id mailing.ID) (float64, error)
 	// ListMessages returns one page of messages.
 	ListMessages(ctx context.Context, q mailing.MessageQuery) (mailing.List[mailing.Message], error)
 	// Redrive requeues the failures that dead letters of one mailing report. The
 	// error is [mailing.KindConflict] or [mailing.KindNotFound] if the mailing
 	// allows no further attempts.
-	Redrive(ctx context.Context, id mailing.MailingID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error)
+	Redrive(ctx context.Context, id mailing.ID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error)
 	// CreateTest stores a test message, and returns it with the batch that has to
-	// be delivered. If the request of once has created it already, the error is
+	// be delivered. If the request of idem has created it already, the error is
 	// [mailing.ErrCreated].
-	CreateTest(ctx context.Context, t mailing.Test, now time.Time, once mailing.Once) (mailing.Message, mailing.BatchKey, error)
+	CreateTest(ctx context.Context, t mailing.Test, now time.Time,
+		idem mailing.Idempotency) (mailing.Message, mailing.BatchKey, error)
 	// OldestWaiting returns the instant since which the batch has waited that could
 	// be sent and has waited longest. It is the zero time if no batch waits, and
 	// known is false if it cannot be determined.

@@ -10,7 +10,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestAPreviewTellsWhomAMailingReachesAndWhatItsTextComesTo(t *testing.T) {
+func TestAPreviewReturnsTheAudienceAndTheSizeOfTheText(t *testing.T) {
 	t.Parallel()
 	var asked mailing.Filter
 	v := serve(t, &stores{countAudience: func(f mailing.Filter) (int64, error) {
@@ -32,7 +32,7 @@ func TestAPreviewTellsWhomAMailingReachesAndWhatItsTextComesTo(t *testing.T) {
 	}
 }
 
-func TestAPreviewHoldsAFilterToTheRulesOfMailings(t *testing.T) {
+func TestAPreviewChecksItsFilterAsAMailingDoes(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})
 	for body, location := range map[string]string{

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 
 	"postrider/internal/mailing"
 )
@@ -43,16 +44,16 @@ func statusOf(k mailing.Kind) int {
 // Problem is a problem document (RFC 9457). It never repeats input and shows no
 // internal detail.
 type Problem struct { //nolint:errname // integrators know the schema by this name
-	Title  string       `json:"title" example:"Unprocessable Entity" doc:"What the status means."`
+	Title  string       `json:"title" example:"Unprocessable Entity" doc:"The meaning of the status."`
 	Status int          `json:"status" example:"422" doc:"The HTTP status."`
-	Detail string       `json:"detail,omitempty" example:"the client is not valid" doc:"What is wrong this time."`
-	Errors []FieldError `json:"errors,omitempty" nullable:"false" doc:"The fields that are wrong."`
+	Detail string       `json:"detail,omitempty" example:"the client is not valid" doc:"The reason for the error."`
+	Errors []FieldError `json:"errors,omitempty" nullable:"false" doc:"The invalid fields."`
 }
 
 // FieldError is one rule that one field of a request breaks.
 type FieldError struct {
-	Location string `json:"location" example:"body.phone" doc:"Where in the request."`
-	Message  string `json:"message" example:"is required" doc:"What would be right."`
+	Location string `json:"location" example:"body.phone" doc:"The place in the request."`
+	Message  string `json:"message" example:"is required" doc:"The rule that the field breaks."`
 }
 
 // Error returns the text for logs.
@@ -64,14 +65,17 @@ func (p *Problem) GetStatus() int { return p.Status }
 // ContentType returns the content type, for huma.
 func (p *Problem) ContentType(string) string { return problemType }
 
-// problemOf returns a problem without fields. Its title is the status' own.
+// problemOf returns a problem without fields. Its title is the text of the status.
 func problemOf(status int, detail string) *Problem {
 	return &Problem{Title: http.StatusText(status), Status: status, Detail: detail}
 }
 
+// pathNotFound returns the answer for a path that the API does not have.
+func pathNotFound() *Problem { return problemOf(http.StatusNotFound, "this path does not exist") }
+
 // internalProblem returns the answer to errors that no input has caused.
 func internalProblem() *Problem {
-	return problemOf(http.StatusInternalServerError, "something went wrong on our side; the request can be repeated")
+	return problemOf(http.StatusInternalServerError, "an internal error occurred; the request can be repeated")
 }
 
 // problem returns the answer to a handler's error. It logs an internal error,
@@ -83,23 +87,28 @@ func (s *server) problem(ctx context.Context, operation string, err error) error
 	}
 	var e *mailing.Error
 	if !errors.As(err, &e) || e.Kind == mailing.KindInternal {
-		s.Log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("operation", operation),
-			slog.String("request_id", requestID(ctx)), slog.String("error", err.Error()))
+		s.log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("operation", operation), failure(ctx, err))
 		return internalProblem()
 	}
+	return domainProblem(e)
+}
+
+// domainProblem returns the answer to an error of the domain.
+func domainProblem(e *mailing.Error) *Problem {
 	p := problemOf(statusOf(e.Kind), e.Message)
-	for _, f := range e.Fields {
-		p.Errors = append(p.Errors, FieldError{f.Location, f.Message})
-	}
+	p.Errors = each(e.Fields, fieldJSON)
 	return p
 }
+
+// fieldJSON returns an error of the domain as answers have it.
+func fieldJSON(f mailing.Field) FieldError { return FieldError(f) }
 
 // newProblem returns the answer to a request that huma itself refuses. It replaces
 // huma's own texts wherever they may repeat input.
 func newProblem(status int, detail string, errs ...error) huma.StatusError {
 	switch status {
 	case http.StatusUnprocessableEntity:
-		return invalid("the request is not valid", errs)
+		return invalid(invalidRequest, errs)
 	case http.StatusBadRequest:
 		return problemOf(status, unreadable(errs))
 	case http.StatusRequestEntityTooLarge:
@@ -111,12 +120,15 @@ func newProblem(status int, detail string, errs ...error) huma.StatusError {
 	return problemOf(status, detail)
 }
 
+// Details of problems, and messages of fields.
 const (
-	noBody  = "a body is needed, and must be JSON"
-	notJSON = "the body is not JSON: it was read up to line %d, column %d"
+	invalidRequest = "the request is not valid"
+	unknownKey     = "there is no such key"
+	noBody         = "the request needs a body in JSON"
+	notJSON        = "the body is not JSON: reading stopped at line %d, column %d"
 )
 
-// unreadable returns how far the body is valid JSON. huma passes on the body but
+// unreadable returns where the body is not valid JSON. huma passes on the body but
 // only a text of the error, so the body is parsed again to get the offset.
 func unreadable(errs []error) string {
 	for _, err := range errs {
@@ -160,7 +172,7 @@ func invalid(detail string, errs []error) *Problem {
 	slices.SortStableFunc(p.Errors, func(a, b FieldError) int { return cmp.Compare(a.Location, b.Location) })
 	p.Errors = slices.CompactFunc(p.Errors, func(a, b FieldError) bool { return a.Location == b.Location })
 	if len(p.Errors) > maxErrors {
-		p.Errors, p.Detail = p.Errors[:maxErrors], p.Detail+", and more is wrong than is listed"
+		p.Errors, p.Detail = p.Errors[:maxErrors], p.Detail+", and there are more errors than are listed"
 	}
 	return p
 }
@@ -178,7 +190,7 @@ func fieldError(d *huma.ErrorDetail) FieldError {
 	}
 	switch {
 	case f.Message == "unexpected property", f.Message == "unknown query parameter":
-		f.Location, f.Message = ownKey(f.Location), "there is no such key"
+		f.Location, f.Message = ownKey(f.Location), unknownKey
 	case strings.HasPrefix(f.Message, "must "):
 		// The text comes from the schema, so it contains no input. Only Go's word
 		// for null has to become JSON's.
@@ -210,4 +222,25 @@ func writeProblem(w http.ResponseWriter, p *Problem) {
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) //nolint:errchkjson // the status is sent: an error cannot be reported any more
+}
+
+// replaceMessages replaces huma's messages for broken schemas by those of the
+// domain, so that a rule has one text, no matter which layer finds it broken.
+// Messages of huma that are not replaced here are not passed on, see [fieldError].
+func replaceMessages() {
+	validation.MsgExpectedString = "must be a string"
+	validation.MsgExpectedInteger = notAnInteger
+	validation.MsgExpectedNumber = "must be a number"
+	validation.MsgExpectedBoolean = "must be true or false"
+	validation.MsgExpectedArray = "must be a list"
+	validation.MsgExpectedObject = "must be an object"
+	validation.MsgExpectedOneOf = "must be one of %s"
+	validation.MsgExpectedBePattern = "must be %s"
+	validation.MsgExpectedRFC3339DateTime = "must be " + validTime
+	validation.MsgExpectedMinLength = "must be %d or more characters"
+	validation.MsgExpectedMaxLength = "must be at most %d characters"
+	validation.MsgExpectedMinItems = "must be %d or more entries"
+	validation.MsgExpectedMaxItems = "must be at most %d entries"
+	validation.MsgExpectedMinimumNumber = "must be %v or more"
+	validation.MsgExpectedMaximumNumber = "must be at most %v"
 }

@@ -12,30 +12,92 @@ import (
 
 const queuesPath = "/api/queues"
 
-// routeQueues registers the operations on queues and dead letters, and the test
-// message.
-func (s *server) routeQueues() {
-	handle(s, operation("get-queues", http.MethodGet, queuesPath, "service", "What waits, and what is dead"), s.queues)
-	handle(s, operation("redrive-dead-letters", http.MethodPost, queuesPath+"/dead-letters/redrive", "service",
-		"Try the messages of the dead letters again"), s.redrive)
-	test := mailingOp("test-mailing", http.MethodPost, mailingPath+"/test", "Send one message of a mailing to a phone, marked as a test",
-		http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
-	test.DefaultStatus = http.StatusAccepted
-	handle(s, test, s.test)
+// QueueList is the contents of the queues, with some of the dead letters.
+type QueueList struct {
+	Queues      []Queue      `json:"queues" nullable:"false"`
+	DeadLetters []DeadLetter `json:"dead_letters" nullable:"false" doc:"Some of the dead letters, at most 50."`
 }
 
-// queues returns how much waits in each queue, and some dead letters. The oldest
+// Queue is the approximate number of entries of one queue.
+type Queue struct {
+	Name      string   `json:"name" enum:"tasks,deliveries,dead-letters"`
+	Waiting   int64    `json:"waiting" minimum:"0" doc:"Entries that can be taken now."`
+	InFlight  int64    `json:"in_flight" minimum:"0" doc:"Entries that are being processed, or that are retried within a minute."`
+	Delayed   int64    `json:"delayed" minimum:"0" doc:"Entries that wait for their time."`
+	OldestAge *float64 `json:"oldest_age_seconds" minimum:"0" doc:"The time for which the oldest entry that can be processed has waited. Null if there is none, or if it is unknown."`
+}
+
+// DeadLetter is a message that is not tried again without a request to do so.
+type DeadLetter struct {
+	MessageID MessageID `json:"message_id" minimum:"0" doc:"0 if it is unknown."`
+	MailingID MailingID `json:"mailing_id" minimum:"0" doc:"0 for a test message, or if it is unknown."`
+	ClientID  ClientID  `json:"client_id" minimum:"0" doc:"0 for a test message, or if it is unknown."`
+	Reason    string    `json:"reason" example:"http_400"`
+	Attempts  int       `json:"attempts" minimum:"0"`
+	At        Time      `json:"at"`
+}
+
+// Redriven is the outcome of a redrive: the numbers of dead letters.
+type Redriven struct {
+	Redriven int  `json:"redriven" minimum:"0" doc:"Dead letters whose messages are tried again."`
+	Stale    int  `json:"stale" minimum:"0" doc:"Dead letters that were removed because their messages had been tried again or no longer exist."`
+	Kept     int  `json:"kept" minimum:"0" doc:"Dead letters that stay, because their mailing has ended or was cancelled, they were busy, or they cannot be read."`
+	More     bool `json:"more" doc:"Whether there may be more. Repeat the request in that case."`
+}
+
+// exampleQueues returns the three queues, with one dead letter.
+func exampleQueues() QueueList {
+	age := 12.5
+	return QueueList{
+		Queues: []Queue{
+			{Name: mailing.TasksQueue},
+			{Name: mailing.DeliveriesQueue, Waiting: 40, InFlight: 5, OldestAge: &age},
+			{Name: mailing.DeadLettersQueue, Waiting: 1, OldestAge: &age},
+		},
+		DeadLetters: []DeadLetter{{
+			MessageID: exampleMessage().ID, MailingID: 1, ClientID: 1, Reason: "http_400", Attempts: 1,
+			At: exampleAt(31),
+		}},
+	}
+}
+
+// routeQueues registers the operations on queues and dead letters.
+func (s *server) routeQueues() {
+	register(s, operation{
+		id: "get-queues", method: http.MethodGet, path: queuesPath, tag: serviceTag,
+		summary: "Read the queues and dead letters",
+		about: "Returns the number of entries in the queues and the age of the oldest, and up to 50 dead " +
+			"letters: messages that are not retried automatically, with the reason. The numbers are " +
+			"approximate, because SQS cannot count exactly. An entry of `deliveries` is a batch of up to 50 " +
+			"messages, and an entry of `tasks` is a piece of work on a mailing. The request changes nothing.",
+		success: "The queues and dead letters.", answer: exampleQueues(),
+	}, s.readQueues)
+	register(s, operation{
+		id: "redrive-dead-letters", method: http.MethodPost, path: queuesPath + "/dead-letters/redrive",
+		tag:     serviceTag,
+		summary: "Retry the messages of the dead letters",
+		about: "Retries the messages of the dead letters, as a retry of each message would: with new attempts, " +
+			"and its mailing is reopened if it was completed. A dead letter is removed when its message is " +
+			"retried, no longer exists, or was retried before. It stays if its mailing cannot be " +
+			"resumed.\n\nOne request works for up to eight seconds. If the answer has `more: true`, repeat the " +
+			"request. A repeated request does no harm: a message is only retried if its failure is still the " +
+			"one in the dead letter.",
+		success: "The numbers of dead letters by outcome.", answer: Redriven{Redriven: 12, Stale: 1},
+	}, s.redrive)
+}
+
+// readQueues returns the depth of each queue, and some dead letters. The oldest
 // age of the dead letters is that of the letters that are shown.
-func (s *server) queues(ctx context.Context, _ *struct{}) (*struct{ Body QueueList }, error) {
-	depths, err := s.Queues.Depths(ctx)
+func (s *server) readQueues(ctx context.Context, _ *struct{}) (*struct{ Body QueueList }, error) {
+	depths, err := s.queues.Depths(ctx)
 	if err != nil {
 		return nil, err
 	}
-	letters, err := s.Queues.Peek(ctx)
+	letters, err := s.queues.Peek(ctx)
 	if err != nil {
 		return nil, err
 	}
-	oldest, _, err := s.Mailings.OldestWaiting(ctx)
+	oldest, _, err := s.mailings.OldestWaiting(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +112,7 @@ func (s *server) queues(ctx context.Context, _ *struct{}) (*struct{ Body QueueLi
 	for _, d := range depths {
 		q := Queue{Name: d.Name, Waiting: d.Waiting, InFlight: d.InFlight, Delayed: d.Delayed}
 		if first := since[d.Name]; !first.IsZero() {
-			age := thousandths(max(0, s.Now().Sub(first).Seconds()))
+			age := thousandths(max(0, s.now().Sub(first).Seconds()))
 			q.OldestAge = &age
 		}
 		body.Queues = append(body.Queues, q)
@@ -58,22 +120,23 @@ func (s *server) queues(ctx context.Context, _ *struct{}) (*struct{ Body QueueLi
 	return &struct{ Body QueueList }{body}, nil
 }
 
-// deadLetterJSON returns a dead letter as answers have it. There are three sorts: a
+// deadLetterJSON returns a dead letter as answers have it. There are three kinds: a
 // failed message, a batch that was delivered too often, and an entry that cannot be
 // read.
 func deadLetterJSON(l mailing.StoredLetter) DeadLetter {
 	switch {
 	case l.Letter != nil:
 		d := DeadLetter{
-			MessageID: int64(l.Letter.Message), MailingID: int64(l.Letter.Message.Mailing()), ClientID: int64(l.Letter.Message.Client()),
-			Reason: l.Letter.Reason, Attempts: l.Letter.Attempts, At: Time(l.Letter.At),
+			MessageID: MessageID(l.Letter.Message), MailingID: MailingID(l.Letter.Message.Mailing()),
+			ClientID: ClientID(l.Letter.Message.Client()),
+			Reason:   l.Letter.Reason, Attempts: l.Letter.Attempts, At: Time(l.Letter.At),
 		}
 		if l.Letter.Message.Mailing() == mailing.TestMailing {
 			d.ClientID = 0 // a test message goes to no client
 		}
 		return d
 	case l.Delivery != nil:
-		return DeadLetter{MailingID: int64(l.Delivery.Mailing), Reason: "received_too_often", At: Time(l.QueuedAt)}
+		return DeadLetter{MailingID: MailingID(l.Delivery.Mailing), Reason: "received_too_often", At: Time(l.QueuedAt)}
 	default:
 		return DeadLetter{Reason: "unreadable", At: Time(l.QueuedAt)}
 	}
@@ -88,8 +151,8 @@ const redriveTime = 8 * time.Second
 // stale.
 func (s *server) redrive(ctx context.Context, _ *struct{}) (*struct{ Body Redriven }, error) {
 	var done Redriven
-	for until := s.Now().Add(redriveTime); ; {
-		letters, err := s.Queues.Take(ctx)
+	for until := s.now().Add(redriveTime); ; {
+		letters, err := s.queues.Take(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -99,7 +162,7 @@ func (s *server) redrive(ctx context.Context, _ *struct{}) (*struct{ Body Redriv
 		if err := s.redriveSome(ctx, letters, &done); err != nil {
 			return nil, err
 		}
-		if !s.Now().Before(until) {
+		if !s.now().Before(until) {
 			done.More = true
 			return &struct{ Body Redriven }{done}, nil
 		}
@@ -111,7 +174,7 @@ func (s *server) redrive(ctx context.Context, _ *struct{}) (*struct{ Body Redriv
 // stay do no harm. In the other order, letters could be lost whose messages were
 // not tried again.
 func (s *server) redriveSome(ctx context.Context, letters []mailing.StoredLetter, done *Redriven) error {
-	failures := map[mailing.MailingID][]mailing.StoredLetter{}
+	failures := map[mailing.ID][]mailing.StoredLetter{}
 	var deliveries []mailing.BatchKey
 	var finished []mailing.StoredLetter
 	for _, l := range letters {
@@ -126,7 +189,7 @@ func (s *server) redriveSome(ctx context.Context, letters []mailing.StoredLetter
 			done.Kept++
 		}
 	}
-	if err := s.Queues.Deliver(ctx, deliveries); err != nil {
+	if err := s.queues.Deliver(ctx, deliveries); err != nil {
 		return err
 	}
 	for id, some := range failures {
@@ -136,12 +199,13 @@ func (s *server) redriveSome(ctx context.Context, letters []mailing.StoredLetter
 		}
 		finished = append(finished, removable...)
 	}
-	return s.Queues.Remove(ctx, finished)
+	return s.queues.Remove(ctx, finished)
 }
 
-// redriveMailing tries the messages of one mailing's letters again, and returns the
+// redriveMailing tries the messages of the letters of one mailing again, and returns the
 // letters that can be removed: those whose message is tried again, and stale ones.
-func (s *server) redriveMailing(ctx context.Context, id mailing.MailingID, stored []mailing.StoredLetter, done *Redriven) ([]mailing.StoredLetter, error) {
+func (s *server) redriveMailing(ctx context.Context, id mailing.ID, stored []mailing.StoredLetter, done *Redriven,
+) ([]mailing.StoredLetter, error) {
 	letters := make([]mailing.DeadLetter, len(stored))
 	for i, l := range stored {
 		letters[i] = *l.Letter
@@ -150,21 +214,21 @@ func (s *server) redriveMailing(ctx context.Context, id mailing.MailingID, store
 	if err != nil {
 		return nil, err
 	}
-	done.Redriven += len(r.Revived)
+	done.Redriven += len(r.Requeued)
 	done.Stale += len(r.Stale)
 	done.Kept += len(r.Kept)
 	return slices.DeleteFunc(stored, func(l mailing.StoredLetter) bool { return slices.Contains(r.Kept, *l.Letter) }), nil
 }
 
-// redriving tries the messages of one mailing's letters again, and returns the
+// redriving tries the messages of the letters of one mailing again, and returns the
 // outcome of each letter. An unknown mailing makes all of them stale, so that they
 // are removed. A mailing that allows no further attempts keeps all of them.
-func (s *server) redriving(ctx context.Context, id mailing.MailingID, letters []mailing.DeadLetter) (mailing.Redriving, error) {
+func (s *server) redriving(ctx context.Context, id mailing.ID, letters []mailing.DeadLetter) (mailing.Redriving, error) {
 	if id == mailing.TestMailing {
 		// A test message is not tried again. The caller can ask for a new one.
 		return mailing.Redriving{Stale: letters}, nil
 	}
-	m, r, err := s.Mailings.Redrive(ctx, id, letters)
+	m, r, err := s.mailings.Redrive(ctx, id, letters)
 	switch mailing.KindOf(err) {
 	case mailing.KindNotFound:
 		return mailing.Redriving{Stale: letters}, nil
@@ -175,63 +239,12 @@ func (s *server) redriving(ctx context.Context, id mailing.MailingID, letters []
 	if err != nil {
 		return r, err
 	}
-	if len(r.Revived) > 0 {
+	if len(r.Requeued) > 0 {
 		s.queueTasks(ctx, m)
-		for _, l := range r.Revived {
-			s.Log.LogAttrs(ctx, slog.LevelInfo, "message redriven", slog.Int64("mailing_id", int64(id)), slog.Int64("message_id", int64(l.Message)),
+		for _, l := range r.Requeued {
+			s.log.LogAttrs(ctx, slog.LevelInfo, "message redriven", slog.Int64("mailing_id", int64(id)), slog.Int64("message_id", int64(l.Message)),
 				slog.Int64("client_id", int64(l.Message.Client())), slog.String("request_id", requestID(ctx)))
 		}
 	}
 	return r, nil
-}
-
-// testAsked is the input of a request for a test message.
-type testAsked struct {
-	Idempotent
-	ID   idParam `path:"id"`
-	Body TestBody
-}
-
-// testAccepted is the answer to it.
-type testAccepted struct {
-	Repeated
-	Location string `header:"Location" doc:"Where the message is."`
-	Body     Message
-}
-
-// test sends a mailing's text to one phone, once for each idempotency key. A
-// repetition must have the same mailing and the same body.
-func (s *server) test(ctx context.Context, in *testAsked) (*testAccepted, error) {
-	msg, repeated, err := once(ctx, s, in.Idempotent, "test-mailing", []any{in.ID.n, in.Body},
-		func(c mailing.Creation) *mailing.Message { return c.Test },
-		func(o mailing.Once) (mailing.Message, error) {
-			m, err := s.mailing(ctx, in.ID)
-			if err != nil {
-				return mailing.Message{}, err
-			}
-			t, err := mailing.NewTest(m, in.Body.Phone)
-			if err != nil {
-				return mailing.Message{}, err
-			}
-			return s.sendTest(ctx, t, o)
-		})
-	if err != nil {
-		return nil, err
-	}
-	made(ctx, "message_id", msg.ID)
-	return &testAccepted{repeated, location(ctx, messagesPath, msg.ID), messageJSON(msg)}, nil
-}
-
-// sendTest stores a test message and queues its batch. An error of the queue is
-// only logged, because the message is stored and the sweep finds it.
-func (s *server) sendTest(ctx context.Context, t mailing.Test, o mailing.Once) (mailing.Message, error) {
-	msg, key, err := s.Mailings.CreateTest(ctx, t, s.Now(), o)
-	if err != nil {
-		return msg, err
-	}
-	if err := s.Queues.Deliver(ctx, []mailing.BatchKey{key}); err != nil {
-		s.Log.LogAttrs(ctx, slog.LevelError, "test message not queued, the sweep will do it", slog.Int64("mailing_id", int64(t.Mailing)),
-			slog.Int64("message_id", int64(msg.ID)), slog.String("request_id", requestID(ctx)), slog.String("error", err.Error()))
-	}
-	return msg, nil
 }

@@ -19,7 +19,7 @@ import (
 const redrivePath = "/api/queues/dead-letters/redrive"
 
 // storedLetter returns the dead letter of a failed message of a mailing.
-func storedLetter(handle string, m mailing.MailingID, c mailing.ClientID) mailing.StoredLetter {
+func storedLetter(handle string, m mailing.ID, c mailing.ClientID) mailing.StoredLetter {
 	return mailing.StoredLetter{
 		Handle: handle, QueuedAt: now.Add(-time.Minute),
 		Letter: &mailing.DeadLetter{Message: mailing.NewMessageID(m, c), Reason: "http_400", Attempts: 2, At: now.Add(-time.Hour)},
@@ -35,7 +35,7 @@ func storedNonsense(handle string) mailing.StoredLetter {
 	return mailing.StoredLetter{Handle: handle, QueuedAt: now.Add(-3 * time.Minute)}
 }
 
-func TestTheQueuesAreToldWithWhatIsDead(t *testing.T) {
+func TestTheQueuesAreReturnedWithDeadLetters(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{oldest: now.Add(-90*time.Second - 250_000_001)})
 	v.queues.depths = []mailing.QueueDepth{
@@ -57,7 +57,7 @@ func TestTheQueuesAreToldWithWhatIsDead(t *testing.T) {
 	}
 }
 
-func TestQueuesInWhichNothingWaitsHaveNoAge(t *testing.T) {
+func TestEmptyQueuesHaveNoAge(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})
 	v.queues.depths = []mailing.QueueDepth{{Name: "deliveries"}, {Name: "dead-letters"}}
@@ -103,16 +103,16 @@ func redriven(t *testing.T, v service) api.Redriven {
 	return got
 }
 
-func TestARedriveRemovesTheLettersThatAreNotNeededAnyMore(t *testing.T) {
+func TestARedriveRemovesRetriedAndStaleLetters(t *testing.T) {
 	t.Parallel()
 	var asked []mailing.DeadLetter
-	v := serve(t, &stores{redrive: func(id mailing.MailingID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {
+	v := serve(t, &stores{redrive: func(id mailing.ID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {
 		asked = append(asked, letters...)
 		var r mailing.Redriving
 		for _, l := range letters {
 			switch l.Message.Client() {
 			case 7:
-				r.Revived = append(r.Revived, l)
+				r.Requeued = append(r.Requeued, l)
 			case 8:
 				r.Stale = append(r.Stale, l)
 			default:
@@ -135,7 +135,7 @@ func TestARedriveRemovesTheLettersThatAreNotNeededAnyMore(t *testing.T) {
 	if diff := cmp.Diff([]mailing.BatchKey{*letters[4].Delivery}, v.queues.delivered); diff != "" {
 		t.Errorf("delivered (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]mailing.MailingID{3}, v.tasks.queued); diff != "" {
+	if diff := cmp.Diff([]mailing.ID{3}, v.tasks.queued); diff != "" {
 		t.Errorf("mailings whose tasks are queued (-want +got):\n%s", diff)
 	}
 	if len(asked) != 4 {
@@ -143,7 +143,7 @@ func TestARedriveRemovesTheLettersThatAreNotNeededAnyMore(t *testing.T) {
 	}
 }
 
-func TestOfAMailingThatIsOverLettersAreKeptAndOfNoneTheyAreStale(t *testing.T) {
+func TestLettersOfAnEndedMailingAreKeptAndOfAnUnknownOneStale(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		err     error
@@ -155,7 +155,7 @@ func TestOfAMailingThatIsOverLettersAreKeptAndOfNoneTheyAreStale(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v := serve(t, &stores{redrive: func(mailing.MailingID, []mailing.DeadLetter) (m mailing.Mailing, r mailing.Redriving, err error) {
+			v := serve(t, &stores{redrive: func(mailing.ID, []mailing.DeadLetter) (m mailing.Mailing, r mailing.Redriving, err error) {
 				return m, r, c.err
 			}})
 			v.queues.taken = [][]mailing.StoredLetter{{storedLetter("a", 3, 7), storedLetter("b", 3, 8)}}
@@ -169,7 +169,7 @@ func TestOfAMailingThatIsOverLettersAreKeptAndOfNoneTheyAreStale(t *testing.T) {
 	}
 }
 
-func TestARedriveGoesOnUntilThereAreNoLettersOrItsTimeIsUp(t *testing.T) {
+func TestARedriveEndsWithTheLastLetterOrAfterEightSeconds(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
@@ -185,9 +185,9 @@ func TestARedriveGoesOnUntilThereAreNoLettersOrItsTimeIsUp(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			clock := now
-			v := serveAt(t, &stores{redrive: func(id mailing.MailingID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {
+			v := serveAt(t, &stores{redrive: func(id mailing.ID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {
 				clock = clock.Add(test.each)
-				return mailing.Mailing{ID: id}, mailing.Redriving{Revived: letters}, nil
+				return mailing.Mailing{ID: id}, mailing.Redriving{Requeued: letters}, nil
 			}}, func() time.Time { return clock })
 			for range test.rounds {
 				v.queues.taken = append(v.queues.taken, []mailing.StoredLetter{storedLetter("a", 3, 7)})
@@ -202,7 +202,7 @@ func TestARedriveGoesOnUntilThereAreNoLettersOrItsTimeIsUp(t *testing.T) {
 	}
 }
 
-func TestNoLetterIsRemovedBeforeItsMessageIsTriedAgain(t *testing.T) {
+func TestNoLetterIsRemovedBeforeItsMessageIsRetried(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	for name, c := range map[string]struct {
@@ -217,8 +217,8 @@ func TestNoLetterIsRemovedBeforeItsMessageIsTriedAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v := serve(t, &stores{redrive: func(id mailing.MailingID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {
-				return mailing.Mailing{ID: id}, mailing.Redriving{Revived: letters}, c.store
+			v := serve(t, &stores{redrive: func(id mailing.ID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {
+				return mailing.Mailing{ID: id}, mailing.Redriving{Requeued: letters}, c.store
 			}})
 			v.queues.fail[c.call] = broken
 			v.queues.taken = [][]mailing.StoredLetter{{storedLetter("a", 3, 7)}}
@@ -233,10 +233,10 @@ func TestNoLetterIsRemovedBeforeItsMessageIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestAMessageThatIsRedrivenIsLoggedByItsIds(t *testing.T) {
+func TestARedrivenMessageIsLoggedWithItsIds(t *testing.T) {
 	t.Parallel()
-	v := serve(t, &stores{redrive: func(id mailing.MailingID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {
-		return mailing.Mailing{ID: id}, mailing.Redriving{Revived: letters[:1], Kept: letters[1:]}, nil
+	v := serve(t, &stores{redrive: func(id mailing.ID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {
+		return mailing.Mailing{ID: id}, mailing.Redriving{Requeued: letters[:1], Kept: letters[1:]}, nil
 	}})
 	v.queues.taken = [][]mailing.StoredLetter{{storedLetter("a", 3, 7), storedLetter("b", 3, 8)}}
 	v.call(http.MethodPost, redrivePath, "", "X-Request-Id", "r-1")

@@ -7,40 +7,111 @@ import (
 	"postrider/internal/mailing"
 )
 
+// Counts are the numbers of messages by status. Total is their sum.
+type Counts struct {
+	Total     int64 `json:"total" minimum:"0"`
+	Queued    int64 `json:"queued" minimum:"0"`
+	Retrying  int64 `json:"retrying" minimum:"0"`
+	Deferred  int64 `json:"deferred" minimum:"0"`
+	Sent      int64 `json:"sent" minimum:"0"`
+	Failed    int64 `json:"failed" minimum:"0"`
+	Expired   int64 `json:"expired" minimum:"0"`
+	Cancelled int64 `json:"cancelled" minimum:"0"`
+	Skipped   int64 `json:"skipped" minimum:"0"`
+	Uncertain int64 `json:"uncertain" minimum:"0"`
+}
+
+// CountedMailing is a mailing with its counts.
+type CountedMailing struct {
+	Mailing
+	Counts Counts `json:"counts"`
+}
+
+// FullInfo is a page of mailings with the sums over all of them.
+type FullInfo struct {
+	Mailings         []CountedMailing `json:"mailings" nullable:"false"`
+	Totals           Counts           `json:"totals"`
+	MailingsByStatus MailingsByStatus `json:"mailings_by_status"`
+	NextCursor       Cursor           `json:"next_cursor,omitempty"`
+}
+
+// MailingsByStatus are the numbers of mailings by status.
+type MailingsByStatus struct {
+	Scheduled int64 `json:"scheduled" minimum:"0"`
+	Running   int64 `json:"running" minimum:"0"`
+	Paused    int64 `json:"paused" minimum:"0"`
+	Completed int64 `json:"completed" minimum:"0"`
+	Cancelled int64 `json:"cancelled" minimum:"0"`
+}
+
+// Info is the statistics of one mailing, with a page of its messages.
+type Info struct {
+	Mailing    Mailing   `json:"mailing"`
+	Counts     Counts    `json:"counts"`
+	Expanded   bool      `json:"expanded" doc:"Whether the whole audience is known, so that total is final."`
+	Progress   *float64  `json:"progress" minimum:"0" maximum:"1" doc:"The share of messages in a terminal status. Null while there are no messages."`
+	Rate       float64   `json:"rate" minimum:"0" doc:"Messages per second over the last minute."`
+	Rejected   *float64  `json:"rejected_share" nullable:"true" minimum:"0" maximum:"1" doc:"The share of rejections that paused the mailing. Null if paused_by is not rejections."`
+	Messages   []Message `json:"messages" nullable:"false"`
+	NextCursor Cursor    `json:"next_cursor,omitempty"`
+}
+
+// exampleCounts returns counts whose total is the sum of the others.
+func exampleCounts() Counts { return Counts{Total: 4, Queued: 1, Sent: 2, Failed: 1} }
+
 // routeStatistics registers the statistics.
 func (s *server) routeStatistics() {
-	handle(s, operation("get-statistics", http.MethodGet, mailingsPath+"/fullinfo", "statistics",
-		"Overall statistics", http.StatusBadRequest), s.fullInfo)
-	info := mailingOp("get-mailing-statistics", http.MethodGet, mailingPath+"/info",
-		"One mailing's statistics and messages", http.StatusBadRequest, http.StatusNotFound)
-	info.Tags = []string{"statistics"}
-	handle(s, info, s.info)
+	running, progress := exampleMailingIn(mailing.StatusRunning, 2), 0.75
+	register(s, operation{
+		id: "get-statistics", method: http.MethodGet, path: mailingsPath + "/fullinfo", tag: statisticsTag,
+		summary: "Read overall statistics",
+		about: "Returns mailings, newest first, with their counts, and the sums over all of them. `totals` and " +
+			"`mailings_by_status` are the same on each page: they cover all mailings that match `status`, " +
+			"without deleted ones. The counts of a mailing add up on every read.",
+		success: "A page of mailings, and the sums over all of them.",
+		answer: FullInfo{
+			Mailings: []CountedMailing{{running, exampleCounts()}}, Totals: exampleCounts(),
+			MailingsByStatus: MailingsByStatus{Running: 1},
+		},
+	}, s.fullInfo)
+	register(s, operation{
+		id: "get-mailing-statistics", method: http.MethodGet, path: mailingPath + "/info", tag: statisticsTag,
+		summary: "Read the statistics and messages of a mailing",
+		about: "Returns the progress of a mailing, with a page of its messages. `status` selects messages and " +
+			"does not change the counts. `limit=0` returns no messages, which is cheaper. While `expanded` is " +
+			"false, the audience is still being read, and `total` grows. Test messages are neither counted nor " +
+			"listed.",
+		success: "The mailing, its counts and a page of its messages.",
+		answer: Info{
+			Mailing: running, Counts: exampleCounts(), Expanded: true, Progress: &progress, Rate: 0.05,
+			Messages: []Message{exampleMessage()},
+		},
+	}, s.info)
 }
 
 // fullInfo returns one page of mailings with their counts, and the sums over all
 // mailings of the status. The sums do not depend on the page.
-func (s *server) fullInfo(ctx context.Context, in *mailingsSearched) (*struct{ Body FullInfo }, error) {
-	status := mailing.Status(in.Status)
-	page, err := s.Mailings.ListMailings(ctx, mailing.MailingQuery{Status: status, Limit: in.Limit, Cursor: in.Cursor})
+func (s *server) fullInfo(ctx context.Context, in *mailingFilters) (*struct{ Body FullInfo }, error) {
+	page, err := s.mailings.ListMailings(ctx, in.query())
 	if err != nil {
 		return nil, err
 	}
-	progress, err := s.Mailings.Progress(ctx, page.Items)
+	progress, err := s.mailings.Progress(ctx, page.Items)
 	if err != nil {
 		return nil, err
 	}
-	overall, err := s.Mailings.Overall(ctx, status)
+	overall, err := s.mailings.Overall(ctx, mailing.Status(in.Status))
 	if err != nil {
 		return nil, err
 	}
 	body := FullInfo{
 		Mailings:         make([]CountedMailing, 0, len(page.Items)),
-		Totals:           countsJSON(overall.Totals),
+		Totals:           Counts(overall.Totals),
 		MailingsByStatus: byStatusJSON(overall.Mailings),
-		NextCursor:       page.Next,
+		NextCursor:       Cursor(page.Next),
 	}
 	for i, m := range page.Items {
-		body.Mailings = append(body.Mailings, CountedMailing{mailingJSON(m), countsJSON(progress[i].Counts)})
+		body.Mailings = append(body.Mailings, CountedMailing{mailingJSON(m), Counts(progress[i].Counts)})
 	}
 	return &struct{ Body FullInfo }{body}, nil
 }
@@ -56,32 +127,30 @@ func byStatusJSON(n map[mailing.Status]int64) MailingsByStatus {
 	}
 }
 
-// infoAsked is the input of one mailing's statistics.
-type infoAsked struct {
-	ID     idParam            `path:"id"`
-	Status messageStatusParam `query:"status" doc:"Only messages of this status; the numbers stay."`
-	Limit  int                `query:"limit" minimum:"0" maximum:"100" default:"50" doc:"How many messages at most; 0 leaves them out."`
-	Cursor string             `query:"cursor" format:"cursor" doc:"next_cursor of the page before, with the same status; nothing else can be used. Empty or left out is the first page."`
-}
-
-// info returns one mailing's statistics with a page of its messages. A limit of 0
+// info returns the statistics of one mailing with a page of its messages. A limit of 0
 // leaves the messages out, which is cheaper.
-func (s *server) info(ctx context.Context, in *infoAsked) (*struct{ Body Info }, error) {
+func (s *server) info(ctx context.Context, in *struct {
+	MailingInput
+	Status MessageStatus `query:"status" doc:"Only messages of this status. The counts do not change."`
+	Limit  int           `query:"limit" minimum:"0" maximum:"100" default:"50" doc:"The maximum number of messages. 0 returns none."`
+	Cursor string        `query:"cursor" format:"cursor" doc:"The next_cursor of the previous page, with the same status. No other value is accepted. If it is empty or left out, the answer is the first page."`
+},
+) (*struct{ Body Info }, error) {
 	m, err := s.mailing(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	progress, err := s.Mailings.Progress(ctx, []mailing.Mailing{m})
+	progress, err := s.mailings.Progress(ctx, []mailing.Mailing{m})
 	if err != nil {
 		return nil, err
 	}
-	rate, err := s.Mailings.Rate(ctx, m.ID)
+	rate, err := s.mailings.Rate(ctx, m.ID)
 	if err != nil {
 		return nil, err
 	}
 	var page mailing.List[mailing.Message]
 	if in.Limit > 0 {
-		page, err = s.Mailings.ListMessages(ctx, mailing.MessageQuery{
+		page, err = s.mailings.ListMessages(ctx, mailing.MessageQuery{
 			Mailing: m.ID, Status: mailing.MessageStatus(in.Status), Limit: in.Limit, Cursor: in.Cursor,
 		})
 		if err != nil {
@@ -91,17 +160,17 @@ func (s *server) info(ctx context.Context, in *infoAsked) (*struct{ Body Info },
 	counts := progress[0].Counts
 	return &struct{ Body Info }{Info{
 		Mailing:    mailingJSON(m),
-		Counts:     countsJSON(counts),
+		Counts:     Counts(counts),
 		Expanded:   progress[0].Expanded,
 		Progress:   share(counts),
 		Rate:       thousandths(rate),
 		Rejected:   rejected(m),
 		Messages:   each(page.Items, messageJSON),
-		NextCursor: page.Next,
+		NextCursor: Cursor(page.Next),
 	}}, nil
 }
 
-// rejected returns the share of refusals for which m was paused, nil if it is not
+// rejected returns the share of rejections for which m was paused, nil if it is not
 // paused for that reason.
 func rejected(m mailing.Mailing) *float64 {
 	if m.Status != mailing.StatusPaused || m.PausedBy != mailing.ByRejections {

@@ -24,11 +24,11 @@ func some() mailing.Counts { return mailing.Counts{Total: 4, Queued: 1, Sent: 2,
 func aMessage() mailing.Message {
 	return mailing.Message{
 		ID: mailing.NewMessageID(3, 7), Phone: "79001234567", CreatedAt: now,
-		Member: mailing.Member{Client: 7, Status: mailing.Sent, Attempts: 2, Uncertain: 1, At: now},
+		Member: mailing.Recipient{Client: 7, Status: mailing.Sent, Attempts: 2, Uncertain: 1, At: now},
 	}
 }
 
-func TestAMailingsStatisticsComeWithItsMessages(t *testing.T) {
+func TestTheStatisticsOfAMailingIncludeItsMessages(t *testing.T) {
 	t.Parallel()
 	m := sale()
 	var asked []mailing.MessageQuery
@@ -49,7 +49,7 @@ func TestAMailingsStatisticsComeWithItsMessages(t *testing.T) {
 	}
 }
 
-func TestThereIsNoProgressBeforeAnythingIsExpanded(t *testing.T) {
+func TestProgressIsNullBeforeTheExpansion(t *testing.T) {
 	t.Parallel()
 	m := sale()
 	v := serve(t, &stores{mailing: &m, progress: []mailing.Progress{{}}})
@@ -108,11 +108,11 @@ func TestMessagesAreSearchedAndRead(t *testing.T) {
 	}
 }
 
-func TestAMessageThatIsNotSentHasNoTimeOfIt(t *testing.T) {
+func TestAMessageThatIsNotSentHasNoSentAt(t *testing.T) {
 	t.Parallel()
 	m, message := sale(), aMessage()
 	message.Phone = ""
-	message.Member = mailing.Member{Client: 7, Status: mailing.Failed, Attempts: 1, Error: "http_400", At: now}
+	message.Member = mailing.Recipient{Client: 7, Status: mailing.Failed, Attempts: 1, Error: "http_400", At: now}
 	v := serve(t, &stores{mailing: &m, message: &message})
 	wantJSON(t, v.call(http.MethodGet, "/api/messages/12884901895", ""), http.StatusOK,
 		`{"id": 12884901895, "mailing_id": 3, "client_id": 7, "phone": "", "status": "failed", "attempts": 1,

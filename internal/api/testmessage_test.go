@@ -18,7 +18,7 @@ const testJSON = `{"id": 5, "mailing_id": 3, "client_id": 0, "test": true, "phon
 func aTest(to mailing.Test) mailing.Message {
 	return mailing.Message{
 		ID: mailing.NewMessageID(mailing.TestMailing, 5), Phone: to.Phone, CreatedAt: now, Test: &to,
-		Member: mailing.Member{Client: 5, Status: mailing.Queued, At: now},
+		Member: mailing.Recipient{Client: 5, Status: mailing.Queued, At: now},
 	}
 }
 
@@ -50,7 +50,7 @@ func TestATestMessageIsAcceptedAndItsBatchDelivered(t *testing.T) {
 	}
 }
 
-func TestATestMessageThatCannotBeQueuedIsAcceptedAllTheSame(t *testing.T) {
+func TestATestMessageIsAcceptedEvenIfItCannotBeQueued(t *testing.T) {
 	t.Parallel()
 	v := serve(t, tested(sale()))
 	v.queues.fail["deliver"] = errors.New("no queue")
@@ -92,7 +92,7 @@ func TestATestNeedsAPhoneAndAMailing(t *testing.T) {
 	}
 }
 
-func TestATestMessageThatCannotBeKeptIsAnInternalError(t *testing.T) {
+func TestATestMessageThatCannotBeStoredIsAnInternalError(t *testing.T) {
 	t.Parallel()
 	m := sale()
 	v := serve(t, &stores{mailing: &m, createTest: func(mailing.Test) (msg mailing.Message, key mailing.BatchKey, err error) {
@@ -104,7 +104,7 @@ func TestATestMessageThatCannotBeKeptIsAnInternalError(t *testing.T) {
 	}
 }
 
-func TestATestMessageIsReadWithTheMailingThatItTests(t *testing.T) {
+func TestATestMessageIsReadWithItsMailing(t *testing.T) {
 	t.Parallel()
 	message := aTest(mailing.Test{Mailing: 3, Phone: "79007654321"})
 	m, other, deleted := sale(), sale(), sale().AsDeleted(now)

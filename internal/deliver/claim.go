@@ -4,52 +4,51 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"postrider/internal/mailing"
 )
 
-// begin claims the batches of the deliveries at places, side by side. Each batch goes
-// on to its hand-over as soon as its own claim is made. begin returns when all claims
-// are made; all is then the number of pending messages in the claimed batches. done
-// reaches zero when the batches are settled. alone means that no other batch is under
-// way: only then a batch whose last sender was lost may be handed over.
-func (s *Sender) begin(ctx context.Context, inv *invocation, places []int, done *sync.WaitGroup, alone bool) (all int) {
+// startBatches claims the batches of deliveries, side by side. Each batch goes on to its
+// hand-over as soon as its own claim is made. startBatches returns when all claims are
+// made; pending is then the number of pending messages in the claimed batches. done
+// reaches zero when the batches are settled. alone means that no other batch is in
+// progress: only then a batch whose last sender was lost may be handed over.
+func (s *Sender) startBatches(
+	ctx context.Context, inv *invocation, deliveries []*delivery, done *sync.WaitGroup, alone bool,
+) (pending int) {
 	var (
 		claims sync.WaitGroup
-		mu     sync.Mutex
+		total  atomic.Int64
 	)
-	for _, i := range places {
-		inv.settlements.expect(sliceOf(inv.deliveries[i].Key))
+	for _, d := range deliveries {
+		inv.settlements.expect(sliceOf(d.Key))
 	}
-	for _, i := range places {
+	for _, d := range deliveries {
 		claims.Add(1)
 		claimed := sync.OnceFunc(claims.Done)
 		done.Go(func() {
 			defer claimed()
-			s.take(ctx, inv, i, alone, func(pending int64) {
-				mu.Lock()
-				all += int(pending)
-				mu.Unlock()
+			s.workOn(ctx, inv, d, alone, func(pending int64) {
+				total.Add(pending)
 				claimed()
 			})
 		})
 	}
 	claims.Wait()
-	mu.Lock()
-	defer mu.Unlock()
-	return all
+	return int(total.Load())
 }
 
-// take claims the batch of delivery i and takes it through hand-over and settlement. It
-// calls claimed with the number of pending messages as soon as the batch is claimed.
-// The caller has announced a settlement of the batch's slice; take withdraws the
+// workOn claims the batch of a delivery and takes it through hand-over and settlement. It
+// calls claimed with the number of pending messages as soon as the batch is claimed. The
+// caller has announced a settlement of the batch's slice; workOn withdraws the
 // announcement if the batch does not come to its settlement.
-func (s *Sender) take(ctx context.Context, inv *invocation, i int, alone bool, claimed func(pending int64)) {
-	w := s.claim(ctx, inv, i)
+func (s *Sender) workOn(ctx context.Context, inv *invocation, d *delivery, alone bool, claimed func(pending int64)) {
+	w := s.claim(ctx, inv, d)
 	defer func() {
-		if w == nil || !w.comes {
-			inv.settlements.leave(sliceOf(inv.deliveries[i].Key))
+		if w == nil || !w.settling {
+			inv.settlements.withdraw(sliceOf(d.Key))
 		}
 	}()
 	switch {
@@ -58,9 +57,9 @@ func (s *Sender) take(ctx context.Context, inv *invocation, i int, alone bool, c
 		// The batch itself may have killed its last sender: it waits until it can go
 		// alone.
 		s.unclaim(ctx, w)
-		inv.suspect(i)
+		inv.suspect(d)
 	default:
-		claimed(mailing.CountMembers(w.members).Pending())
+		claimed(mailing.CountRecipients(w.batch.Recipients).Pending())
 		s.process(ctx, inv, w)
 	}
 }
@@ -69,12 +68,12 @@ func (s *Sender) take(ctx context.Context, inv *invocation, i int, alone bool, c
 // notes what becomes of the delivery. A delivery whose claim is refused is taken off
 // the queue: its batch is done, or another sender works on it, or the batch is queued
 // again by its due_at. [Sender.refused] has the exception.
-func (s *Sender) claim(ctx context.Context, inv *invocation, i int) *work {
-	d, holder := inv.deliveries[i], s.holder()
-	if s.debt.any() {
-		inv.handling[i] = s.again(d, claimAgain)
+func (s *Sender) claim(ctx context.Context, inv *invocation, d *delivery) *work {
+	if s.unsettled.any() {
+		d.handling = s.comeBackAfter(d, claimRetry)
 		return nil
 	}
+	holder := s.config.Holder()
 	b, ok, err := s.store.Claim(ctx, d.Key, holder, s.now(), inv.lease)
 	if err != nil {
 		// The claim may have been written although its answer was lost. The store
@@ -84,27 +83,27 @@ func (s *Sender) claim(ctx context.Context, inv *invocation, i int) *work {
 	}
 	switch {
 	case err != nil:
-		slog.ErrorContext(ctx, "claim", "mailing_id", d.Key.Mailing, "batch", d.Key.String(), "error", err)
-		inv.handling[i] = s.again(d, claimAgain)
+		slog.ErrorContext(ctx, "claim a batch", "mailing_id", d.Key.Mailing, "batch", d.Key.String(), "error", err)
+		d.handling = s.comeBackAfter(d, claimRetry)
 		return nil
 	case !ok:
 		slog.DebugContext(ctx, "claim refused", "mailing_id", d.Key.Mailing, "batch", d.Key.String())
-		inv.handling[i] = s.refused(d, b)
+		d.handling = s.refused(d, b)
 		return nil
 	}
-	return newWork(i, b, holder)
+	return newWork(d, b, holder)
 }
 
 // refused returns what becomes of a delivery whose claim was refused. If the delivery
 // came before its batch may be claimed, perhaps because another clock is ahead, it
-// comes back at that time, at most comeBack later. Otherwise it is taken off the queue.
-func (s *Sender) refused(d mailing.Delivery, b mailing.Batch) mailing.Handling {
+// comes back at that time, at most maxHidden later. Otherwise it is taken off the queue.
+func (s *Sender) refused(d *delivery, b mailing.Batch) mailing.Handling {
 	now := s.now()
 	early := b.NotBefore.Sub(now)
-	if b.DueAt.IsZero() || b.LeaseUntil.After(now) || early <= 0 || early > comeBack {
+	if b.DueAt.IsZero() || b.LeaseUntil.After(now) || early <= 0 || early > maxHidden {
 		return mailing.Handling{}
 	}
-	return s.again(d, early)
+	return s.comeBackAfter(d, early)
 }
 
 // unclaim takes back a claim under which nothing was handed over.
@@ -112,32 +111,33 @@ func (s *Sender) unclaim(ctx context.Context, w *work) {
 	if _, err := s.store.Unclaim(ctx, w.batch.Key, w.holder, s.now()); err != nil {
 		// The lease runs out, and the next sender charges the messages for a lost
 		// claim.
-		slog.ErrorContext(ctx, "take a claim back", "mailing_id", w.batch.Key.Mailing, "batch", w.batch.Key.String(), "error", err)
+		slog.ErrorContext(ctx, "take a claim back",
+			"mailing_id", w.batch.Key.Mailing, "batch", w.batch.Key.String(), "error", err)
 	}
 }
 
-// admitted returns the places of the deliveries whose mailings allow a hand-over now. A
-// delivery of a paused mailing is taken off the queue without a write: after a resume,
-// every batch that was queued before it is queued again.
-func (s *Sender) admitted(ctx context.Context, inv *invocation, places []int) (live []int) {
-	for _, i := range places {
-		paused, err := s.paused(ctx, inv, inv.deliveries[i].Key.Mailing)
+// withoutPaused returns the deliveries whose mailings are not paused. A delivery of a
+// paused mailing is taken off the queue without a write: after a resume, every batch that
+// was queued before it is queued again.
+func (s *Sender) withoutPaused(ctx context.Context, inv *invocation) (rest []*delivery) {
+	for _, d := range inv.deliveries {
+		paused, err := s.isPaused(ctx, inv, d.Key.Mailing)
 		switch {
 		case err != nil:
-			slog.ErrorContext(ctx, "read a delivery's mailing", "mailing_id", inv.deliveries[i].Key.Mailing, "error", err)
-			inv.handling[i] = s.again(inv.deliveries[i], claimAgain)
+			slog.ErrorContext(ctx, "read a delivery's mailing", "mailing_id", d.Key.Mailing, "error", err)
+			d.handling = s.comeBackAfter(d, claimRetry)
 		case !paused:
-			live = append(live, i)
+			rest = append(rest, d)
 		}
 	}
-	return live
+	return rest
 }
 
-// paused reports whether a mailing is paused and not closed. Any recent reading is
+// isPaused reports whether a mailing is paused and not closed. Any recent reading is
 // enough for "not paused". But a delivery is taken off the queue only by a reading that
 // began after the invocation did: an earlier one may be older than a resume, and this
 // delivery may be the one that the resume has queued.
-func (s *Sender) paused(ctx context.Context, inv *invocation, id mailing.MailingID) (bool, error) {
+func (s *Sender) isPaused(ctx context.Context, inv *invocation, id mailing.ID) (bool, error) {
 	if id == mailing.TestMailing {
 		return false, nil
 	}
@@ -156,31 +156,30 @@ func (s *Sender) paused(ctx context.Context, inv *invocation, id mailing.Mailing
 	return held(m), err
 }
 
-// putOff handles deliveries while the sending API is down. They are taken off the
+// skipOutage handles deliveries while the sending API is down. They are taken off the
 // queue, and the batches are queued again when the API works again. Batches of a closed
 // mailing (ended, cancelled or deleted) need no sending API: they are settled at once.
-func (s *Sender) putOff(ctx context.Context, inv *invocation, places []int) {
-	_, shared := s.trouble.down()
-	var closed []int
-	for _, i := range places {
-		d := inv.deliveries[i]
+func (s *Sender) skipOutage(ctx context.Context, inv *invocation, deliveries []*delivery) {
+	_, shared := s.breaker.down()
+	var closed []*delivery
+	for _, d := range deliveries {
 		switch {
-		case s.over(ctx, d.Key.Mailing):
-			closed = append(closed, i)
+		case s.isClosed(ctx, d.Key.Mailing):
+			closed = append(closed, d)
 		case !shared:
 			// The scheduler does not know of the outage and would not queue the batch
 			// again.
-			inv.handling[i] = s.again(d, comeBack)
+			d.handling = s.comeBackAfter(d, maxHidden)
 		}
 	}
 	var done sync.WaitGroup
-	s.begin(ctx, inv, closed, &done, true) // none of their messages is handed over
+	s.startBatches(ctx, inv, closed, &done, true) // none of their messages is handed over
 	done.Wait()
 }
 
-// over reports whether a mailing is known to be closed, so that none of its messages
+// isClosed reports whether a mailing is known to be closed, so that none of its messages
 // may be handed over. It reports false if the mailing cannot be read.
-func (s *Sender) over(ctx context.Context, id mailing.MailingID) bool {
+func (s *Sender) isClosed(ctx context.Context, id mailing.ID) bool {
 	if id == mailing.TestMailing {
 		return false // each test message has its own end, which is near
 	}
@@ -188,11 +187,11 @@ func (s *Sender) over(ctx context.Context, id mailing.MailingID) bool {
 	return err == nil && m.Closed(s.now())
 }
 
-// again returns a handling by which a delivery comes back after a time. At its last
-// receive the delivery is taken off the queue instead, because the queue would make it
-// a dead letter. Its batch is then queued again by its due_at.
-func (s *Sender) again(delivery mailing.Delivery, after time.Duration) mailing.Handling {
-	if delivery.Receives >= s.config.MaxReceives {
+// comeBackAfter returns a handling by which a delivery comes back after a time. At its
+// last receive the delivery is taken off the queue instead, because the queue would make
+// it a dead letter. Its batch is then queued again by its due_at.
+func (s *Sender) comeBackAfter(d *delivery, after time.Duration) mailing.Handling {
+	if d.Receives >= s.config.MaxReceives {
 		return mailing.Handling{}
 	}
 	return mailing.Handling{Again: true, After: after}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"postrider/internal/deliver"
 	"postrider/internal/dynamo/dynamotest"
 	"postrider/internal/mailing"
 )
@@ -22,7 +23,7 @@ func TestARefusedDeliveryIsTakenOffTheQueue(t *testing.T) {
 			t.Errorf("it comes back after %s", h.After)
 		}
 	}
-	if n := len(w.api.asked()); n != 0 {
+	if n := len(w.api.requests()); n != 0 {
 		t.Errorf("%d messages were handed over", n)
 	}
 }
@@ -31,7 +32,7 @@ func TestALeaseOutlivesItsInvocation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d, _ := w.batch(moscow(1)...)
-	w.api.mood = func(mailing.Handover) mailing.Outcome {
+	w.api.answer = func(mailing.Handover) mailing.Outcome {
 		end := monday.Add(invocationTime)
 		if _, ok, err := w.store.Claim(t.Context(), d.Key, "another", end, end.Add(time.Minute)); err != nil || ok {
 			t.Errorf("another claims it as the invocation is to end: %t, %v", ok, err)
@@ -42,7 +43,7 @@ func TestALeaseOutlivesItsInvocation(t *testing.T) {
 	w.want(d.Key, mailing.Sent, 1, 0)
 }
 
-func TestASenderThatWasLostIsChargedBeforeItsBatchIsHandedOverAgain(t *testing.T) {
+func TestALostClaimIsChargedBeforeItsBatchIsHandedOverAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d, _ := w.batch(moscow(3)...)
@@ -57,54 +58,54 @@ func TestASenderThatWasLostIsChargedBeforeItsBatchIsHandedOverAgain(t *testing.T
 		w.clock.Advance(time.Minute)
 		w.sender(broken).Deliver(t.Context(), []mailing.Delivery{d})
 	}
-	if n := len(w.api.asked()); n != 3 {
+	if n := len(w.api.requests()); n != 3 {
 		t.Errorf("%d hand-overs, and none of them is stored", n)
 	}
 	w.clock.Advance(time.Minute)
 	handling := w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
 	w.want(d.Key, mailing.Retrying, 1, 1)
-	if n := len(w.api.asked()); n != 3 || !handling[0].Again {
+	if n := len(w.api.requests()); n != 3 || !handling[0].Again {
 		t.Errorf("%d hand-overs by the sender that charges the lost claim; it comes back: %t", n, handling[0].Again)
 	}
 	w.clock.Advance(handling[0].After)
 	w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
 	w.want(d.Key, mailing.Sent, 2, 1)
-	if n := len(w.api.asked()); n != 6 {
+	if n := len(w.api.requests()); n != 6 {
 		t.Errorf("%d hand-overs", n)
 	}
 }
 
-func TestASenderThatCouldNotSettleClaimsNothingBeforeItCan(t *testing.T) {
+func TestASenderWithUnsettledClaimsClaimsNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	first, _ := w.batch(moscow(2)...)
 	second, _ := w.batch(moscow(2)...)
 	faults := dynamotest.NewFaults(w.env.Client)
 	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{Refuse: errors.New("throttled")})
-	var told tallies
-	s := w.meteredOver(w.env.StoreOver(faults, w.clock.Option()), &told, "one")
+	var reported tallies
+	s := w.sender(w.env.StoreOver(faults, w.clock.Option()), deliver.WithMeter(&reported))
 	s.Deliver(t.Context(), []mailing.Delivery{first})
-	if tries := faults.Calls(dynamotest.TransactWriteItems); tries < 10 || told[0].SettlementsFailed != 1 {
-		t.Errorf("given up after %d tries; told of %d failed settlements", tries, told[0].SettlementsFailed)
+	if tries := faults.Calls(dynamotest.TransactWriteItems); tries < 10 || reported[0].SettlementsFailed != 1 {
+		t.Errorf("given up after %d tries; reports %d failed settlements", tries, reported[0].SettlementsFailed)
 	}
 	if spent := w.clock.Now().Sub(monday); spent > invocationTime {
 		t.Errorf("it settles for %s", spent)
 	}
 	h := s.Deliver(t.Context(), []mailing.Delivery{second})
-	if b := w.read(second.Key); b.Claims != 0 || !h[0].Again || told[1].SettlementsFailed != 1 {
-		t.Errorf("claimed %d times, comes back: %t, told %+v", b.Claims, h[0].Again, told[1])
+	if b := w.read(second.Key); b.Claims != 0 || !h[0].Again || reported[1].SettlementsFailed != 1 {
+		t.Errorf("claimed %d times, comes back: %t, reported %+v", b.Claims, h[0].Again, reported[1])
 	}
 	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{})
 	s.Deliver(t.Context(), []mailing.Delivery{second})
 	for _, d := range []mailing.Delivery{first, second} {
 		w.want(d.Key, mailing.Sent, 1, 0) // the first batch by its repeated settlement
 	}
-	if n := len(w.api.asked()); n != 4 || told[2].Settled.Sent != 4 {
-		t.Errorf("%d hand-overs, told of %d sent", n, told[2].Settled.Sent)
+	if n := len(w.api.requests()); n != 4 || reported[2].Settled.Sent != 4 {
+		t.Errorf("%d hand-overs, reports %d sent", n, reported[2].Settled.Sent)
 	}
 }
 
-func TestABatchThatASenderDidNotSurviveIsHeldAlone(t *testing.T) {
+func TestABatchWithALostClaimIsHandedOverAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	var deliveries []mailing.Delivery
@@ -115,14 +116,14 @@ func TestABatchThatASenderDidNotSurviveIsHeldAlone(t *testing.T) {
 		for _, c := range clients {
 			of[c.ID] = d.Key
 		}
-		if _, ok, err := w.store.Claim(t.Context(), d.Key, "the dead", monday, monday.Add(time.Second)); err != nil || !ok {
+		if _, ok, err := w.store.Claim(t.Context(), d.Key, "killed", monday, monday.Add(time.Second)); err != nil || !ok {
 			t.Fatal(ok, err)
 		}
 	}
 	w.clock.Advance(time.Minute)
 	w.sender(w.store).Deliver(t.Context(), deliveries)
 	w.clock.Advance(time.Minute)
-	w.api.mood = func(h mailing.Handover) mailing.Outcome {
+	w.api.answer = func(h mailing.Handover) mailing.Outcome {
 		for _, d := range deliveries {
 			if b := w.read(d.Key); b.LeaseUntil.After(w.clock.Now()) != (d.Key == of[h.ID.Client()]) {
 				t.Errorf("while batch %s is sent, %s is held until %s", of[h.ID.Client()], d.Key, b.LeaseUntil)
@@ -136,7 +137,7 @@ func TestABatchThatASenderDidNotSurviveIsHeldAlone(t *testing.T) {
 	}
 }
 
-func TestADeliveryThatComesAMomentTooEarlyComesBackWhenItIsTime(t *testing.T) {
+func TestADeliveryShortlyBeforeItsBatchIsDueComesBackAtThatTime(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	opens := monday.Add(5 * time.Minute)
@@ -152,7 +153,7 @@ func TestADeliveryThatComesAMomentTooEarlyComesBackWhenItIsTime(t *testing.T) {
 	}
 }
 
-func TestDeliveriesOfAPausedMailingAreTakenOffTheQueueWithoutAWrite(t *testing.T) {
+func TestDeliveriesOfAPausedMailingLeaveTheQueueWithoutAWrite(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	faults := dynamotest.NewFaults(w.env.Client)

@@ -18,11 +18,11 @@ const freshFor = time.Second
 // mailing. Batches of one invocation that call it at about the same time share a
 // reading.
 func (s *Sender) read(ctx context.Context, inv *invocation, w *work) error {
-	inv.reads.do(struct{}{}, w, func(<-chan struct{}) {}, func(works []*work, _ func()) {
-		asked := s.now()
+	inv.reads.do(struct{}{}, w, func(context.Context) {}, func(works []*work, _ func()) {
+		readAt := s.now()
 		clients, err := s.readAll(ctx, works)
 		for _, w := range works {
-			w.clients, w.read, w.readErr = clients, asked, err
+			w.clients, w.readAt, w.readErr = clients, readAt, err
 		}
 	})
 	return w.readErr
@@ -32,10 +32,10 @@ func (s *Sender) read(ctx context.Context, inv *invocation, w *work) error {
 // same time their mailings through the cache.
 func (s *Sender) readAll(ctx context.Context, works []*work) (clients map[mailing.ClientID]mailing.Client, err error) {
 	var ids []mailing.ClientID
-	mailings := make(map[mailing.MailingID]struct{})
+	mailings := make(map[mailing.ID]struct{})
 	for _, w := range works {
 		mailings[w.mailing()] = struct{}{}
-		ids = append(ids, w.recipients()...)
+		ids = append(ids, w.clientIDs()...)
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for id := range mailings {
@@ -57,23 +57,25 @@ func (s *Sender) readAll(ctx context.Context, works []*work) (clients map[mailin
 // client returns the client of a recipient as it was read at most freshFor ago, and the
 // instant at which the reading began. The client is nil if it was deleted. Recipients
 // of one batch call it concurrently: one of them reads the clients of the whole batch
-// again, the others wait for w.reading and use the result.
-func (s *Sender) client(ctx context.Context, w *work, id mailing.ClientID) (c *mailing.Client, asked time.Time, err error) {
+// again, the others wait for w.mu and use the result.
+func (s *Sender) client(
+	ctx context.Context, w *work, id mailing.ClientID,
+) (c *mailing.Client, readAt time.Time, err error) {
 	if w.batch.Test != nil {
 		return &mailing.Client{Phone: w.batch.Test.Phone}, s.now(), nil
 	}
-	w.reading.Lock()
-	defer w.reading.Unlock()
-	if now := s.now(); !within(now.Sub(w.read), freshFor) {
-		clients, err := s.store.Recipients(ctx, w.recipients())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if now := s.now(); !within(now.Sub(w.readAt), freshFor) {
+		clients, err := s.store.Recipients(ctx, w.clientIDs())
 		if err != nil {
 			return nil, now, err
 		}
-		w.clients, w.read = clients, now
+		w.clients, w.readAt = clients, now
 	}
 	found, ok := w.clients[id]
 	if !ok {
-		return nil, w.read, nil
+		return nil, w.readAt, nil
 	}
-	return &found, w.read, nil
+	return &found, w.readAt, nil
 }

@@ -11,7 +11,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestEachMemberOfABatchIsDecidedOnByItself(t *testing.T) {
+func TestEachRecipientOfABatchIsDecidedOnSeparately(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d, clients := w.batch("Europe/Moscow", "Asia/Vladivostok", "Europe/Moscow", "Asia/Vladivostok", "Europe/Moscow")
@@ -39,19 +39,19 @@ func TestEachMemberOfABatchIsDecidedOnByItself(t *testing.T) {
 		}
 	}
 	w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
-	for _, mem := range w.read(d.Key).Members {
-		if mem.Status != want[mem.Client] {
-			t.Errorf("client %d: %s, want %s", mem.Client, mem.Status, want[mem.Client])
+	for _, rec := range w.read(d.Key).Recipients {
+		if rec.Status != want[rec.Client] {
+			t.Errorf("client %d: %s, want %s", rec.Client, rec.Status, want[rec.Client])
 		}
 	}
-	for _, c := range w.api.asked() {
+	for _, c := range w.api.requests() {
 		if want[c.to] != mailing.Sent {
-			t.Errorf("handed over to client %d, who is to be %s", c.to, want[c.to])
+			t.Errorf("handed over to client %d, which must become %s", c.to, want[c.to])
 		}
 	}
 }
 
-func TestWhatWaitedForItsTurnIsDecidedOnAgain(t *testing.T) {
+func TestAMessageThatWaitedForTheRateLimitIsDecidedOnAgain(t *testing.T) {
 	t.Parallel()
 	const holdsWithin = 2 * time.Second
 	for name, change := range map[string]func(mailing.Mailing, time.Time) (mailing.Mailing, error){
@@ -73,7 +73,7 @@ func TestWhatWaitedForItsTurnIsDecidedOnAgain(t *testing.T) {
 			var first, once sync.Once
 			var at time.Time
 			begun := make(chan struct{})
-			w.api.mood = func(mailing.Handover) mailing.Outcome {
+			w.api.answer = func(mailing.Handover) mailing.Outcome {
 				first.Do(func() { close(begun) })
 				return mailing.Outcome{Kind: mailing.OutcomeSent}
 			}
@@ -85,23 +85,21 @@ func TestWhatWaitedForItsTurnIsDecidedOnAgain(t *testing.T) {
 					w.clock.Advance(holdsWithin)
 				})
 			}
-			s := deliver.New(w.store, w.api, &w.letters, w.config, senderClock{w.clock, asleep}, deliver.Randomness{
-				Jitter: func(d time.Duration) time.Duration { return d }, Holder: func() string { return "one" },
-			})
-			s.Deliver(t.Context(), []mailing.Delivery{d})
-			for _, c := range w.api.asked() {
+			w.config.Clock = senderClock{w.clock, asleep}
+			w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
+			for _, c := range w.api.requests() {
 				if after := c.at.Sub(at); after >= holdsWithin {
 					t.Errorf("a hand-over began %s after it was %s", after, name)
 				}
 			}
 			if at.IsZero() {
-				t.Error("nobody waited for a turn")
+				t.Error("no message waited for the rate limit")
 			}
 		})
 	}
 }
 
-func TestWhatWaitedForItsConnectionIsDecidedOnAgain(t *testing.T) {
+func TestAMessageThatWaitedForAConnectionIsDecidedOnAgain(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		connects int // how many tries end without a connection
@@ -118,11 +116,11 @@ func TestWhatWaitedForItsConnectionIsDecidedOnAgain(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			d, _ := w.batch(moscow(1)...)
-			w.api.mood = func(h mailing.Handover) mailing.Outcome {
+			w.api.answer = func(h mailing.Handover) mailing.Outcome {
 				if limit := h.Before.Sub(w.clock.Now()); limit > mailing.Trust || limit <= 0 {
 					t.Errorf("it may begin for %s", limit)
 				}
-				if len(w.api.asked()) > test.connects {
+				if len(w.api.requests()) > test.connects {
 					return mailing.Outcome{Kind: mailing.OutcomeSent}
 				}
 				if test.change != nil {
@@ -132,21 +130,21 @@ func TestWhatWaitedForItsConnectionIsDecidedOnAgain(t *testing.T) {
 				return mailing.Outcome{Kind: mailing.OutcomeNotTried, Code: "too_late"}
 			}
 			w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
-			if got := w.read(d.Key).Members[0]; got.Status != test.want || len(w.api.asked()) != test.tries || got.Uncertain > 0 {
-				t.Errorf("%+v after %d tries, want %s after %d", got, len(w.api.asked()), test.want, test.tries)
+			if got := w.read(d.Key).Recipients[0]; got.Status != test.want || len(w.api.requests()) != test.tries || got.Uncertain > 0 {
+				t.Errorf("%+v after %d tries, want %s after %d", got, len(w.api.requests()), test.want, test.tries)
 			}
 		})
 	}
 }
 
-func TestABatchWaitsByTheOldestPlanOfWhatIsPending(t *testing.T) {
+func TestABatchWaitsByTheOldestGenerationOfItsPendingMessages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.config.MaxInFlight = 1
 	d, _ := w.batch("Europe/Moscow", "Asia/Vladivostok")
 	// The first message is sent by the mailing as it was. Before the decision on the
 	// second, the mailing gets a window that is closed everywhere.
-	w.api.mood = func(mailing.Handover) mailing.Outcome {
+	w.api.answer = func(mailing.Handover) mailing.Outcome {
 		w.change(func(m mailing.Mailing) (mailing.Mailing, error) {
 			edited := m.Draft
 			edited.Window = &mailing.Window{From: mailing.ClockTime(3 * time.Hour), To: mailing.ClockTime(4 * time.Hour)}
@@ -157,8 +155,8 @@ func TestABatchWaitsByTheOldestPlanOfWhatIsPending(t *testing.T) {
 	}
 	w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
 	b := w.read(d.Key)
-	if c := mailing.CountMembers(b.Members); c.Sent != 1 || c.Deferred != 1 || b.Plan != 1 {
-		t.Errorf("it waits by plan %d, %+v", b.Plan, c)
+	if c := mailing.CountRecipients(b.Recipients); c.Sent != 1 || c.Deferred != 1 || b.Generation != 1 {
+		t.Errorf("it waits by generation %d, %+v", b.Generation, c)
 	}
 }
 
@@ -169,7 +167,7 @@ func (unreadable) Recipients(context.Context, []mailing.ClientID) (map[mailing.C
 	return nil, errors.New("throttled")
 }
 
-func TestClientsThatCannotBeReadAreNotTakenForDeleted(t *testing.T) {
+func TestClientsThatCannotBeReadAreNotTreatedAsDeleted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d, _ := w.batch(moscow(3)...)
@@ -183,19 +181,19 @@ func TestClientsThatCannotBeReadAreNotTakenForDeleted(t *testing.T) {
 	w.want(d.Key, mailing.Sent, 1, 0)
 }
 
-func TestNoRequestBeginsThatDoesNotFitIntoTheInvocation(t *testing.T) {
+func TestARequestThatDoesNotFitIntoTheInvocationDoesNotBegin(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.config.MaxInFlight = 1
 	d, _ := w.batch(moscow(5)...)
-	w.api.mood = func(mailing.Handover) mailing.Outcome {
+	w.api.answer = func(mailing.Handover) mailing.Outcome {
 		w.clock.Advance(providerTimeout - time.Second)
 		return mailing.Outcome{Kind: mailing.OutcomeSent}
 	}
 	handling := w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
 	// Requests begin at 0 and 9 s. A request that begins at 18 s may take until 28 s of
 	// the invocation's 30 s, which leaves too little time to settle.
-	if n := len(w.api.asked()); n != 2 {
+	if n := len(w.api.requests()); n != 2 {
 		t.Errorf("%d requests were begun", n)
 	}
 	if !handling[0].Again {

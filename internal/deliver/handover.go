@@ -20,78 +20,69 @@ const minRequest = 250 * time.Millisecond
 // go, side by side. It returns when all requests have ended.
 func (s *Sender) handOver(ctx context.Context, inv *invocation, w *work) {
 	var wg sync.WaitGroup
-	for _, i := range w.order() {
+	for _, r := range w.leastTriedFirst() {
 		// While the sending API is down, no hand-over runs beside the probe.
-		if down, _ := s.trouble.down(); down {
-			s.one(ctx, inv, w, i, time.Time{})
+		if down, _ := s.breaker.down(); down {
+			s.handOverOne(ctx, inv, w, r, time.Time{})
 			continue
 		}
-		if turn, ok := s.turn(ctx, inv, w, i); ok {
-			wg.Go(func() { s.one(ctx, inv, w, i, turn) })
+		if at, ok := s.reserve(ctx, inv, w, r); ok {
+			wg.Go(func() { s.handOverOne(ctx, inv, w, r, at) })
 		}
 	}
 	wg.Wait()
 }
 
-// order returns the places of the pending messages, the least tried ones first. So each
-// probe of an outage hands over another message, as long as there are others.
-func (w *work) order() []int {
-	var places []int
-	for i, mem := range w.members {
-		if mem.Status.Pending() {
-			places = append(places, i)
-		}
-	}
-	slices.SortStableFunc(places, func(a, b int) int {
-		return cmp.Or(cmp.Compare(w.members[a].Uncertain, w.members[b].Uncertain), cmp.Compare(w.members[a].Attempts, w.members[b].Attempts))
+// leastTriedFirst returns the recipients whose messages are pending, the least tried ones
+// first. So each probe of an outage hands over another message, as long as there are
+// others.
+func (w *work) leastTriedFirst() []*recipient {
+	pending := w.pending()
+	slices.SortStableFunc(pending, func(a, b *recipient) int {
+		return cmp.Or(cmp.Compare(a.state.Uncertain, b.state.Uncertain), cmp.Compare(a.state.Attempts, b.state.Attempts))
 	})
-	return places
+	return pending
 }
 
-// turn returns the instant at which the pace lets message i begin. Messages take their
-// turns batch by batch, so that a batch's clients seldom have to be read again. A
-// message that may not go now takes no turn from the others. ok is false if the message
-// does not go in this invocation; then w holds the reason.
-func (s *Sender) turn(ctx context.Context, inv *invocation, w *work, i int) (at time.Time, ok bool) {
-	if !s.pace.limited() {
+// reserve returns the instant at which the rate limit lets a message begin. Messages
+// take their turns batch by batch, so that a batch's clients seldom have to be read
+// again. A message that may not go now takes no turn from the others. ok is false if the
+// message does not go in this invocation; then r holds the reason.
+func (s *Sender) reserve(ctx context.Context, inv *invocation, w *work, r *recipient) (at time.Time, ok bool) {
+	if !s.limiter.limited() {
 		return time.Time{}, true
 	}
-	if _, ok := s.decide(ctx, w, i); !ok {
+	if _, ok := s.decide(ctx, w, r); !ok {
 		return time.Time{}, false
 	}
 	now := s.now()
-	wait, ok := s.pace.next(now, inv.until.Add(-s.config.ProviderTimeout))
-	if !ok {
-		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
-	}
+	wait, ok := s.limiter.reserve(now, inv.until.Add(-s.config.ProviderTimeout))
 	return now.Add(wait), ok
 }
 
-// one decides on message i at its turn, and hands it over. It decides again whenever
-// the decision has become too old before the request begins. The zero time as turn
-// means at once. No other goroutine uses entry i of the slices in w.
-func (s *Sender) one(ctx context.Context, inv *invocation, w *work, i int, at time.Time) {
-	if !s.await(ctx, inv, at) {
-		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
+// handOverOne decides on a message at an instant, and hands it over. The zero time means
+// at once. It decides again whenever the decision has become too old before the request
+// begins. No other goroutine uses r.
+func (s *Sender) handOverOne(ctx context.Context, inv *invocation, w *work, r *recipient, at time.Time) {
+	if !s.acquireSlot(ctx, inv, at) {
 		return
 	}
 	defer s.inFlight.Release(1)
 	for first := s.now(); ; {
-		h, ok := s.decide(ctx, w, i)
+		h, ok := s.decide(ctx, w, r)
 		if !ok {
 			return
 		}
 		// The request must end before the time for settling begins.
 		if s.now().Add(s.config.ProviderTimeout).After(inv.until) {
-			w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
 			return
 		}
 		if !s.now().Before(h.Before) {
 			continue // the reading took so long that the decision is already too old
 		}
-		allowed, ok := s.trouble.may(ctx)
+		allowed, ok := s.breaker.acquire(ctx)
 		if !ok {
-			w.waits[i] = mailing.Wait{Kind: mailing.WaitProvider, Until: s.now().Add(mailing.ParkTime)}
+			r.wait = mailing.Wait{Kind: mailing.WaitProvider, Until: s.now().Add(mailing.ParkTime)}
 			return
 		}
 		begun := s.now()
@@ -103,33 +94,33 @@ func (s *Sender) one(ctx context.Context, inv *invocation, w *work, i int, at ti
 		if expired && waited {
 			o = mailing.Outcome{Kind: mailing.OutcomeRetry, Code: "connect_timeout"}
 		}
-		if s.trouble.end(ctx, allowed, o) {
-			s.wake(ctx)
+		if s.breaker.record(ctx, allowed, o) {
+			s.requestSweep(ctx)
 		}
 		if expired && !waited {
 			// The decision became too old while the request waited for a connection.
 			continue
 		}
-		w.outcomes[i] = o
+		r.outcome = o
 		if o.Kind != mailing.OutcomeNotTried {
-			w.begun[i], w.took[i] = begun, ended.Sub(begun)
+			r.begun, r.took = begun, ended.Sub(begun)
 		}
 		return
 	}
 }
 
-// wake asks for a sweep at the end of an outage, which queues the waiting batches. The
-// sweep of each minute would do that up to a minute later.
-func (s *Sender) wake(ctx context.Context) {
+// requestSweep asks for a sweep at the end of an outage, which queues the waiting
+// batches. The sweep of each minute would do that up to a minute later.
+func (s *Sender) requestSweep(ctx context.Context) {
 	if err := s.sweeps.QueueSweep(ctx); err != nil {
-		slog.WarnContext(ctx, "ask for a sweep after an outage", "error", err)
+		slog.WarnContext(ctx, "request a sweep after an outage", "error", err)
 	}
 }
 
-// await waits for a message's turn, and then for a place in flight, which the caller
-// has to release. It reports false if there is none before inv.until.
-func (s *Sender) await(ctx context.Context, inv *invocation, turn time.Time) bool {
-	if wait := turn.Sub(s.now()); wait > 0 && s.sleep(ctx, wait) != nil {
+// acquireSlot waits for an instant, and then for a place in flight, which the caller has
+// to release. It reports false if there is none before inv.until.
+func (s *Sender) acquireSlot(ctx context.Context, inv *invocation, at time.Time) bool {
+	if wait := at.Sub(s.now()); wait > 0 && s.sleep(ctx, wait) != nil {
 		return false
 	}
 	waiting, cancel := context.WithTimeout(ctx, inv.until.Sub(s.now()))
@@ -137,64 +128,65 @@ func (s *Sender) await(ctx context.Context, inv *invocation, turn time.Time) boo
 	return s.inFlight.Acquire(waiting, 1) == nil
 }
 
-// decide decides on message i by facts that were read at most freshFor ago. If ok is
-// false, the message does not go now, and w holds what becomes of it. The hand-over
+// decide decides on a message by facts that were read at most freshFor ago. If ok is
+// false, the message does not go now, and r holds what becomes of it. The hand-over
 // must begin within [mailing.Trust] of the reading (h.Before); after that it needs a
 // new decision.
-func (s *Sender) decide(ctx context.Context, w *work, i int) (h mailing.Handover, ok bool) {
-	mem := w.members[i]
-	id := mailing.NewMessageID(w.batch.Key.Mailing, mem.Client)
-	m, client, asked, err := s.facts(ctx, w, mem.Client)
+func (s *Sender) decide(ctx context.Context, w *work, r *recipient) (h mailing.Handover, ok bool) {
+	rec, id := r.state, w.messageID(r)
+	m, client, readAt, err := s.facts(ctx, w, rec.Client)
 	if err != nil {
-		slog.ErrorContext(ctx, "read what a hand-over is decided by", "mailing_id", w.mailing(), "message_id", id, "error", err)
-		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
+		slog.ErrorContext(ctx, "read the mailing and the client of a hand-over",
+			"mailing_id", w.mailing(), "message_id", id, "error", err)
 		return h, false
 	}
-	w.plans[i], w.untouched[i] = m.Plan, m.Untouched()
-	if mem.Status == mailing.Deferred && m.Plan > w.batch.Plan {
-		mem.NotBefore = time.Time{} // it is an opening of a window that was edited since
+	r.generation, r.untouched = m.Generation, m.Untouched()
+	if rec.Status == mailing.Deferred && m.Generation > w.batch.Generation {
+		rec.NotBefore = time.Time{} // it is an opening of a window that was edited since
 	}
 	now := s.now()
-	d := mailing.Decide(m, client, mem, now)
+	d := mailing.Decide(m, client, rec, now)
 	// Too little time is left: decide as if the end, or the window's close, had come.
 	if d.Action == mailing.Send && d.Until.Sub(now) < minRequest {
-		d = mailing.Decide(m, client, mem, d.Until)
+		d = mailing.Decide(m, client, rec, d.Until)
 	}
 	switch d.Action {
 	case mailing.Send:
-		before := asked.Add(mailing.Trust)
+		before := readAt.Add(mailing.Trust)
 		if d.Until.Before(before) {
 			before = d.Until
 		}
 		return mailing.Handover{ID: id, Phone: client.Phone, Text: m.Text, Before: before}, true
 	case mailing.Defer:
-		w.waits[i] = mailing.Wait{Kind: mailing.WaitUntil, Until: d.Until}
+		r.wait = mailing.Wait{Kind: mailing.WaitUntil, Until: d.Until}
 	case mailing.Later:
-		w.waits[i] = mailing.Wait{Kind: mailing.WaitLater, Until: d.Until}
+		r.wait = mailing.Wait{Kind: mailing.WaitLater, Until: d.Until}
 	case mailing.Hold:
-		w.waits[i] = mailing.Wait{Kind: mailing.WaitResume}
+		r.wait = mailing.Wait{Kind: mailing.WaitResume}
 	case mailing.Finish:
 	}
-	w.members[i] = mem.Decided(d, now)
+	r.state = rec.Decided(d, now)
 	return h, false
 }
 
 // facts returns the mailing and the client that a message is decided by, and when the
 // older of the two readings began. client is nil if it was deleted.
-func (s *Sender) facts(ctx context.Context, w *work, id mailing.ClientID) (m mailing.Mailing, client *mailing.Client, asked time.Time, err error) {
-	m, asked, err = s.mailings.get(ctx, w.mailing())
-	if err == nil && w.batch.Test == nil && m.Plan < w.batch.Plan {
+func (s *Sender) facts(
+	ctx context.Context, w *work, id mailing.ClientID,
+) (m mailing.Mailing, client *mailing.Client, readAt time.Time, err error) {
+	m, readAt, err = s.mailings.get(ctx, w.mailing())
+	if err == nil && w.batch.Test == nil && m.Generation < w.batch.Generation {
 		// Another sender has settled this batch by a newer mailing than the cached one.
-		m, asked, err = s.mailings.reload(ctx, w.mailing())
+		m, readAt, err = s.mailings.reload(ctx, w.mailing())
 	}
 	if err != nil {
-		return m, nil, asked, err
+		return m, nil, readAt, err
 	}
-	client, read, err := s.client(ctx, w, id)
-	if read.Before(asked) {
-		asked = read
+	client, clientReadAt, err := s.client(ctx, w, id)
+	if clientReadAt.Before(readAt) {
+		readAt = clientReadAt
 	}
-	return w.decidedBy(m), client, asked, err
+	return w.decidedBy(m), client, readAt, err
 }
 
 // send hands one message over, within ProviderTimeout. A panic makes the outcome of
@@ -204,7 +196,8 @@ func (s *Sender) send(ctx context.Context, h mailing.Handover) (o mailing.Outcom
 	defer cancel()
 	defer func() {
 		if r := recover(); r != nil {
-			slog.ErrorContext(ctx, "panic while handing over", "mailing_id", h.ID.Mailing(), "message_id", h.ID, "stack", string(debug.Stack()))
+			slog.ErrorContext(ctx, "panic during a hand-over",
+				"mailing_id", h.ID.Mailing(), "message_id", h.ID, "stack", string(debug.Stack()))
 			o = mailing.Outcome{Kind: mailing.OutcomeAmbiguous, Code: "panic"}
 		}
 	}()
@@ -215,10 +208,11 @@ func (s *Sender) send(ctx context.Context, h mailing.Handover) (o mailing.Outcom
 	return o
 }
 
-// healthy is how long after a valid answer the sending API is assumed to work.
-const healthy = 5 * time.Minute
+// healthyFor is how long after a valid answer the sending API is assumed to work.
+const healthyFor = 5 * time.Minute
 
-// health remembers when this environment last had a valid answer.
+// health holds when this environment last had a valid answer. It is safe for concurrent
+// use.
 type health struct {
 	mu   sync.Mutex
 	last time.Time
@@ -237,5 +231,5 @@ func (h *health) answered(now time.Time) {
 func (h *health) works(now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return !h.last.IsZero() && within(now.Sub(h.last), healthy)
+	return !h.last.IsZero() && within(now.Sub(h.last), healthyFor)
 }

@@ -1,7 +1,6 @@
 package deliver_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -16,56 +15,47 @@ type tallies []mailing.Tally
 
 func (ts *tallies) Delivered(t mailing.Tally) { *ts = append(*ts, t) }
 
-// metered returns an execution environment that reports its metrics to ts.
-func (w *world) metered(ts *tallies, holder string) *deliver.Sender {
-	return w.meteredOver(w.store, ts, holder)
-}
+// metered returns a sender in a new execution environment, which reports its metrics to
+// ts.
+func (w *world) metered(ts *tallies) *deliver.Sender { return w.sender(w.store, deliver.WithMeter(ts)) }
 
-func (w *world) meteredOver(store deliver.Store, ts *tallies, holder string) *deliver.Sender {
-	var n int
-	return deliver.New(store, w.api, &w.letters, w.config, senderClock{w.clock, nil}, deliver.Randomness{
-		Jitter: func(d time.Duration) time.Duration { return d / 2 },
-		Holder: func() string { n++; return fmt.Sprint(holder, n) },
-	}, deliver.WithMeter(ts))
-}
-
-func TestASettlementThatLostItsLeaseCountsNothing(t *testing.T) {
+func TestASettlementWithALostLeaseChangesNoMetrics(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d, _ := w.batch(moscow(1)...)
 	var first, second tallies
-	w.api.mood = func(mailing.Handover) mailing.Outcome {
-		if len(w.api.asked()) == 1 {
+	w.api.answer = func(mailing.Handover) mailing.Outcome {
+		if len(w.api.requests()) == 1 {
 			w.clock.Advance(time.Minute)
-			w.metered(&second, "second").Deliver(t.Context(), []mailing.Delivery{d})
+			w.metered(&second).Deliver(t.Context(), []mailing.Delivery{d})
 		}
 		return mailing.Outcome{Kind: mailing.OutcomeSent}
 	}
-	w.metered(&first, "first").Deliver(t.Context(), []mailing.Delivery{d})
+	w.metered(&first).Deliver(t.Context(), []mailing.Delivery{d})
 	w.want(d.Key, mailing.Retrying, 1, 1)
 	once := map[mailing.OutcomeKind]int64{mailing.OutcomeSent: 1}
 	if diff := cmp.Diff(tallies{{Attempts: once, Latencies: []time.Duration{time.Minute}}}, first); diff != "" {
-		t.Errorf("who lost the lease (-want +got):\n%s", diff)
+		t.Errorf("the sender that lost the lease (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(tallies{{Settled: mailing.Counts{Queued: -1, Retrying: 1}}}, second); diff != "" {
-		t.Errorf("who got it (-want +got):\n%s", diff)
+		t.Errorf("the sender that got the lease (-want +got):\n%s", diff)
 	}
 }
 
-func TestEachInvocationIsToldOfOnceHoweverItGoes(t *testing.T) {
+func TestEachInvocationIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	var told tallies
-	s := w.metered(&told, "one")
+	var reported tallies
+	s := w.metered(&reported)
 	d, _ := w.batch(moscow(3)...)
 	s.Deliver(t.Context(), []mailing.Delivery{d})
 	s.Deliver(t.Context(), []mailing.Delivery{d}) // the batch is done already
 	s.Deliver(t.Context(), nil)
-	if len(told) != 3 || told[0].Settled.Sent != 3 || len(told[0].Latencies) != 3 {
-		t.Fatalf("told: %+v", told)
+	if len(reported) != 3 || reported[0].Settled.Sent != 3 || len(reported[0].Latencies) != 3 {
+		t.Fatalf("reported: %+v", reported)
 	}
-	if diff := cmp.Diff(tallies{{}, {}}, told[1:]); diff != "" {
-		t.Errorf("nothing happened (-want +got):\n%s", diff)
+	if diff := cmp.Diff(tallies{{}, {}}, reported[1:]); diff != "" {
+		t.Errorf("an invocation without work (-want +got):\n%s", diff)
 	}
 }
 
@@ -77,31 +67,31 @@ func (w *world) first() mailing.Delivery {
 }
 
 // lags returns the start lags of one invocation with a delivery, five seconds from now.
-func (w *world) lags(d mailing.Delivery) map[mailing.MailingID]time.Duration {
+func (w *world) lags(d mailing.Delivery) map[mailing.ID]time.Duration {
 	w.t.Helper()
 	w.clock.Advance(5 * time.Second)
-	var told tallies
-	w.metered(&told, "one").Deliver(w.t.Context(), []mailing.Delivery{d})
-	if len(told) != 1 {
-		w.t.Fatalf("told: %+v", told)
+	var reported tallies
+	w.metered(&reported).Deliver(w.t.Context(), []mailing.Delivery{d})
+	if len(reported) != 1 {
+		w.t.Fatalf("reported: %+v", reported)
 	}
-	return told[0].Lags
+	return reported[0].Lags
 }
 
-func TestALagIsToldOfTheFirstHandOverAlone(t *testing.T) {
+func TestAStartLagIsReportedForTheFirstHandOverOnly(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		name string
-		mood mailing.OutcomeKind
+		name    string
+		outcome mailing.OutcomeKind
 		// before is what happens before the invocation.
-		before func(w *world, d mailing.Delivery)
-		told   bool
+		before   func(w *world, d mailing.Delivery)
+		reported bool
 	}{
-		{name: "nothing", mood: mailing.OutcomeSent, told: true},
-		{name: "nothing, and the sending API fails", mood: mailing.OutcomeRetry, told: true},
-		{name: "nothing, and no request is made", mood: mailing.OutcomeNotTried},
-		{"another sender has claimed it, and died", mailing.OutcomeSent, func(w *world, d mailing.Delivery) {
-			if _, ok, err := w.store.Claim(t.Context(), d.Key, "the dead", monday, monday.Add(time.Second)); err != nil || !ok {
+		{name: "nothing", outcome: mailing.OutcomeSent, reported: true},
+		{name: "nothing, and the sending API fails", outcome: mailing.OutcomeRetry, reported: true},
+		{name: "nothing, and no request is made", outcome: mailing.OutcomeNotTried},
+		{"another sender has claimed it, and was killed", mailing.OutcomeSent, func(w *world, d mailing.Delivery) {
+			if _, ok, err := w.store.Claim(t.Context(), d.Key, "killed", monday, monday.Add(time.Second)); err != nil || !ok {
 				t.Fatal(ok, err)
 			}
 		}, false},
@@ -119,15 +109,15 @@ func TestALagIsToldOfTheFirstHandOverAlone(t *testing.T) {
 		}, false},
 	} {
 		w := newWorld(t)
-		w.api.mood = always(test.mood, "")
+		w.api.answer = always(test.outcome, "")
 		d := w.first()
 		if test.before != nil {
 			test.before(w, d)
 		}
 		got := w.lags(d)
-		var want map[mailing.MailingID]time.Duration
-		if test.told {
-			want = map[mailing.MailingID]time.Duration{w.mailing.ID: 5 * time.Second}
+		var want map[mailing.ID]time.Duration
+		if test.reported {
+			want = map[mailing.ID]time.Duration{w.mailing.ID: 5 * time.Second}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("before: %s (-want +got):\n%s", test.name, diff)
@@ -135,31 +125,31 @@ func TestALagIsToldOfTheFirstHandOverAlone(t *testing.T) {
 	}
 }
 
-func TestTheBreakerIsToldOfUntilAProbeGetsThrough(t *testing.T) {
+func TestAnOpenBreakerIsReportedUntilAProbeSucceeds(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	var told tallies
-	s := w.metered(&told, "one")
+	var reported tallies
+	s := w.metered(&reported)
 	d, _ := w.batch(moscow(3)...)
 	for _, step := range []struct {
 		name       string
 		after      time.Duration
-		mood       mailing.OutcomeKind
+		outcome    mailing.OutcomeKind
 		deliveries []mailing.Delivery
 		open       bool
 	}{
-		{"the sending API does not know us", 0, mailing.OutcomeMisconfigured, []mailing.Delivery{d}, true},
-		{"nobody needs it", mailing.ParkTime / 2, mailing.OutcomeMisconfigured, nil, true},
-		{"nobody probes", mailing.ParkTime, mailing.OutcomeMisconfigured, nil, true},
+		{"the sending API is misconfigured", 0, mailing.OutcomeMisconfigured, []mailing.Delivery{d}, true},
+		{"no delivery before the probe is due", mailing.ParkTime / 2, mailing.OutcomeMisconfigured, nil, true},
+		{"no delivery when the probe is due", mailing.ParkTime, mailing.OutcomeMisconfigured, nil, true},
 		{"the probe fails", time.Second, mailing.OutcomeMisconfigured, []mailing.Delivery{d}, true},
-		{"the probe gets through", 2 * mailing.ParkTime, mailing.OutcomeSent, []mailing.Delivery{d}, false},
+		{"the probe succeeds", 2 * mailing.ParkTime, mailing.OutcomeSent, []mailing.Delivery{d}, false},
 	} {
 		w.clock.Advance(step.after)
-		w.api.mood = always(step.mood, "")
-		told = nil
+		w.api.answer = always(step.outcome, "")
+		reported = nil
 		s.Deliver(t.Context(), step.deliveries)
-		if len(told) != 1 || told[0].BreakerOpen != step.open || (len(told[0].Attempts) > 0) != (len(step.deliveries) > 0) {
-			t.Errorf("%s: told %+v, want open %t", step.name, told, step.open)
+		if len(reported) != 1 || reported[0].BreakerOpen != step.open || (len(reported[0].Attempts) > 0) != (len(step.deliveries) > 0) {
+			t.Errorf("%s: reported %+v, want open %t", step.name, reported, step.open)
 		}
 	}
 	w.want(d.Key, mailing.Sent, 1, 0)

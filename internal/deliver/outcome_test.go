@@ -9,11 +9,11 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestAFailedMessageIsADeadLetterAndNoOther(t *testing.T) {
+func TestOnlyFailedMessagesBecomeDeadLetters(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d, clients := w.batch(moscow(3)...)
-	w.api.mood = func(h mailing.Handover) mailing.Outcome {
+	w.api.answer = func(h mailing.Handover) mailing.Outcome {
 		if h.ID.Client() == clients[1].ID {
 			return mailing.Outcome{Kind: mailing.OutcomeRejected, Code: "http_400"}
 		}
@@ -27,27 +27,27 @@ func TestAFailedMessageIsADeadLetterAndNoOther(t *testing.T) {
 	if letter.Message != mailing.NewMessageID(w.mailing.ID, clients[1].ID) || letter.Reason != "http_400" || letter.Attempts != 1 {
 		t.Errorf("dead letter %+v", letter)
 	}
-	if failed := w.read(d.Key).Members[1]; !letter.Is(failed) {
-		t.Errorf("it does not tell of the failure %+v", failed)
+	if failed := w.read(d.Key).Recipients[1]; !letter.Is(failed) {
+		t.Errorf("the letter is not about the failure %+v", failed)
 	}
 }
 
-func TestAnAttemptIsChargedOnlyWhereTheAPIIsKnownToWork(t *testing.T) {
+func TestAnAttemptIsChargedOnlyIfTheAPIIsKnownToWork(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	s := w.sender(w.store)
 	d, _ := w.batch(moscow(2)...)
-	w.api.mood = always(mailing.OutcomeRetry, "refused")
+	w.api.answer = always(mailing.OutcomeRetry, "refused")
 	if h := s.Deliver(t.Context(), []mailing.Delivery{d}); h[0].Again {
-		t.Error("what waits for the provider stays in the queue")
+		t.Error("a delivery that waits for the provider stays in the queue")
 	}
 	w.want(d.Key, mailing.Retrying, 0, 0)
 
 	other, _ := w.batch(moscow(1)...)
-	w.api.mood = nil
+	w.api.answer = nil
 	s.Deliver(t.Context(), []mailing.Delivery{other})
 	w.clock.Advance(mailing.ParkTime)
-	w.api.mood = always(mailing.OutcomeRetry, "refused")
+	w.api.answer = always(mailing.OutcomeRetry, "refused")
 	s.Deliver(t.Context(), []mailing.Delivery{d})
 	w.want(d.Key, mailing.Retrying, 1, 0)
 
@@ -57,55 +57,55 @@ func TestAnAttemptIsChargedOnlyWhereTheAPIIsKnownToWork(t *testing.T) {
 	w.want(d.Key, mailing.Retrying, 1, 0)
 }
 
-func TestAnAPIThatKeepsFailingIsLeftAlone(t *testing.T) {
+func TestAFailingAPIReceivesOnlyProbes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	s := w.sender(w.store)
 	first, _ := w.batch(moscow(20)...)
-	w.api.mood = always(mailing.OutcomeRetry, "http_503")
+	w.api.answer = always(mailing.OutcomeRetry, "http_503")
 	s.Deliver(t.Context(), []mailing.Delivery{first})
-	asked := len(w.api.asked())
+	sent := len(w.api.requests())
 
 	second, _ := w.batch(moscow(3)...)
 	before := w.read(second.Key)
 	if h := s.Deliver(t.Context(), []mailing.Delivery{second}); h[0].Again {
 		t.Error("a delivery that cannot go stays in the queue")
 	}
-	if more := len(w.api.asked()) - asked; more != 0 {
+	if more := len(w.api.requests()) - sent; more != 0 {
 		t.Errorf("%d more requests", more)
 	}
 	if diff := cmp.Diff(before, w.read(second.Key)); diff != "" {
-		t.Errorf("something is written of a batch that cannot go (-want +got):\n%s", diff)
+		t.Errorf("a batch that cannot be handed over was changed (-want +got):\n%s", diff)
 	}
 
 	// One probe finds that the API still fails, another one that it works again.
 	w.clock.Advance(time.Minute)
-	asked = len(w.api.asked())
+	sent = len(w.api.requests())
 	s.Deliver(t.Context(), []mailing.Delivery{second})
-	if more := len(w.api.asked()) - asked; more != 1 {
+	if more := len(w.api.requests()) - sent; more != 1 {
 		t.Errorf("%d probes", more)
 	}
 	w.clock.Advance(2 * time.Minute)
-	w.api.mood = nil
+	w.api.answer = nil
 	s.Deliver(t.Context(), []mailing.Delivery{second})
 	w.want(second.Key, mailing.Sent, 1, 0)
 	if w.sweeps != 1 {
-		t.Errorf("%d sweeps were asked for as it worked again", w.sweeps)
+		t.Errorf("%d sweeps were requested as the API worked again", w.sweeps)
 	}
 }
 
-func TestProbesOfAnOutageTakeDifferentMessagesInTurn(t *testing.T) {
+func TestEachProbeOfAnOutageUsesAnotherMessage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	s := w.sender(w.store)
 	d, clients := w.batch(moscow(5)...)
-	w.api.mood = always(mailing.OutcomeAmbiguous, "http_504")
+	w.api.answer = always(mailing.OutcomeAmbiguous, "http_504")
 	for range 6 {
 		s.Deliver(t.Context(), []mailing.Delivery{d})
 		w.clock.Advance(15 * time.Minute)
 	}
 	tries := map[mailing.ClientID]int{}
-	for _, c := range w.api.asked() {
+	for _, c := range w.api.requests() {
 		tries[c.to]++
 	}
 	// The five messages, handed over at the same time, opened the breaker. Each of the
@@ -118,26 +118,26 @@ func TestProbesOfAnOutageTakeDifferentMessagesInTurn(t *testing.T) {
 	w.want(d.Key, mailing.Retrying, 2, 2)
 }
 
-func TestAnAPIThatDoesNotKnowUsIsLeftAloneAtOnce(t *testing.T) {
+func TestAMisconfiguredAPIReceivesNoMoreRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	s := w.sender(w.store)
 	first, _ := w.batch(moscow(1)...)
 	second, _ := w.batch(moscow(3)...)
-	w.api.mood = always(mailing.OutcomeMisconfigured, "http_401")
+	w.api.answer = always(mailing.OutcomeMisconfigured, "http_401")
 	s.Deliver(t.Context(), []mailing.Delivery{first})
 	s.Deliver(t.Context(), []mailing.Delivery{second})
-	if n := len(w.api.asked()); n != 1 {
+	if n := len(w.api.requests()); n != 1 {
 		t.Errorf("%d requests", n)
 	}
 	w.want(first.Key, mailing.Retrying, 0, 0)
 	w.want(second.Key, mailing.Queued, 0, 0)
 }
 
-func TestADeliveryComesBackOnlyWhileItHasReceivesLeft(t *testing.T) {
+func TestADeliveryLeavesTheQueueAtItsLastReceive(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.api.mood = always(mailing.OutcomeAmbiguous, "timeout")
+	w.api.answer = always(mailing.OutcomeAmbiguous, "timeout")
 	for receives, again := range map[int]bool{1: true, w.config.MaxReceives - 1: true, w.config.MaxReceives: false} {
 		d, _ := w.batch(moscow(1)...)
 		d.Receives = receives
@@ -150,25 +150,25 @@ func TestADeliveryComesBackOnlyWhileItHasReceivesLeft(t *testing.T) {
 	}
 }
 
-func TestAPanicIsAnAmbiguousOutcomeOfItsMessageAlone(t *testing.T) {
+func TestAPanicIsAnAmbiguousOutcomeOfOneMessage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d, clients := w.batch(moscow(3)...)
-	w.api.mood = func(h mailing.Handover) mailing.Outcome {
+	w.api.answer = func(h mailing.Handover) mailing.Outcome {
 		if h.ID.Client() == clients[2].ID {
 			panic("a bug")
 		}
 		return mailing.Outcome{Kind: mailing.OutcomeSent}
 	}
 	w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
-	for i, mem := range w.read(d.Key).Members {
-		want := mailing.Member{Client: clients[i].ID, Status: mailing.Sent, Attempts: 1, At: monday}
+	for i, rec := range w.read(d.Key).Recipients {
+		want := mailing.Recipient{Client: clients[i].ID, Status: mailing.Sent, Attempts: 1, At: monday}
 		if i == 2 {
 			want.Status, want.Uncertain, want.Error = mailing.Retrying, 1, "panic"
-			want.NotBefore = mem.NotBefore
+			want.NotBefore = rec.NotBefore
 		}
-		if mem != want {
-			t.Errorf("got %+v, want %+v", mem, want)
+		if rec != want {
+			t.Errorf("got %+v, want %+v", rec, want)
 		}
 	}
 }

@@ -14,63 +14,64 @@ import (
 // otherwise the share of rejections in the window would be biased.
 const flushAt = 20
 
-// window identifies a window of outcomes of one mailing. A resume begins a new window.
-type window struct {
-	mailing mailing.MailingID
+// outcomeWindow identifies a window of outcomes of one mailing. A resume begins a new
+// window.
+type outcomeWindow struct {
+	mailing mailing.ID
 	began   time.Time
 }
 
-// outcomes counts the outcomes that this environment has not added to a shared window
-// yet. It is safe for concurrent use.
-type outcomes struct {
-	mu    sync.Mutex
-	count map[window]mailing.Outcomes
+// outcomeCounter counts the outcomes that this environment has not added to a shared
+// window yet. It is safe for concurrent use.
+type outcomeCounter struct {
+	mu     sync.Mutex
+	counts map[outcomeWindow]mailing.Outcomes
 }
 
 // add counts outcomes of a window. When there are flushAt or more, it returns their sum
 // and begins again at zero; before that it returns none.
-func (c *outcomes) add(w window, o mailing.Outcomes) (tell mailing.Outcomes) {
+func (c *outcomeCounter) add(window outcomeWindow, o mailing.Outcomes) (flushed mailing.Outcomes) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.count == nil {
-		c.count = map[window]mailing.Outcomes{}
+	if c.counts == nil {
+		c.counts = map[outcomeWindow]mailing.Outcomes{}
 	}
-	sum := c.count[w].Plus(o)
+	sum := c.counts[window].Plus(o)
 	if sum.Total() < flushAt {
-		c.count[w] = sum
+		c.counts[window] = sum
 		return mailing.Outcomes{}
 	}
-	delete(c.count, w)
+	delete(c.counts, window)
 	return sum
 }
 
-// watch counts the outcomes of settled batches, and pauses each mailing that the
-// sending API mostly refuses. It does not count test messages.
-func (s *Sender) watch(ctx context.Context, works []*work) {
+// countOutcomes counts the outcomes of settled batches, and pauses each mailing that the
+// sending API mostly rejects. It does not count test messages.
+func (s *Sender) countOutcomes(ctx context.Context, works []*work) {
 	if !s.config.PauseOnRejections {
 		return
 	}
-	found := map[window]mailing.Outcomes{}
+	found := map[outcomeWindow]mailing.Outcomes{}
 	for _, w := range works {
 		if w.batch.Test != nil || !w.settled {
 			continue
 		}
-		of := window{w.batch.Key.Mailing, s.mailings.peek(w.batch.Key.Mailing).ResumedAt}
-		found[of] = found[of].Plus(w.answered())
+		window := outcomeWindow{w.batch.Key.Mailing, s.mailings.cached(w.batch.Key.Mailing).ResumedAt}
+		found[window] = found[window].Plus(w.validOutcomes())
 	}
 	var wg sync.WaitGroup
-	for of, o := range found {
-		if tell := s.outcomes.add(of, o); tell.Total() > 0 {
-			wg.Go(func() { s.judge(ctx, of, tell) })
+	for window, o := range found {
+		if flushed := s.outcomes.add(window, o); flushed.Total() > 0 {
+			wg.Go(func() { s.pauseIfRejected(ctx, window, flushed) })
 		}
 	}
 	wg.Wait()
 }
 
-// answered counts the valid answers to a batch's hand-overs.
-func (w *work) answered() (o mailing.Outcomes) {
-	for _, outcome := range w.outcomes {
-		switch outcome.Kind { //nolint:exhaustive // only valid answers count
+// validOutcomes counts the valid answers to a batch's hand-overs.
+func (w *work) validOutcomes() (o mailing.Outcomes) {
+	for _, r := range w.recipients {
+		switch r.outcome.Kind { //nolint:exhaustive // only valid answers count
 		case mailing.OutcomeSent:
 			o.Sent++
 		case mailing.OutcomeRejected:
@@ -80,29 +81,31 @@ func (w *work) answered() (o mailing.Outcomes) {
 	return o
 }
 
-// judge pauses the mailing of a window if the window is full and at least half of its
-// outcomes are rejections. Outcomes of this sender that fill a window alone are judged
-// without those of other senders.
-func (s *Sender) judge(ctx context.Context, of window, o mailing.Outcomes) {
+// pauseIfRejected pauses the mailing of a window if the window is full and at least half
+// of its outcomes are rejections. If o fills a window alone, only o decides, without the
+// outcomes of other senders.
+func (s *Sender) pauseIfRejected(ctx context.Context, window outcomeWindow, o mailing.Outcomes) {
 	if !o.Full() {
 		var err error
-		if o, err = s.store.CountOutcomes(ctx, of.mailing, of.began, o); err != nil {
-			slog.WarnContext(ctx, "count outcomes", "mailing_id", of.mailing, "error", err)
+		if o, err = s.store.CountOutcomes(ctx, window.mailing, window.began, o); err != nil {
+			slog.WarnContext(ctx, "count outcomes", "mailing_id", window.mailing, "error", err)
 			return
 		}
 	}
 	if !o.Refused() {
 		return
 	}
-	m, err := s.store.UpdateMailing(ctx, of.mailing, func(m mailing.Mailing) (mailing.Mailing, error) {
-		return m.PausedForRejections(o, of.began, s.now()), nil
+	m, err := s.store.UpdateMailing(ctx, window.mailing, func(m mailing.Mailing) (mailing.Mailing, error) {
+		return m.PausedForRejections(o, window.began, s.now()), nil
 	})
 	if err != nil {
-		slog.ErrorContext(ctx, "pause a mailing that is mostly refused", "mailing_id", of.mailing, "error", err)
+		slog.ErrorContext(ctx, "pause a mailing that the sending API mostly rejects",
+			"mailing_id", window.mailing, "error", err)
 		return
 	}
-	s.mailings.know(m)
+	s.mailings.put(m)
 	if m.PausedBy == mailing.ByRejections {
-		slog.ErrorContext(ctx, "mailing paused: the sending API refuses most of its messages", "mailing_id", of.mailing, "rejected", o.Rejected, "of", o.Total())
+		slog.ErrorContext(ctx, "mailing paused: the sending API rejects most of its messages",
+			"mailing_id", window.mailing, "rejected", o.Rejected, "of", o.Total())
 	}
 }

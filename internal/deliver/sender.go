@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"postrider/internal/clock"
 	"postrider/internal/mailing"
 )
 
@@ -31,18 +32,17 @@ type Store interface {
 	// batches that have another holder by now. Repeated after an error, it still writes
 	// once.
 	Settle(ctx context.Context, m mailing.Mailing, slice int, settlements []mailing.Settlement) (lost []mailing.BatchKey, err error)
-	Mailings(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]mailing.Mailing, error)
+	Mailings(ctx context.Context, ids []mailing.ID) (map[mailing.ID]mailing.Mailing, error)
 	// UpdateMailing applies change and writes the result. change may be called again.
-	UpdateMailing(ctx context.Context, id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error)
+	UpdateMailing(ctx context.Context, id mailing.ID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error)
 	// Recipients leaves out clients that do not exist any more.
 	Recipients(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error)
 	Departed(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error)
-	Slices(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, error)
-	FinishMailing(ctx context.Context, id mailing.MailingID) (bool, error)
-	CountSent(ctx context.Context, id mailing.MailingID, n int64) error
+	FinishMailing(ctx context.Context, m mailing.Mailing) (bool, error)
+	CountSent(ctx context.Context, id mailing.ID, n int64) error
 	// CountOutcomes adds outcomes to the window of a mailing that began at an instant,
 	// and returns the sum in the window.
-	CountOutcomes(ctx context.Context, id mailing.MailingID, began time.Time, o mailing.Outcomes) (mailing.Outcomes, error)
+	CountOutcomes(ctx context.Context, id mailing.ID, began time.Time, o mailing.Outcomes) (mailing.Outcomes, error)
 }
 
 // Provider is the external sending API.
@@ -72,10 +72,10 @@ type Sweeps interface {
 	QueueSweep(ctx context.Context) error
 }
 
-// noSweeps asks for no sweep: the sweep of each minute does the work.
-type noSweeps struct{}
+// noopSweeps asks for no sweep: the sweep of each minute does the work.
+type noopSweeps struct{}
 
-func (noSweeps) QueueSweep(context.Context) error { return nil }
+func (noopSweeps) QueueSweep(context.Context) error { return nil }
 
 // Config holds the settings of a sender.
 type Config struct {
@@ -90,31 +90,35 @@ type Config struct {
 	MaxRate float64
 	// MaxReceives is after how many receives a delivery becomes a dead letter.
 	MaxReceives int
-	// PauseOnRejections enables pausing a mailing when the sending API refuses at least
+	// PauseOnRejections enables pausing a mailing when the sending API rejects at least
 	// half of a window of its messages.
 	PauseOnRejections bool
+	// Clock and the sources of randomness come from the system, except in tests.
+	Clock clock.Clock
+	// Jitter returns a random duration from 0 to its argument.
+	Jitter func(time.Duration) time.Duration
+	// Holder returns a name that no other claim has.
+	Holder func() string
 }
 
 // Sender works on deliveries. It is safe for concurrent use. It is kept from one
 // invocation to the next, because it remembers how the sending API behaves.
 type Sender struct {
-	store    Store
-	provider Provider
-	dead     DeadLetters
-	config   Config
-	now      func() time.Time
-	sleep    func(context.Context, time.Duration) error
-	jitter   func(time.Duration) time.Duration
-	holder   func() string
-	inFlight *semaphore.Weighted
-	mailings *mailingCache
-	health   *health
-	trouble  *trouble
-	debt     debt
-	outcomes outcomes
-	pace     *pace
-	meter    Meter
-	sweeps   Sweeps
+	store     Store
+	provider  Provider
+	dead      DeadLetters
+	config    Config
+	now       func() time.Time
+	sleep     func(context.Context, time.Duration) error
+	inFlight  *semaphore.Weighted
+	mailings  *mailingCache
+	health    health
+	breaker   breaker
+	unsettled unsettled
+	outcomes  outcomeCounter
+	limiter   *rateLimiter
+	meter     Meter
+	sweeps    Sweeps
 }
 
 // Option changes an optional part of a sender.
@@ -126,31 +130,16 @@ func WithMeter(m Meter) Option { return func(s *Sender) { s.meter = m } }
 // WithSweeps makes the sender ask sweeps for a sweep when the sending API works again.
 func WithSweeps(sweeps Sweeps) Option { return func(s *Sender) { s.sweeps = sweeps } }
 
-// Randomness holds the sources of a sender's random values. Both come from the system,
-// except in tests.
-type Randomness struct {
-	// Jitter returns a random duration from 0 to its argument.
-	Jitter func(time.Duration) time.Duration
-	// Holder returns a name that no other claim has.
-	Holder func() string
-}
-
-// Clock returns the time and waits.
-type Clock interface {
-	Now() time.Time
-	// Sleep returns early, with an error, when ctx is done.
-	Sleep(ctx context.Context, d time.Duration) error
-}
-
 // New returns a sender.
-func New(store Store, provider Provider, dead DeadLetters, config Config, clock Clock, random Randomness, options ...Option) *Sender {
+func New(store Store, provider Provider, dead DeadLetters, config Config, options ...Option) *Sender {
+	now := config.Clock.Now
 	s := &Sender{
-		store: store, provider: provider, dead: dead, config: config, now: clock.Now, sleep: clock.Sleep,
-		jitter: random.Jitter, holder: random.Holder,
+		store: store, provider: provider, dead: dead, config: config, now: now, sleep: config.Clock.Sleep,
 		inFlight: semaphore.NewWeighted(int64(config.MaxInFlight)),
-		mailings: newMailingCache(store, clock.Now),
-		health:   &health{}, trouble: &trouble{store: store, now: clock.Now},
-		pace: newPace(config.MaxRate), meter: noopMeter{}, sweeps: noSweeps{},
+		mailings: newMailingCache(store, now),
+		breaker:  breaker{store: store, now: now},
+		limiter:  newRateLimiter(config.MaxRate),
+		meter:    noopMeter{}, sweeps: noopSweeps{},
 	}
 	for _, option := range options {
 		option(s)
@@ -164,42 +153,48 @@ const (
 	leaseReserve = 5 * time.Second
 	// settleReserve is the time at an invocation's end that is kept free for settling.
 	settleReserve = 5 * time.Second
-	// comeBack is the longest wait for which a delivery stays hidden in the queue.
+	// maxHidden is the longest wait for which a delivery stays hidden in the queue.
 	// Longer waits would meet SQS's limit of messages in flight.
-	comeBack = time.Minute
-	// claimAgain is after how long a delivery comes back whose claim could not be made.
-	claimAgain = 5 * time.Second
+	maxHidden = time.Minute
+	// claimRetry is after how long a delivery comes back whose claim could not be made.
+	claimRetry = 5 * time.Second
 )
+
+// delivery is a delivery of an invocation. handling is what becomes of it; the zero value
+// takes it off the queue.
+type delivery struct {
+	mailing.Delivery
+
+	handling mailing.Handling
+}
 
 // invocation holds what the batches of one call to Deliver share.
 type invocation struct {
-	deliveries []mailing.Delivery
-	// begun is when the invocation began, end when it has to be over.
-	begun, end time.Time
+	deliveries []*delivery
+	// end is when the invocation has to be over.
+	end time.Time
 	// until is the instant at which the last request must have ended.
 	until time.Time
 	// lease is the instant at which the leases of its claims end.
 	lease time.Time
-	// handling holds what becomes of each delivery, in the order of deliveries.
-	handling []mailing.Handling
 
 	// paused holds the mailings that this invocation itself has read to be paused
-	// (true) or not. Only admitted uses it, in one goroutine.
-	paused map[mailing.MailingID]bool
+	// (true) or not. Only withoutPaused uses it, in one goroutine.
+	paused map[mailing.ID]bool
 
 	// reads and settlements let batches share a reading, or a transaction.
-	reads       *gather[struct{}, *work]
-	settlements *gather[sliceKey, *work]
+	reads       *coalescer[struct{}, *work]
+	settlements *coalescer[sliceKey, *work]
 
-	// mu guards works, suspects and unsettled.
+	// mu guards works, suspects and failed.
 	mu    sync.Mutex
 	works []*work
-	// suspects holds the places of deliveries whose batch's last sender was lost.
-	suspects []int
-	// unsettled is how many settlements failed until the time was over. late is by how
+	// suspects holds the deliveries whose batch's last sender was lost.
+	suspects []*delivery
+	// failed is how many settlements failed until the time was over. earlier is by how
 	// much settlements of earlier invocations, written in this one, changed the counts.
-	unsettled int64
-	late      mailing.Counts
+	failed  int64
+	earlier mailing.Counts
 }
 
 // invocation returns the state of an invocation that begins now. It measures the time
@@ -209,27 +204,38 @@ func (s *Sender) invocation(ctx context.Context, deliveries []mailing.Delivery) 
 	if deadline, ok := ctx.Deadline(); ok {
 		left = time.Until(deadline)
 	}
-	begun := s.now()
-	end := begun.Add(left)
-	return &invocation{
-		deliveries: deliveries, handling: make([]mailing.Handling, len(deliveries)),
-		begun: begun, end: end, until: end.Add(-settleReserve), lease: end.Add(leaseReserve),
-		paused: map[mailing.MailingID]bool{},
-		reads:  newGather[struct{}, *work](), settlements: newGather[sliceKey, *work](),
+	end := s.now().Add(left)
+	inv := &invocation{
+		end: end, until: end.Add(-settleReserve), lease: end.Add(leaseReserve),
+		paused: map[mailing.ID]bool{},
+		reads:  newCoalescer[struct{}, *work](), settlements: newCoalescer[sliceKey, *work](),
 	}
+	for _, d := range deliveries {
+		inv.deliveries = append(inv.deliveries, &delivery{Delivery: d})
+	}
+	return inv
 }
 
-func (inv *invocation) failed(settlements int) {
+func (inv *invocation) settlementsFailed(n int) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
-	inv.unsettled += int64(settlements)
+	inv.failed += int64(n)
 }
 
 // suspect notes a delivery that has to wait until its batch can go alone.
-func (inv *invocation) suspect(place int) {
+func (inv *invocation) suspect(d *delivery) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
-	inv.suspects = append(inv.suspects, place)
+	inv.suspects = append(inv.suspects, d)
+}
+
+// handlings returns what becomes of each delivery, in their order.
+func (inv *invocation) handlings() []mailing.Handling {
+	all := make([]mailing.Handling, len(inv.deliveries))
+	for i, d := range inv.deliveries {
+		all[i] = d.handling
+	}
+	return all
 }
 
 // Deliver works on deliveries and returns for each what becomes of it. It returns when
@@ -238,71 +244,66 @@ func (inv *invocation) suspect(place int) {
 func (s *Sender) Deliver(ctx context.Context, deliveries []mailing.Delivery) []mailing.Handling {
 	inv := s.invocation(ctx, deliveries)
 	defer s.report(inv)
-	if !s.settleDebt(ctx, inv) {
-		for i, d := range deliveries {
-			inv.handling[i] = s.again(d, comeBack)
+	if !s.settleEarlier(ctx, inv) {
+		for _, d := range inv.deliveries {
+			d.handling = s.comeBackAfter(d, maxHidden)
 		}
-		return inv.handling
+		return inv.handlings()
 	}
-	s.trouble.look(ctx)
-	places := make([]int, len(deliveries))
-	for i := range places {
-		places[i] = i
-	}
-	places = s.admitted(ctx, inv, places)
-	places = s.probe(ctx, inv, places)
-	if down, _ := s.trouble.down(); down {
-		s.putOff(ctx, inv, places)
+	s.breaker.refresh(ctx)
+	rest := s.probe(ctx, inv, s.withoutPaused(ctx, inv))
+	if down, _ := s.breaker.down(); down {
+		s.skipOutage(ctx, inv, rest)
 	} else {
-		s.deliver(ctx, inv, places)
+		s.deliver(ctx, inv, rest)
 	}
-	s.wrapUp(ctx, inv.works)
-	s.watch(ctx, inv.works)
-	return inv.handling
+	s.updateMailings(ctx, inv.works)
+	s.countOutcomes(ctx, inv.works)
+	return inv.handlings()
 }
 
 func (s *Sender) report(inv *invocation) {
-	t := mailing.Tally{Settled: inv.late, SettlementsFailed: inv.unsettled}
+	t := mailing.Tally{Settled: inv.earlier, SettlementsFailed: inv.failed}
 	for _, w := range inv.works {
 		w.count(&t)
 	}
-	t.BreakerOpen, _ = s.trouble.down()
+	t.BreakerOpen, _ = s.breaker.down()
 	s.meter.Delivered(t)
 }
 
-// deliver takes batches through hand-over and settlement, as many as get a turn from
-// the pace within this invocation, but at least one. The other deliveries come back. A
+// deliver takes batches through hand-over and settlement, as many as the rate limit lets
+// begin within this invocation, but at least one. The other deliveries come back. A
 // batch whose last sender was lost goes alone and last, so that it cannot end the work
 // on others.
-func (s *Sender) deliver(ctx context.Context, inv *invocation, places []int) {
+func (s *Sender) deliver(ctx context.Context, inv *invocation, rest []*delivery) {
 	var done sync.WaitGroup
-	room := s.pace.room(inv.until.Sub(s.now()) - s.config.ProviderTimeout)
-	// A claim without room for its hand-overs would only block other senders.
-	for claimed := 0; len(places) > 0 && (room > 0 || claimed == 0); {
-		n := min(len(places), max(1, room/mailing.BatchSize))
-		all := s.begin(ctx, inv, places[:n], &done, len(inv.deliveries) == 1)
-		claimed, room, places = claimed+all, room-all, places[n:]
+	capacity := s.limiter.capacity(inv.until.Sub(s.now()) - s.config.ProviderTimeout)
+	// A claim beyond the capacity would only block other senders.
+	for claimed := 0; len(rest) > 0 && (capacity > 0 || claimed == 0); {
+		n := min(len(rest), max(1, capacity/mailing.BatchSize))
+		pending := s.startBatches(ctx, inv, rest[:n], &done, len(inv.deliveries) == 1)
+		claimed, capacity, rest = claimed+pending, capacity-pending, rest[n:]
 	}
-	for _, i := range places {
-		inv.handling[i] = s.again(inv.deliveries[i], comeBack)
+	for _, d := range rest {
+		d.handling = s.comeBackAfter(d, maxHidden)
 	}
 	done.Wait()
-	for _, i := range inv.suspects {
-		inv.settlements.expect(sliceOf(inv.deliveries[i].Key))
-		s.take(ctx, inv, i, true, func(int64) {})
+	for _, d := range inv.suspects {
+		inv.settlements.expect(sliceOf(d.Key))
+		s.workOn(ctx, inv, d, true, func(int64) {})
 	}
 }
 
-// probe works on one batch after the other while a probe is due, and returns the places
-// that are left.
-func (s *Sender) probe(ctx context.Context, inv *invocation, places []int) []int {
-	for len(places) > 0 && s.trouble.probeDue() {
+// probe works on one batch after the other while a probe is due, and returns the
+// deliveries that are left.
+func (s *Sender) probe(ctx context.Context, inv *invocation, rest []*delivery) []*delivery {
+	for len(rest) > 0 && s.breaker.probeDue() {
 		var done sync.WaitGroup
-		s.begin(ctx, inv, places[:1], &done, true)
+		s.startBatches(ctx, inv, rest[:1], &done, true)
 		done.Wait()
-		places = places[1:]
+		rest = rest[1:]
 	}
-	return places
+	return rest
 }
 
 // process takes a claimed batch through hand-over and settlement. A batch with a lost
@@ -311,40 +312,37 @@ func (s *Sender) process(ctx context.Context, inv *invocation, w *work) {
 	inv.mu.Lock()
 	inv.works = append(inv.works, w)
 	inv.mu.Unlock()
-	if w.batch.Claims > 1 {
-		s.recover(ctx, inv, w)
+	if w.lostClaim() {
+		s.settleLostClaim(ctx, inv, w)
 	} else {
 		if err := s.read(ctx, inv, w); err != nil {
-			slog.ErrorContext(ctx, "read what a batch needs", "mailing_id", w.batch.Key.Mailing, "batch", w.batch.Key.String(), "error", err)
-			w.release()
+			slog.ErrorContext(ctx, "read the mailing and the clients of a batch",
+				"mailing_id", w.batch.Key.Mailing, "batch", w.batch.Key.String(), "error", err)
 		} else {
 			s.handOver(ctx, inv, w)
 		}
 		s.settle(ctx, inv, w)
 	}
 	if w.settled {
-		inv.handling[w.delivery] = s.handling(inv.deliveries[w.delivery], w)
+		w.delivery.handling = s.handling(w)
 	}
 }
 
 // handling returns what becomes of a delivery after its batch was settled. It comes
-// back by itself if a message of the batch can be tried again within comeBack.
+// back by itself if a message of the batch can be tried again within maxHidden.
 // Otherwise it is taken off the queue, and the batch is queued again by its due_at.
-func (s *Sender) handling(d mailing.Delivery, w *work) mailing.Handling {
+func (s *Sender) handling(w *work) mailing.Handling {
 	soon := false
-	for i, mem := range w.members {
-		if !mem.Status.Pending() {
-			continue
-		}
-		switch w.waits[i].Kind {
+	for _, r := range w.pending() {
+		switch r.wait.Kind {
 		case mailing.WaitRetry, mailing.WaitTurn, mailing.WaitLater:
 			soon = true
 		case mailing.WaitResume, mailing.WaitProvider, mailing.WaitUntil:
 		}
 	}
 	after := w.batch.NotBefore.Sub(s.now())
-	if !soon || after > comeBack {
+	if !soon || after > maxHidden {
 		return mailing.Handling{}
 	}
-	return s.again(d, max(0, after))
+	return s.comeBackAfter(w.delivery, max(0, after))
 }

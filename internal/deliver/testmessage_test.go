@@ -12,7 +12,7 @@ import (
 // test creates a test message of the world's mailing and returns it and its delivery.
 func (w *world) test(phone string) (mailing.Message, mailing.Delivery) {
 	w.t.Helper()
-	msg, key, err := w.store.CreateTest(w.t.Context(), mailing.Test{Mailing: w.mailing.ID, Phone: phone}, w.clock.Now(), mailing.Once{})
+	msg, key, err := w.store.CreateTest(w.t.Context(), mailing.Test{Mailing: w.mailing.ID, Phone: phone}, w.clock.Now(), mailing.Idempotency{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -20,7 +20,7 @@ func (w *world) test(phone string) (mailing.Message, mailing.Delivery) {
 }
 
 // counts returns the counts of one slice.
-func (w *world) counts(id mailing.MailingID, slice int) mailing.Counts {
+func (w *world) counts(id mailing.ID, slice int) mailing.Counts {
 	w.t.Helper()
 	state, err := w.store.Slice(w.t.Context(), id, slice)
 	if err != nil {
@@ -29,7 +29,7 @@ func (w *world) counts(id mailing.MailingID, slice int) mailing.Counts {
 	return state.Counts
 }
 
-func TestATestMessageIsHandedOverWhateverItsMailingDoesAndCountsInNone(t *testing.T) {
+func TestATestMessageIgnoresItsMailingsScheduleAndChangesNoCounts(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
@@ -55,7 +55,7 @@ func TestATestMessageIsHandedOverWhateverItsMailingDoesAndCountsInNone(t *testin
 			}
 			w.clock.Advance(test.later)
 			var handed []mailing.Handover
-			w.api.mood = func(h mailing.Handover) mailing.Outcome {
+			w.api.answer = func(h mailing.Handover) mailing.Outcome {
 				handed = append(handed, h)
 				return mailing.Outcome{Kind: test.outcome, Code: "code"}
 			}

@@ -24,8 +24,8 @@ type Times struct {
 // CheckProvider returns an error if a request does not fit into an invocation.
 func (t Times) CheckProvider() error {
 	if t.Sender-t.Provider < minMargin {
-		return fmt.Errorf("PROVIDER_TIMEOUT_SECONDS=%d: it is at least %d less than SENDER_TIMEOUT_SECONDS, which is %d, or no request would ever fit",
-			t.Provider, minMargin, t.Sender)
+		return fmt.Errorf("PROVIDER_TIMEOUT_SECONDS=%d: set at most SENDER_TIMEOUT_SECONDS (%d) minus %d, so that a request fits",
+			t.Provider, t.Sender, minMargin)
 	}
 	return nil
 }
@@ -34,8 +34,8 @@ func (t Times) CheckProvider() error {
 // a sender works on it.
 func (t Times) CheckVisibility() error {
 	if t.Visibility < minHidden*t.Sender {
-		return fmt.Errorf("VISIBILITY_TIMEOUT_SECONDS=%d: it is at least %d times SENDER_TIMEOUT_SECONDS, which is %d, so %d or more",
-			t.Visibility, minHidden, t.Sender, minHidden*t.Sender)
+		return fmt.Errorf("VISIBILITY_TIMEOUT_SECONDS=%d: set at least %d, which is %d times SENDER_TIMEOUT_SECONDS",
+			t.Visibility, minHidden*t.Sender, minHidden)
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"postrider/internal/deliver"
 )
 
-func TestTimesFitIntoEachOther(t *testing.T) {
+func TestTimesThatDoNotFitAreRefused(t *testing.T) {
 	for _, c := range []struct {
 		times      deliver.Times
 		provider   string

@@ -1,56 +1,64 @@
 package deliver
 
 import (
-	"slices"
 	"sync"
 	"time"
 
 	"postrider/internal/mailing"
 )
 
-// work is one claimed batch on its way through an invocation. Each slice has one entry
-// for each member of the batch, in the same order.
+// work is one claimed batch on its way through an invocation.
 type work struct {
-	delivery int // the delivery's place in the invocation
+	delivery *delivery
 	batch    mailing.Batch
 	holder   string
-	members  []mailing.Member
-	waits    []mailing.Wait
-	outcomes []mailing.Outcome
-	// charged is how many members are charged for a lost claim; nothing is handed over
-	// then. It is -1 if no claim was lost.
+	// recipients has an entry for each recipient of the batch, in the same order.
+	recipients []*recipient
+	// charged is how many recipients are charged for a lost claim.
 	charged int
 	// started is the instant since which the mailing has been due, if this may be the
 	// first batch of its slice that is handed over.
 	started time.Time
-	// begun holds when each hand-over began, took how long it took.
-	begun []time.Time
-	took  []time.Duration
-	// plans holds the generation of the plan under which each member was decided on,
-	// untouched whether the mailing was then still as it had been made.
-	plans     []int64
-	untouched []bool
 
-	// reading guards clients, and read (when they were read), during hand-overs.
-	reading sync.Mutex
+	// mu guards clients and readAt (when the reading of them began) during hand-overs.
+	mu      sync.Mutex
 	clients map[mailing.ClientID]mailing.Client
-	read    time.Time
+	readAt  time.Time
 	readErr error
 
-	// comes is true when the batch has come to the settlements of its slice.
-	comes bool
+	// settling is true when the batch has joined the settlements of its slice.
+	settling bool
 	// settled is true when its settlement was written. It changed the counts by change.
 	settled bool
 	change  mailing.Counts
 }
 
-func newWork(delivery int, b mailing.Batch, holder string) *work {
-	n := len(b.Members)
-	w := &work{
-		delivery: delivery, batch: b, holder: holder, charged: -1,
-		members: slices.Clone(b.Members), waits: make([]mailing.Wait, n), outcomes: make([]mailing.Outcome, n),
-		begun: make([]time.Time, n), took: make([]time.Duration, n),
-		plans: slices.Repeat([]int64{b.Plan}, n), untouched: make([]bool, n),
+// recipient is one recipient of a batch on its way through an invocation. During the
+// hand-overs of a batch, one goroutine uses it; all of them may read wasPending.
+type recipient struct {
+	state mailing.Recipient
+	// wasPending is true if the message was pending when the batch was claimed.
+	wasPending bool
+	// wait is what the message waits for while it is pending. It waits for its turn until
+	// a decision or an outcome says otherwise.
+	wait mailing.Wait
+	// outcome is the result of the hand-over, the zero value if there was none.
+	outcome mailing.Outcome
+	// begun is when the hand-over began, and took is how long it took.
+	begun time.Time
+	took  time.Duration
+	// generation is the one under which the message was decided on. untouched is true if
+	// the mailing was then still as it had been created.
+	generation int64
+	untouched  bool
+}
+
+func newWork(d *delivery, b mailing.Batch, holder string) *work {
+	w := &work{delivery: d, batch: b, holder: holder}
+	for _, rec := range b.Recipients {
+		w.recipients = append(w.recipients, &recipient{
+			state: rec, wasPending: rec.Status.Pending(), wait: mailing.Wait{Kind: mailing.WaitTurn}, generation: b.Generation,
+		})
 	}
 	// After a lost claim, the batch may have been handed over before.
 	if b.Claims == 1 && b.Losses == 0 {
@@ -59,8 +67,11 @@ func newWork(delivery int, b mailing.Batch, holder string) *work {
 	return w
 }
 
+// lostClaim reports whether the batch's last claim was never settled.
+func (w *work) lostClaim() bool { return w.batch.Claims > 1 }
+
 // mailing returns the batch's mailing, or the one that its test message tests.
-func (w *work) mailing() mailing.MailingID {
+func (w *work) mailing() mailing.ID {
 	if w.batch.Test != nil {
 		return w.batch.Test.Mailing
 	}
@@ -75,49 +86,63 @@ func (w *work) decidedBy(m mailing.Mailing) mailing.Mailing {
 	return m
 }
 
-// recipients returns the clients of the pending members. A test message has none.
-func (w *work) recipients() []mailing.ClientID {
+// messageID returns the id of a recipient's message.
+func (w *work) messageID(r *recipient) mailing.MessageID {
+	return mailing.NewMessageID(w.batch.Key.Mailing, r.state.Client)
+}
+
+// clientIDs returns the clients of the recipients that were pending when the batch was
+// claimed. A test message has no client.
+func (w *work) clientIDs() []mailing.ClientID {
 	if w.batch.Test != nil {
 		return nil
 	}
 	var ids []mailing.ClientID
-	for _, mem := range w.batch.Members {
-		if mem.Status.Pending() {
-			ids = append(ids, mem.Client)
+	for _, r := range w.recipients {
+		if r.wasPending {
+			ids = append(ids, r.state.Client)
 		}
 	}
 	return ids
 }
 
-// plan returns the oldest generation of the plan under which a pending member waits: an
-// edit may have come between the decisions on two members.
-func (w *work) plan() int64 {
-	plan := slices.Max(w.plans)
-	for i, mem := range w.members {
-		if mem.Status.Pending() {
-			plan = min(plan, w.plans[i])
+// pending returns the recipients whose messages are pending now.
+func (w *work) pending() []*recipient {
+	var all []*recipient
+	for _, r := range w.recipients {
+		if r.state.Status.Pending() {
+			all = append(all, r)
 		}
 	}
-	return plan
+	return all
 }
 
-// release leaves all pending members for a later turn.
-func (w *work) release() {
-	for i := range w.waits {
-		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
+// generation returns the oldest generation under which a pending message waits: an edit
+// may have come between the decisions on two messages.
+func (w *work) generation() (g int64) {
+	for _, r := range w.recipients {
+		g = max(g, r.generation)
 	}
+	for _, r := range w.pending() {
+		g = min(g, r.generation)
+	}
+	return g
 }
 
 // settlement returns the batch as its holder leaves it, and the change of the counts.
 func (w *work) settlement(now time.Time, jitter func(time.Duration) time.Duration) mailing.Settlement {
-	settled := w.batch.Settled(w.members, w.waits, w.plan(), now, jitter)
-	if w.charged >= 0 {
+	states, waits := make([]mailing.Recipient, len(w.recipients)), make([]mailing.Wait, len(w.recipients))
+	for i, r := range w.recipients {
+		states[i], waits[i] = r.state, r.wait
+	}
+	settled := w.batch.Settled(states, waits, w.generation(), now, jitter)
+	if w.lostClaim() {
 		// A lost claim counts against the batch only if a hand-over may have begun.
 		settled.Losses = w.batch.Losses + min(w.charged, 1)
 	}
 	return mailing.Settlement{
 		Batch: settled, Holder: w.holder,
-		Change: mailing.CountMembers(w.members).Minus(mailing.CountMembers(w.batch.Members)),
+		Change: mailing.CountRecipients(states).Minus(mailing.CountRecipients(w.batch.Recipients)),
 	}
 }
 
@@ -126,10 +151,10 @@ func (w *work) settlement(now time.Time, jitter func(time.Duration) time.Duratio
 // its mailing was paused or edited: the service did not cause that delay.
 func (w *work) count(t *mailing.Tally) {
 	t.Settled = t.Settled.Plus(w.change)
-	for i, o := range w.outcomes {
-		t.Attempt(o.Kind, w.took[i])
-		if !w.started.IsZero() && w.untouched[i] && !w.begun[i].IsZero() {
-			t.Lag(w.batch.Key.Mailing, w.begun[i].Sub(w.started))
+	for _, r := range w.recipients {
+		t.Attempt(r.outcome.Kind, r.took)
+		if !w.started.IsZero() && r.untouched && !r.begun.IsZero() {
+			t.Lag(w.batch.Key.Mailing, r.begun.Sub(w.started))
 		}
 	}
 }

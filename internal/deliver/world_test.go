@@ -3,6 +3,7 @@ package deliver_test
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"sync"
@@ -52,14 +53,16 @@ func (w *world) QueueSweep(context.Context) error {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, env: dynamotest.Start(t), clock: dynamotest.NewClock(monday), config: deliver.Config{
+	w := &world{t: t, env: dynamotest.Start(t), clock: dynamotest.NewClock(monday)}
+	w.config = deliver.Config{
 		ProviderTimeout: providerTimeout, InvocationTime: invocationTime, MaxInFlight: 500, MaxReceives: 20,
-	}}
+		Clock: senderClock{w.clock, nil}, Jitter: func(d time.Duration) time.Duration { return d / 2 }, Holder: rand.Text,
+	}
 	w.store = w.env.Store(w.clock.Option())
 	w.api = &sendingAPI{clock: w.clock}
 	m, err := mailing.New(mailing.Draft{Text: "hello", StartAt: monday, EndAt: monday.Add(24 * time.Hour)}, monday)
 	if err == nil {
-		m, err = w.store.CreateMailing(t.Context(), m, mailing.Once{})
+		m, err = w.store.CreateMailing(t.Context(), m, mailing.Idempotency{})
 	}
 	if err == nil {
 		w.mailing, err = w.store.StartMailing(t.Context(), m.ID)
@@ -71,12 +74,8 @@ func newWorld(t *testing.T) *world {
 }
 
 // sender returns a sender in a new execution environment, which remembers nothing.
-func (w *world) sender(store deliver.Store) *deliver.Sender {
-	var n atomic.Int64
-	return deliver.New(store, w.api, &w.letters, w.config, senderClock{w.clock, nil}, deliver.Randomness{
-		Jitter: func(d time.Duration) time.Duration { return d / 2 },
-		Holder: func() string { return fmt.Sprintf("%p-%d", &n, n.Add(1)) },
-	}, deliver.WithSweeps(w))
+func (w *world) sender(store deliver.Store, options ...deliver.Option) *deliver.Sender {
+	return deliver.New(store, w.api, &w.letters, w.config, append(options, deliver.WithSweeps(w))...)
 }
 
 // senderClock sleeps by moving the clock on. It calls asleep first, if there is one.
@@ -89,7 +88,7 @@ func (c senderClock) Sleep(ctx context.Context, d time.Duration) error {
 	if c.asleep != nil {
 		c.asleep()
 	}
-	return c.Wait(ctx, d)
+	return c.Clock.Sleep(ctx, d)
 }
 
 // batch stores a batch of clients in these time zones, all in slice 0, and returns its
@@ -112,7 +111,7 @@ func (w *world) batchAs(change func([]mailing.Batch), zones ...string) (mailing.
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	batches, counts, _ := mailing.PlanPage(w.mailing, 0, clients, w.clock.Now())
+	batches, counts, _ := mailing.GroupPage(w.mailing, 0, clients, w.clock.Now())
 	if len(batches) != 1 {
 		w.t.Fatalf("%d batches", len(batches))
 	}
@@ -131,7 +130,7 @@ func (w *world) client(zone string) mailing.Client {
 	for {
 		c, err := mailing.NewClient(mailing.Client{Phone: fmt.Sprintf("7900%07d", w.clients.Add(1)), Timezone: zone})
 		if err == nil {
-			c, err = w.store.CreateClient(w.t.Context(), c, mailing.Once{})
+			c, err = w.store.CreateClient(w.t.Context(), c, mailing.Idempotency{})
 		}
 		if err != nil {
 			w.t.Fatal(err)
@@ -173,19 +172,19 @@ func (w *world) read(k mailing.BatchKey) mailing.Batch {
 // uncertain attempts as given.
 func (w *world) want(k mailing.BatchKey, status mailing.MessageStatus, attempts, uncertain int) {
 	w.t.Helper()
-	for _, mem := range w.read(k).Members {
-		if mem.Status != status || mem.Attempts != attempts || mem.Uncertain != uncertain {
+	for _, rec := range w.read(k).Recipients {
+		if rec.Status != status || rec.Attempts != attempts || rec.Uncertain != uncertain {
 			w.t.Errorf("client %d: %s after %d attempts, %d of them uncertain; want %s, %d, %d",
-				mem.Client, mem.Status, mem.Attempts, mem.Uncertain, status, attempts, uncertain)
+				rec.Client, rec.Status, rec.Attempts, rec.Uncertain, status, attempts, uncertain)
 		}
 	}
 }
 
-// sendingAPI returns the outcomes that mood says, or accepts everything if mood is nil.
+// sendingAPI returns the outcomes that answer gives, or accepts everything if answer is nil.
 // It records its calls.
 type sendingAPI struct {
-	clock *dynamotest.Clock
-	mood  func(h mailing.Handover) mailing.Outcome
+	clock  *dynamotest.Clock
+	answer func(h mailing.Handover) mailing.Outcome
 
 	mu    sync.Mutex
 	calls []call
@@ -200,19 +199,19 @@ func (p *sendingAPI) Send(_ context.Context, h mailing.Handover) mailing.Outcome
 	p.mu.Lock()
 	p.calls = append(p.calls, call{h.ID.Client(), p.clock.Now()})
 	p.mu.Unlock()
-	if p.mood == nil {
+	if p.answer == nil {
 		return mailing.Outcome{Kind: mailing.OutcomeSent}
 	}
-	return p.mood(h)
+	return p.answer(h)
 }
 
-func (p *sendingAPI) asked() []call {
+func (p *sendingAPI) requests() []call {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.calls)
 }
 
-// always returns a mood with one outcome for every message.
+// always returns an answer function with one outcome for every message.
 func always(kind mailing.OutcomeKind, code string) func(mailing.Handover) mailing.Outcome {
 	return func(mailing.Handover) mailing.Outcome { return mailing.Outcome{Kind: kind, Code: code} }
 }

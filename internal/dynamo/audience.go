@@ -3,9 +3,9 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
@@ -25,12 +25,16 @@ const audiencePages = 10
 // looked at, whether it matched or not: a walk that continues after it misses no client
 // and meets none twice.
 func (s *Store) Audience(ctx context.Context, slice int, f mailing.Filter, started time.Time, after mailing.ClientID, limit int) (clients []mailing.Client, next mailing.ClientID, done bool, err error) {
-	found, err := s.walk(ctx, walk{
-		table: s.tables.Clients, key: partitionAfter(partKey, clientPart(slice), clientSort(after)), filter: both(audienceFilter(f), createdBy(started)),
-		limit: limit, pages: audiencePages,
-	})
+	w := clientsAfter(s.tables.Clients, partKey, clientPart(slice), after)
+	w.limit, w.pages = limit, audiencePages
+	w.matching(f)
+	if !started.IsZero() {
+		// A client without created_at was stored before that attribute existed.
+		w.where("attribute_not_exists(#created_at) OR #created_at <= :started", item{":started": millis(started)})
+	}
+	found, err := s.walk(ctx, w)
 	if err != nil {
-		return nil, 0, false, fmt.Errorf("read slice %d of an audience behind client %d: %w", slice, after, err)
+		return nil, 0, false, fmt.Errorf("read slice %d of an audience after client %d: %w", slice, after, err)
 	}
 	if clients, err = decodeAll(found.items, decodeClient); err != nil {
 		return nil, 0, false, err
@@ -64,12 +68,9 @@ func (s *Store) CountAudience(ctx context.Context, f mailing.Filter) (int64, err
 
 // countSlice counts the clients of one slice that match f.
 func (s *Store) countSlice(ctx context.Context, slice int, f mailing.Filter) (n int64, err error) {
-	in, err := walk{
-		table: s.tables.Clients, key: partitionAfter(partKey, clientPart(slice), ""), filter: audienceFilter(f),
-	}.input()
-	if err != nil {
-		return 0, err
-	}
+	w := clientsAfter(s.tables.Clients, partKey, clientPart(slice), 0)
+	w.matching(f)
+	in := w.input()
 	in.Select = types.SelectCount
 	for pages := dynamodb.NewQueryPaginator(s.api, in); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
@@ -81,46 +82,30 @@ func (s *Store) countSlice(ctx context.Context, slice int, f mailing.Filter) (n 
 	return n, nil
 }
 
-// audienceFilter returns [mailing.Filter.Matches] as an expression; nil if it matches
-// every client.
-func audienceFilter(f mailing.Filter) *expression.ConditionBuilder {
-	return both(oneOf(operatorAttr, f.OperatorCodes), oneOf(tagAttr, f.Tags))
-}
-
-// createdBy returns the condition that a client was created at an instant or earlier;
-// nil for the zero time. A client without an instant of creation was stored before that
-// attribute existed, so it meets the condition.
-func createdBy(at time.Time) *expression.ConditionBuilder {
-	if at.IsZero() {
-		return nil
+// clientsAfter returns a walk through one partition of the table of clients, or of an
+// index of it, after a client in the order of ids. attr is the attribute of partitions.
+func clientsAfter(table, attr, part string, after mailing.ClientID) walk {
+	return walk{
+		table: table, key: "#" + attr + " = :part AND #id > :after",
+		values: item{":part": str(part), ":after": str(clientSort(after))},
 	}
-	created := expression.Name(createdAttr)
-	in := expression.Or(created.AttributeNotExists(), created.LessThanEqual(expression.Value(at.UnixMilli())))
-	return &in
 }
 
-// both returns the conjunction of two conditions, each of which may be nil.
-func both(a, b *expression.ConditionBuilder) *expression.ConditionBuilder {
-	switch {
-	case a == nil:
-		return b
-	case b == nil:
-		return a
-	}
-	and := a.And(*b)
-	return &and
+// matching adds the condition [mailing.Filter.Matches].
+func (w *walk) matching(f mailing.Filter) {
+	w.oneOf("operator_code", f.OperatorCodes)
+	w.oneOf("tag", f.Tags)
 }
 
-// oneOf returns the condition that an attribute has one of the values; nil for no
-// values.
-func oneOf(attr string, values []string) *expression.ConditionBuilder {
+// oneOf adds the condition that an attribute has one of the values; none for no values.
+func (w *walk) oneOf(attr string, values []string) {
 	if len(values) == 0 {
-		return nil
+		return
 	}
-	operands := make([]expression.OperandBuilder, len(values))
+	places, byPlace := make([]string, len(values)), item{}
 	for i, v := range values {
-		operands[i] = expression.Value(v)
+		places[i] = fmt.Sprintf(":%s%d", attr, i)
+		byPlace[places[i]] = str(v)
 	}
-	in := expression.Name(attr).In(operands[0], operands[1:]...)
-	return &in
+	w.where("#"+attr+" IN ("+strings.Join(places, ", ")+")", byPlace)
 }

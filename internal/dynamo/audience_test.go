@@ -49,7 +49,7 @@ func walkAudience(t *testing.T, s *dynamo.Store, f mailing.Filter, limit int) (m
 			t.Fatalf("%d clients, the limit is %d", len(clients), limit)
 		}
 		if !end && next <= after {
-			t.Fatalf("the walk does not get on behind %d", after)
+			t.Fatalf("the walk does not get on after %d", after)
 		}
 		for _, c := range clients {
 			if c.ID <= after || c.ID > next {
@@ -79,8 +79,8 @@ func TestAnAudienceIsMetOnceOverAllPageBoundaries(t *testing.T) {
 		"fifty tags":        {Tags: fifty},
 		"a rare tag":        {Tags: []string{clients[499].Tag}},
 		"operators and tag": {OperatorCodes: []string{"902", "903", "904"}, Tags: fifty[:20]},
-		"nobody":            {OperatorCodes: []string{"999"}},
-		"nobody by both":    {OperatorCodes: []string{"900"}, Tags: []string{"none"}},
+		"none":              {OperatorCodes: []string{"999"}},
+		"none by both":      {OperatorCodes: []string{"900"}, Tags: []string{"none"}},
 	} {
 		var want []mailing.ClientID
 		for _, c := range clients {
@@ -102,7 +102,7 @@ func TestAnAudienceIsMetOnceOverAllPageBoundaries(t *testing.T) {
 	}
 }
 
-func TestAStepThroughAnAudienceIsBoundedEvenIfNobodyMatches(t *testing.T) {
+func TestAStepThroughAnAudienceIsBoundedEvenWithoutAMatch(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	clients := audience(t, e, 200)

@@ -15,10 +15,10 @@ import (
 type batchItem struct {
 	Part string `dynamodbav:"part"`
 	Sort string `dynamodbav:"id"`
-	// Members is a list of memberItem as JSON text. The members are always read and
+	// Recipients is a list of recipientItem as JSON text. The recipients are always read and
 	// written together. As a list of maps they would cost four times as much to encode
 	// and to transfer.
-	Members    string `dynamodbav:"members"`
+	Recipients string `dynamodbav:"members"`
 	CreatedAt  int64  `dynamodbav:"created_at"`
 	Holder     string `dynamodbav:"holder,omitempty"`
 	LeaseUntil int64  `dynamodbav:"lease_until,omitempty"`
@@ -31,22 +31,22 @@ type batchItem struct {
 	Round      int   `dynamodbav:"round,omitempty"`
 	NotBefore  int64 `dynamodbav:"not_before,omitempty"`
 	DueAt      int64 `dynamodbav:"due_at,omitempty"`
-	Plan       int64 `dynamodbav:"plan"`
+	Generation int64 `dynamodbav:"plan"`
 	// Sweeps is how often a sweep has queued the batch since it was last claimed. Only
 	// [Store.Postpone] sets it.
 	Sweeps    int   `dynamodbav:"sweeps,omitempty"`
 	StartedAt int64 `dynamodbav:"started_at,omitempty"`
 	// TestMailing and TestPhone are set only on the batch of a test message.
-	TestMailing mailing.MailingID `dynamodbav:"test_mailing,omitempty"`
-	TestPhone   string            `dynamodbav:"test_phone,omitempty"`
+	TestMailing mailing.ID `dynamodbav:"test_mailing,omitempty"`
+	TestPhone   string     `dynamodbav:"test_phone,omitempty"`
 	// TTL is when DynamoDB may remove the item, in seconds since 1970.
 	TTL int64 `dynamodbav:"ttl,omitempty"`
 }
 
-// memberItem is a recipient of a batch as it is stored. It has names of one letter
+// recipientItem is a recipient of a batch as it is stored. It has names of one letter
 // because each name is stored, and paid for, once per message. At and NotBefore are in
 // milliseconds since 1970.
-type memberItem struct {
+type recipientItem struct {
 	Client    mailing.ClientID `json:"c"`
 	Status    string           `json:"s"`
 	Attempts  int              `json:"a,omitempty"`
@@ -74,16 +74,16 @@ var statusOfCode = func() map[string]mailing.MessageStatus { //nolint:gochecknog
 // encodeBatch returns b as it is stored. A batch without pending messages expires some
 // time after the end of its mailing. A batch with pending messages never expires.
 func (s *Store) encodeBatch(b mailing.Batch, m mailing.Mailing) (item, error) {
-	members, err := encodeMembers(b.Members)
+	members, err := encodeRecipients(b.Recipients)
 	if err != nil {
-		return nil, fmt.Errorf("encode the members of batch %s: %w", b.Key, err)
+		return nil, fmt.Errorf("encode the recipients of batch %s: %w", b.Key, err)
 	}
 	it := batchItem{
 		Part: batchPart(b.Key.Mailing, b.Key.Slice), Sort: batchSort(b.Key.Batch),
-		Members: members, CreatedAt: toMillis(b.CreatedAt),
+		Recipients: members, CreatedAt: toMillis(b.CreatedAt),
 		Holder: b.Holder, LeaseUntil: toMillis(b.LeaseUntil), Claims: b.Claims, Round: b.Round,
 		FirstFrom: toMillis(b.Lost.From), FirstUntil: toMillis(b.Lost.Until), Losses: b.Losses,
-		NotBefore: toMillis(b.NotBefore), DueAt: toMillis(b.DueAt), Plan: b.Plan, StartedAt: toMillis(b.StartedAt),
+		NotBefore: toMillis(b.NotBefore), DueAt: toMillis(b.DueAt), Generation: b.Generation, StartedAt: toMillis(b.StartedAt),
 	}
 	if b.Test != nil {
 		it.TestMailing, it.TestPhone = b.Test.Mailing, b.Test.Phone
@@ -99,38 +99,38 @@ func (s *Store) encodeBatch(b mailing.Batch, m mailing.Mailing) (item, error) {
 	return encoded, nil
 }
 
-// encodeMembers returns members as JSON text. The same members always give the same
+// encodeRecipients returns recipients as JSON text. The same recipients always give the same
 // text: conditions compare it with the stored one.
-func encodeMembers(members []mailing.Member) (string, error) {
-	items := make([]memberItem, len(members))
-	for i, mem := range members {
-		items[i] = memberItem{
-			Client: mem.Client, Status: statusCodes[mem.Status], Attempts: mem.Attempts, Uncertain: mem.Uncertain,
-			At: toMillis(mem.At), Error: mem.Error, NotBefore: toMillis(mem.NotBefore),
+func encodeRecipients(recipients []mailing.Recipient) (string, error) {
+	items := make([]recipientItem, len(recipients))
+	for i, rec := range recipients {
+		items[i] = recipientItem{
+			Client: rec.Client, Status: statusCodes[rec.Status], Attempts: rec.Attempts, Uncertain: rec.Uncertain,
+			At: toMillis(rec.At), Error: rec.Error, NotBefore: toMillis(rec.NotBefore),
 		}
 	}
 	text, err := json.Marshal(items)
 	return string(text), err
 }
 
-// decodeMembers reads members from JSON text. An unknown status code is an error.
-func decodeMembers(text string) ([]mailing.Member, error) {
-	var items []memberItem
+// decodeRecipients reads recipients from JSON text. An unknown status code is an error.
+func decodeRecipients(text string) ([]mailing.Recipient, error) {
+	var items []recipientItem
 	if err := json.Unmarshal([]byte(text), &items); err != nil {
 		return nil, err
 	}
-	members := make([]mailing.Member, len(items))
+	recipients := make([]mailing.Recipient, len(items))
 	for i, mem := range items {
 		status, ok := statusOfCode[mem.Status]
 		if !ok {
 			return nil, fmt.Errorf("unknown status code %q", mem.Status)
 		}
-		members[i] = mailing.Member{
+		recipients[i] = mailing.Recipient{
 			Client: mem.Client, Status: status, Attempts: mem.Attempts, Uncertain: mem.Uncertain,
 			At: fromMillis(mem.At), Error: mem.Error, NotBefore: fromMillis(mem.NotBefore),
 		}
 	}
-	return members, nil
+	return recipients, nil
 }
 
 // decodeBatch reads a batch from an item of the table. A row of the index does not have
@@ -144,15 +144,15 @@ func decodeBatch(encoded item) (mailing.Batch, error) {
 	if err != nil {
 		return mailing.Batch{}, err
 	}
-	members, err := decodeMembers(it.Members)
+	recipients, err := decodeRecipients(it.Recipients)
 	if err != nil {
-		return mailing.Batch{}, fmt.Errorf("decode the members of batch %s: %w", k, err)
+		return mailing.Batch{}, fmt.Errorf("decode the recipients of batch %s: %w", k, err)
 	}
 	b := mailing.Batch{
-		Key: k, Members: members, CreatedAt: fromMillis(it.CreatedAt),
+		Key: k, Recipients: recipients, CreatedAt: fromMillis(it.CreatedAt),
 		Holder: it.Holder, LeaseUntil: fromMillis(it.LeaseUntil), Claims: it.Claims, Round: it.Round,
 		Lost: mailing.Lease{From: fromMillis(it.FirstFrom), Until: fromMillis(it.FirstUntil)}, Losses: it.Losses,
-		NotBefore: fromMillis(it.NotBefore), DueAt: fromMillis(it.DueAt), Plan: it.Plan, StartedAt: fromMillis(it.StartedAt),
+		NotBefore: fromMillis(it.NotBefore), DueAt: fromMillis(it.DueAt), Generation: it.Generation, StartedAt: fromMillis(it.StartedAt),
 	}
 	if it.TestPhone != "" {
 		b.Test = &mailing.Test{Mailing: it.TestMailing, Phone: it.TestPhone}

@@ -15,7 +15,7 @@ import (
 )
 
 // breakMailing makes a stored mailing unreadable.
-func breakMailing(t *testing.T, e *dynamotest.Env, id mailing.MailingID) {
+func breakMailing(t *testing.T, e *dynamotest.Env, id mailing.ID) {
 	t.Helper()
 	put(t, e, e.Tables.Mailings, map[string]types.AttributeValue{
 		"part": &types.AttributeValueMemberS{Value: "0000"}, "id": &types.AttributeValueMemberS{Value: fmt.Sprintf("%07d", id)},
@@ -23,7 +23,7 @@ func breakMailing(t *testing.T, e *dynamotest.Env, id mailing.MailingID) {
 	})
 }
 
-func TestAMailingThatCannotBeReadKeepsNoOtherFromBeingDone(t *testing.T) {
+func TestAMailingThatCannotBeReadDoesNotStopTheWorkOnOthers(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store(atNoon())
@@ -49,12 +49,12 @@ func TestAMailingThatCannotBeReadKeepsNoOtherFromBeingDone(t *testing.T) {
 	}
 }
 
-func TestABatchThatCannotBeReadKeepsNoOtherFromBeingQueued(t *testing.T) {
+func TestABatchThatCannotBeReadDoesNotStopTheQueueingOfOthers(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store(atNoon())
 	m := newMailing(t, s, noon)
-	batches := writeSlice(t, s, m, 3, []mailing.Member{queuedTo(19)}, []mailing.Member{queuedTo(35)})
+	batches := writeSlice(t, s, m, 3, []mailing.Recipient{queuedTo(19)}, []mailing.Recipient{queuedTo(35)})
 	for sort, due := range map[string]time.Time{"batch#lost": noon.Add(-time.Hour), "stray": noon, "batch#0000000035": noon.Add(time.Hour)} {
 		put(t, e, e.Tables.Batches, map[string]types.AttributeValue{
 			"part": &types.AttributeValueMemberS{Value: fmt.Sprintf("%d#03", m.ID)}, "id": &types.AttributeValueMemberS{Value: sort},

@@ -45,14 +45,14 @@ func (h *heldBatches) claim(batch int, holder string, now time.Time, allowed boo
 
 // allSent returns the settlement of a batch of which every message was sent.
 func allSent(b mailing.Batch, holder string) mailing.Settlement {
-	members := slices.Clone(b.Members)
-	for i := range members {
-		members[i].Status, members[i].Attempts, members[i].At = mailing.Sent, 1, noon
+	recipients := slices.Clone(b.Recipients)
+	for i := range recipients {
+		recipients[i].Status, recipients[i].Attempts, recipients[i].At = mailing.Sent, 1, noon
 	}
 	none := func(time.Duration) time.Duration { return 0 }
 	return mailing.Settlement{
-		Batch: b.Settled(members, make([]mailing.Wait, len(members)), 0, noon, none), Holder: holder,
-		Change: mailing.CountMembers(members).Minus(mailing.CountMembers(b.Members)),
+		Batch: b.Settled(recipients, make([]mailing.Wait, len(recipients)), 0, noon, none), Holder: holder,
+		Change: mailing.CountRecipients(recipients).Minus(mailing.CountRecipients(b.Recipients)),
 	}
 }
 
@@ -78,7 +78,7 @@ func (h *heldBatches) counts() mailing.Counts {
 	}
 	var recount mailing.Counts
 	for _, b := range batches {
-		recount = recount.Plus(mailing.CountMembers(b.Members))
+		recount = recount.Plus(mailing.CountRecipients(b.Recipients))
 	}
 	if recount != p[0].Counts {
 		h.t.Errorf("recounted %+v, counts say %+v", recount, p[0].Counts)
@@ -109,8 +109,8 @@ func TestClaimsAreCountedUntilTheBatchIsSettled(t *testing.T) {
 			continue
 		}
 		left := allSent(b, b.Holder)
-		left.Batch.Members[0].Status, left.Batch.DueAt = mailing.Retrying, at // one message is not finished
-		left.Change = mailing.CountMembers(left.Batch.Members).Minus(mailing.CountMembers(b.Members))
+		left.Batch.Recipients[0].Status, left.Batch.DueAt = mailing.Retrying, at // one message is not finished
+		left.Change = mailing.CountRecipients(left.Batch.Recipients).Minus(mailing.CountRecipients(b.Recipients))
 		h.settle(nil, left)
 	}
 	if b := h.claim(0, "the next one", noon.Add(5*time.Hour), true); b.Claims != 1 {

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -45,47 +44,39 @@ func (s *Store) DeleteClient(ctx context.Context, id mailing.ClientID) error {
 // between the two. It waits a random time between two tries, so that of many editors of
 // one client each succeeds in the end.
 func (s *Store) editClient(ctx context.Context, id mailing.ClientID, edit func(old clientItem) (done bool, err error)) error {
-	for n := range retryTries {
+	done, err := s.repeat(ctx, retryTries, func() (bool, error) {
 		old, err := s.client(ctx, id)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if done, err := edit(old); done || err != nil {
-			return err
-		}
-		if err := s.wait(ctx, backoff(n)); err != nil {
-			return fmt.Errorf("edit client %d: %w", id, err)
-		}
+		return edit(old)
+	})
+	if !done && err == nil {
+		err = mailing.Conflict("others keep changing this client: try again")
 	}
-	return mailing.Conflict("others keep changing this client: try again")
+	return err
 }
 
 // replaceClient writes a changed client. It reports false if old is no longer what is
 // stored.
 func (s *Store) replaceClient(ctx context.Context, old clientItem, updated mailing.Client) (bool, error) {
-	put, err := s.replacement(old, updated)
+	replacement, err := s.replacement(old, updated)
 	if err != nil {
 		return false, err
 	}
-	items := append([]types.TransactWriteItem{put}, s.rezoning(old, updated)...)
+	items := append([]types.TransactWriteItem{replacement}, s.putZoneEdit(old, updated)...)
 	// The old phone is freed and the new one reserved in the same transaction, so no
 	// other client can get between. The new one is the last action.
 	if updated.Phone != old.Phone {
-		items = append(items, s.freePhone(old), s.putIfFree(phoneItem(updated)))
+		items = append(items, s.freePhone(old), put(s.tables.Clients, phoneItem(updated), isNew, nil))
 	}
-	err = s.transact(ctx, fmt.Sprintf("update client %d", old.ID), items)
-	if actions, ok := refused(err); ok {
-		// The phone is reported as taken only if its action alone was refused.
-		// Otherwise the client itself has changed, and the edit begins again.
-		if slices.Equal(actions, []int{len(items) - 1}) && updated.Phone != old.Phone {
-			return false, phoneTaken()
-		}
-		return false, nil
+	err = s.transact(ctx, items, "update client %d", old.ID)
+	// The phone is reported as taken only if its action alone was refused. Otherwise the
+	// client itself has changed, and the edit begins again.
+	if actions, _ := refused(err); slices.Equal(actions, []int{len(items) - 1}) && updated.Phone != old.Phone {
+		return false, phoneTaken()
 	}
-	if err != nil {
-		return false, fmt.Errorf("update client %d: %w", old.ID, err)
-	}
-	return true, nil
+	return unlessRefused(err)
 }
 
 // replacement returns the write that replaces a client, on the condition that old is
@@ -100,13 +91,9 @@ func (s *Store) replacement(old clientItem, updated mailing.Client) (types.Trans
 	// encodeClient cannot know the instant of creation: mailing.Client does not have
 	// it.
 	if err == nil && old.CreatedAt != 0 {
-		it[createdAttr] = num(old.CreatedAt)
+		it["created_at"] = num(old.CreatedAt)
 	}
-	condition, names, values := old.unchanged()
-	return types.TransactWriteItem{Put: &types.Put{
-		TableName: &s.tables.Clients, Item: it, ConditionExpression: condition,
-		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-	}}, err
+	return put(s.tables.Clients, it, sameVersion, item{":version": num(old.Version)}), err
 }
 
 // goneItem holds what is kept of a deleted client: no phone, and nothing else that
@@ -155,36 +142,17 @@ func (s *Store) removeClient(ctx context.Context, old clientItem) (bool, error) 
 		return false, fmt.Errorf("encode deleted client %d: %w", old.ID, err)
 	}
 	maps.Copy(gone, goneKey(old.ID))
-	condition, names, values := old.unchanged()
-	err = s.transact(ctx, fmt.Sprintf("delete client %d", old.ID), []types.TransactWriteItem{
-		{Delete: &types.Delete{
-			TableName: &s.tables.Clients, Key: clientKey(old.ID), ConditionExpression: condition,
-			ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-		}},
+	return unlessRefused(s.transact(ctx, []types.TransactWriteItem{
+		remove(s.tables.Clients, clientKey(old.ID), sameVersion, item{":version": num(old.Version)}),
 		s.freePhone(old),
 		// The mark is written with the deletion, so the id can never be given out in
 		// between.
-		{Put: &types.Put{TableName: &s.tables.Clients, Item: gone}},
-	})
-	if _, ok := refused(err); ok {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("delete client %d: %w", old.ID, err)
-	}
-	return true, nil
-}
-
-// unchanged returns the condition that the stored client has the version of it.
-func (it clientItem) unchanged() (condition *string, names map[string]string, values item) {
-	return aws.String("#version = :seen"), map[string]string{"#version": versionAttr}, item{":seen": num(it.Version)}
+		put(s.tables.Clients, gone, "", nil),
+	}, "delete client %d", old.ID))
 }
 
 // freePhone returns the action that removes the item of a client's phone, if the phone
 // still belongs to this client.
 func (s *Store) freePhone(it clientItem) types.TransactWriteItem {
-	return types.TransactWriteItem{Delete: &types.Delete{
-		TableName: &s.tables.Clients, Key: phoneKey(it.Phone), ConditionExpression: aws.String("#client = :client"),
-		ExpressionAttributeNames: map[string]string{"#client": clientAttr}, ExpressionAttributeValues: item{":client": num(it.ID)},
-	}}
+	return remove(s.tables.Clients, phoneKey(it.Phone), "#client = :client", item{":client": num(it.ID)})
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
+	"postrider/internal/clock"
 	"postrider/internal/dynamo"
 	"postrider/internal/dynamo/dynamotest"
 	"postrider/internal/mailing"
@@ -51,7 +51,7 @@ func TestAnUpdateMovesThePhone(t *testing.T) {
 	}
 	wantStored(t, s, c)
 	create(t, s, client(1)) // free again
-	_, err := s.CreateClient(t.Context(), client(2), mailing.Once{})
+	_, err := s.CreateClient(t.Context(), client(2), mailing.Idempotency{})
 	wantKind(t, err, mailing.KindConflict)
 }
 
@@ -62,11 +62,11 @@ func TestAnUpdateToATakenPhoneChangesNothing(t *testing.T) {
 	_, err := s.UpdateClient(t.Context(), one.ID, withPhone(2))
 	wantKind(t, err, mailing.KindConflict)
 	if strings.Contains(err.Error(), phone(2)) {
-		t.Errorf("the error tells the phone: %v", err)
+		t.Errorf("the error contains the phone: %v", err)
 	}
 	wantStored(t, s, one)
 	wantStored(t, s, two)
-	_, err = s.CreateClient(t.Context(), client(1), mailing.Once{})
+	_, err = s.CreateClient(t.Context(), client(1), mailing.Idempotency{})
 	wantKind(t, err, mailing.KindConflict)
 }
 
@@ -77,7 +77,7 @@ func TestAPhoneGivenUpAndTakenBackIsStillUnique(t *testing.T) {
 	edit(t, s, c.ID, withPhone(2))
 	edit(t, s, c.ID, withPhone(1))
 	wantStored(t, s, c)
-	_, err := s.CreateClient(t.Context(), client(1), mailing.Once{})
+	_, err := s.CreateClient(t.Context(), client(1), mailing.Idempotency{})
 	wantKind(t, err, mailing.KindConflict)
 	create(t, s, client(2))
 }
@@ -128,7 +128,7 @@ func TestConcurrentUpdatesLoseNothing(t *testing.T) {
 	e := dynamotest.Start(t)
 	// The store really waits. Without waits, 20 editors would overtake one another more
 	// often than the store tries.
-	s := dynamo.New(e.Client, e.Tables, dynamotest.Retention)
+	s := dynamo.New(e.Client, dynamo.Config{Tables: e.Tables, Clock: clock.System{}})
 	first := client(0)
 	first.Tag = ""
 	c := create(t, s, first)
@@ -159,14 +159,14 @@ func TestConcurrentUpdatesLoseNothing(t *testing.T) {
 	}
 	// All phones that the client had before are free; the last one is not.
 	for n := range 21 {
-		_, err := s.CreateClient(t.Context(), client(n), mailing.Once{})
+		_, err := s.CreateClient(t.Context(), client(n), mailing.Idempotency{})
 		if taken := err != nil; taken != (phone(n) == got.Phone) {
 			t.Errorf("phone %d: %v", n, err)
 		}
 	}
 }
 
-func TestAnUpdateOfAClientThatIsDeletedJustThenLeavesNothingBehind(t *testing.T) {
+func TestAnUpdateOfAClientThatIsDeletedMeanwhileWritesNothing(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store()
@@ -183,7 +183,7 @@ func TestAnUpdateOfAClientThatIsDeletedJustThenLeavesNothingBehind(t *testing.T)
 	create(t, s, client(2))
 }
 
-func TestADeletionOfAClientThatIsUpdatedJustThenFreesItsNewPhone(t *testing.T) {
+func TestADeletionOfAClientThatIsUpdatedMeanwhileFreesItsNewPhone(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store()
@@ -212,7 +212,7 @@ func TestOfTwoDeletionsOneFindsNothing(t *testing.T) {
 		create(t, s, client(1)) // another client has the phone by now, and must keep it
 	}})
 	wantKind(t, e.StoreOver(faults).DeleteClient(t.Context(), c.ID), mailing.KindNotFound)
-	_, err := s.CreateClient(t.Context(), client(1), mailing.Once{})
+	_, err := s.CreateClient(t.Context(), client(1), mailing.Idempotency{})
 	wantKind(t, err, mailing.KindConflict)
 }
 
@@ -240,8 +240,7 @@ func TestAnEditEndsWithItsContext(t *testing.T) {
 	defer cancel()
 	faults := dynamotest.NewFaults(e.Client)
 	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{Refuse: dynamotest.Conflicted(), Before: cancel})
-	patient := dynamo.WithClock(time.Now, func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
-	if err := e.StoreOver(faults, patient).DeleteClient(ctx, c.ID); !errors.Is(err, context.Canceled) {
+	if err := e.StoreOver(faults).DeleteClient(ctx, c.ID); !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
 	}
 	if n := faults.Calls(dynamotest.TransactWriteItems); n != 1 {

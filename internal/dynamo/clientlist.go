@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"golang.org/x/sync/errgroup"
 
 	"postrider/internal/mailing"
@@ -61,16 +58,11 @@ func (s *Store) ListClients(ctx context.Context, q mailing.ClientQuery) (mailing
 // searchPhone returns the client that has a phone, if it also matches the rest of the
 // query.
 func (s *Store) searchPhone(ctx context.Context, q mailing.ClientQuery) ([]mailing.Client, error) {
-	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.tables.Clients, Key: phoneKey(q.Phone), ConsistentRead: aws.Bool(true),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("look a phone up: %w", err)
+	it, err := s.get(ctx, s.tables.Clients, phoneKey(q.Phone), "look a phone up")
+	if err != nil || it == nil {
+		return nil, err
 	}
-	if out.Item == nil {
-		return nil, nil
-	}
-	owner, err := decodeOwner(out.Item)
+	owner, err := decodeOwner(it)
 	if err != nil {
 		return nil, err
 	}
@@ -91,19 +83,14 @@ func (s *Store) searchPhone(ctx context.Context, q mailing.ClientQuery) ([]maili
 // searchIndex reads the index of tags if the query has a tag, else that of operator
 // codes. Tags divide the directory more finely, so fewer clients are read in vain.
 func (s *Store) searchIndex(ctx context.Context, q mailing.ClientQuery, after mailing.ClientID) ([]mailing.Client, *clientPosition, error) {
-	behind := ""
-	if after > 0 {
-		behind = clientSort(after)
-	}
-	w := walk{table: s.tables.Clients, limit: q.Limit, pages: listPages}
+	attr, value, index := "operator_code", q.OperatorCode, operatorIndex
 	if q.Tag != "" {
-		w.index, w.key = tagIndex, partitionAfter(tagAttr, q.Tag, behind)
-		if q.OperatorCode != "" {
-			filter := expression.Name(operatorAttr).Equal(expression.Value(q.OperatorCode))
-			w.filter = &filter
-		}
-	} else {
-		w.index, w.key = operatorIndex, partitionAfter(operatorAttr, q.OperatorCode, behind)
+		attr, value, index = "tag", q.Tag, tagIndex
+	}
+	w := clientsAfter(s.tables.Clients, attr, value, after)
+	w.index, w.limit, w.pages = index, q.Limit, listPages
+	if q.Tag != "" && q.OperatorCode != "" {
+		w.where("#operator_code = :operator", item{":operator": str(q.OperatorCode)})
 	}
 	found, err := s.walk(ctx, w)
 	if err != nil {
@@ -152,8 +139,8 @@ func (s *Store) directory(ctx context.Context, at clientPosition, limit int) ([]
 // are spread evenly, so that all slices are as dense as this one: seen of its clients
 // come after the given id. The result is rather too large, because too few slices cost
 // another round of reads.
-func likelySlices(need, seen int, behind mailing.ClientID) int {
-	rest := 1 - float64(behind)/(1<<32) // the share of the slice that was read
+func likelySlices(need, seen int, after mailing.ClientID) int {
+	rest := 1 - float64(after)/(1<<32) // the share of the slice that was read
 	return 1 + int(1.25*float64(need)*rest/float64(seen+1))
 }
 

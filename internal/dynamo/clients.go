@@ -5,25 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"postrider/internal/mailing"
 )
 
-// These are the attributes of clients that expressions name, and the indexes for
-// searching.
+// These are the indexes for searching clients.
 const (
-	phoneAttr    = "phone"
-	operatorAttr = "operator_code"
-	tagAttr      = "tag"
-	versionAttr  = "version"
-	createdAttr  = "created_at"
-	clientAttr   = "client"
-
 	operatorIndex = "operator"
 	tagIndex      = "tag"
 )
@@ -103,16 +94,14 @@ func (s *Store) Client(ctx context.Context, id mailing.ClientID) (mailing.Client
 // client returns one client as it is stored, strongly consistent. An unknown id is a
 // [mailing.KindNotFound].
 func (s *Store) client(ctx context.Context, id mailing.ClientID) (clientItem, error) {
-	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.tables.Clients, Key: clientKey(id), ConsistentRead: aws.Bool(true),
-	})
+	it, err := s.get(ctx, s.tables.Clients, clientKey(id), "read client %d", id)
 	if err != nil {
-		return clientItem{}, fmt.Errorf("read client %d: %w", id, err)
+		return clientItem{}, err
 	}
-	if out.Item == nil {
+	if it == nil {
 		return clientItem{}, mailing.NotFound("client")
 	}
-	return decodeClientItem(out.Item)
+	return decodeClientItem(it)
 }
 
 // Clients returns several clients, strongly consistent. Unknown ids are left out. A
@@ -168,8 +157,8 @@ const idTries = 16
 // CreateClient gives c a random id that was never used before, and stores it. A phone
 // that another client has is a [mailing.KindConflict]. If the request has created the
 // client already, the error is [mailing.ErrCreated].
-func (s *Store) CreateClient(ctx context.Context, c mailing.Client, once mailing.Once) (mailing.Client, error) {
-	return s.createClient(ctx, c, once, randomClientID)
+func (s *Store) CreateClient(ctx context.Context, c mailing.Client, idem mailing.Idempotency) (mailing.Client, error) {
+	return s.createClient(ctx, c, idem, randomClientID)
 }
 
 // randomClientID returns an id from 1 to 2^32-1. Random ids spread the clients evenly
@@ -179,10 +168,10 @@ func randomClientID() mailing.ClientID {
 }
 
 // createClient is CreateClient with a source of ids.
-func (s *Store) createClient(ctx context.Context, c mailing.Client, once mailing.Once, newID func() mailing.ClientID) (mailing.Client, error) {
+func (s *Store) createClient(ctx context.Context, c mailing.Client, idem mailing.Idempotency, newID func() mailing.ClientID) (mailing.Client, error) {
 	for range idTries {
 		c.ID = newID()
-		created, err := s.putNewClient(ctx, c, once)
+		created, err := s.putNewClient(ctx, c, idem)
 		if err != nil {
 			return mailing.Client{}, err
 		}
@@ -195,33 +184,25 @@ func (s *Store) createClient(ctx context.Context, c mailing.Client, once mailing
 
 // putNewClient stores a new client. It reports false if another client has, or had, the
 // id.
-func (s *Store) putNewClient(ctx context.Context, c mailing.Client, once mailing.Once) (bool, error) {
+func (s *Store) putNewClient(ctx context.Context, c mailing.Client, idem mailing.Idempotency) (bool, error) {
 	items, err := s.clientCreation(c)
 	if err != nil {
 		return false, err
 	}
-	record, err := s.once(once, createdClient, items[creationClient].Put.Item)
+	record, err := s.idempotencyItems(idem, createdClient, items[creationClient].Put.Item)
 	if err != nil {
 		return false, err
 	}
 	items = append(items, record...)
-	err = s.transact(ctx, fmt.Sprintf("create client %d", c.ID), items)
-	if createdBefore(once, err, items) {
+	err = s.transact(ctx, items, "create client %d", c.ID)
+	if createdBefore(idem, err, items) {
 		return false, mailing.ErrCreated
 	}
-	if actions, ok := refused(err); ok {
-		for _, n := range actions {
-			// With another id the phone would still be taken, so this is final.
-			if n == creationPhone {
-				return false, phoneTaken()
-			}
-		}
-		return false, nil
+	// With another id the phone would still be taken, so this is final.
+	if actions, _ := refused(err); slices.Contains(actions, creationPhone) {
+		return false, phoneTaken()
 	}
-	if err != nil {
-		return false, fmt.Errorf("create client %d: %w", c.ID, err)
-	}
-	return true, nil
+	return unlessRefused(err)
 }
 
 // creationClient is the index of the action of a creation that writes the client
@@ -238,30 +219,19 @@ func (s *Store) clientCreation(c mailing.Client) ([]types.TransactWriteItem, err
 	if err != nil {
 		return nil, err
 	}
-	it[createdAttr] = millis(s.now())
+	it["created_at"] = millis(s.now())
 	return []types.TransactWriteItem{
-		creationClient: s.putIfFree(it),
-		creationPhone:  s.putIfFree(phoneItem(c)),
-		{ConditionCheck: &types.ConditionCheck{
-			TableName: &s.tables.Clients, Key: goneKey(c.ID),
-			ConditionExpression: aws.String("attribute_not_exists(#id)"), ExpressionAttributeNames: map[string]string{"#id": sortKey},
-		}},
+		creationClient: put(s.tables.Clients, it, isNew, nil),
+		creationPhone:  put(s.tables.Clients, phoneItem(c), isNew, nil),
+		check(s.tables.Clients, goneKey(c.ID), isNew, nil),
 	}, nil
-}
-
-// putIfFree returns the action that puts an item, unless there is one with its key.
-func (s *Store) putIfFree(it item) types.TransactWriteItem {
-	return types.TransactWriteItem{Put: &types.Put{
-		TableName: &s.tables.Clients, Item: it,
-		ConditionExpression: aws.String("attribute_not_exists(#id)"), ExpressionAttributeNames: map[string]string{"#id": sortKey},
-	}}
 }
 
 // phoneItem returns the item that names the owner of a phone. Its key is the phone, so
 // no two clients can have the same one.
 func phoneItem(c mailing.Client) item {
 	it := phoneKey(c.Phone)
-	it[clientAttr] = num(c.ID)
+	it["client"] = num(c.ID)
 	return it
 }
 
@@ -275,7 +245,7 @@ type ownerItem struct {
 func decodeOwner(encoded item) (ownerItem, error) {
 	var it ownerItem
 	if err := attributevalue.UnmarshalMap(encoded, &it); err != nil {
-		return it, fmt.Errorf("read whose a phone is: %w", err)
+		return it, fmt.Errorf("decode the owner of a phone: %w", err)
 	}
 	return it, nil
 }

@@ -56,14 +56,14 @@ func TestAPhoneGoesToOneOfTwentyThatWantItAtOnce(t *testing.T) {
 	)
 	for range 20 {
 		group.Go(func() {
-			_, err := s.CreateClient(t.Context(), client(1), mailing.Once{})
+			_, err := s.CreateClient(t.Context(), client(1), mailing.Idempotency{})
 			if err == nil {
 				made.Add(1)
 				return
 			}
 			wantKind(t, err, mailing.KindConflict)
 			if strings.Contains(err.Error(), phone(1)) {
-				t.Errorf("the error tells the phone: %v", err)
+				t.Errorf("the error contains the phone: %v", err)
 			}
 		})
 	}
@@ -108,7 +108,7 @@ func TestAnIDThatIsInUseIsReplacedByAnother(t *testing.T) {
 	create(t, s, client(2))
 }
 
-func TestATakenPhoneIsToldEvenIfTheIDCollidesToo(t *testing.T) {
+func TestATakenPhoneIsReportedEvenIfTheIDCollidesToo(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
 	if _, err := s.CreateClientWithIDs(t.Context(), client(1), ids(5)); err != nil {
@@ -133,7 +133,7 @@ func TestTheIDOfADeletedClientIsNeverGivenOutAgain(t *testing.T) {
 	}
 }
 
-func TestNotFindingAFreeIDIsAnErrorAndNotForever(t *testing.T) {
+func TestATryToFindAFreeIDEndsWithAnError(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
 	five := func() mailing.ClientID { return 5 }
@@ -161,7 +161,7 @@ func TestACreationThatMeetsAnotherTransactionIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestClientsLeavesOutWhatIsNotThere(t *testing.T) {
+func TestClientsLeavesOutUnknownIDs(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
 	want := map[mailing.ClientID]mailing.Client{}

@@ -48,7 +48,7 @@ func TestAnAudienceIsCountedWithoutBeingTransferred(t *testing.T) {
 		"operators":         {OperatorCodes: []string{"901", "905"}},
 		"a tag":             {Tags: []string{"очень важный"}},
 		"operators and tag": {OperatorCodes: []string{"902", "903"}, Tags: []string{"vip", "none"}},
-		"nobody":            {Tags: []string{"VIP"}},
+		"none":              {Tags: []string{"VIP"}},
 	} {
 		var want int64
 		for _, c := range clients {

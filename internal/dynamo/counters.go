@@ -3,11 +3,8 @@ package dynamo
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"postrider/internal/mailing"
@@ -20,41 +17,30 @@ const (
 	firstAttr = "first"
 )
 
-// WithFirstMailing sets the id of the first mailing in new tables, 1 to
-// [mailing.MaxFirstMailingID]. The first test message then has the id 1. Without this
-// option, or with 0, both first ids are random.
-func WithFirstMailing(id mailing.MailingID) Option {
-	return func(s *Store) { s.firstMailing = id }
-}
-
 // beginning returns an id for the first mailing. Several processes may draw different
 // ids: the id that is stored with the counter is the one of the deployment.
-func (s *Store) beginning() mailing.MailingID {
+func (s *Store) beginning() mailing.ID {
 	if s.firstMailing > 0 {
 		return s.firstMailing
 	}
-	return 1 + rand.N(mailing.MaxFirstMailingID) //nolint:gosec // G404: it must differ between deployments, and need not be secret
+	return 1 + rand.N(mailing.MaxFirstID) //nolint:gosec // G404: it must differ between deployments, and need not be secret
 }
 
 // counted returns the action on the counter in the creation of a mailing. It moves the
 // counter from last to id, or creates it with id as the first one if last is 0.
 // DynamoDB refuses it if another mailing was created since last was read, and then
 // returns the counter with the refusal.
-func (s *Store) counted(id mailing.MailingID, last int64) *types.Update {
-	u := &types.Update{
-		TableName: &s.tables.Mailings, Key: counterKey(),
-		ConditionExpression:                 aws.String("#last = :seen"),
-		UpdateExpression:                    aws.String("SET #last = :id"),
-		ExpressionAttributeNames:            map[string]string{"#last": lastAttr},
-		ExpressionAttributeValues:           item{":seen": num(last), ":id": num(id)},
-		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+func (s *Store) counted(id mailing.ID, last int64) types.TransactWriteItem {
+	u := update{
+		table: s.tables.Mailings, key: counterKey(), change: "SET #last = :id", condition: "#last = :seen",
+		values: item{":seen": num(last), ":id": num(id)},
 	}
 	if last == 0 {
-		u.ConditionExpression = aws.String("attribute_not_exists(#last) OR #last = :seen")
-		u.UpdateExpression = aws.String("SET #last = :id, #first = :id")
-		u.ExpressionAttributeNames["#first"] = firstAttr
+		u.change, u.condition = "SET #last = :id, #first = :id", "attribute_not_exists(#last) OR #last = :seen"
 	}
-	return u
+	action := u.action()
+	action.Update.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
+	return action
 }
 
 // counterOf returns the value of the counter from the error of a refused creation. The
@@ -69,20 +55,18 @@ func counterOf(err error) (int64, error) {
 
 // givenOut returns the range of ids that mailings have, from first to last, strongly
 // consistent. last is 0 if there are no mailings.
-func (s *Store) givenOut(ctx context.Context) (first, last mailing.MailingID, err error) {
-	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.tables.Mailings, Key: counterKey(), ConsistentRead: aws.Bool(true),
-	})
-	if err != nil {
-		return 0, 0, fmt.Errorf("read the ids of mailings: %w", err)
-	}
-	from, err := number(out.Item, firstAttr)
+func (s *Store) givenOut(ctx context.Context) (first, last mailing.ID, err error) {
+	it, err := s.get(ctx, s.tables.Mailings, counterKey(), "read the ids of mailings")
 	if err != nil {
 		return 0, 0, err
 	}
-	to, err := number(out.Item, lastAttr)
-	bounded := func(id int64) mailing.MailingID {
-		return mailing.MailingID(min(id, int64(mailing.MaxMailingID))) //nolint:gosec // G115: bounded
+	from, err := number(it, firstAttr)
+	if err != nil {
+		return 0, 0, err
+	}
+	to, err := number(it, lastAttr)
+	bounded := func(id int64) mailing.ID {
+		return mailing.ID(min(id, int64(mailing.MaxID))) //nolint:gosec // G115: bounded
 	}
 	return bounded(max(from, 1)), bounded(to), err
 }
@@ -97,13 +81,12 @@ func (s *Store) nextTest(ctx context.Context) (int64, error) {
 	}
 	// If an answer is lost, the repetition of the update skips an id. That does no
 	// harm.
-	out, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &s.tables.Mailings, Key: testCounterKey(),
-		UpdateExpression:          aws.String("SET #last = if_not_exists(#last, :before) + :one"),
-		ExpressionAttributeNames:  map[string]string{"#last": lastAttr},
-		ExpressionAttributeValues: item{":before": num(before), ":one": num(1)},
-		ReturnValues:              types.ReturnValueUpdatedNew,
-	})
+	in := update{
+		table: s.tables.Mailings, key: testCounterKey(), change: "SET #last = if_not_exists(#last, :before) + :one",
+		values: item{":before": num(before), ":one": num(1)},
+	}.input()
+	in.ReturnValues = types.ReturnValueUpdatedNew
+	out, err := s.api.UpdateItem(ctx, in)
 	if err != nil {
 		return 0, err
 	}

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"postrider/internal/mailing"
@@ -49,22 +47,19 @@ func (i countsItem) decode() mailing.Counts {
 // change nothing.
 type adder struct {
 	clauses []string
-	names   map[string]string
 	values  item
 }
-
-// newAdder returns an adder without clauses.
-func newAdder() *adder { return &adder{names: map[string]string{}, values: item{}} }
 
 // add adds n to a number attribute. An attribute that is not there counts as 0.
 func (a *adder) add(attr string, n int64) {
 	if n == 0 {
 		return
 	}
-	place := fmt.Sprintf("a%d", len(a.clauses))
-	a.clauses = append(a.clauses, "#"+place+" :"+place)
-	a.names["#"+place] = attr
-	a.values[":"+place] = num(n)
+	if a.values == nil {
+		a.values = item{}
+	}
+	a.clauses = append(a.clauses, "#"+attr+" :"+attr)
+	a.values[":"+attr] = num(n)
 }
 
 // addCounts adds each count to the attribute of its status, whose name begins with
@@ -85,6 +80,15 @@ func (a *adder) expression() string {
 	return "ADD " + strings.Join(a.clauses, ", ")
 }
 
+// actions returns the action that adds to the item with a key; none if there is nothing to
+// add.
+func (a *adder) actions(table string, key item) []types.TransactWriteItem {
+	if len(a.clauses) == 0 {
+		return nil
+	}
+	return []types.TransactWriteItem{update{table: table, key: key, change: a.expression(), values: a.values}.action()}
+}
+
 // mailingsSuffix ends the attributes of the totals item that count mailings. That item
 // sums up the finished mailings by final status: the number of mailings as
 // {status}_mailings, their messages as {status}_{message status}.
@@ -97,7 +101,7 @@ const changesAttr = "changes"
 // totalsChange returns the write to the totals when updated replaces old. The totals
 // include a mailing while it is finished and not deleted.
 func (s *Store) totalsChange(old, updated mailing.Mailing) []types.TransactWriteItem {
-	a := newAdder()
+	var a adder
 	if inTotals(old) && !inTotals(updated) {
 		a.add(string(old.Status)+mailingsSuffix, -1)
 		a.addCounts(string(old.Status)+"_", mailing.Counts{}.Minus(old.Counts))
@@ -106,14 +110,10 @@ func (s *Store) totalsChange(old, updated mailing.Mailing) []types.TransactWrite
 		a.add(string(updated.Status)+mailingsSuffix, 1)
 		a.addCounts(string(updated.Status)+"_", updated.Counts)
 	}
-	if a.expression() == "" {
-		return nil
+	if a.expression() != "" {
+		a.add(changesAttr, 1)
 	}
-	a.add(changesAttr, 1)
-	return []types.TransactWriteItem{{Update: &types.Update{
-		TableName: &s.tables.Mailings, Key: totalsKey(), UpdateExpression: aws.String(a.expression()),
-		ExpressionAttributeNames: a.names, ExpressionAttributeValues: a.values,
-	}}}
+	return a.actions(s.tables.Mailings, totalsKey())
 }
 
 // inTotals reports whether the totals include a mailing.
@@ -129,25 +129,23 @@ type Totals struct {
 
 // Totals returns the sums over finished mailings, strongly consistent.
 func (s *Store) Totals(ctx context.Context) (Totals, error) {
-	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.tables.Mailings, Key: totalsKey(), ConsistentRead: aws.Bool(true),
-	})
+	it, err := s.get(ctx, s.tables.Mailings, totalsKey(), "read the totals")
 	if err != nil {
-		return Totals{}, fmt.Errorf("read the totals: %w", err)
+		return Totals{}, err
 	}
 	t := Totals{Mailings: map[mailing.Status]int64{}, Counts: map[mailing.Status]mailing.Counts{}}
-	if t.Changes, err = number(out.Item, changesAttr); err != nil {
+	if t.Changes, err = number(it, changesAttr); err != nil {
 		return Totals{}, err
 	}
 	for _, final := range []mailing.Status{mailing.StatusCompleted, mailing.StatusCancelled} {
-		n, err := number(out.Item, string(final)+mailingsSuffix)
+		n, err := number(it, string(final)+mailingsSuffix)
 		if err != nil {
 			return Totals{}, err
 		}
 		t.Mailings[final] = n
 		var counts mailing.Counts
 		for _, status := range mailing.MessageStatuses {
-			n, err := number(out.Item, string(final)+"_"+string(status))
+			n, err := number(it, string(final)+"_"+string(status))
 			if err != nil {
 				return Totals{}, err
 			}

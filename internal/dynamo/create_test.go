@@ -14,8 +14,8 @@ func TestMailingsGetTheirIDsInOneCallEach(t *testing.T) {
 	e := dynamotest.Start(t)
 	faults := dynamotest.NewFaults(e.Client)
 	one, other := e.StoreOver(faults), e.Store()
-	for want := mailing.MailingID(1); want <= 3; want++ {
-		if m, err := one.CreateMailing(t.Context(), mailing.Mailing{}, mailing.Once{}); err != nil || m.ID != want {
+	for want := mailing.ID(1); want <= 3; want++ {
+		if m, err := one.CreateMailing(t.Context(), mailing.Mailing{}, mailing.Idempotency{}); err != nil || m.ID != want {
 			t.Fatalf("id %d, %v, want %d", m.ID, err, want)
 		}
 	}
@@ -23,10 +23,10 @@ func TestMailingsGetTheirIDsInOneCallEach(t *testing.T) {
 		t.Errorf("%d calls for three mailings", n)
 	}
 	// Another process has moved the counter: that costs one more call.
-	if m, err := other.CreateMailing(t.Context(), mailing.Mailing{}, mailing.Once{}); err != nil || m.ID != 4 {
+	if m, err := other.CreateMailing(t.Context(), mailing.Mailing{}, mailing.Idempotency{}); err != nil || m.ID != 4 {
 		t.Fatalf("id %d, %v", m.ID, err)
 	}
-	if m, err := one.CreateMailing(t.Context(), mailing.Mailing{}, mailing.Once{}); err != nil || m.ID != 5 {
+	if m, err := one.CreateMailing(t.Context(), mailing.Mailing{}, mailing.Idempotency{}); err != nil || m.ID != 5 {
 		t.Fatalf("id %d, %v", m.ID, err)
 	}
 	if n := faults.Calls(dynamotest.TransactWriteItems); n != 5 {
@@ -42,11 +42,11 @@ func TestMailingsThatAreCreatedAtTheSameTimeHaveIDsOfTheirOwn(t *testing.T) {
 	var (
 		wg   sync.WaitGroup
 		mu   sync.Mutex
-		seen = map[mailing.MailingID]bool{}
+		seen = map[mailing.ID]bool{}
 	)
 	for i := range 12 {
 		wg.Go(func() {
-			m, err := stores[i%2].CreateMailing(t.Context(), mailing.Mailing{}, mailing.Once{})
+			m, err := stores[i%2].CreateMailing(t.Context(), mailing.Mailing{}, mailing.Idempotency{})
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil || seen[m.ID] {
@@ -68,11 +68,11 @@ func TestAMailingThatNeverGetsAnIDOfItsOwnIsAConflict(t *testing.T) {
 	faults := dynamotest.NewFaults(e.Client)
 	one, other := e.StoreOver(faults), e.Store()
 	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{Before: func() {
-		if _, err := other.CreateMailing(t.Context(), mailing.Mailing{}, mailing.Once{}); err != nil {
+		if _, err := other.CreateMailing(t.Context(), mailing.Mailing{}, mailing.Idempotency{}); err != nil {
 			t.Error(err)
 		}
 	}})
-	if m, err := one.CreateMailing(t.Context(), mailing.Mailing{}, mailing.Once{}); mailing.KindOf(err) != mailing.KindConflict {
+	if m, err := one.CreateMailing(t.Context(), mailing.Mailing{}, mailing.Idempotency{}); mailing.KindOf(err) != mailing.KindConflict {
 		t.Errorf("id %d, %v", m.ID, err)
 	}
 }

@@ -30,7 +30,7 @@ func thereAt(t *testing.T, s *dynamo.Store, f mailing.Filter, started time.Time)
 	return ids
 }
 
-func TestAnAudienceIsTheClientsThatWereThereWhenItsMailingStarted(t *testing.T) {
+func TestAnAudienceIsTheClientsThatExistedAtTheStart(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	clock := dynamotest.NewClock(noon)

@@ -80,7 +80,7 @@ func strict(raw []byte, into any) error {
 		return err
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return errors.New("something follows the value")
+		return errors.New("more data after the value")
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestACursorGoesOnWhereItWasMade(t *testing.T) {
+func TestACursorContinuesAtItsPosition(t *testing.T) {
 	t.Parallel()
 	at := dynamo.Position{Mailing: 7, Slice: 15, Batch: "0000000031#002", Member: 49}
 	text, err := dynamo.EncodeCursor(&at, "messages", 7, "sent")
@@ -67,7 +67,7 @@ func TestACursorThatWasTamperedWithIsMalformed(t *testing.T) {
 		"not base64":          "***",
 		"not JSON":            b64([]byte("hello")),
 		"cut":                 text[:len(text)-4],
-		"something behind":    b64(append(raw, "{}"...)),
+		"data after the end":  b64(append(raw, "{}"...)),
 		"an unknown field":    b64(append(raw[:len(raw)-1:len(raw)-1], `,"x":1}`...)),
 		"blanks":              text + " ",
 		"JSON of another":     b64([]byte(`[]`)),

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -22,7 +21,7 @@ type dueItem struct {
 	DueAt      int64  `dynamodbav:"due_at"`
 	NotBefore  int64  `dynamodbav:"not_before"`
 	LeaseUntil int64  `dynamodbav:"lease_until"`
-	Plan       int64  `dynamodbav:"plan"`
+	Generation int64  `dynamodbav:"plan"`
 	CreatedAt  int64  `dynamodbav:"created_at"`
 	Sweeps     int    `dynamodbav:"sweeps"`
 }
@@ -33,30 +32,26 @@ type dueItem struct {
 //
 // The index is eventually consistent: a batch that has just changed may be missing, or
 // be there in its old state.
-func (s *Store) Due(ctx context.Context, id mailing.MailingID, slice int, until time.Time, visit func([]mailing.Due) (more bool, err error)) error {
-	query := &dynamodb.QueryInput{
-		TableName: &s.tables.Batches, IndexName: aws.String(dueIndex),
-		KeyConditionExpression:    aws.String("#part = :part"),
-		ExpressionAttributeNames:  map[string]string{"#part": partKey},
-		ExpressionAttributeValues: item{":part": str(batchPart(id, slice))},
+func (s *Store) Due(ctx context.Context, id mailing.ID, slice int, until time.Time, visit func([]mailing.Due) (more bool, err error)) error {
+	w := walk{
+		table: s.tables.Batches, index: dueIndex,
+		key: "#part = :part", values: item{":part": str(batchPart(id, slice))},
 	}
 	if !until.IsZero() {
-		query.KeyConditionExpression = aws.String("#part = :part AND #due <= :until")
-		query.ExpressionAttributeNames["#due"] = dueKey
-		query.ExpressionAttributeValues[":until"] = millis(until)
+		w.key += " AND #due_at <= :until"
+		w.values[":until"] = millis(until)
 	}
-	pages := dynamodb.NewQueryPaginator(s.api, query)
-	for pages.HasMorePages() {
+	for pages := dynamodb.NewQueryPaginator(s.api, w.input()); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return fmt.Errorf("list what is due of mailing %d slice %d: %w", id, slice, err)
+			return fmt.Errorf("list the due batches of mailing %d slice %d: %w", id, slice, err)
 		}
 		rows := make([]mailing.Due, 0, len(page.Items))
 		for _, it := range page.Items {
 			row, err := decodeDue(it)
 			if err != nil {
 				// One broken row must not stop the work on the others.
-				slog.ErrorContext(ctx, "a batch that is due cannot be read", "mailing_id", id, "slice", slice, "error", err)
+				slog.ErrorContext(ctx, "due batch cannot be read", "mailing_id", id, "slice", slice, "error", err)
 				continue
 			}
 			rows = append(rows, row)
@@ -74,7 +69,7 @@ func (s *Store) Due(ctx context.Context, id mailing.MailingID, slice int, until 
 func decodeDue(encoded item) (mailing.Due, error) {
 	var it dueItem
 	if err := attributevalue.UnmarshalMap(encoded, &it); err != nil {
-		return mailing.Due{}, fmt.Errorf("decode a row of what is due: %w", err)
+		return mailing.Due{}, fmt.Errorf("decode a due batch: %w", err)
 	}
 	k, err := decodeBatchKey(it.Part, it.Sort)
 	if err != nil {
@@ -82,7 +77,7 @@ func decodeDue(encoded item) (mailing.Due, error) {
 	}
 	return mailing.Due{
 		Key: k, DueAt: fromMillis(it.DueAt), NotBefore: fromMillis(it.NotBefore),
-		LeaseUntil: fromMillis(it.LeaseUntil), Plan: it.Plan, CreatedAt: fromMillis(it.CreatedAt), Sweeps: it.Sweeps,
+		LeaseUntil: fromMillis(it.LeaseUntil), Generation: it.Generation, CreatedAt: fromMillis(it.CreatedAt), Sweeps: it.Sweeps,
 	}, nil
 }
 
@@ -91,24 +86,20 @@ func decodeDue(encoded item) (mailing.Due, error) {
 // writes nothing, if the stored due_at is no longer the one that was seen: then another
 // process has changed the batch, and takes care of it.
 func (s *Store) Postpone(ctx context.Context, seen mailing.Due, due time.Time, freed bool) (bool, error) {
-	update := "SET #due = :due, #sweeps = :sweeps"
-	names := map[string]string{"#due": dueKey, "#sweeps": "sweeps"}
-	if freed {
-		update += " REMOVE #from"
-		names["#from"] = "not_before"
+	u := update{
+		table: s.tables.Batches, key: batchKey(seen.Key), change: "SET #due_at = :due, #sweeps = :sweeps",
+		// Each process that takes a batch sets its due_at. So an unchanged due_at means
+		// that no other process takes care of the batch.
+		condition: "#due_at = :seen",
+		values:    item{":seen": millis(seen.DueAt), ":due": millis(due), ":sweeps": num(seen.Sweeps + 1)},
 	}
-	_, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &s.tables.Batches, Key: batchKey(seen.Key),
-		ConditionExpression: aws.String("#due = :seen"), UpdateExpression: &update,
-		ExpressionAttributeNames: names,
-		ExpressionAttributeValues: item{
-			// Each process that takes a batch sets its due_at. So an unchanged due_at
-			// means that no other process takes care of the batch.
-			":seen": millis(seen.DueAt), ":due": millis(due), ":sweeps": num(seen.Sweeps + 1),
-		},
-		// The refusal returns the batch, so that a repeated call can recognise itself.
-		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	})
+	if freed {
+		u.change += " REMOVE #not_before"
+	}
+	in := u.input()
+	// The refusal returns the batch, so that a repeated call can recognise itself.
+	in.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
+	_, err := s.api.UpdateItem(ctx, in)
 	var condition *types.ConditionalCheckFailedException
 	if errors.As(err, &condition) {
 		return postponed(condition.Item, seen, due), nil

@@ -15,7 +15,7 @@ func TestPostponingIsRecognisedWhenRepeatedAndRefusedToAnother(t *testing.T) {
 	m := mailing.Mailing{ID: 1, Draft: mailing.Draft{EndAt: now.Add(time.Hour)}}
 	clients := []mailing.Client{{ID: 16, Timezone: "UTC"}}
 	m.Status, m.StartAt = mailing.StatusRunning, now.Add(-time.Hour)
-	batches, counts, _ := mailing.PlanPage(m, 0, clients, now)
+	batches, counts, _ := mailing.GroupPage(m, 0, clients, now)
 	page := mailing.Page{Mailing: 1, Next: 16, Done: true, Batches: batches, Counts: counts}
 	if written, err := store.WritePage(t.Context(), m, page); err != nil || !written {
 		t.Fatalf("written %t, %v", written, err)

@@ -10,7 +10,7 @@ import (
 
 // CreateClientWithIDs is [Store.CreateClient] with ids that are not random.
 func (s *Store) CreateClientWithIDs(ctx context.Context, c mailing.Client, newID func() mailing.ClientID) (mailing.Client, error) {
-	return s.createClient(ctx, c, mailing.Once{}, newID)
+	return s.createClient(ctx, c, mailing.Idempotency{}, newID)
 }
 
 // EncodeClient returns a client as it is stored, for tests that write many at once.
@@ -22,7 +22,7 @@ func EncodeClient(c mailing.Client) (map[string]types.AttributeValue, error) {
 func PhoneItem(c mailing.Client) map[string]types.AttributeValue { return phoneItem(c) }
 
 // CounterItem returns the counter of mailings after the id last was given out.
-func CounterItem(last mailing.MailingID) map[string]types.AttributeValue {
+func CounterItem(last mailing.ID) map[string]types.AttributeValue {
 	it := counterKey()
 	it[lastAttr] = num(last)
 	return it

@@ -4,17 +4,11 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"golang.org/x/sync/errgroup"
 
 	"postrider/internal/mailing"
 )
-
-// extendedAttr is the attribute of a slice that holds an extended_at of its mailing:
-// the settled batches of the slice are kept by the end that was set then.
-const extendedAttr = "extended_at"
 
 // keptItem holds the attributes of a batch that decide how long it is kept.
 type keptItem struct {
@@ -67,14 +61,14 @@ func (s *Store) ExtendBatches(ctx context.Context, m mailing.Mailing, slice int,
 
 // batchesAfter reads some batches of a slice in storage order, strongly consistent. It
 // begins after the sort key after, "" for the beginning.
-func (s *Store) batchesAfter(ctx context.Context, id mailing.MailingID, slice int, after string) (walked, error) {
+func (s *Store) batchesAfter(ctx context.Context, id mailing.ID, slice int, after string) (walked, error) {
 	from := batchPrefix
 	if after != "" {
 		from = after + " " // sorts directly after that batch
 	}
 	part, err := s.walk(ctx, walk{
-		table: s.tables.Batches, limit: reviveBatches, pages: 1,
-		key: batchesBetween(batchPart(id, slice), from, batchPrefix+"~"),
+		table: s.tables.Batches, limit: requeueBatches, pages: 1,
+		key: batchesBetween, values: between(batchPart(id, slice), from, afterBatches),
 	})
 	if err != nil {
 		return walked{}, fmt.Errorf("read the batches of mailing %d slice %d: %w", id, slice, err)
@@ -85,20 +79,12 @@ func (s *Store) batchesAfter(ctx context.Context, id mailing.MailingID, slice in
 // extendBatch moves the time to live of one settled batch. It does nothing if the batch
 // has changed since it was read: then it is pending, or has a new time to live already.
 func (s *Store) extendBatch(ctx context.Context, m mailing.Mailing, slice int, seen keptItem) error {
-	_, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &s.tables.Batches, Key: key(batchPart(m.ID, slice), seen.Sort),
-		ConditionExpression:       aws.String("#ttl = :seen AND attribute_not_exists(#pending)"),
-		UpdateExpression:          aws.String("SET #ttl = :ttl"),
-		ExpressionAttributeNames:  map[string]string{"#ttl": ttlAttr, "#pending": dueKey},
-		ExpressionAttributeValues: item{":seen": num(seen.TTL), ":ttl": num(s.expiry(m))},
-	})
-	if _, ok := refused(err); ok {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("keep batch %s of mailing %d slice %d longer: %w", seen.Sort, m.ID, slice, err)
-	}
-	return nil
+	_, err := s.update(ctx, update{
+		table: s.tables.Batches, key: key(batchPart(m.ID, slice), seen.Sort), change: "SET #ttl = :ttl",
+		condition: "#ttl = :seen AND attribute_not_exists(#due_at)",
+		values:    item{":seen": num(seen.TTL), ":ttl": num(s.expiry(m))},
+	}, "keep batch %s of mailing %d slice %d longer", seen.Sort, m.ID, slice)
+	return err
 }
 
 // MarkExtended notes that the settled batches of a slice are kept by the end that m was
@@ -110,19 +96,10 @@ func (s *Store) extendBatch(ctx context.Context, m mailing.Mailing, slice int, s
 // batches of the slice were: a page that was written after that may hold settled
 // batches that were not looked at.
 func (s *Store) MarkExtended(ctx context.Context, m mailing.Mailing, slice int, state mailing.SliceState) (bool, error) {
-	_, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &s.tables.Batches, Key: sliceKey(m.ID, slice),
-		ConditionExpression: aws.String("(attribute_not_exists(#extended) OR #extended < :at)" +
-			" AND (attribute_not_exists(#cursor) OR #cursor = :cursor)"),
-		UpdateExpression:          aws.String("SET #extended = :at"),
-		ExpressionAttributeNames:  map[string]string{"#extended": extendedAttr, "#cursor": "cursor"},
-		ExpressionAttributeValues: item{":at": millis(m.ExtendedAt), ":cursor": num(state.Cursor)},
-	})
-	if _, ok := refused(err); ok {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("mark slice %d of mailing %d as kept longer: %w", slice, m.ID, err)
-	}
-	return true, nil
+	return s.update(ctx, update{
+		table: s.tables.Batches, key: sliceKey(m.ID, slice), change: "SET #extended_at = :at",
+		condition: "(attribute_not_exists(#extended_at) OR #extended_at < :at)" +
+			" AND (attribute_not_exists(#cursor) OR #cursor = :cursor)",
+		values: item{":at": millis(m.ExtendedAt), ":cursor": num(state.Cursor)},
+	}, "mark slice %d of mailing %d as kept longer", slice, m.ID)
 }

@@ -18,7 +18,7 @@ import (
 
 // ttls returns the times to live of the batches of slice 3, in storage order; the zero
 // time for a batch without one.
-func ttls(t *testing.T, e *dynamotest.Env, id mailing.MailingID) []time.Time {
+func ttls(t *testing.T, e *dynamotest.Env, id mailing.ID) []time.Time {
 	t.Helper()
 	out, err := e.Client.Query(t.Context(), &dynamodb.QueryInput{
 		TableName: &e.Tables.Batches, ConsistentRead: aws.Bool(true),
@@ -63,11 +63,11 @@ func TestSettledBatchesAreKeptByTheNewEndAndTheOthersAreLeft(t *testing.T) {
 	s := e.Store(atNoon())
 	m := newMailing(t, s, noon)
 	batches := writeSlice(t, s, m, 3,
-		[]mailing.Member{sentTo(19)},
-		[]mailing.Member{sentTo(35), queuedTo(51)},
-		[]mailing.Member{sentTo(67), queuedTo(83)}, // held
-		[]mailing.Member{failedTo(99)},
-		[]mailing.Member{queuedTo(115)}) // its holder is gone
+		[]mailing.Recipient{sentTo(19)},
+		[]mailing.Recipient{sentTo(35), queuedTo(51)},
+		[]mailing.Recipient{sentTo(67), queuedTo(83)}, // held
+		[]mailing.Recipient{failedTo(99)},
+		[]mailing.Recipient{queuedTo(115)}) // its holder is gone
 	mustClaim(t, s, batches[2].Key, "me", noon, noon.Add(time.Minute))
 	mustClaim(t, s, batches[4].Key, "gone", noon, noon)
 	old := m.EndAt.Add(dynamotest.Retention)
@@ -89,17 +89,17 @@ func TestSettledBatchesAreKeptByTheNewEndAndTheOthersAreLeft(t *testing.T) {
 	}
 }
 
-func TestABatchThatBecomesPendingAsItIsExtendedGetsNoTimeToLive(t *testing.T) {
+func TestABatchThatBecomesPendingDuringItsExtensionGetsNoTimeToLive(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store(atNoon())
 	m := newMailing(t, s, noon)
-	batches := writeSlice(t, s, m, 3, []mailing.Member{failedTo(19)})
+	batches := writeSlice(t, s, m, 3, []mailing.Recipient{failedTo(19)})
 	m = moveEnd(t, s, m, time.Hour)
 	faults := dynamotest.NewFaults(e.Client)
 	faults.On(dynamotest.UpdateItem, 1, dynamotest.Fault{Before: func() {
-		if left, err := s.Revive(t.Context(), m, 3, revivals(batches)); err != nil || len(left) > 0 {
-			t.Errorf("queue it anew: %d left, %v", len(left), err)
+		if left, err := s.Requeue(t.Context(), m, 3, requeuings(batches)); err != nil || len(left) > 0 {
+			t.Errorf("requeue it: %d left, %v", len(left), err)
 		}
 	}})
 	extendAll(t, e.StoreOver(faults, atNoon()), m)

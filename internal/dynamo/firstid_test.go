@@ -13,15 +13,15 @@ import (
 )
 
 // anyFirst makes a store use random first ids, as a deployed one does.
-func anyFirst() dynamo.Option { return dynamo.WithFirstMailing(0) }
+func anyFirst() dynamotest.Option { return dynamotest.WithFirstMailing(0) }
 
 func TestEachNewDeploymentBeginsAtIDsOfItsOwn(t *testing.T) {
 	t.Parallel()
-	mailings, tests := map[mailing.MailingID]bool{}, map[mailing.ClientID]bool{}
+	mailings, tests := map[mailing.ID]bool{}, map[mailing.ClientID]bool{}
 	for range 20 {
 		s := dynamotest.Store(t, anyFirst(), atNoon())
 		m := newMailing(t, s, noon)
-		if m.ID < 1 || m.ID > mailing.MaxFirstMailingID {
+		if m.ID < 1 || m.ID > mailing.MaxFirstID {
 			t.Errorf("the first mailing is %d", m.ID)
 		}
 		if next := newMailing(t, s, noon); next.ID != m.ID+1 {
@@ -43,11 +43,11 @@ func TestEachNewDeploymentBeginsAtIDsOfItsOwn(t *testing.T) {
 func TestTheLargestFirstIDLeavesMessageIDsBelow2To53(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
-	m := newMailing(t, e.Store(dynamo.WithFirstMailing(mailing.MaxFirstMailingID)), noon)
-	if m.ID != mailing.MaxFirstMailingID {
+	m := newMailing(t, e.Store(dynamotest.WithFirstMailing(mailing.MaxFirstID)), noon)
+	if m.ID != mailing.MaxFirstID {
 		t.Errorf("the first mailing is %d", m.ID)
 	}
-	if last := mailing.NewMessageID(mailing.MaxMailingID, 1<<32-1); last >= 1<<53 {
+	if last := mailing.NewMessageID(mailing.MaxID, 1<<32-1); last >= 1<<53 {
 		t.Errorf("the last message is %d", last)
 	}
 }
@@ -58,13 +58,13 @@ func TestFirstMailingsThatAreCreatedAtOnceHaveOneBeginning(t *testing.T) {
 	var (
 		wg  sync.WaitGroup
 		mu  sync.Mutex
-		ids []mailing.MailingID
+		ids []mailing.ID
 	)
 	for range 20 {
 		// Each store is a process of its own, which knows no id of the others.
 		s := e.Store(anyFirst())
 		wg.Go(func() {
-			m, err := s.CreateMailing(t.Context(), mailing.Mailing{}, mailing.Once{})
+			m, err := s.CreateMailing(t.Context(), mailing.Mailing{}, mailing.Idempotency{})
 			if err != nil {
 				t.Error(err)
 			}
@@ -74,7 +74,7 @@ func TestFirstMailingsThatAreCreatedAtOnceHaveOneBeginning(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	seen := map[mailing.MailingID]bool{}
+	seen := map[mailing.ID]bool{}
 	least, most := ids[0], ids[0]
 	for _, id := range ids {
 		seen[id] = true
@@ -96,7 +96,7 @@ func TestFirstTestMessagesThatAreCreatedAtOnceHaveOneBeginning(t *testing.T) {
 	for range 20 {
 		s := e.Store(anyFirst())
 		wg.Go(func() {
-			msg, _, err := s.CreateTest(t.Context(), mailing.Test{Mailing: 1, Phone: phone(7)}, noon, mailing.Once{})
+			msg, _, err := s.CreateTest(t.Context(), mailing.Test{Mailing: 1, Phone: phone(7)}, noon, mailing.Idempotency{})
 			if err != nil {
 				t.Error(err)
 			}
@@ -119,13 +119,13 @@ func TestAFirstIDThatIsGivenLaterChangesNothing(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	first := newMailing(t, e.Store(anyFirst()), noon)
-	if next := newMailing(t, e.Store(dynamo.WithFirstMailing(7)), noon); next.ID != first.ID+1 {
+	if next := newMailing(t, e.Store(dynamotest.WithFirstMailing(7)), noon); next.ID != first.ID+1 {
 		t.Errorf("after %d comes %d", first.ID, next.ID)
 	}
 }
 
 // An older table has a counter without a first id.
-func TestAnOlderTableGoesOnWhereItWas(t *testing.T) {
+func TestAnOlderTableContinuesItsIDs(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	old := newMailing(t, e.Store(), noon)
@@ -133,7 +133,7 @@ func TestAnOlderTableGoesOnWhereItWas(t *testing.T) {
 	put(t, e, e.Tables.Mailings, dynamo.CounterItemOfTests(41))
 	s := e.Store(anyFirst(), atNoon())
 	next := newMailing(t, s, noon)
-	if diff := cmp.Diff([]mailing.MailingID{3001, old.ID}, listMailings(t, s, "", 10)); diff != "" || next.ID != 3001 {
+	if diff := cmp.Diff([]mailing.ID{3001, old.ID}, listMailings(t, s, "", 10)); diff != "" || next.ID != 3001 {
 		t.Errorf("created %d: %s", next.ID, diff)
 	}
 	msg, _ := createTest(t, s, mailing.Test{Mailing: 1, Phone: phone(7)})
@@ -144,15 +144,15 @@ func TestAnOlderTableGoesOnWhereItWas(t *testing.T) {
 
 func TestNothingBelowTheFirstMailingIsRead(t *testing.T) {
 	t.Parallel()
-	for _, first := range []mailing.MailingID{1, 1000, 123_456, 123_999, mailing.MaxFirstMailingID} {
+	for _, first := range []mailing.ID{1, 1000, 123_456, 123_999, mailing.MaxFirstID} {
 		e := dynamotest.Start(t)
 		counting := &countLooked{API: e.Client}
-		s := e.StoreOver(counting, dynamo.WithFirstMailing(first), atNoon())
-		var want []mailing.MailingID
+		s := e.StoreOver(counting, dynamotest.WithFirstMailing(first), atNoon())
+		var want []mailing.ID
 		for range 3 {
 			m := newMailing(t, s, noon)
 			finish(t, s, m.ID, mailing.Counts{})
-			want = append([]mailing.MailingID{m.ID}, want...)
+			want = append([]mailing.ID{m.ID}, want...)
 		}
 		for _, status := range []mailing.Status{"", mailing.StatusCompleted} {
 			counting.queries = 0
@@ -160,7 +160,7 @@ func TestNothingBelowTheFirstMailingIsRead(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := make([]mailing.MailingID, 0, len(page.Items))
+			got := make([]mailing.ID, 0, len(page.Items))
 			for _, m := range page.Items {
 				got = append(got, m.ID)
 			}

@@ -28,7 +28,7 @@ func client(n int) mailing.Client {
 
 func create(t *testing.T, s *dynamo.Store, c mailing.Client) mailing.Client {
 	t.Helper()
-	created, err := s.CreateClient(t.Context(), c, mailing.Once{})
+	created, err := s.CreateClient(t.Context(), c, mailing.Idempotency{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func newMailing(t *testing.T, s *dynamo.Store, now time.Time) mailing.Mailing {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err = s.CreateMailing(t.Context(), m, mailing.Once{})
+	m, err = s.CreateMailing(t.Context(), m, mailing.Idempotency{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func newMailing(t *testing.T, s *dynamo.Store, now time.Time) mailing.Mailing {
 	})
 }
 
-func change(t *testing.T, s *dynamo.Store, id mailing.MailingID, how func(mailing.Mailing) (mailing.Mailing, error)) mailing.Mailing {
+func change(t *testing.T, s *dynamo.Store, id mailing.ID, how func(mailing.Mailing) (mailing.Mailing, error)) mailing.Mailing {
 	t.Helper()
 	m, err := s.UpdateMailing(t.Context(), id, how)
 	if err != nil {
@@ -150,7 +150,7 @@ func change(t *testing.T, s *dynamo.Store, id mailing.MailingID, how func(mailin
 }
 
 // finish finishes a mailing with counts.
-func finish(t *testing.T, s *dynamo.Store, id mailing.MailingID, counts mailing.Counts) {
+func finish(t *testing.T, s *dynamo.Store, id mailing.ID, counts mailing.Counts) {
 	t.Helper()
 	change(t, s, id, func(m mailing.Mailing) (mailing.Mailing, error) { return m.AsFinished(counts, noon), nil })
 }
@@ -165,13 +165,13 @@ func pageOf(m mailing.Mailing, slice int, seen mailing.ClientID, done bool, size
 			CreatedAt: now,
 		}
 		for _, id := range part {
-			b.Members = append(b.Members, mailing.Member{Client: id, Status: status(id), At: now})
+			b.Recipients = append(b.Recipients, mailing.Recipient{Client: id, Status: status(id), At: now})
 		}
 		if b.Pending() {
-			b.DueAt = now.Add(mailing.QueuedPatience)
+			b.DueAt = now.Add(mailing.QueuedOverdueAfter)
 		}
 		p.Batches = append(p.Batches, b)
-		p.Counts = p.Counts.Plus(mailing.CountMembers(b.Members))
+		p.Counts = p.Counts.Plus(mailing.CountRecipients(b.Recipients))
 	}
 	return p
 }

@@ -28,6 +28,9 @@ func num[N ~int | ~int64 | ~uint32](n N) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(int64(n), 10)}
 }
 
+// boolean returns a boolean attribute.
+func boolean(b bool) types.AttributeValue { return &types.AttributeValueMemberBOOL{Value: b} }
+
 // key returns the key of the item id in the partition part.
 func key(part, id string) item { return item{partKey: str(part), sortKey: str(id)} }
 
@@ -77,21 +80,21 @@ func goneKey(id mailing.ClientID) item { return key("gone#"+clientPart(id.Slice(
 const mailingsPerPart = 1000
 
 // mailingPart returns the partition of a mailing.
-func mailingPart(id mailing.MailingID) string {
+func mailingPart(id mailing.ID) string {
 	return fmt.Sprintf("%04d", id/mailingsPerPart)
 }
 
 // mailingSort returns the sort key of a mailing: seven digits, so that the order of
 // keys is that of ids.
-func mailingSort(id mailing.MailingID) string { return fmt.Sprintf("%07d", id) }
+func mailingSort(id mailing.ID) string { return fmt.Sprintf("%07d", id) }
 
-func mailingKey(id mailing.MailingID) item { return key(mailingPart(id), mailingSort(id)) }
+func mailingKey(id mailing.ID) item { return key(mailingPart(id), mailingSort(id)) }
 
 // livePart is the partition that holds a row per mailing that is not finished.
 const livePart = "live"
 
 // liveKey returns the key of the row of a mailing that is not finished.
-func liveKey(id mailing.MailingID) item { return key(livePart, mailingSort(id)) }
+func liveKey(id mailing.ID) item { return key(livePart, mailingSort(id)) }
 
 // totalsKey returns the key of the sums over finished mailings.
 func totalsKey() item { return key("totals", "totals") }
@@ -109,17 +112,16 @@ const (
 	batchPrefix = "batch#"
 	// dueIndex lists the pending batches of a partition in the order of their due_at.
 	dueIndex = "due"
-	dueKey   = "due_at"
 )
 
 // batchPart returns the partition of a slice of a mailing.
-func batchPart(m mailing.MailingID, slice int) string { return fmt.Sprintf("%d#%02d", m, slice) }
+func batchPart(m mailing.ID, slice int) string { return fmt.Sprintf("%d#%02d", m, slice) }
 
 // batchSort returns the sort key of a batch.
 func batchSort(id mailing.BatchID) string { return batchPrefix + id.String() }
 
 // sliceKey returns the key of the item with the state of a slice.
-func sliceKey(m mailing.MailingID, slice int) item { return key(batchPart(m, slice), sliceSort) }
+func sliceKey(m mailing.ID, slice int) item { return key(batchPart(m, slice), sliceSort) }
 
 func batchKey(k mailing.BatchKey) item {
 	return key(batchPart(k.Mailing, k.Slice), batchSort(k.Batch))

@@ -5,18 +5,16 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
-
 	"postrider/internal/mailing"
 )
 
 // mailingPosition is the place at which a list of mailings continues: at this id,
 // downwards.
 type mailingPosition struct {
-	At mailing.MailingID `json:"m"`
+	At mailing.ID `json:"m"`
 }
 
-func (p *mailingPosition) valid() bool { return p.At > 0 && p.At <= mailing.MaxMailingID }
+func (p *mailingPosition) valid() bool { return p.At > 0 && p.At <= mailing.MaxID }
 
 // mailingPages is how many DynamoDB pages are read at most for one page of mailings. A
 // page is up to 1 MB, and holds at most a thousand mailings, because it is of one
@@ -27,7 +25,7 @@ const mailingPages = 10
 // strongly consistent.
 func (s *Store) ListMailings(ctx context.Context, q mailing.MailingQuery) (mailing.List[mailing.Mailing], error) {
 	list := listKey("mailings", q.Status)
-	at := mailingPosition{mailing.MaxMailingID}
+	at := mailingPosition{mailing.MaxID}
 	if err := decodeCursor(list, q.Cursor, &at); err != nil {
 		return mailing.List[mailing.Mailing]{}, err
 	}
@@ -53,7 +51,7 @@ func (s *Store) ListMailings(ctx context.Context, q mailing.MailingQuery) (maili
 // liveDown returns mailings of a status that only live ones have, from an id downwards.
 // It reads the rows of live mailings, so it does not search the whole history for a
 // few. next is where to continue, 0 at the end.
-func (s *Store) liveDown(ctx context.Context, from mailing.MailingID, status mailing.Status, limit int) (found []mailing.Mailing, next mailing.MailingID, err error) {
+func (s *Store) liveDown(ctx context.Context, from mailing.ID, status mailing.Status, limit int) (found []mailing.Mailing, next mailing.ID, err error) {
 	live, err := s.Live(ctx)
 	if err != nil {
 		return nil, 0, err
@@ -73,7 +71,7 @@ func (s *Store) liveDown(ctx context.Context, from mailing.MailingID, status mai
 // mailingsDown returns mailings of a status ("" for any) from an id downwards, one
 // partition of a thousand ids after the other, to the first id that was given out. next
 // is where to continue, 0 at the end.
-func (s *Store) mailingsDown(ctx context.Context, from mailing.MailingID, status mailing.Status, limit int) (found []mailing.Mailing, next mailing.MailingID, err error) {
+func (s *Store) mailingsDown(ctx context.Context, from mailing.ID, status mailing.Status, limit int) (found []mailing.Mailing, next mailing.ID, err error) {
 	first, newest, err := s.givenOut(ctx)
 	if err != nil {
 		return nil, 0, err
@@ -100,21 +98,27 @@ func (s *Store) mailingsDown(ctx context.Context, from mailing.MailingID, status
 
 // downFrom returns the walk from an id downwards, to the beginning of its partition,
 // over mailings of a status that are not deleted.
-func (s *Store) downFrom(id mailing.MailingID, status mailing.Status, limit, pages int) walk {
-	filter := expression.Name("deleted").Equal(expression.Value(false))
+func (s *Store) downFrom(id mailing.ID, status mailing.Status, limit, pages int) walk {
+	w := mailingsFrom(s.tables.Mailings, id)
+	w.limit, w.pages = limit, pages
+	w.where("#deleted = :false", item{":false": boolean(false)})
 	if status != "" {
-		filter = filter.And(expression.Name("status").Equal(expression.Value(string(status))))
+		w.where("#status = :status", item{":status": str(string(status))})
 	}
+	return w
+}
+
+// mailingsFrom returns the walk from an id downwards, to the beginning of its partition.
+func mailingsFrom(table string, id mailing.ID) walk {
 	return walk{
-		table: s.tables.Mailings, filter: &filter, descending: true, limit: limit, pages: pages,
-		key: expression.Key(partKey).Equal(expression.Value(mailingPart(id))).
-			And(expression.Key(sortKey).LessThanEqual(expression.Value(mailingSort(id)))),
+		table: table, descending: true, key: "#part = :part AND #id <= :id",
+		values: item{":part": str(mailingPart(id)), ":id": str(mailingSort(id))},
 	}
 }
 
 // below returns the largest id that a walk down from id has not looked at; 0 if that
 // would be less than first.
-func below(id, first mailing.MailingID, part walked) (mailing.MailingID, error) {
+func below(id, first mailing.ID, part walked) (mailing.ID, error) {
 	// This is the lowest id of the partition, which a walk to its end has looked at.
 	next := id / mailingsPerPart * mailingsPerPart
 	if !part.end {

@@ -12,12 +12,12 @@ import (
 	"postrider/internal/mailing"
 )
 
-func listMailings(t *testing.T, s *dynamo.Store, status mailing.Status, limit int) []mailing.MailingID {
+func listMailings(t *testing.T, s *dynamo.Store, status mailing.Status, limit int) []mailing.ID {
 	t.Helper()
 	found := all(t, limit, func(cursor string) (mailing.List[mailing.Mailing], error) {
 		return s.ListMailings(t.Context(), mailing.MailingQuery{Status: status, Limit: limit, Cursor: cursor})
 	})
-	got := make([]mailing.MailingID, 0, len(found))
+	got := make([]mailing.ID, 0, len(found))
 	for _, m := range found {
 		got = append(got, m.ID)
 	}
@@ -26,9 +26,9 @@ func listMailings(t *testing.T, s *dynamo.Store, status mailing.Status, limit in
 
 // history stores n mailings of all statuses, some of them deleted. It returns the ids
 // that lists show, newest first: all of them, and by status.
-func history(t *testing.T, s *dynamo.Store, n int) map[mailing.Status][]mailing.MailingID {
+func history(t *testing.T, s *dynamo.Store, n int) map[mailing.Status][]mailing.ID {
 	t.Helper()
-	shown := map[mailing.Status][]mailing.MailingID{}
+	shown := map[mailing.Status][]mailing.ID{}
 	for i := range n {
 		m := newMailing(t, s, noon)
 		switch i % 5 {
@@ -86,7 +86,7 @@ func TestWithoutMailingsTheListIsEmpty(t *testing.T) {
 	}
 }
 
-func TestALongStretchOfDeletedMailingsIsPassedPageByPage(t *testing.T) {
+func TestManyDeletedMailingsArePassedPageByPage(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store()
@@ -94,7 +94,7 @@ func TestALongStretchOfDeletedMailingsIsPassedPageByPage(t *testing.T) {
 	// No mailing is stored for the 12,000 ids up to here.
 	put(t, e, e.Tables.Mailings, dynamo.CounterItem(12_500))
 	last := newMailing(t, s, noon)
-	if diff := cmp.Diff([]mailing.MailingID{last.ID, first.ID}, listMailings(t, s, "", 10)); diff != "" {
+	if diff := cmp.Diff([]mailing.ID{last.ID, first.ID}, listMailings(t, s, "", 10)); diff != "" {
 		t.Error(diff)
 	}
 	page, err := s.ListMailings(t.Context(), mailing.MailingQuery{Limit: 10})

@@ -25,13 +25,13 @@ type mailingItem struct {
 	WindowTo      string   `dynamodbav:"window_to,omitempty"`
 	OnUncertain   string   `dynamodbav:"on_uncertain"`
 
-	Status    string `dynamodbav:"status"`
-	Version   int64  `dynamodbav:"version"`
-	Plan      int64  `dynamodbav:"plan"`
-	CreatedAt int64  `dynamodbav:"created_at"`
-	UpdatedAt int64  `dynamodbav:"updated_at"`
-	StartedAt int64  `dynamodbav:"started_at,omitempty"`
-	RetriedAt int64  `dynamodbav:"retried_at,omitempty"`
+	Status     string `dynamodbav:"status"`
+	Version    int64  `dynamodbav:"version"`
+	Generation int64  `dynamodbav:"plan"`
+	CreatedAt  int64  `dynamodbav:"created_at"`
+	UpdatedAt  int64  `dynamodbav:"updated_at"`
+	StartedAt  int64  `dynamodbav:"started_at,omitempty"`
+	RetriedAt  int64  `dynamodbav:"retried_at,omitempty"`
 	// FailedRetriedAt and UncertainRetriedAt are the retried_at of the last retry of
 	// failed and of uncertain messages.
 	FailedRetriedAt    int64   `dynamodbav:"failed_retried_at,omitempty"`
@@ -41,7 +41,7 @@ type mailingItem struct {
 	PausedBy           string  `dynamodbav:"paused_by,omitempty"`
 	RejectedShare      float64 `dynamodbav:"rejected_share,omitempty"`
 	ExtendedAt         int64   `dynamodbav:"extended_at,omitempty"`
-	PlannedAt          int64   `dynamodbav:"planned_at,omitempty"`
+	GenerationAt       int64   `dynamodbav:"planned_at,omitempty"`
 
 	Finished bool        `dynamodbav:"finished"`
 	Deleted  bool        `dynamodbav:"deleted"`
@@ -54,11 +54,11 @@ func encodeMailing(m mailing.Mailing) (item, error) {
 		Part: mailingPart(m.ID), Sort: mailingSort(m.ID),
 		Text: m.Text, StartAt: m.StartAt.UnixMilli(), EndAt: m.EndAt.UnixMilli(),
 		OperatorCodes: m.Filter.OperatorCodes, Tags: m.Filter.Tags, OnUncertain: string(m.OnUncertain),
-		Status: string(m.Status), Version: m.Version, Plan: m.Plan,
+		Status: string(m.Status), Version: m.Version, Generation: m.Generation,
 		CreatedAt: toMillis(m.CreatedAt), UpdatedAt: toMillis(m.UpdatedAt), StartedAt: toMillis(m.StartedAt), RetriedAt: toMillis(m.RetriedAt),
 		FailedRetriedAt: toMillis(m.FailedRetriedAt), UncertainRetriedAt: toMillis(m.UncertainRetriedAt), ResumedAt: toMillis(m.ResumedAt), CancelledAt: toMillis(m.CancelledAt),
 		PausedBy: string(m.PausedBy), RejectedShare: m.RejectedShare,
-		ExtendedAt: toMillis(m.ExtendedAt), PlannedAt: toMillis(m.PlannedAt),
+		ExtendedAt: toMillis(m.ExtendedAt), GenerationAt: toMillis(m.GenerationAt),
 		Finished: m.Finished, Deleted: m.Deleted,
 	}
 	if m.Window != nil {
@@ -83,7 +83,7 @@ func decodeMailing(encoded item) (mailing.Mailing, error) {
 	if err := attributevalue.UnmarshalMap(encoded, &it); err != nil {
 		return mailing.Mailing{}, fmt.Errorf("decode a mailing: %w", err)
 	}
-	var id mailing.MailingID
+	var id mailing.ID
 	if _, err := fmt.Sscanf(it.Sort, "%d", &id); err != nil {
 		return mailing.Mailing{}, fmt.Errorf("decode the id of mailing %q: %w", it.Sort, err)
 	}
@@ -94,11 +94,11 @@ func decodeMailing(encoded item) (mailing.Mailing, error) {
 			Filter:      mailing.Filter{OperatorCodes: it.OperatorCodes, Tags: it.Tags},
 			OnUncertain: mailing.OnUncertain(it.OnUncertain),
 		},
-		Status: mailing.Status(it.Status), Version: it.Version, Plan: it.Plan,
+		Status: mailing.Status(it.Status), Version: it.Version, Generation: it.Generation,
 		CreatedAt: fromMillis(it.CreatedAt), UpdatedAt: fromMillis(it.UpdatedAt), StartedAt: fromMillis(it.StartedAt), RetriedAt: fromMillis(it.RetriedAt),
 		FailedRetriedAt: fromMillis(it.FailedRetriedAt), UncertainRetriedAt: fromMillis(it.UncertainRetriedAt), ResumedAt: fromMillis(it.ResumedAt), CancelledAt: fromMillis(it.CancelledAt),
 		PausedBy: mailing.PausedBy(it.PausedBy), RejectedShare: it.RejectedShare,
-		ExtendedAt: fromMillis(it.ExtendedAt), PlannedAt: fromMillis(it.PlannedAt),
+		ExtendedAt: fromMillis(it.ExtendedAt), GenerationAt: fromMillis(it.GenerationAt),
 		Finished: it.Finished, Deleted: it.Deleted,
 	}
 	if it.WindowFrom != "" {

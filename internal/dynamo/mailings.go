@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -25,22 +24,22 @@ const createTries = 40
 // The id that this process knows as the last one is its guess of the counter, which
 // saves a read. If another process has moved the counter since, the refusal returns its
 // value, and the next try uses that.
-func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, once mailing.Once) (mailing.Mailing, error) {
+func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, idem mailing.Idempotency) (mailing.Mailing, error) {
 	for n := range createTries {
 		last := s.lastMailing.Load()
 		// The largest mailing id keeps the ids of messages below 2^53.
-		if last >= int64(mailing.MaxMailingID) {
-			return mailing.Mailing{}, fmt.Errorf("all %d ids of mailings are used up", mailing.MaxMailingID)
+		if last >= int64(mailing.MaxID) {
+			return mailing.Mailing{}, fmt.Errorf("all %d ids of mailings are used up", mailing.MaxID)
 		}
-		m.ID = mailing.MailingID(last + 1) //nolint:gosec // G115: bounded above
+		m.ID = mailing.ID(last + 1) //nolint:gosec // G115: bounded above
 		if last == 0 {
 			m.ID = s.beginning()
 		}
-		items, err := s.creation(m, last, once)
+		items, err := s.creation(m, last, idem)
 		if err != nil {
 			return mailing.Mailing{}, err
 		}
-		err = s.transact(ctx, fmt.Sprintf("create mailing %d", m.ID), items)
+		err = s.transact(ctx, items, "create mailing %d", m.ID)
 		if err == nil {
 			// Another goroutine may have stored a newer id, which must stay.
 			s.lastMailing.CompareAndSwap(last, int64(m.ID))
@@ -48,11 +47,11 @@ func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, once maili
 		}
 		// This comes before the counter: if both conditions failed, an earlier request
 		// has created the mailing, and a new id would not help.
-		if createdBefore(once, err, items) {
+		if createdBefore(idem, err, items) {
 			return mailing.Mailing{}, mailing.ErrCreated
 		}
 		if _, ok := refused(err); !ok {
-			return mailing.Mailing{}, fmt.Errorf("create mailing %d: %w", m.ID, err)
+			return mailing.Mailing{}, err
 		}
 		given, err := counterOf(err)
 		if err != nil {
@@ -61,7 +60,7 @@ func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, once maili
 		s.lastMailing.Store(given)
 		// The first refusal needs no wait: it only shows that the guess was old.
 		if n > 0 {
-			if err := s.wait(ctx, backoff(n)); err != nil {
+			if err := s.clock.Sleep(ctx, backoff(n)); err != nil {
 				return mailing.Mailing{}, fmt.Errorf("create mailing %d: %w", m.ID, err)
 			}
 		}
@@ -71,43 +70,41 @@ func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, once maili
 
 // creation returns the writes for a new mailing. The counter is the first, on the
 // condition that last is still the last id; the record of the request is the last.
-func (s *Store) creation(m mailing.Mailing, last int64, once mailing.Once) ([]types.TransactWriteItem, error) {
-	put, err := s.putMailing(m, "attribute_not_exists(#id)", map[string]string{"#id": sortKey}, nil)
+func (s *Store) creation(m mailing.Mailing, last int64, idem mailing.Idempotency) ([]types.TransactWriteItem, error) {
+	it, err := encodeMailing(m)
 	if err != nil {
 		return nil, err
 	}
-	record, err := s.once(once, createdMailing, put.Put.Item)
+	record, err := s.idempotencyItems(idem, createdMailing, it)
 	if err != nil {
 		return nil, err
 	}
 	return append([]types.TransactWriteItem{
-		{Update: s.counted(m.ID, last)},
-		put,
-		{Put: &types.Put{TableName: &s.tables.Mailings, Item: liveKey(m.ID)}},
+		s.counted(m.ID, last),
+		put(s.tables.Mailings, it, isNew, nil),
+		put(s.tables.Mailings, liveKey(m.ID), "", nil),
 	}, record...), nil
 }
 
 // Mailing returns one mailing, strongly consistent. A deleted mailing stays stored,
 // marked as deleted, also after all its messages are accounted for.
-func (s *Store) Mailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error) {
-	if id == 0 || id > mailing.MaxMailingID {
+func (s *Store) Mailing(ctx context.Context, id mailing.ID) (mailing.Mailing, error) {
+	if id == 0 || id > mailing.MaxID {
 		return mailing.Mailing{}, mailing.NotFound("mailing")
 	}
-	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.tables.Mailings, Key: mailingKey(id), ConsistentRead: aws.Bool(true),
-	})
+	it, err := s.get(ctx, s.tables.Mailings, mailingKey(id), "read mailing %d", id)
 	if err != nil {
-		return mailing.Mailing{}, fmt.Errorf("read mailing %d: %w", id, err)
+		return mailing.Mailing{}, err
 	}
-	if out.Item == nil {
+	if it == nil {
 		return mailing.Mailing{}, mailing.NotFound("mailing")
 	}
-	return decodeMailing(out.Item)
+	return decodeMailing(it)
 }
 
 // Mailings returns several mailings, strongly consistent. Unknown ids are left out. If
 // a mailing cannot be decoded, there is an error, and the others are still returned.
-func (s *Store) Mailings(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]mailing.Mailing, error) {
+func (s *Store) Mailings(ctx context.Context, ids []mailing.ID) (map[mailing.ID]mailing.Mailing, error) {
 	keys := make([]item, len(ids))
 	for i, id := range ids {
 		keys[i] = mailingKey(id)
@@ -116,7 +113,7 @@ func (s *Store) Mailings(ctx context.Context, ids []mailing.MailingID) (map[mail
 	if err != nil {
 		return nil, fmt.Errorf("read %d mailings: %w", len(ids), err)
 	}
-	found := make(map[mailing.MailingID]mailing.Mailing, len(items))
+	found := make(map[mailing.ID]mailing.Mailing, len(items))
 	var broken []error
 	for _, it := range items {
 		m, err := decodeMailing(it)
@@ -133,21 +130,16 @@ func (s *Store) Mailings(ctx context.Context, ids []mailing.MailingID) (map[mail
 // read is logged and left out, so that work on the others goes on. If none can be read,
 // that is an error.
 func (s *Store) Live(ctx context.Context) ([]mailing.Mailing, error) {
-	var ids []mailing.MailingID
-	pages := dynamodb.NewQueryPaginator(s.api, &dynamodb.QueryInput{
-		TableName: &s.tables.Mailings, ConsistentRead: aws.Bool(true),
-		KeyConditionExpression:    aws.String("#part = :live"),
-		ExpressionAttributeNames:  map[string]string{"#part": partKey},
-		ExpressionAttributeValues: item{":live": str(livePart)},
-	})
-	for pages.HasMorePages() {
+	var ids []mailing.ID
+	w := walk{table: s.tables.Mailings, key: "#part = :live", values: item{":live": str(livePart)}}
+	for pages := dynamodb.NewQueryPaginator(s.api, w.input()); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("list live mailings: %w", err)
 		}
 		for _, it := range page.Items {
 			var row struct {
-				ID mailing.MailingID `dynamodbav:"id,string"`
+				ID mailing.ID `dynamodbav:"id,string"`
 			}
 			if err := attributevalue.UnmarshalMap(it, &row); err != nil {
 				return nil, fmt.Errorf("read a live row: %w", err)
@@ -179,31 +171,34 @@ const editTries = 10
 // UpdateMailing reads a mailing, lets change return the mailing as it should be, and
 // writes that. If the mailing was changed between the two, it begins again; so change
 // may be called several times. A change that keeps the version writes nothing.
-func (s *Store) UpdateMailing(ctx context.Context, id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error) {
-	for n := range editTries {
-		old, err := s.Mailing(ctx, id)
-		if err != nil {
-			return mailing.Mailing{}, err
+func (s *Store) UpdateMailing(ctx context.Context, id mailing.ID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error) {
+	return s.updateMailing(ctx, mailing.Mailing{ID: id}, change)
+}
+
+// updateMailing is UpdateMailing for a mailing that was read before as m. If the version
+// of m is 0, it is read first.
+func (s *Store) updateMailing(ctx context.Context, m mailing.Mailing, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error) {
+	var updated mailing.Mailing
+	done, err := s.repeat(ctx, editTries, func() (saved bool, err error) {
+		if m.Version == 0 {
+			if m, err = s.Mailing(ctx, m.ID); err != nil {
+				return false, err
+			}
 		}
-		updated, err := change(old)
-		if err != nil {
-			return mailing.Mailing{}, err
+		if updated, err = change(m); err != nil || updated.Version == m.Version {
+			return true, err
 		}
-		if updated.Version == old.Version {
-			return old, nil
-		}
-		saved, err := s.save(ctx, old, updated)
-		if err != nil {
-			return mailing.Mailing{}, err
-		}
-		if saved {
-			return updated, nil
-		}
-		if err := s.wait(ctx, backoff(n)); err != nil {
-			return mailing.Mailing{}, fmt.Errorf("change mailing %d: %w", id, err)
-		}
+		saved, err = s.save(ctx, m, updated)
+		m.Version = 0 // if it was not saved, m is out of date
+		return saved, err
+	})
+	switch {
+	case err != nil:
+		return mailing.Mailing{}, err
+	case !done:
+		return mailing.Mailing{}, mailing.Conflict("others keep changing this mailing: try again")
 	}
-	return mailing.Mailing{}, mailing.Conflict("others keep changing this mailing: try again")
+	return updated, nil
 }
 
 // save replaces old by updated, together with all that depends on it: its row among the
@@ -214,43 +209,24 @@ func (s *Store) save(ctx context.Context, old, updated mailing.Mailing) (bool, e
 	if err != nil {
 		return false, err
 	}
-	err = s.transact(ctx, fmt.Sprintf("save mailing %d", old.ID), items)
-	if _, ok := refused(err); ok {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("save mailing %d: %w", old.ID, err)
-	}
-	return true, nil
+	return unlessRefused(s.transact(ctx, items, "save mailing %d", old.ID))
 }
 
 // saveItems returns the writes of save. The mailing itself is the first, on the
 // condition that the stored version is that of old.
 func (s *Store) saveItems(old, updated mailing.Mailing) ([]types.TransactWriteItem, error) {
-	put, err := s.putMailing(updated, "#version = :seen", map[string]string{"#version": "version"}, item{":seen": num(old.Version)})
+	it, err := encodeMailing(updated)
 	if err != nil {
 		return nil, err
 	}
-	items := []types.TransactWriteItem{put}
+	items := []types.TransactWriteItem{put(s.tables.Mailings, it, sameVersion, item{":version": num(old.Version)})}
 	switch {
 	// The row of a live mailing and the mailing change in one transaction, so a live
 	// mailing always has its row.
 	case !old.Finished && updated.Finished:
-		items = append(items, types.TransactWriteItem{Delete: &types.Delete{TableName: &s.tables.Mailings, Key: liveKey(old.ID)}})
+		items = append(items, remove(s.tables.Mailings, liveKey(old.ID), "", nil))
 	case old.Finished && !updated.Finished:
-		items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: &s.tables.Mailings, Item: liveKey(old.ID)}})
+		items = append(items, put(s.tables.Mailings, liveKey(old.ID), "", nil))
 	}
 	return append(items, s.totalsChange(old, updated)...), nil
-}
-
-// putMailing returns the write of a whole mailing under a condition.
-func (s *Store) putMailing(m mailing.Mailing, condition string, names map[string]string, values item) (types.TransactWriteItem, error) {
-	it, err := encodeMailing(m)
-	if err != nil {
-		return types.TransactWriteItem{}, err
-	}
-	return types.TransactWriteItem{Put: &types.Put{
-		TableName: &s.tables.Mailings, Item: it, ConditionExpression: &condition,
-		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-	}}, nil
 }

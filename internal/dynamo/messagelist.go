@@ -21,7 +21,7 @@ const (
 func (s *Store) ListMessages(ctx context.Context, q mailing.MessageQuery) (mailing.List[mailing.Message], error) {
 	list := listKey("messages", q.Mailing, q.Client, q.Status)
 	// Without a cursor a list begins at the newest mailing.
-	at := messagePosition{Mailing: mailing.MaxMailingID}
+	at := messagePosition{Mailing: mailing.MaxID}
 	if err := decodeCursor(list, q.Cursor, &at); err != nil {
 		return mailing.List[mailing.Message]{}, err
 	}
@@ -76,7 +76,7 @@ func (s *Store) mailingMessages(ctx context.Context, q mailing.MessageQuery, at 
 // allMessages reads the messages of all mailings, one mailing after the other, newest
 // first.
 func (s *Store) allMessages(ctx context.Context, q mailing.MessageQuery, at messagePosition) ([]mailing.Message, *messagePosition, error) {
-	mailings, behind, err := s.mailingsDown(ctx, at.Mailing, "", messageMailings)
+	mailings, below, err := s.mailingsDown(ctx, at.Mailing, "", messageMailings)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -107,14 +107,14 @@ func (s *Store) allMessages(ctx context.Context, q mailing.MessageQuery, at mess
 			return messages, next, nil
 		}
 	}
-	messages, next := cut(found, q.Limit, goOn(behind))
+	messages, next := cut(found, q.Limit, startOf(below))
 	return messages, next, nil
 }
 
 // clientMessages reads the messages to one client, newest mailing first. In each
 // mailing the ids show where the message must be, so no list of messages is read.
 func (s *Store) clientMessages(ctx context.Context, q mailing.MessageQuery, at messagePosition) ([]mailing.Message, *messagePosition, error) {
-	mailings, behind, err := s.mailingsDown(ctx, at.Mailing, "", messageMailings)
+	mailings, below, err := s.mailingsDown(ctx, at.Mailing, "", messageMailings)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -131,12 +131,12 @@ func (s *Store) clientMessages(ctx context.Context, q mailing.MessageQuery, at m
 			// The next page begins at a mailing that has a message, so that it is not
 			// empty.
 			if len(each) > 0 && len(found) == q.Limit {
-				return found, goOn(some[i].ID), nil
+				return found, startOf(some[i].ID), nil
 			}
 			found = append(found, each...)
 		}
 	}
-	return found, goOn(behind), nil
+	return found, startOf(below), nil
 }
 
 // messagesOf reads the message to a client in each of some mailings, all at the same
@@ -162,8 +162,8 @@ func ofStatus(messages []mailing.Message, status mailing.MessageStatus) []mailin
 	return messages
 }
 
-// goOn returns the beginning of a mailing as a position; nil for no mailing.
-func goOn(id mailing.MailingID) *messagePosition {
+// startOf returns the beginning of a mailing as a position; nil for no mailing.
+func startOf(id mailing.ID) *messagePosition {
 	if id == 0 {
 		return nil
 	}

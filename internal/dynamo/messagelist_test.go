@@ -204,13 +204,13 @@ func send(t *testing.T, s *dynamo.Store, m mailing.Mailing, k mailing.BatchKey) 
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
-	before := mailing.CountMembers(b.Members)
-	for i := range b.Members {
-		b.Members[i].Status = mailing.Sent
+	before := mailing.CountRecipients(b.Recipients)
+	for i := range b.Recipients {
+		b.Recipients[i].Status = mailing.Sent
 	}
 	b.Holder, b.LeaseUntil, b.DueAt = "", time.Time{}, time.Time{}
 	lost, err := s.Settle(t.Context(), m, k.Slice, []mailing.Settlement{
-		{Batch: b, Holder: "me", Change: mailing.CountMembers(b.Members).Minus(before)},
+		{Batch: b, Holder: "me", Change: mailing.CountRecipients(b.Recipients).Minus(before)},
 	})
 	if err != nil || len(lost) > 0 {
 		t.Fatal(lost, err)

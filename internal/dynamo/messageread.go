@@ -9,15 +9,15 @@ import (
 	"postrider/internal/mailing"
 )
 
-// messagePosition is the first message that a list has not shown yet. Member is an
+// messagePosition is the first message that a list has not shown yet. Recipient is an
 // index in a batch; it may be one past the end of the batch. An empty Batch is the
-// beginning of the slice. A member never changes its place, so the position stays exact
+// beginning of the slice. A recipient never changes its place, so the position stays exact
 // when statuses change.
 type messagePosition struct {
-	Mailing mailing.MailingID `json:"m"`
-	Slice   int               `json:"s,omitempty"`
-	Batch   string            `json:"b,omitempty"`
-	Member  int               `json:"i,omitempty"`
+	Mailing mailing.ID `json:"m"`
+	Slice   int        `json:"s,omitempty"`
+	Batch   string     `json:"b,omitempty"`
+	Member  int        `json:"i,omitempty"`
 }
 
 func (p *messagePosition) valid() bool {
@@ -26,7 +26,7 @@ func (p *messagePosition) valid() bool {
 			return false
 		}
 	}
-	return p.Mailing > 0 && p.Mailing <= mailing.MaxMailingID && p.Slice >= 0 && p.Slice < mailing.Slices &&
+	return p.Mailing > 0 && p.Mailing <= mailing.MaxID && p.Slice >= 0 && p.Slice < mailing.Slices &&
 		p.Member >= 0 && p.Member <= mailing.BatchSize
 }
 
@@ -150,7 +150,7 @@ func (r *messageReader) slices(ctx context.Context, at messagePosition) ([]messa
 	if r.m.Status == mailing.StatusScheduled || r.store.past(r.m) || (r.m.Finished && countOf(r.m.Counts, r.status) == 0) {
 		return nil, nil
 	}
-	states, err := r.store.Slices(ctx, []mailing.MailingID{r.m.ID})
+	states, err := r.store.Slices(ctx, []mailing.ID{r.m.ID})
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +223,7 @@ func (r *messageReader) slice(ctx context.Context, at messagePosition, batches, 
 		from := *part.next
 		got, err := r.store.walk(ctx, walk{
 			table: r.store.tables.Batches, limit: batches, pages: 1,
-			key: batchesBetween(batchPart(r.m.ID, from.Slice), batchPrefix+from.Batch, batchPrefix+"~"),
+			key: batchesBetween, values: between(batchPart(r.m.ID, from.Slice), batchPrefix+from.Batch, afterBatches),
 		})
 		if err != nil {
 			return part, fmt.Errorf("read the messages of mailing %d slice %d: %w", r.m.ID, from.Slice, err)
@@ -252,8 +252,8 @@ func (r *messageReader) matching(b mailing.Batch, from messagePosition) []placed
 		begin = from.Member
 	}
 	var found []placed
-	for i := begin; i < len(b.Members); i++ {
-		msg := r.store.message(b, b.Members[i])
+	for i := begin; i < len(b.Recipients); i++ {
+		msg := r.store.message(b, b.Recipients[i])
 		if r.status == "" || msg.Member.Status == r.status {
 			found = append(found, placed{msg, messagePosition{r.m.ID, b.Key.Slice, id, i}})
 		}

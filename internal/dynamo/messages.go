@@ -6,16 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
-
 	"postrider/internal/mailing"
 )
-
-// ttlAttr is the attribute that holds when DynamoDB may remove an item, in seconds
-// since 1970. DynamoDB does so up to some days later. Until then readers hide the
-// messages of a mailing by the mailing as it is now. Only a test message, which has no
-// mailing of its own, is hidden by its ttl.
-const ttlAttr = "ttl"
 
 // Message returns one message, strongly consistent. The error is [mailing.KindNotFound]
 // if the message never existed, its mailing is deleted, or the time for which messages
@@ -62,7 +54,14 @@ func (s *Store) messagesTo(ctx context.Context, m mailing.Mailing, client mailin
 	if err != nil || n < 0 {
 		return nil, err
 	}
-	return []mailing.Message{s.message(b, b.Members[n])}, nil
+	return []mailing.Message{s.message(b, b.Recipients[n])}, nil
+}
+
+// BatchOf returns the batch that holds the message of a mailing to a client, strongly
+// consistent. ok is false if there is none.
+func (s *Store) BatchOf(ctx context.Context, m mailing.Mailing, client mailing.ClientID) (b mailing.Batch, ok bool, err error) {
+	b, n, err := s.batchOf(ctx, m, client)
+	return b, n >= 0 && err == nil, err
 }
 
 // batchOf returns the batch that holds the message of a mailing to a client, and the
@@ -80,7 +79,7 @@ func (s *Store) batchOf(ctx context.Context, m mailing.Mailing, client mailing.C
 	for {
 		part, err := s.walk(ctx, walk{
 			table: s.tables.Batches, descending: true, limit: lookupBatches, pages: 1,
-			key: batchesBetween(batchPart(m.ID, client.Slice()), batchPrefix, last),
+			key: batchesBetween, values: between(batchPart(m.ID, client.Slice()), batchPrefix, last),
 		})
 		if err != nil {
 			return b, -1, fmt.Errorf("look message %d up: %w", mailing.NewMessageID(m.ID, client), err)
@@ -97,7 +96,7 @@ func (s *Store) batchOf(ctx context.Context, m mailing.Mailing, client mailing.C
 			if b.Key.Batch.First != page {
 				return b, -1, nil
 			}
-			if n := memberOf(b, client); n >= 0 {
+			if n := recipientOf(b, client); n >= 0 {
 				return b, n, nil
 			}
 		}
@@ -108,22 +107,27 @@ func (s *Store) batchOf(ctx context.Context, m mailing.Mailing, client mailing.C
 	}
 }
 
-// memberOf returns the index of a client among the members of a batch; -1 if it is not
+// recipientOf returns the index of a client among the recipients of a batch; -1 if it is not
 // there.
-func memberOf(b mailing.Batch, client mailing.ClientID) int {
-	return slices.IndexFunc(b.Members, func(mem mailing.Member) bool { return mem.Client == client })
+func recipientOf(b mailing.Batch, client mailing.ClientID) int {
+	return slices.IndexFunc(b.Recipients, func(rec mailing.Recipient) bool { return rec.Client == client })
 }
 
-// batchesBetween returns the key condition for the batches of a partition from one sort
-// key to another, both included.
-func batchesBetween(part, from, to string) expression.KeyConditionBuilder {
-	return expression.Key(partKey).Equal(expression.Value(part)).
-		And(expression.Key(sortKey).Between(expression.Value(from), expression.Value(to)))
+// batchesBetween is the key condition for the items of a partition from one sort key to
+// another, both included. afterBatches sorts after all batches.
+const (
+	batchesBetween = "#part = :part AND #id BETWEEN :from AND :to"
+	afterBatches   = batchPrefix + "~"
+)
+
+// between returns the values of [batchesBetween].
+func between(part, from, to string) item {
+	return item{":part": str(part), ":from": str(from), ":to": str(to)}
 }
 
 // batches decodes the batches of a mailing. Of test messages it leaves out those that
 // are past their time.
-func (s *Store) batches(id mailing.MailingID, items []item) ([]mailing.Batch, error) {
+func (s *Store) batches(id mailing.ID, items []item) ([]mailing.Batch, error) {
 	if id != mailing.TestMailing {
 		return decodeAll(items, decodeBatch)
 	}
@@ -140,21 +144,24 @@ func (s *Store) batches(id mailing.MailingID, items []item) ([]mailing.Batch, er
 	return decodeAll(kept, decodeBatch)
 }
 
-// gone reports whether the stored batch of a test message is past its time.
+// gone reports whether the stored batch of a test message is past its time. DynamoDB
+// removes an item up to some days after its ttl. Until then readers hide the messages of
+// a mailing by the mailing as it is now. Only a test message, which has no mailing of its
+// own, is hidden by its ttl.
 func (s *Store) gone(batch item) (bool, error) {
-	ttl, err := number(batch, ttlAttr)
+	ttl, err := number(batch, "ttl")
 	return ttl != 0 && ttl <= s.now().Unix(), err
 }
 
 // past reports whether the time for which the messages of m are kept is over.
 func (s *Store) past(m mailing.Mailing) bool { return !s.now().Before(m.EndAt.Add(s.retention)) }
 
-// message returns a member of a batch as the API shows it. Only a test message has its
+// message returns a recipient of a batch as the API shows it. Only a test message has its
 // phone already.
-func (s *Store) message(b mailing.Batch, mem mailing.Member) mailing.Message {
-	mem.Status = shown(b, mem, s.now())
+func (s *Store) message(b mailing.Batch, rec mailing.Recipient) mailing.Message {
+	rec.Status = shown(b, rec, s.now())
 	msg := mailing.Message{
-		ID: mailing.NewMessageID(b.Key.Mailing, mem.Client), Member: mem, CreatedAt: b.CreatedAt, Test: b.Test,
+		ID: mailing.NewMessageID(b.Key.Mailing, rec.Client), Member: rec, CreatedAt: b.CreatedAt, Test: b.Test,
 	}
 	if b.Test != nil {
 		msg.Phone = b.Test.Phone
@@ -162,13 +169,13 @@ func (s *Store) message(b mailing.Batch, mem mailing.Member) mailing.Message {
 	return msg
 }
 
-// shown returns the status that the API shows for a member. A pending one shows as
+// shown returns the status that the API shows for a recipient. A pending one shows as
 // [mailing.Sending] while a sender holds its batch.
-func shown(b mailing.Batch, mem mailing.Member, now time.Time) mailing.MessageStatus {
-	if mem.Status.Pending() && b.Holder != "" && now.Before(b.LeaseUntil) {
+func shown(b mailing.Batch, rec mailing.Recipient, now time.Time) mailing.MessageStatus {
+	if rec.Status.Pending() && b.Holder != "" && now.Before(b.LeaseUntil) {
 		return mailing.Sending
 	}
-	return mem.Status
+	return rec.Status
 }
 
 // addPhones sets the phones to those that the clients have now. Those of deleted

@@ -68,7 +68,7 @@ func TestEachMessageIsFoundByItsID(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeAMessageIsNotFound(t *testing.T) {
+func TestAnImpossibleMessageIDIsNotFound(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
 	for _, id := range []mailing.MessageID{0, -1, 5, 1 << 32, 1<<53 + 1, mailing.NewMessageID(9, 9)} {

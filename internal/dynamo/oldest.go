@@ -38,20 +38,19 @@ func (s *Store) OldestWaiting(ctx context.Context) (since time.Time, known bool,
 		TableName: &s.tables.Batches, IndexName: aws.String(dueIndex),
 		// DynamoDB then returns only batches that could be claimed. The index does not
 		// hold whether their mailing is running.
-		FilterExpression:          aws.String(claimable),
-		ExpressionAttributeNames:  claimableNames(),
+		FilterExpression: aws.String(claimable), ExpressionAttributeNames: names(claimable),
 		ExpressionAttributeValues: item{":now": millis(now)},
 	})
 	for n := 0; n < oldestPages && pages.HasMorePages(); n++ {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return time.Time{}, false, fmt.Errorf("look for what has waited longest: %w", err)
+			return time.Time{}, false, fmt.Errorf("look for the batch that has waited longest: %w", err)
 		}
 		for _, it := range page.Items {
 			row, err := decodeDue(it)
 			if err != nil {
 				// One broken row must not hide the others.
-				slog.WarnContext(ctx, "a batch that is due cannot be read", "error", err)
+				slog.WarnContext(ctx, "due batch cannot be read", "error", err)
 				continue
 			}
 			if began, ok := row.WaitingSince(now); ok && running[row.Key.Mailing] && (since.IsZero() || began.Before(since)) {
@@ -63,12 +62,12 @@ func (s *Store) OldestWaiting(ctx context.Context) (since time.Time, known bool,
 }
 
 // running returns the ids of the running mailings.
-func (s *Store) running(ctx context.Context) (map[mailing.MailingID]bool, error) {
+func (s *Store) running(ctx context.Context) (map[mailing.ID]bool, error) {
 	live, err := s.Live(ctx)
 	if err != nil {
 		return nil, err
 	}
-	running := map[mailing.MailingID]bool{}
+	running := map[mailing.ID]bool{}
 	for _, m := range live {
 		if m.Status == mailing.StatusRunning {
 			running[m.ID] = true

@@ -29,12 +29,12 @@ func waits(t *testing.T, s *dynamo.Store, slice int, how func(*mailing.Batch)) m
 	id := mailing.ClientID(mailing.Slices + slice)
 	b := mailing.Batch{
 		Key: mailing.BatchKey{Mailing: m.ID, Slice: slice, Batch: mailing.BatchID{First: id}}, CreatedAt: noon.Add(-4 * time.Hour),
-		Members: []mailing.Member{{Client: id, Status: mailing.Retrying, At: noon}}, DueAt: noon,
+		Recipients: []mailing.Recipient{{Client: id, Status: mailing.Retrying, At: noon}}, DueAt: noon,
 	}
 	if how != nil {
 		how(&b)
 	}
-	p := mailing.Page{Mailing: m.ID, Slice: slice, Next: id, Done: true, Batches: []mailing.Batch{b}, Counts: mailing.CountMembers(b.Members)}
+	p := mailing.Page{Mailing: m.ID, Slice: slice, Next: id, Done: true, Batches: []mailing.Batch{b}, Counts: mailing.CountRecipients(b.Recipients)}
 	if written, err := s.WritePage(t.Context(), m, p); err != nil || !written {
 		t.Fatal(written, err)
 	}
@@ -55,7 +55,7 @@ func TestABatchWaitsFromWhenItCouldHaveBeenSent(t *testing.T) {
 		{"put off for longer", func(b *mailing.Batch) { b.NotBefore = noon.Add(time.Millisecond) }, time.Time{}},
 		{"held", func(b *mailing.Batch) { b.Holder, b.LeaseUntil = "me", noon.Add(time.Millisecond) }, time.Time{}},
 		{"left by a sender that did not survive", func(b *mailing.Batch) { b.Holder, b.LeaseUntil = "killed", noon }, created},
-		{"done", func(b *mailing.Batch) { b.Members[0].Status, b.DueAt = mailing.Sent, time.Time{} }, time.Time{}},
+		{"done", func(b *mailing.Batch) { b.Recipients[0].Status, b.DueAt = mailing.Sent, time.Time{} }, time.Time{}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestABatchWaitsFromWhenItCouldHaveBeenSent(t *testing.T) {
 	}
 }
 
-func TestTheOldestOfAllThatRunsIsFound(t *testing.T) {
+func TestTheOldestBatchOfTheRunningMailingsIsFound(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	if got := oldest(t, s); !got.IsZero() {
@@ -95,13 +95,13 @@ func TestTheOldestOfAllThatRunsIsFound(t *testing.T) {
 
 // The due_at of a batch that waits moves on. So other batches, which are held or are
 // put off for a short time again and again, come before it in the index.
-func TestTheOldestBatchIsFoundBehindThoseThatAreHeld(t *testing.T) {
+func TestTheOldestBatchIsFoundAfterHeldOnes(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	m := newMailing(t, s, noon.Add(-5*time.Hour))
-	batches := make([][]mailing.Member, 30)
+	batches := make([][]mailing.Recipient, 30)
 	for i, id := range inSlice(3, len(batches)) {
-		batches[i] = []mailing.Member{queuedTo(id)}
+		batches[i] = []mailing.Recipient{queuedTo(id)}
 	}
 	keys := writeSlice(t, s, m, 3, batches...)
 	for _, b := range keys[1:] {
@@ -162,7 +162,7 @@ func TestTheOldestBatchIsFoundInWhicheverMailingForThreeCalls(t *testing.T) {
 	}
 }
 
-func TestLookingForTheOldestIsBoundedAndSaysWhenItCouldNotLookAtAll(t *testing.T) {
+func TestTheSearchForTheOldestIsBoundedAndReportsWhenItWasIncomplete(t *testing.T) {
 	t.Parallel()
 	// Each page holds one batch, and 25 pages are read.
 	for _, c := range []struct {
@@ -196,7 +196,7 @@ func TestLookingForTheOldestIsBoundedAndSaysWhenItCouldNotLookAtAll(t *testing.T
 	}
 }
 
-func TestThatNothingWaitsIsNeverSaidBecauseItCouldNotBeRead(t *testing.T) {
+func TestAFailedReadIsNeverReportedAsNoWaitingBatch(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	waits(t, e.Store(atNoon()), 3, nil)

@@ -3,10 +3,9 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"maps"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"postrider/internal/mailing"
@@ -27,14 +26,12 @@ func outageKey() item { return key("provider", "outage") }
 // Outage returns the known state of the sending API, strongly consistent. If nothing is
 // stored, that is the zero [mailing.Outage].
 func (s *Store) Outage(ctx context.Context) (mailing.Outage, error) {
-	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.tables.Mailings, Key: outageKey(), ConsistentRead: aws.Bool(true),
-	})
+	stored, err := s.get(ctx, s.tables.Mailings, outageKey(), "read the state of the sending API")
 	if err != nil {
-		return mailing.Outage{}, fmt.Errorf("read the state of the sending API: %w", err)
+		return mailing.Outage{}, err
 	}
 	var it outageItem
-	if err := attributevalue.UnmarshalMap(out.Item, &it); err != nil {
+	if err := attributevalue.UnmarshalMap(stored, &it); err != nil {
 		return mailing.Outage{}, fmt.Errorf("decode the state of the sending API: %w", err)
 	}
 	return mailing.Outage{
@@ -52,26 +49,14 @@ func (s *Store) SaveOutage(ctx context.Context, seen, next mailing.Outage) (bool
 	if err != nil {
 		return false, fmt.Errorf("encode the state of the sending API: %w", err)
 	}
-	for name, value := range outageKey() {
-		encoded[name] = value
-	}
-	put := &types.Put{
-		TableName: &s.tables.Mailings, Item: encoded,
-		ConditionExpression:      aws.String("attribute_not_exists(#version)"),
-		ExpressionAttributeNames: map[string]string{"#version": versionAttr},
-	}
+	maps.Copy(encoded, outageKey())
+	condition, values := sameVersion, item{":version": num(seen.Version)}
 	// Version 0 is the state before the first outage: there is no item yet.
-	if seen.Version != 0 {
-		put.ConditionExpression, put.ExpressionAttributeValues = aws.String("#version = :seen"), item{":seen": num(seen.Version)}
+	if seen.Version == 0 {
+		condition, values = isNew, nil
 	}
 	// One write is a transaction because of its token: if an answer is lost, the
 	// repetition is not refused by the write of the first try.
-	err = s.transact(ctx, "write the state of the sending API", []types.TransactWriteItem{{Put: put}})
-	if _, ok := refused(err); ok {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("write the state of the sending API: %w", err)
-	}
-	return true, nil
+	return unlessRefused(s.transact(ctx, []types.TransactWriteItem{put(s.tables.Mailings, encoded, condition, values)},
+		"write the state of the sending API"))
 }

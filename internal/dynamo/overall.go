@@ -21,25 +21,28 @@ func (s *Store) Overall(ctx context.Context, status mailing.Status) (mailing.Ove
 	if err != nil {
 		return mailing.Overall{}, err
 	}
-	for n := range retryTries {
+	var sum mailing.Overall
+	done, err := s.repeat(ctx, retryTries, func() (bool, error) {
 		live, progress, err := s.liveProgress(ctx)
 		if err != nil {
-			return mailing.Overall{}, err
+			return false, err
 		}
 		after, err := s.Totals(ctx)
 		if err != nil {
-			return mailing.Overall{}, err
+			return false, err
 		}
-		if before.Changes == after.Changes {
-			return sumUp(status, live, progress, after), nil
-		}
+		same := before.Changes == after.Changes
 		// This reading of the totals is the first one of the next try.
-		before = after
-		if err := s.wait(ctx, backoff(n)); err != nil {
-			return mailing.Overall{}, fmt.Errorf("sum up all mailings: %w", err)
-		}
+		sum, before = sumUp(status, live, progress, after), after
+		return same, nil
+	})
+	if !done && err == nil {
+		err = errors.New("mailings finish faster than they can be read")
 	}
-	return mailing.Overall{}, errors.New("sum up all mailings: they finish faster than they can be read")
+	if err != nil {
+		return mailing.Overall{}, fmt.Errorf("sum up all mailings: %w", err)
+	}
+	return sum, nil
 }
 
 // liveProgress returns the mailings that are not finished, and the progress of each in

@@ -34,7 +34,7 @@ func TestAPageIsWrittenOnceForTheCursorThatItBeganAt(t *testing.T) {
 		{"one that leaves a gap", page(48, false, 64), false, 2},
 		{"the second, and last", page(32, true, 48), true, 3},
 		{"the second, by two at once", page(32, true, 48), false, 3},
-		{"one behind the end", page(48, true, 64), false, 3},
+		{"one after the end", page(48, true, 64), false, 3},
 		{"the first, long after", page(0, false, 16, 32), false, 3},
 	} {
 		written, err := s.WritePage(t.Context(), m, step.page)
@@ -108,7 +108,7 @@ func TestABatchExpiresOnlyOnceNothingOfItIsPending(t *testing.T) {
 		{"as it is settled with one to retry", func() {
 			b := h.claim(0, "one", noon, true)
 			left := allSent(b, "one")
-			left.Batch.Members[1].Status, left.Batch.DueAt = mailing.Retrying, noon
+			left.Batch.Recipients[1].Status, left.Batch.DueAt = mailing.Retrying, noon
 			h.settle(nil, left)
 		}, true},
 		{"as it is settled for good", func() { h.settle(nil, allSent(h.claim(0, "two", noon, true), "two")) }, false},

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"postrider/internal/mailing"
@@ -24,7 +22,7 @@ const (
 )
 
 // rateKey returns the key of the item that counts one bucket of a mailing.
-func rateKey(id mailing.MailingID, bucket int64) item {
+func rateKey(id mailing.ID, bucket int64) item {
 	return key(fmt.Sprintf("%d#rate", id), fmt.Sprintf("%012d", bucket))
 }
 
@@ -32,25 +30,18 @@ func rateKey(id mailing.MailingID, bucket int64) item {
 func bucketAt(t time.Time) int64 { return t.Unix() / int64(rateBucket/time.Second) }
 
 // CountSent adds n messages that were sent just now to the rate of a mailing.
-func (s *Store) CountSent(ctx context.Context, id mailing.MailingID, n int64) error {
+func (s *Store) CountSent(ctx context.Context, id mailing.ID, n int64) error {
 	now := s.now()
-	_, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &s.tables.Batches, Key: rateKey(id, bucketAt(now)),
-		UpdateExpression:         aws.String("SET #ttl = :ttl ADD #sent :n"),
-		ExpressionAttributeNames: map[string]string{"#ttl": "ttl", "#sent": "sent"},
-		ExpressionAttributeValues: item{
-			":ttl": num(now.Add(rateTTL).Unix()), ":n": num(n),
-		},
-	})
-	if err != nil {
-		return fmt.Errorf("count %d sent messages of mailing %d: %w", n, id, err)
-	}
-	return nil
+	_, err := s.update(ctx, update{
+		table: s.tables.Batches, key: rateKey(id, bucketAt(now)), change: "SET #ttl = :ttl ADD #sent :n",
+		values: item{":ttl": num(now.Add(rateTTL).Unix()), ":n": num(n)},
+	}, "count %d sent messages of mailing %d", n, id)
+	return err
 }
 
 // Rate returns how many messages a second a mailing has sent over the last minute. The
 // period begins with a bucket, so it is 60 to 70 seconds long.
-func (s *Store) Rate(ctx context.Context, id mailing.MailingID) (float64, error) {
+func (s *Store) Rate(ctx context.Context, id mailing.ID) (float64, error) {
 	now := s.now()
 	keys := make([]item, 0, rateBuckets+1)
 	for n := range int64(rateBuckets + 1) {
@@ -75,17 +66,14 @@ func (s *Store) Rate(ctx context.Context, id mailing.MailingID) (float64, error)
 // CountOutcomes adds outcomes to the window of a mailing that began at an instant. It
 // returns the outcomes of the window, including those of other senders. A full window
 // is closed: later outcomes go into a new window.
-func (s *Store) CountOutcomes(ctx context.Context, id mailing.MailingID, began time.Time, o mailing.Outcomes) (mailing.Outcomes, error) {
+func (s *Store) CountOutcomes(ctx context.Context, id mailing.ID, began time.Time, o mailing.Outcomes) (mailing.Outcomes, error) {
 	window := key(fmt.Sprintf("%d#rate", id), fmt.Sprintf("outcomes#%d", toMillis(began)))
-	out, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &s.tables.Batches, Key: window,
-		UpdateExpression:         aws.String("SET #ttl = :ttl ADD #sent :sent, #rejected :rejected"),
-		ExpressionAttributeNames: map[string]string{"#ttl": ttlAttr, "#sent": "sent", "#rejected": "rejected"},
-		ExpressionAttributeValues: item{
-			":ttl": num(s.now().Add(outcomesTTL).Unix()), ":sent": num(o.Sent), ":rejected": num(o.Rejected),
-		},
-		ReturnValues: types.ReturnValueAllNew,
-	})
+	in := update{
+		table: s.tables.Batches, key: window, change: "SET #ttl = :ttl ADD #sent :sent, #rejected :rejected",
+		values: item{":ttl": num(s.now().Add(outcomesTTL).Unix()), ":sent": num(o.Sent), ":rejected": num(o.Rejected)},
+	}.input()
+	in.ReturnValues = types.ReturnValueAllNew
+	out, err := s.api.UpdateItem(ctx, in)
 	if err != nil {
 		return o, fmt.Errorf("count %d outcomes of mailing %d: %w", o.Total(), id, err)
 	}
@@ -98,15 +86,10 @@ func (s *Store) CountOutcomes(ctx context.Context, id mailing.MailingID, began t
 	}
 	// If another sender has added outcomes since, the condition fails, and that sender
 	// closes the window.
-	_, err = s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &s.tables.Batches, Key: window,
-		ConditionExpression:       aws.String("#sent = :sent AND #rejected = :rejected"),
-		UpdateExpression:          aws.String("REMOVE #sent, #rejected"),
-		ExpressionAttributeNames:  map[string]string{"#sent": "sent", "#rejected": "rejected"},
-		ExpressionAttributeValues: item{":sent": num(sent), ":rejected": num(rejected)},
-	})
-	if _, ok := refused(err); err != nil && !ok {
-		return all, fmt.Errorf("end a window of outcomes of mailing %d: %w", id, err)
-	}
-	return all, nil
+	_, err = s.update(ctx, update{
+		table: s.tables.Batches, key: window, change: "REMOVE #sent, #rejected",
+		condition: "#sent = :sent AND #rejected = :rejected",
+		values:    item{":sent": num(sent), ":rejected": num(rejected)},
+	}, "end a window of outcomes of mailing %d", id)
+	return all, err
 }

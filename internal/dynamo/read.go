@@ -3,12 +3,8 @@ package dynamo
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"strings"
 	"sync"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -43,7 +39,7 @@ func (s *Store) batchGet(ctx context.Context, table string, keys []item, consist
 		keys = keys[len(part):]
 		// Each part repeats its own unprocessed keys.
 		group.Go(func() error {
-			items, err := s.batchGetPart(ctx, table, wanted(part, consistent, attributes))
+			items, err := s.batchGetPart(ctx, table, projected(part, consistent, attributes))
 			mu.Lock()
 			defer mu.Unlock()
 			found = append(found, items...)
@@ -51,23 +47,6 @@ func (s *Store) batchGet(ctx context.Context, table string, keys []item, consist
 		})
 	}
 	return found, group.Wait()
-}
-
-// wanted returns the request for items by their keys. Attributes are named by
-// placeholders, because their names may be reserved words of DynamoDB.
-func wanted(keys []item, consistent bool, attributes []string) types.KeysAndAttributes {
-	w := types.KeysAndAttributes{Keys: keys, ConsistentRead: aws.Bool(consistent)}
-	if len(attributes) == 0 {
-		return w
-	}
-	w.ExpressionAttributeNames = make(map[string]string, len(attributes))
-	places := make([]string, len(attributes))
-	for i, attribute := range attributes {
-		places[i] = fmt.Sprintf("#a%d", i)
-		w.ExpressionAttributeNames[places[i]] = attribute
-	}
-	w.ProjectionExpression = aws.String(strings.Join(places, ", "))
-	return w
 }
 
 // batchGetPart reads up to batchGetKeys items. It gives up after retryTries answers in
@@ -79,7 +58,7 @@ func (s *Store) batchGetPart(ctx context.Context, table string, w types.KeysAndA
 			return nil, fmt.Errorf("batch read of %s: %d keys stay unprocessed after %d tries", table, len(w.Keys), idle)
 		}
 		if idle > 0 {
-			if err := s.wait(ctx, backoff(idle-1)); err != nil {
+			if err := s.clock.Sleep(ctx, backoff(idle-1)); err != nil {
 				return nil, fmt.Errorf("batch read of %s: %w", table, err)
 			}
 		}
@@ -103,28 +82,21 @@ func (s *Store) batchGetPart(ctx context.Context, table string, w types.KeysAndA
 // distinct returns keys without repetitions, because BatchGetItem refuses repeated
 // keys.
 func distinct(keys []item) ([]item, error) {
-	type full struct {
+	type primaryKey struct {
 		Part string `dynamodbav:"part"`
 		Sort string `dynamodbav:"id"`
 	}
-	seen := make(map[full]bool, len(keys))
-	once := make([]item, 0, len(keys))
+	seen := make(map[primaryKey]bool, len(keys))
+	unique := make([]item, 0, len(keys))
 	for _, k := range keys {
-		var f full
+		var f primaryKey
 		if err := attributevalue.UnmarshalMap(k, &f); err != nil {
 			return nil, fmt.Errorf("read a key: %w", err)
 		}
 		if !seen[f] {
 			seen[f] = true
-			once = append(once, k)
+			unique = append(unique, k)
 		}
 	}
-	return once, nil
-}
-
-// backoff returns how long to wait before repetition n, counted from 0: a random time
-// with full jitter. n is bounded because a longer shift would overflow; the longest
-// wait is reached well before the bound.
-func backoff(n int) time.Duration {
-	return rand.N(min(retryBase<<min(n, 10), retryMax)) //nolint:gosec // G404: jitter needs no secrecy
+	return unique, nil
 }

@@ -45,14 +45,14 @@ func TestKeysThatStayUnprocessedAreAnErrorAndNotTakenForDeleted(t *testing.T) {
 	faults.Always(dynamotest.BatchGetItem, dynamotest.Fault{Unprocessed: 100})
 	got, err := e.StoreOver(faults).Clients(t.Context(), keys)
 	if err == nil {
-		t.Errorf("%d clients were read and no error told", len(got))
+		t.Errorf("%d clients were read without an error", len(got))
 	}
 	if n := faults.Calls(dynamotest.BatchGetItem); n > 20 {
 		t.Errorf("it was tried %d times", n)
 	}
 }
 
-func TestABatchReadThatKeepsGettingOnMayTakeManyCalls(t *testing.T) {
+func TestABatchReadThatMakesProgressMayTakeManyCalls(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	clients, keys := someClients(40)
@@ -67,7 +67,7 @@ func TestABatchReadThatKeepsGettingOnMayTakeManyCalls(t *testing.T) {
 	}
 }
 
-func TestAFailedBatchReadTellsItsCause(t *testing.T) {
+func TestAFailedBatchReadReturnsItsCause(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	faults := dynamotest.NewFaults(e.Client)

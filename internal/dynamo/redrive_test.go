@@ -16,11 +16,11 @@ import (
 )
 
 // letterOf returns the dead letter of a failure.
-func letterOf(m mailing.Mailing, mem mailing.Member) mailing.DeadLetter {
-	return mailing.DeadLetter{Message: mailing.NewMessageID(m.ID, mem.Client), Reason: mem.Error, Attempts: mem.Attempts, At: mem.At}
+func letterOf(m mailing.Mailing, rec mailing.Recipient) mailing.DeadLetter {
+	return mailing.DeadLetter{Message: mailing.NewMessageID(m.ID, rec.Client), Reason: rec.Error, Attempts: rec.Attempts, At: rec.At}
 }
 
-func redrive(t *testing.T, s *dynamo.Store, id mailing.MailingID, letters ...mailing.DeadLetter) (mailing.Mailing, mailing.Redriving) {
+func redrive(t *testing.T, s *dynamo.Store, id mailing.ID, letters ...mailing.DeadLetter) (mailing.Mailing, mailing.Redriving) {
 	t.Helper()
 	m, r, err := s.Redrive(t.Context(), id, letters)
 	if err != nil {
@@ -55,7 +55,7 @@ type stands struct {
 }
 
 // standing reads the present state of a mailing.
-func standing(t *testing.T, s *dynamo.Store, id mailing.MailingID) stands {
+func standing(t *testing.T, s *dynamo.Store, id mailing.ID) stands {
 	t.Helper()
 	m, err := s.Mailing(t.Context(), id)
 	if err != nil {
@@ -81,7 +81,7 @@ func standing(t *testing.T, s *dynamo.Store, id mailing.MailingID) stands {
 	return got
 }
 
-func wantStanding(t *testing.T, s *dynamo.Store, id mailing.MailingID, want stands) {
+func wantStanding(t *testing.T, s *dynamo.Store, id mailing.ID, want stands) {
 	t.Helper()
 	if diff := cmp.Diff(want, standing(t, s, id)); diff != "" {
 		t.Errorf("how it stands (-want +got):\n%s", diff)
@@ -107,7 +107,7 @@ func oneFailed(t *testing.T, s *dynamo.Store) (mailing.Mailing, mailing.DeadLett
 		}
 		return mailing.Sent
 	})
-	return m, letterOf(m, mailing.Member{Client: 19, At: noon.Add(-time.Hour)})
+	return m, letterOf(m, mailing.Recipient{Client: 19, At: noon.Add(-time.Hour)})
 }
 
 var (
@@ -115,33 +115,33 @@ var (
 	oneRevived  = mailing.Counts{Total: 16, Sent: 15, Queued: 1}
 )
 
-func finishMailing(t *testing.T, s *dynamo.Store, id mailing.MailingID) bool {
+func finishMailing(t *testing.T, s *dynamo.Store, id mailing.ID) bool {
 	t.Helper()
-	finished, err := s.FinishMailing(t.Context(), id)
+	finished, err := s.FinishMailing(t.Context(), mailing.Mailing{ID: id})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return finished
 }
 
-func TestOnlyTheFailureThatALetterTellsOfIsTriedAgain(t *testing.T) {
+func TestOnlyTheFailureThatALetterReportsIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	m := newMailing(t, s, noon)
 	batches := writeSlice(t, s, m, 3,
-		[]mailing.Member{failedTo(19), failedTo(35), failedTo(51), sentTo(67)},
-		[]mailing.Member{failedTo(83), queuedTo(99)},
+		[]mailing.Recipient{failedTo(19), failedTo(35), failedTo(51), sentTo(67)},
+		[]mailing.Recipient{failedTo(83), queuedTo(99)},
 	)
 	mustClaim(t, s, batches[1].Key, "me", noon, noon.Add(time.Minute))
 
 	same, twice, busy := letterOf(m, failedTo(19)), letterOf(m, failedTo(19)), letterOf(m, failedTo(83))
 	same.At = same.At.Add(999 * time.Microsecond) // finer than what is stored
-	otherTry, otherTime, done, nobody := letterOf(m, failedTo(35)), letterOf(m, failedTo(51)), letterOf(m, sentTo(67)), letterOf(m, failedTo(115))
+	otherTry, otherTime, done, unknown := letterOf(m, failedTo(35)), letterOf(m, failedTo(51)), letterOf(m, sentTo(67)), letterOf(m, failedTo(115))
 	otherTry.Attempts = 2
 	otherTime.At = otherTime.At.Add(time.Millisecond)
-	redriven, r := redrive(t, s, m.ID, same, otherTry, otherTime, done, nobody, busy, twice)
+	redriven, r := redrive(t, s, m.ID, same, otherTry, otherTime, done, unknown, busy, twice)
 	wantRedriving(t, r, mailing.Redriving{
-		Revived: []mailing.DeadLetter{same, twice}, Stale: []mailing.DeadLetter{otherTry, otherTime, done, nobody}, Kept: []mailing.DeadLetter{busy},
+		Requeued: []mailing.DeadLetter{same, twice}, Stale: []mailing.DeadLetter{otherTry, otherTime, done, unknown}, Kept: []mailing.DeadLetter{busy},
 	})
 	if stored, err := s.Mailing(t.Context(), m.ID); err != nil || !cmp.Equal(stored, redriven) || stored.Version != m.Version+1 {
 		t.Errorf("%v, the mailing that it gives (-stored +given):\n%s", err, cmp.Diff(stored, redriven))
@@ -150,8 +150,8 @@ func TestOnlyTheFailureThatALetterTellsOfIsTriedAgain(t *testing.T) {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 	got := mustClaim(t, s, batches[0].Key, "me", noon, noon.Add(time.Minute))
-	want := []mailing.Member{{Client: 19, Status: mailing.Queued, At: noon, Error: "http_400"}, failedTo(35), failedTo(51), sentTo(67)}
-	if diff := cmp.Diff(want, got.Members); diff != "" {
+	want := []mailing.Recipient{{Client: 19, Status: mailing.Queued, At: noon, Error: "http_400"}, failedTo(35), failedTo(51), sentTo(67)}
+	if diff := cmp.Diff(want, got.Recipients); diff != "" {
 		t.Errorf("members (-want +got):\n%s", diff)
 	}
 }
@@ -160,16 +160,16 @@ func TestARedriveThatIsRepeatedIsStale(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	m := newMailing(t, s, noon)
-	b := writeSlice(t, s, m, 3, []mailing.Member{failedTo(19)})[0]
+	b := writeSlice(t, s, m, 3, []mailing.Recipient{failedTo(19)})[0]
 	letter := letterOf(m, failedTo(19))
 	redriven, _ := redrive(t, s, m.ID, letter)
 	_, r := redrive(t, s, m.ID, letter)
 	wantRedriving(t, r, mailing.Redriving{Stale: []mailing.DeadLetter{letter}})
 
 	// The letter is stale even if the message has failed again since, in the same way.
-	anew := failedTo(19)
-	anew.At = noon
-	leave(t, s, m, mustClaim(t, s, b.Key, "me", noon, noon.Add(time.Minute)), anew)
+	failedAgain := failedTo(19)
+	failedAgain.At = noon
+	leave(t, s, m, mustClaim(t, s, b.Key, "me", noon, noon.Add(time.Minute)), failedAgain)
 	_, r = redrive(t, s, m.ID, letter)
 	wantRedriving(t, r, mailing.Redriving{Stale: []mailing.DeadLetter{letter}})
 	if diff := cmp.Diff(counts(mailing.Failed, 1), wantExact(t, s, m.ID, 3)); diff != "" {
@@ -180,7 +180,7 @@ func TestARedriveThatIsRepeatedIsStale(t *testing.T) {
 	}
 }
 
-func TestARedriveReopensACompletedMailingWithAllThatFollowsOrNotAtAll(t *testing.T) {
+func TestARedriveReopensACompletedMailingWithItsCountsOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	for n := 1; ; n++ {
 		e := dynamotest.Start(t)
@@ -208,7 +208,7 @@ func TestARedriveReopensACompletedMailingWithAllThatFollowsOrNotAtAll(t *testing
 		if err != nil || reopened.Status != mailing.StatusRunning {
 			t.Errorf("it is %s, %v", reopened.Status, err)
 		}
-		wantRedriving(t, r, mailing.Redriving{Revived: []mailing.DeadLetter{letter}})
+		wantRedriving(t, r, mailing.Redriving{Requeued: []mailing.DeadLetter{letter}})
 		wantStanding(t, s, m.ID, stands{mailing.StatusRunning, false, true, summed(0, mailing.Counts{}), oneRevived})
 		if finishMailing(t, s, m.ID) {
 			t.Error("it is finished with something pending")
@@ -217,7 +217,7 @@ func TestARedriveReopensACompletedMailingWithAllThatFollowsOrNotAtAll(t *testing
 	}
 }
 
-func TestACompletedMailingWithoutAnythingToBeTriedAgainStaysCompleted(t *testing.T) {
+func TestACompletedMailingWithoutFailuresStaysCompleted(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	m, letter := oneFailed(t, s)
@@ -231,7 +231,7 @@ func TestACompletedMailingWithoutAnythingToBeTriedAgainStaysCompleted(t *testing
 	wantStanding(t, s, m.ID, before)
 }
 
-func TestNobodyFinishesAMailingByWhatWasReadBeforeARedrive(t *testing.T) {
+func TestAMailingIsNotFinishedByAStateFromBeforeARedrive(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store(atNoon())
@@ -256,7 +256,7 @@ func TestARedriveThatMeetsTheEndOfTheMailingReopensIt(t *testing.T) {
 		}
 	}})
 	_, r := redrive(t, e.StoreOver(faults, atNoon()), m.ID, letter)
-	wantRedriving(t, r, mailing.Redriving{Revived: []mailing.DeadLetter{letter}})
+	wantRedriving(t, r, mailing.Redriving{Requeued: []mailing.DeadLetter{letter}})
 	wantStanding(t, s, m.ID, stands{mailing.StatusRunning, false, true, summed(0, mailing.Counts{}), oneRevived})
 }
 
@@ -271,10 +271,10 @@ func TestFinishesAndRedrivesAtOnceLeaveTheMailingOpenAndTheFailureQueuedOnce(t *
 		m, letter := oneFailed(t, s)
 		var wg sync.WaitGroup
 		var mu sync.Mutex
-		revived := 0
+		requeued := 0
 		for range 2 {
 			wg.Go(func() {
-				if _, err := s.FinishMailing(t.Context(), m.ID); err != nil {
+				if _, err := s.FinishMailing(t.Context(), m); err != nil {
 					t.Error(err)
 				}
 			})
@@ -282,14 +282,14 @@ func TestFinishesAndRedrivesAtOnceLeaveTheMailingOpenAndTheFailureQueuedOnce(t *
 				_, r, err := s.Redrive(t.Context(), m.ID, []mailing.DeadLetter{letter})
 				mu.Lock()
 				defer mu.Unlock()
-				if revived += len(r.Revived); err != nil || len(r.Kept) > 0 {
+				if requeued += len(r.Requeued); err != nil || len(r.Kept) > 0 {
 					t.Errorf("%v, %v", r, err)
 				}
 			})
 		}
 		wg.Wait()
-		if revived != 1 {
-			t.Errorf("queued anew %d times", revived)
+		if requeued != 1 {
+			t.Errorf("queued again %d times", requeued)
 		}
 		wantStanding(t, s, m.ID, stands{mailing.StatusRunning, false, true, summed(0, mailing.Counts{}), oneRevived})
 		if t.Failed() {
@@ -303,7 +303,7 @@ func TestALetterWhoseBatchIsTakenWhileItIsRedrivenIsKept(t *testing.T) {
 	e := dynamotest.Start(t)
 	s := e.Store(atNoon())
 	m := newMailing(t, s, noon)
-	b := writeSlice(t, s, m, 3, []mailing.Member{failedTo(19), queuedTo(35)})[0]
+	b := writeSlice(t, s, m, 3, []mailing.Recipient{failedTo(19), queuedTo(35)})[0]
 	faults := dynamotest.NewFaults(e.Client)
 	faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Before: func() {
 		mustClaim(t, s, b.Key, "me", noon, noon.Add(time.Minute))
@@ -311,13 +311,13 @@ func TestALetterWhoseBatchIsTakenWhileItIsRedrivenIsKept(t *testing.T) {
 	letter := letterOf(m, failedTo(19))
 	_, r := redrive(t, e.StoreOver(faults, atNoon()), m.ID, letter)
 	wantRedriving(t, r, mailing.Redriving{Kept: []mailing.DeadLetter{letter}})
-	if held := readBatch(t, s, b.Key); held.Holder != "me" || held.Members[0].Status != mailing.Failed {
+	if held := readBatch(t, s, b.Key); held.Holder != "me" || held.Recipients[0].Status != mailing.Failed {
 		t.Errorf("the batch is %+v", held)
 	}
-	// The letter can be revived after the sender has settled the batch.
+	// The letter can be requeued after the sender has settled the batch.
 	leave(t, s, m, readBatch(t, s, b.Key), failedTo(19), sentTo(35))
 	_, r = redrive(t, s, m.ID, letter)
-	wantRedriving(t, r, mailing.Redriving{Revived: []mailing.DeadLetter{letter}})
+	wantRedriving(t, r, mailing.Redriving{Requeued: []mailing.DeadLetter{letter}})
 }
 
 func TestWhatDoesNotFitIntoOneTransactionIsKeptForTheNext(t *testing.T) {
@@ -328,33 +328,33 @@ func TestWhatDoesNotFitIntoOneTransactionIsKeptForTheNext(t *testing.T) {
 	// holds 64 of them.
 	var letters []mailing.DeadLetter
 	for slice := range mailing.Slices {
-		var batches [][]mailing.Member
+		var batches [][]mailing.Recipient
 		to := inSlice(slice, 12)
 		for i := range 6 {
-			batches = append(batches, []mailing.Member{failedTo(to[2*i]), failedTo(to[2*i+1])})
+			batches = append(batches, []mailing.Recipient{failedTo(to[2*i]), failedTo(to[2*i+1])})
 			letters = append(letters, letterOf(m, failedTo(to[2*i])), letterOf(m, failedTo(to[2*i+1])))
 		}
 		writeSlice(t, s, m, slice, batches...)
 	}
-	revived := 0
+	requeued := 0
 	for _, want := range []int{128, 64} {
 		_, r := redrive(t, s, m.ID, letters...)
-		if len(r.Revived) != want || len(r.Stale) > 0 || len(r.Kept) != len(letters)-want {
-			t.Fatalf("%d revived, %d stale, %d kept", len(r.Revived), len(r.Stale), len(r.Kept))
+		if len(r.Requeued) != want || len(r.Stale) > 0 || len(r.Kept) != len(letters)-want {
+			t.Fatalf("%d requeued, %d stale, %d kept", len(r.Requeued), len(r.Stale), len(r.Kept))
 		}
-		revived += len(r.Revived)
+		requeued += len(r.Requeued)
 		letters = r.Kept
 	}
 	var sum mailing.Counts
 	for slice := range mailing.Slices {
 		sum = sum.Plus(wantExact(t, s, m.ID, slice))
 	}
-	if diff := cmp.Diff(counts(mailing.Queued, int64(revived)), sum); diff != "" {
+	if diff := cmp.Diff(counts(mailing.Queued, int64(requeued)), sum); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 }
 
-func TestNothingOfAMailingThatIsOverIsTriedAgain(t *testing.T) {
+func TestAMailingThatIsOverIsNotRetried(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
@@ -372,7 +372,7 @@ func TestNothingOfAMailingThatIsOverIsTriedAgain(t *testing.T) {
 			clock := dynamotest.NewClock(noon)
 			s := dynamotest.Store(t, clock.Option())
 			m := newMailing(t, s, noon)
-			writeSlice(t, s, m, 3, []mailing.Member{failedTo(19)})
+			writeSlice(t, s, m, 3, []mailing.Recipient{failedTo(19)})
 			if test.change != nil {
 				change(t, s, m.ID, test.change)
 			}

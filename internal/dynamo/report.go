@@ -7,10 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"postrider/internal/mailing"
 )
@@ -28,9 +25,7 @@ type reportItem struct {
 
 const (
 	// reportSort is the sort key of such a record, the only item in its partition.
-	// doneAttr is set once the report is published.
 	reportSort = "report"
-	doneAttr   = "done_at"
 	// reportTTL is how long the record of a day is kept: longer than any report looks
 	// back.
 	reportTTL = 35 * 24 * time.Hour
@@ -42,26 +37,16 @@ func reportKey(of time.Time) item { return key("report#"+of.UTC().Format(time.Da
 // ClaimReport makes holder the only run that may publish the report of a day, up to
 // until. It reports false if the report is published, or another run holds it.
 func (s *Store) ClaimReport(ctx context.Context, of time.Time, holder string, now, until time.Time) (bool, error) {
-	_, err := s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &s.tables.Batches, Key: reportKey(of),
+	return s.update(ctx, update{
+		table: s.tables.Batches, key: reportKey(of), change: "SET #by = :holder, #lease_until = :until, #ttl = :ttl",
 		// The condition admits the run's own lease, because the SDK may have repeated a
 		// call whose answer was lost.
-		ConditionExpression: aws.String("attribute_not_exists(#done) AND (attribute_not_exists(#lease) OR #lease <= :now OR #by = :holder)"),
-		UpdateExpression:    aws.String("SET #by = :holder, #lease = :until, #ttl = :ttl"),
-		ExpressionAttributeNames: map[string]string{
-			"#done": doneAttr, "#lease": "lease_until", "#by": "by", "#ttl": "ttl",
-		},
-		ExpressionAttributeValues: item{
+		condition: "attribute_not_exists(#done_at)" +
+			" AND (attribute_not_exists(#lease_until) OR #lease_until <= :now OR #by = :holder)",
+		values: item{
 			":now": millis(now), ":holder": str(holder), ":until": millis(until), ":ttl": num(now.Add(reportTTL).Unix()),
 		},
-	})
-	if _, ok := refused(err); ok {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("claim the report of %s: %w", of.Format(time.DateOnly), err)
-	}
-	return true, nil
+	}, "claim the report of %s", of.Format(time.DateOnly))
 }
 
 // MarkReported notes that holder has published the report of a day, with the counts in
@@ -75,20 +60,11 @@ func (s *Store) MarkReported(ctx context.Context, of time.Time, holder string, r
 	if err != nil {
 		return false, fmt.Errorf("encode the report of %s: %w", of.Format(time.DateOnly), err)
 	}
-	_, err = s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &s.tables.Batches, Key: reportKey(of),
-		ConditionExpression:       aws.String("#by = :holder"),
-		UpdateExpression:          aws.String("SET #done = :at, #counts = :counts"),
-		ExpressionAttributeNames:  map[string]string{"#by": "by", "#done": doneAttr, "#counts": "counts"},
-		ExpressionAttributeValues: item{":holder": str(holder), ":at": millis(r.At), ":counts": encoded},
-	})
-	if _, ok := refused(err); ok {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("mark the report of %s: %w", of.Format(time.DateOnly), err)
-	}
-	return true, nil
+	return s.update(ctx, update{
+		table: s.tables.Batches, key: reportKey(of), condition: "#by = :holder",
+		change: "SET #done_at = :at, #counts = :counts",
+		values: item{":holder": str(holder), ":at": millis(r.At), ":counts": encoded},
+	}, "mark the report of %s", of.Format(time.DateOnly))
 }
 
 // LastReported returns what is remembered of the newest report on one of the
@@ -107,24 +83,24 @@ func (s *Store) LastReported(ctx context.Context, before time.Time) (mailing.Rep
 // reported returns what is remembered of the report of a day, strongly consistent. A
 // report that was claimed but never marked counts as none.
 func (s *Store) reported(ctx context.Context, of time.Time) (mailing.Reported, error) {
-	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.tables.Batches, Key: reportKey(of), ConsistentRead: aws.Bool(true)})
+	record, err := s.get(ctx, s.tables.Batches, reportKey(of), "read the report of %s", of.Format(time.DateOnly))
 	if err != nil {
-		return mailing.Reported{}, fmt.Errorf("read the report of %s: %w", of.Format(time.DateOnly), err)
+		return mailing.Reported{}, err
 	}
 	var it reportItem
-	if err := attributevalue.UnmarshalMap(out.Item, &it); err != nil {
+	if err := attributevalue.UnmarshalMap(record, &it); err != nil {
 		return mailing.Reported{}, fmt.Errorf("decode the report of %s: %w", of.Format(time.DateOnly), err)
 	}
 	if it.DoneAt == 0 {
 		return mailing.Reported{}, nil
 	}
-	r := mailing.Reported{At: fromMillis(it.DoneAt), Counts: make(map[mailing.MailingID]mailing.Counts, len(it.Counts))}
+	r := mailing.Reported{At: fromMillis(it.DoneAt), Counts: make(map[mailing.ID]mailing.Counts, len(it.Counts))}
 	for written, counts := range it.Counts {
 		id, err := strconv.ParseUint(written, 10, 32)
 		if err != nil {
 			return mailing.Reported{}, fmt.Errorf("decode the report of %s: %w", of.Format(time.DateOnly), err)
 		}
-		r.Counts[mailing.MailingID(id)] = counts.decode()
+		r.Counts[mailing.ID(id)] = counts.decode()
 	}
 	return r, nil
 }
@@ -139,8 +115,8 @@ const reportPages = 100
 // left out, so that the others are still reported.
 //
 // unread is the id below which no finished mailings were looked for; 0 if all were.
-func (s *Store) ChangedSince(ctx context.Context, since time.Time) (ms []mailing.Mailing, unread mailing.MailingID, err error) {
-	found := map[mailing.MailingID]mailing.Mailing{}
+func (s *Store) ChangedSince(ctx context.Context, since time.Time) (ms []mailing.Mailing, unread mailing.ID, err error) {
+	found := map[mailing.ID]mailing.Mailing{}
 	// The live mailings are read first. One that finishes during the reading is then
 	// found below, as a finished one.
 	live, err := s.Live(ctx)
@@ -154,12 +130,11 @@ func (s *Store) ChangedSince(ctx context.Context, since time.Time) (ms []mailing
 	if err != nil {
 		return nil, 0, err
 	}
-	filter := expression.Name("updated_at").GreaterThanEqual(expression.Value(since.UnixMilli()))
 	for pages := reportPages; next > 0 && pages > 0; {
-		down := s.downFrom(next, "", maxInPart, pages)
-		// This filter replaces that of downFrom, so deleted mailings are found, too.
-		down.filter = &filter
-		part, err := s.walk(ctx, down)
+		w := mailingsFrom(s.tables.Mailings, next)
+		w.limit, w.pages = maxInPart, pages
+		w.where("#updated_at >= :since", item{":since": millis(since)})
+		part, err := s.walk(ctx, w)
 		if err != nil {
 			return nil, 0, fmt.Errorf("read the mailings that changed, from %d downwards: %w", next, err)
 		}
@@ -167,7 +142,7 @@ func (s *Store) ChangedSince(ctx context.Context, since time.Time) (ms []mailing
 		for _, it := range part.items {
 			m, err := decodeMailing(it)
 			if err != nil {
-				slog.ErrorContext(ctx, "a mailing that cannot be read is not in the report", "error", err)
+				slog.ErrorContext(ctx, "mailing cannot be read: it is not in the report", "error", err)
 				continue
 			}
 			found[m.ID] = m

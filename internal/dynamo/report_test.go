@@ -49,7 +49,7 @@ func TestOfTwentyRunsAtOnceOneClaimsTheReport(t *testing.T) {
 	}
 }
 
-func TestAReportIsClaimedAnewOnceItsLeaseIsOverUntilItIsDone(t *testing.T) {
+func TestAReportIsClaimedAgainAfterItsLeaseUntilItIsDone(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
 	claim := func(holder string, now time.Time, want bool) {
@@ -78,7 +78,7 @@ func TestAReportIsClaimedAnewOnceItsLeaseIsOverUntilItIsDone(t *testing.T) {
 func TestTheLastReportIsThatOfTheNewestDayThatHasOne(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
-	want := mailing.Reported{At: noon, Counts: map[mailing.MailingID]mailing.Counts{
+	want := mailing.Reported{At: noon, Counts: map[mailing.ID]mailing.Counts{
 		7: {Total: 45, Queued: 1, Retrying: 2, Deferred: 3, Sent: 4, Failed: 5, Expired: 6, Cancelled: 7, Skipped: 8, Uncertain: 9},
 		8: {},
 	}}
@@ -112,10 +112,10 @@ func TestTheLastReportIsThatOfTheNewestDayThatHasOne(t *testing.T) {
 func TestTheLargestReportIsRemembered(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
-	want := mailing.Reported{At: noon, Counts: map[mailing.MailingID]mailing.Counts{}}
+	want := mailing.Reported{At: noon, Counts: map[mailing.ID]mailing.Counts{}}
 	const many = 1e10
-	for n := range mailing.MailingID(mailing.MaxReported) {
-		want.Counts[mailing.MaxMailingID-n] = mailing.Counts{
+	for n := range mailing.ID(mailing.MaxReported) {
+		want.Counts[mailing.MaxID-n] = mailing.Counts{
 			Total: 9 * many, Queued: many, Retrying: many, Deferred: many, Sent: many, Failed: many,
 			Expired: many, Cancelled: many, Skipped: many, Uncertain: many,
 		}
@@ -145,11 +145,11 @@ func TestMailingsThatChangedAreFoundWithAllThatAreNotFinished(t *testing.T) {
 	if err != nil || unread != 0 {
 		t.Fatal(unread, err)
 	}
-	found := map[mailing.MailingID]mailing.Status{}
+	found := map[mailing.ID]mailing.Status{}
 	for _, m := range ms {
 		found[m.ID] = m.Status
 	}
-	want := map[mailing.MailingID]mailing.Status{recently.ID: mailing.StatusCompleted, live.ID: mailing.StatusRunning}
+	want := map[mailing.ID]mailing.Status{recently.ID: mailing.StatusCompleted, live.ID: mailing.StatusRunning}
 	if diff := cmp.Diff(want, found); diff != "" || len(ms) != 2 {
 		t.Errorf("%d (-want +got):\n%s", len(ms), diff)
 	}
@@ -170,7 +170,7 @@ func TestAMailingThatFinishesMeanwhileIsFoundOnce(t *testing.T) {
 	}
 }
 
-func TestAMailingThatCannotBeReadKeepsNoOtherFromBeingReported(t *testing.T) {
+func TestAMailingThatCannotBeReadDoesNotKeepOthersOutOfTheReport(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store()
@@ -186,11 +186,11 @@ func TestAMailingThatCannotBeReadKeepsNoOtherFromBeingReported(t *testing.T) {
 	}
 }
 
-func TestTheSearchForChangedMailingsHasAnEndAndSaysWhere(t *testing.T) {
+func TestTheSearchForChangedMailingsIsBoundedAndReturnsWhereItEnded(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store()
-	var ids []mailing.MailingID
+	var ids []mailing.ID
 	for range 102 {
 		m := newMailing(t, s, noon)
 		finish(t, s, m.ID, mailing.Counts{})
@@ -200,7 +200,7 @@ func TestTheSearchForChangedMailingsHasAnEndAndSaysWhere(t *testing.T) {
 	if err != nil || unread != 3 {
 		t.Fatalf("unread below %d, %v", unread, err)
 	}
-	found := make([]mailing.MailingID, 0, len(ms))
+	found := make([]mailing.ID, 0, len(ms))
 	for _, m := range ms {
 		found = append(found, m.ID)
 	}
@@ -277,7 +277,7 @@ func (c consistent) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemI
 // If these reads are strongly consistent, a message that was sent just before a report
 // is either in it or new in the next one, and the counts of the report before are
 // found.
-func TestWhatAReportReadsIsConsistent(t *testing.T) {
+func TestAReportReadsConsistently(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	newMailing(t, e.Store(), noon)

@@ -14,7 +14,7 @@ import (
 )
 
 // sliceBatches reads all batches of a slice, page by page.
-func sliceBatches(t *testing.T, s *dynamo.Store, id mailing.MailingID, slice int) []mailing.Batch {
+func sliceBatches(t *testing.T, s *dynamo.Store, id mailing.ID, slice int) []mailing.Batch {
 	t.Helper()
 	return all(t, 64, func(after string) (mailing.List[mailing.Batch], error) {
 		batches, next, err := s.SliceBatches(t.Context(), id, slice, after)
@@ -33,17 +33,17 @@ func inSlice(slice, n int) []mailing.ClientID {
 
 // writeSlice writes batches of one slice, which is then expanded. It returns them as
 // they are stored. Pending ones are due at noon.
-func writeSlice(t *testing.T, s *dynamo.Store, m mailing.Mailing, slice int, members ...[]mailing.Member) []mailing.Batch {
+func writeSlice(t *testing.T, s *dynamo.Store, m mailing.Mailing, slice int, recipients ...[]mailing.Recipient) []mailing.Batch {
 	t.Helper()
 	p := mailing.Page{Mailing: m.ID, Slice: slice, Done: true}
-	for i, some := range members {
+	for i, some := range recipients {
 		b := mailing.Batch{
-			Key: mailing.BatchKey{Mailing: m.ID, Slice: slice, Batch: mailing.BatchID{First: members[0][0].Client, N: i}}, CreatedAt: noon, Members: some,
+			Key: mailing.BatchKey{Mailing: m.ID, Slice: slice, Batch: mailing.BatchID{First: recipients[0][0].Client, N: i}}, CreatedAt: noon, Recipients: some,
 		}
 		if b.Pending() {
 			b.DueAt = noon
 		}
-		p.Batches, p.Counts = append(p.Batches, b), p.Counts.Plus(mailing.CountMembers(some))
+		p.Batches, p.Counts = append(p.Batches, b), p.Counts.Plus(mailing.CountRecipients(some))
 		p.Next = some[len(some)-1].Client
 	}
 	if written, err := s.WritePage(t.Context(), m, p); err != nil || !written {
@@ -53,38 +53,38 @@ func writeSlice(t *testing.T, s *dynamo.Store, m mailing.Mailing, slice int, mem
 }
 
 // failedTo returns a message that failed at its first attempt, an hour ago.
-func failedTo(client mailing.ClientID) mailing.Member {
-	return mailing.Member{Client: client, Status: mailing.Failed, Attempts: 1, At: noon.Add(-time.Hour), Error: "http_400"}
+func failedTo(client mailing.ClientID) mailing.Recipient {
+	return mailing.Recipient{Client: client, Status: mailing.Failed, Attempts: 1, At: noon.Add(-time.Hour), Error: "http_400"}
 }
 
-func sentTo(client mailing.ClientID) mailing.Member {
-	return mailing.Member{Client: client, Status: mailing.Sent, Attempts: 1, At: noon.Add(-time.Hour)}
+func sentTo(client mailing.ClientID) mailing.Recipient {
+	return mailing.Recipient{Client: client, Status: mailing.Sent, Attempts: 1, At: noon.Add(-time.Hour)}
 }
 
-func queuedTo(client mailing.ClientID) mailing.Member {
-	return mailing.Member{Client: client, Status: mailing.Queued, At: noon.Add(-time.Hour)}
+func queuedTo(client mailing.ClientID) mailing.Recipient {
+	return mailing.Recipient{Client: client, Status: mailing.Queued, At: noon.Add(-time.Hour)}
 }
 
-// leave settles a held batch with other members.
-func leave(t *testing.T, s *dynamo.Store, m mailing.Mailing, b mailing.Batch, members ...mailing.Member) {
+// leave settles a held batch with other recipients.
+func leave(t *testing.T, s *dynamo.Store, m mailing.Mailing, b mailing.Batch, recipients ...mailing.Recipient) {
 	t.Helper()
 	after := b
-	after.Members, after.Holder, after.LeaseUntil, after.Claims, after.DueAt = members, "", time.Time{}, 0, time.Time{}
+	after.Recipients, after.Holder, after.LeaseUntil, after.Claims, after.DueAt = recipients, "", time.Time{}, 0, time.Time{}
 	if after.Pending() {
 		after.DueAt = noon
 	}
-	change := mailing.CountMembers(members).Minus(mailing.CountMembers(b.Members))
+	change := mailing.CountRecipients(recipients).Minus(mailing.CountRecipients(b.Recipients))
 	lost, err := s.Settle(t.Context(), m, b.Key.Slice, []mailing.Settlement{{Batch: after, Holder: b.Holder, Change: change}})
 	if err != nil || len(lost) > 0 {
 		t.Fatalf("settle: %v lost, %v", lost, err)
 	}
 }
 
-// revivals returns batches with all their failures queued again at noon.
-func revivals(batches []mailing.Batch) []mailing.Revival {
-	var rs []mailing.Revival
+// requeuings returns batches with all their failures queued again at noon.
+func requeuings(batches []mailing.Batch) []mailing.Requeuing {
+	var rs []mailing.Requeuing
 	for _, b := range batches {
-		if r, ok := b.Revived(func(mailing.Member) bool { return true }, noon); ok {
+		if r, ok := b.Requeued(func(mailing.Recipient) bool { return true }, noon); ok {
 			rs = append(rs, r)
 		}
 	}
@@ -92,11 +92,11 @@ func revivals(batches []mailing.Batch) []mailing.Revival {
 }
 
 // wantExact checks that the counts of a slice match its messages, and returns them.
-func wantExact(t *testing.T, s *dynamo.Store, id mailing.MailingID, slice int) mailing.Counts {
+func wantExact(t *testing.T, s *dynamo.Store, id mailing.ID, slice int) mailing.Counts {
 	t.Helper()
 	var want mailing.Counts
 	for _, b := range sliceBatches(t, s, id, slice) {
-		want = want.Plus(mailing.CountMembers(b.Members))
+		want = want.Plus(mailing.CountRecipients(b.Recipients))
 	}
 	state, err := s.Slice(t.Context(), id, slice)
 	if err != nil {
@@ -122,7 +122,7 @@ func TestTheBatchesOfASliceAreEachReadOnce(t *testing.T) {
 		} {
 			var got []mailing.ClientID
 			for _, b := range sliceBatches(t, s, m.ID, 3) {
-				got = append(got, b.Members[0].Client)
+				got = append(got, b.Recipients[0].Client)
 			}
 			if diff := cmp.Diff(inSlice(3, n), got, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("%d batches, %s (-want +got):\n%s", n, name, diff)
@@ -131,7 +131,7 @@ func TestTheBatchesOfASliceAreEachReadOnce(t *testing.T) {
 	}
 }
 
-func TestAPageOfBatchesIsWhatOneTransactionCanQueueAnew(t *testing.T) {
+func TestAPageOfBatchesIsNotLargerThanOneTransactionCanRequeue(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	faults := dynamotest.NewFaults(e.Client)
@@ -144,7 +144,7 @@ func TestAPageOfBatchesIsWhatOneTransactionCanQueueAnew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if left, err := s.Revive(t.Context(), m, 3, revivals(batches)); err != nil || len(left) > 0 {
+		if left, err := s.Requeue(t.Context(), m, 3, requeuings(batches)); err != nil || len(left) > 0 {
 			t.Fatalf("%d batches: %d left, %v", len(batches), len(left), err)
 		}
 		after = next
@@ -157,12 +157,12 @@ func TestAPageOfBatchesIsWhatOneTransactionCanQueueAnew(t *testing.T) {
 	}
 }
 
-func TestFailuresOfAMailingWhoseEndWasPutOffAreReadForARetryAfterTheirOldTime(t *testing.T) {
+func TestARetryReadsFailuresThatTheOldEndWouldHideAfterTheEndWasPutOff(t *testing.T) {
 	t.Parallel()
 	clock := dynamotest.NewClock(noon)
 	s := dynamotest.Store(t, clock.Option())
 	m := newMailing(t, s, noon)
-	batches := writeSlice(t, s, m, 3, []mailing.Member{failedTo(19)}, []mailing.Member{queuedTo(35)})
+	batches := writeSlice(t, s, m, 3, []mailing.Recipient{failedTo(19)}, []mailing.Recipient{queuedTo(35)})
 	m = moveEnd(t, s, m, 2*dynamotest.Retention)
 	clock.Advance(m.EndAt.Sub(noon) - time.Hour) // after the old end and the time for which messages are kept
 	if diff := cmp.Diff(batches, sliceBatches(t, s, m.ID, 3)); diff != "" {
@@ -170,19 +170,19 @@ func TestFailuresOfAMailingWhoseEndWasPutOffAreReadForARetryAfterTheirOldTime(t 
 	}
 }
 
-func TestFailuresThatAreQueuedAnewCanBeClaimedAtOnceWithFreshAttempts(t *testing.T) {
+func TestRequeuedFailuresCanBeClaimedAtOnceWithFreshAttempts(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	m := newMailing(t, s, noon)
-	batches := writeSlice(t, s, m, 3, []mailing.Member{failedTo(19), sentTo(35)}, []mailing.Member{sentTo(51)}, []mailing.Member{failedTo(67)})
-	if left, err := s.Revive(t.Context(), m, 3, revivals(batches)); err != nil || len(left) > 0 {
+	batches := writeSlice(t, s, m, 3, []mailing.Recipient{failedTo(19), sentTo(35)}, []mailing.Recipient{sentTo(51)}, []mailing.Recipient{failedTo(67)})
+	if left, err := s.Requeue(t.Context(), m, 3, requeuings(batches)); err != nil || len(left) > 0 {
 		t.Fatal(left, err)
 	}
-	again := func(client mailing.ClientID) mailing.Member {
-		return mailing.Member{Client: client, Status: mailing.Queued, At: noon, Error: "http_400"}
+	again := func(client mailing.ClientID) mailing.Recipient {
+		return mailing.Recipient{Client: client, Status: mailing.Queued, At: noon, Error: "http_400"}
 	}
 	got := mustClaim(t, s, batches[0].Key, "me", noon, noon.Add(time.Minute))
-	if diff := cmp.Diff([]mailing.Member{again(19), sentTo(35)}, got.Members); diff != "" {
+	if diff := cmp.Diff([]mailing.Recipient{again(19), sentTo(35)}, got.Recipients); diff != "" {
 		t.Errorf("members (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(mailing.Counts{Total: 4, Queued: 2, Sent: 2}, wantExact(t, s, m.ID, 3)); diff != "" {
@@ -190,22 +190,22 @@ func TestFailuresThatAreQueuedAnewCanBeClaimedAtOnceWithFreshAttempts(t *testing
 	}
 }
 
-func TestHeldAndChangedBatchesAreLeftWhileTheOthersAreQueuedAnew(t *testing.T) {
+func TestHeldAndChangedBatchesAreLeftWhileTheOthersAreRequeued(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	m := newMailing(t, s, noon)
 	batches := writeSlice(t, s, m, 3,
-		[]mailing.Member{failedTo(19), queuedTo(35)}, // held when it is written
-		[]mailing.Member{failedTo(51), queuedTo(67)}, // changed by then
-		[]mailing.Member{failedTo(83), queuedTo(99)}, // its sender was killed
-		[]mailing.Member{failedTo(115), queuedTo(131)},
+		[]mailing.Recipient{failedTo(19), queuedTo(35)}, // held when it is written
+		[]mailing.Recipient{failedTo(51), queuedTo(67)}, // changed by then
+		[]mailing.Recipient{failedTo(83), queuedTo(99)}, // its sender was killed
+		[]mailing.Recipient{failedTo(115), queuedTo(131)},
 	)
-	asRead := revivals(sliceBatches(t, s, m.ID, 3))
+	asRead := requeuings(sliceBatches(t, s, m.ID, 3))
 	mustClaim(t, s, batches[0].Key, "me", noon, noon.Add(time.Minute))
 	leave(t, s, m, mustClaim(t, s, batches[1].Key, "me", noon, noon.Add(time.Minute)), failedTo(51), sentTo(67))
 	mustClaim(t, s, batches[2].Key, "killed", noon.Add(-time.Hour), noon.Add(-time.Minute))
 
-	left, err := s.Revive(t.Context(), m, 3, asRead)
+	left, err := s.Requeue(t.Context(), m, 3, asRead)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,17 +220,17 @@ func TestHeldAndChangedBatchesAreLeftWhileTheOthersAreQueuedAnew(t *testing.T) {
 	}
 }
 
-func TestQueueingTheSameFailuresAnewTwiceCountsThemOnce(t *testing.T) {
+func TestRequeueingTheSameFailuresTwiceCountsThemOnce(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	faults := dynamotest.NewFaults(e.Client)
 	s := e.StoreOver(faults, atNoon())
 	m := newMailing(t, e.Store(atNoon()), noon)
-	rs := revivals(writeSlice(t, e.Store(atNoon()), m, 3, []mailing.Member{failedTo(19), failedTo(35)}, []mailing.Member{failedTo(51)}))
+	rs := requeuings(writeSlice(t, e.Store(atNoon()), m, 3, []mailing.Recipient{failedTo(19), failedTo(35)}, []mailing.Recipient{failedTo(51)}))
 	// The answer of the first call is lost, so that it is repeated within the call.
 	faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Lose: dynamotest.Conflicted()})
 	for _, want := range []int{0, len(rs)} {
-		if left, err := s.Revive(t.Context(), m, 3, rs); err != nil || len(left) != want {
+		if left, err := s.Requeue(t.Context(), m, 3, rs); err != nil || len(left) != want {
 			t.Errorf("%d left, want %d, %v", len(left), want, err)
 		}
 		if diff := cmp.Diff(counts(mailing.Queued, 3), wantExact(t, s, m.ID, 3)); diff != "" {
@@ -238,21 +238,21 @@ func TestQueueingTheSameFailuresAnewTwiceCountsThemOnce(t *testing.T) {
 		}
 	}
 	written := faults.Calls(dynamotest.TransactWriteItems)
-	if left, err := s.Revive(t.Context(), m, 3, nil); err != nil || len(left) > 0 || faults.Calls(dynamotest.TransactWriteItems) != written {
-		t.Errorf("nothing to be queued anew: %v, %v, %d writes", left, err, faults.Calls(dynamotest.TransactWriteItems)-written)
+	if left, err := s.Requeue(t.Context(), m, 3, nil); err != nil || len(left) > 0 || faults.Calls(dynamotest.TransactWriteItems) != written {
+		t.Errorf("nothing to be queued again: %v, %v, %d writes", left, err, faults.Calls(dynamotest.TransactWriteItems)-written)
 	}
 }
 
-func TestFailuresThatCannotBeQueuedAnewAreAnErrorAndStay(t *testing.T) {
+func TestFailuresThatCannotBeRequeuedAreAnErrorAndStay(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	m := newMailing(t, e.Store(atNoon()), noon)
-	batches := writeSlice(t, e.Store(atNoon()), m, 3, []mailing.Member{failedTo(19)})
+	batches := writeSlice(t, e.Store(atNoon()), m, 3, []mailing.Recipient{failedTo(19)})
 	faults, down := dynamotest.NewFaults(e.Client), errors.New("down")
 	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{Refuse: down})
 	faults.Always(dynamotest.Query, dynamotest.Fault{Refuse: down})
 	s := e.StoreOver(faults, atNoon())
-	if _, err := s.Revive(t.Context(), m, 3, revivals(batches)); !errors.Is(err, down) {
+	if _, err := s.Requeue(t.Context(), m, 3, requeuings(batches)); !errors.Is(err, down) {
 		t.Errorf("error is %v", err)
 	}
 	if _, _, err := s.SliceBatches(t.Context(), m.ID, 3, ""); !errors.Is(err, down) {
@@ -267,7 +267,7 @@ func TestTheLaterOfTwoRetriesStaysMarked(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	m := newMailing(t, s, noon)
-	writeSlice(t, s, m, 3, []mailing.Member{failedTo(19)})
+	writeSlice(t, s, m, 3, []mailing.Recipient{failedTo(19)})
 	want := mailing.SliceState{Cursor: 19, Done: true, Counts: counts(mailing.Failed, 1)}
 	for _, step := range []struct {
 		name       string
@@ -297,7 +297,7 @@ func TestASliceThatWasNeverBegunCanBeMarkedAndBegunThen(t *testing.T) {
 	if err := s.MarkRetried(t.Context(), m.ID, 3, noon); err != nil {
 		t.Fatal(err)
 	}
-	writeSlice(t, s, m, 3, []mailing.Member{queuedTo(19)})
+	writeSlice(t, s, m, 3, []mailing.Recipient{queuedTo(19)})
 	want := mailing.SliceState{Cursor: 19, Done: true, Counts: counts(mailing.Queued, 1), RetriedAt: noon}
 	if got, err := s.Slice(t.Context(), m.ID, 3); err != nil || !cmp.Equal(want, got) {
 		t.Errorf("%v, %s", err, cmp.Diff(want, got))
@@ -317,14 +317,14 @@ func inEverySlice(t *testing.T, s *dynamo.Store, status func(mailing.ClientID) m
 	return m
 }
 
-func TestAMailingIsNotFinishedWhileFailuresWaitToBeQueuedAnew(t *testing.T) {
+func TestAMailingIsNotFinishedWhileFailuresWaitToBeQueuedAgain(t *testing.T) {
 	t.Parallel()
 	clock := dynamotest.NewClock(noon)
 	s := dynamotest.Store(t, clock.Option())
 	m := inEverySlice(t, s, everyone(mailing.Failed))
 	finished := func() bool {
 		t.Helper()
-		done, err := s.FinishMailing(t.Context(), m.ID)
+		done, err := s.FinishMailing(t.Context(), m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -349,7 +349,7 @@ func TestAMailingIsNotFinishedWhileFailuresWaitToBeQueuedAnew(t *testing.T) {
 	}
 	clock.Advance(m.EndAt.Sub(noon))
 	if !finished() {
-		t.Error("after its end nothing can be queued anew, and yet it is not finished")
+		t.Error("after its end nothing can be queued again, but it is not finished")
 	}
 }
 
@@ -357,13 +357,13 @@ func TestABatchIsReadAsItWasSettled(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	m := newMailing(t, s, noon)
-	stored := writeSlice(t, s, m, 3, []mailing.Member{queuedTo(19), queuedTo(35)})[0]
+	stored := writeSlice(t, s, m, 3, []mailing.Recipient{queuedTo(19), queuedTo(35)})[0]
 	b := mustClaim(t, s, stored.Key, "me", noon, noon.Add(time.Minute))
-	b.Members = []mailing.Member{
+	b.Recipients = []mailing.Recipient{
 		{Client: 19, Status: mailing.Retrying, Attempts: 3, Uncertain: 2, At: noon, Error: "timeout", NotBefore: noon.Add(90 * time.Second)},
 		{Client: 35, Status: mailing.Deferred, At: noon.Add(time.Millisecond)},
 	}
-	b.Holder, b.LeaseUntil, b.Claims, b.Round, b.Plan = "", time.Time{}, 0, 4, 2
+	b.Holder, b.LeaseUntil, b.Claims, b.Round, b.Generation = "", time.Time{}, 0, 4, 2
 	b.NotBefore, b.DueAt = noon.Add(time.Minute), noon.Add(2*time.Minute)
 	if lost, err := s.Settle(t.Context(), m, 3, []mailing.Settlement{{Batch: b, Holder: "me", Change: mailing.Counts{Queued: -2, Retrying: 1, Deferred: 1}}}); err != nil || len(lost) > 0 {
 		t.Fatal(lost, err)

@@ -2,13 +2,11 @@ package dynamo
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"postrider/internal/mailing"
@@ -43,24 +41,22 @@ func decodeSlice(it item) (part string, state mailing.SliceState, err error) {
 
 // Slice returns the state of one slice of a mailing, strongly consistent. A slice that
 // was never begun is at its start.
-func (s *Store) Slice(ctx context.Context, id mailing.MailingID, slice int) (mailing.SliceState, error) {
-	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.tables.Batches, Key: sliceKey(id, slice), ConsistentRead: aws.Bool(true),
-	})
+func (s *Store) Slice(ctx context.Context, id mailing.ID, slice int) (mailing.SliceState, error) {
+	it, err := s.get(ctx, s.tables.Batches, sliceKey(id, slice), "read slice %d of mailing %d", slice, id)
 	if err != nil {
-		return mailing.SliceState{}, fmt.Errorf("read slice %d of mailing %d: %w", slice, id, err)
+		return mailing.SliceState{}, err
 	}
-	_, state, err := decodeSlice(out.Item)
+	_, state, err := decodeSlice(it)
 	return state, err
 }
 
 // Slices returns the states of all slices of several mailings, strongly consistent.
-func (s *Store) Slices(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, error) {
+func (s *Store) Slices(ctx context.Context, ids []mailing.ID) (map[mailing.ID]*mailing.SliceStates, error) {
 	keys := make([]item, 0, len(ids)*mailing.Slices)
-	states := make(map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, len(ids))
+	states := make(map[mailing.ID]*mailing.SliceStates, len(ids))
 	place := make(map[string]*mailing.SliceState, len(ids)*mailing.Slices)
 	for _, id := range ids {
-		all := new([mailing.Slices]mailing.SliceState)
+		all := new(mailing.SliceStates)
 		states[id] = all
 		for slice := range mailing.Slices {
 			keys = append(keys, sliceKey(id, slice))
@@ -87,7 +83,7 @@ func (s *Store) Slices(ctx context.Context, ids []mailing.MailingID) (map[mailin
 // Progress returns the counts of each of ms, in their order. Those of a live mailing
 // are the sum of its slices, each of which is exact in itself.
 func (s *Store) Progress(ctx context.Context, ms []mailing.Mailing) ([]mailing.Progress, error) {
-	var live []mailing.MailingID
+	var live []mailing.ID
 	for _, m := range ms {
 		if !m.Finished {
 			live = append(live, m.ID)
@@ -104,7 +100,7 @@ func (s *Store) Progress(ctx context.Context, ms []mailing.Mailing) ([]mailing.P
 			progress[i] = mailing.Progress{Counts: m.Counts, Expanded: true}
 			continue
 		}
-		progress[i] = mailing.Sum(states[m.ID])
+		progress[i] = states[m.ID].Sum()
 	}
 	return progress, nil
 }
@@ -114,7 +110,6 @@ func (s *Store) Progress(ctx context.Context, ms []mailing.Mailing) ([]mailing.P
 // the slice since, or the slice is kept by a later end than that of m. In the second
 // case the settled batches of the page would expire too early.
 func (s *Store) WritePage(ctx context.Context, m mailing.Mailing, p mailing.Page) (bool, error) {
-	what := fmt.Sprintf("expand slice %d of mailing %d after client %d", p.Slice, m.ID, p.Seen)
 	items := make([]types.TransactWriteItem, 0, len(p.Batches)+1)
 	for _, b := range p.Batches {
 		it, err := s.encodeBatch(b, m)
@@ -122,80 +117,68 @@ func (s *Store) WritePage(ctx context.Context, m mailing.Mailing, p mailing.Page
 			return false, err
 		}
 		// The batches need no condition: that on the cursor admits each page once.
-		items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: &s.tables.Batches, Item: it}})
+		items = append(items, put(s.tables.Batches, it, "", nil))
 	}
 	items = append(items, s.cursorMove(m, p))
-	err := s.transact(ctx, what, items)
-	if _, ok := refused(err); ok {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", what, err)
-	}
-	return true, nil
+	return unlessRefused(s.transact(ctx, items, "expand slice %d of mailing %d after client %d", p.Slice, m.ID, p.Seen))
 }
 
 // cursorMove returns the write that moves the cursor of a slice and adds the counts of
 // the page. Its condition is that the cursor is still p.Seen, so each page is written
 // once, and that no later end than that of m is noted.
 func (s *Store) cursorMove(m mailing.Mailing, p mailing.Page) types.TransactWriteItem {
-	a := newAdder()
+	var a adder
 	a.addCounts("", p.Counts)
-	a.names["#cursor"], a.names["#done"] = "cursor", "done"
-	a.values[":next"], a.values[":done"] = num(p.Next), &types.AttributeValueMemberBOOL{Value: p.Done}
-	// The first page of a slice creates the cursor; later pages move it.
-	condition := "attribute_not_exists(#cursor)"
-	if p.Seen != 0 {
-		condition = "#cursor = :seen AND #done = :false"
-		a.values[":seen"], a.values[":false"] = num(p.Seen), &types.AttributeValueMemberBOOL{Value: false}
+	u := update{
+		table: s.tables.Batches, key: sliceKey(p.Mailing, p.Slice),
+		change: strings.TrimSpace("SET #cursor = :next, #done = :done " + a.expression()),
+		// The first page of a slice creates the cursor; later pages move it.
+		condition: "attribute_not_exists(#cursor)",
+		values:    item{":next": num(p.Next), ":done": boolean(p.Done), ":extended": num(toMillis(m.ExtendedAt))},
 	}
-	a.names["#extended"], a.values[":extended"] = extendedAttr, num(toMillis(m.ExtendedAt))
-	condition += " AND (attribute_not_exists(#extended) OR #extended <= :extended)"
-	return types.TransactWriteItem{Update: &types.Update{
-		TableName: &s.tables.Batches, Key: sliceKey(p.Mailing, p.Slice),
-		ConditionExpression:      &condition,
-		UpdateExpression:         aws.String(strings.TrimSpace("SET #cursor = :next, #done = :done " + a.expression())),
-		ExpressionAttributeNames: a.names, ExpressionAttributeValues: a.values,
-	}}
+	maps.Copy(u.values, a.values)
+	if p.Seen != 0 {
+		u.condition = "#cursor = :seen AND #done = :false"
+		u.values[":seen"], u.values[":false"] = num(p.Seen), boolean(false)
+	}
+	u.condition += " AND (attribute_not_exists(#extended_at) OR #extended_at <= :extended)"
+	return u.action()
 }
 
 // StartMailing makes a scheduled mailing running if its start has come, and returns the
 // mailing as it is now. Any other mailing is returned unchanged.
-func (s *Store) StartMailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error) {
+func (s *Store) StartMailing(ctx context.Context, id mailing.ID) (mailing.Mailing, error) {
 	return s.UpdateMailing(ctx, id, func(m mailing.Mailing) (mailing.Mailing, error) {
 		started, _ := m.Started(s.now())
 		return started, nil
 	})
 }
 
-// FinishMailing finishes a mailing whose audience is expanded and that has nothing
-// pending. It reports whether the mailing is finished now.
-func (s *Store) FinishMailing(ctx context.Context, id mailing.MailingID) (bool, error) {
-	m, err := s.UpdateMailing(ctx, id, func(m mailing.Mailing) (mailing.Mailing, error) {
+// FinishMailing finishes a mailing, read before as m, if [mailing.Mailing.Done] says that
+// none of its slices needs work any more. It reports whether the mailing is finished now.
+func (s *Store) FinishMailing(ctx context.Context, m mailing.Mailing) (bool, error) {
+	if m.Finished {
+		m.Version = 0 // it may have been reopened since: read it again
+	}
+	finished, err := s.updateMailing(ctx, m, func(m mailing.Mailing) (mailing.Mailing, error) {
 		if m.Finished {
 			return m, nil
 		}
 		// The slices are read after the mailing. All that could make a message pending
 		// again changes the version of the mailing first, and then this change is
 		// refused.
-		states, err := s.Slices(ctx, []mailing.MailingID{id})
+		states, err := s.Slices(ctx, []mailing.ID{m.ID})
 		if err != nil {
 			return m, err
 		}
-		counts, done := m.Done(states[id], s.now())
+		counts, done := m.Done(states[m.ID], s.now())
 		if !done {
-			return m, errUnfinished
+			return m, nil
 		}
 		return m.AsFinished(counts, s.now()), nil
 	})
-	if errors.Is(err, errUnfinished) {
-		return false, nil
-	}
 	if err != nil {
-		return false, fmt.Errorf("finish mailing %d: %w", id, err)
+		return false, fmt.Errorf("finish mailing %d: %w", m.ID, err)
 	}
-	return m.Finished, nil
+	return finished.Finished, nil
 }
-
-// errUnfinished ends the change of a mailing that cannot be finished yet.
-var errUnfinished = errors.New("something is pending")

@@ -7,15 +7,10 @@ package dynamo
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"postrider/internal/clock"
 	"postrider/internal/mailing"
@@ -38,124 +33,34 @@ type API interface {
 	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
 }
 
+// Config holds the settings of a store.
+type Config struct {
+	Tables Tables
+	// Retention is how long messages are kept after the end of their mailing.
+	Retention time.Duration
+	Clock     clock.Clock
+	// FirstMailing is the id of the first mailing in new tables, 1 to
+	// [mailing.MaxFirstID]. The first test message then has the id 1. With 0 both first
+	// ids are random.
+	FirstMailing mailing.ID
+}
+
 // Store reads and writes everything that is stored. It is safe for concurrent use.
 type Store struct {
-	api    API
-	tables Tables
-	// retention is how long messages are kept after the end of their mailing.
-	retention time.Duration
-	// now and wait are time.Now and a sleep that ends when its context ends. Tests
-	// replace both.
-	now  func() time.Time
-	wait func(ctx context.Context, d time.Duration) error
+	api          API
+	tables       Tables
+	retention    time.Duration
+	clock        clock.Clock
+	firstMailing mailing.ID
 	// lastMailing is the newest mailing id that this process knows. Another process may
 	// have given out newer ones.
 	lastMailing atomic.Int64
-	// firstMailing is the id of the first mailing in new tables; 0 means a random id.
-	firstMailing mailing.MailingID
 }
 
-// Option changes a [Store] from its defaults.
-type Option func(*Store)
-
-// WithClock sets the clock for expiry, and the function that waits between two tries.
-func WithClock(now func() time.Time, wait func(context.Context, time.Duration) error) Option {
-	return func(s *Store) { s.now, s.wait = now, wait }
+// New returns a store over tables that exist.
+func New(api API, c Config) *Store {
+	return &Store{api: api, tables: c.Tables, retention: c.Retention, clock: c.Clock, firstMailing: c.FirstMailing}
 }
 
-// New returns a store over tables that exist. retention is how long messages are kept
-// after the end of their mailing.
-func New(api API, tables Tables, retention time.Duration, options ...Option) *Store {
-	s := &Store{api: api, tables: tables, retention: retention, now: time.Now, wait: clock.Sleep}
-	for _, o := range options {
-		o(s)
-	}
-	return s
-}
-
-// These constants set the backoff for failures that the SDK does not retry:
-// transactions that conflicted with another one, and unprocessed keys. The wait has
-// full jitter; its upper bound doubles from 20 ms to 1 s.
-const (
-	retryBase  = 20 * time.Millisecond
-	retryMax   = time.Second
-	retryTries = 12
-)
-
-// retried calls do until it succeeds, fails with an error that a repetition cannot
-// cure, or has been tried retryTries times. what names the operation in errors.
-func (s *Store) retried(ctx context.Context, what string, do func() error) error {
-	for n := 0; ; n++ {
-		err := do()
-		if err == nil || !passing(err) {
-			return err
-		}
-		if n == retryTries-1 {
-			return fmt.Errorf("%s: gave up after %d tries: %w", what, retryTries, err)
-		}
-		if err := s.wait(ctx, backoff(n)); err != nil {
-			return fmt.Errorf("%s: %w", what, err)
-		}
-	}
-}
-
-// passing reports whether a failed write may succeed when it is repeated unchanged. It
-// knows only the reasons that the SDK does not retry. A transaction passes only if each
-// of its actions has such a reason or none: one unmet condition stays unmet.
-func passing(err error) bool {
-	var cancelled *types.TransactionCanceledException
-	if errors.As(err, &cancelled) {
-		for _, r := range cancelled.CancellationReasons {
-			switch aws.ToString(r.Code) {
-			case "None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded":
-			default:
-				return false
-			}
-		}
-		return true
-	}
-	var (
-		conflict   *types.TransactionConflictException
-		inProgress *types.TransactionInProgressException
-	)
-	return errors.As(err, &conflict) || errors.As(err, &inProgress)
-}
-
-// refused reports whether a write failed because a condition was not met. For a
-// transaction, actions are the indexes of the refused actions, in rising order.
-func refused(err error) (actions []int, ok bool) {
-	var condition *types.ConditionalCheckFailedException
-	if errors.As(err, &condition) {
-		return nil, true
-	}
-	var cancelled *types.TransactionCanceledException
-	if errors.As(err, &cancelled) {
-		for i, r := range cancelled.CancellationReasons {
-			if aws.ToString(r.Code) == "ConditionalCheckFailed" {
-				actions = append(actions, i)
-			}
-		}
-	}
-	return actions, len(actions) > 0
-}
-
-// transact writes all of items or none. It repeats failures that may pass. All tries
-// have the same token, so the items are written once even if an answer is lost.
-func (s *Store) transact(ctx context.Context, what string, items []types.TransactWriteItem) error {
-	return s.transactAs(ctx, newToken(), what, items)
-}
-
-// transactAs is transact with a given ClientRequestToken: calls with the same token and
-// the same items write once.
-func (s *Store) transactAs(ctx context.Context, token, what string, items []types.TransactWriteItem) error {
-	return s.retried(ctx, what, func() error {
-		_, err := s.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{
-			TransactItems: items, ClientRequestToken: aws.String(token),
-		})
-		return err
-	})
-}
-
-// newToken returns a random ClientRequestToken. A transaction that is repeated with the
-// same token, because its answer was lost, is done once.
-func newToken() string { return fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64()) } //nolint:gosec // G404: it must be unique, not secret
+// now returns the time by the store's clock.
+func (s *Store) now() time.Time { return s.clock.Now() }

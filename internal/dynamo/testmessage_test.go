@@ -13,20 +13,20 @@ import (
 
 func createTest(t *testing.T, s *dynamo.Store, to mailing.Test) (mailing.Message, mailing.BatchKey) {
 	t.Helper()
-	msg, k, err := s.CreateTest(t.Context(), to, noon, mailing.Once{})
+	msg, k, err := s.CreateTest(t.Context(), to, noon, mailing.Idempotency{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return msg, k
 }
 
-func TestATestMessageIsReadAndClaimedAsItWasMade(t *testing.T) {
+func TestATestMessageIsReadAndClaimedAsItWasCreated(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	to := mailing.Test{Mailing: newMailing(t, s, noon).ID, Phone: phone(7)}
 	msg, k := createTest(t, s, to)
-	mem := mailing.Member{Client: msg.ID.Client(), Status: mailing.Queued, At: noon}
-	want := mailing.Message{ID: msg.ID, Phone: phone(7), Member: mem, CreatedAt: noon, Test: &to}
+	rec := mailing.Recipient{Client: msg.ID.Client(), Status: mailing.Queued, At: noon}
+	want := mailing.Message{ID: msg.ID, Phone: phone(7), Member: rec, CreatedAt: noon, Test: &to}
 	if diff := cmp.Diff(want, msg); diff != "" {
 		t.Errorf("made (-want +got):\n%s", diff)
 	}
@@ -37,7 +37,7 @@ func TestATestMessageIsReadAndClaimedAsItWasMade(t *testing.T) {
 		t.Errorf("its id is %d", msg.ID)
 	}
 	batch := mailing.Batch{
-		Key: k, Members: []mailing.Member{mem}, CreatedAt: noon, Test: &to,
+		Key: k, Recipients: []mailing.Recipient{rec}, CreatedAt: noon, Test: &to,
 		Holder: "me", LeaseUntil: noon.Add(time.Minute), DueAt: noon.Add(time.Minute), Claims: 1,
 		Lost: mailing.Lease{From: noon, Until: noon.Add(time.Minute)},
 	}
@@ -49,12 +49,12 @@ func TestATestMessageIsReadAndClaimedAsItWasMade(t *testing.T) {
 	}
 }
 
-func TestATestMessageIsOwedUntilItIsDoneWith(t *testing.T) {
+func TestATestMessageIsDueUntilItEnds(t *testing.T) {
 	t.Parallel()
 	clock := dynamotest.NewClock(noon)
 	s := dynamotest.Store(t, clock.Option())
 	msg, k := createTest(t, s, mailing.Test{Mailing: 1, Phone: phone(7)})
-	want := []mailing.Due{{Key: k, DueAt: noon.Add(mailing.QueuedPatience), CreatedAt: noon}}
+	want := []mailing.Due{{Key: k, DueAt: noon.Add(mailing.QueuedOverdueAfter), CreatedAt: noon}}
 	if diff := cmp.Diff(want, dueRows(t, s, mailing.TestMailing, k.Slice)); diff != "" {
 		t.Errorf("due (-want +got):\n%s", diff)
 	}
@@ -105,7 +105,7 @@ func TestTestMessagesAreInNoStatisticsAndNoList(t *testing.T) {
 	}
 	// Test messages have a counter of their own.
 	if next := newMailing(t, s, noon); next.ID != m.ID+1 {
-		t.Errorf("the mailing behind %d is %d", m.ID, next.ID)
+		t.Errorf("the mailing after %d is %d", m.ID, next.ID)
 	}
 }
 
@@ -127,7 +127,7 @@ func TestTestMessagesEndWithTheirIds(t *testing.T) {
 	if msg, _ := createTest(t, s, mailing.Test{Mailing: 1, Phone: phone(7)}); msg.ID != 1<<32-1 {
 		t.Errorf("the last id is %d", msg.ID)
 	}
-	if msg, _, err := s.CreateTest(t.Context(), mailing.Test{Mailing: 1, Phone: phone(7)}, noon, mailing.Once{}); err == nil {
+	if msg, _, err := s.CreateTest(t.Context(), mailing.Test{Mailing: 1, Phone: phone(7)}, noon, mailing.Idempotency{}); err == nil {
 		t.Errorf("there is another: %d", msg.ID)
 	}
 }

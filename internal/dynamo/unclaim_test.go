@@ -13,7 +13,7 @@ import (
 )
 
 // atNoon stops the clock of a store at noon.
-func atNoon() dynamo.Option { return dynamotest.NewClock(noon).Option() }
+func atNoon() dynamotest.Option { return dynamotest.NewClock(noon).Option() }
 
 // oneBatch stores a mailing with one batch: a message to each of clients 16 and 32.
 func oneBatch(t *testing.T, s *dynamo.Store) mailing.BatchKey {
@@ -61,7 +61,7 @@ func mustUnclaim(t *testing.T, s *dynamo.Store, k mailing.BatchKey, holder strin
 }
 
 // dueRows returns the rows of a slice in the index of waiting batches.
-func dueRows(t *testing.T, s *dynamo.Store, id mailing.MailingID, slice int) []mailing.Due {
+func dueRows(t *testing.T, s *dynamo.Store, id mailing.ID, slice int) []mailing.Due {
 	t.Helper()
 	var all []mailing.Due
 	err := s.Due(t.Context(), id, slice, time.Time{}, func(rows []mailing.Due) (bool, error) {
@@ -74,7 +74,7 @@ func dueRows(t *testing.T, s *dynamo.Store, id mailing.MailingID, slice int) []m
 	return all
 }
 
-func TestAClaimThatIsTakenBackIsAsIfItHadNeverBeen(t *testing.T) {
+func TestAClaimThatIsTakenBackLeavesNoTrace(t *testing.T) {
 	t.Parallel()
 	clock := dynamotest.NewClock(noon)
 	s := dynamotest.Store(t, clock.Option())
@@ -113,7 +113,7 @@ func TestAClaimAfterLostOnesKnowsTheLeaseOfTheFirst(t *testing.T) {
 	if mustUnclaim(t, s, k, "me", at(8)) {
 		t.Error("a claim that found lost ones is taken back, and they are forgotten")
 	}
-	settled := b.Settled(b.Members, make([]mailing.Wait, len(b.Members)), 0, at(8), func(d time.Duration) time.Duration { return d })
+	settled := b.Settled(b.Recipients, make([]mailing.Wait, len(b.Recipients)), 0, at(8), func(d time.Duration) time.Duration { return d })
 	if lost, err := s.Settle(t.Context(), mailing.Mailing{ID: k.Mailing}, 0, []mailing.Settlement{{Batch: settled, Holder: "me"}}); err != nil || len(lost) > 0 {
 		t.Fatal(lost, err)
 	}
@@ -122,7 +122,7 @@ func TestAClaimAfterLostOnesKnowsTheLeaseOfTheFirst(t *testing.T) {
 	}
 }
 
-func TestARefusedClaimReturnsWhatStandsInItsWay(t *testing.T) {
+func TestARefusedClaimReturnsTheBatchThatRefusedIt(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	k := oneBatch(t, s)
@@ -151,7 +151,7 @@ func TestALeaseThatWasLostIsNotTakenBack(t *testing.T) {
 	}
 }
 
-func TestAWriteOfABatchThatFailsTellsItsCause(t *testing.T) {
+func TestAFailedWriteOfABatchReturnsItsCause(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	k := oneBatch(t, e.Store(atNoon()))
@@ -162,7 +162,7 @@ func TestAWriteOfABatchThatFailsTellsItsCause(t *testing.T) {
 		"unclaim": func() error { _, err := s.Unclaim(t.Context(), k, "me", noon); return err },
 		"mark":    func() error { return s.MarkRetried(t.Context(), k.Mailing, 0, noon) },
 		"test": func() error {
-			_, _, err := s.CreateTest(t.Context(), mailing.Test{Phone: phone(1)}, noon, mailing.Once{})
+			_, _, err := s.CreateTest(t.Context(), mailing.Test{Phone: phone(1)}, noon, mailing.Idempotency{})
 			return err
 		},
 		"postpone":  func() error { _, err := s.Postpone(t.Context(), mailing.Due{Key: k}, noon, true); return err },

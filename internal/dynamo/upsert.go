@@ -13,14 +13,9 @@ import (
 	"postrider/internal/mailing"
 )
 
-const (
-	// transactActions is how many actions one transaction may have (a limit of
-	// DynamoDB).
-	transactActions = 100
-	// writeConcurrency is how many transactions one call of the store makes at the same
-	// time.
-	writeConcurrency = 8
-)
+// writeConcurrency is how many transactions one call of the store makes at the same
+// time.
+const writeConcurrency = 8
 
 // UpsertClients makes each row the client that it describes: a new one, or a change of
 // the client that has its phone. Rows must have passed [mailing.ClientRow.Check], and
@@ -42,24 +37,16 @@ func (s *Store) upsertClients(ctx context.Context, rows []mailing.ClientRow, new
 	for i := range todo {
 		todo[i].row = i
 	}
-	for n := 0; len(todo) > 0; n++ {
-		// In each round the write of these rows was refused, or their phone changed
-		// hands.
-		if n == retryTries {
-			for _, o := range todo {
-				u.results[o.row] = mailing.RowResult{Outcome: mailing.RowRejected, Err: mailing.Conflict("others keep changing this client: try again")}
-			}
-			break
-		}
-		if n > 0 {
-			if err := s.wait(ctx, backoff(n-1)); err != nil {
-				return u.results, fmt.Errorf("upsert clients: %w", err)
-			}
-		}
-		var err error
-		if todo, err = u.round(ctx, todo); err != nil {
-			return u.results, err
-		}
+	done, err := s.repeat(ctx, retryTries, func() (_ bool, err error) {
+		todo, err = u.round(ctx, todo)
+		return len(todo) == 0, err
+	})
+	if err != nil || done {
+		return u.results, err
+	}
+	// In each round the write of these rows was refused, or their phone changed hands.
+	for _, o := range todo {
+		u.results[o.row] = mailing.RowResult{Outcome: mailing.RowRejected, Err: mailing.Conflict("others keep changing this client: try again")}
 	}
 	return u.results, nil
 }
@@ -166,7 +153,7 @@ func (u *upserts) decide(o openRow, it clientItem, found bool) (rowWrite, error)
 		return rowWrite{}, nil
 	}
 	put, err := u.store.replacement(it, c)
-	return rowWrite{o, mailing.RowUpdated, append([]types.TransactWriteItem{put}, u.store.rezoning(it, c)...)}, err
+	return rowWrite{o, mailing.RowUpdated, append([]types.TransactWriteItem{put}, u.store.putZoneEdit(it, c)...)}, err
 }
 
 // freshID returns an id that this call has not given to another new client. It may
@@ -231,8 +218,7 @@ func (u *upserts) writeTogether(ctx context.Context, together []rowWrite) (left 
 	for _, w := range together {
 		actions = append(actions, w.actions...)
 	}
-	what := fmt.Sprintf("upsert %d clients", len(together))
-	err = u.store.transact(ctx, what, actions)
+	err = u.store.transact(ctx, actions, "upsert %d clients", len(together))
 	if in, ok := refused(err); ok {
 		for _, w := range together {
 			blamed := slices.ContainsFunc(in, func(n int) bool { return n < len(w.actions) && n >= 0 })
@@ -245,7 +231,7 @@ func (u *upserts) writeTogether(ctx context.Context, together []rowWrite) (left 
 		return left, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
+		return nil, err
 	}
 	for _, w := range together {
 		u.results[w.row] = mailing.RowResult{Outcome: w.outcome}

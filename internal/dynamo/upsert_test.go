@@ -49,7 +49,7 @@ func byPhone(t *testing.T, s *dynamo.Store) map[string]mailing.Client {
 	return found
 }
 
-func TestEachRowBecomesItsClientWhateverBecomesOfTheOthers(t *testing.T) {
+func TestEachRowBecomesItsClientIndependentlyOfTheOthers(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
 	same, changed := create(t, s, client(1)), create(t, s, client(2))
@@ -179,11 +179,11 @@ func TestRowsThatOthersOvertakeAreDecidedAgain(t *testing.T) {
 		// want is the outcome of the row of the client that was there before.
 		want mailing.RowOutcome
 	}{
-		"somebody makes the same change": {func(t *testing.T, s *dynamo.Store, old mailing.Client) {
+		"another caller makes the same change": {func(t *testing.T, s *dynamo.Store, old mailing.Client) {
 			t.Helper()
 			editing(t, s, old.ID, func(c *mailing.Client) { c.Tag = "gold" })
 		}, mailing.RowUnchanged},
-		"somebody makes another one": {func(t *testing.T, s *dynamo.Store, old mailing.Client) {
+		"another caller makes another one": {func(t *testing.T, s *dynamo.Store, old mailing.Client) {
 			t.Helper()
 			editing(t, s, old.ID, func(c *mailing.Client) { c.Timezone = "Asia/Tomsk" })
 		}, mailing.RowUpdated},
@@ -229,7 +229,7 @@ func editing(t *testing.T, s *dynamo.Store, id mailing.ClientID, how func(*maili
 	}
 }
 
-func TestANewPhoneThatSomebodyTakesMeanwhileIsAnUpdate(t *testing.T) {
+func TestANewPhoneThatIsTakenMeanwhileIsAnUpdate(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	faults := dynamotest.NewFaults(e.Client)
@@ -267,7 +267,7 @@ func TestNewClientsOfAnImportNeverGetAnIDThatWasGivenOut(t *testing.T) {
 	}
 }
 
-func TestAClientThatOthersKeepChangingKeepsNoOtherRowFromItsTurn(t *testing.T) {
+func TestAClientThatOthersKeepChangingDoesNotStopOtherRows(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	old, gold := create(t, e.Store(), client(1)), "gold"

@@ -3,9 +3,9 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
@@ -15,10 +15,11 @@ import (
 type walk struct {
 	table string
 	index string
-	key   expression.KeyConditionBuilder
-	// filter is the condition that an item must match; nil matches every item.
-	filter     *expression.ConditionBuilder
-	descending bool
+	// key is the key condition. filter is the condition that an item must match; an
+	// empty one matches every item. values are those of both.
+	key, filter string
+	values      item
+	descending  bool
 	// limit is how many matching items are wanted. pages is how many DynamoDB pages, of
 	// 1 MB each, are read for them at most.
 	limit, pages int
@@ -40,10 +41,7 @@ type walked struct {
 // pages are read. In each case a later walk that begins after last meets each remaining
 // item once.
 func (s *Store) walk(ctx context.Context, w walk) (walked, error) {
-	in, err := w.input()
-	if err != nil {
-		return walked{}, err
-	}
+	in := w.input()
 	var (
 		done    walked
 		matched int
@@ -75,29 +73,23 @@ func (s *Store) walk(ctx context.Context, w walk) (walked, error) {
 	return done, nil
 }
 
+// where adds a condition to those that an item must match.
+func (w *walk) where(condition string, values item) {
+	if w.filter != "" {
+		w.filter += " AND "
+	}
+	w.filter += "(" + condition + ")"
+	maps.Copy(w.values, values)
+}
+
 // input returns the query without a limit and without a start.
-func (w walk) input() (*dynamodb.QueryInput, error) {
-	b := expression.NewBuilder().WithKeyCondition(w.key)
-	if w.filter != nil {
-		b = b.WithFilter(*w.filter)
+func (w *walk) input() *dynamodb.QueryInput {
+	return &dynamodb.QueryInput{
+		TableName: &w.table, IndexName: optional(w.index),
+		KeyConditionExpression: &w.key, FilterExpression: optional(w.filter),
+		ExpressionAttributeNames: names(w.key, w.filter), ExpressionAttributeValues: w.values,
+		ScanIndexForward: aws.Bool(!w.descending), ConsistentRead: aws.Bool(w.index == ""),
 	}
-	e, err := b.Build()
-	if err != nil {
-		return nil, fmt.Errorf("build a query of %s: %w", w.table, err)
-	}
-	in := &dynamodb.QueryInput{
-		TableName:                 aws.String(w.table),
-		KeyConditionExpression:    e.KeyCondition(),
-		FilterExpression:          e.Filter(),
-		ExpressionAttributeNames:  e.Names(),
-		ExpressionAttributeValues: e.Values(),
-		ScanIndexForward:          aws.Bool(!w.descending),
-		ConsistentRead:            aws.Bool(w.index == ""),
-	}
-	if w.index != "" {
-		in.IndexName = aws.String(w.index)
-	}
-	return in, nil
 }
 
 // pageSize returns how many items the next page should look at to find need more items
@@ -106,10 +98,10 @@ func (w walk) input() (*dynamodb.QueryInput, error) {
 //
 // So a walk does not read, and pay for, much more than it returns. One item more than
 // needed shows whether anything follows.
-func (w walk) pageSize(need, looked, matched int) *int32 {
+func (w *walk) pageSize(need, looked, matched int) *int32 {
 	const many = 50_000 // more than a page ever holds
 	size := need + 1
-	if w.filter != nil && looked > 0 {
+	if w.filter != "" && looked > 0 {
 		if matched == 0 {
 			return nil
 		}
@@ -162,14 +154,4 @@ func decodeAll[T any](items []item, decode func(item) (T, error)) ([]T, error) {
 		all = append(all, t)
 	}
 	return all, nil
-}
-
-// partitionAfter returns the key condition for the items of a partition whose sort key
-// is greater than after; "" is for all of them.
-func partitionAfter(attr, part, after string) expression.KeyConditionBuilder {
-	in := expression.Key(attr).Equal(expression.Value(part))
-	if after == "" {
-		return in
-	}
-	return in.And(expression.Key(sortKey).GreaterThan(expression.Value(after)))
 }

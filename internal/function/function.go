@@ -25,6 +25,7 @@ import (
 
 	"postrider/internal/clock"
 	"postrider/internal/dynamo"
+	"postrider/internal/mailing"
 )
 
 // Tables is the part of a function's configuration that names the tables, and sets how
@@ -36,10 +37,13 @@ type Tables struct {
 	RetentionDays int    `env:"RETENTION_DAYS" envDefault:"90"`
 }
 
-// Store returns the store over these tables.
-func (t Tables) Store(cfg aws.Config, options ...dynamo.Option) *dynamo.Store {
-	tables := dynamo.Tables{Clients: t.Clients, Mailings: t.Mailings, Batches: t.Batches}
-	return dynamo.New(dynamodb.NewFromConfig(cfg), tables, time.Duration(t.RetentionDays)*24*time.Hour, options...)
+// Store returns the store over these tables. first is the first mailing id in new tables;
+// 0 draws the id at random.
+func (t Tables) Store(cfg aws.Config, first mailing.ID) *dynamo.Store {
+	return dynamo.New(dynamodb.NewFromConfig(cfg), dynamo.Config{
+		Tables:    dynamo.Tables{Clients: t.Clients, Mailings: t.Mailings, Batches: t.Batches},
+		Retention: time.Duration(t.RetentionDays) * 24 * time.Hour, Clock: clock.System{}, FirstMailing: first,
+	})
 }
 
 // Limits for a call to AWS. Without them, one connection that hangs would use up the
@@ -101,7 +105,7 @@ func parse(config any) error {
 	if !errors.As(err, &all) {
 		return err
 	}
-	var told []error
+	var problems []error
 	for _, one := range all.Errors {
 		var unread env.ParseError
 		if errors.As(one, &unread) {
@@ -109,9 +113,9 @@ func parse(config any) error {
 			variable, _, _ := strings.Cut(field.Tag.Get("env"), ",")
 			one = fmt.Errorf("%s: %w", variable, unread.Err)
 		}
-		told = append(told, one)
+		problems = append(problems, one)
 	}
-	return errors.Join(told...)
+	return errors.Join(problems...)
 }
 
 // Jitter returns a random duration from 0 to d.
@@ -121,16 +125,3 @@ func Jitter(d time.Duration) time.Duration {
 
 // Holder returns a name that no other holder has.
 func Holder() string { return rand.Text() }
-
-// Now returns the time by the wall clock. Go's monotonic clock may stand still while
-// Lambda keeps an environment frozen: data that was read before would then seem fresh.
-func Now() time.Time { return time.Now().Round(0) }
-
-// Clock is the system's clock.
-type Clock struct{}
-
-// Now returns the time by the wall clock.
-func (Clock) Now() time.Time { return Now() }
-
-// Sleep waits for d, or until ctx is done.
-func (Clock) Sleep(ctx context.Context, d time.Duration) error { return clock.Sleep(ctx, d) }

@@ -26,7 +26,7 @@ import (
 // request. A header of this name that the caller sends is dropped.
 const requestIDHeader = "X-Request-Id"
 
-const ourSide = "something went wrong on our side; the request can be repeated"
+const ourSide = "an internal error occurred; the request can be repeated"
 
 // Function is the type of handler that a Lambda function is started with.
 type Function func(context.Context, events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error)

@@ -41,7 +41,7 @@ func New(api parameter.API, name string, now func() time.Time, log *slog.Logger)
 				log.Error("keys that cannot be read", "parameter", name, "error", err)
 			}
 			if len(read) == 0 {
-				log.Error("no keys: nobody can use the API", "parameter", name)
+				log.Error("no keys: the API refuses every request", "parameter", name)
 			}
 			return read, nil
 		},

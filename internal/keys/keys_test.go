@@ -189,7 +189,7 @@ func TestAParameterThatIsGoneHoldsNoKeys(t *testing.T) {
 	f.parameter.fail = fmt.Errorf("operation error SSM: %w", &types.ParameterNotFound{})
 	f.now = f.now.Add(time.Minute)
 	f.want(t, "secret-a", mailing.Caller{})
-	if !strings.Contains(f.log.String(), "nobody can use the API") {
+	if !strings.Contains(f.log.String(), "the API refuses every request") {
 		t.Errorf("it is not logged: %s", f.log.String())
 	}
 }
@@ -217,7 +217,7 @@ func TestNoKeysMeansNobody(t *testing.T) {
 	t.Parallel()
 	f := newFixture("# none yet")
 	f.want(t, "secret-a", mailing.Caller{})
-	if !strings.Contains(f.log.String(), "nobody can use the API") {
+	if !strings.Contains(f.log.String(), "the API refuses every request") {
 		t.Errorf("it is not logged: %s", f.log.String())
 	}
 }

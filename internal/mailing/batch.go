@@ -14,14 +14,14 @@ const (
 
 // Times after which waiting work comes back without a message in a queue.
 const (
-	// QueuedPatience is how long a queued batch may stay unclaimed before the sweep
+	// QueuedOverdueAfter is how long a queued batch may stay unclaimed before the sweep
 	// queues it again.
-	QueuedPatience = 5 * time.Minute
-	// MaxPatience is the longest time between two sweeps that queue the same batch. The
+	QueuedOverdueAfter = 5 * time.Minute
+	// MaxOverdueAfter is the longest time between two sweeps that queue the same batch. The
 	// time doubles up to it.
-	MaxPatience = time.Hour
-	// RetryPatience is how long after its retry instant a batch is overdue.
-	RetryPatience = time.Minute
+	MaxOverdueAfter = time.Hour
+	// RetryOverdueAfter is how long after its retry instant a batch is overdue.
+	RetryOverdueAfter = time.Minute
 	// ParkTime is how long a message waits after a hand-over that failed because of the
 	// provider's trouble.
 	ParkTime = time.Minute
@@ -32,10 +32,10 @@ const (
 //
 // A batch with a pending message has a DueAt. A batch without one has none.
 type Batch struct {
-	Key       BatchKey
-	Members   []Member
-	CreatedAt time.Time
-	// Holder is the sender that alone may change the members until LeaseUntil.
+	Key        BatchKey
+	Recipients []Recipient
+	CreatedAt  time.Time
+	// Holder is the sender that alone may change the recipients until LeaseUntil.
 	Holder     string
 	LeaseUntil time.Time
 	// Claims is the number of claims since the last settlement. More than one means that
@@ -53,9 +53,9 @@ type Batch struct {
 	NotBefore time.Time
 	// DueAt is when the batch is overdue: the sweep then queues it again.
 	DueAt time.Time
-	// Plan is the oldest of the mailing's plans under which the batch's pending messages
+	// Generation is the oldest generation under which one of the batch's pending messages
 	// were deferred.
-	Plan int64
+	Generation int64
 	// StartedAt is the instant since which the mailing has been due. Of a slice, only the
 	// first batch that can go at once has it, until that batch is settled.
 	StartedAt time.Time
@@ -65,7 +65,7 @@ type Batch struct {
 
 // Pending reports whether any message of the batch still waits for something.
 func (b Batch) Pending() bool {
-	for _, m := range b.Members {
+	for _, m := range b.Recipients {
 		if m.Status.Pending() {
 			return true
 		}
@@ -74,11 +74,11 @@ func (b Batch) Pending() bool {
 }
 
 // IDs returns the messages of the batch and the clients that they go to, in the order of
-// the members. Log lines contain these ids, so that a search finds them.
+// the recipients. Log lines contain these ids, so that a search finds them.
 func (b Batch) IDs() (messages []MessageID, clients []ClientID) {
-	for _, mem := range b.Members {
-		messages = append(messages, NewMessageID(b.Key.Mailing, mem.Client))
-		clients = append(clients, mem.Client)
+	for _, rec := range b.Recipients {
+		messages = append(messages, NewMessageID(b.Key.Mailing, rec.Client))
+		clients = append(clients, rec.Client)
 	}
 	return messages, clients
 }
@@ -101,7 +101,7 @@ type SliceState struct {
 
 // Page is what one step of an expansion writes.
 type Page struct {
-	Mailing MailingID
+	Mailing ID
 	Slice   int
 	// Seen is the cursor that the step started from. The page is written only if that is
 	// still the stored cursor.
@@ -114,16 +114,16 @@ type Page struct {
 	Counts  Counts
 }
 
-// PlanPage groups clients (of one slice, in the order of ids) into batches. Clients whose
+// GroupPage groups clients (of one slice, in the order of ids) into batches. Clients whose
 // windows open at the same instant share a batch. A message whose window is closed is
 // deferred. If the mailing itself is closed, every message gets its terminal status at
 // once. taken is how many of the clients fit into the page.
-func PlanPage(m Mailing, slice int, clients []Client, now time.Time) (batches []Batch, counts Counts, taken int) {
+func GroupPage(m Mailing, slice int, clients []Client, now time.Time) (batches []Batch, counts Counts, taken int) {
 	open := map[time.Time]int{} // opening instant -> index of the batch with free places
 	for _, c := range clients {
 		status, opens := firstStatus(m, c, now)
 		i, ok := open[opens]
-		if !ok || len(batches[i].Members) == BatchSize {
+		if !ok || len(batches[i].Recipients) == BatchSize {
 			if len(batches) == maxPageBatches {
 				break
 			}
@@ -131,7 +131,7 @@ func PlanPage(m Mailing, slice int, clients []Client, now time.Time) (batches []
 			open[opens] = i
 			batches = append(batches, newBatch(m, BatchKey{m.ID, slice, BatchID{clients[0].ID, i}}, status, opens, now))
 		}
-		batches[i].Members = append(batches[i].Members, Member{Client: c.ID, Status: status, At: now, NotBefore: opens})
+		batches[i].Recipients = append(batches[i].Recipients, Recipient{Client: c.ID, Status: status, At: now, NotBefore: opens})
 		counts.Count(status, 1)
 		taken++
 	}
@@ -141,7 +141,7 @@ func PlanPage(m Mailing, slice int, clients []Client, now time.Time) (batches []
 // firstStatus returns the status that a new message gets. opens is when its window opens;
 // it is zero unless the message is deferred.
 func firstStatus(m Mailing, c Client, now time.Time) (status MessageStatus, opens time.Time) {
-	switch d := Decide(m, &c, Member{Client: c.ID, Status: Queued}, now); d.Action {
+	switch d := Decide(m, &c, Recipient{Client: c.ID, Status: Queued}, now); d.Action {
 	case Finish:
 		return d.Status, time.Time{}
 	case Defer:
@@ -154,18 +154,21 @@ func firstStatus(m Mailing, c Client, now time.Time) (status MessageStatus, open
 // newBatch returns an empty batch whose messages begin with this status. It is due only
 // if that status is pending.
 func newBatch(m Mailing, key BatchKey, status MessageStatus, opens, now time.Time) Batch {
-	b := Batch{Key: key, CreatedAt: now, Plan: m.Plan}
+	b := Batch{Key: key, CreatedAt: now, Generation: m.Generation}
 	switch {
 	case status == Deferred:
 		b.NotBefore, b.DueAt = opens, opens
 	case status.Pending():
-		b.DueAt = now.Add(QueuedPatience)
+		b.DueAt = now.Add(QueuedOverdueAfter)
 	}
 	return b
 }
 
-// Sum returns the sum of the slices of a mailing.
-func Sum(states *[Slices]SliceState) Progress {
+// SliceStates holds the states of all slices of a mailing.
+type SliceStates [Slices]SliceState
+
+// Sum returns the sum of the slices.
+func (states *SliceStates) Sum() Progress {
 	p := Progress{Expanded: true}
 	for _, state := range states {
 		p.Counts = p.Counts.Plus(state.Counts)

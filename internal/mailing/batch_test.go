@@ -21,7 +21,7 @@ func inZones(n int, zones ...string) []mailing.Client {
 func TestAPageHoldsEachClientOnceInBatchesOfOneOpening(t *testing.T) {
 	m := running(window(t, "09:00", "21:00"))
 	clients := inZones(1000, "Europe/Moscow", "Asia/Vladivostok", "America/New_York", "Europe/Kaliningrad")
-	batches, counts, taken := mailing.PlanPage(m, 0, clients, noon)
+	batches, counts, taken := mailing.GroupPage(m, 0, clients, noon)
 	if taken != 1000 {
 		t.Fatalf("took %d", taken)
 	}
@@ -30,19 +30,19 @@ func TestAPageHoldsEachClientOnceInBatchesOfOneOpening(t *testing.T) {
 	}
 	seen := map[mailing.ClientID]bool{}
 	for _, b := range batches {
-		if len(b.Members) > mailing.BatchSize {
-			t.Errorf("batch %s has %d members", b.Key, len(b.Members))
+		if len(b.Recipients) > mailing.BatchSize {
+			t.Errorf("batch %s has %d members", b.Key, len(b.Recipients))
 		}
 		if b.DueAt.IsZero() {
 			t.Errorf("batch %s is pending and not due", b.Key)
 		}
-		for _, mem := range b.Members {
-			if seen[mem.Client] {
-				t.Errorf("client %d is met twice", mem.Client)
+		for _, rec := range b.Recipients {
+			if seen[rec.Client] {
+				t.Errorf("client %d is met twice", rec.Client)
 			}
-			seen[mem.Client] = true
-			if deferred := !b.NotBefore.IsZero(); deferred != (mem.Status == mailing.Deferred) {
-				t.Errorf("client %d is %s in a batch that waits until %s", mem.Client, mem.Status, b.NotBefore)
+			seen[rec.Client] = true
+			if deferred := !b.NotBefore.IsZero(); deferred != (rec.Status == mailing.Deferred) {
+				t.Errorf("client %d is %s in a batch that waits until %s", rec.Client, rec.Status, b.NotBefore)
 			}
 		}
 	}
@@ -60,7 +60,7 @@ func TestAPageOfAClosedMailingIsAccountedForAtOnce(t *testing.T) {
 		{running(), end, mailing.Counts{Total: 60, Expired: 60}},
 		{running(status(mailing.StatusCancelled)), noon, mailing.Counts{Total: 60, Cancelled: 60}},
 	} {
-		batches, counts, _ := mailing.PlanPage(test.mailing, 0, inZones(60, "UTC"), test.now)
+		batches, counts, _ := mailing.GroupPage(test.mailing, 0, inZones(60, "UTC"), test.now)
 		if diff := cmp.Diff(test.want, counts); diff != "" {
 			t.Errorf("counts (-want +got):\n%s", diff)
 		}
@@ -75,33 +75,33 @@ func TestAPageOfAClosedMailingIsAccountedForAtOnce(t *testing.T) {
 func TestABatchIsDueExactlyWhileSomethingIsPending(t *testing.T) {
 	full := func(d time.Duration) time.Duration { return d }
 	later := noon.Add(3 * time.Hour)
-	sent := mailing.Member{Client: 16, Status: mailing.Sent}
-	retrying := mailing.Member{Client: 32, Status: mailing.Retrying}
-	deferred := mailing.Member{Client: 48, Status: mailing.Deferred}
+	sent := mailing.Recipient{Client: 16, Status: mailing.Sent}
+	retrying := mailing.Recipient{Client: 32, Status: mailing.Retrying}
+	deferred := mailing.Recipient{Client: 48, Status: mailing.Deferred}
 	tests := []struct {
 		name      string
-		members   []mailing.Member
+		members   []mailing.Recipient
 		waits     []mailing.Wait
 		round     int
 		notBefore time.Time
 		due       time.Time
 	}{
-		{"all done", []mailing.Member{sent}, []mailing.Wait{{}}, 0, time.Time{}, time.Time{}},
-		{"a retry, first round", []mailing.Member{sent, retrying}, []mailing.Wait{{}, {Kind: mailing.WaitRetry}}, 0, noon.Add(15 * time.Second), noon.Add(75 * time.Second)},
-		{"a retry, fourth round", []mailing.Member{retrying}, []mailing.Wait{{Kind: mailing.WaitRetry}}, 3, noon.Add(2 * time.Minute), noon.Add(3 * time.Minute)},
-		{"a retry, late round", []mailing.Member{retrying}, []mailing.Wait{{Kind: mailing.WaitRetry}}, 60, noon.Add(15 * time.Minute), noon.Add(16 * time.Minute)},
-		{"told to wait longer than the backoff", []mailing.Member{retrying}, []mailing.Wait{{Kind: mailing.WaitRetry, Until: noon.Add(time.Hour)}}, 0, noon.Add(time.Hour), noon.Add(time.Hour + time.Minute)},
-		{"a window", []mailing.Member{deferred}, []mailing.Wait{{Kind: mailing.WaitUntil, Until: later}}, 0, later, later},
-		{"a window and a retry: the earlier", []mailing.Member{deferred, retrying}, []mailing.Wait{{Kind: mailing.WaitUntil, Until: later}, {Kind: mailing.WaitRetry}}, 0, noon.Add(15 * time.Second), noon.Add(75 * time.Second)},
-		{"two retries, one told to wait: the earlier", []mailing.Member{retrying, retrying}, []mailing.Wait{{Kind: mailing.WaitRetry}, {Kind: mailing.WaitRetry, Until: noon.Add(time.Hour)}}, 0, noon.Add(15 * time.Second), noon.Add(75 * time.Second)},
-		{"the trouble is the provider's", []mailing.Member{retrying}, []mailing.Wait{{Kind: mailing.WaitProvider, Until: noon.Add(time.Minute)}}, 5, noon.Add(time.Minute), noon.Add(time.Minute)},
-		{"its retry has not come", []mailing.Member{retrying}, []mailing.Wait{{Kind: mailing.WaitLater, Until: noon.Add(time.Minute)}}, 5, noon.Add(time.Minute), noon.Add(time.Minute)},
-		{"held by a pause", []mailing.Member{retrying}, []mailing.Wait{{Kind: mailing.WaitResume}}, 0, noon, noon},
-		{"no time left", []mailing.Member{retrying}, []mailing.Wait{{Kind: mailing.WaitTurn}}, 0, noon, noon.Add(time.Minute)},
+		{"all done", []mailing.Recipient{sent}, []mailing.Wait{{}}, 0, time.Time{}, time.Time{}},
+		{"a retry, first round", []mailing.Recipient{sent, retrying}, []mailing.Wait{{}, {Kind: mailing.WaitRetry}}, 0, noon.Add(15 * time.Second), noon.Add(75 * time.Second)},
+		{"a retry, fourth round", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitRetry}}, 3, noon.Add(2 * time.Minute), noon.Add(3 * time.Minute)},
+		{"a retry, late round", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitRetry}}, 60, noon.Add(15 * time.Minute), noon.Add(16 * time.Minute)},
+		{"has to wait longer than the backoff", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitRetry, Until: noon.Add(time.Hour)}}, 0, noon.Add(time.Hour), noon.Add(time.Hour + time.Minute)},
+		{"a window", []mailing.Recipient{deferred}, []mailing.Wait{{Kind: mailing.WaitUntil, Until: later}}, 0, later, later},
+		{"a window and a retry: the earlier", []mailing.Recipient{deferred, retrying}, []mailing.Wait{{Kind: mailing.WaitUntil, Until: later}, {Kind: mailing.WaitRetry}}, 0, noon.Add(15 * time.Second), noon.Add(75 * time.Second)},
+		{"two retries, one has to wait: the earlier", []mailing.Recipient{retrying, retrying}, []mailing.Wait{{Kind: mailing.WaitRetry}, {Kind: mailing.WaitRetry, Until: noon.Add(time.Hour)}}, 0, noon.Add(15 * time.Second), noon.Add(75 * time.Second)},
+		{"the trouble is the provider's", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitProvider, Until: noon.Add(time.Minute)}}, 5, noon.Add(time.Minute), noon.Add(time.Minute)},
+		{"its retry has not come", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitLater, Until: noon.Add(time.Minute)}}, 5, noon.Add(time.Minute), noon.Add(time.Minute)},
+		{"held by a pause", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitResume}}, 0, noon, noon},
+		{"no time left", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitTurn}}, 0, noon, noon.Add(time.Minute)},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			b := mailing.Batch{Members: test.members, Holder: "me", LeaseUntil: later, Claims: 3, Round: test.round}
+			b := mailing.Batch{Recipients: test.members, Holder: "me", LeaseUntil: later, Claims: 3, Round: test.round}
 			got := b.Settled(test.members, test.waits, 0, noon, full)
 			if !got.NotBefore.Equal(test.notBefore) || !got.DueAt.Equal(test.due) {
 				t.Errorf("waits until %s, due %s", got.NotBefore, got.DueAt)
@@ -116,10 +116,10 @@ func TestABatchIsDueExactlyWhileSomethingIsPending(t *testing.T) {
 	}
 }
 
-func TestWhichBatchesATaskQueuesAgain(t *testing.T) {
+func TestATaskQueuesOverdueBatchesAgain(t *testing.T) {
 	ahead := noon.Add(3 * time.Hour)
 	paused, cancelled := status(mailing.StatusPaused), status(mailing.StatusCancelled)
-	edited := func(m *mailing.Mailing) { m.Plan = 1 }
+	edited := func(m *mailing.Mailing) { m.Generation = 1 }
 	resumed := func(m *mailing.Mailing) { m.ResumedAt = noon.Add(-time.Minute) }
 	up := mailing.Outage{}
 	down, ended := up.Begun(noon.Add(-time.Hour)), mailing.Outage{Ended: noon.Add(-time.Minute)}
@@ -140,12 +140,12 @@ func TestWhichBatchesATaskQueuesAgain(t *testing.T) {
 		{"due later", running(), mailing.Due{DueAt: ahead, NotBefore: ahead}, up, noon, answer{}},
 		{"paused", running(paused), mailing.Due{DueAt: noon}, up, noon, answer{}},
 		{"paused, its end passed", running(paused), mailing.Due{DueAt: ahead}, up, end, answer{0, true, true}},
-		{"cancelled: whatever is pending", running(cancelled), mailing.Due{DueAt: ahead, NotBefore: ahead}, up, noon, answer{0, true, true}},
+		{"cancelled: all that is pending", running(cancelled), mailing.Due{DueAt: ahead, NotBefore: ahead}, up, noon, answer{0, true, true}},
 		{"cancelled, but held: when the lease ends", running(cancelled), mailing.Due{DueAt: noon.Add(30 * time.Second), LeaseUntil: noon.Add(30 * time.Second)}, up, noon, answer{30 * time.Second, false, true}},
 		{"cancelled, but in the queue already", running(cancelled), mailing.Due{DueAt: ahead, Sweeps: 1}, up, noon, answer{}},
 		{"past the end", running(), mailing.Due{DueAt: end.Add(time.Hour)}, up, end, answer{0, true, true}},
 		{"edited since it was deferred", running(edited), mailing.Due{DueAt: ahead, NotBefore: ahead}, up, noon, answer{0, true, true}},
-		{"deferred under the plan that holds", running(edited), mailing.Due{DueAt: ahead, NotBefore: ahead, Plan: 1}, up, noon, answer{}},
+		{"deferred under the plan that holds", running(edited), mailing.Due{DueAt: ahead, NotBefore: ahead, Generation: 1}, up, noon, answer{}},
 		{"queued before a resume", running(resumed), mailing.Due{DueAt: noon.Add(3 * time.Minute)}, up, noon, answer{0, false, true}},
 		{"queued by a sweep before a resume", running(resumed), mailing.Due{DueAt: noon.Add(18 * time.Minute), Sweeps: 3}, up, noon, answer{0, false, true}},
 		{"queued after a resume", running(resumed), mailing.Due{DueAt: noon.Add(5 * time.Minute), Sweeps: 1}, up, noon, answer{}},
@@ -180,9 +180,9 @@ func TestABatchIsOverdueLaterWithEachSweepUpToAnHour(t *testing.T) {
 	}
 }
 
-func TestIDsFitTogether(t *testing.T) {
-	id := mailing.NewMessageID(mailing.MaxMailingID, 1<<32-1)
-	if id != 1<<53-1 || !id.Valid() || id.Mailing() != mailing.MaxMailingID || id.Client() != 1<<32-1 {
+func TestAMessageIDIsMadeOfMailingIDAndClientID(t *testing.T) {
+	id := mailing.NewMessageID(mailing.MaxID, 1<<32-1)
+	if id != 1<<53-1 || !id.Valid() || id.Mailing() != mailing.MaxID || id.Client() != 1<<32-1 {
 		t.Errorf("the largest message id is %d: mailing %d, client %d", id, id.Mailing(), id.Client())
 	}
 	for _, bad := range []mailing.MessageID{0, -1, 1 << 32, 1 << 53, -1 << 63, 1<<63 - 1} {
@@ -202,11 +202,11 @@ func TestIDsFitTogether(t *testing.T) {
 }
 
 func TestCountsAlwaysAddUp(t *testing.T) {
-	members := make([]mailing.Member, 0, len(mailing.MessageStatuses))
+	recipients := make([]mailing.Recipient, 0, len(mailing.MessageStatuses))
 	for _, s := range mailing.MessageStatuses {
-		members = append(members, mailing.Member{Status: s})
+		recipients = append(recipients, mailing.Recipient{Status: s})
 	}
-	c := mailing.CountMembers(members)
+	c := mailing.CountRecipients(recipients)
 	if c.Total != 9 || c.Pending() != 3 || c.Terminal() != 6 {
 		t.Errorf("total %d, pending %d, terminal %d", c.Total, c.Pending(), c.Terminal())
 	}

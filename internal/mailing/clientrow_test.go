@@ -56,7 +56,7 @@ func TestARowBecomesTheClientThatItDescribes(t *testing.T) {
 	}
 }
 
-func TestARowIsToldAllTheRulesThatItBreaks(t *testing.T) {
+func TestARowThatBreaksRulesGetsAnErrorThatListsAllOfThem(t *testing.T) {
 	old := mailing.Client{ID: 7, Phone: "79001234567", OperatorCode: "900", Timezone: "UTC"}
 	all := mailing.ClientRow{Phone: "89001234567", OperatorCode: cell("90"), Tag: cell(strings.Repeat("я", 65)), Timezone: cell("Mars/Base")}
 	for name, c := range map[string]struct {
@@ -82,7 +82,7 @@ func TestARowIsToldAllTheRulesThatItBreaks(t *testing.T) {
 			c.want = nil
 		}
 		if diff := cmp.Diff(c.want, locations(c.row.Check())); diff != "" {
-			t.Errorf("%s, whoever has the phone (-want +got):\n%s", name, diff)
+			t.Errorf("%s, with any owner of the phone (-want +got):\n%s", name, diff)
 		}
 	}
 }

@@ -37,18 +37,18 @@ const MaxAttempts = 10
 //
 // The order of the cases matters: a closed mailing and a deleted client end a message
 // even while the mailing is paused.
-func Decide(m Mailing, client *Client, mem Member, now time.Time) Decision {
+func Decide(m Mailing, client *Client, rec Recipient, now time.Time) Decision {
 	switch {
 	case m.Status == StatusCancelled || m.Deleted:
-		return finish(mem, Cancelled)
+		return finish(rec, Cancelled)
 	case !now.Before(m.EndAt):
-		return finish(mem, Expired)
+		return finish(rec, Expired)
 	case client == nil:
-		return finish(mem, Skipped)
-	case mem.Attempts >= MaxAttempts:
-		return finish(mem, Failed)
-	case m.OnUncertain == Stop && mem.Uncertain > 0:
-		return finish(mem, Uncertain)
+		return finish(rec, Skipped)
+	case rec.Attempts >= MaxAttempts:
+		return finish(rec, Failed)
+	case m.OnUncertain == Stop && rec.Uncertain > 0:
+		return finish(rec, Uncertain)
 	case m.Status == StatusPaused:
 		return Decision{Action: Hold}
 	case now.Before(m.StartAt):
@@ -58,8 +58,8 @@ func Decide(m Mailing, client *Client, mem Member, now time.Time) Decision {
 	switch {
 	case opens.After(now):
 		return Decision{Action: Defer, Until: opens}
-	case now.Before(mem.NotBefore):
-		return Decision{Action: Later, Until: mem.NotBefore}
+	case now.Before(rec.NotBefore):
+		return Decision{Action: Later, Until: rec.NotBefore}
 	}
 	return Decision{Action: Send, Until: closes}
 }
@@ -67,14 +67,14 @@ func Decide(m Mailing, client *Client, mem Member, now time.Time) Decision {
 // finish returns the decision to end a message that may not be tried again. A message
 // that an earlier attempt may have delivered ends as [Uncertain], whatever the reason for
 // its end.
-func finish(mem Member, s MessageStatus) Decision {
-	return Decision{Action: Finish, Status: honest(mem, s)}
+func finish(rec Recipient, s MessageStatus) Decision {
+	return Decision{Action: Finish, Status: honest(rec, s)}
 }
 
-// honest returns the terminal status of mem. s is the status for a message that was
+// honest returns the terminal status of rec. s is the status for a message that was
 // certainly not delivered.
-func honest(mem Member, s MessageStatus) MessageStatus {
-	if mem.Uncertain > 0 {
+func honest(rec Recipient, s MessageStatus) MessageStatus {
+	if rec.Uncertain > 0 {
 		return Uncertain
 	}
 	return s
@@ -98,26 +98,26 @@ func (m Mailing) span(c Client, now time.Time) (opens, closes time.Time) {
 	return opens, earlier(m.Window.Closing(loc, opens), m.EndAt)
 }
 
-// Decided returns mem after a decision other than [Send].
-func (mem Member) Decided(d Decision, now time.Time) Member {
+// Decided returns rec after a decision other than [Send].
+func (rec Recipient) Decided(d Decision, now time.Time) Recipient {
 	switch d.Action {
 	case Finish:
-		mem.Status, mem.At = d.Status, now
+		rec.Status, rec.At = d.Status, now
 	case Defer:
-		if mem.Status != Deferred {
-			mem.Status, mem.At = Deferred, now
+		if rec.Status != Deferred {
+			rec.Status, rec.At = Deferred, now
 		}
 	case Hold, Later, Send:
 	}
-	return mem
+	return rec
 }
 
-// After returns mem after one hand-over. An ambiguous outcome always uses an attempt. An
+// After returns rec after one hand-over. An ambiguous outcome always uses an attempt. An
 // attempt that certainly failed and may be repeated is used only if the provider is known
 // to work; otherwise the provider is the cause. A later refusal does not clear an earlier
 // ambiguous attempt.
-func (mem Member) After(o Outcome, m Mailing, providerWorks bool, now time.Time) Member {
-	charged := mem
+func (rec Recipient) After(o Outcome, m Mailing, providerWorks bool, now time.Time) Recipient {
+	charged := rec
 	charged.Attempts++
 	charged.At, charged.Error = now, o.Code
 	switch o.Kind {
@@ -125,7 +125,7 @@ func (mem Member) After(o Outcome, m Mailing, providerWorks bool, now time.Time)
 		charged.Status, charged.Error = Sent, ""
 		return charged
 	case OutcomeRejected:
-		charged.Status = honest(mem, Failed)
+		charged.Status = honest(rec, Failed)
 		return charged
 	case OutcomeAmbiguous:
 		charged.Uncertain++
@@ -136,23 +136,23 @@ func (mem Member) After(o Outcome, m Mailing, providerWorks bool, now time.Time)
 		}
 	case OutcomeThrottled, OutcomeMisconfigured:
 	case OutcomeNotTried:
-		return mem
+		return rec
 	}
-	mem.Status, mem.At, mem.Error = Retrying, now, o.Code
-	return mem
+	rec.Status, rec.At, rec.Error = Retrying, now, o.Code
+	return rec
 }
 
-// again returns mem as it waits for its next attempt, or with a terminal status if there
+// again returns rec as it waits for its next attempt, or with a terminal status if there
 // may be none.
-func (mem Member) again(m Mailing, now time.Time) Member {
-	mem.Status = Retrying
+func (rec Recipient) again(m Mailing, now time.Time) Recipient {
+	rec.Status = Retrying
 	switch {
-	case mem.Uncertain > 0 && m.OnUncertain == Stop:
-		mem.Status = Uncertain
-	case mem.Attempts >= MaxAttempts:
-		mem.Status = honest(mem, Failed)
+	case rec.Uncertain > 0 && m.OnUncertain == Stop:
+		rec.Status = Uncertain
+	case rec.Attempts >= MaxAttempts:
+		rec.Status = honest(rec, Failed)
 	case m.Closed(now):
-		return mem.Decided(Decide(m, nil, mem, now), now)
+		return rec.Decided(Decide(m, nil, rec, now), now)
 	}
-	return mem
+	return rec
 }

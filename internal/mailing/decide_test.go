@@ -40,13 +40,13 @@ func stop(m *mailing.Mailing) { m.OnUncertain = mailing.Stop }
 
 func deleted(m *mailing.Mailing) { m.Deleted = true }
 
-func TestWhatIsToBeDoneWithAMessage(t *testing.T) {
+func TestADecisionFollowsTheMailingTheClientAndTheMessage(t *testing.T) {
 	moscow := &mailing.Client{ID: 33, Phone: "79001234567", Timezone: "Europe/Moscow"}
-	queued := mailing.Member{Client: 33, Status: mailing.Queued}
-	ambiguous := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: 1, Uncertain: 1}
-	spent := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: mailing.MaxAttempts}
+	queued := mailing.Recipient{Client: 33, Status: mailing.Queued}
+	ambiguous := mailing.Recipient{Client: 33, Status: mailing.Retrying, Attempts: 1, Uncertain: 1}
+	spent := mailing.Recipient{Client: 33, Status: mailing.Retrying, Attempts: mailing.MaxAttempts}
 	send := mailing.Decision{Action: mailing.Send, Until: end}
-	backedOff := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: 1, NotBefore: noon.Add(time.Minute)}
+	backedOff := mailing.Recipient{Client: 33, Status: mailing.Retrying, Attempts: 1, NotBefore: noon.Add(time.Minute)}
 	later := mailing.Decision{Action: mailing.Later, Until: noon.Add(time.Minute)}
 	hold := mailing.Decision{Action: mailing.Hold}
 	until := func(at time.Time) mailing.Decision { return mailing.Decision{Action: mailing.Defer, Until: at} }
@@ -57,7 +57,7 @@ func TestWhatIsToBeDoneWithAMessage(t *testing.T) {
 		name    string
 		mailing mailing.Mailing
 		client  *mailing.Client
-		member  mailing.Member
+		member  mailing.Recipient
 		now     time.Time
 		want    mailing.Decision
 	}{
@@ -88,7 +88,7 @@ func TestWhatIsToBeDoneWithAMessage(t *testing.T) {
 		{"its retry has come", running(), moscow, backedOff, noon.Add(time.Minute), send},
 		{"its retry has not come, and the end has", running(), moscow, backedOff, end, ends(mailing.Expired)},
 
-		{"deferred until later, and the window is open", running(window(t, "09:00", "21:00")), moscow, mailing.Member{Client: 33, Status: mailing.Deferred, NotBefore: noon.Add(time.Minute)}, noon, later},
+		{"deferred until later, and the window is open", running(window(t, "09:00", "21:00")), moscow, mailing.Recipient{Client: 33, Status: mailing.Deferred, NotBefore: noon.Add(time.Minute)}, noon, later},
 		{"the window is open", running(window(t, "09:00", "21:00")), moscow, queued, noon, send},
 		{"the window closes before the end", running(window(t, "09:00", "16:00")), moscow, queued, noon, mailing.Decision{Action: mailing.Send, Until: instant(t, "2026-03-02T16:00:00+03:00")}},
 		{"1 ns before its window closes", running(window(t, "09:00", "15:00")), moscow, queued, noon.Add(-1), mailing.Decision{Action: mailing.Send, Until: noon}},
@@ -109,22 +109,22 @@ func TestWhatIsToBeDoneWithAMessage(t *testing.T) {
 	}
 }
 
-func TestWhatAHandOverMakesOfAMessage(t *testing.T) {
+func TestAHandOverChangesItsMessageByTheOutcome(t *testing.T) {
 	outcome := func(k mailing.OutcomeKind) mailing.Outcome { return mailing.Outcome{Kind: k, Code: "code"} }
-	queued := mailing.Member{Client: 33, Status: mailing.Queued}
-	ninth := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: 9}
-	once := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: 1, Uncertain: 1}
-	member := func(s mailing.MessageStatus, attempts, uncertain int, code string) mailing.Member {
-		return mailing.Member{Client: 33, Status: s, Attempts: attempts, Uncertain: uncertain, At: noon, Error: code}
+	queued := mailing.Recipient{Client: 33, Status: mailing.Queued}
+	ninth := mailing.Recipient{Client: 33, Status: mailing.Retrying, Attempts: 9}
+	once := mailing.Recipient{Client: 33, Status: mailing.Retrying, Attempts: 1, Uncertain: 1}
+	member := func(s mailing.MessageStatus, attempts, uncertain int, code string) mailing.Recipient {
+		return mailing.Recipient{Client: 33, Status: s, Attempts: attempts, Uncertain: uncertain, At: noon, Error: code}
 	}
-	ninthDoubtful := mailing.Member{Client: 33, Status: mailing.Retrying, Attempts: 9, Uncertain: 1}
+	ninthDoubtful := mailing.Recipient{Client: 33, Status: mailing.Retrying, Attempts: 9, Uncertain: 1}
 	tests := []struct {
 		name    string
 		mailing mailing.Mailing
-		before  mailing.Member
+		before  mailing.Recipient
 		outcome mailing.Outcome
 		works   bool
-		want    mailing.Member
+		want    mailing.Recipient
 	}{
 		{"sent", running(), queued, outcome(mailing.OutcomeSent), true, member(mailing.Sent, 1, 0, "")},
 		{"sent after an ambiguous try", running(), once, outcome(mailing.OutcomeSent), true, member(mailing.Sent, 2, 1, "")},

@@ -8,7 +8,7 @@ type Due struct {
 	DueAt      time.Time
 	NotBefore  time.Time
 	LeaseUntil time.Time
-	Plan       int64
+	Generation int64
 	CreatedAt  time.Time
 	// Sweeps is how often a sweep has queued the batch since its last claim.
 	Sweeps int
@@ -17,16 +17,16 @@ type Due struct {
 // OverdueAfter returns the time after which a batch is overdue again, counted from the
 // n-th time (from 0) that a sweep queued it: 5 minutes, doubling to an hour.
 func OverdueAfter(n int) time.Duration {
-	d := QueuedPatience
-	for ; n > 0 && d < MaxPatience; n-- {
+	d := QueuedOverdueAfter
+	for ; n > 0 && d < MaxOverdueAfter; n-- {
 		d *= 2
 	}
-	return min(d, MaxPatience)
+	return min(d, MaxOverdueAfter)
 }
 
-// Foresight is how far ahead the sweep looks. A batch that will be overdue before the
+// LookAhead is how far ahead the sweep looks. A batch that will be overdue before the
 // sweep after next is queued now, with the remaining delay.
-const Foresight = 2 * time.Minute
+const LookAhead = 2 * time.Minute
 
 // Requeue reports whether a task of m should queue a pending batch again, and after which
 // delay. freed reports whether the batch's NotBefore is void: the mailing was edited or
@@ -43,13 +43,13 @@ func (d Due) Requeue(m Mailing, o Outage, now time.Time) (delay time.Duration, f
 	held := d.LeaseUntil.After(now)
 	// If a sweep has queued the batch already, it is queued again only when it is overdue
 	// once more.
-	if (closed || d.Plan < m.Plan) && d.Sweeps == 0 && !held {
+	if (closed || d.Generation < m.Generation) && d.Sweeps == 0 && !held {
 		return 0, true, true
 	}
 	if !held && !d.NotBefore.After(now) && d.queuedAt().Before(m.awake(o)) {
 		return 0, false, true
 	}
-	if d.DueAt.After(now.Add(Foresight)) {
+	if d.DueAt.After(now.Add(LookAhead)) {
 		return 0, false, false
 	}
 	from := d.DueAt
@@ -75,8 +75,8 @@ func (m Mailing) awake(o Outage) time.Time {
 // DueHorizon returns the latest due time that m's tasks look at. The zero time means that
 // there is no limit.
 func (m Mailing) DueHorizon(o Outage, now time.Time) time.Time {
-	if m.Closed(now) || m.Plan > 0 || now.Sub(m.awake(o)) < MaxPatience {
+	if m.Closed(now) || m.Generation > 0 || now.Sub(m.awake(o)) < MaxOverdueAfter {
 		return time.Time{}
 	}
-	return now.Add(Foresight)
+	return now.Add(LookAhead)
 }

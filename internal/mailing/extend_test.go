@@ -19,7 +19,7 @@ func movedTo(t *testing.T, m mailing.Mailing, end, now time.Time) mailing.Mailin
 	return edited
 }
 
-func TestAnEndThatIsPutOffWhileTheMailingIsUnderWayIsRemembered(t *testing.T) {
+func TestAnEndThatIsPutOffWhileTheMailingRunsIsStored(t *testing.T) {
 	before := noon.Add(-time.Minute)
 	was := func(at time.Time) func(*mailing.Mailing) { return func(m *mailing.Mailing) { m.ExtendedAt = at } }
 	tests := []struct {
@@ -47,7 +47,7 @@ func TestAnEndThatIsPutOffWhileTheMailingIsUnderWayIsRemembered(t *testing.T) {
 	}
 }
 
-func TestASliceIsExtendedOnceWhatWasSettledBeforeCannotChange(t *testing.T) {
+func TestASliceIsExtendedWhenNoBatchCanBeSettledByTheOldEnd(t *testing.T) {
 	settled := mailing.Counts{Total: 1, Sent: 1}
 	soon := noon.Add(mailing.ExtendAfter)
 	extended := running(func(m *mailing.Mailing) { m.ExtendedAt = noon })

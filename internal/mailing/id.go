@@ -9,11 +9,11 @@ const Slices = 16
 // The sizes of ids. A message's id contains the ids of its mailing (21 bits) and of its
 // client (32 bits). So it needs no index, and survives JSON in a browser (2^53).
 const (
-	// MaxMailingID is the largest id of a mailing.
-	MaxMailingID MailingID = 1<<21 - 1
-	// MaxFirstMailingID is the largest id for the first mailing of a deployment. It
+	// MaxID is the largest id of a mailing.
+	MaxID ID = 1<<21 - 1
+	// MaxFirstID is the largest id for the first mailing of a deployment. It
 	// leaves a million ids for later mailings.
-	MaxFirstMailingID MailingID = 1<<20 - 1
+	MaxFirstID ID = 1<<20 - 1
 	// MaxFirstTestID is the largest id for the first test message of a deployment. In a
 	// message id it has the place of the client's id.
 	MaxFirstTestID ClientID = 1<<31 - 1
@@ -23,10 +23,10 @@ const (
 // ClientID is a random number from 1 to 2^32-1 that is never used twice.
 type ClientID uint32
 
-// MailingID is a counter up to [MaxMailingID]. Each deployment begins at a number of its
-// own, 1 to [MaxFirstMailingID]. So two deployments do not hand different messages with
+// ID is a counter up to [MaxID]. Each deployment begins at a number of its
+// own, 1 to [MaxFirstID]. So two deployments do not hand different messages with
 // the same id to one sending API.
-type MailingID uint32
+type ID uint32
 
 // MessageID is mailing id << 32 | client id. It is unique, below 2^53, and the same each
 // time it is computed.
@@ -36,19 +36,19 @@ type MessageID int64
 func (id ClientID) Slice() int { return int(id % Slices) }
 
 // NewMessageID returns the id of the message of one mailing to one client.
-func NewMessageID(m MailingID, c ClientID) MessageID {
+func NewMessageID(m ID, c ClientID) MessageID {
 	return MessageID(int64(m)<<clientBits | int64(c))
 }
 
 // Mailing returns the mailing that the message belongs to.
-func (id MessageID) Mailing() MailingID { return MailingID(id >> clientBits) } //nolint:gosec // G115: Valid bounds it
+func (id MessageID) Mailing() ID { return ID(id >> clientBits) } //nolint:gosec // G115: Valid bounds it
 
 // Client returns the client that the message goes to.
 func (id MessageID) Client() ClientID { return ClientID(id & (1<<clientBits - 1)) }
 
 // Valid reports whether the id can be the id of a message, test messages included.
 func (id MessageID) Valid() bool {
-	return id > 0 && id>>clientBits <= MessageID(MaxMailingID) && id.Client() > 0
+	return id > 0 && id>>clientBits <= MessageID(MaxID) && id.Client() > 0
 }
 
 // BatchID names a batch within its mailing and slice: the first client of the page that
@@ -72,7 +72,7 @@ func ParseBatchID(s string) (BatchID, error) {
 
 // BatchKey is the place where a batch is stored.
 type BatchKey struct {
-	Mailing MailingID
+	Mailing ID
 	Slice   int
 	Batch   BatchID
 }

@@ -25,9 +25,10 @@ type Lease struct {
 	From, Until time.Time
 }
 
-// Recovered returns the members of b and their waits, after the claim [Batch.Lost] that
+// Recovered returns the recipients of b and their waits, after the claim [Batch.Lost] that
 // no sender settled. It charges one uncertain attempt to each message that this claim may
-// have handed over. The other messages stay as they are.
+// have handed over. A message that was deferred by an old zone of its client is free to be
+// decided again. The other messages stay as they are.
 //
 // A sender hands messages over only if its claim found no lost claim before it. So one
 // attempt is the right charge, even if several later claims were lost too: those senders
@@ -35,56 +36,64 @@ type Lease struct {
 //
 // clients are the clients of the pending messages: as they are now, or as they were when
 // they were deleted. charged is the number of messages that were charged.
-func (b Batch) Recovered(m Mailing, clients map[ClientID]Client, now time.Time) (members []Member, waits []Wait, charged int) {
-	members, waits = slices.Clone(b.Members), make([]Wait, len(b.Members))
-	for i, mem := range members {
-		if !mem.Status.Pending() {
+func (b Batch) Recovered(m Mailing, clients map[ClientID]Client, now time.Time) (recipients []Recipient, waits []Wait, charged int) {
+	recipients, waits = slices.Clone(b.Recipients), make([]Wait, len(b.Recipients))
+	for i, rec := range recipients {
+		if !rec.Status.Pending() {
 			continue
 		}
-		if !b.mayHaveBegun(m, clients, mem) {
+		if !b.mayHaveBegun(m, clients, rec) {
 			switch {
-			case mem.NotBefore.IsZero():
+			case rec.Status == Deferred && clients[rec.Client].zoneEditedSince(rec.At):
+				recipients[i].NotBefore, waits[i] = time.Time{}, Wait{Kind: WaitTurn}
+			case rec.NotBefore.IsZero():
 				waits[i] = Wait{Kind: WaitTurn}
-			case mem.Status == Deferred:
-				waits[i] = Wait{Kind: WaitUntil, Until: mem.NotBefore}
+			case rec.Status == Deferred:
+				waits[i] = Wait{Kind: WaitUntil, Until: rec.NotBefore}
 			default:
-				waits[i] = Wait{Kind: WaitLater, Until: mem.NotBefore}
+				waits[i] = Wait{Kind: WaitLater, Until: rec.NotBefore}
 			}
 			continue
 		}
-		members[i], waits[i] = mem.lost(b.Losses+1, m, now), Wait{Kind: WaitRetry}
+		recipients[i], waits[i] = rec.lost(b.Losses+1, m, now), Wait{Kind: WaitRetry}
 		charged++
 	}
-	return members, waits, charged
+	return recipients, waits, charged
 }
 
-// lost returns mem after a lost claim that may have handed it over, which is the
+// zoneEditedSince reports whether a decision that was stored at t may have used an earlier
+// zone of the client.
+func (c Client) zoneEditedSince(t time.Time) bool {
+	return !c.ZoneSince.IsZero() && c.ZoneSince.After(t.Add(-MaxPageTime))
+}
+
+// lost returns rec after a lost claim that may have handed it over, which is the
 // losses-th in a row.
-func (mem Member) lost(losses int, m Mailing, now time.Time) Member {
-	mem.Attempts++
-	mem.Uncertain++
-	mem.At, mem.Error = now, LostCode
+func (rec Recipient) lost(losses int, m Mailing, now time.Time) Recipient {
+	rec.Attempts++
+	rec.Uncertain++
+	rec.At, rec.Error = now, LostCode
 	if losses >= MaxLosses {
-		mem.Status, mem.Error = Uncertain, PoisonCode
-		return mem
+		rec.Status, rec.Error = Uncertain, PoisonCode
+		return rec
 	}
-	return mem.again(m, now)
+	return rec.again(m, now)
 }
 
-// mayHaveBegun reports whether the lost claim of b may have handed mem over. It returns
+// mayHaveBegun reports whether the lost claim of b may have handed rec over. It returns
 // false only if a hand-over was certainly impossible: the state by which that sender
 // decided must be known, and must forbid the hand-over for as long as the claim lasted.
-func (b Batch) mayHaveBegun(m Mailing, clients map[ClientID]Client, mem Member) bool {
+func (b Batch) mayHaveBegun(m Mailing, clients map[ClientID]Client, rec Recipient) bool {
 	if m.closedBefore(b.Lost.From.Add(-Trust)) {
 		return false
 	}
-	if mem.NotBefore.After(b.Lost.Until) && (mem.Status != Deferred || b.Plan == m.Plan) {
+	if rec.NotBefore.After(b.Lost.Until) && (rec.Status != Deferred || b.Generation == m.Generation) {
 		return false
 	}
-	if m.Plan > 0 && !m.PlannedAt.Before(b.Lost.From.Add(-Trust)) {
+	if m.Generation > 0 && !m.GenerationAt.Before(b.Lost.From.Add(-Trust)) {
 		return true // the sender may have decided by an earlier window or end
 	}
-	c, ok := clients[mem.Client]
+	c, ok := clients[rec.Client]
 	switch {
 	case !ok || c.Timezone == "":
 		return true // the client is unknown, or this is a test message

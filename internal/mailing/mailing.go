@@ -81,19 +81,19 @@ type Draft struct {
 // Mailing is a text that goes to every client that a filter chooses, between its start
 // (inclusive) and its end (exclusive).
 type Mailing struct {
-	ID MailingID
+	ID ID
 	Draft
 	Status Status
 	// Version goes up with every change that a reader can see.
 	Version int64
-	// Plan is a generation: it goes up with every edit that moves the instants at which
-	// waiting messages may go out (window, end). A batch stores the plan under which it
-	// was deferred; if that is older than the mailing's, its waiting times are out of
-	// date. PlannedAt is when Plan last went up.
-	Plan      int64
-	PlannedAt time.Time
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	// Generation goes up with every edit that moves the instants at which waiting messages
+	// may go out (window, end). A batch stores the generation under which it was deferred;
+	// if that is older than the mailing's, its waiting times are out of date.
+	// GenerationAt is when Generation last went up.
+	Generation   int64
+	GenerationAt time.Time
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
 	// StartedAt is when the mailing began to run. Its audience is the clients
 	// that existed at that instant. It is the zero time before the start, and
 	// in mailings that began before this field was stored.
@@ -161,8 +161,8 @@ func (m Mailing) Edit(d Draft, now time.Time) (Mailing, error) {
 	edited := m
 	edited.Draft = d
 	if !d.EndAt.Equal(m.EndAt) || !equalWindows(d.Window, m.Window) {
-		edited.Plan++
-		edited.PlannedAt = now.Truncate(time.Millisecond)
+		edited.Generation++
+		edited.GenerationAt = now.Truncate(time.Millisecond)
 	}
 	return edited.extended(m.EndAt, now).changed(now), nil
 }

@@ -33,7 +33,7 @@ func locations(err error) []string {
 	return at
 }
 
-func TestADraftThatBreaksRulesIsToldAllOfThem(t *testing.T) {
+func TestADraftThatBreaksRulesGetsAnErrorThatListsAllOfThem(t *testing.T) {
 	same := mailing.Window{From: clock(t, "09:00"), To: clock(t, "09:00")}
 	tests := []struct {
 		name   string
@@ -82,7 +82,7 @@ func TestTimesAreRoundedIntoTheInterval(t *testing.T) {
 	}
 }
 
-func TestWhatCanBeEditedWhen(t *testing.T) {
+func TestTheStatusDecidesWhichFieldsCanBeEdited(t *testing.T) {
 	text := func(d *mailing.Draft) { d.Text = "other" }
 	later := func(d *mailing.Draft) { d.EndAt = end.Add(time.Hour) }
 	window := func(d *mailing.Draft) { d.Window = &mailing.Window{From: clock(t, "09:00"), To: clock(t, "10:00")} }
@@ -125,8 +125,8 @@ func TestWhatCanBeEditedWhen(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if edited.Plan != test.plan || edited.Version != m.Version+1 {
-				t.Errorf("plan %d, version %d", edited.Plan, edited.Version)
+			if edited.Generation != test.plan || edited.Version != m.Version+1 {
+				t.Errorf("plan %d, version %d", edited.Generation, edited.Version)
 			}
 		})
 	}
@@ -167,7 +167,7 @@ func TestTheLifeOfAMailing(t *testing.T) {
 					t.Fatalf("got %v, want a conflict", err)
 				}
 				if test.from == mailing.StatusScheduled && !strings.Contains(err.Error(), "cancel it, or move its start_at") {
-					t.Errorf("it is not told what can be done: %v", err)
+					t.Errorf("the error does not say what can be done: %v", err)
 				}
 				return
 			}
@@ -244,7 +244,7 @@ func TestAClientIsChecked(t *testing.T) {
 		{"10 digits", func(c *mailing.Client) { c.Phone = "7900123456" }, []string{"body.phone"}},
 		{"a plus", func(c *mailing.Client) { c.Phone = "+79001234567" }, []string{"body.phone"}},
 		{"another country", func(c *mailing.Client) { c.Phone = "89001234567" }, []string{"body.phone"}},
-		{"a line break behind it", func(c *mailing.Client) { c.Phone = "79001234567\n" }, []string{"body.phone"}},
+		{"a line break after it", func(c *mailing.Client) { c.Phone = "79001234567\n" }, []string{"body.phone"}},
 		{"digits of another script", func(c *mailing.Client) { c.Phone = "7900123456٣" }, []string{"body.phone"}},
 		{"an operator code of letters", func(c *mailing.Client) { c.OperatorCode = "abc" }, []string{"body.operator_code"}},
 		{"64 characters of tag", func(c *mailing.Client) { c.Tag = strings.Repeat("ы", 64) }, nil},

@@ -39,8 +39,8 @@ func (s MessageStatus) Pending() bool {
 	return s == Queued || s == Retrying || s == Deferred || s == Sending
 }
 
-// Member is one message as an entry of its batch.
-type Member struct {
+// Recipient is one message as an entry of its batch.
+type Recipient struct {
 	Client   ClientID
 	Status   MessageStatus
 	Attempts int
@@ -62,14 +62,14 @@ type Member struct {
 type Message struct {
 	ID        MessageID
 	Phone     string
-	Member    Member
+	Member    Recipient
 	CreatedAt time.Time
 	// Test is set on a test message.
 	Test *Test
 }
 
 // SentAt returns when the message was accepted, the zero time if it was not.
-func (m Member) SentAt() time.Time {
+func (m Recipient) SentAt() time.Time {
 	if m.Status != Sent {
 		return time.Time{}
 	}
@@ -138,10 +138,10 @@ func (c Counts) Pending() int64 { return c.Queued + c.Retrying + c.Deferred }
 // Terminal returns the number of messages with a terminal status.
 func (c Counts) Terminal() int64 { return c.Total - c.Pending() }
 
-// CountMembers returns the number of members in each status.
-func CountMembers(members []Member) Counts {
+// CountRecipients returns the number of recipients in each status.
+func CountRecipients(recipients []Recipient) Counts {
 	var c Counts
-	for _, m := range members {
+	for _, m := range recipients {
 		c.Count(m.Status, 1)
 	}
 	return c

@@ -66,9 +66,9 @@ func TestAMailingIsPausedForAFullWindowOfRejections(t *testing.T) {
 	}
 }
 
-func TestUncertainMessagesAreTriedAgainOnlyWhereThatIsAskedForAndAllowed(t *testing.T) {
-	uncertain := mailing.Member{Client: 33, Status: mailing.Uncertain, Attempts: 10, Uncertain: 4, At: noon}
-	failed := mailing.Member{Client: 33, Status: mailing.Failed, At: noon}
+func TestUncertainMessagesAreRetriedOnlyIfRequestedAndAllowed(t *testing.T) {
+	uncertain := mailing.Recipient{Client: 33, Status: mailing.Uncertain, Attempts: 10, Uncertain: 4, At: noon}
+	failed := mailing.Recipient{Client: 33, Status: mailing.Failed, At: noon}
 	for _, test := range []struct {
 		failed, uncertain         bool
 		wantsFailed, wantsUncertn bool
@@ -79,7 +79,7 @@ func TestUncertainMessagesAreTriedAgainOnlyWhereThatIsAskedForAndAllowed(t *test
 		}
 		later := uncertain
 		later.At = noon.Add(time.Millisecond)
-		if m.Wants(later) || m.Wants(mailing.Member{Client: 33, Status: mailing.Sent, At: noon}) {
+		if m.Wants(later) || m.Wants(mailing.Recipient{Client: 33, Status: mailing.Sent, At: noon}) {
 			t.Errorf("%+v: it wants what became uncertain later, or was sent", test)
 		}
 	}

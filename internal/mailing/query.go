@@ -27,7 +27,7 @@ type MailingQuery struct {
 // mailing, or with Mailing 0 those of all mailings, newest mailing first. Zero fields
 // match every message.
 type MessageQuery struct {
-	Mailing MailingID
+	Mailing ID
 	Client  ClientID
 	Status  MessageStatus
 	Limit   int

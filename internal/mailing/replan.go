@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Rezoning is an edit of a client's time zone. It is stored until the client's waiting
+// ZoneEdit is an edit of a client's time zone. It is stored until the client's waiting
 // messages are planned by the new zone.
-type Rezoning struct {
+type ZoneEdit struct {
 	Client ClientID
 	// Version is the client's version after the edit. Each further edit has another
 	// version.
@@ -16,9 +16,9 @@ type Rezoning struct {
 	At time.Time
 }
 
-// PlanTime is the longest time from the reading of a page's clients to the writing of the
+// MaxPageTime is the longest time from the reading of a page's clients to the writing of the
 // page: no invocation of the scheduler lasts as long.
-const PlanTime = time.Minute
+const MaxPageTime = time.Minute
 
 // Replans reports whether waiting messages of m have to be planned again after an edit of
 // their client's zone: m has a window, and may still hand messages over.
@@ -29,8 +29,8 @@ func (m Mailing) Replans(now time.Time) bool {
 // Plannable reports whether a page of a slice that is not written yet may have been
 // planned by the zone from before an edit. Until that is certain, the edit has to be
 // kept: the message does not exist yet, so it cannot be planned again.
-func (r Rezoning) Plannable(state SliceState, now time.Time) bool {
-	return !state.Done && r.Client > state.Cursor && now.Before(r.At.Add(PlanTime))
+func (r ZoneEdit) Plannable(state SliceState, now time.Time) bool {
+	return !state.Done && r.Client > state.Cursor && now.Before(r.At.Add(MaxPageTime))
 }
 
 // Replanned returns b, with new decisions to be made for its deferred messages to edited
@@ -38,20 +38,20 @@ func (r Rezoning) Plannable(state SliceState, now time.Time) bool {
 // claims it decides by the clients as they are then. Other messages keep their openings.
 // ok is false if b has no deferred message to such a client.
 func (b Batch) Replanned(edited func(ClientID) bool, now time.Time) (replanned Batch, ok bool) {
-	members := slices.Clone(b.Members)
-	for i, mem := range members {
-		if mem.Status == Deferred && edited(mem.Client) {
-			members[i].NotBefore, ok = time.Time{}, true
+	recipients := slices.Clone(b.Recipients)
+	for i, rec := range recipients {
+		if rec.Status == Deferred && edited(rec.Client) {
+			recipients[i].NotBefore, ok = time.Time{}, true
 		}
 	}
 	if !ok {
 		return b, false
 	}
-	b.Members, b.NotBefore, b.DueAt = members, time.Time{}, now
+	b.Recipients, b.NotBefore, b.DueAt = recipients, time.Time{}, now
 	return b, true
 }
 
 // Concerns reports whether a message of m may have been planned by the zone from before
 // the edit. That is so if m existed already, or if the clock that stamped its creation
-// may have been ahead, by PlanTime at most.
-func (r Rezoning) Concerns(m Mailing) bool { return !m.CreatedAt.After(r.At.Add(PlanTime)) }
+// may have been ahead, by MaxPageTime at most.
+func (r ZoneEdit) Concerns(m Mailing) bool { return !m.CreatedAt.After(r.At.Add(MaxPageTime)) }

@@ -12,14 +12,14 @@ import (
 
 func TestDeferredMessagesToEditedClientsAreFreeToBeDecidedOnAgain(t *testing.T) {
 	opening := noon.Add(4 * time.Hour)
-	member := func(client mailing.ClientID, s mailing.MessageStatus, notBefore time.Time) mailing.Member {
-		return mailing.Member{Client: client, Status: s, At: start, NotBefore: notBefore}
+	member := func(client mailing.ClientID, s mailing.MessageStatus, notBefore time.Time) mailing.Recipient {
+		return mailing.Recipient{Client: client, Status: s, At: start, NotBefore: notBefore}
 	}
-	waiting := func(members ...mailing.Member) mailing.Batch {
-		return mailing.Batch{Members: members, CreatedAt: start, NotBefore: opening, DueAt: opening, Plan: 3, Round: 2, Claims: 1}
+	waiting := func(recipients ...mailing.Recipient) mailing.Batch {
+		return mailing.Batch{Recipients: recipients, CreatedAt: start, NotBefore: opening, DueAt: opening, Generation: 3, Round: 2, Claims: 1}
 	}
-	freed := func(members ...mailing.Member) mailing.Batch {
-		b := waiting(members...)
+	freed := func(recipients ...mailing.Recipient) mailing.Batch {
+		b := waiting(recipients...)
 		b.NotBefore, b.DueAt = time.Time{}, noon
 		return b
 	}
@@ -56,7 +56,7 @@ func TestDeferredMessagesToEditedClientsAreFreeToBeDecidedOnAgain(t *testing.T) 
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			before := slices.Clone(test.batch.Members)
+			before := slices.Clone(test.batch.Recipients)
 			got, ok := test.batch.Replanned(func(id mailing.ClientID) bool { return slices.Contains(test.edited, id) }, noon)
 			if ok != (test.want != nil) {
 				t.Fatalf("planned again: %t", ok)
@@ -68,14 +68,14 @@ func TestDeferredMessagesToEditedClientsAreFreeToBeDecidedOnAgain(t *testing.T) 
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("batch (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(before, test.batch.Members); diff != "" {
+			if diff := cmp.Diff(before, test.batch.Recipients); diff != "" {
 				t.Errorf("the batch that was seen has changed (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestWhichMailingsPlanAgainForAnEditedZone(t *testing.T) {
+func TestOnlyMailingsWithAWindowPlanAgainForAnEditedZone(t *testing.T) {
 	evening := window(t, "20:00", "21:00")
 	finished := func(m *mailing.Mailing) { m.Finished = true }
 	tests := []struct {
@@ -102,8 +102,8 @@ func TestWhichMailingsPlanAgainForAnEditedZone(t *testing.T) {
 	}
 }
 
-func TestAnEditIsKeptInMindWhileAPageByTheOldZoneMayBeOnItsWay(t *testing.T) {
-	edit := mailing.Rezoning{Client: 160, Version: 2, At: noon}
+func TestAZoneEditIsKeptWhileAPageByTheOldZoneMayStillBeWritten(t *testing.T) {
+	edit := mailing.ZoneEdit{Client: 160, Version: 2, At: noon}
 	tests := []struct {
 		name  string
 		state mailing.SliceState
@@ -112,8 +112,8 @@ func TestAnEditIsKeptInMindWhileAPageByTheOldZoneMayBeOnItsWay(t *testing.T) {
 	}{
 		{"before its page", mailing.SliceState{Cursor: 144}, noon, true},
 		{"before its page, the clock was set back", mailing.SliceState{Cursor: 144}, noon.Add(-time.Hour), true},
-		{"before its page, as long as that may take", mailing.SliceState{Cursor: 144}, noon.Add(mailing.PlanTime - 1), true},
-		{"before its page, which reads the new zone", mailing.SliceState{Cursor: 144}, noon.Add(mailing.PlanTime), false},
+		{"before its page, as long as that may take", mailing.SliceState{Cursor: 144}, noon.Add(mailing.MaxPageTime - 1), true},
+		{"before its page, which reads the new zone", mailing.SliceState{Cursor: 144}, noon.Add(mailing.MaxPageTime), false},
 		{"its page is written", mailing.SliceState{Cursor: 160}, noon, false},
 		{"all pages are written", mailing.SliceState{Cursor: 144, Done: true}, noon, false},
 	}
@@ -126,9 +126,9 @@ func TestAnEditIsKeptInMindWhileAPageByTheOldZoneMayBeOnItsWay(t *testing.T) {
 	}
 }
 
-func TestAnEditIsOfNoMatterToMailingsThatWereCreatedLater(t *testing.T) {
-	edit := mailing.Rezoning{Client: 160, Version: 2, At: noon}
-	for after, want := range map[time.Duration]bool{-time.Hour: true, 0: true, mailing.PlanTime: true, mailing.PlanTime + 1: false} {
+func TestAZoneEditDoesNotConcernMailingsThatWereCreatedLater(t *testing.T) {
+	edit := mailing.ZoneEdit{Client: 160, Version: 2, At: noon}
+	for after, want := range map[time.Duration]bool{-time.Hour: true, 0: true, mailing.MaxPageTime: true, mailing.MaxPageTime + 1: false} {
 		m := running(func(m *mailing.Mailing) { m.CreatedAt = noon.Add(after) })
 		if got := edit.Concerns(m); got != want {
 			t.Errorf("created %s after the edit: %t", after, got)

@@ -26,7 +26,7 @@ type Reported struct {
 	// At is the instant at which the report was made; the zero time if there was none.
 	At time.Time
 	// Counts holds the counts of the mailings in the report.
-	Counts map[MailingID]Counts
+	Counts map[ID]Counts
 }
 
 // ReportDay returns the day that a report made at now covers: yesterday in UTC, as its
@@ -62,11 +62,11 @@ type Report struct {
 	lines []reportLine
 	// unread is the smallest id down to which finished mailings were looked for; 0 if all
 	// were. Unfinished mailings are in the report whatever their ids.
-	unread MailingID
+	unread ID
 }
 
 type reportLine struct {
-	id     MailingID
+	id     ID
 	status Status
 	start  time.Time
 	counts Counts
@@ -77,7 +77,7 @@ type reportLine struct {
 // order. A mailing that began only after the day is left to the next report. unread is
 // the smallest id down to which finished mailings were looked for, 0 if all were. Deleted
 // mailings are left out, as everywhere.
-func NewReport(now time.Time, before Reported, ms []Mailing, progress []Progress, unread MailingID) Report {
+func NewReport(now time.Time, before Reported, ms []Mailing, progress []Progress, unread ID) Report {
 	r := Report{Day: ReportDay(now), At: now, before: before, unread: unread}
 	for i, m := range ms {
 		if !m.Deleted && m.StartAt.Before(r.Day.Add(day)) {
@@ -92,7 +92,7 @@ func NewReport(now time.Time, before Reported, ms []Mailing, progress []Progress
 // mailings.
 func (r Report) Remembered() Reported {
 	listed := r.lines[:min(len(r.lines), MaxReported)]
-	remembered := Reported{At: r.At, Counts: make(map[MailingID]Counts, len(listed))}
+	remembered := Reported{At: r.At, Counts: make(map[ID]Counts, len(listed))}
 	for _, l := range listed {
 		remembered.Counts[l.id] = l.counts
 	}

@@ -19,7 +19,7 @@ func counted(sent, failed, queued int64) mailing.Counts {
 }
 
 // reportOf returns the report of mailings that each began some time before now.
-func reportOf(now time.Time, before mailing.Reported, begun map[mailing.MailingID]time.Duration, counts map[mailing.MailingID]mailing.Counts) mailing.Report {
+func reportOf(now time.Time, before mailing.Reported, begun map[mailing.ID]time.Duration, counts map[mailing.ID]mailing.Counts) mailing.Report {
 	var (
 		ms       []mailing.Mailing
 		progress []mailing.Progress
@@ -34,19 +34,19 @@ func reportOf(now time.Time, before mailing.Reported, begun map[mailing.MailingI
 	return mailing.NewReport(now, before, ms, progress, 0)
 }
 
-func TestAReportTellsYesterdaysMailingsAndWhatIsNew(t *testing.T) {
+func TestAReportListsYesterdaysMailingsWithTheirNewMessages(t *testing.T) {
 	t.Parallel()
 	before := mailing.Reported{
 		At:     sixOClock.Add(-24 * time.Hour),
-		Counts: map[mailing.MailingID]mailing.Counts{7: counted(100, 0, 900)},
+		Counts: map[mailing.ID]mailing.Counts{7: counted(100, 0, 900)},
 	}
 	r := reportOf(sixOClock, before,
-		map[mailing.MailingID]time.Duration{
+		map[mailing.ID]time.Duration{
 			7: 30 * time.Hour, 12: 10 * time.Hour,
 			13: time.Hour,  // today
 			14: -time.Hour, // not yet
 		},
-		map[mailing.MailingID]mailing.Counts{7: counted(990, 10, 0), 12: counted(5, 0, 45), 13: counted(3, 0, 0)})
+		map[mailing.ID]mailing.Counts{7: counted(990, 10, 0), 12: counted(5, 0, 45), 13: counted(3, 0, 0)})
 	want := `Mailings of 2026-03-02 (UTC): those that were under way on that day, or were changed since.
 All counts are as of 2026-03-03 06:00 UTC: what happened later is not in them.
 "new" is what was sent and is in no report yet, the last of which was as of 2026-03-02 06:00 UTC; - is not known.
@@ -64,7 +64,7 @@ All counts are as of 2026-03-03 06:00 UTC: what happened later is not in them.
 	}
 	// Mailings that began today are in no report yet: in the next one all of their
 	// messages are new.
-	remembered := mailing.Reported{At: sixOClock, Counts: map[mailing.MailingID]mailing.Counts{
+	remembered := mailing.Reported{At: sixOClock, Counts: map[mailing.ID]mailing.Counts{
 		7: counted(990, 10, 0), 12: counted(5, 0, 45),
 	}}
 	if diff := cmp.Diff(remembered, r.Remembered()); diff != "" {
@@ -72,10 +72,10 @@ All counts are as of 2026-03-03 06:00 UTC: what happened later is not in them.
 	}
 }
 
-func TestWhatIsNewIsToldOnlyWhereItIsKnown(t *testing.T) {
+func TestNewMessagesAreReportedOnlyIfTheirNumberIsKnown(t *testing.T) {
 	t.Parallel()
-	begun := map[mailing.MailingID]time.Duration{7: 30 * time.Hour} // at midnight
-	counts := map[mailing.MailingID]mailing.Counts{7: counted(990, 10, 0)}
+	begun := map[mailing.ID]time.Duration{7: 30 * time.Hour} // at midnight
+	counts := map[mailing.ID]mailing.Counts{7: counted(990, 10, 0)}
 	for _, c := range []struct {
 		name   string
 		before mailing.Reported
@@ -126,20 +126,20 @@ func TestADayIsFromMidnightToMidnightInUTC(t *testing.T) {
 			t.Errorf("at %s: %s, want %s", now, got, want)
 		}
 	}
-	counts := map[mailing.MailingID]mailing.Counts{7: counted(1, 0, 0)}
+	counts := map[mailing.ID]mailing.Counts{7: counted(1, 0, 0)}
 	for ago, want := range map[time.Duration]bool{
 		6*time.Hour + time.Millisecond: true,
 		6 * time.Hour:                  false, // at midnight
 		0:                              false,
 	} {
-		r := reportOf(sixOClock, mailing.Reported{}, map[mailing.MailingID]time.Duration{7: ago}, counts)
+		r := reportOf(sixOClock, mailing.Reported{}, map[mailing.ID]time.Duration{7: ago}, counts)
 		if got := line(t, r, "7") != nil; got != want {
 			t.Errorf("begun %s ago: is it in the report? %t, want %t", ago, got, want)
 		}
 	}
 }
 
-func TestWhatIsDeletedIsNotReported(t *testing.T) {
+func TestADeletedMailingIsNotReported(t *testing.T) {
 	t.Parallel()
 	m := mailing.Mailing{ID: 7, Status: mailing.StatusCompleted, Deleted: true, Draft: mailing.Draft{StartAt: sixOClock.Add(-10 * time.Hour)}}
 	r := mailing.NewReport(sixOClock, mailing.Reported{}, []mailing.Mailing{m}, []mailing.Progress{{Counts: counted(5, 0, 0)}}, 0)
@@ -158,7 +158,7 @@ func history(n int, first, now, since time.Time) (ms []mailing.Mailing, progress
 	for i := range n {
 		begun := first.Add(time.Duration(5*i) * time.Hour)
 		sent := min(max(int64(now.Sub(begun).Hours()), 0), lasts)
-		m := mailing.Mailing{ID: mailing.MailingID(i + 1), Finished: sent == lasts, UpdatedAt: begun, Draft: mailing.Draft{StartAt: begun}}
+		m := mailing.Mailing{ID: mailing.ID(i + 1), Finished: sent == lasts, UpdatedAt: begun, Draft: mailing.Draft{StartAt: begun}}
 		if m.Finished {
 			m.UpdatedAt = begun.Add(lasts * time.Hour)
 		}
@@ -170,7 +170,7 @@ func history(n int, first, now, since time.Time) (ms []mailing.Mailing, progress
 }
 
 // The report of one day is never made.
-func TestWhatIsNewAddsUpToWhatWasSent(t *testing.T) {
+func TestNewMessagesOfReportsAddUpToAllSentMessages(t *testing.T) {
 	t.Parallel()
 	const many, days, missing = 40, 12, 4
 	first := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
@@ -201,7 +201,7 @@ func TestWhatIsNewAddsUpToWhatWasSent(t *testing.T) {
 	}
 }
 
-func TestADayWithoutMailingsIsReportedAsThat(t *testing.T) {
+func TestADayWithoutMailingsHasAReport(t *testing.T) {
 	t.Parallel()
 	r := mailing.NewReport(sixOClock, mailing.Reported{}, nil, nil, 0)
 	if !strings.Contains(r.Text(), "There were none.") || r.Subject() != "Postrider: report of 2026-03-02, 0 mailings" {
@@ -212,12 +212,12 @@ func TestADayWithoutMailingsIsReportedAsThat(t *testing.T) {
 func TestTheLargestReportFitsIntoAMailAndSaysWhatIsLeftOut(t *testing.T) {
 	t.Parallel()
 	const many = 1e10
-	begun, counts := map[mailing.MailingID]time.Duration{}, map[mailing.MailingID]mailing.Counts{}
+	begun, counts := map[mailing.ID]time.Duration{}, map[mailing.ID]mailing.Counts{}
 	huge := mailing.Counts{
 		Total: 7 * many, Queued: many, Sent: many, Failed: many, Expired: many, Cancelled: many, Skipped: many, Uncertain: many,
 	}
-	for n := range mailing.MailingID(mailing.MaxReported + 5) {
-		begun[mailing.MaxMailingID-n], counts[mailing.MaxMailingID-n] = 10*time.Hour, huge
+	for n := range mailing.ID(mailing.MaxReported + 5) {
+		begun[mailing.MaxID-n], counts[mailing.MaxID-n] = 10*time.Hour, huge
 	}
 	r := reportOf(sixOClock, mailing.Reported{At: sixOClock.Add(-day)}, begun, counts)
 	text := r.Text()

@@ -35,13 +35,13 @@ func (m Mailing) Retried(failed, uncertain bool, now time.Time) (Mailing, error)
 	return m, nil
 }
 
-// Wants reports whether a retry of m gives mem fresh attempts.
-func (m Mailing) Wants(mem Member) bool {
-	switch mem.Status {
+// Wants reports whether a retry of m gives rec fresh attempts.
+func (m Mailing) Wants(rec Recipient) bool {
+	switch rec.Status {
 	case Failed:
-		return !mem.At.After(m.FailedRetriedAt)
+		return !rec.At.After(m.FailedRetriedAt)
 	case Uncertain:
-		return !mem.At.After(m.UncertainRetriedAt) && m.OnUncertain != Stop
+		return !rec.At.After(m.UncertainRetriedAt) && m.OnUncertain != Stop
 	case Queued, Retrying, Deferred, Sending, Sent, Expired, Cancelled, Skipped:
 	}
 	return false
@@ -92,7 +92,7 @@ func (m Mailing) Expands(state SliceState) bool { return m.ID != TestMailing && 
 
 // Done reports whether no slice of m needs work any more, and returns the mailing's
 // counts if so.
-func (m Mailing) Done(states *[Slices]SliceState, now time.Time) (Counts, bool) {
+func (m Mailing) Done(states *SliceStates, now time.Time) (Counts, bool) {
 	var counts Counts
 	for _, state := range states {
 		if m.Works(state, now) {
@@ -103,42 +103,42 @@ func (m Mailing) Done(states *[Slices]SliceState, now time.Time) (Counts, bool) 
 	return counts, true
 }
 
-// Revival is a batch with some of its failed messages queued again.
-type Revival struct {
-	// Seen is the batch as it was read. The revival is written only if its members are
+// Requeuing is a batch with some of its failed messages queued again.
+type Requeuing struct {
+	// Seen is the batch as it was read. The requeuing is written only if its recipients are
 	// unchanged and it has no holder.
 	Seen  Batch
 	Batch Batch
-	// Change is the difference that the revival makes to the counts.
+	// Change is the difference that the requeuing makes to the counts.
 	Change Counts
 }
 
-// Revived returns b with some of its failed and uncertain messages queued again: those
+// Requeued returns b with some of its failed and uncertain messages queued again: those
 // for which choose returns true. They get fresh attempts, and b is due at once. ok is
 // false if there are none. Uncertain attempts stay counted.
-func (b Batch) Revived(choose func(Member) bool, now time.Time) (r Revival, ok bool) {
-	members := slices.Clone(b.Members)
-	for i, mem := range members {
-		if mem.Status != Failed && mem.Status != Uncertain || !choose(mem) {
+func (b Batch) Requeued(choose func(Recipient) bool, now time.Time) (r Requeuing, ok bool) {
+	recipients := slices.Clone(b.Recipients)
+	for i, rec := range recipients {
+		if rec.Status != Failed && rec.Status != Uncertain || !choose(rec) {
 			continue
 		}
-		mem.Status, mem.Attempts, mem.At, mem.NotBefore = Queued, 0, now, time.Time{}
-		members[i], ok = mem, true
+		rec.Status, rec.Attempts, rec.At, rec.NotBefore = Queued, 0, now, time.Time{}
+		recipients[i], ok = rec, true
 	}
-	revived := b
-	revived.Members = members
-	revived.NotBefore, revived.DueAt, revived.Round = time.Time{}, now, 0
-	return Revival{Seen: b, Batch: revived, Change: CountMembers(members).Minus(CountMembers(b.Members))}, ok
+	requeued := b
+	requeued.Recipients = recipients
+	requeued.NotBefore, requeued.DueAt, requeued.Round = time.Time{}, now, 0
+	return Requeuing{Seen: b, Batch: requeued, Change: CountRecipients(recipients).Minus(CountRecipients(b.Recipients))}, ok
 }
 
-// Redriving is the result of a redrive of dead letters. Messages of Revived are tried
+// Redriving is the result of a redrive of dead letters. Messages of Requeued are tried
 // again. Messages of Stale have been tried again since, or have ended otherwise. Messages
 // of Kept cannot be tried again now.
 type Redriving struct {
-	Revived, Stale, Kept []DeadLetter
+	Requeued, Stale, Kept []DeadLetter
 }
 
 // Is reports whether a dead letter is about the current failure of a failed message.
-func (l DeadLetter) Is(mem Member) bool {
-	return mem.Status == Failed && mem.Attempts == l.Attempts && mem.At.UnixMilli() == l.At.UnixMilli()
+func (l DeadLetter) Is(rec Recipient) bool {
+	return rec.Status == Failed && rec.Attempts == l.Attempts && rec.At.UnixMilli() == l.At.UnixMilli()
 }

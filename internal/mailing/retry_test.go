@@ -9,7 +9,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestWhichMailingsCanBeTriedAgain(t *testing.T) {
+func TestOnlyMailingsThatMaySendCanBeRetried(t *testing.T) {
 	failed := func(m *mailing.Mailing) {
 		m.Status, m.Finished, m.Counts = mailing.StatusCompleted, true, mailing.Counts{Total: 3, Sent: 2, Failed: 1}
 	}
@@ -49,35 +49,35 @@ func TestWhichMailingsCanBeTriedAgain(t *testing.T) {
 	}
 }
 
-func TestARevivedBatchHasFreshAttemptsAndKeepsItsDoubts(t *testing.T) {
-	members := []mailing.Member{
-		{Client: 16, Status: mailing.Failed, Attempts: 10, Uncertain: 2, At: noon.Add(-time.Hour), Error: "poison"},
+func TestARequeuedBatchHasFreshAttemptsAndKeepsItsUncertainOnes(t *testing.T) {
+	recipients := []mailing.Recipient{
+		{Client: 16, Status: mailing.Uncertain, Attempts: 10, Uncertain: 2, At: noon.Add(-time.Hour), Error: mailing.PoisonCode},
 		{Client: 32, Status: mailing.Failed, Attempts: 1, At: noon.Add(time.Minute), Error: "http_400"},
 		{Client: 48, Status: mailing.Sent, Attempts: 1, At: noon},
 	}
-	b := mailing.Batch{Members: members, Round: 4}
-	older := func(mem mailing.Member) bool { return mem.At.Before(noon) }
-	r, ok := b.Revived(older, noon)
+	b := mailing.Batch{Recipients: recipients, Round: 4}
+	older := func(rec mailing.Recipient) bool { return rec.At.Before(noon) }
+	r, ok := b.Requeued(older, noon)
 	if !ok || !r.Batch.DueAt.Equal(noon) || r.Batch.Round != 0 {
 		t.Errorf("revived %t, %+v", ok, r.Batch)
 	}
-	want := []mailing.Member{
-		{Client: 16, Status: mailing.Queued, Uncertain: 2, At: noon, Error: "poison"}, members[1], members[2],
+	want := []mailing.Recipient{
+		{Client: 16, Status: mailing.Queued, Uncertain: 2, At: noon, Error: mailing.PoisonCode}, recipients[1], recipients[2],
 	}
-	if diff := cmp.Diff(want, r.Batch.Members); diff != "" {
+	if diff := cmp.Diff(want, r.Batch.Recipients); diff != "" {
 		t.Errorf("members (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(mailing.Counts{Queued: 1, Failed: -1}, r.Change); diff != "" {
+	if diff := cmp.Diff(mailing.Counts{Queued: 1, Uncertain: -1}, r.Change); diff != "" {
 		t.Errorf("change (-want +got):\n%s", diff)
 	}
-	if _, again := r.Batch.Revived(older, noon); again {
-		t.Error("what was queued anew is queued anew once more")
+	if _, again := r.Batch.Requeued(older, noon); again {
+		t.Error("requeued failures are requeued again")
 	}
 }
 
 func TestAMailingIsDoneWhenNoSliceHasAnythingLeft(t *testing.T) {
-	all := func(state mailing.SliceState) *[mailing.Slices]mailing.SliceState {
-		var states [mailing.Slices]mailing.SliceState
+	all := func(state mailing.SliceState) *mailing.SliceStates {
+		var states mailing.SliceStates
 		for i := range states {
 			states[i] = mailing.SliceState{Done: true, Counts: mailing.Counts{Total: 1, Sent: 1}}
 		}
@@ -96,7 +96,7 @@ func TestAMailingIsDoneWhenNoSliceHasAnythingLeft(t *testing.T) {
 		{"all done", running(), done, noon, true},
 		{"a slice is not expanded", running(), mailing.SliceState{}, noon, false},
 		{"something is pending", running(), mailing.SliceState{Done: true, Counts: mailing.Counts{Total: 1, Deferred: 1}}, noon, false},
-		{"failures wait to be queued anew", running(retried), done, noon, false},
+		{"failures wait to be queued again", running(retried), done, noon, false},
 		{"failures wait, and the end has come", running(retried), done, end, true},
 	}
 	for _, test := range tests {
@@ -120,18 +120,18 @@ func TestATestMessageIsDecidedOnByItselfAlone(t *testing.T) {
 	night := window(t, "03:00", "04:00")
 	m := running(night, status(mailing.StatusPaused)).ForTest(noon)
 	to := &mailing.Client{Phone: "79001234567"}
-	mem := mailing.Member{Client: 1, Status: mailing.Queued}
-	if d := mailing.Decide(m, to, mem, noon); d.Action != mailing.Send {
+	rec := mailing.Recipient{Client: 1, Status: mailing.Queued}
+	if d := mailing.Decide(m, to, rec, noon); d.Action != mailing.Send {
 		t.Errorf("a test of a paused mailing in its night: %+v", d)
 	}
-	if d := mailing.Decide(m, to, mem, noon.Add(mailing.TestTime)); d.Action != mailing.Finish || d.Status != mailing.Expired {
+	if d := mailing.Decide(m, to, rec, noon.Add(mailing.TestTime)); d.Action != mailing.Finish || d.Status != mailing.Expired {
 		t.Errorf("after its time: %+v", d)
 	}
-	mem.Uncertain, mem.Status = 1, mailing.Retrying
-	if d := mailing.Decide(m, to, mem, noon); d.Action != mailing.Finish || d.Status != mailing.Uncertain {
+	rec.Uncertain, rec.Status = 1, mailing.Retrying
+	if d := mailing.Decide(m, to, rec, noon); d.Action != mailing.Finish || d.Status != mailing.Uncertain {
 		t.Errorf("after an ambiguous try: %+v", d)
 	}
-	if d := mailing.Decide(running(deleted).ForTest(noon), to, mailing.Member{Status: mailing.Queued}, noon); d.Status != mailing.Cancelled {
+	if d := mailing.Decide(running(deleted).ForTest(noon), to, mailing.Recipient{Status: mailing.Queued}, noon); d.Status != mailing.Cancelled {
 		t.Errorf("of a deleted mailing: %+v", d)
 	}
 }

@@ -59,9 +59,9 @@ func (w Wait) instants(now, backoff time.Time) (from, due time.Time) {
 		if w.Until.After(from) {
 			from = w.Until
 		}
-		return from, from.Add(RetryPatience)
+		return from, from.Add(RetryOverdueAfter)
 	case WaitTurn:
-		return now, now.Add(RetryPatience)
+		return now, now.Add(RetryOverdueAfter)
 	case WaitUntil, WaitProvider, WaitLater:
 		return w.Until, w.Until
 	case WaitResume:
@@ -69,27 +69,27 @@ func (w Wait) instants(now, backoff time.Time) (from, due time.Time) {
 	return now, now
 }
 
-// Settled returns b as its holder settles it: with its new members, without a holder, and
-// due when the first of its pending messages is. waits has an entry for each member.
+// Settled returns b as its holder settles it: with its new recipients, without a holder, and
+// due when the first of its pending messages is. waits has an entry for each recipient.
 // jitter returns a random duration from 0 to its argument.
-func (b Batch) Settled(members []Member, waits []Wait, plan int64, now time.Time, jitter func(time.Duration) time.Duration) Batch {
+func (b Batch) Settled(recipients []Recipient, waits []Wait, generation int64, now time.Time, jitter func(time.Duration) time.Duration) Batch {
 	backoff := now.Add(jitter(Backoff(b.Round)))
-	b.Members, b.Plan = slices.Clone(members), plan
+	b.Recipients, b.Generation = slices.Clone(recipients), generation
 	b.Holder, b.LeaseUntil, b.Claims, b.Lost, b.Losses = "", time.Time{}, 0, Lease{}, 0
 	b.NotBefore, b.DueAt, b.StartedAt = time.Time{}, time.Time{}, time.Time{}
 	retries := false
-	for i, mem := range members {
-		if !mem.Status.Pending() {
-			b.Members[i].NotBefore = time.Time{}
+	for i, rec := range recipients {
+		if !rec.Status.Pending() {
+			b.Recipients[i].NotBefore = time.Time{}
 			continue
 		}
 		from, due := waits[i].instants(now, backoff)
 		switch waits[i].Kind {
 		case WaitRetry:
 			retries = true
-			b.Members[i].NotBefore = from
+			b.Recipients[i].NotBefore = from
 		case WaitProvider, WaitUntil:
-			b.Members[i].NotBefore = from
+			b.Recipients[i].NotBefore = from
 		case WaitResume, WaitTurn, WaitLater:
 		}
 		if b.DueAt.IsZero() {

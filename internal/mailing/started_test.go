@@ -7,7 +7,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestAMailingKnowsSinceWhenItRuns(t *testing.T) {
+func TestAStartedMailingStoresItsStart(t *testing.T) {
 	now := time.Date(2026, 3, 2, 9, 30, 0, 123_999_999, time.UTC)
 	m, err := mailing.New(mailing.Draft{Text: "hello", StartAt: now, EndAt: now.Add(time.Hour)}, now.Add(-time.Hour))
 	if err != nil || !m.StartedAt.IsZero() {

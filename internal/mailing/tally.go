@@ -15,7 +15,7 @@ type Tally struct {
 	Latencies []time.Duration
 	// Lags holds the mailings whose first batches were handed over, each with the time
 	// from its start to that hand-over.
-	Lags map[MailingID]time.Duration
+	Lags map[ID]time.Duration
 	// SettlementsFailed counts the settlements that failed until the invocation's time
 	// was over. The next claim charges the messages that were handed over as uncertain.
 	SettlementsFailed int64
@@ -38,9 +38,9 @@ func (t *Tally) Attempt(kind OutcomeKind, took time.Duration) {
 
 // Lag adds the time from a mailing's start to the first hand-over of a batch. For one
 // mailing the shortest time counts.
-func (t *Tally) Lag(id MailingID, lag time.Duration) {
+func (t *Tally) Lag(id ID, lag time.Duration) {
 	if t.Lags == nil {
-		t.Lags = map[MailingID]time.Duration{}
+		t.Lags = map[ID]time.Duration{}
 	}
 	if known, ok := t.Lags[id]; !ok || lag < known {
 		t.Lags[id] = max(0, lag)

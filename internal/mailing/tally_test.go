@@ -9,10 +9,10 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestAMailingIsDueSinceItsStartOrItsMaking(t *testing.T) {
+func TestAMailingIsDueSinceItsStartOrItsCreation(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
-	member := func(s mailing.MessageStatus) []mailing.Member { return []mailing.Member{{Status: s}} }
+	member := func(s mailing.MessageStatus) []mailing.Recipient { return []mailing.Recipient{{Status: s}} }
 	for name, test := range map[string]struct{ made, start, want time.Time }{
 		"made before":  {at, at.Add(time.Hour), at.Add(time.Hour)},
 		"made after":   {at, at.Add(-time.Hour), at},
@@ -20,10 +20,10 @@ func TestAMailingIsDueSinceItsStartOrItsMaking(t *testing.T) {
 	} {
 		m := mailing.Mailing{CreatedAt: test.made, Draft: mailing.Draft{StartAt: test.start}}
 		batches := []mailing.Batch{
-			{Members: member(mailing.Expired)},
-			{Members: member(mailing.Deferred), NotBefore: at.Add(time.Hour)},
-			{Members: member(mailing.Queued)},
-			{Members: member(mailing.Queued)},
+			{Recipients: member(mailing.Expired)},
+			{Recipients: member(mailing.Deferred), NotBefore: at.Add(time.Hour)},
+			{Recipients: member(mailing.Queued)},
+			{Recipients: member(mailing.Queued)},
 		}
 		m.MarkStart(batches)
 		var got []time.Time
@@ -36,7 +36,7 @@ func TestAMailingIsDueSinceItsStartOrItsMaking(t *testing.T) {
 	}
 }
 
-func TestATallyKeepsTheShortestLagAndNoHandOverThatWasNone(t *testing.T) {
+func TestATallyKeepsTheShortestLagAndCountsOnlyHandOversThatBegan(t *testing.T) {
 	t.Parallel()
 	var got mailing.Tally
 	for _, lag := range []time.Duration{2 * time.Second, time.Second, 3 * time.Second} {
@@ -48,14 +48,14 @@ func TestATallyKeepsTheShortestLagAndNoHandOverThatWasNone(t *testing.T) {
 	got.Attempt(mailing.OutcomeRetry, time.Second)
 	want := mailing.Tally{
 		Attempts: map[mailing.OutcomeKind]int64{mailing.OutcomeRetry: 1}, Latencies: []time.Duration{time.Second},
-		Lags: map[mailing.MailingID]time.Duration{7: time.Second, 8: 0},
+		Lags: map[mailing.ID]time.Duration{7: time.Second, 8: 0},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
-func TestWhatHasOnlyStartedIsUntouched(t *testing.T) {
+func TestAMailingThatHasOnlyStartedIsUntouched(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
 	made, err := mailing.New(mailing.Draft{Text: "hello", StartAt: at.Add(time.Hour), EndAt: at.Add(9 * time.Hour)}, at)

@@ -5,7 +5,7 @@ import "time"
 // Task asks the scheduler to do the work that one slice of a mailing needs, or with
 // [AllSlices] each slice of it. The work depends on the state when the task is read.
 type Task struct {
-	Mailing MailingID
+	Mailing ID
 	Slice   int
 }
 

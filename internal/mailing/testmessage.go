@@ -4,7 +4,7 @@ import "time"
 
 // TestMailing is the mailing id of test messages, which belong to no mailing. Their ids
 // come from a counter of their own, which takes the place of the client's id.
-const TestMailing MailingID = 0
+const TestMailing ID = 0
 
 // TestTime is how long a test message is tried before it expires.
 const TestTime = 10 * time.Minute
@@ -12,7 +12,7 @@ const TestTime = 10 * time.Minute
 // Test holds the additional data of a test message. It goes to a phone that need not be a
 // client's. Its text is the text that the mailing has at the hand-over.
 type Test struct {
-	Mailing MailingID
+	Mailing ID
 	Phone   string
 }
 
@@ -26,9 +26,9 @@ func NewTest(m Mailing, phone string) (Test, error) {
 // TestBatch returns the batch of a test message.
 func TestBatch(n ClientID, t Test, now time.Time) Batch {
 	return Batch{
-		Key:     BatchKey{Mailing: TestMailing, Slice: n.Slice(), Batch: BatchID{First: n}},
-		Members: []Member{{Client: n, Status: Queued, At: now}}, CreatedAt: now,
-		DueAt: now.Add(QueuedPatience), Test: &t,
+		Key:        BatchKey{Mailing: TestMailing, Slice: n.Slice(), Batch: BatchID{First: n}},
+		Recipients: []Recipient{{Client: n, Status: Queued, At: now}}, CreatedAt: now,
+		DueAt: now.Add(QueuedOverdueAfter), Test: &t,
 	}
 }
 

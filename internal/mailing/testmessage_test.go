@@ -23,13 +23,13 @@ func TestATestGoesToAnyPhoneThatCanBeOne(t *testing.T) {
 	}
 }
 
-func TestABatchOfATestMessageHoldsItAloneAndIsOwedLikeAnyOther(t *testing.T) {
+func TestABatchOfATestMessageHoldsItAloneAndIsDueLikeAnyOther(t *testing.T) {
 	to := mailing.Test{Mailing: 7, Phone: "79001234567"}
 	got := mailing.TestBatch(19, to, noon)
 	want := mailing.Batch{
-		Key:       mailing.BatchKey{Mailing: mailing.TestMailing, Slice: 3, Batch: mailing.BatchID{First: 19}},
-		Members:   []mailing.Member{{Client: 19, Status: mailing.Queued, At: noon}},
-		CreatedAt: noon, DueAt: noon.Add(mailing.QueuedPatience), Test: &to,
+		Key:        mailing.BatchKey{Mailing: mailing.TestMailing, Slice: 3, Batch: mailing.BatchID{First: 19}},
+		Recipients: []mailing.Recipient{{Client: 19, Status: mailing.Queued, At: noon}},
+		CreatedAt:  noon, DueAt: noon.Add(mailing.QueuedOverdueAfter), Test: &to,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("batch (-want +got):\n%s", diff)

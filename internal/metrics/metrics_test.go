@@ -37,7 +37,7 @@ func TestLinesAreInTheEmbeddedMetricFormat(t *testing.T) {
 		{"all were sent: one line", func(l *metrics.Log) {
 			l.Delivered(mailing.Tally{
 				Settled: mailing.Counts{Queued: -2, Sent: 2}, Attempts: map[mailing.OutcomeKind]int64{mailing.OutcomeSent: 2},
-				Latencies: []time.Duration{30 * time.Millisecond, 1500 * time.Microsecond}, Lags: map[mailing.MailingID]time.Duration{7: time.Second},
+				Latencies: []time.Duration{30 * time.Millisecond, 1500 * time.Microsecond}, Lags: map[mailing.ID]time.Duration{7: time.Second},
 			})
 		}, `{"Answered":2,"Attempts":2,"BreakerOpen":0,"Deliveries":2,"Outcome":"sent","ProviderLatency":[1.5,30],"Stage":"prod","StartLag":[1000],` +
 			`"_aws":{"Timestamp":1772443800000,"CloudWatchMetrics":[` +
@@ -188,7 +188,7 @@ func TestNamesAreThoseThatAreWritten(t *testing.T) {
 		l.Expanded([]mailing.Counts{{Total: 1, Queued: 1}})
 		l.Delivered(mailing.Tally{
 			Settled: mailing.Counts{Sent: 1}, Attempts: map[mailing.OutcomeKind]int64{mailing.OutcomeSent: 1},
-			Latencies: []time.Duration{time.Second}, Lags: map[mailing.MailingID]time.Duration{7: time.Second},
+			Latencies: []time.Duration{time.Second}, Lags: map[mailing.ID]time.Duration{7: time.Second},
 			SettlementsFailed: 1,
 		})
 	})

@@ -35,9 +35,9 @@ func notTried(code string) mailing.Outcome {
 	return mailing.Outcome{Kind: mailing.OutcomeNotTried, Code: code}
 }
 
-// answered judges an answer. Only the verdict on a 200 depends on the body. For every
-// other status the status is the verdict, even if the body is cut.
-func (c *Client) answered(caller, call context.Context, resp *http.Response) mailing.Outcome {
+// outcome returns the outcome of an answer. Only the outcome of a 200 depends on the
+// body. Every other status decides alone, even if the body is cut.
+func (c *Client) outcome(caller, call context.Context, resp *http.Response) mailing.Outcome {
 	if resp.StatusCode == http.StatusOK {
 		body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 		switch {
@@ -46,27 +46,27 @@ func (c *Client) answered(caller, call context.Context, resp *http.Response) mai
 		case err != nil:
 			// An answer that does not end properly cannot be relied on, even if a code
 			// 0 was in it.
-			return ambiguous(broken(caller, call, err))
+			return ambiguous(brokenCode(caller, call, err))
 		}
-		return judge(body)
+		return outcomeByBody(body)
 	}
 	if resp.StatusCode >= 200 { // below 200, the body is the connection itself
 		// net/http uses the connection again only if the body is read to its end.
 		_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer)
 	}
-	out := byStatus(resp.StatusCode)
+	out := outcomeByStatus(resp.StatusCode)
 	if out.Kind == mailing.OutcomeThrottled {
 		out.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), c.now())
 	}
 	return out
 }
 
-// byStatus returns the outcome of an answer whose status is not 200.
+// outcomeByStatus returns the outcome of an answer whose status is not 200.
 //
 // Only 400 and 422 are about the message. An undocumented 4xx is about the request: a
 // wrong path, or a deployment in progress. A 5xx may come from any point after the
-// message was taken; only 503 says that the message was not taken.
-func byStatus(status int) mailing.Outcome {
+// message was accepted; only 503 says that it was not.
+func outcomeByStatus(status int) mailing.Outcome {
 	code := "http_" + strconv.Itoa(status)
 	switch {
 	case status == http.StatusBadRequest, status == http.StatusUnprocessableEntity:
@@ -82,8 +82,8 @@ func byStatus(status int) mailing.Outcome {
 	}
 }
 
-// judge returns the outcome of a 200 by its body.
-func judge(body []byte) mailing.Outcome {
+// outcomeByBody returns the outcome of a 200.
+func outcomeByBody(body []byte) mailing.Outcome {
 	code, err := readCode(body)
 	switch {
 	case errors.Is(err, errNoCode):

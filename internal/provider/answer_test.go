@@ -12,7 +12,7 @@ import (
 	"postrider/internal/provider"
 )
 
-func TestAnAnswersStatusDecides(t *testing.T) {
+func TestTheOutcomeOfEachStatus(t *testing.T) {
 	kinds := map[mailing.OutcomeKind][]int{
 		mailing.OutcomeAmbiguous: {201, 202, 204, 206, 299, 500, 501, 502, 504, 505, 507, 520, 529, 599, 101, 600, 999},
 		mailing.OutcomeRejected:  {400, 422},
@@ -77,9 +77,9 @@ func TestOnly200WithCodeZeroIsSent(t *testing.T) {
 		{"a truncated object", `{"code":0,"message":"O`, "bad_answer"},
 		{"an object that lacks its brace", `{"code":0`, "bad_answer"},
 		{"an object that ends in a comma", `{"code":0,}`, "bad_answer"},
-		{"text behind the object", accepted + "x", "bad_answer"},
+		{"text after the object", accepted + "x", "bad_answer"},
 		{"two objects", accepted + accepted, "bad_answer"},
-		{"a brace behind the object", accepted + "}", "bad_answer"},
+		{"a brace after the object", accepted + "}", "bad_answer"},
 		{"a byte order mark", "\ufeff" + accepted, "bad_answer"},
 		{"compressed bytes", "\x1f\x8b\x08\x00", "bad_answer"},
 		{"one byte more than is read", accepted + big[len(accepted):] + " ", "too_large"},
@@ -101,7 +101,7 @@ func TestOnly200WithCodeZeroIsSent(t *testing.T) {
 	}
 }
 
-func TestAnEndlessAnswerIsReadOnlyToTheCap(t *testing.T) {
+func TestAnEndlessAnswerIsReadUpToALimit(t *testing.T) {
 	for status, kind := range map[int]mailing.OutcomeKind{200: mailing.OutcomeAmbiguous, 400: mailing.OutcomeRejected} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
@@ -129,7 +129,7 @@ func TestInformationalAnswersAreIgnored(t *testing.T) {
 	want(t, send(c), mailing.OutcomeSent, "")
 }
 
-func TestInformationalAnswersWithoutEndAreNotReadForever(t *testing.T) {
+func TestEndlessInformationalAnswersAreReadUpToALimit(t *testing.T) {
 	s := serveRaw(t, func(c *net.TCPConn, _ int32) bool {
 		for {
 			if _, err := c.Write([]byte("HTTP/1.1 102 Processing\r\nX: y\r\n\r\n")); err != nil {
@@ -140,7 +140,7 @@ func TestInformationalAnswersWithoutEndAreNotReadForever(t *testing.T) {
 	want(t, send(client(t, s.URL)), mailing.OutcomeAmbiguous, "bad_answer")
 }
 
-func TestConnectionsAreUsedAgain(t *testing.T) {
+func TestConnectionsAreReused(t *testing.T) {
 	for _, answer := range []string{
 		"200 OK\r\nContent-Length: 25\r\n\r\n" + accepted,
 		"200 OK\r\nTransfer-Encoding: chunked\r\n\r\n19\r\n" + accepted + "\r\n0\r\n\r\n",

@@ -15,8 +15,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// errLate prevents a request from beginning after its last instant.
-var errLate = errors.New("provider: it may not begin any more")
+// errTooLate prevents a request from beginning after its last instant.
+var errTooLate = errors.New("provider: the request may not begin any more")
 
 // errWritten prevents net/http from repeating a request.
 var errWritten = errors.New("provider: a part of the request may have been written")
@@ -29,14 +29,15 @@ type attempt struct {
 	before time.Time
 	now    func() time.Time
 
-	dialing atomic.Bool // a connection is or was being made for the request
-	got     atomic.Bool // it has had a connection
-	begun   atomic.Bool // net/http has begun to write it into its buffer
-	wrote   atomic.Bool // a byte of it was or may have been written
-	heard   atomic.Bool // bytes arrived after wrote was set
-	early   atomic.Bool // its answer began before wrote or heard was set
-	late    atomic.Bool // it was not begun, because it was too late
-	conn    atomic.Pointer[conn]
+	dialing   atomic.Bool // a connection is or was being made for the request
+	connected atomic.Bool // it has had a connection
+	begun     atomic.Bool // net/http has begun to write it into its buffer
+	wrote     atomic.Bool // a byte of it was or may have been written
+	readAfter atomic.Bool // bytes arrived after wrote was set
+	// unsolicited is set if the answer began before wrote or readAfter was set.
+	unsolicited atomic.Bool
+	late        atomic.Bool // it was not begun, because it was too late
+	conn        atomic.Pointer[conn]
 
 	wait waiting
 }
@@ -46,14 +47,14 @@ func (a *attempt) trace() *httptrace.ClientTrace {
 		DNSStart:     func(httptrace.DNSStartInfo) { a.dialing.Store(true) },
 		ConnectStart: func(string, string) { a.dialing.Store(true) },
 		GetConn:      a.getConn,
-		GotConn:      func(info httptrace.GotConnInfo) { a.use(info.Conn) },
+		GotConn:      func(info httptrace.GotConnInfo) { a.gotConn(info.Conn) },
 		// The first header is in the buffer now. Nothing was written before: the buffer
 		// was not full.
 		WroteHeaderField: func(string, []string) { a.begun.Store(true) },
 		// An answer that was in the buffer before the request went out is the rest of
 		// an earlier one. If it counted for this request, a message that the API has
 		// never read would become "sent".
-		GotFirstResponseByte: func() { a.early.Store(!a.wrote.Load() || !a.heard.Load()) },
+		GotFirstResponseByte: func() { a.unsolicited.Store(!a.wrote.Load() || !a.readAfter.Load()) },
 	}
 }
 
@@ -67,53 +68,53 @@ func (a *attempt) tooLate() bool {
 	return true
 }
 
-// use notes the connection that the request has. net/http takes a second connection
+// gotConn notes the connection that the request has. net/http takes a second connection
 // only if nothing was written on the first.
-func (a *attempt) use(c net.Conn) {
+func (a *attempt) gotConn(c net.Conn) {
 	a.wait.phase.CompareAndSwap(waitingForConn, hasConn)
-	a.got.Store(true)
+	a.connected.Store(true)
 	if secure, ok := c.(*tls.Conn); ok {
 		c = secure.NetConn()
 	}
 	ours, ok := c.(*conn)
-	if !ok { // its writes cannot be seen: assume the worst
+	if !ok { // its writes cannot be seen: assume that bytes were written
 		a.wrote.Store(true)
-		a.heard.Store(true)
+		a.readAfter.Store(true)
 		return
 	}
 	if before := a.conn.Swap(ours); before != nil {
-		before.serves.CompareAndSwap(a, nil)
+		before.attempt.CompareAndSwap(a, nil)
 	}
-	ours.serves.Store(a)
+	ours.attempt.Store(a)
 }
 
-// failed classifies a request without an answer. caller is the caller's context; call
-// is derived from it and also ends with the timeout. Together they show whose time ran
-// out.
+// outcome returns the outcome of a request without an answer. caller is the caller's
+// context; call is derived from it and also ends with the timeout. Together they show
+// whose time was over.
 //
 // Nothing is being written any more at this point: net/http waits for its writer before
 // it returns an error.
-func (a *attempt) failed(caller, call context.Context, err error) mailing.Outcome {
+func (a *attempt) outcome(caller, call context.Context, err error) mailing.Outcome {
 	switch {
 	case a.wrote.Load():
-		return ambiguous(broken(caller, call, err))
+		return ambiguous(brokenCode(caller, call, err))
 	case a.late.Load():
 		return notTried("too_late")
-	case a.got.Load() && call.Err() == nil:
+	case a.connected.Load() && call.Err() == nil:
 		return retry("closed")
 	case call.Err() == nil:
-		return retry(unconnected(err))
-	case caller.Err() == nil && a.dialing.Load() && !a.got.Load():
+		return retry(connectCode(err))
+	case caller.Err() == nil && a.dialing.Load() && !a.connected.Load():
 		return retry("connect_timeout")
-	case caller.Err() == nil && !a.got.Load():
+	case caller.Err() == nil && !a.connected.Load():
 		return notTried("no_connection")
 	default:
 		return notTried("not_tried")
 	}
 }
 
-// broken returns the code of what interrupted a request or its answer.
-func broken(caller, call context.Context, err error) string {
+// brokenCode returns the code of an interruption of a request or its answer.
+func brokenCode(caller, call context.Context, err error) string {
 	switch {
 	case errors.Is(caller.Err(), context.Canceled):
 		return "cancelled"
@@ -132,8 +133,8 @@ func broken(caller, call context.Context, err error) string {
 // that ended when it was used again.
 func serverClosed(err error) bool { return err.Error() == "http: server closed idle connection" }
 
-// unconnected returns the code of the reason why there is no connection.
-func unconnected(err error) string {
+// connectCode returns the code of the reason why there is no connection.
+func connectCode(err error) string {
 	var (
 		dns         *net.DNSError
 		op          *net.OpError

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestTheBodyIsNotGivenOutAgainOnceAByteWasWritten(t *testing.T) {
+func TestTheBodyIsNotReturnedAgainAfterAByteWasWritten(t *testing.T) {
 	c, err := New(Config{BaseURL: "http://127.0.0.1:1", Token: "x", Timeout: time.Second, MaxConns: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -26,7 +26,7 @@ func TestTheBodyIsNotGivenOutAgainOnceAByteWasWritten(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatWasThereBeforeTheRequestIsNotItsAnswer(t *testing.T) {
+func TestAnAnswerFromBeforeTheRequestIsNotItsAnswer(t *testing.T) {
 	read := func(c *conn, far net.Conn) {
 		go mustWrite(t, far, "HTTP/1.1")
 		if _, err := io.ReadFull(c, make([]byte, 8)); err != nil {
@@ -34,43 +34,43 @@ func TestAnAnswerThatWasThereBeforeTheRequestIsNotItsAnswer(t *testing.T) {
 		}
 	}
 	put := func(c *conn, far net.Conn) {
-		c.serves.Load().begun.Store(true)
+		c.attempt.Load().begun.Store(true)
 		go mustRead(t, far, "POST")
 		mustWrite(t, c, "POST")
 	}
 	for _, tt := range []struct {
-		name  string
-		steps []func(*conn, net.Conn)
-		early bool
+		name        string
+		steps       []func(*conn, net.Conn)
+		unsolicited bool
 	}{
 		{"request, then answer", []func(*conn, net.Conn){put, read}, false},
 		{"an answer to no request", []func(*conn, net.Conn){read}, true},
 		{"an answer, then the request", []func(*conn, net.Conn){read, put}, true},
-		{"nothing was read since the request: it lay in the buffer", []func(*conn, net.Conn){put}, true},
+		{"nothing was read since the request: the answer was in the buffer", []func(*conn, net.Conn){put}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			near, far := net.Pipe()
 			c, try := &conn{Conn: near}, &attempt{}
-			try.use(c)
+			try.gotConn(c)
 			for _, step := range tt.steps {
 				step(c, far)
 			}
 			try.trace().GotFirstResponseByte()
-			if got := try.early.Load(); got != tt.early {
-				t.Errorf("early is %v", got)
+			if got := try.unsolicited.Load(); got != tt.unsolicited {
+				t.Errorf("unsolicited is %v", got)
 			}
 		})
 	}
 }
 
-func TestWhatGoesOutBeforeTheRequestIsNotCountedAsTheRequest(t *testing.T) {
+func TestBytesWrittenBeforeTheRequestDoNotCountAsTheRequest(t *testing.T) {
 	near, far := net.Pipe()
 	c, try := &conn{Conn: near}, &attempt{}
-	try.use(c)
+	try.gotConn(c)
 	go mustRead(t, far, "good-bye")
 	mustWrite(t, c, "good-bye")
 	if try.wrote.Load() {
-		t.Error("it is")
+		t.Error("the bytes count as the request")
 	}
 }
 
@@ -89,33 +89,33 @@ func mustRead(t *testing.T, c net.Conn, text string) {
 	}
 }
 
-func TestAConnectionThatComesAsItsRequestIsGivenUpTakesNoRequest(t *testing.T) {
+func TestAConnectionForAnAbandonedRequestCarriesNoRequest(t *testing.T) {
 	near, _ := net.Pipe()
 	now := time.Date(2026, 3, 2, 18, 0, 0, 0, time.UTC)
 	c, try := &conn{Conn: near}, &attempt{before: now.Add(time.Hour), now: func() time.Time { return now }}
-	ctx, stop := try.until(t.Context())
+	ctx, stop := try.connectContext(t.Context())
 	defer stop()
 	try.expire()
-	try.use(c)
+	try.gotConn(c)
 	try.begun.Store(true)
-	if _, err := c.Write([]byte("POST")); !errors.Is(err, errLate) || try.wrote.Load() || ctx.Err() == nil {
+	if _, err := c.Write([]byte("POST")); !errors.Is(err, errTooLate) || try.wrote.Load() || ctx.Err() == nil {
 		t.Errorf("%v, written %v, given up: %v", err, try.wrote.Load(), ctx.Err())
 	}
 }
 
-func TestARequestThatHasItsConnectionIsNotGivenUp(t *testing.T) {
+func TestARequestWithAConnectionIsNotAbandoned(t *testing.T) {
 	near, _ := net.Pipe()
 	try := &attempt{before: time.Now().Add(time.Hour), now: time.Now}
-	ctx, stop := try.until(t.Context())
+	ctx, stop := try.connectContext(t.Context())
 	defer stop()
 	try.getConn("")
-	try.use(&conn{Conn: near})
+	try.gotConn(&conn{Conn: near})
 	try.expire()
 	if ctx.Err() != nil || try.late.Load() {
-		t.Error("it is")
+		t.Error("the request is abandoned")
 	}
 	try.getConn("") // nothing could be written: net/http looks for another connection
 	if ctx.Err() == nil || !try.late.Load() {
-		t.Error("it waits for another one")
+		t.Error("the request waits for another connection")
 	}
 }

@@ -19,19 +19,19 @@ import (
 // closing is the instant from which the hand-overs of these tests may not begin.
 var closing = time.Date(2026, 3, 2, 18, 0, 0, 0, time.UTC)
 
-// wall is a clock that shows one second before closing until it is set.
-type wall struct {
+// wallClock is a clock that shows one second before closing until it is set.
+type wallClock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-func (w *wall) set(now time.Time) {
+func (w *wallClock) set(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.now = now
 }
 
-func (w *wall) config(c *provider.Config) {
+func (w *wallClock) config(c *provider.Config) {
 	w.set(closing.Add(-time.Second))
 	c.Now = func() time.Time {
 		w.mu.Lock()
@@ -47,27 +47,27 @@ func until(before time.Time) mailing.Handover {
 	return h
 }
 
-// ways holds the ways to reach a server. Each starts a server and returns a client of
+// protocols holds the protocols to connect a server. Each starts a server and returns a client of
 // it with this clock.
-var ways = map[string]func(*testing.T, *wall, http.HandlerFunc) *provider.Client{
-	"plain": func(t *testing.T, w *wall, handle http.HandlerFunc) *provider.Client {
+var protocols = map[string]func(*testing.T, *wallClock, http.HandlerFunc) *provider.Client{
+	"plain": func(t *testing.T, w *wallClock, handle http.HandlerFunc) *provider.Client {
 		t.Helper()
 		s := httptest.NewServer(handle)
 		t.Cleanup(s.Close)
 		return client(t, s.URL, w.config)
 	},
-	"TLS 1.2": func(t *testing.T, w *wall, handle http.HandlerFunc) *provider.Client {
+	"TLS 1.2": func(t *testing.T, w *wallClock, handle http.HandlerFunc) *provider.Client {
 		t.Helper()
 		return overTLS(t, tls.VersionTLS12, handle, w.config)
 	},
-	"TLS 1.3": func(t *testing.T, w *wall, handle http.HandlerFunc) *provider.Client {
+	"TLS 1.3": func(t *testing.T, w *wallClock, handle http.HandlerFunc) *provider.Client {
 		t.Helper()
 		return overTLS(t, tls.VersionTLS13, handle, w.config)
 	},
 }
 
-func TestAHandOverThatConnectingMakesTooLateIsNotBegun(t *testing.T) {
-	for way, reach := range ways {
+func TestAHandOverWhoseConnectionComesTooLateDoesNotBegin(t *testing.T) {
+	for protocol, connect := range protocols {
 		for _, tt := range []struct {
 			name     string
 			arrives  time.Time // the instant at which there is a connection
@@ -75,15 +75,15 @@ func TestAHandOverThatConnectingMakesTooLateIsNotBegun(t *testing.T) {
 			want     mailing.Outcome
 			requests int32
 		}{
-			{"1 ns before it may not", closing.Add(-1), closing, verdict(mailing.OutcomeSent, ""), 1},
-			{"as it may not any more", closing, closing, verdict(mailing.OutcomeNotTried, "too_late"), 0},
-			{"an hour later", closing.Add(time.Hour), closing, verdict(mailing.OutcomeNotTried, "too_late"), 0},
-			{"an hour later, without a limit", closing.Add(time.Hour), time.Time{}, verdict(mailing.OutcomeSent, ""), 1},
+			{"1 ns before the end", closing.Add(-1), closing, outcome(mailing.OutcomeSent, ""), 1},
+			{"at the end", closing, closing, outcome(mailing.OutcomeNotTried, "too_late"), 0},
+			{"an hour later", closing.Add(time.Hour), closing, outcome(mailing.OutcomeNotTried, "too_late"), 0},
+			{"an hour later, without a limit", closing.Add(time.Hour), time.Time{}, outcome(mailing.OutcomeSent, ""), 1},
 		} {
-			t.Run(way+", "+tt.name, func(t *testing.T) {
-				var clock wall
+			t.Run(protocol+", "+tt.name, func(t *testing.T) {
+				var clock wallClock
 				var requests atomic.Int32
-				c := reach(t, &clock, func(w http.ResponseWriter, _ *http.Request) {
+				c := connect(t, &clock, func(w http.ResponseWriter, _ *http.Request) {
 					requests.Add(1)
 					write200(w)
 				})
@@ -99,12 +99,12 @@ func TestAHandOverThatConnectingMakesTooLateIsNotBegun(t *testing.T) {
 	}
 }
 
-func TestAHandOverThatIsTooLateForAKeptConnectionIsNotBegunOnAnyOther(t *testing.T) {
-	for way, reach := range ways {
-		t.Run(way, func(t *testing.T) {
-			var clock wall
+func TestAHandOverThatIsTooLateOnAKeptConnectionUsesNoOther(t *testing.T) {
+	for protocol, connect := range protocols {
+		t.Run(protocol, func(t *testing.T) {
+			var clock wallClock
 			var requests atomic.Int32
-			c := reach(t, &clock, func(w http.ResponseWriter, _ *http.Request) {
+			c := connect(t, &clock, func(w http.ResponseWriter, _ *http.Request) {
 				requests.Add(1)
 				write200(w)
 			})
@@ -119,11 +119,11 @@ func TestAHandOverThatIsTooLateForAKeptConnectionIsNotBegunOnAnyOther(t *testing
 	}
 }
 
-func TestAHandOverThatHasBegunIsAnsweredHoweverLateItIs(t *testing.T) {
-	for way, reach := range ways {
-		t.Run(way, func(t *testing.T) {
-			var clock wall
-			c := reach(t, &clock, func(w http.ResponseWriter, _ *http.Request) {
+func TestALateAnswerToABegunHandOverCounts(t *testing.T) {
+	for protocol, connect := range protocols {
+		t.Run(protocol, func(t *testing.T) {
+			var clock wallClock
+			c := connect(t, &clock, func(w http.ResponseWriter, _ *http.Request) {
 				clock.set(closing.Add(time.Hour))
 				write200(w)
 			})
@@ -148,8 +148,8 @@ func holdFirst(t *testing.T) (s *raw, started, release chan struct{}) {
 	return s, started, release
 }
 
-func TestAHandOverThatWaitedTooLongForAFreeConnectionIsNotBegun(t *testing.T) {
-	var clock wall
+func TestAHandOverThatWaitedTooLongForAFreeConnectionDoesNotBegin(t *testing.T) {
+	var clock wallClock
 	s, started, release := holdFirst(t)
 	c := client(t, s.URL, clock.config, func(cfg *provider.Config) { cfg.MaxConns = 1 })
 	first, second := make(chan mailing.Outcome), make(chan mailing.Outcome)
@@ -165,8 +165,8 @@ func TestAHandOverThatWaitedTooLongForAFreeConnectionIsNotBegun(t *testing.T) {
 	}
 }
 
-func TestAHandOverThatIsTooLateAndCannotConnectAgainIsNotTried(t *testing.T) {
-	var clock wall
+func TestAHandOverThatIsTooLateAndCannotReconnectIsNotTried(t *testing.T) {
+	var clock wallClock
 	s := serveAccepting(t)
 	c := client(t, s.URL, clock.config)
 	want(t, c.Send(t.Context(), until(closing)), mailing.OutcomeSent, "")
@@ -182,8 +182,8 @@ func whenItHasAConnection(t *testing.T, do func()) context.Context {
 	return httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { do() }})
 }
 
-func TestAHandOverThatIsTooLateAtOnceLeavesTheKeptConnectionAlone(t *testing.T) {
-	var clock wall
+func TestAHandOverThatComesTooLateDoesNotUseTheKeptConnection(t *testing.T) {
+	var clock wallClock
 	s := serveAccepting(t)
 	c := client(t, s.URL, clock.config)
 	want(t, c.Send(t.Context(), until(closing)), mailing.OutcomeSent, "")

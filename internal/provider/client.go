@@ -36,22 +36,18 @@ func New(cfg Config) (*Client, error) {
 	if base.Path == "" {
 		base.Path = "/" // without it, JoinPath would make "send/1", without a slash
 	}
-	c := &Client{
+	return &Client{
 		base: base.JoinPath("send"),
 		header: http.Header{
 			"Content-Type": {"application/json"},
 			"Accept":       {"application/json"},
 			"User-Agent":   {"postrider"},
 		},
-		token:     cfg.source(),
+		token:     cfg.tokenSource(),
 		timeout:   cfg.Timeout,
 		now:       cfg.Now,
 		transport: newTransport(cfg.Timeout, cfg.MaxConns),
-	}
-	if c.now == nil {
-		c.now = time.Now
-	}
-	return c, nil
+	}, nil
 }
 
 // String returns a description of the client without its token.
@@ -66,7 +62,7 @@ func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 // Close closes the idle connections. It does not disturb calls under way.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
-// send makes one request with this token, which ends by until: see [Client.Send].
+// send makes one request with this token, which ends by until. See [Client.Send].
 func (c *Client) send(ctx context.Context, h mailing.Handover, token string, until time.Time) mailing.Outcome {
 	body, ok := encode(h)
 	if !ok {
@@ -79,22 +75,22 @@ func (c *Client) send(ctx context.Context, h mailing.Handover, token string, unt
 	defer cancel()
 
 	try := &attempt{before: h.Before, now: c.now}
-	waiting, stop := try.until(call)
+	waiting, stop := try.connectContext(call)
 	defer stop()
 	req := c.request(httptrace.WithClientTrace(waiting, try.trace()), h.ID, body, try)
-	req.Header = c.with(token)
+	req.Header = c.headerWith(token)
 	// The transport is used without an http.Client, whose redirects, cookies and
 	// referrers are not wanted here.
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
-		return try.failed(ctx, call, err)
+		return try.outcome(ctx, call, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // the verdict is made; a connection that will not close is dropped
-	if try.early.Load() && resp.StatusCode != http.StatusRequestTimeout {
+	defer resp.Body.Close() //nolint:errcheck // the outcome is known; a connection that does not close is dropped
+	if try.unsolicited.Load() && resp.StatusCode != http.StatusRequestTimeout {
 		// Except a 408: servers send it on an idle connection when they close it.
 		return ambiguous("unsolicited")
 	}
-	return c.answered(ctx, call, resp)
+	return c.outcome(ctx, call, resp)
 }
 
 func (c *Client) request(ctx context.Context, id mailing.MessageID, body []byte, try *attempt) *http.Request {

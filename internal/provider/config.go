@@ -34,8 +34,8 @@ type Config struct {
 	// MaxConns is how many connections, and so hand-overs, there are at the same time:
 	// 1 to 10,000. Further calls wait for a free connection.
 	MaxConns int
-	// Now is the wall clock, with which a Retry-After date and the instants of a
-	// hand-over are compared; nil means [time.Now].
+	// Now returns the time by the wall clock. A Retry-After date and the instants of a
+	// hand-over are compared with it.
 	Now func() time.Time
 }
 
@@ -62,9 +62,9 @@ func (c Config) parse() (*url.URL, error) {
 	}
 	switch err := CheckToken(c.Token); {
 	case c.TokenSource != nil && c.Token != "":
-		problem("there are two tokens: set PROVIDER_TOKEN, or PROVIDER_TOKEN_PARAMETER to the SSM parameter that holds it, not both")
+		problem("there are two tokens: set PROVIDER_TOKEN or PROVIDER_TOKEN_PARAMETER, not both")
 	case c.TokenSource == nil && c.Token == "":
-		problem("the token is missing: set PROVIDER_TOKEN to the JWT that the sending API issued, or PROVIDER_TOKEN_PARAMETER to the SSM parameter that holds it")
+		problem("the token is missing: set PROVIDER_TOKEN, or PROVIDER_TOKEN_PARAMETER to the SSM parameter that holds it")
 	case c.TokenSource == nil && err != nil:
 		problem(err.Error())
 	}
@@ -89,13 +89,13 @@ func parseURL(base string) (*url.URL, error) {
 	case base == "":
 		return nil, errors.New("the base URL is missing: set it to the sending API's address, such as https://host/v1")
 	case len(base) > maxURLLen:
-		return nil, fmt.Errorf("the base URL has %d bytes, more than %d: is it the URL?", len(base), maxURLLen)
+		return nil, fmt.Errorf("the base URL has %d bytes, more than %d: check that it is the URL", len(base), maxURLLen)
 	case err != nil:
-		return nil, errors.New("the base URL cannot be parsed: it should look like https://host/v1")
+		return nil, errors.New("the base URL cannot be parsed: set it to an address such as https://host/v1")
 	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.Opaque != "":
-		return nil, errors.New("the base URL needs a scheme (http or https) and a host: it should look like https://host/v1")
+		return nil, errors.New("the base URL needs a scheme (http or https) and a host, such as https://host/v1")
 	case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "":
-		return nil, errors.New("the base URL carries a user, a query or a fragment: leave them out, the token is sent as a header")
+		return nil, errors.New("the base URL has a user, a query or a fragment: leave them out")
 	}
 	return u, nil
 }
@@ -106,9 +106,9 @@ func CheckToken(token string) error {
 	case token == "":
 		return errors.New("the token is missing: set it to the JWT that the sending API issued")
 	case len(token) > maxTokenLen:
-		return fmt.Errorf("the token has %d bytes, more than %d: is it the token?", len(token), maxTokenLen)
+		return fmt.Errorf("the token has %d bytes, more than %d: check that it is the token", len(token), maxTokenLen)
 	case strings.IndexFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) >= 0:
-		return errors.New("the token holds a space, a line break or another character that a header cannot carry: is there one at its end?")
+		return errors.New("the token has a character that a header does not allow, such as a space or a line break at its end")
 	}
 	return nil
 }

@@ -11,14 +11,14 @@ import (
 	"postrider/internal/provider"
 )
 
-func TestAllProblemsOfAConfigurationAreToldTogether(t *testing.T) {
+func TestAllProblemsOfAConfigurationAreReportedTogether(t *testing.T) {
 	_, err := provider.New(provider.Config{})
 	if err == nil {
-		t.Fatal("an empty configuration is taken")
+		t.Fatal("an empty configuration is accepted")
 	}
 	for _, what := range []string{"base URL", "token", "timeout", "connections"} {
 		if !strings.Contains(err.Error(), what) {
-			t.Errorf("nothing about the %s in %q", what, err)
+			t.Errorf("no problem with the %s in %q", what, err)
 		}
 	}
 }
@@ -49,7 +49,7 @@ func TestAWrongConfigurationIsRefused(t *testing.T) {
 		change(&cfg)
 		_, err := provider.New(cfg)
 		if err == nil {
-			t.Errorf("%s is taken", name)
+			t.Errorf("%s is accepted", name)
 		} else if strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: the token is in %q", name, err)
 		}

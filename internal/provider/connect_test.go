@@ -16,13 +16,13 @@ import (
 	"postrider/internal/provider"
 )
 
-func TestWithoutAConnectionNothingWasHandedOver(t *testing.T) {
-	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+func TestAFailedConnectionIsARetry(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	closed := nobody.Addr().String()
-	shut(nobody)
+	closed := listener.Addr().String()
+	closeQuietly(listener)
 
 	silent := listen(t, hold)
 	plain := listen(t, func(c *net.TCPConn) { write(c, "HTTP/1.1 400 Bad Request\r\n\r\n"); hold(c) })
@@ -33,8 +33,8 @@ func TestWithoutAConnectionNothingWasHandedOver(t *testing.T) {
 
 	https := func(url string) string { return "https" + url[len("http"):] }
 	for _, tt := range []struct{ name, base, code string }{
-		{"nobody listens", "http://" + closed, "refused"},
-		{"nobody listens with TLS", "https://" + closed, "refused"},
+		{"no server listens", "http://" + closed, "refused"},
+		{"no server listens, with TLS", "https://" + closed, "refused"},
 		{"the name does not exist", "http://nowhere.invalid", "dns"},
 		{"the certificate is unknown", stranger.URL, "tls"},
 		{"the server speaks no TLS", https(plain), "tls"},
@@ -83,7 +83,7 @@ func TestOtherFailuresToConnectAreUnreachable(t *testing.T) {
 	want(t, send(c), mailing.OutcomeRetry, "unreachable")
 }
 
-func TestACallWhoseTimeIsUpIsNotTried(t *testing.T) {
+func TestACallAfterItsDeadlineIsNotTried(t *testing.T) {
 	s := serveAccepting(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -93,7 +93,7 @@ func TestACallWhoseTimeIsUpIsNotTried(t *testing.T) {
 	}
 }
 
-func TestACallThatIsCancelledWhileConnectingIsNotTried(t *testing.T) {
+func TestACallCancelledWhileConnectingIsNotTried(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	c := client(t, "http://127.0.0.1:1")
 	dialing(c, func(ctx context.Context) (net.Conn, error) {
@@ -147,7 +147,7 @@ func overTLS(t *testing.T, version uint16, handle http.HandlerFunc, change ...fu
 	return c
 }
 
-func TestHTTPSIsSpokenAsHTTP1(t *testing.T) {
+func TestHTTPSUsesHTTP1(t *testing.T) {
 	var proto string
 	c := overTLS(t, tls.VersionTLS13, func(w http.ResponseWriter, r *http.Request) {
 		proto = r.Proto
@@ -160,7 +160,7 @@ func TestHTTPSIsSpokenAsHTTP1(t *testing.T) {
 	}
 }
 
-func TestARequestThatIsCutWithTLSIsAmbiguousAndNotRepeated(t *testing.T) {
+func TestARequestCutOverTLSIsAmbiguousAndNotRepeated(t *testing.T) {
 	var requests atomic.Int32
 	c := overTLS(t, tls.VersionTLS13, func(w http.ResponseWriter, _ *http.Request) {
 		if requests.Add(1) > 1 {
@@ -175,10 +175,10 @@ func TestARequestThatIsCutWithTLSIsAmbiguousAndNotRepeated(t *testing.T) {
 	}
 }
 
-// mute is a connection that fails at TLS records of application data.
-type mute struct{ net.Conn }
+// failingConn is a connection that fails at TLS records of application data.
+type failingConn struct{ net.Conn }
 
-func (m mute) Write(p []byte) (int, error) {
+func (m failingConn) Write(p []byte) (int, error) {
 	if len(p) > 0 && p[0] == 23 { // RFC 5246, section 6.2.1
 		_ = m.Close()
 		return 0, errBroken
@@ -186,17 +186,17 @@ func (m mute) Write(p []byte) (int, error) {
 	return m.Conn.Write(p)
 }
 
-func TestARequestThatTLSCouldNotWriteIsWorthARetry(t *testing.T) {
+func TestARequestThatTLSCouldNotWriteIsARetry(t *testing.T) {
 	// TLS 1.2 is the last version that shows on the wire which records are data.
 	c := overTLS(t, tls.VersionTLS12, func(http.ResponseWriter, *http.Request) { t.Error("a request arrived") })
 	c.SetDial(func(ctx context.Context, network, address string) (net.Conn, error) {
 		plain, err := new(net.Dialer).DialContext(ctx, network, address)
-		return mute{plain}, err
+		return failingConn{plain}, err
 	})
 	want(t, send(c), mailing.OutcomeRetry, "closed")
 }
 
-func TestOldTLSIsNotSpoken(t *testing.T) {
+func TestOldTLSIsRefused(t *testing.T) {
 	c := overTLS(t, tls.VersionTLS11, func(http.ResponseWriter, *http.Request) { t.Error("a request arrived") })
 	want(t, send(c), mailing.OutcomeRetry, "tls")
 }

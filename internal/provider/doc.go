@@ -1,10 +1,9 @@
 // Package provider is the client of the external sending API. It makes one POST a
-// message, and returns a verdict on the result.
+// message, and returns its outcome.
 //
-// The verdict is the hard part. The API promises no deduplication, so a message may
-// be handed over again only if the first hand-over certainly failed. Every uncertain
-// result needs its own outcome. [Client.Send] decides by two facts: the answer, and
-// whether a byte of the request was or may have been written.
+// The API promises no deduplication, so it matters whether a failed hand-over is certain
+// or ambiguous. [Client.Send] decides by two facts: the answer, and whether a byte of the
+// request was or may have been written.
 //
 // An outcome's code is one of the following words, each with one kind. N is a number
 // that the API gave; nothing else in a code comes from outside.
@@ -13,7 +12,7 @@
 //	(empty)          sent           200 and code 0, read to its proper end
 //	http_400, _422   rejected       the API refuses the message
 //	bad_message      rejected       the message cannot be handed over; no request was made
-//	http_408, _425   retry          the API says that it has not taken the request
+//	http_408, _425   retry          the API says that it has not accepted the request
 //	http_503         retry          the API is not available
 //	dns              retry          the host's name was not resolved
 //	refused          retry          no server listens at the address
@@ -21,7 +20,7 @@
 //	tls              retry          the TLS handshake failed
 //	unreachable      retry          any other failure to connect
 //	closed           retry          the connection broke before a byte was written
-//	http_5NN         ambiguous      a 5xx but 503: the API or a gateway failed, perhaps after the message was taken
+//	http_5NN         ambiguous      a 5xx but 503: the API or a gateway failed, perhaps after the message was accepted
 //	http_NNN         ambiguous      a 2xx but 200, 101, or a status outside 200 to 599
 //	code_N           ambiguous      200 and another code than 0, an int32
 //	no_code          ambiguous      200 and an object without code
@@ -30,14 +29,14 @@
 //	cut              ambiguous      the connection ended before the answer did
 //	reset            ambiguous      the connection was reset after the first byte was written
 //	timeout          ambiguous      time ran out after the first byte was written
-//	cancelled        ambiguous      the caller gave up after the first byte was written
+//	cancelled        ambiguous      the caller cancelled after the first byte was written
 //	unsolicited      ambiguous      the answer was there before the request, so it is not the answer to it
-//	http_429         throttled      the API asks to wait; Retry-After is read, 0 to 15 min
-//	http_4NN         misconfigured  a 4xx that is in no other row: the API does not know us (401, 403), or the path (404)
+//	http_429         throttled      the API asks the sender to wait; Retry-After is read, 0 to 15 min
+//	http_4NN         misconfigured  a 4xx that is in no other row: the API does not accept the token (401, 403), or the path (404)
 //	http_3NN         misconfigured  the API is at another address; redirects are never followed
 //	no_token         misconfigured  the token was never read; no request was made
-//	not_tried        not tried      the caller gave up, or ran out of time, before a connection was there
-//	renewed          not tried      the API does not know our token any more, and there is a new one; too late for a second request
+//	not_tried        not tried      the caller gave up, or its time was over, before there was a connection
+//	renewed          not tried      the API refused the token, and there is a new one; too late for a second request
 //	too_late         not tried      there was no connection at the last instant at which the request could begin; the caller may decide again
 //	no_connection    not tried      all connections were in use for the whole timeout
 //

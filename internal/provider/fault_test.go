@@ -12,9 +12,9 @@ import (
 
 const head200 = "HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n"
 
-// TestAfterTheRequestOnlyAWholeAnswerIsCertain runs act after the server has read the
+// TestAfterTheRequestOnlyACompleteAnswerIsCertain runs act after the server has read the
 // whole request.
-func TestAfterTheRequestOnlyAWholeAnswerIsCertain(t *testing.T) {
+func TestAfterTheRequestOnlyACompleteAnswerIsCertain(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		act  func(c *net.TCPConn)
@@ -26,9 +26,9 @@ func TestAfterTheRequestOnlyAWholeAnswerIsCertain(t *testing.T) {
 		{"the status line is cut", func(c *net.TCPConn) { write(c, "HTTP/1.1 2") }, mailing.OutcomeAmbiguous, "bad_answer"},
 		{"the headers of a 200 are cut", func(c *net.TCPConn) { write(c, "HTTP/1.1 200 OK\r\nContent-Le") }, mailing.OutcomeAmbiguous, "bad_answer"},
 		{"the headers of a 400 are cut", func(c *net.TCPConn) { write(c, "HTTP/1.1 400 Bad\r\nContent-Le") }, mailing.OutcomeAmbiguous, "bad_answer"},
-		{"the headers of a 200 are cut behind a line", func(c *net.TCPConn) { write(c, head200[:len(head200)-2]) }, mailing.OutcomeAmbiguous, "cut"},
+		{"the headers of a 200 are cut after a line", func(c *net.TCPConn) { write(c, head200[:len(head200)-2]) }, mailing.OutcomeAmbiguous, "cut"},
 		{"the body of a 200 is missing", func(c *net.TCPConn) { write(c, head200) }, mailing.OutcomeAmbiguous, "cut"},
-		{"the body of a 200 is cut behind the code", func(c *net.TCPConn) { write(c, head200+accepted[:12]) }, mailing.OutcomeAmbiguous, "cut"},
+		{"the body of a 200 is cut after the code", func(c *net.TCPConn) { write(c, head200+accepted[:12]) }, mailing.OutcomeAmbiguous, "cut"},
 		{
 			"the object is whole, the body is not",
 			func(c *net.TCPConn) { write(c, "HTTP/1.1 200 OK\r\nContent-Length: 26\r\n\r\n"+accepted) },
@@ -94,7 +94,7 @@ func TestAfterTheRequestOnlyAWholeAnswerIsCertain(t *testing.T) {
 	}
 }
 
-func TestAConnectionThatIsResetBeforeTheRequestIsReadIsNeverSent(t *testing.T) {
+func TestAConnectionResetBeforeTheRequestIsReadIsNeverSent(t *testing.T) {
 	url := listen(t, reset)
 	for range 50 {
 		// The reset arrives during the connect, or before, while or after the request
@@ -107,7 +107,7 @@ func TestAConnectionThatIsResetBeforeTheRequestIsReadIsNeverSent(t *testing.T) {
 	}
 }
 
-func TestAfterTheRequestTimeRunsOut(t *testing.T) {
+func TestATimeoutAfterTheRequest(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name string
@@ -148,7 +148,7 @@ func drop(c net.Conn, d time.Duration) {
 	_ = c.SetReadDeadline(time.Time{})
 }
 
-func TestTheCallersDeadlineIsKeptIfItIsSooner(t *testing.T) {
+func TestAnEarlierDeadlineOfTheCallerIsKept(t *testing.T) {
 	s := serveRaw(t, func(c *net.TCPConn, _ int32) bool { hold(c); return false })
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
@@ -159,7 +159,7 @@ func TestTheCallersDeadlineIsKeptIfItIsSooner(t *testing.T) {
 	}
 }
 
-func TestACallThatIsCancelledAfterTheRequestIsAmbiguous(t *testing.T) {
+func TestACallCancelledAfterTheRequestIsAmbiguous(t *testing.T) {
 	for _, head := range []string{"", head200 + accepted[:12]} {
 		ctx, cancel := context.WithCancel(t.Context())
 		s := serveRaw(t, func(c *net.TCPConn, _ int32) bool {

@@ -18,7 +18,7 @@ import (
 )
 
 // soon is how long the hand-overs of these tests may wait for a connection. It is real
-// time, because the network knows no other clock.
+// time, because the network accepts no other clock.
 const soon = 50 * time.Millisecond
 
 // holding is a server that answers no TLS handshake before it is released.
@@ -48,7 +48,7 @@ func holdHandshakes(t *testing.T, conns int) (*holding, *provider.Client) {
 	s.Config.ErrorLog = quiet
 	s.StartTLS()
 	t.Cleanup(s.Close)
-	var clock wall
+	var clock wallClock
 	c := client(t, s.URL, clock.config, func(cfg *provider.Config) { cfg.MaxConns = conns })
 	clock.set(closing.Add(-soon))
 	roots := x509.NewCertPool()
@@ -57,7 +57,7 @@ func holdHandshakes(t *testing.T, conns int) (*holding, *provider.Client) {
 	return h, c
 }
 
-func TestASlowHandshakeServesTheHandOverThatIsDecidedAgain(t *testing.T) {
+func TestAConnectionFromASlowHandshakeServesTheNextCall(t *testing.T) {
 	for name, tt := range map[string]struct{ conns, most int }{
 		"one connection":   {1, 1},
 		"some connections": {4, 2}, // net/http dials for the second request, too, and takes the first connection that is made
@@ -81,7 +81,7 @@ func TestASlowHandshakeServesTheHandOverThatIsDecidedAgain(t *testing.T) {
 	}
 }
 
-func TestAHandOverThatIsDecidedAgainAndAgainMakesNoMoreConnectionsThanThereMayBe(t *testing.T) {
+func TestRepeatedHandOversMakeNoMoreConnectionsThanTheLimit(t *testing.T) {
 	h, c := holdHandshakes(t, 3)
 	for range 8 {
 		want(t, c.Send(t.Context(), until(closing.Add(time.Millisecond-soon))), mailing.OutcomeNotTried, "too_late")
@@ -93,15 +93,15 @@ func TestAHandOverThatIsDecidedAgainAndAgainMakesNoMoreConnectionsThanThereMayBe
 	}
 }
 
-func TestAHandshakeWithoutAnAnswerIsAConnectTimeoutWhereTheHandOverMayStillBegin(t *testing.T) {
+func TestAHandshakeWithoutAnswerIsAConnectTimeoutWhileTimeIsLeft(t *testing.T) {
 	h, c := holdHandshakes(t, 1)
 	defer close(h.release)
 	c.SetHandshakeTimeout(soon)
 	want(t, c.Send(t.Context(), until(closing.Add(time.Hour))), mailing.OutcomeRetry, "connect_timeout")
 }
 
-func TestAHandOverWaitsForAFreeConnectionOnlyUntilItMayNotBeginAnyMore(t *testing.T) {
-	var clock wall
+func TestAHandOverWaitsForAFreeConnectionUntilItsEnd(t *testing.T) {
+	var clock wallClock
 	s, started, release := holdFirst(t)
 	c := client(t, s.URL, clock.config, func(cfg *provider.Config) { cfg.MaxConns = 1 })
 	first := make(chan mailing.Outcome)
@@ -113,9 +113,9 @@ func TestAHandOverWaitsForAFreeConnectionOnlyUntilItMayNotBeginAnyMore(t *testin
 	want(t, <-first, mailing.OutcomeSent, "")
 }
 
-func TestAHandOverWhoseKeptConnectionBrokeWaitsForAnotherOnlyUntilItMayNotBegin(t *testing.T) {
+func TestAHandOverWithABrokenConnectionWaitsForAnotherUntilItsEnd(t *testing.T) {
 	s := serveAccepting(t)
-	var clock wall
+	var clock wallClock
 	c := client(t, s.URL, clock.config)
 	clock.set(closing.Add(-soon))
 	dials := 0

@@ -27,7 +27,7 @@ const accepted = `{"code":0,"message":"OK"}`
 // depends on the timeout sets its own.
 func client(t *testing.T, base string, change ...func(*provider.Config)) *provider.Client {
 	t.Helper()
-	cfg := provider.Config{BaseURL: base, Token: "secret-token", Timeout: 20 * time.Second, MaxConns: 4}
+	cfg := provider.Config{BaseURL: base, Token: "secret-token", Timeout: 20 * time.Second, MaxConns: 4, Now: time.Now}
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -98,7 +98,7 @@ func listen(t *testing.T, serve func(*net.TCPConn)) string {
 			mu.Unlock()
 			wg.Go(func() {
 				serve(c)
-				shut(c)
+				closeQuietly(c)
 				mu.Lock()
 				delete(open, c)
 				mu.Unlock()
@@ -106,10 +106,10 @@ func listen(t *testing.T, serve func(*net.TCPConn)) string {
 		}
 	})
 	t.Cleanup(func() {
-		shut(l)
+		closeQuietly(l)
 		mu.Lock()
 		for c := range open {
-			shut(c)
+			closeQuietly(c)
 		}
 		mu.Unlock()
 		wg.Wait()
@@ -125,21 +125,21 @@ func hold(c *net.TCPConn) { _, _ = io.Copy(io.Discard, c) }
 
 func write(c io.Writer, text string) { _, _ = io.WriteString(c, text) }
 
-// shut closes c, which may be closed already.
-func shut(c io.Closer) { _ = c.Close() }
+// closeQuietly closes c, which may be closed already.
+func closeQuietly(c io.Closer) { _ = c.Close() }
 
-// verdict and the functions below return the outcomes that Send may return.
-func verdict(kind mailing.OutcomeKind, code string) mailing.Outcome {
+// outcome and the functions below return the outcomes that Send may return.
+func outcome(kind mailing.OutcomeKind, code string) mailing.Outcome {
 	return mailing.Outcome{Kind: kind, Code: code}
 }
-func retry(code string) mailing.Outcome     { return verdict(mailing.OutcomeRetry, code) }
-func ambiguous(code string) mailing.Outcome { return verdict(mailing.OutcomeAmbiguous, code) }
-func rejected(code string) mailing.Outcome  { return verdict(mailing.OutcomeRejected, code) }
+func retry(code string) mailing.Outcome     { return outcome(mailing.OutcomeRetry, code) }
+func ambiguous(code string) mailing.Outcome { return outcome(mailing.OutcomeAmbiguous, code) }
+func rejected(code string) mailing.Outcome  { return outcome(mailing.OutcomeRejected, code) }
 
 // want checks kind and code, and that the outcome holds nothing else.
 func want(t *testing.T, got mailing.Outcome, kind mailing.OutcomeKind, code string) {
 	t.Helper()
-	if got != verdict(kind, code) {
+	if got != outcome(kind, code) {
 		t.Errorf("got %+v, want kind %d, code %q", got, kind, code)
 	}
 }

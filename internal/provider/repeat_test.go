@@ -29,7 +29,7 @@ func serveOnce(t *testing.T, end func(*net.TCPConn)) *raw {
 	})
 }
 
-func TestARequestOnAKeptConnectionIsNotRepeatedOnceItWasWritten(t *testing.T) {
+func TestAWrittenRequestOnAKeptConnectionIsNotRepeated(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		end  func(*net.TCPConn)
@@ -65,8 +65,8 @@ func (f *faulty) Write(p []byte) (int, error) {
 	return f.Conn.Write(p)
 }
 
-// sabotage makes the client's first connection faulty, and counts all connections.
-func sabotage(c *provider.Client, second func(net.Conn, []byte) (int, error)) *atomic.Int32 {
+// failSecondWrite makes the client's first connection faulty, and counts all connections.
+func failSecondWrite(c *provider.Client, second func(net.Conn, []byte) (int, error)) *atomic.Int32 {
 	dials := new(atomic.Int32)
 	c.SetDial(func(ctx context.Context, network, address string) (net.Conn, error) {
 		plain, err := new(net.Dialer).DialContext(ctx, network, address)
@@ -88,10 +88,10 @@ func serveAccepting(t *testing.T) *raw {
 	})
 }
 
-func TestARequestThatCouldNotBeWrittenAtAllGoesOutOnAnotherConnection(t *testing.T) {
+func TestARequestWithNoByteWrittenUsesAnotherConnection(t *testing.T) {
 	s := serveAccepting(t)
 	c := client(t, s.URL)
-	dials := sabotage(c, func(net.Conn, []byte) (int, error) { return 0, errBroken })
+	dials := failSecondWrite(c, func(net.Conn, []byte) (int, error) { return 0, errBroken })
 	want(t, send(c), mailing.OutcomeSent, "")
 	want(t, send(c), mailing.OutcomeSent, "")
 	if requests := s.requests.Load(); requests != 2 || dials.Load() != 2 {
@@ -99,7 +99,7 @@ func TestARequestThatCouldNotBeWrittenAtAllGoesOutOnAnotherConnection(t *testing
 	}
 }
 
-func TestARequestOfWhichOneByteWasWrittenIsNotRepeated(t *testing.T) {
+func TestARequestWithOneByteWrittenIsNotRepeated(t *testing.T) {
 	for name, second := range map[string]func(net.Conn, []byte) (int, error){
 		"one byte went out": func(c net.Conn, p []byte) (int, error) {
 			n, _ := c.Write(p[:1])
@@ -117,7 +117,7 @@ func TestARequestOfWhichOneByteWasWrittenIsNotRepeated(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := serveAccepting(t)
 			c := client(t, s.URL)
-			dials := sabotage(c, second)
+			dials := failSecondWrite(c, second)
 			want(t, send(c), mailing.OutcomeSent, "")
 			if got := send(c); got != ambiguous("reset") && got.Kind != mailing.OutcomeSent {
 				t.Errorf("got %+v", got)
@@ -131,7 +131,7 @@ func TestARequestOfWhichOneByteWasWrittenIsNotRepeated(t *testing.T) {
 	}
 }
 
-func TestAFreshConnectionThatTakesNothingIsWorthARetry(t *testing.T) {
+func TestANewConnectionThatAcceptsNothingIsARetry(t *testing.T) {
 	s := serveAccepting(t)
 	c := client(t, s.URL)
 	c.SetDial(func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -146,7 +146,7 @@ func TestAFreshConnectionThatTakesNothingIsWorthARetry(t *testing.T) {
 	}
 }
 
-func TestASecondAnswerToOneRequestIsNeverTheNextOnes(t *testing.T) {
+func TestASecondAnswerIsNotTheAnswerToTheNextRequest(t *testing.T) {
 	s := serveRaw(t, func(c *net.TCPConn, n int32) bool {
 		if n == 1 {
 			write(c, head200+accepted+head200+accepted)

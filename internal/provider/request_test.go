@@ -20,7 +20,7 @@ var quiet = log.New(io.Discard, "", 0)
 
 func write200(w io.Writer) { write(w, accepted) }
 
-func TestARequestIsWhatTheAPIDocuments(t *testing.T) {
+func TestARequestMatchesTheDocumentation(t *testing.T) {
 	text := "Привет <b>&\u2028 \"quoted\" 🙂\n"
 	for base, path := range map[string]string{"": "/send/4294967297", "/": "/send/4294967297", "/v1": "/v1/send/4294967297", "/v1/": "/v1/send/4294967297"} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -58,7 +58,7 @@ func TestARequestIsWhatTheAPIDocuments(t *testing.T) {
 	}
 }
 
-func TestWhatTheFormatHasNoRoomForIsNotHandedOver(t *testing.T) {
+func TestAMessageThatTheFormatDoesNotAllowIsRejected(t *testing.T) {
 	s := serveAccepting(t)
 	c := client(t, s.URL)
 	for name, change := range map[string]func(*mailing.Handover){
@@ -81,15 +81,15 @@ func TestWhatTheFormatHasNoRoomForIsNotHandedOver(t *testing.T) {
 	}
 }
 
-func TestALongTextGoesOutInOneWrite(t *testing.T) {
+func TestALongTextIsSentInOneWrite(t *testing.T) {
 	h := handover
 	h.Text = strings.Repeat("\u0001", 1600) // six bytes each in JSON
 	if !provider.FitsOneWrite(h) {
-		t.Error("it does not")
+		t.Error("the text needs more than one write")
 	}
 }
 
-func TestManyCallsAtOnceShareTheConnections(t *testing.T) {
+func TestConcurrentCallsShareTheConnections(t *testing.T) {
 	s := serveAccepting(t)
 	c := client(t, s.URL)
 	var wg sync.WaitGroup

@@ -19,8 +19,8 @@ const renewWithin = time.Second
 // TokenSource is safe for concurrent use.
 type TokenSource func(ctx context.Context, refused string) (string, error)
 
-// source returns the token's source: TokenSource, or one that always returns Token.
-func (c Config) source() TokenSource {
+// tokenSource returns the token's source: TokenSource, or one that always returns Token.
+func (c Config) tokenSource() TokenSource {
 	if c.TokenSource != nil {
 		return c.TokenSource
 	}
@@ -73,8 +73,8 @@ func (c *Client) authorize(ctx context.Context, refused string, until time.Time)
 	return token, mailing.Outcome{}
 }
 
-// with returns the headers of a request with this token.
-func (c *Client) with(token string) http.Header {
+// headerWith returns the headers of a request with this token.
+func (c *Client) headerWith(token string) http.Header {
 	header := maps.Clone(c.header) // all requests share the values, which are never changed
 	header["Authorization"] = []string{"Bearer " + token}
 	return header

@@ -15,37 +15,37 @@ import (
 	"postrider/internal/provider"
 )
 
-// knowing is a sending API that accepts some tokens, and records the tokens of its
+// tokenServer is a sending API that accepts some tokens, and records the tokens of its
 // requests.
-type knowing struct {
+type tokenServer struct {
 	*httptest.Server
 
-	mu     sync.Mutex
-	knows  []string
-	status int // the answer to tokens that it does not accept
-	got    []string
-	before func() // called for each request, if given
+	mu      sync.Mutex
+	accepts []string
+	status  int // the answer to tokens that it does not accept
+	got     []string
+	before  func() // called for each request, if given
 }
 
-func newKnowing(t *testing.T, knows ...string) *knowing {
+func newTokenServer(t *testing.T, accepts ...string) *tokenServer {
 	t.Helper()
-	k := &knowing{knows: knows, status: http.StatusUnauthorized}
-	k.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		if k.before != nil {
-			k.before()
+	s := &tokenServer{accepts: accepts, status: http.StatusUnauthorized}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.before != nil {
+			s.before()
 		}
 		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-		k.got = append(k.got, token)
-		if !slices.Contains(k.knows, token) {
-			w.WriteHeader(k.status)
+		s.got = append(s.got, token)
+		if !slices.Contains(s.accepts, token) {
+			w.WriteHeader(s.status)
 			return
 		}
 		write200(w)
 	}))
-	t.Cleanup(k.Close)
-	return k
+	t.Cleanup(s.Close)
+	return s
 }
 
 // from makes the client take its token from a source.
@@ -61,8 +61,8 @@ func changed(_ context.Context, refused string) (string, error) {
 	return "secret-new", nil
 }
 
-func TestATokenThatWasChangedIsUsedAtOnce(t *testing.T) {
-	s := newKnowing(t, "secret-new")
+func TestAChangedTokenIsUsedAtOnce(t *testing.T) {
+	s := newTokenServer(t, "secret-new")
 	c := client(t, s.URL, from(changed))
 	want(t, send(c), mailing.OutcomeSent, "")
 	if !slices.Equal(s.got, []string{"secret-old", "secret-new"}) {
@@ -71,8 +71,8 @@ func TestATokenThatWasChangedIsUsedAtOnce(t *testing.T) {
 	c.Close()
 }
 
-func TestAHandOverIsMadeOnceMoreAtMost(t *testing.T) {
-	s := newKnowing(t)
+func TestAHandOverIsRepeatedOnceAtMost(t *testing.T) {
+	s := newTokenServer(t)
 	c := client(t, s.URL, from(changed))
 	want(t, send(c), mailing.OutcomeMisconfigured, "http_401")
 	if len(s.got) != 2 {
@@ -81,12 +81,12 @@ func TestAHandOverIsMadeOnceMoreAtMost(t *testing.T) {
 	c.Close()
 }
 
-func TestOnlyA401AsksForAnotherToken(t *testing.T) {
+func TestOnlyA401RequestsAnotherToken(t *testing.T) {
 	for status, kind := range map[int]mailing.OutcomeKind{
 		http.StatusForbidden: mailing.OutcomeMisconfigured, http.StatusFound: mailing.OutcomeMisconfigured,
 		http.StatusServiceUnavailable: mailing.OutcomeRetry, http.StatusGatewayTimeout: mailing.OutcomeAmbiguous,
 	} {
-		s := newKnowing(t)
+		s := newTokenServer(t)
 		s.status = status
 		c := client(t, s.URL, from(changed))
 		if got := send(c); got.Kind != kind || len(s.got) != 1 {
@@ -96,12 +96,12 @@ func TestOnlyA401AsksForAnotherToken(t *testing.T) {
 	}
 }
 
-func TestAHandOverThatIsRefusedEndsThereWithoutAnotherToken(t *testing.T) {
+func TestA401IsFinalWithoutAnotherToken(t *testing.T) {
 	for name, again := range map[string]func() (string, error){
 		"it is the same":    func() (string, error) { return "secret-old", nil },
 		"it cannot be read": func() (string, error) { return "", errors.New("throttled") },
 	} {
-		s := newKnowing(t)
+		s := newTokenServer(t)
 		c := client(t, s.URL, from(func(_ context.Context, refused string) (string, error) {
 			if refused == "" {
 				return "secret-old", nil
@@ -117,7 +117,7 @@ func TestAHandOverThatIsRefusedEndsThereWithoutAnotherToken(t *testing.T) {
 }
 
 func TestWithoutATokenNoRequestIsMade(t *testing.T) {
-	s := newKnowing(t)
+	s := newTokenServer(t)
 	c := client(t, s.URL, from(func(context.Context, string) (string, error) { return "", errors.New("throttled") }))
 	want(t, send(c), mailing.OutcomeMisconfigured, "no_token")
 	if len(s.got) != 0 {
@@ -132,24 +132,24 @@ func TestWithoutATokenNoRequestIsMade(t *testing.T) {
 // second old or older is made again. After a clock was set back, the age is unknown.
 func TestASecondRequestBeginsWithinASecondOfTheHandOver(t *testing.T) {
 	for after, again := range map[time.Duration]bool{0: true, time.Second - 1: true, time.Second: false, time.Minute: false, -1: false} {
-		var clock wall
-		s := newKnowing(t, "secret-new")
+		var clock wallClock
+		s := newTokenServer(t, "secret-new")
 		c := client(t, s.URL, from(changed), clock.config)
 		s.before = func() { clock.set(closing.Add(-time.Second).Add(after)) }
 		h := until(closing.Add(time.Hour))
-		if got := c.Send(t.Context(), h); again && got != verdict(mailing.OutcomeSent, "") || !again && got != verdict(mailing.OutcomeNotTried, "renewed") {
+		if got := c.Send(t.Context(), h); again && got != outcome(mailing.OutcomeSent, "") || !again && got != outcome(mailing.OutcomeNotTried, "renewed") {
 			t.Errorf("after %v: %+v, requests with %v", after, got, s.got)
 		}
 		c.Close()
 	}
 }
 
-// TestASecondRequestKeepsToTheHandOversEnd checks that the second request, too, does not
+// TestASecondRequestDoesNotBeginAfterTheHandOversEnd checks that the second request, too, does not
 // begin at or after the hand-over's end. The clock goes back an hour before the first
 // request, so that this request has an hour of real time to get its connection.
-func TestASecondRequestKeepsToTheHandOversEnd(t *testing.T) {
-	var clock wall
-	s := newKnowing(t, "secret-new")
+func TestASecondRequestDoesNotBeginAfterTheHandOversEnd(t *testing.T) {
+	var clock wallClock
+	s := newTokenServer(t, "secret-new")
 	c := client(t, s.URL, from(func(ctx context.Context, refused string) (string, error) {
 		if refused == "" {
 			clock.set(closing.Add(-time.Hour))
@@ -165,8 +165,8 @@ func TestASecondRequestKeepsToTheHandOversEnd(t *testing.T) {
 	c.Close()
 }
 
-func TestReadingTheTokenTakesOfTheHandOversTime(t *testing.T) {
-	s := newKnowing(t)
+func TestReadingTheTokenCountsTowardsTheTimeout(t *testing.T) {
+	s := newTokenServer(t)
 	c := client(t, s.URL, timeout(50*time.Millisecond), from(func(ctx context.Context, _ string) (string, error) {
 		<-ctx.Done()
 		return "", ctx.Err()
@@ -174,7 +174,7 @@ func TestReadingTheTokenTakesOfTheHandOversTime(t *testing.T) {
 	want(t, send(c), mailing.OutcomeMisconfigured, "no_token")
 }
 
-func TestThereIsATokenOrASourceOfIt(t *testing.T) {
+func TestATokenOrATokenSourceIsRequired(t *testing.T) {
 	for name, tt := range map[string]struct {
 		token  string
 		source provider.TokenSource

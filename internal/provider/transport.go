@@ -61,23 +61,23 @@ func newTransport(timeout time.Duration, conns int) *http.Transport {
 	}
 }
 
-// conn reports what happens on the wire to the attempt that it serves. net/http knows
-// whether anything was written, but does not say so in its errors.
+// conn reports its writes and reads to the attempt whose request it carries. net/http
+// knows whether anything was written, but does not say so in its errors.
 type conn struct {
 	net.Conn
-	serves atomic.Pointer[attempt]
+	attempt atomic.Pointer[attempt]
 }
 
 // Write marks the request as written when a write of it begins, and withdraws that only
 // if nothing at all was written. What is written before net/http has begun with the
 // request is the close message of TLS, on a connection that the server has closed.
 func (c *conn) Write(p []byte) (int, error) {
-	try := c.serves.Load()
+	try := c.attempt.Load()
 	first := try != nil && try.begun.Load() && try.wrote.CompareAndSwap(false, true)
 	if first && try.tooLate() {
 		// It is too late to begin the request: connecting took too long.
 		try.wrote.Store(false)
-		return 0, errLate
+		return 0, errTooLate
 	}
 	n, err := c.Conn.Write(p)
 	if first && n == 0 && err != nil {
@@ -89,8 +89,8 @@ func (c *conn) Write(p []byte) (int, error) {
 // Read notes that bytes arrived after the request had begun.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if try := c.serves.Load(); n > 0 && try != nil && try.wrote.Load() {
-		try.heard.Store(true)
+	if try := c.attempt.Load(); n > 0 && try != nil && try.wrote.Load() {
+		try.readAfter.Store(true)
 	}
 	return n, err
 }

@@ -21,14 +21,14 @@ type waiting struct {
 	giveUp  context.CancelFunc
 }
 
-// until returns a context that ends when the request may not begin any more and still
+// connectContext returns a context that ends when the request may not begin any more and still
 // has no connection, and a function that ends the watch. The time left until a.before
 // is computed with a.now, and then measured by the real clock.
 //
 // net/http detaches a dial from its request. The dial goes on when the request is given
 // up, and its connection is kept for the next request, or taken by a request that
 // already waits.
-func (a *attempt) until(ctx context.Context) (context.Context, func()) {
+func (a *attempt) connectContext(ctx context.Context) (context.Context, func()) {
 	if a.before.IsZero() {
 		return ctx, func() {}
 	}

@@ -20,7 +20,7 @@ func NewDeadLetters(api API, url string) *DeadLetters { return &DeadLetters{api:
 
 type deadLetterBody struct {
 	Message  mailing.MessageID `json:"message_id"`
-	Mailing  mailing.MailingID `json:"mailing_id"`
+	Mailing  mailing.ID        `json:"mailing_id"`
 	Client   mailing.ClientID  `json:"client_id"`
 	Reason   string            `json:"reason"`
 	Attempts int               `json:"attempts"`

@@ -22,9 +22,9 @@ func NewDeliveries(api API, url string) *Deliveries { return &Deliveries{api: ap
 type deliveryBody struct {
 	// Mailing is a pointer because 0 is a valid value: the mailing of test messages. A
 	// body without it is not a delivery.
-	Mailing *mailing.MailingID `json:"mailing_id"`
-	Slice   int                `json:"slice"`
-	Batch   string             `json:"batch"`
+	Mailing *mailing.ID `json:"mailing_id"`
+	Slice   int         `json:"slice"`
+	Batch   string      `json:"batch"`
 }
 
 // Queue queues batches, all with the same delay (at most 15 minutes; a fraction of a

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 
@@ -61,8 +62,7 @@ func (d *Deliveries) Handler(w Worker, dead *DeadLetters) func(context.Context, 
 // hide sets when returned deliveries become visible again. If that fails, they come back
 // after the queue's own visibility timeout, or by their due_at: only later.
 func (d *Deliveries) hide(ctx context.Context, entries []types.ChangeMessageVisibilityBatchRequestEntry) {
-	for first := 0; first < len(entries); first += batchLimit {
-		chunk := entries[first:min(first+batchLimit, len(entries))]
+	for chunk := range slices.Chunk(entries, batchLimit) {
 		out, err := d.api.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &d.url, Entries: chunk})
 		if err != nil {
 			slog.WarnContext(ctx, "set the visibility timeout of returned deliveries", "deliveries", len(chunk), "error", err)
@@ -87,7 +87,7 @@ type Scheduler interface {
 	Sweep(ctx context.Context) error
 	// Do works on tasks side by side, and returns an error, or nil, for each.
 	Do(ctx context.Context, tasks []mailing.Task) []error
-	// Replan makes new plans for the messages of clients whose zone was edited,
+	// Replan computes again the waiting times of messages to clients whose zone was edited,
 	// for one turn. until is the instant from which that is left to a later
 	// sweep.
 	Replan(ctx context.Context, until time.Time) error
@@ -138,30 +138,30 @@ func doTasks(ctx context.Context, s Scheduler, records []events.SQSMessage) []st
 		ids    []string
 	)
 	for _, r := range records {
-		what, err := decodeTask(r.Body)
+		got, err := decodeTask(r.Body)
 		switch {
 		case err != nil:
 			// SQS moves it to the dead tasks after some receives. The sweep makes new
 			// tasks.
 			slog.ErrorContext(ctx, "unreadable task", "queue_message_id", r.MessageId, "error", err)
 			failed = append(failed, r.MessageId)
-		case what.sweep:
+		case got.sweep:
 			if err := s.Sweep(ctx); err != nil {
-				slog.ErrorContext(ctx, "sweep", "error", err)
+				slog.ErrorContext(ctx, "sweep failed", "error", err)
 				failed = append(failed, r.MessageId)
 			}
-		case !what.replan.IsZero():
+		case !got.replan.IsZero():
 			// The next sweep finds the edits that it leaves undone.
-			if err := s.Replan(ctx, what.replan); err != nil {
+			if err := s.Replan(ctx, got.replan); err != nil {
 				slog.ErrorContext(ctx, "plan for edited zones", "error", err)
 			}
 		default:
-			tasks, ids = append(tasks, what.task), append(ids, r.MessageId)
+			tasks, ids = append(tasks, got.task), append(ids, r.MessageId)
 		}
 	}
 	for i, err := range s.Do(ctx, tasks) {
 		if err != nil {
-			slog.ErrorContext(ctx, "task", "mailing_id", tasks[i].Mailing, "slice", tasks[i].Slice, "error", err)
+			slog.ErrorContext(ctx, "task failed", "mailing_id", tasks[i].Mailing, "slice", tasks[i].Slice, "error", err)
 			failed = append(failed, ids[i])
 		}
 	}

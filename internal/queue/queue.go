@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -47,16 +48,22 @@ type message struct {
 	delay time.Duration
 }
 
-// send puts messages into a queue, ten in a call. Its error says how many of one call's
-// messages may be missing from the queue; a chunk that fails does not stop the others.
+// send puts messages into a queue, ten in a call. A call that fails does not stop the
+// others. The error joins those of all calls, each with the number of its messages that
+// may be missing from the queue.
 func send(ctx context.Context, api API, url string, messages []message) error {
-	var group errgroup.Group // without a context: one failed chunk must not cancel the others
+	chunks := slices.Collect(slices.Chunk(messages, batchLimit))
+	errs := make([]error, len(chunks))
+	var group errgroup.Group
 	group.SetLimit(sendConcurrency)
-	for first := 0; first < len(messages); first += batchLimit {
-		chunk := messages[first:min(first+batchLimit, len(messages))]
-		group.Go(func() error { return sendChunk(ctx, api, url, chunk) })
+	for i, chunk := range chunks {
+		group.Go(func() error {
+			errs[i] = sendChunk(ctx, api, url, chunk)
+			return nil
+		})
 	}
-	return group.Wait()
+	_ = group.Wait() // its functions return no errors; they are in errs
+	return errors.Join(errs...)
 }
 
 func sendChunk(ctx context.Context, api API, url string, chunk []message) error {

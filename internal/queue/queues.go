@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -73,11 +74,11 @@ func (q *Queues) depth(ctx context.Context, name, url string) (mailing.QueueDept
 	}
 	out, err := q.api.GetQueueAttributes(ctx, in)
 	if err != nil {
-		return depth, fmt.Errorf("look at the queue of %s: %w", name, err)
+		return depth, fmt.Errorf("read the depth of the queue of %s: %w", name, err)
 	}
 	for attribute, count := range counts {
 		if *count, err = strconv.ParseInt(out.Attributes[string(attribute)], 10, 64); err != nil {
-			return depth, fmt.Errorf("look at the queue of %s: %s: %w", name, attribute, err)
+			return depth, fmt.Errorf("read the depth of the queue of %s: %s: %w", name, attribute, err)
 		}
 	}
 	return depth, nil
@@ -175,9 +176,9 @@ func decodeLetter(m types.Message) mailing.StoredLetter {
 // Remove removes dead letters that were taken.
 func (q *Queues) Remove(ctx context.Context, letters []mailing.StoredLetter) error {
 	var errs []error
-	for first := 0; first < len(letters); first += batchLimit {
+	for chunk := range slices.Chunk(letters, batchLimit) {
 		in := &sqs.DeleteMessageBatchInput{QueueUrl: &q.urls.DeadLetters}
-		for i, l := range letters[first:min(first+batchLimit, len(letters))] {
+		for i, l := range chunk {
 			in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: aws.String(l.Handle)})
 		}
 		out, err := q.api.DeleteMessageBatch(ctx, in)

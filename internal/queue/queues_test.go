@@ -117,7 +117,7 @@ func handles(letters []mailing.StoredLetter) []string {
 	return slices.Compact(all)
 }
 
-func TestTheDepthOfEachQueueIsTold(t *testing.T) {
+func TestTheDepthOfEachQueueIsReturned(t *testing.T) {
 	attributes := func(waiting, inFlight, delayed string) map[string]string {
 		return map[string]string{
 			"ApproximateNumberOfMessages": waiting, "ApproximateNumberOfMessagesNotVisible": inFlight, "ApproximateNumberOfMessagesDelayed": delayed,
@@ -136,7 +136,7 @@ func TestTheDepthOfEachQueueIsTold(t *testing.T) {
 	}
 }
 
-func TestADepthThatIsNotToldIsAnErrorAndNotZero(t *testing.T) {
+func TestAMissingDepthIsAnErrorAndNotZero(t *testing.T) {
 	all := func() map[string]map[string]string {
 		depths := map[string]map[string]string{}
 		for _, url := range []string{urls.Tasks, urls.Deliveries, urls.DeadLetters} {
@@ -200,7 +200,7 @@ func TestADeadLetterIsReadAsWhatItIs(t *testing.T) {
 	}
 }
 
-func TestALetterWithoutItsTimeIsReadAllTheSame(t *testing.T) {
+func TestALetterWithoutItsTimeIsRead(t *testing.T) {
 	bare := letter(1, "nonsense")
 	bare.Attributes = nil
 	got, err := queue.NewQueues(&box{letters: []types.Message{bare}}, urls).Take(t.Context())
@@ -238,7 +238,7 @@ func TestNoLettersAreTheEnd(t *testing.T) {
 	}
 }
 
-func TestWhatOneCallHasTakenIsNotLostByTheTroubleOfAnother(t *testing.T) {
+func TestLettersOfOneCallAreReturnedIfAnotherCallFails(t *testing.T) {
 	broken := errors.New("broken")
 	first := func(call int) error {
 		if call == 1 {

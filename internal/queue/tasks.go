@@ -27,10 +27,10 @@ func NewTasks(api API, url string, now func() time.Time) *Tasks {
 // (0 for test messages), or for all its slices if it names none; a sweep; or a replan for
 // edited zones, until an instant in milliseconds since 1970.
 type taskBody struct {
-	Mailing *mailing.MailingID `json:"mailing_id,omitempty"`
-	Slice   *int               `json:"slice,omitempty"`
-	Sweep   bool               `json:"sweep,omitempty"`
-	Replan  int64              `json:"replan_until,omitempty"`
+	Mailing *mailing.ID `json:"mailing_id,omitempty"`
+	Slice   *int        `json:"slice,omitempty"`
+	Sweep   bool        `json:"sweep,omitempty"`
+	Replan  int64       `json:"replan_until,omitempty"`
 }
 
 func encodeTask(task mailing.Task) taskBody {
@@ -81,7 +81,7 @@ func (t *Tasks) QueueSweep(ctx context.Context) error {
 // replanGroup is the message group of replans for edited zones.
 const replanGroup = "replan"
 
-// QueueReplan requests new plans for the messages of clients whose zone was
+// QueueReplan requests new waiting times for messages to clients whose zone was
 // edited, for one turn. Further turns follow until an instant.
 func (t *Tasks) QueueReplan(ctx context.Context, until time.Time) error {
 	if err := send(ctx, t.api, t.url, []message{{body: taskBody{Replan: until.UnixMilli()}, group: replanGroup}}); err != nil {
@@ -90,33 +90,33 @@ func (t *Tasks) QueueReplan(ctx context.Context, until time.Time) error {
 	return nil
 }
 
-// asked is the content of a message of the queue: a sweep, or a replan until an instant,
-// or else a task.
-type asked struct {
+// request is the content of a message of the queue: a sweep, or a replan until an
+// instant, or else a task.
+type request struct {
 	task   mailing.Task
 	sweep  bool
 	replan time.Time
 }
 
-func decodeTask(body string) (asked, error) {
+func decodeTask(body string) (request, error) {
 	var b taskBody
 	if err := json.Unmarshal([]byte(body), &b); err != nil {
-		return asked{}, fmt.Errorf("decode a task: %w", err)
+		return request{}, fmt.Errorf("decode a task: %w", err)
 	}
 	switch {
 	case b.Sweep:
-		return asked{sweep: true}, nil
+		return request{sweep: true}, nil
 	case b.Replan != 0:
-		return asked{replan: time.UnixMilli(b.Replan)}, nil
+		return request{replan: time.UnixMilli(b.Replan)}, nil
 	case b.Mailing == nil:
-		return asked{}, errors.New("decode a task: it names no mailing")
+		return request{}, errors.New("decode a task: it names no mailing")
 	}
 	task := mailing.Task{Mailing: *b.Mailing, Slice: mailing.AllSlices}
 	if b.Slice != nil {
 		task.Slice = *b.Slice
 		if task.Slice < 0 || task.Slice >= mailing.Slices {
-			return asked{}, fmt.Errorf("decode a task: mailing %d has no slice %d", task.Mailing, task.Slice)
+			return request{}, fmt.Errorf("decode a task: mailing %d has no slice %d", task.Mailing, task.Slice)
 		}
 	}
-	return asked{task: task}, nil
+	return request{task: task}, nil
 }

@@ -29,14 +29,14 @@ func (w *world) settle(k mailing.BatchKey, status mailing.MessageStatus) {
 	if err != nil || !ok {
 		w.t.Fatalf("claim %s: %t, %v", k, ok, err)
 	}
-	members := make([]mailing.Member, len(b.Members))
-	for i, mem := range b.Members {
-		mem.Status = status
-		members[i] = mem
+	recipients := make([]mailing.Recipient, len(b.Recipients))
+	for i, rec := range b.Recipients {
+		rec.Status = status
+		recipients[i] = rec
 	}
-	settled := b.Settled(members, make([]mailing.Wait, len(members)), b.Plan, now, func(time.Duration) time.Duration { return 0 })
+	settled := b.Settled(recipients, make([]mailing.Wait, len(recipients)), b.Generation, now, func(time.Duration) time.Duration { return 0 })
 	lost, err := w.store.Settle(w.t.Context(), w.mailing, k.Slice, []mailing.Settlement{{
-		Batch: settled, Holder: "me", Change: mailing.CountMembers(members).Minus(mailing.CountMembers(b.Members)),
+		Batch: settled, Holder: "me", Change: mailing.CountRecipients(recipients).Minus(mailing.CountRecipients(b.Recipients)),
 	}})
 	if err != nil || len(lost) > 0 {
 		w.t.Fatalf("settle %s: %d lost, %v", k, len(lost), err)
@@ -129,7 +129,7 @@ func TestASliceWithAHeldBatchIsExtendedByALaterSweep(t *testing.T) {
 	}
 }
 
-func TestAPausedMailingIsExtendedAndNothingElseIsDoneOfIt(t *testing.T) {
+func TestAPausedMailingIsExtendedAndNoOtherWorkIsDone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.clients(mailing.BatchSize + 1)
@@ -155,7 +155,7 @@ func TestAPausedMailingIsExtendedAndNothingElseIsDoneOfIt(t *testing.T) {
 	if !w.extended() || w.deliveries.size() > 0 {
 		t.Errorf("extended %t, %d batches queued", w.extended(), w.deliveries.size())
 	}
-	if got := w.batches()[0].Members[0].Status; got != mailing.Failed {
+	if got := w.batches()[0].Recipients[0].Status; got != mailing.Failed {
 		t.Errorf("what failed is %s", got)
 	}
 	if err := w.scheduler(w.peace()).Sweep(t.Context()); err != nil || w.tasks.size() > 0 {
@@ -169,8 +169,8 @@ func TestAnExtensionEndsWithItsTurnAndGoesOnInAnother(t *testing.T) {
 	page := mailing.Page{Mailing: w.mailing.ID, Done: true, Next: mailing.Slices * 80}
 	for n := range 80 { // more than one page
 		k := mailing.BatchKey{Mailing: w.mailing.ID, Batch: mailing.BatchID{First: mailing.Slices, N: n}}
-		sent := mailing.Member{Client: mailing.ClientID(mailing.Slices * (n + 1)), Status: mailing.Sent, At: monday}
-		page.Batches = append(page.Batches, mailing.Batch{Key: k, CreatedAt: monday, Members: []mailing.Member{sent}})
+		sent := mailing.Recipient{Client: mailing.ClientID(mailing.Slices * (n + 1)), Status: mailing.Sent, At: monday}
+		page.Batches = append(page.Batches, mailing.Batch{Key: k, CreatedAt: monday, Recipients: []mailing.Recipient{sent}})
 	}
 	page.Counts = mailing.Counts{Total: 80, Sent: 80}
 	if written, err := w.store.WritePage(t.Context(), w.mailing, page); err != nil || !written {

@@ -40,23 +40,23 @@ func (c crowd) Audience(_ context.Context, slice int, _ mailing.Filter, _ time.T
 // metered does the task of slice 0 with n clients, and returns what the meter received.
 func (w *world) metered(n int) tallies {
 	w.t.Helper()
-	var told tallies
-	s := schedule.New(crowd{w.store, n}, &w.deliveries, &w.tasks, sleepless{w.clock}, schedule.WithMeter(&told))
+	var got tallies
+	s := schedule.New(crowd{w.store, n}, &w.deliveries, &w.tasks, w.clock, schedule.WithMeter(&got))
 	for _, err := range s.Do(w.t.Context(), []mailing.Task{{Mailing: w.mailing.ID}}) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
 	}
-	return told
+	return got
 }
 
-func TestOnlyTheFirstBatchOfASliceKnowsWhenItWasDue(t *testing.T) {
+func TestOnlyTheFirstBatchOfASliceStoresTheStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	told := w.metered(mailing.PageSize + 1)
+	got := w.metered(mailing.PageSize + 1)
 	n := int64(mailing.PageSize + 1)
-	if diff := cmp.Diff(tallies{{{Total: n, Queued: n}}}, told); diff != "" {
-		t.Errorf("told (-want +got):\n%s", diff)
+	if diff := cmp.Diff(tallies{{{Total: n, Queued: n}}}, got); diff != "" {
+		t.Errorf("got (-want +got):\n%s", diff)
 	}
 	batches := w.batches()
 	if last := batches[len(batches)-1].Key.Batch.First; last == batches[0].Key.Batch.First {
@@ -73,7 +73,7 @@ func TestOnlyTheFirstBatchOfASliceKnowsWhenItWasDue(t *testing.T) {
 	}
 }
 
-func TestWhatEndsAsItIsExpandedIsToldByItsStatus(t *testing.T) {
+func TestAMessageThatEndsAtItsExpansionIsCountedByItsStatus(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.clock.Advance(24 * time.Hour)
@@ -81,6 +81,6 @@ func TestWhatEndsAsItIsExpandedIsToldByItsStatus(t *testing.T) {
 		t.Errorf("expanded after the end (-want +got):\n%s", diff)
 	}
 	if again := w.metered(60); again != nil {
-		t.Errorf("done again: told %+v", again)
+		t.Errorf("done again: got %+v", again)
 	}
 }

@@ -40,7 +40,7 @@ func newWorld(t *testing.T) *world {
 	w.store = w.env.Store(w.clock.Option())
 	m, err := mailing.New(mailing.Draft{Text: "hello", StartAt: monday, EndAt: monday.Add(24 * time.Hour)}, monday)
 	if err == nil {
-		m, err = w.store.CreateMailing(t.Context(), m, mailing.Once{})
+		m, err = w.store.CreateMailing(t.Context(), m, mailing.Idempotency{})
 	}
 	if err == nil {
 		w.mailing, err = w.store.StartMailing(t.Context(), m.ID)
@@ -53,7 +53,7 @@ func newWorld(t *testing.T) *world {
 
 // scheduler returns a scheduler that meets faults on its way to DynamoDB.
 func (w *world) scheduler(faults *dynamotest.Faults) *schedule.Scheduler {
-	return schedule.New(w.env.StoreOver(faults, w.clock.Option()), &w.deliveries, &w.tasks, sleepless{w.clock})
+	return schedule.New(w.env.StoreOver(faults, w.clock.Option()), &w.deliveries, &w.tasks, w.clock)
 }
 
 // do does the task of slice 0, with faults or without.
@@ -71,7 +71,7 @@ func (w *world) clients(n int) {
 	for i := 0; n > 0; i++ {
 		c, err := mailing.NewClient(mailing.Client{Phone: fmt.Sprintf("7900%07d", i), Timezone: "UTC"})
 		if err == nil {
-			c, err = w.store.CreateClient(w.t.Context(), c, mailing.Once{})
+			c, err = w.store.CreateClient(w.t.Context(), c, mailing.Idempotency{})
 		}
 		if err != nil {
 			w.t.Fatal(err)
@@ -91,10 +91,6 @@ func (w *world) batches() []mailing.Batch {
 	}
 	return batches
 }
-
-type sleepless struct{ *dynamotest.Clock }
-
-func (c sleepless) Sleep(ctx context.Context, d time.Duration) error { return c.Wait(ctx, d) }
 
 // fakeQueue is a queue from which only the test takes entries.
 type fakeQueue[T any] struct {
@@ -149,7 +145,7 @@ func TestNothingIsQueuedBeforeItsPageIsWritten(t *testing.T) {
 	}
 }
 
-func TestAnOverdueBatchIsQueuedOnceAndThenWithMorePatience(t *testing.T) {
+func TestAnOverdueBatchIsQueuedOnceAndThenAfterLongerTimes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.clients(1)
@@ -157,9 +153,9 @@ func TestAnOverdueBatchIsQueuedOnceAndThenWithMorePatience(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The batch is never taken out of the queue.
-	due := monday.Add(mailing.QueuedPatience)
+	due := monday.Add(mailing.QueuedOverdueAfter)
 	for sweeps := range 6 {
-		w.clock.Advance(due.Sub(w.clock.Now()) - mailing.Foresight)
+		w.clock.Advance(due.Sub(w.clock.Now()) - mailing.LookAhead)
 		for range 3 { // one after the other, as if sweeps came too often
 			if err := w.do(w.peace()); err != nil {
 				t.Fatal(err)
@@ -182,7 +178,7 @@ func TestABatchIsMovedOnBeforeItIsQueuedAgain(t *testing.T) {
 	if err := w.do(w.peace()); err != nil || len(w.deliveries.take()) != 1 {
 		t.Fatal(err)
 	}
-	w.clock.Advance(mailing.QueuedPatience)
+	w.clock.Advance(mailing.QueuedOverdueAfter)
 	for _, step := range []struct {
 		name  string
 		fault dynamotest.Fault
@@ -196,7 +192,7 @@ func TestABatchIsMovedOnBeforeItIsQueuedAgain(t *testing.T) {
 			t.Errorf("%s: it is queued %d times, %v", step.name, len(w.deliveries.take()), err)
 		}
 	}
-	w.clock.Advance(2 * mailing.QueuedPatience)
+	w.clock.Advance(2 * mailing.QueuedOverdueAfter)
 	faults := w.peace()
 	faults.On(dynamotest.UpdateItem, 1, dynamotest.Fault{Before: func() {
 		if w.deliveries.size() != 0 {
@@ -211,7 +207,7 @@ func TestABatchIsMovedOnBeforeItIsQueuedAgain(t *testing.T) {
 // postpone moves the due_at of the only batch, as a task does that began a second later.
 func (w *world) postpone() {
 	w.t.Helper()
-	b, due := w.batches()[0], w.clock.Now().Add(mailing.QueuedPatience+time.Second)
+	b, due := w.batches()[0], w.clock.Now().Add(mailing.QueuedOverdueAfter+time.Second)
 	if moved, err := w.store.Postpone(w.t.Context(), mailing.Due{Key: b.Key, DueAt: b.DueAt}, due, false); err != nil || !moved {
 		w.t.Errorf("moved on: %t, %v", moved, err)
 	}

@@ -36,7 +36,7 @@ func (s *Scheduler) sweepZones(ctx context.Context, live []mailing.Mailing, now 
 	group.SetLimit(sweepConcurrency)
 	for slice := range found {
 		group.Go(func() error {
-			edits, err := s.store.Rezoned(groupCtx, slice, 0, 1)
+			edits, err := s.store.ZoneEdits(groupCtx, slice, 0, 1)
 			found[slice] = len(edits) > 0
 			return err
 		})
@@ -50,7 +50,7 @@ func (s *Scheduler) sweepZones(ctx context.Context, live []mailing.Mailing, now 
 	return s.tasks.QueueReplan(ctx, now.Add(replanTime))
 }
 
-// Replan makes new plans for the waiting messages of clients whose zone was
+// Replan computes again the waiting times of messages to clients whose zone was
 // edited, for one turn. If any are left it queues itself for another turn, but
 // not after until: by then another sweep has queued a task of its own. An edit
 // is forgotten when all waiting messages of its client are free to be decided
@@ -85,7 +85,7 @@ func (s *Scheduler) replanSlice(ctx context.Context, slice int, until time.Time)
 		if !s.clock.Now().Before(until) {
 			return true, nil
 		}
-		edits, err := s.store.Rezoned(ctx, slice, after, replanPage)
+		edits, err := s.store.ZoneEdits(ctx, slice, after, replanPage)
 		if err != nil || len(edits) == 0 {
 			return false, err
 		}
@@ -99,9 +99,9 @@ func (s *Scheduler) replanSlice(ctx context.Context, slice int, until time.Time)
 	}
 }
 
-// replanSome makes new plans for the waiting messages of some clients of a
+// replanSome computes again the waiting times of messages to some clients of a
 // slice, and forgets the edits that need no further work.
-func (s *Scheduler) replanSome(ctx context.Context, slice int, edits []mailing.Rezoning) error {
+func (s *Scheduler) replanSome(ctx context.Context, slice int, edits []mailing.ZoneEdit) error {
 	// The mailings are read after the edits. A mailing that starts or gets a window later
 	// than that is planned by the new zones anyway.
 	live, err := s.store.Live(ctx)
@@ -123,8 +123,8 @@ func (s *Scheduler) replanSome(ctx context.Context, slice int, edits []mailing.R
 	if len(errs) > 0 {
 		return errors.Join(errs...)
 	}
-	done := slices.DeleteFunc(slices.Clone(edits), func(e mailing.Rezoning) bool { return r.left[e.Client] })
-	return s.store.ForgetRezoned(ctx, slice, done)
+	done := slices.DeleteFunc(slices.Clone(edits), func(e mailing.ZoneEdit) bool { return r.left[e.Client] })
+	return s.store.DeleteZoneEdits(ctx, slice, done)
 }
 
 // replanning is the work on some edits of clients of one slice.
@@ -132,17 +132,17 @@ type replanning struct {
 	*Scheduler
 
 	slice int
-	edits []mailing.Rezoning
+	edits []mailing.ZoneEdit
 	// left holds the clients whose edit a later sweep has to look at again.
 	left map[mailing.ClientID]bool
 }
 
 // edited reports whether a client's zone was edited.
 func (r *replanning) edited(id mailing.ClientID) bool {
-	return slices.ContainsFunc(r.edits, func(e mailing.Rezoning) bool { return e.Client == id })
+	return slices.ContainsFunc(r.edits, func(e mailing.ZoneEdit) bool { return e.Client == id })
 }
 
-// mailing makes new plans for the waiting messages of m to the edited clients,
+// mailing computes again the waiting times of messages of m to the edited clients,
 // and queues their batches if m runs.
 func (r *replanning) mailing(ctx context.Context, m mailing.Mailing) error {
 	state, err := r.store.Slice(ctx, m.ID, r.slice)
@@ -177,7 +177,7 @@ func (r *replanning) batches(ctx context.Context, m mailing.Mailing, state maili
 			r.left[e.Client] = true
 		}
 		holds := func(b mailing.Batch) bool {
-			return slices.ContainsFunc(b.Members, func(mem mailing.Member) bool { return mem.Client == e.Client })
+			return slices.ContainsFunc(b.Recipients, func(rec mailing.Recipient) bool { return rec.Client == e.Client })
 		}
 		if !e.Concerns(m) || slices.ContainsFunc(batches, holds) {
 			continue
@@ -193,10 +193,10 @@ func (r *replanning) batches(ctx context.Context, m mailing.Mailing, state maili
 	return batches, nil
 }
 
-// batch makes a new plan for b, and reports whether b was changed. If a sender
-// holds b, the sender may settle it by the clients as it has read them: b is
-// left to a later sweep. If the holder's lease is over, nothing has to be done:
-// the next sender that claims b makes new decisions.
+// batch computes the waiting time of b again, and reports whether b was changed. If a
+// sender holds b, the sender may settle it by the clients as it has read them: b is left
+// to a later sweep. If the holder's lease is over, nothing has to be done: the next sender
+// that claims b recovers it, and a recovery looks at edits of the zone itself.
 func (r *replanning) batch(ctx context.Context, m mailing.Mailing, b mailing.Batch) (bool, error) {
 	now := r.clock.Now()
 	if b.LeaseUntil.After(now) {
@@ -210,7 +210,7 @@ func (r *replanning) batch(ctx context.Context, m mailing.Mailing, b mailing.Bat
 	if m.Status == mailing.StatusRunning {
 		// A running mailing's batch is queued now, so it is not overdue before a sender
 		// had time to claim it. A paused mailing's batch is queued after the resume.
-		replanned.DueAt = now.Add(mailing.QueuedPatience)
+		replanned.DueAt = now.Add(mailing.QueuedOverdueAfter)
 	}
 	written, err := r.store.Replan(ctx, b, replanned)
 	if err != nil {
@@ -226,9 +226,9 @@ func (r *replanning) batch(ctx context.Context, m mailing.Mailing, b mailing.Bat
 
 // leave keeps the edits of the clients that have a pending message in b.
 func (r *replanning) leave(b mailing.Batch) {
-	for _, mem := range b.Members {
-		if mem.Status.Pending() && r.edited(mem.Client) {
-			r.left[mem.Client] = true
+	for _, rec := range b.Recipients {
+		if rec.Status.Pending() && r.edited(rec.Client) {
+			r.left[rec.Client] = true
 		}
 	}
 }

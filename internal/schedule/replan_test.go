@@ -55,11 +55,11 @@ func (w *world) rezone(from int) {
 	w.t.Helper()
 	n := 0
 	for _, b := range w.batches() {
-		for _, mem := range b.Members {
+		for _, rec := range b.Recipients {
 			if n++; n <= from {
 				continue
 			}
-			_, err := w.store.UpdateClient(w.t.Context(), mem.Client, func(c mailing.Client) (mailing.Client, error) {
+			_, err := w.store.UpdateClient(w.t.Context(), rec.Client, func(c mailing.Client) (mailing.Client, error) {
 				c.Timezone = map[string]string{"UTC": "Asia/Vladivostok", "Asia/Vladivostok": "UTC"}[c.Timezone]
 				return c, nil
 			})
@@ -73,7 +73,7 @@ func (w *world) rezone(from int) {
 // remembered returns the number of edits that are stored for slice 0.
 func (w *world) remembered() int {
 	w.t.Helper()
-	edits, err := w.store.Rezoned(w.t.Context(), 0, 0, 1000)
+	edits, err := w.store.ZoneEdits(w.t.Context(), 0, 0, 1000)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestASweepQueuesOneTaskForEditedZonesWhileAMessageMayWait(t *testing.T) {
 	}
 }
 
-func TestWhatWaitsByAnOldZoneIsFreedAndQueuedBeforeTheEditIsForgotten(t *testing.T) {
+func TestMessagesThatWaitByAnOldZoneAreFreedAndQueuedBeforeTheEditIsForgotten(t *testing.T) {
 	t.Parallel()
 	w := waiting(t, mailing.BatchSize+5)
 	w.rezone(mailing.BatchSize) // the clients of the second batch
@@ -145,7 +145,7 @@ func TestWhatWaitsByAnOldZoneIsFreedAndQueuedBeforeTheEditIsForgotten(t *testing
 	if batches[0].NotBefore.IsZero() || !batches[1].NotBefore.IsZero() {
 		t.Errorf("they may be claimed from %s and %s on", batches[0].NotBefore, batches[1].NotBefore)
 	}
-	if want := monday.Add(mailing.QueuedPatience); !batches[1].DueAt.Equal(want) {
+	if want := monday.Add(mailing.QueuedOverdueAfter); !batches[1].DueAt.Equal(want) {
 		t.Errorf("due at %s, want %s", batches[1].DueAt, want)
 	}
 	if n := len(w.tasks.takeReplans()); n > 0 {
@@ -153,7 +153,7 @@ func TestWhatWaitsByAnOldZoneIsFreedAndQueuedBeforeTheEditIsForgotten(t *testing
 	}
 }
 
-func TestAnEditOfAHeldBatchIsKeptInMind(t *testing.T) {
+func TestAZoneEditOfAHeldBatchIsKept(t *testing.T) {
 	t.Parallel()
 	w := waiting(t, 1)
 	k := w.batches()[0].Key
@@ -207,13 +207,13 @@ func TestAPausedMailingIsPlannedAgainAndQueuedByItsResume(t *testing.T) {
 	}
 }
 
-func TestAMailingThatCannotBePlannedKeepsNoOtherFromIt(t *testing.T) {
+func TestAMailingThatCannotBePlannedDoesNotStopTheOthers(t *testing.T) {
 	t.Parallel()
 	w := waiting(t, 1)
 	w.rezone(0)
 	second, err := mailing.New(mailing.Draft{Text: "second", StartAt: monday, EndAt: monday.Add(24 * time.Hour), Window: &evening}, monday)
 	if err == nil {
-		second, err = w.store.CreateMailing(t.Context(), second, mailing.Once{})
+		second, err = w.store.CreateMailing(t.Context(), second, mailing.Idempotency{})
 	}
 	if err == nil {
 		_, err = w.store.StartMailing(t.Context(), second.ID)

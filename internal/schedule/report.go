@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"postrider/internal/clock"
 	"postrider/internal/mailing"
 )
 
@@ -21,7 +22,7 @@ type ReportStore interface {
 	// ChangedSince returns the mailings that are not finished, and the finished ones that
 	// have changed since an instant. unread is the id below which finished ones were not
 	// looked for, 0 if all were.
-	ChangedSince(ctx context.Context, since time.Time) (ms []mailing.Mailing, unread mailing.MailingID, err error)
+	ChangedSince(ctx context.Context, since time.Time) (ms []mailing.Mailing, unread mailing.ID, err error)
 	// Progress returns the counts of each of ms, in their order.
 	Progress(ctx context.Context, ms []mailing.Mailing) ([]mailing.Progress, error)
 	// MarkReported stores that holder has published the report of a day, with its
@@ -38,13 +39,13 @@ type Topic interface {
 type Reporter struct {
 	store ReportStore
 	topic Topic
-	clock Clock
+	clock clock.Clock
 	// holder returns a new name for each run, which no other run has.
 	holder func() string
 }
 
 // NewReporter returns a reporter.
-func NewReporter(store ReportStore, topic Topic, clock Clock, holder func() string) *Reporter {
+func NewReporter(store ReportStore, topic Topic, clock clock.Clock, holder func() string) *Reporter {
 	return &Reporter{store: store, topic: topic, clock: clock, holder: holder}
 }
 

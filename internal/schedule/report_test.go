@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
+	"postrider/internal/cfn"
 	"postrider/internal/dynamo/dynamotest"
 	"postrider/internal/mailing"
 	"postrider/internal/schedule"
@@ -44,7 +42,7 @@ func (w *world) report(topic *fakeTopic, faults *dynamotest.Faults) error {
 	w.t.Helper()
 	w.reports++
 	holder := fmt.Sprintf("run %d", w.reports)
-	r := schedule.NewReporter(w.env.StoreOver(faults, w.clock.Option()), topic, sleepless{w.clock}, func() string { return holder })
+	r := schedule.NewReporter(w.env.StoreOver(faults, w.clock.Option()), topic, w.clock, func() string { return holder })
 	return r.Report(w.t.Context())
 }
 
@@ -136,7 +134,7 @@ func TestAReportThatBrokeOffIsPublishedByALaterRun(t *testing.T) {
 }
 
 // The design prefers a report twice to no report.
-func TestAReportIsRepeatedOnlyWhereItsPublicationWasNotTakenDown(t *testing.T) {
+func TestAReportIsRepeatedOnlyIfItsPublicationWasNotStored(t *testing.T) {
 	w, topic := newWorld(t), &fakeTopic{}
 	killed := errors.New("killed")
 	faults := w.peace()
@@ -162,7 +160,7 @@ func TestARunThatOutlivesItsLeaseDoesNotUndoAnothers(t *testing.T) {
 	w.mustReport(second, 1)
 }
 
-func TestWhatIsSentBetweenMidnightAndTheReportIsNewToTheNext(t *testing.T) {
+func TestMessagesSentBetweenMidnightAndTheReportAreNewInTheNextReport(t *testing.T) {
 	w, topic := newWorld(t), &fakeTopic{}
 	// The mailing begins at 9:30, and ends before the report at 10:00.
 	finish := func(m mailing.Mailing) (mailing.Mailing, error) {
@@ -205,14 +203,14 @@ func TestADayWithoutAReportIsCoveredByTheNext(t *testing.T) {
 // halfRead is a store that could not look for all mailings that changed.
 type halfRead struct{ schedule.ReportStore }
 
-func (h halfRead) ChangedSince(ctx context.Context, since time.Time) ([]mailing.Mailing, mailing.MailingID, error) {
+func (h halfRead) ChangedSince(ctx context.Context, since time.Time) ([]mailing.Mailing, mailing.ID, error) {
 	ms, _, err := h.ReportStore.ChangedSince(ctx, since)
 	return ms, 17, err
 }
 
-func TestAReportThatCouldNotLookAtAllMailingsSaysSo(t *testing.T) {
+func TestAnIncompleteReportSaysSo(t *testing.T) {
 	w, topic := newWorld(t), &fakeTopic{}
-	if err := schedule.NewReporter(halfRead{w.store}, topic, sleepless{w.clock}, func() string { return "me" }).Report(t.Context()); err != nil {
+	if err := schedule.NewReporter(halfRead{w.store}, topic, w.clock, func() string { return "me" }).Report(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if want := "\nFinished mailings older than 17 were not looked at.\n"; len(topic.published) != 1 || !strings.Contains(topic.published[0], want) {
@@ -233,30 +231,19 @@ func (l *leases) ClaimReport(ctx context.Context, day time.Time, holder string, 
 }
 
 func TestAReportsLeaseOutlivesItsRunAndEndsWithinAMinute(t *testing.T) {
-	raw, err := os.ReadFile("../../template.yaml")
+	template, err := cfn.Read("../../template.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var template struct {
-		Resources struct {
-			Scheduler struct {
-				Properties struct {
-					Timeout int `yaml:"Timeout"`
-				} `yaml:"Properties"`
-			} `yaml:"SchedulerFunction"`
-		} `yaml:"Resources"`
-	}
-	if err := yaml.Unmarshal(raw, &template); err != nil {
-		t.Fatal(err)
-	}
+	timeout, _ := cfn.At(template["Resources"], "SchedulerFunction", "Properties", "Timeout").(float64)
 	w := newWorld(t)
 	store := &leases{ReportStore: w.store}
-	if err := schedule.NewReporter(store, &fakeTopic{}, sleepless{w.clock}, func() string { return "me" }).Report(t.Context()); err != nil {
+	if err := schedule.NewReporter(store, &fakeTopic{}, w.clock, func() string { return "me" }).Report(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	// Some seconds, because clocks differ, and a run begins before it claims.
 	const reserve = 5 * time.Second
-	run := time.Duration(template.Resources.Scheduler.Properties.Timeout) * time.Second
+	run := time.Duration(timeout) * time.Second
 	if len(store.taken) != 1 || run == 0 || store.taken[0] < run+reserve || store.taken[0] > time.Minute-reserve {
 		t.Errorf("leases of %s; a run takes up to %s, and may be asked for after a minute", store.taken, run)
 	}

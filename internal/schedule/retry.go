@@ -21,7 +21,7 @@ func (s *Scheduler) retry(ctx context.Context, m mailing.Mailing, slice int, sta
 		if err != nil {
 			return false, err
 		}
-		held, err := s.revive(ctx, m, slice, state, batches)
+		held, err := s.requeueFailed(ctx, m, slice, state, batches)
 		if mailing.KindOf(err) == mailing.KindConflict {
 			// The mailing was cancelled, was deleted or has ended; or there was a later
 			// retry, which has a task of its own.
@@ -60,31 +60,31 @@ func (s *Scheduler) retry(ctx context.Context, m mailing.Mailing, slice int, sta
 	return false, nil
 }
 
-// revive queues again the failures in some batches that a retry of m gives fresh
+// requeueFailed queues again the failures in some batches that a retry of m gives fresh
 // attempts, and returns how many batches had to be left as they are. A
 // [mailing.KindConflict] means that m has changed since it was read.
-func (s *Scheduler) revive(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, batches []mailing.Batch) (left int, err error) {
-	var revivals []mailing.Revival
+func (s *Scheduler) requeueFailed(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, batches []mailing.Batch) (left int, err error) {
+	var requeuings []mailing.Requeuing
 	for _, b := range batches {
-		r, ok := b.Revived(m.Wants, s.clock.Now())
+		r, ok := b.Requeued(m.Wants, s.clock.Now())
 		switch {
 		case !ok:
 		case b.Holder != "":
 			left++
 		default:
-			r.Batch.DueAt = s.clock.Now().Add(mailing.QueuedPatience)
-			revivals = append(revivals, r)
+			r.Batch.DueAt = s.clock.Now().Add(mailing.QueuedOverdueAfter)
+			requeuings = append(requeuings, r)
 		}
 	}
-	if len(revivals) == 0 {
+	if len(requeuings) == 0 {
 		return left, nil
 	}
-	lost, err := s.store.Revive(ctx, m, slice, revivals)
+	lost, err := s.store.Requeue(ctx, m, slice, requeuings)
 	if err != nil {
 		return left, err
 	}
 	var keys []mailing.BatchKey
-	for _, r := range revivals {
+	for _, r := range requeuings {
 		if !slices.Contains(lost, r.Batch.Key) {
 			keys = append(keys, r.Batch.Key)
 			slog.InfoContext(ctx, "failures of a batch queued again", about(r.Batch)...)

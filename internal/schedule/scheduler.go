@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"postrider/internal/clock"
 	"postrider/internal/mailing"
 )
 
@@ -22,17 +23,17 @@ type Store interface {
 	Live(ctx context.Context) ([]mailing.Mailing, error)
 	// Mailing returns one mailing, strongly consistent. A deleted mailing is returned,
 	// too.
-	Mailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error)
+	Mailing(ctx context.Context, id mailing.ID) (mailing.Mailing, error)
 	// StartMailing starts a scheduled mailing whose start has come. It returns the
 	// mailing as it is now, started or not.
-	StartMailing(ctx context.Context, id mailing.MailingID) (mailing.Mailing, error)
-	// FinishMailing finishes a mailing if no slice of it needs work, and reports whether
-	// it is finished now.
-	FinishMailing(ctx context.Context, id mailing.MailingID) (bool, error)
+	StartMailing(ctx context.Context, id mailing.ID) (mailing.Mailing, error)
+	// FinishMailing finishes a mailing if no slice of it needs work. It reports whether
+	// the mailing is finished now.
+	FinishMailing(ctx context.Context, m mailing.Mailing) (bool, error)
 	// Slice returns the state of one slice, strongly consistent. The zero state is a
 	// slice whose expansion has not begun.
-	Slice(ctx context.Context, id mailing.MailingID, slice int) (mailing.SliceState, error)
-	Slices(ctx context.Context, ids []mailing.MailingID) (map[mailing.MailingID]*[mailing.Slices]mailing.SliceState, error)
+	Slice(ctx context.Context, id mailing.ID, slice int) (mailing.SliceState, error)
+	Slices(ctx context.Context, ids []mailing.ID) (map[mailing.ID]*mailing.SliceStates, error)
 	// Audience returns up to limit clients of a slice that f matches, with ids above
 	// after, in the order of ids. It leaves out clients that were created after started.
 	// next is the last client that was looked at. done reports the end of the slice;
@@ -45,18 +46,18 @@ type Store interface {
 	// Due calls visit with the pending batches of a slice that are due until an instant,
 	// page by page in the order in which they are due, until visit returns false. The
 	// zero time is no limit. The index is eventually consistent.
-	Due(ctx context.Context, id mailing.MailingID, slice int, until time.Time, visit func([]mailing.Due) (bool, error)) error
+	Due(ctx context.Context, id mailing.ID, slice int, until time.Time, visit func([]mailing.Due) (bool, error)) error
 	// Postpone moves a batch's due_at. With freed, the batch may be claimed at once. It
 	// returns false if due_at is no longer as seen.
 	Postpone(ctx context.Context, seen mailing.Due, due time.Time, freed bool) (bool, error)
 	// SliceBatches returns batches of a slice after one, as many as one transaction can
 	// change. next is "" at the end.
-	SliceBatches(ctx context.Context, id mailing.MailingID, slice int, after string) (batches []mailing.Batch, next string, err error)
-	// Revive writes revivals, with the slice's counts, in one transaction. It returns
+	SliceBatches(ctx context.Context, id mailing.ID, slice int, after string) (batches []mailing.Batch, next string, err error)
+	// Requeue writes requeuings, with the slice's counts, in one transaction. It returns
 	// those that have a holder or have changed since they were read. The error is a
 	// [mailing.KindConflict] if m is finished or was retried again.
-	Revive(ctx context.Context, m mailing.Mailing, slice int, revivals []mailing.Revival) (left []mailing.BatchKey, err error)
-	MarkRetried(ctx context.Context, id mailing.MailingID, slice int, at time.Time) error
+	Requeue(ctx context.Context, m mailing.Mailing, slice int, requeuings []mailing.Requeuing) (left []mailing.BatchKey, err error)
+	MarkRetried(ctx context.Context, id mailing.ID, slice int, at time.Time) error
 	Outage(ctx context.Context) (mailing.Outage, error)
 	// ExtendBatches moves the time to live of some settled batches. held is the number of
 	// batches that it left alone because a sender holds them.
@@ -64,15 +65,15 @@ type Store interface {
 	// MarkExtended marks the slice as kept by the end of m. It returns false if pages
 	// were written since state was read, or if a later end is marked already.
 	MarkExtended(ctx context.Context, m mailing.Mailing, slice int, state mailing.SliceState) (bool, error)
-	// Rezoned returns up to limit edits of clients of a slice, with ids above after, in
+	// ZoneEdits returns up to limit edits of clients of a slice, with ids above after, in
 	// the order of ids.
-	Rezoned(ctx context.Context, slice int, after mailing.ClientID, limit int) ([]mailing.Rezoning, error)
+	ZoneEdits(ctx context.Context, slice int, after mailing.ClientID, limit int) ([]mailing.ZoneEdit, error)
 	BatchOf(ctx context.Context, m mailing.Mailing, client mailing.ClientID) (b mailing.Batch, ok bool, err error)
 	// Replan writes a batch that is planned again. It returns false if the batch has a
-	// holder, or its members have changed since they were seen.
+	// holder, or its recipients have changed since they were seen.
 	Replan(ctx context.Context, seen, replanned mailing.Batch) (bool, error)
-	// ForgetRezoned deletes edits, except those of clients that were edited again.
-	ForgetRezoned(ctx context.Context, slice int, edits []mailing.Rezoning) error
+	// DeleteZoneEdits deletes edits, except those of clients that were edited again.
+	DeleteZoneEdits(ctx context.Context, slice int, edits []mailing.ZoneEdit) error
 }
 
 // Deliveries is the queue of batches for the sender.
@@ -85,13 +86,6 @@ type Tasks interface {
 	Queue(ctx context.Context, tasks []mailing.Task, delay time.Duration) error
 	// QueueReplan queues a task that calls [Scheduler.Replan].
 	QueueReplan(ctx context.Context, until time.Time) error
-}
-
-// Clock is the source of the time, and waits.
-type Clock interface {
-	Now() time.Time
-	// Sleep returns early, with an error, when ctx is done.
-	Sleep(ctx context.Context, d time.Duration) error
 }
 
 // Meter receives the scheduler's metrics.
@@ -114,7 +108,7 @@ type Scheduler struct {
 	store      Store
 	deliveries Deliveries
 	tasks      Tasks
-	clock      Clock
+	clock      clock.Clock
 	meter      Meter
 }
 
@@ -125,7 +119,7 @@ type Option func(*Scheduler)
 func WithMeter(m Meter) Option { return func(s *Scheduler) { s.meter = m } }
 
 // New returns a scheduler.
-func New(store Store, deliveries Deliveries, tasks Tasks, clock Clock, options ...Option) *Scheduler {
+func New(store Store, deliveries Deliveries, tasks Tasks, clock clock.Clock, options ...Option) *Scheduler {
 	s := &Scheduler{store: store, deliveries: deliveries, tasks: tasks, clock: clock, meter: noopMeter{}}
 	for _, option := range options {
 		option(s)
@@ -136,9 +130,9 @@ func New(store Store, deliveries Deliveries, tasks Tasks, clock Clock, options .
 const (
 	// turn is how long a task works before other tasks have their turn.
 	turn = 5 * time.Second
-	// patience is the longest time for which a task waits for a start. A task that is
+	// maxStartWait is the longest time for which a task waits for a start. A task that is
 	// earlier is queued again.
-	patience = 2 * time.Second
+	maxStartWait = 2 * time.Second
 	// sweepConcurrency is the number of mailings, or of slices with edited zones, that a
 	// sweep works on at the same time.
 	sweepConcurrency = 8
@@ -154,7 +148,7 @@ func (s *Scheduler) Sweep(ctx context.Context) error {
 	}
 	now := s.clock.Now()
 	live = append(live, mailing.Tests(now))
-	var begun []mailing.MailingID
+	var begun []mailing.ID
 	for _, m := range live {
 		if m.Status != mailing.StatusScheduled {
 			begun = append(begun, m.ID)
@@ -191,12 +185,12 @@ func (s *Scheduler) Sweep(ctx context.Context) error {
 // it gets its task shortly before its start, delayed until then. A paused mailing gets
 // tasks only to keep its settled batches longer. If all slices need a task, one task for
 // the whole mailing replaces them.
-func (s *Scheduler) sweepOne(ctx context.Context, m mailing.Mailing, states *[mailing.Slices]mailing.SliceState, now time.Time) error {
+func (s *Scheduler) sweepOne(ctx context.Context, m mailing.Mailing, states *mailing.SliceStates, now time.Time) error {
 	if m.Status == mailing.StatusScheduled {
-		if m.StartAt.After(now.Add(mailing.Foresight)) {
+		if m.StartAt.After(now.Add(mailing.LookAhead)) {
 			return nil
 		}
-		states = new([mailing.Slices]mailing.SliceState)
+		states = new(mailing.SliceStates)
 	}
 	if _, done := m.Done(states, now); done {
 		return s.finish(ctx, m)
@@ -217,13 +211,13 @@ func (s *Scheduler) sweepOne(ctx context.Context, m mailing.Mailing, states *[ma
 	return nil
 }
 
-// finish finishes a mailing, unless the store finds that a slice still needs work. The
+// finish finishes a mailing, unless the store finds that a slice needs work. The
 // mailing of test messages is never finished.
 func (s *Scheduler) finish(ctx context.Context, m mailing.Mailing) error {
 	if m.ID == mailing.TestMailing {
 		return nil
 	}
-	finished, err := s.store.FinishMailing(ctx, m.ID)
+	finished, err := s.store.FinishMailing(ctx, m)
 	if err != nil {
 		return err
 	}

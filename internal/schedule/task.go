@@ -35,7 +35,7 @@ func (j *job) write(c mailing.Counts) {
 // mailing are worked on together.
 func (s *Scheduler) Do(ctx context.Context, tasks []mailing.Task) []error {
 	until := s.clock.Now().Add(turn)
-	of := make(map[mailing.MailingID][]int)
+	of := make(map[mailing.ID][]int)
 	jobs := make([]*job, len(tasks))
 	for i, task := range tasks {
 		jobs[i] = &job{Task: task}
@@ -94,7 +94,7 @@ func (s *Scheduler) doTogether(ctx context.Context, tasks []*job, until time.Tim
 	// Only a task that has found an idle slice is a reason to look at the other slices.
 	// One look at the end is enough for all tasks.
 	if last := slices.Index(idle, true); last >= 0 {
-		errs[last] = s.finishIfDone(ctx, m)
+		errs[last] = s.finish(ctx, m)
 	}
 	return errs
 }
@@ -136,7 +136,7 @@ func (s *Scheduler) doSlice(ctx context.Context, m mailing.Mailing, slice int, u
 		do     func(context.Context, mailing.Mailing, int, *mailing.SliceState, time.Time) (bool, error)
 	}{
 		{active && m.Retries(state, s.clock.Now()), s.retry},
-		{active && state.Counts.Pending() > 0, s.requeue},
+		{active && state.Counts.Pending() > 0, s.requeueOverdue},
 		{active && m.Expands(state), expand},
 		{wasExtended(m), s.extend},
 	} {
@@ -160,7 +160,7 @@ func (s *Scheduler) begin(ctx context.Context, task mailing.Task) (m mailing.Mai
 	}
 	m, err = s.store.Mailing(ctx, task.Mailing)
 	if mailing.KindOf(err) == mailing.KindNotFound {
-		slog.WarnContext(ctx, "task of a mailing that is not there", "mailing_id", task.Mailing, "slice", task.Slice)
+		slog.WarnContext(ctx, "task of an unknown mailing", "mailing_id", task.Mailing, "slice", task.Slice)
 		return m, false, nil
 	}
 	if err != nil {
@@ -170,7 +170,7 @@ func (s *Scheduler) begin(ctx context.Context, task mailing.Task) (m mailing.Mai
 		return m, works(m, s.clock.Now()) || wasExtended(m), nil
 	}
 	early := m.StartAt.Sub(s.clock.Now())
-	if early > patience {
+	if early > maxStartWait {
 		return m, false, s.later(ctx, m)
 	}
 	if early > 0 {
@@ -204,18 +204,6 @@ func (s *Scheduler) later(ctx context.Context, m mailing.Mailing) error {
 // accounted for.
 func works(m mailing.Mailing, now time.Time) bool {
 	return !m.Finished && m.Status != mailing.StatusScheduled && (m.Status != mailing.StatusPaused || m.Closed(now))
-}
-
-// finishIfDone finishes the mailing if no slice needs work any more.
-func (s *Scheduler) finishIfDone(ctx context.Context, m mailing.Mailing) error {
-	states, err := s.store.Slices(ctx, []mailing.MailingID{m.ID})
-	if err != nil {
-		return err
-	}
-	if _, done := m.Done(states[m.ID], s.clock.Now()); !done {
-		return nil
-	}
-	return s.finish(ctx, m)
 }
 
 // expand writes pages of the slice until the slice is done, the turn is over, or another
@@ -273,7 +261,7 @@ func (s *Scheduler) page(ctx context.Context, m mailing.Mailing, slice int, curs
 	if err != nil {
 		return mailing.Page{}, err
 	}
-	batches, counts, taken := mailing.PlanPage(m, slice, clients, now)
+	batches, counts, taken := mailing.GroupPage(m, slice, clients, now)
 	if taken < len(clients) {
 		next, done = clients[taken-1].ID, false
 	}
@@ -299,9 +287,9 @@ func (s *Scheduler) queueOpen(ctx context.Context, batches []mailing.Batch) erro
 // postponeConcurrency is the number of batches that a task postpones at the same time.
 const postponeConcurrency = 10
 
-// requeue queues the batches of the slice that are overdue, or will be soon. more reports
+// requeueOverdue queues the batches of the slice that are overdue, or will be soon. more reports
 // whether the turn ended before the list did.
-func (s *Scheduler) requeue(ctx context.Context, m mailing.Mailing, slice int, _ *mailing.SliceState, until time.Time) (more bool, err error) {
+func (s *Scheduler) requeueOverdue(ctx context.Context, m mailing.Mailing, slice int, _ *mailing.SliceState, until time.Time) (more bool, err error) {
 	o, err := s.store.Outage(ctx)
 	if err != nil {
 		return false, err

@@ -118,7 +118,7 @@ func TestTheVersionIsThatOfTheFiles(t *testing.T) {
 	}
 	readme, err := os.ReadFile("dist/README.md")
 	if err != nil || !strings.Contains(string(readme), "Swagger UI "+swaggerui.Version) {
-		t.Errorf("dist/README.md tells another version than %s: %v", swaggerui.Version, err)
+		t.Errorf("dist/README.md names another version than %s: %v", swaggerui.Version, err)
 	}
 }
 

@@ -115,10 +115,10 @@ func TestWhileTheTokenCannotBeReadTheLastOneIsUsed(t *testing.T) {
 func TestATokenThatWasNeverReadIsAnErrorThatSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	for want, spoil := range map[string]func(*store){
-		"throttled":            func(s *store) { s.fail = errors.New("throttled") },
-		"as a SecureString":    func(s *store) { s.fail = &types.ParameterNotFound{} },
-		"the token is missing": func(s *store) { s.text = " \n" },
-		"a header cannot":      func(s *store) { s.text = "secret 1" },
+		"throttled":               func(s *store) { s.fail = errors.New("throttled") },
+		"as a SecureString":       func(s *store) { s.fail = &types.ParameterNotFound{} },
+		"the token is missing":    func(s *store) { s.text = " \n" },
+		"a header does not allow": func(s *store) { s.text = "secret 1" },
 	} {
 		f := newFixture()
 		spoil(&f.store)

@@ -130,7 +130,7 @@ func (d *deployment) result(ctx context.Context, stack types.Stack) (Result, err
 }
 
 // prepare reports whether to create or to update the stack, and deletes the rest of a
-// failed creation. The status is not enough to tell a failed creation from a failed
+// failed creation. The status does not distinguish a failed creation from a failed
 // update: LocalStack reports ROLLBACK_COMPLETE or CREATE_FAILED for both.
 func (d *deployment) prepare(ctx context.Context) (types.ChangeSetType, error) {
 	stack, err := d.settled(ctx)

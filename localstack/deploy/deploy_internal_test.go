@@ -54,7 +54,7 @@ func TestVariablesAreParameterNamesInUpperSnakeCase(t *testing.T) {
 
 func TestParametersTakeOnlyWhatIsSet(t *testing.T) {
 	parsed := parse(t)
-	want := []Parameter{{Name: "ProviderUrl", Default: "x"}, {Name: "ProviderToken", Secret: true}}
+	want := []Parameter{{Name: "ProviderToken", Secret: true}, {Name: "ProviderUrl", Default: "x"}}
 	if diff := cmp.Diff(want, parsed.Parameters(), cmpopts.IgnoreUnexported(Parameter{})); diff != "" {
 		t.Error(diff)
 	}
@@ -118,7 +118,7 @@ Resources: {}`))
 	}
 }
 
-func TestPackagingSetsTheCodeAndKeepsShortForms(t *testing.T) {
+func TestPackagingSetsTheCodeAndKeepsReferences(t *testing.T) {
 	parsed := parse(t)
 	if diff := cmp.Diff([]string{"OneFunction", "TwoFunction"}, parsed.Functions()); diff != "" {
 		t.Error(diff)
@@ -127,9 +127,12 @@ func TestPackagingSetsTheCodeAndKeepsShortForms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"CodeUri: s3://b/one.zip", "CodeUri: s3://b/two.zip", "TABLE: !Ref Table", "!Sub \"${Api}/x\"", "!GetAtt Queue.Arn"} {
+	for _, want := range []string{
+		`"CodeUri":"s3://b/one.zip"`, `"CodeUri":"s3://b/two.zip"`,
+		`"TABLE":{"Ref":"Table"}`, `{"Fn::Sub":"${Api}/x"}`, `{"Fn::GetAtt":["Queue","Arn"]}`,
+	} {
 		if !strings.Contains(string(out), want) {
-			t.Errorf("no %q in\n%s", want, out)
+			t.Errorf("no %s in\n%s", want, out)
 		}
 	}
 	if strings.Contains(string(out), "functions/two") {

@@ -25,7 +25,8 @@ func TestTheDeployerBringsTheAPIToALocalStackThatRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, dir := stacktest.Empty(t, root, "deployer")
-	if err := stack.Build(t.Context(), root, dir); err != nil {
+	built := filepath.Join(dir, "build")
+	if err := stack.Build(t.Context(), root, built, []string{"ApiFunction", "SchedulerFunction", "SenderFunction"}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -35,8 +36,8 @@ func TestTheDeployerBringsTheAPIToALocalStackThatRuns(t *testing.T) {
 	}
 	address := func(url string) string { return strings.Replace(url, "localhost", "127.0.0.1", 1) }
 	start := func() *deployer {
-		return started(t, exec.Command(program, "-localstack", address(s.EndpointURL), "-standin", address(s.StandInURL), "-listen", "127.0.0.1:0",
-			"-template", filepath.Join(root, "template.yaml"), "-built", filepath.Join(dir, "build")))
+		return started(t, exec.Command(program, "-localstack", address(s.EndpointURL), "-fakeprovider", address(s.FakeProviderURL), "-listen", "127.0.0.1:0",
+			"-template", filepath.Join(root, "template.yaml"), "-built", built))
 	}
 
 	d := start()
@@ -50,9 +51,9 @@ func TestTheDeployerBringsTheAPIToALocalStackThatRuns(t *testing.T) {
 	}
 	d.answers(t)
 
-	s = stacktest.Anew(t, root, dir, s) // as after `docker compose restart localstack`, or after LocalStack ran out of memory
+	s = stacktest.Restart(t, root, dir, s) // as after `docker compose restart localstack`, or after LocalStack ran out of memory
 	if id := d.deployed(t); id == before {
-		t.Errorf("LocalStack still has the API %s: it was not started anew", id)
+		t.Errorf("LocalStack still has the API %s: it was not restarted", id)
 	}
 	d.answers(t)
 	d.end(t)
@@ -81,7 +82,7 @@ func started(t *testing.T, cmd *exec.Cmd) *deployer {
 // deployed waits until the deployer has deployed, and returns the API's id.
 func (d *deployer) deployed(t *testing.T) (id string) {
 	t.Helper()
-	timer := time.AfterFunc(2*time.Minute, func() { _ = d.cmd.Process.Kill() }) // ends the log
+	timer := time.AfterFunc(10*time.Minute, func() { _ = d.cmd.Process.Kill() }) // ends the log
 	defer timer.Stop()
 	for d.log.Scan() {
 		t.Log(d.log.Text())
@@ -93,7 +94,7 @@ func (d *deployer) deployed(t *testing.T) (id string) {
 			return id
 		}
 	}
-	t.Fatal("it ended, or two minutes were over, without an address")
+	t.Fatal("it ended, or ten minutes were over, without an address")
 	return ""
 }
 

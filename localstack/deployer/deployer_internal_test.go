@@ -28,8 +28,8 @@ func TestTheStackIsDeployedWheneverLocalStackHasNone(t *testing.T) {
 		{name: "one that is there is looked through", looks: []string{has, has}, want: 1},
 		{name: "as soon as LocalStack answers", looks: []string{silent, silent, empty, has}, want: 1},
 		{name: "not while it is silent", looks: []string{empty, silent, hangs, silent, has}, want: 1},
-		{name: "again when it was started anew", looks: []string{empty, has, silent, empty, has}, want: 2},
-		{name: "again when nobody saw it end", looks: []string{empty, has, empty, has, empty}, want: 3},
+		{name: "again when it was restarted", looks: []string{empty, has, silent, empty, has}, want: 2},
+		{name: "again when it was restarted between two checks", looks: []string{empty, has, empty, has, empty}, want: 3},
 		{name: "a first one that fails is an error", looks: []string{empty, has}, fail: 1, want: 1, err: failed},
 		{name: "a later one that fails is tried again, whatever it left", looks: []string{empty, empty, has, has}, fail: 2, want: 3},
 	} {

@@ -3,7 +3,7 @@
 // fake provider. When LocalStack was restarted, and so is empty, it deploys again. The
 // template's parameters come from the environment.
 //
-//	go run ./localstack/deployer -localstack http://127.0.0.1:4566 -standin http://127.0.0.1:8001 -built .local/build
+//	go run ./localstack/deployer -localstack http://127.0.0.1:4566 -fakeprovider http://127.0.0.1:8001 -built .local/build
 package main
 
 import (
@@ -16,12 +16,11 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
 	"postrider/localstack/deploy"
-	"postrider/localstack/front"
+	"postrider/localstack/proxy"
 	"postrider/localstack/settings"
 	"postrider/localstack/stack"
 )
@@ -38,7 +37,7 @@ func main() {
 func run(ctx context.Context) error {
 	var target stack.Target
 	flag.StringVar(&target.EndpointURL, "localstack", "http://127.0.0.1:4566", "LocalStack's address")
-	flag.StringVar(&target.StandInURL, "standin", "", "the stand-in's address, as functions reach it; none if empty")
+	flag.StringVar(&target.FakeProviderURL, "fakeprovider", "", "the fake provider's address, as functions reach it; none if empty")
 	listen := flag.String("listen", "127.0.0.1:8000", "the API's stable address")
 	template := flag.String("template", "template.yaml", "what to deploy")
 	built := flag.String("built", ".local/build", "folder with <logical id>/bootstrap for each function")
@@ -49,12 +48,12 @@ func run(ctx context.Context) error {
 		return fmt.Errorf("listen for the API: %w", err)
 	}
 	quiet := log.New(os.Stderr, "", 0)
-	target.Front = front.New(quiet)
-	server := &http.Server{Handler: target.Front, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: quiet}
+	target.Proxy = proxy.New(quiet)
+	server := &http.Server{Handler: target.Proxy, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: quiet}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }() // answers 503 until the API is deployed
 	err = keep(ctx, served, target.Deployed, func() error {
-		target.Front.SetTarget(nil) // the old target no longer exists
+		target.Proxy.SetTarget(nil) // the old target no longer exists
 		if err := bring(ctx, target, *template, *built); err != nil {
 			return err
 		}
@@ -73,7 +72,7 @@ func run(ctx context.Context) error {
 // may answer 404, if LocalStack was restarted and is empty.
 const interval = 2 * time.Second
 
-// keep keeps the stack deployed until ctx is done or the front has ended. It deploys as
+// keep keeps the stack deployed until ctx is done or the proxy has ended. It deploys as
 // soon as LocalStack answers, and again after each restart of LocalStack, which leaves
 // it empty. If the first deployment fails, keep returns the error; it tries later ones
 // again. there reports whether LocalStack has the stack.
@@ -131,13 +130,9 @@ func bring(ctx context.Context, target stack.Target, path, built string) error {
 	if err != nil {
 		return err
 	}
-	programs := map[string]string{}
-	for _, id := range template.Functions() {
-		programs[id] = filepath.Join(built, id, "bootstrap")
-	}
 	begun := time.Now()
 	fmt.Fprintln(os.Stderr, "deploying ...")
-	deployed, err := target.Deploy(ctx, template, programs, parameters)
+	deployed, err := target.Deploy(ctx, template, stack.Programs(template, built), parameters)
 	if err != nil {
 		return err
 	}

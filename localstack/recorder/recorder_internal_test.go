@@ -14,13 +14,13 @@ import (
 
 func TestCallsAreToldAsIAMKnowsThem(t *testing.T) {
 	var paths []string
-	behind := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		paths = append(paths, r.URL.Path)
 		_, _ = w.Write(body)
 	}))
-	defer behind.Close()
-	endpoint, err := url.Parse(behind.URL)
+	defer target.Close()
+	endpoint, err := url.Parse(target.URL)
 	if err != nil {
 		t.Fatal(err)
 	}

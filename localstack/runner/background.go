@@ -20,63 +20,45 @@ import (
 const (
 	upTimeout     = 180 * time.Second // for a stack whose functions are compiled
 	healthTimeout = 30 * time.Second  // for an API that is deployed
-	downTimeout   = 20 * time.Second
 )
 
 // up starts the stack in the background, or deploys to the running one.
-func up(e *ending) error {
+func up(ctx context.Context) error {
 	config, err := load()
 	if err != nil {
 		return err
 	}
 	var s status
-	switch err := ask(e.first, http.MethodGet, "/status", nil, &s); {
-	case errors.Is(err, errNothingRuns):
-		return inTime(e.first, func(ctx context.Context) error { return prepareToStart(ctx, config) },
-			func(ctx context.Context) error { return startInBackground(ctx, e) })
-	case err != nil:
-		return err
+	err = ask(ctx, http.MethodGet, "/status", nil, &s)
+	nothing := errors.Is(err, errNothingRuns)
+	if nothing {
+		// In the foreground, where a person sees it, and without a limit: the first time
+		// it may take minutes.
+		err = stack.BuildAll(ctx, ".", stackDir)
 	}
-	return inTime(e.first, nil, func(ctx context.Context) error {
-		if s.State == "ready" {
-			fmt.Println("the stack runs; deploying what has changed ...")
-			if err := ask(ctx, http.MethodPost, "/deploy", config, nil); err != nil {
-				return err
-			}
-		}
-		return report(ctx, nil, healthTimeout)
-	})
-}
-
-// inTime runs start with a limit of upTimeout. prepare, if there is one, runs before it
-// without a limit, because Go fetches modules as long as the network needs.
-func inTime(ctx context.Context, prepare, start func(context.Context) error) error {
-	if prepare != nil {
-		if err := prepare(ctx); err != nil {
-			return err
-		}
-	}
-	ctx, cancel := context.WithTimeout(ctx, upTimeout)
-	defer cancel()
-	return start(ctx)
-}
-
-// prepareToStart compiles the functions in the foreground, where a person can watch it: it
-// may take minutes.
-func prepareToStart(ctx context.Context, c config) error {
-	if err := os.MkdirAll(runDir, 0o700); err != nil {
-		return err
-	}
-	lock, err := lockStack()
 	if err != nil {
 		return err
 	}
-	return errors.Join(prepare(ctx, c.Ports, os.Stdout), lock.Close())
+	ctx, cancel := context.WithTimeout(ctx, upTimeout)
+	defer cancel()
+	if nothing {
+		return startInBackground(ctx)
+	}
+	if s.State == "ready" {
+		fmt.Println("the stack runs; deploying what has changed ...")
+		if err := ask(ctx, http.MethodPost, "/deploy", config, nil); err != nil {
+			return err
+		}
+	}
+	return report(ctx, nil, healthTimeout)
 }
 
-// startInBackground starts the daemon, and returns when its API answers. If that fails, it
-// ends the daemon: in order, or at once after a second signal.
-func startInBackground(ctx context.Context, e *ending) error {
+// startInBackground starts the daemon, and returns when its API answers. If that fails,
+// it ends the daemon.
+func startInBackground(ctx context.Context) error {
+	if err := os.MkdirAll(runDir, 0o700); err != nil {
+		return err
+	}
 	log, err := os.Create(upLog)
 	if err != nil {
 		return err
@@ -101,20 +83,12 @@ func startInBackground(ctx context.Context, e *ending) error {
 	if err == nil {
 		return nil
 	}
-	if e.first.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("the stack is not up after %.0f s", upTimeout.Seconds())
 	}
 	fmt.Fprintln(os.Stderr, "ending it ...")
-	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) // our child, unless it has ended
-	select {
-	case <-ended:
-	case <-time.After(downTimeout):
-		_ = cmd.Process.Kill()
-		<-ended
-	case <-e.second.Done():
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) // the second signal ends it at once
-		<-ended
-	}
+	_ = cmd.Process.Signal(syscall.SIGTERM) // it fails only if the daemon has ended
+	<-ended
 	return fmt.Errorf("%w. Its last lines:\n%s", err, lastLines(upLog, 30))
 }
 
@@ -136,7 +110,7 @@ func report(ctx context.Context, ended <-chan struct{}, patience time.Duration) 
 		}
 		if ready && healthy(ctx, s.Base) {
 			shown.copy()
-			fmt.Printf("the stack is up:\n%s\n`make logs` follows the functions, `make down` ends the stack with all local data.\n", s.Addresses())
+			fmt.Printf("the stack is up:\n%s\n`make logs` follows the functions, `make down` ends the stack with all local data.\n", s.Addresses)
 			return nil
 		}
 		if ready && time.Since(deployed) > patience {
@@ -165,56 +139,32 @@ func healthy(ctx context.Context, base string) bool {
 	return response.StatusCode == http.StatusOK
 }
 
-// down ends the running stack in order, and the processes that a crash has left.
-func down(e *ending) error {
-	var s status
-	err := ask(e.first, http.MethodGet, "/status", nil, &s)
-	if errors.Is(err, errNothingRuns) {
+// down ends the running stack, and returns after its end.
+func down(ctx context.Context) error {
+	begun := time.Now()
+	switch err := ask(ctx, http.MethodPost, "/stop", nil, nil); {
+	case errors.Is(err, errNothingRuns):
 		fmt.Println("nothing runs")
-		return recoverStack(e.first)
-	}
-	if err != nil {
-		return err
-	}
-	started, _ := process.StartTime(s.PID)
-	if err := ask(e.first, http.MethodPost, "/stop", nil, nil); err != nil && !errors.Is(err, errNothingRuns) {
+		return nil
+	case err != nil:
 		return err
 	}
 	fmt.Println("ending the stack ...")
-	begun := time.Now()
 	for {
-		if now, ok := process.StartTime(s.PID); !ok || now != started {
-			break
+		lock, err := process.Lock(lockFile) // the running stack has it until its end
+		if err == nil {
+			fmt.Printf("ended in %.1f s, and its data with it\n", time.Since(begun).Seconds())
+			return lock.Close()
 		}
-		if time.Since(begun) > downTimeout {
-			fmt.Println("it takes too long: ending it by force")
-			if err := syscall.Kill(s.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-				return err
-			}
+		if !errors.Is(err, process.ErrLocked) {
+			return err
 		}
 		select {
-		case <-e.first.Done():
-			return e.first.Err()
+		case <-ctx.Done():
+			return ctx.Err()
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	fmt.Printf("ended in %.1f s, and its data with it\n", time.Since(begun).Seconds())
-	return recoverStack(e.first)
-}
-
-// recoverStack ends the processes that a crash has left, unless a stack runs.
-func recoverStack(ctx context.Context) error {
-	if _, err := os.Stat(runDir); errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	lock, err := process.Lock(lockFile)
-	if errors.Is(err, process.ErrLocked) {
-		return nil // a stack has just been started
-	}
-	if err != nil {
-		return err
-	}
-	return errors.Join(stack.Recover(ctx, stackDir, os.Stdout), lock.Close())
 }
 
 // lastLines returns the last n lines of a file, indented.

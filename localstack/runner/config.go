@@ -38,8 +38,8 @@ func resolve(source settings.Source, template *deploy.Template) (config, error) 
 	var c config
 	var errs [5]error
 	ports := stack.DefaultPorts()
-	c.Ports.Front, errs[0] = source.Port("PORT", ports.Front)
-	c.Ports.StandIn, errs[1] = source.Port("STANDIN_PORT", ports.StandIn)
+	c.Ports.Proxy, errs[0] = source.Port("PORT", ports.Proxy)
+	c.Ports.FakeProvider, errs[1] = source.Port("FAKE_PROVIDER_PORT", ports.FakeProvider)
 	c.Ports.LocalStack, errs[2] = source.Port("LOCALSTACK_PORT", ports.LocalStack)
 	c.Parameters, errs[4] = stack.Parameters(source, template)
 	_, elsewhere := source("PROVIDER_URL")

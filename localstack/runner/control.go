@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -17,30 +16,28 @@ import (
 	"postrider/localstack/stack"
 )
 
-// control is the HTTP server through which `up` and `down` talk to the running stack.
+// control is the HTTP server through which `up`, `down` and `logs` talk to the running
+// stack.
 type control struct {
 	server *http.Server
-	out    io.Writer
 	deploy sync.Mutex // one deployment at a time
 
-	mu    sync.Mutex
-	stack *stack.Stack
-	status
+	mu     sync.Mutex
+	status status
+	stack  *stack.Stack
+	ports  stack.Ports
 }
 
 // status describes a running stack.
 type status struct {
-	State string `json:"state"` // starting, ready, ending
-	PID   int    `json:"pid"`
-	Base  string `json:"base"`
-	Lines string `json:"lines"` // the addresses, to be shown
+	State     string `json:"state"` // starting, ready, ending
+	Base      string `json:"base"`
+	Addresses string `json:"addresses"` // to be shown
 }
 
-// Addresses returns the addresses of a stack that is up, to be shown.
-func (s status) Addresses() string { return s.Lines }
-
-// serveControl listens on the control socket until close is called.
-func serveControl(ctx context.Context, end context.CancelFunc, out io.Writer) (*control, error) {
+// serveControl listens on the control socket until close is called. A request to stop
+// calls end.
+func serveControl(ctx context.Context, end func()) (*control, error) {
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
@@ -48,7 +45,7 @@ func serveControl(ctx context.Context, end context.CancelFunc, out io.Writer) (*
 	if err != nil {
 		return nil, fmt.Errorf("listen for make up and make down: %w", err)
 	}
-	c := &control{out: out, status: status{State: "starting", PID: os.Getpid()}}
+	c := &control{status: status{State: "starting"}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		c.mu.Lock()
@@ -67,17 +64,18 @@ func serveControl(ctx context.Context, end context.CancelFunc, out io.Writer) (*
 
 func (c *control) close() { _ = c.server.Close() }
 
-// ready records that the stack is up and deployed with these parameters.
-func (c *control) ready(s *stack.Stack, parameters map[string]string) {
+func (c *control) set(s status) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stack, c.State, c.Base, c.Lines = s, "ready", s.BaseURL, addresses(s, parameters["ProviderUrl"])
+	c.status = s
 }
 
-func (c *control) ending() {
+// ready records that the stack is up and deployed with these settings.
+func (c *control) ready(s *stack.Stack, deployed config) {
+	c.set(status{"ready", s.BaseURL, addresses(s, deployed.Parameters["ProviderUrl"])})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.State = "ending"
+	c.stack, c.ports = s, deployed.Ports
 }
 
 // serveDeploy deploys to the running stack with the settings that `up` sends.
@@ -87,33 +85,24 @@ func (c *control) serveDeploy(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	c.mu.Lock()
-	s, state := c.stack, c.State
-	c.mu.Unlock()
-	if state != "ready" {
-		http.Error(w, "the stack is "+state, http.StatusConflict)
-		return
-	}
-	if err := samePorts(s, wanted.Ports); err != nil {
-		http.Error(w, err.Error(), http.StatusConflict)
-		return
-	}
 	c.deploy.Lock()
 	defer c.deploy.Unlock()
+	c.mu.Lock()
+	s, state, ports := c.stack, c.status.State, c.ports
+	c.mu.Unlock()
+	switch {
+	case state != "ready":
+		http.Error(w, "the stack is "+state, http.StatusConflict)
+		return
+	case wanted.Ports != ports:
+		http.Error(w, "ports of a running stack cannot be changed: `make down` first", http.StatusConflict)
+		return
+	}
 	if err := s.Deploy(r.Context(), wanted.Parameters); err != nil {
 		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 		return
 	}
-	c.ready(s, wanted.Parameters)
-}
-
-func samePorts(s *stack.Stack, wanted stack.Ports) error {
-	for url, port := range map[string]int{s.BaseURL: wanted.Front, s.StandInURL: wanted.StandIn, s.EndpointURL: wanted.LocalStack} {
-		if !strings.HasSuffix(url, fmt.Sprintf(":%d", port)) {
-			return errors.New("ports of a running stack cannot be changed: `make down` first")
-		}
-	}
-	return nil
+	c.ready(s, wanted)
 }
 
 // addresses returns the addresses of the stack, one line each. provider is the address
@@ -127,7 +116,7 @@ func addresses(s *stack.Stack, provider string) string {
 		{"health", s.BaseURL + "/healthz"},
 	}
 	if provider == "" {
-		lines = append(lines, [2]string{"sending API's stand-in", s.StandInURL + "/stats"}, [2]string{"what it was handed", s.StandInURL + "/ledger"})
+		lines = append(lines, [2]string{"fake provider", s.FakeProviderURL + "/stats"}, [2]string{"what it was handed", s.FakeProviderURL + "/ledger"})
 	} else {
 		lines = append(lines, [2]string{"sending API", provider})
 	}

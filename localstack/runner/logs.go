@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,13 +25,13 @@ const recent = 50
 
 // followLogs shows the functions' new log lines, each after its function's short name,
 // until Ctrl-C or the end of the stack.
-func followLogs(e *ending, out io.Writer) error {
+func followLogs(ctx context.Context, out io.Writer) error {
 	if _, err := os.Stat(logDir); err != nil {
 		return errors.New("there are no logs: start the stack with make run or make up")
 	}
 	following := map[string]*follower{}
 	for first := true; ; first = false {
-		ended := errors.Is(ask(e.first, http.MethodGet, "/status", nil, nil), errNothingRuns) // asked before the lines are read: after the end no more lines come
+		ended := errors.Is(ask(ctx, http.MethodGet, "/status", nil, nil), errNothingRuns) // asked before the lines are read: after the end no more lines come
 		for path, function := range functionLogs() {
 			if following[path] == nil {
 				following[path] = &follower{path: path, out: &prefixer{out: out, prefix: fmt.Sprintf("%-9s | ", function)}}
@@ -45,7 +46,7 @@ func followLogs(e *ending, out io.Writer) error {
 			return nil
 		}
 		select {
-		case <-e.first.Done():
+		case <-ctx.Done():
 			return nil
 		case <-time.After(200 * time.Millisecond):
 		}

@@ -13,11 +13,14 @@ import (
 )
 
 func main() {
-	e := watchSignals()
-	err := do(e, os.Args[1:])
+	// The first signal ends in order. After it, a signal has its usual effect: this
+	// process is killed, and all processes of the stack end with it.
+	ctx, end := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, end)
+	err := do(ctx, end, os.Args[1:])
 	switch {
 	case err == nil:
-	case e.first.Err() != nil && interrupted(err):
+	case ctx.Err() != nil && interrupted(err):
 		fmt.Fprintln(os.Stderr, "interrupted")
 		os.Exit(130) // as a shell reports SIGINT
 	default:
@@ -33,39 +36,18 @@ func interrupted(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.As(err, &program)
 }
 
-func do(e *ending, args []string) error {
+func do(ctx context.Context, end func(), args []string) error {
 	switch strings.Join(args, " ") {
 	case "run":
-		return run(e, os.Stdout, isTerminal(os.Stdout))
+		return run(ctx, end, os.Stdout, isTerminal(os.Stdout))
 	case "daemon": // `up` starts it
-		return run(e, os.Stdout, false)
+		return run(ctx, end, os.Stdout, false)
 	case "up":
-		return up(e)
+		return up(ctx)
 	case "down":
-		return down(e)
+		return down(ctx)
 	case "logs":
-		return followLogs(e, os.Stdout)
+		return followLogs(ctx, os.Stdout)
 	}
 	return errors.New("usage: make run, up, down or logs")
-}
-
-// ending holds how a person asks for the end. The first signal ends in order, the
-// second at once.
-type ending struct {
-	first, second context.Context
-	end           context.CancelFunc // the same as the first signal
-}
-
-func watchSignals() *ending {
-	first, end := context.WithCancel(context.Background())
-	second, endNow := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	go func() {
-		<-signals
-		end()
-		<-signals
-		endNow()
-	}()
-	return &ending{first: first, second: second, end: end}
 }

@@ -9,28 +9,37 @@ import (
 	"path/filepath"
 	"time"
 
+	"postrider/localstack/fakeprovider"
 	"postrider/localstack/process"
 	"postrider/localstack/sample"
 	"postrider/localstack/stack"
-	"postrider/localstack/standin"
 )
 
-// Paths below the repository's root.
-const (
+// Paths below the repository's root. The integration test is linked with a runDir of
+// its own. They are relative, because a full path may be too long for a socket.
+//
+//nolint:gochecknoglobals // constants, except for the linker
+var (
 	runDir   = ".local/run"
-	stackDir = runDir + "/stack"
-	logDir   = stackDir + "/logs"
-	lockFile = runDir + "/lock"
-	upLog    = runDir + "/up.log"
-	// Relative, because a full path may be too long for a socket.
-	socket = runDir + "/control.sock"
+	stackDir = filepath.Join(runDir, "stack")
+	logDir   = filepath.Join(stackDir, "logs")
+	lockFile = filepath.Join(runDir, "lock")
+	upLog    = filepath.Join(runDir, "up.log")
+	socket   = filepath.Join(runDir, "control.sock")
 )
 
-// run starts the stack, and returns after its end.
-func run(e *ending, out io.Writer, terminal bool) error {
-	if err := os.MkdirAll(runDir, 0o700); err != nil {
-		return err
-	}
+// limit is the time that the end of a stack may take. It normally takes a moment.
+const limit = 20 * time.Second
+
+// run starts the stack, and returns after its end. end is called when `down` asks for
+// the end, and cancels ctx.
+func run(ctx context.Context, end func(), out io.Writer, terminal bool) error {
+	context.AfterFunc(ctx, func() {
+		time.AfterFunc(limit, func() {
+			fmt.Fprintln(out, "it takes too long: ending it by force")
+			os.Exit(1)
+		})
+	})
 	lock, err := lockStack()
 	if err != nil {
 		return err
@@ -40,26 +49,31 @@ func run(e *ending, out io.Writer, terminal bool) error {
 	if err != nil {
 		return err
 	}
-	control, err := serveControl(e.first, e.end, out)
+	control, err := serveControl(ctx, end)
 	if err != nil {
 		return err
 	}
 	defer control.close()
-
-	s, err := start(e.first, config, out)
-	if err == nil {
-		err = serve(e.first, s, config, control, out, terminal)
-		control.ending()
-		fmt.Fprintln(out, "\nending the stack; its data ends with it (again: at once) ...")
-		begun := time.Now()
-		err = errors.Join(err, s.CloseContext(e.second))
-		fmt.Fprintf(out, "ended in %.1f s\n", time.Since(begun).Seconds())
+	s, err := stack.Start(ctx, stack.Options{
+		Root: ".", Dir: stackDir, Ports: config.Ports, Parameters: config.Parameters, FakeProvider: fakeprovider.New(), Log: out,
+	})
+	if err != nil {
+		return err
 	}
+	err = serve(ctx, s, config, control, out, terminal)
+	control.set(status{State: "ending"})
+	fmt.Fprintln(out, "\nending the stack; its data ends with it (again: at once) ...")
+	begun := time.Now()
+	err = errors.Join(err, s.Close()) //nolint:contextcheck // ctx is done
+	fmt.Fprintf(out, "ended in %.1f s\n", time.Since(begun).Seconds())
 	return err
 }
 
 // lockStack makes this process the only one that runs the checkout's stack.
 func lockStack() (*os.File, error) {
+	if err := os.MkdirAll(runDir, 0o700); err != nil {
+		return nil, err
+	}
 	lock, err := process.Lock(lockFile)
 	if errors.Is(err, process.ErrLocked) {
 		return nil, errors.New("the stack of this checkout runs already: `make down` ends it, `make up` deploys changes to it")
@@ -67,32 +81,10 @@ func lockStack() (*os.File, error) {
 	return lock, err
 }
 
-// start builds the functions, and starts the stack with the fake provider.
-func start(ctx context.Context, c config, out io.Writer) (*stack.Stack, error) {
-	if err := prepare(ctx, c.Ports, out); err != nil {
-		return nil, err
-	}
-	return stack.Start(ctx, stack.Options{
-		Root: ".", Dir: stackDir, Ports: c.Ports, Parameters: c.Parameters, StandIn: standin.New(), Log: out,
-	})
-}
-
-// prepare compiles the functions. Before that it ends processes that a crash left,
-// because they may hold the ports, and checks the ports.
-func prepare(ctx context.Context, ports stack.Ports, out io.Writer) error {
-	if err := stack.Recover(ctx, stackDir, out); err != nil {
-		return err
-	}
-	if err := stack.CheckPorts(ctx, ports); err != nil {
-		return err
-	}
-	return stack.Build(ctx, ".", stackDir)
-}
-
 // serve returns nil when ctx is done, and an error when LocalStack has ended by itself.
 func serve(ctx context.Context, s *stack.Stack, c config, control *control, out io.Writer, terminal bool) error {
-	control.ready(s, c.Parameters)
-	fmt.Fprintf(out, "\n%s\n\n", control.Addresses())
+	control.ready(s, c)
+	fmt.Fprintf(out, "\n%s\n\n", addresses(s, c.Parameters["ProviderUrl"]))
 	if c.Sample {
 		if err := send(ctx, s.BaseURL, out, terminal); err != nil && ctx.Err() == nil {
 			fmt.Fprintf(out, "the sample failed: %v\n%sThe stack stays up.\n", err, functionErrors())

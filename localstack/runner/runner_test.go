@@ -38,18 +38,18 @@ func TestSettingsBecomeParameters(t *testing.T) {
 		set  map[string]string
 		want config
 	}{
-		"nothing": {nil, config{Ports: stack.Ports{Front: 8000, StandIn: 8001, LocalStack: 4566}, Parameters: map[string]string{}, Sample: true}},
-		"the stand-in keeps its own token": {
+		"nothing": {nil, config{Ports: stack.Ports{Proxy: 8000, FakeProvider: 8001, LocalStack: 4566}, Parameters: map[string]string{}, Sample: true}},
+		"the fake provider keeps its own token": {
 			map[string]string{"PORT": "9000", "PROVIDER_TOKEN": "x", "SAMPLE": "0", "RETENTION_DAYS": "5"},
-			config{Ports: stack.Ports{Front: 9000, StandIn: 8001, LocalStack: 4566}, Parameters: map[string]string{"RetentionDays": "5"}},
+			config{Ports: stack.Ports{Proxy: 9000, FakeProvider: 8001, LocalStack: 4566}, Parameters: map[string]string{"RetentionDays": "5"}},
 		},
 		"another provider gets no sample": {
 			map[string]string{"PROVIDER_URL": "https://example.com/v1", "PROVIDER_TOKEN": "x"},
-			config{Ports: stack.Ports{Front: 8000, StandIn: 8001, LocalStack: 4566}, Parameters: map[string]string{"ProviderUrl": "https://example.com/v1", "ProviderToken": "x"}},
+			config{Ports: stack.Ports{Proxy: 8000, FakeProvider: 8001, LocalStack: 4566}, Parameters: map[string]string{"ProviderUrl": "https://example.com/v1", "ProviderToken": "x"}},
 		},
 		"unless asked for": {
 			map[string]string{"PROVIDER_URL": "https://example.com/v1", "PROVIDER_TOKEN": "x", "SAMPLE": "1"},
-			config{Ports: stack.Ports{Front: 8000, StandIn: 8001, LocalStack: 4566}, Parameters: map[string]string{"ProviderUrl": "https://example.com/v1", "ProviderToken": "x"}, Sample: true},
+			config{Ports: stack.Ports{Proxy: 8000, FakeProvider: 8001, LocalStack: 4566}, Parameters: map[string]string{"ProviderUrl": "https://example.com/v1", "ProviderToken": "x"}, Sample: true},
 		},
 	} {
 		got, err := resolve(source(c.set), template(t))
@@ -84,23 +84,23 @@ func TestWhatRunsIsAskedAndEndedThroughItsSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended, end := context.WithCancel(context.Background())
-	control, err := serveControl(t.Context(), end, os.Stdout)
+	control, err := serveControl(t.Context(), end)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var s status
-	if err := ask(t.Context(), http.MethodGet, "/status", nil, &s); err != nil || s.State != "starting" || s.PID != os.Getpid() {
+	if err := ask(t.Context(), http.MethodGet, "/status", nil, &s); err != nil || s.State != "starting" {
 		t.Errorf("status = %+v, %v", s, err)
 	}
 	if err := ask(t.Context(), http.MethodPost, "/deploy", config{}, nil); err == nil || !strings.Contains(err.Error(), "starting") {
 		t.Errorf("deploy = %v, want that the stack is starting", err)
 	}
-	ready := &stack.Stack{BaseURL: "http://localhost:8000", StandInURL: "http://localhost:8001", EndpointURL: "http://localhost:4566", APIID: "abc", Stage: "local"}
-	control.ready(ready, nil)
-	if err := ask(t.Context(), http.MethodPost, "/deploy", config{Ports: stack.Ports{Front: 9000, StandIn: 8001, LocalStack: 4566}}, nil); err == nil || !strings.Contains(err.Error(), "make down") {
+	ready := &stack.Stack{BaseURL: "http://localhost:8000", FakeProviderURL: "http://localhost:8001", EndpointURL: "http://localhost:4566", APIID: "abc", Stage: "local"}
+	control.ready(ready, config{Ports: stack.DefaultPorts()})
+	if err := ask(t.Context(), http.MethodPost, "/deploy", config{Ports: stack.Ports{Proxy: 9000, FakeProvider: 8001, LocalStack: 4566}}, nil); err == nil || !strings.Contains(err.Error(), "make down") {
 		t.Errorf("deploy with other ports = %v", err)
 	}
-	if err := ask(t.Context(), http.MethodGet, "/status", nil, &s); err != nil || s.State != "ready" || !strings.Contains(s.Addresses(), " http://localhost:4566/_aws/execute-api/abc/local/api/") {
+	if err := ask(t.Context(), http.MethodGet, "/status", nil, &s); err != nil || s.State != "ready" || !strings.Contains(s.Addresses, " http://localhost:4566/_aws/execute-api/abc/local/api/") {
 		t.Errorf("status = %+v, %v", s, err)
 	}
 	if err := ask(t.Context(), http.MethodPost, "/stop", nil, nil); err != nil {
@@ -167,7 +167,7 @@ func TestLogsOfAStackThatHasEndedAreShownAndThatIsSaid(t *testing.T) {
 	logs(t, map[string]string{"postrider-ApiFunction-1.log": long.String(), "postrider-SenderFunction-2.log": "one\ntwo\n", "localstack.log": "other\n"})
 	want.WriteString("sender    | one\nsender    | two\nthe stack has ended\n")
 	var out bytes.Buffer
-	if err := followLogs(&ending{first: t.Context()}, &out); err != nil {
+	if err := followLogs(t.Context(), &out); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want.String(), out.String()); diff != "" {
@@ -204,12 +204,12 @@ func TestAnAPIThatDoesNotAnswerIsToldWithTheFunctionsLastErrors(t *testing.T) {
 	})
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
 	defer api.Close()
-	control, err := serveControl(t.Context(), func() {}, os.Stdout)
+	control, err := serveControl(t.Context(), func() {})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer control.close()
-	control.ready(&stack.Stack{BaseURL: api.URL}, nil)
+	control.ready(&stack.Stack{BaseURL: api.URL}, config{})
 	err = report(t.Context(), nil, 0)
 	if err == nil || !strings.Contains(err.Error(), `api       | {"level":"ERROR","msg":"last"}`) {
 		t.Fatalf("report = %v, want the api's last error", err)
@@ -221,31 +221,10 @@ func TestAnAPIThatDoesNotAnswerIsToldWithTheFunctionsLastErrors(t *testing.T) {
 	}
 }
 
-func TestInstallingIsNotAgainstTheClock(t *testing.T) {
-	limited := map[string]bool{}
-	look := func(what string) func(context.Context) error {
-		return func(ctx context.Context) error {
-			_, limited[what] = ctx.Deadline()
-			return nil
-		}
-	}
-	if err := inTime(t.Context(), look("prepare"), look("start")); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(map[string]bool{"prepare": false, "start": true}, limited); diff != "" {
-		t.Error(diff)
-	}
-	failed := errors.New("failed")
-	err := inTime(t.Context(), func(context.Context) error { return failed }, look("after"))
-	if _, begun := limited["after"]; !errors.Is(err, failed) || begun {
-		t.Errorf("inTime = %v, and what comes after was begun: %t", err, begun)
-	}
-}
-
 func TestTheSendingAPIThatIsUsedIsShown(t *testing.T) {
-	s := &stack.Stack{BaseURL: "http://localhost:8000", StandInURL: "http://localhost:8001", EndpointURL: "http://localhost:4566"}
+	s := &stack.Stack{BaseURL: "http://localhost:8000", FakeProviderURL: "http://localhost:8001", EndpointURL: "http://localhost:4566"}
 	if lines := addresses(s, ""); !strings.Contains(lines, "http://localhost:8001/stats") || !strings.Contains(lines, "http://localhost:8001/ledger") {
-		t.Errorf("with the stand-in:\n%s", lines)
+		t.Errorf("with the fake provider:\n%s", lines)
 	}
 	if lines := addresses(s, "https://example.com/v1"); strings.Contains(lines, "8001") || !strings.Contains(lines, "https://example.com/v1") {
 		t.Errorf("with another:\n%s", lines)
@@ -272,9 +251,6 @@ func TestAProgramThatWasKilledIsAnInterruption(t *testing.T) {
 
 func TestASecondStackOfACheckoutIsRefusedInPlainWords(t *testing.T) {
 	t.Chdir(t.TempDir())
-	if err := os.MkdirAll(runDir, 0o700); err != nil {
-		t.Fatal(err)
-	}
 	lock, err := lockStack()
 	if err != nil {
 		t.Fatal(err)

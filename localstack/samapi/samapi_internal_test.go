@@ -13,7 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"gopkg.in/yaml.v3"
+
+	"postrider/internal/cfn"
 )
 
 func TestFunctionsWorkWithTheTablesOfTheStackThatRuns(t *testing.T) {
@@ -34,21 +35,20 @@ Resources:
 	if err != nil {
 		t.Fatal(err)
 	}
-	var root yaml.Node
-	if err := yaml.Unmarshal(raw, &root); err != nil {
+	root, err := cfn.Parse(raw)
+	if err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]string{}
-	for _, variables := range []*yaml.Node{
-		at(root.Content[0], "Globals", "Function", "Environment", "Variables"),
-		at(root.Content[0], "Resources", "ApiFunction", "Properties", "Environment", "Variables"),
+	got := map[string]any{}
+	for _, function := range []any{
+		cfn.At(root, "Globals", "Function"), cfn.At(root, "Resources", "ApiFunction", "Properties"),
 	} {
-		for i := 0; i < len(variables.Content); i += 2 {
-			got[variables.Content[i].Value] = strings.TrimPrefix(variables.Content[i+1].Tag+" ", "!!str ") + variables.Content[i+1].Value
+		for name, value := range cfn.Each(cfn.At(function, "Environment", "Variables")) {
+			got[name] = value
 		}
 	}
-	want := map[string]string{
-		"CLIENTS_TABLE": "postrider-ClientsTable-1", "LOG_LEVEL": "!Ref LogLevel", "FIXED": "1",
+	want := map[string]any{
+		"CLIENTS_TABLE": "postrider-ClientsTable-1", "LOG_LEVEL": map[string]any{"Ref": "LogLevel"}, "FIXED": "1",
 		"TASKS_QUEUE_URL": "http://localhost:1/q", "AWS_ENDPOINT_URL": "http://host:2",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -140,7 +140,7 @@ func TestSamTakesWhatItDoesLocallyFromSamconfig(t *testing.T) {
 			got[name] = values
 		}
 	}
-	for _, environment := range []string{"default", "local", "staging", "production"} {
+	for _, environment := range []string{"default", "local"} {
 		// Without it sam also copies the local tools for each function.
 		if config[environment+".build.parameters"]["build_in_source"] != true {
 			t.Errorf("%s builds in a copy", environment)

@@ -10,29 +10,11 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/sync/errgroup"
-
 	"postrider/localstack/deploy"
-	"postrider/localstack/process"
 )
 
-// Build builds the functions before a stack is started, while tools are being
-// installed. Start builds them again, which then takes only a moment.
-func Build(ctx context.Context, root, dir string) error {
-	template, err := readTemplate(filepath.Join(root, "template.yaml"))
-	if err != nil {
-		return err
-	}
-	if root, err = filepath.Abs(root); err != nil {
-		return err
-	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return err
-	}
-	s := &Stack{opts: Options{Root: root, Dir: dir}}
-	_, err = s.build(ctx, template.Functions())
-	return err
-}
+// buildDir is the folder of the functions' programs in a stack's folder.
+const buildDir = "build"
 
 func readTemplate(path string) (*deploy.Template, error) {
 	data, err := os.ReadFile(path)
@@ -42,40 +24,49 @@ func readTemplate(path string) (*deploy.Template, error) {
 	return deploy.ParseTemplate(data)
 }
 
-// build builds each function by the Makefile's target that SAM uses, but for this
-// machine instead of Lambda. It returns the paths of the programs by logical id. If
-// Options.Built is set, it builds nothing.
-func (s *Stack) build(ctx context.Context, functions []string) (map[string]string, error) {
+// Programs returns the paths of the functions' programs, which Build has built in dir,
+// by logical id.
+func Programs(template *deploy.Template, dir string) map[string]string {
 	programs := map[string]string{}
-	dir := s.opts.Built
-	if dir == "" {
-		dir = filepath.Join(s.opts.Dir, "build")
-	}
-	for _, id := range functions {
+	for _, id := range template.Functions() {
 		programs[id] = filepath.Join(dir, id, "bootstrap")
 	}
-	if s.opts.Built != "" || len(functions) == 0 {
-		return programs, nil
-	}
-	// The first one is built alone: it compiles the code that all of them share.
-	if err := s.make(ctx, functions[0], filepath.Dir(programs[functions[0]])); err != nil {
-		return nil, err
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	for _, id := range functions[1:] {
-		g.Go(func() error { return s.make(ctx, id, filepath.Dir(programs[id])) })
-	}
-	return programs, g.Wait()
+	return programs
 }
 
-func (s *Stack) make(ctx context.Context, id, artifacts string) error {
+// BuildAll builds the functions of the repository at root for a stack whose folder is
+// dir. Start builds them again, which then takes only a moment.
+func BuildAll(ctx context.Context, root, dir string) error {
+	template, err := readTemplate(filepath.Join(root, "template.yaml"))
+	if err != nil {
+		return err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	return Build(ctx, root, filepath.Join(dir, buildDir), template.Functions())
+}
+
+// Build builds each function of the repository at root, by the Makefile's target that
+// SAM uses, but for this machine instead of Lambda. The program of a function is
+// <dir>/<logical id>/bootstrap. dir is an absolute path.
+func Build(ctx context.Context, root, dir string, functions []string) error {
+	for _, id := range functions { // one after the other: they share most of the code
+		if err := buildFunction(ctx, root, filepath.Join(dir, id), id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func buildFunction(ctx context.Context, root, artifacts, id string) error {
 	cmd := exec.CommandContext(ctx, "make", "-s", "build-"+id, "ARTIFACTS_DIR="+artifacts,
 		"FUNCTION_GOOS="+runtime.GOOS, "FUNCTION_GOARCH="+runtime.GOARCH)
-	cmd.Dir = s.opts.Root
+	cmd.Dir = root
 	// The compiler has to end together with make: otherwise CombinedOutput would wait
 	// for it.
-	process.InOwnGroup(cmd)
-	cmd.Cancel = func() error { return process.SignalGroup(cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	// Without these variables, this make is not part of the make that may run this
 	// process.
 	for _, variable := range os.Environ() {

@@ -2,110 +2,54 @@ package stack
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"gopkg.in/yaml.v3"
-
-	"postrider/localstack/deploy"
 )
 
-// TestComposeStartsWhatHostModeStarts replaces `docker compose up` on machines without
-// Docker. The checks run on Compose's files as they are, and on the same files with one
-// mistake each: a check has to find its mistake, or it would never find any.
-func TestComposeStartsWhatHostModeStarts(t *testing.T) {
-	for _, name := range []string{"LS_LOG", "SSL_CERT_FILE", "SSL_CERT_DIR"} { // host mode passes them on
-		t.Setenv(name, "")
-	}
-	right := map[string]string{}
-	for _, name := range []string{"compose.yaml", "localstack/Dockerfile", ".dockerignore"} {
-		right[name] = text(t, name)
-	}
-	for name, found := range check(t, right) {
-		t.Errorf("%s: %s", name, strings.Join(found, "\n"))
-	}
+const repository = "../.."
 
-	var mistakes []mistake
-	if err := strict(text(t, "localstack/stack/testdata/compose.yaml"), &mistakes); err != nil {
+// service is a service of compose.yaml. It has no other fields: a service mounts no folder
+// of the host and no Docker socket, and has no further rights.
+type service struct {
+	Environment map[string]string `yaml:"environment"`
+	Ports       []string          `yaml:"ports"`
+	Healthcheck map[string]any    `yaml:"healthcheck"`
+	Build       any               `yaml:"build"`
+	DependsOn   any               `yaml:"depends_on"`
+	Tmpfs       any               `yaml:"tmpfs"`
+	ExtraHosts  any               `yaml:"extra_hosts"`
+}
+
+// stage is a stage of the Dockerfile: its image, and the instructions after FROM.
+type stage struct{ image, instructions string }
+
+func readComposition(t *testing.T) (map[string]service, map[string]stage) {
+	t.Helper()
+	var compose struct {
+		Name     string             `yaml:"name"`
+		Services map[string]service `yaml:"services"`
+	}
+	decoder := yaml.NewDecoder(strings.NewReader(text(t, "compose.yaml")))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&compose); err != nil {
 		t.Fatal(err)
 	}
-	covered := map[string]bool{}
-	for _, m := range mistakes {
-		covered[m.Check] = true
-		t.Run(m.Check+" "+m.Wrong, func(t *testing.T) {
-			found := check(t, m.apply(t, right))
-			if len(found[m.Check]) == 0 {
-				t.Errorf("%s does not find it; found is %v", m.Check, found)
-			}
-		})
-	}
-	for name := range checks {
-		if !covered[name] {
-			t.Errorf("no mistake for %s", name)
+	stages := map[string]stage{}
+	for part := range strings.SplitSeq(text(t, "localstack/Dockerfile"), "\nFROM ") {
+		first, instructions, _ := strings.Cut(part, "\n")
+		if image, name, ok := strings.Cut(first, " AS "); ok {
+			stages[name] = stage{image, instructions}
 		}
 	}
-	t.Logf("%d checks, %d mistakes", len(checks), len(mistakes))
+	return compose.Services, stages
 }
-
-// mistake is a change to the files, and the check that has to find it.
-type mistake struct {
-	Check   string `yaml:"check"`
-	Wrong   string `yaml:"wrong"`
-	File    string `yaml:"file"`
-	Replace string `yaml:"replace"`
-	With    string `yaml:"with"`
-}
-
-func (m mistake) apply(t *testing.T, files map[string]string) map[string]string {
-	t.Helper()
-	if n := strings.Count(files[m.File], m.Replace); n != 1 {
-		t.Fatalf("%q is %d times in %s, want once", m.Replace, n, m.File)
-	}
-	wrong := maps.Clone(files)
-	wrong[m.File] = strings.Replace(files[m.File], m.Replace, m.With, 1)
-	return wrong
-}
-
-// composition is what Compose would build and start.
-type composition struct {
-	services map[string]service
-	stages   map[string]*stage // of the Dockerfile
-	context  []string          // the paths that .dockerignore lets through
-	template *deploy.Template
-}
-
-type service struct {
-	Build       build                `yaml:"build"`
-	Environment map[string]string    `yaml:"environment"`
-	DependsOn   map[string]condition `yaml:"depends_on"`
-	Ports       []string             `yaml:"ports"`
-	Tmpfs       []string             `yaml:"tmpfs"`
-	ExtraHosts  []string             `yaml:"extra_hosts"`
-	Healthcheck healthcheck          `yaml:"healthcheck"`
-}
-
-type build struct {
-	Context    string `yaml:"context"`
-	Dockerfile string `yaml:"dockerfile"`
-	Target     string `yaml:"target"`
-}
-
-type condition struct {
-	Condition string `yaml:"condition"`
-}
-
-type healthcheck struct {
-	Test     []string `yaml:"test"`
-	Interval string   `yaml:"interval"`
-	Timeout  string   `yaml:"timeout"`
-	Retries  int      `yaml:"retries"`
-}
-
-const repository = "../.."
 
 func text(t *testing.T, path string) string {
 	t.Helper()
@@ -116,43 +60,112 @@ func text(t *testing.T, path string) string {
 	return string(data)
 }
 
-// strict reads YAML. A field that into does not have is an error: a person has to look
-// at new settings.
-func strict(text string, into any) error {
-	decoder := yaml.NewDecoder(strings.NewReader(text))
-	decoder.KnownFields(true)
-	return decoder.Decode(into)
-}
-
-func readComposition(files map[string]string) (composition, error) {
-	var compose struct {
-		Name     string             `yaml:"name"`
-		Services map[string]service `yaml:"services"`
+// TestComposeHasTheSettingsOfHostModeAndNoSecret compares the complete environment of each
+// service.
+func TestComposeHasTheSettingsOfHostModeAndNoSecret(t *testing.T) {
+	for _, name := range []string{"LS_LOG", "SSL_CERT_FILE", "SSL_CERT_DIR"} { // host mode passes them on
+		t.Setenv(name, "")
 	}
-	if err := strict(files["compose.yaml"], &compose); err != nil { // no volumes, no paths of the host, no Docker socket
-		return composition{}, err
+	ownOfHostMode := []string{
+		"PATH", "LANG", "HOME", "TMPDIR", "PYTHONUNBUFFERED", // the image has its own
+		"FILESYSTEM_ROOT",    // in the image, packages and caches have their places
+		"OVERRIDE_IN_DOCKER", // LocalStack is in Docker
+		"GATEWAY_SERVER",     // only the published ports are reached from outside the container
 	}
-	stages, err := readDockerfile(files["localstack/Dockerfile"])
-	if err != nil {
-		return composition{}, err
+	localstack, parameters := map[string]string{}, map[string]string{}
+	for _, variable := range environment("/var/lib/postrider", DefaultPorts().LocalStack, false, "") {
+		if name, value, _ := strings.Cut(variable, "="); !slices.Contains(ownOfHostMode, name) {
+			localstack[name] = value
+		}
 	}
+	localstack["GATEWAY_LISTEN"] = "0.0.0.0:4566" // published ports and the deployer connect from outside the container
+	localstack["LS_LOG"] = "${LS_LOG:-" + localstack["LS_LOG"] + "}"
 	template, err := readTemplate(filepath.Join(repository, "template.yaml"))
 	if err != nil {
-		return composition{}, err
+		t.Fatal(err)
 	}
-	c := composition{services: compose.Services, stages: stages, template: template}
-	for line := range strings.Lines(files[".dockerignore"]) {
-		if path, ok := strings.CutPrefix(strings.TrimSpace(line), "!"); ok {
-			c.context = append(c.context, path)
+	for _, p := range template.Parameters() {
+		parameters[p.Variable()] = "${" + p.Variable() + ":-}"
+	}
+	got := map[string]map[string]string{}
+	services, _ := readComposition(t)
+	for name, s := range services {
+		got[name] = s.Environment
+	}
+	want := map[string]map[string]string{"localstack": localstack, "deployer": parameters, "fakeprovider": nil}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("environments (-want +got):\n%s", diff)
+	}
+	variables := regexp.MustCompile(`(?m)^(?:ENV|ARG) .*`).FindAllString(text(t, "localstack/Dockerfile"), -1)
+	if diff := cmp.Diff([]string{"ENV CGO_ENABLED=0"}, variables); diff != "" {
+		t.Errorf("the images' variables (-want +got):\n%s", diff)
+	}
+}
+
+// TestComposeHasThePortsOfHostModeOnThisMachineOnly also checks that each program listens
+// on the port that is published, asks the others at theirs, and runs without rights.
+func TestComposeHasThePortsOfHostModeOnThisMachineOnly(t *testing.T) {
+	p := DefaultPorts()
+	services, stages := readComposition(t)
+	for name, c := range map[string]struct {
+		variable   string
+		port       int
+		entrypoint string
+	}{
+		"localstack":   {"LOCALSTACK_PORT", p.LocalStack, ""},
+		"fakeprovider": {"FAKE_PROVIDER_PORT", p.FakeProvider, fmt.Sprintf(`["fakeprovider", "-listen", "0.0.0.0:%d"]`, p.FakeProvider)},
+		"deployer": {"PORT", p.Proxy, fmt.Sprintf(`["built/deployer", "-built", "built", "-listen", "0.0.0.0:%d", `+
+			`"-localstack", "http://localstack:%d", "-fakeprovider", "http://fakeprovider:%d"]`, p.Proxy, p.LocalStack, p.FakeProvider)},
+	} {
+		s := services[name]
+		if diff := cmp.Diff([]string{fmt.Sprintf("127.0.0.1:${%s:-%d}:%[2]d", c.variable, c.port)}, s.Ports); diff != "" {
+			t.Errorf("%s: published ports (-want +got):\n%s", name, diff)
+		}
+		check := fmt.Sprint(s.Healthcheck["test"])
+		if !strings.Contains(check, fmt.Sprintf(" http://127.0.0.1:%d/", c.port)) {
+			t.Errorf("%s: the health check is %s, and its port is %d", name, check, c.port)
+		}
+		end := "\nUSER nobody\nENTRYPOINT " + c.entrypoint + "\n"
+		if c.entrypoint != "" && !strings.HasSuffix(stages[name].instructions, end) {
+			t.Errorf("%s does not end with%sbut is\n%s", name, end, stages[name].instructions)
 		}
 	}
-	if want, got := []string{"deployer", "localstack", "standin"}, slices.Sorted(maps.Keys(c.services)); !slices.Equal(want, got) {
-		return composition{}, fmt.Errorf("the services are %v, want %v", got, want)
-	}
-	for _, name := range []string{"executor", "localstack", "build", "standin", "deployer"} {
-		if c.stages[name] == nil {
-			return composition{}, fmt.Errorf("the Dockerfile has no stage %s", name)
+}
+
+func TestTheImagesHaveTheVersionsOfHostMode(t *testing.T) {
+	_, stages := readComposition(t)
+	for name, c := range map[string]struct{ file, version, image string }{
+		"localstack": {"localstack/tools/localstack.lock", `(?m)^localstack-core==(\S+)`, "localstack/localstack:%s$"},
+		"build":      {"go.mod", `(?m)^go (\d+\.\d+)`, "golang:%s-"},
+	} {
+		version := regexp.MustCompile(c.version).FindStringSubmatch(text(t, c.file))
+		want := "^" + fmt.Sprintf(c.image, regexp.QuoteMeta(strings.Join(version[1:], "")))
+		if !regexp.MustCompile(want).MatchString(stages[name].image) {
+			t.Errorf("the image of %s is %s, and %s has %s", name, stages[name].image, c.file, version)
 		}
 	}
-	return c, nil
+	for name, s := range stages {
+		if !regexp.MustCompile(`:\d+\.\d+`).MatchString(s.image) {
+			t.Errorf("%s: the image %s has no version", name, s.image)
+		}
+	}
+}
+
+// TestTheImagesAreBuiltFromFilesThatExist finds a folder that was renamed or that
+// .dockerignore leaves out. It leaves out everything, such as .env, that it does not name.
+func TestTheImagesAreBuiltFromFilesThatExist(t *testing.T) {
+	ignore := text(t, ".dockerignore")
+	if !strings.Contains(ignore, "\n*\n!") {
+		t.Error(".dockerignore does not begin with *")
+	}
+	copies := regexp.MustCompile(`(?m)^COPY (?:--chmod=\S+ )?([^-].*) \S+$`)
+	for _, copied := range copies.FindAllStringSubmatch(text(t, "localstack/Dockerfile"), -1) {
+		for source := range strings.FieldsSeq(copied[1]) {
+			first, _, _ := strings.Cut(source, "/")
+			_, err := os.Stat(filepath.Join(repository, source))
+			if err != nil || !strings.Contains(ignore, "\n!"+first+"\n") {
+				t.Errorf("COPY %s: %v, or .dockerignore leaves it out", source, err)
+			}
+		}
+	}
 }

@@ -1,16 +1,15 @@
 package stack
 
 import (
-	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"postrider/localstack/process"
@@ -18,10 +17,10 @@ import (
 
 // emulator is a running LocalStack.
 type emulator struct {
-	dir  string // the stack's folder
-	url  string
-	cmd  *exec.Cmd
-	done chan struct{} // closed after it has ended
+	*process.Group // with Java and the functions
+
+	dir string // the stack's folder
+	url string
 }
 
 // environment returns the environment of the LocalStack process. It passes on none of a
@@ -77,15 +76,13 @@ func environment(dir string, port int, ipv6 bool, lambdaEndpoint string) []strin
 }
 
 // prepare creates the stack's folder for LocalStack. Packages are links to the tools.
-// Java is a script, so that its process is recorded, as all others are.
+// Java is a script: LocalStack starts it in a process group of its own, so it needs a
+// guard of its own.
 func prepare(dir, dynamodb, javaHome string) error {
 	libs := filepath.Join(dir, "localstack", "var", "lib", "localstack", "lib")
-	java := filepath.Join(libs, "java", "21") // LocalStack's name for a version that is new enough
-	folders := []string{
-		filepath.Join(dir, "tmp"), processes(dir), logs(dir), filepath.Join(libs, "dynamodb-local"),
-		filepath.Join(java, "bin"), filepath.Join(java, "Contents", "Home", "bin"), // the second one is for macOS
-	}
-	for _, folder := range folders {
+	java := filepath.Join(libs, "java", "21")                                                    // LocalStack's name for a version that is new enough
+	bins := []string{filepath.Join(java, "bin"), filepath.Join(java, "Contents", "Home", "bin")} // the second one is for macOS
+	for _, folder := range append(bins, filepath.Join(dir, "tmp"), logs(dir), filepath.Join(libs, "dynamodb-local")) {
 		if err := os.MkdirAll(folder, 0o750); err != nil {
 			return err
 		}
@@ -93,14 +90,10 @@ func prepare(dir, dynamodb, javaHome string) error {
 	if err := os.Symlink(dynamodb, filepath.Join(libs, "dynamodb-local", "2")); err != nil {
 		return err
 	}
-	recorded := filepath.Join(dir, "recorded")
-	if err := process.WriteScript(recorded); err != nil {
-		return err
-	}
 	// DynamoDB Local unpacks a library into Java's temporary folder.
-	script := fmt.Sprintf("#!/bin/sh\nexec %s %s %s dynamodb %s -Djava.io.tmpdir=%s \"$@\"\n", quote(recorded), quote(processes(dir)),
-		process.KindJava, quote(filepath.Join(javaHome, "bin", "java")), quote(filepath.Join(dir, "tmp")))
-	for _, bin := range folders[len(folders)-2:] {
+	script := fmt.Sprintf("#!/bin/sh\nset -- %s -Djava.io.tmpdir=%s \"$@\"\n%s",
+		quote(filepath.Join(javaHome, "bin", "java")), quote(filepath.Join(dir, "tmp")), process.Guard)
+	for _, bin := range bins {
 		if err := os.WriteFile(filepath.Join(bin, "java"), []byte(script), 0o755); err != nil {
 			return err
 		}
@@ -111,8 +104,7 @@ func prepare(dir, dynamodb, javaHome string) error {
 // quote returns a path as one word of a shell.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-func processes(dir string) string { return filepath.Join(dir, "processes") }
-func logs(dir string) string      { return filepath.Join(dir, "logs") }
+func logs(dir string) string { return filepath.Join(dir, "logs") }
 
 // startEmulator starts LocalStack, and returns when it is healthy.
 func startEmulator(ctx context.Context, dir, python string, port int, ipv6 bool, lambdaEndpoint string) (*emulator, error) {
@@ -120,26 +112,18 @@ func startEmulator(ctx context.Context, dir, python string, port int, ipv6 bool,
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = log.Close() }() // LocalStack has its own copy
-
-	//nolint:noctx // stop ends it, in order
-	cmd := exec.Command(filepath.Join(dir, "recorded"), processes(dir), process.KindLocalStack, "localstack",
-		python, "-m", "localstack.runtime.main")
+	defer func() { _ = log.Close() }()                           // LocalStack has its own copy
+	cmd := exec.Command(python, "-m", "localstack.runtime.main") //nolint:noctx // its group is ended as a whole
 	cmd.Dir = dir
 	cmd.Env = environment(dir, port, ipv6, lambdaEndpoint)
 	cmd.Stdout, cmd.Stderr = log, log
-	process.InOwnGroup(cmd)
-	if err := cmd.Start(); err != nil {
+	group, err := process.Start(cmd)
+	if err != nil {
 		return nil, fmt.Errorf("start LocalStack: %w", err)
 	}
-	e := &emulator{dir: dir, url: fmt.Sprintf("http://127.0.0.1:%d", port), cmd: cmd, done: make(chan struct{})}
-	go func() {
-		defer close(e.done)
-		_ = cmd.Wait() // its log says how it ended
-	}()
+	e := &emulator{Group: group, dir: dir, url: fmt.Sprintf("http://127.0.0.1:%d", port)}
 	if err := e.healthy(ctx); err != nil {
-		e.kill()
-		return nil, err
+		return nil, errors.Join(err, e.End())
 	}
 	return e, nil
 }
@@ -162,7 +146,7 @@ func (e *emulator) healthy(ctx context.Context) error {
 			}
 		}
 		select {
-		case <-e.done:
+		case <-e.Ended():
 			return fmt.Errorf("LocalStack ended while it was starting. Its last lines:\n%s", e.lastLines())
 		case <-ctx.Done():
 			return fmt.Errorf("LocalStack is not healthy: %w. Its last lines:\n%s", context.Cause(ctx), e.lastLines())
@@ -171,55 +155,8 @@ func (e *emulator) healthy(ctx context.Context) error {
 	}
 }
 
-// warm makes LocalStack start DynamoDB Local, while functions are still being built:
-// Java takes some seconds to start.
-func (e *emulator) warm(ctx context.Context) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url+"/", bytes.NewReader([]byte("{}")))
-	if err != nil {
-		return
-	}
-	request.Header.Set("X-Amz-Target", "DynamoDB_20120810.ListTables")
-	request.Header.Set("Content-Type", "application/x-amz-json-1.0")
-	request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20200101/"+region+"/dynamodb/aws4_request, SignedHeaders=host, Signature=0")
-	if response, err := http.DefaultClient.Do(request); err == nil {
-		_ = response.Body.Close() // the answer does not matter
-	}
-}
-
 func (e *emulator) lastLines() string {
 	data, _ := os.ReadFile(filepath.Join(logs(e.dir), "localstack.log"))
 	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
 	return "  " + strings.Join(lines[max(0, len(lines)-15):], "\n  ")
-}
-
-// stop ends LocalStack, which ends its functions and Java. It kills the processes that
-// still run after grace, or when ctx is done.
-func (e *emulator) stop(ctx context.Context, grace time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, grace)
-	defer cancel()
-	e.signal(syscall.SIGTERM)
-	select {
-	case <-e.done:
-	case <-ctx.Done():
-	}
-	e.kill()
-	if _, err := process.EndAll(context.WithoutCancel(ctx), processes(e.dir)); err != nil {
-		return fmt.Errorf("end the stack's processes: %w", err)
-	}
-	return nil
-}
-
-func (e *emulator) kill() {
-	e.signal(syscall.SIGKILL)
-	<-e.done
-}
-
-// signal does nothing after LocalStack has ended: another process may have its id by
-// then.
-func (e *emulator) signal(sig syscall.Signal) {
-	select {
-	case <-e.done:
-	default:
-		_ = process.SignalGroup(e.cmd.Process.Pid, sig) // it is our child: the only possible error is that it has ended
-	}
 }

@@ -1,10 +1,13 @@
 package stack
 
 import (
+	"context"
+	"fmt"
 	"maps"
+	"os/exec"
+	"strconv"
 	"strings"
 
-	"postrider/localstack/process"
 	"postrider/localstack/recorder"
 )
 
@@ -43,19 +46,26 @@ type Process struct {
 	Function string // the function's logical id
 }
 
-// Processes returns the functions' processes that run now.
-func (s *Stack) Processes() ([]Process, error) {
-	alive, err := process.Alive(processes(s.opts.Dir))
+// Processes returns the functions' processes that run now. Their programs are in the
+// stack's folder: .../<function's name>-<random part>/code/bootstrap.
+func (s *Stack) Processes(ctx context.Context) ([]Process, error) {
+	list, err := exec.CommandContext(ctx, "ps", "-ewwo", "pid=,args=").Output()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list the processes of this machine: %w", err)
 	}
-	logical := s.logicalIDs()
 	var all []Process
-	for _, r := range alive {
-		if r.Kind != process.KindFunction {
+	for line := range strings.Lines(string(list)) {
+		pid, args, _ := strings.Cut(strings.TrimSpace(line), " ")
+		program, ok := strings.CutPrefix(strings.TrimSpace(args), s.opts.Dir)
+		number, err := strconv.Atoi(pid)
+		if !ok || err != nil {
 			continue
 		}
-		all = append(all, Process{PID: r.PID, Function: translate(logical, r.Name)})
+		for name, id := range s.logicalIDs() {
+			if strings.Contains(program, "/"+name+"-") {
+				all = append(all, Process{PID: number, Function: id})
+			}
+		}
 	}
 	return all, nil
 }

@@ -13,53 +13,33 @@ import (
 	"time"
 )
 
-// PortError says that a port of the stack is taken.
-type PortError struct {
-	Port     int
-	Variable string // the variable that chooses another port
-	What     string // the purpose of the port
-	Holder   string // the process that has it, or "" if that is unknown
-	Err      error
-}
-
-func (e *PortError) Error() string {
-	by := ""
-	if e.Holder != "" {
-		by = " by " + e.Holder
-	}
-	return fmt.Sprintf("port %d, for %s, is taken%s: end that, or choose another with %s=", e.Port, e.What, by, e.Variable)
-}
-
-func (e *PortError) Unwrap() error { return e.Err }
-
 // listeners hold the ports of a stack before anything is started.
 type listeners struct {
-	front, standIn, localStack []net.Listener
+	proxy, fakeProvider, localStack []net.Listener
 }
+
+// patience is how long listen waits for ports that are taken. The processes of a stack
+// that was killed hold them for a moment more.
+const patience = 2 * time.Second
 
 // listen takes all three ports, or returns an error for each one that is taken.
 func listen(ctx context.Context, p Ports) (listeners, error) {
+	patient, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	var l listeners
 	var errs [3]error
-	l.front, errs[0] = take(ctx, p.Front, "PORT", "the API")
-	l.standIn, errs[1] = take(ctx, p.StandIn, "STANDIN_PORT", "the stand-in of the sending API")
-	l.localStack, errs[2] = take(ctx, p.LocalStack, "LOCALSTACK_PORT", "LocalStack")
+	l.proxy, errs[0] = take(ctx, patient.Done(), p.Proxy, "PORT", "the API")
+	l.fakeProvider, errs[1] = take(ctx, patient.Done(), p.FakeProvider, "FAKE_PROVIDER_PORT", "the fake provider")
+	l.localStack, errs[2] = take(ctx, patient.Done(), p.LocalStack, "LOCALSTACK_PORT", "LocalStack")
 	if err := errors.Join(errs[:]...); err != nil {
 		l.close()
-		return listeners{}, err
+		return listeners{}, errors.Join(err, ctx.Err())
 	}
 	return l, nil
 }
 
-// CheckPorts returns an error for each port that is taken, before anything is started.
-func CheckPorts(ctx context.Context, p Ports) error {
-	l, err := listen(ctx, p)
-	l.close()
-	return err
-}
-
 func (l listeners) close() {
-	for _, all := range [][]net.Listener{l.front, l.standIn, l.localStack} {
+	for _, all := range [][]net.Listener{l.proxy, l.fakeProvider, l.localStack} {
 		closeAll(all)
 	}
 }
@@ -80,17 +60,19 @@ func portOf(l net.Listener) int {
 	return 0
 }
 
-// take listens on one port of 127.0.0.1 and, if the machine has IPv6, of ::1.
-func take(ctx context.Context, wanted int, variable, what string) ([]net.Listener, error) {
-	for try := 0; ; try++ {
+// take listens on one port of 127.0.0.1 and, if the machine has IPv6, of ::1. It tries
+// until it succeeds or tooLate is closed.
+func take(ctx context.Context, tooLate <-chan struct{}, wanted int, variable, what string) ([]net.Listener, error) {
+	for {
 		all, err := both(ctx, wanted)
 		if err == nil {
 			return all, nil
 		}
-		if wanted == 0 && try < 20 { // the port is free on one address only
-			continue
+		select {
+		case <-tooLate:
+			return nil, fmt.Errorf("port %d, for %s, is taken%s: end that, or choose another with %s=", wanted, what, holder(ctx, wanted), variable)
+		case <-time.After(20 * time.Millisecond): // a port of 0 is another one then
 		}
-		return nil, &PortError{Port: wanted, Variable: variable, What: what, Holder: holder(ctx, wanted), Err: err}
 	}
 }
 
@@ -125,31 +107,21 @@ func answers(ctx context.Context, port int) bool {
 	return true
 }
 
-var ssHolder = regexp.MustCompile(`\("([^"]+)",pid=(\d+)`)
-
-// holder asks lsof and ss which process listens on a port. It returns "" if neither
-// knows.
+// holder returns " by " and the process that listens on a port, as lsof or ss shows it,
+// or "" if neither does.
 func holder(ctx context.Context, port int) string {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "lsof", "-nP", "-iTCP:"+strconv.Itoa(port), "-sTCP:LISTEN", "-Fpc").Output()
-	if err == nil {
-		var pid, command string
-		for line := range strings.Lines(string(out)) {
-			switch line = strings.TrimSpace(line); {
-			case strings.HasPrefix(line, "p") && pid == "":
-				pid = line[1:]
-			case strings.HasPrefix(line, "c") && command == "":
-				command = line[1:]
-			}
+	for command, answer := range map[string]string{
+		"lsof -nP -sTCP:LISTEN -Fpc -iTCP:": `p(?P<pid>\d+)\nc(?P<name>.+)`,
+		"ss -Hltnp sport = :":               `\("(?P<name>[^"]+)",pid=(?P<pid>\d+)`,
+	} {
+		words := strings.Fields(command + strconv.Itoa(port))
+		out, err := exec.CommandContext(ctx, words[0], words[1:]...).Output()
+		pattern := regexp.MustCompile(answer)
+		if match := pattern.FindSubmatchIndex(out); err == nil && match != nil {
+			return string(pattern.Expand(nil, []byte(" by $name (pid $pid)"), out, match))
 		}
-		if pid != "" {
-			return fmt.Sprintf("%s (pid %s)", command, pid)
-		}
-	}
-	out, err = exec.CommandContext(ctx, "ss", "-Hltnp", "sport = :"+strconv.Itoa(port)).Output()
-	if m := ssHolder.FindSubmatch(out); err == nil && m != nil {
-		return fmt.Sprintf("%s (pid %s)", m[1], m[2])
 	}
 	return ""
 }

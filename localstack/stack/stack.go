@@ -12,31 +12,30 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"postrider/localstack/deploy"
-	"postrider/localstack/front"
-	"postrider/localstack/process"
+	"postrider/localstack/proxy"
 	"postrider/localstack/recorder"
 )
 
 // Stack is a running stack, deployed unless Options.Undeployed was set.
 type Stack struct {
-	BaseURL     string // the API's stable address, http://localhost:<port>
-	StandInURL  string // the fake provider's address, http://localhost:<port>; "" without one
-	EndpointURL string // LocalStack's address, http://localhost:<port>
-	APIID       string // of API Gateway
-	Stage       string
+	BaseURL         string // the API's stable address, http://localhost:<port>
+	FakeProviderURL string // the fake provider's address, http://localhost:<port>; "" without one
+	EndpointURL     string // LocalStack's address, http://localhost:<port>
+	APIID           string // of API Gateway
+	Stage           string
 
 	opts     Options
 	log      *log.Logger
-	lock     *os.File
 	emulator *emulator
-	front    *front.Front
+	proxy    *proxy.Proxy
 	recorder *recorder.Recorder
 	servers  []*http.Server // in the order in which they are closed
 	closing  sync.Once
@@ -47,8 +46,8 @@ type Stack struct {
 }
 
 // Start starts a stack and deploys it, unless opts.Undeployed is set. It fails when a
-// port is taken, another stack runs from the same folder, or ctx is done. After an
-// error it leaves nothing running.
+// port is taken or ctx is done. After an error it leaves nothing running. LocalStack,
+// Java and the functions end with this process, even if it is killed.
 func Start(ctx context.Context, opts Options) (_ *Stack, err error) {
 	if opts.Log == nil {
 		opts.Log = io.Discard
@@ -60,24 +59,26 @@ func Start(ctx context.Context, opts Options) (_ *Stack, err error) {
 		return nil, err
 	}
 	s := &Stack{opts: opts, log: log.New(opts.Log, "", 0)}
-	if err := s.claim(ctx); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.CloseContext(context.WithoutCancel(ctx)))
-		}
-	}()
 	open, err := listen(ctx, opts.Ports)
 	if err != nil {
 		return nil, err
 	}
-	s.serveFront(open.front)
-	s.serveStandIn(open.standIn)
+	defer func() { //nolint:contextcheck // Close ends the stack also when ctx is done
+		if err != nil {
+			open.close()
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if err := s.empty(buildDir); err != nil { // the build only makes the start faster
+		return nil, err
+	}
+	s.serveProxy(open.proxy)
+	s.serveFakeProvider(open.fakeProvider)
 	if err := s.startLocalStack(ctx, open.localStack); err != nil {
 		return nil, err
 	}
-	go s.emulator.warm(ctx)
+	// DynamoDB Local takes some seconds to start. So it starts while functions are built.
+	go func() { _, _ = dynamodb.NewFromConfig(s.Config()).ListTables(ctx, nil) }()
 	if opts.Undeployed {
 		return s, nil
 	}
@@ -87,62 +88,36 @@ func Start(ctx context.Context, opts Options) (_ *Stack, err error) {
 	return s, nil
 }
 
-// claim locks the stack's folder, ends processes that a crash left there, and empties
-// it.
-func (s *Stack) claim(ctx context.Context) error {
-	dir := s.opts.Dir
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return fmt.Errorf("make the stack's folder: %w", err)
-	}
-	lock, err := process.Lock(filepath.Join(dir, "lock"))
-	if err != nil {
-		return fmt.Errorf("a stack runs from %s already: %w", dir, err)
-	}
-	s.lock = lock
-	if err := Recover(ctx, dir, s.opts.Log); err != nil {
-		return errors.Join(err, lock.Close())
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return errors.Join(err, lock.Close())
+// empty removes all files from the stack's folder, except the named ones.
+func (s *Stack) empty(except ...string) error {
+	entries, err := os.ReadDir(s.opts.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
 	for _, e := range entries {
-		if e.Name() == "lock" || e.Name() == "build" { // the build only makes the start faster
-			continue
-		}
-		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-			return errors.Join(fmt.Errorf("empty the stack's folder: %w", err), lock.Close())
+		if !slices.Contains(except, e.Name()) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(s.opts.Dir, e.Name())))
 		}
 	}
-	return nil
-}
-
-// Recover ends the processes that a crash has left of a stack in dir. No stack may be
-// running from there. Start makes sure of that, and calls Recover itself.
-func Recover(ctx context.Context, dir string, log io.Writer) error {
-	ended, err := process.EndAll(ctx, processes(dir))
 	if err != nil {
-		return fmt.Errorf("end what a crash left: %w", err)
-	}
-	for _, r := range ended {
-		fmt.Fprintf(log, "ended what a crash had left: %s (pid %d)\n", strings.TrimSpace(r.Kind+" "+r.Name), r.PID)
+		return fmt.Errorf("empty the stack's folder: %w", err)
 	}
 	return nil
 }
 
-func (s *Stack) serveFront(open []net.Listener) {
-	s.front = front.New(log.New(io.Discard, "", 0)) // it reports errors in its answers
+func (s *Stack) serveProxy(open []net.Listener) {
+	s.proxy = proxy.New(log.New(io.Discard, "", 0)) // it reports errors in its answers
 	s.BaseURL = fmt.Sprintf("http://localhost:%d", port(open))
-	s.serve(s.front, open)
+	s.serve(s.proxy, open)
 }
 
-func (s *Stack) serveStandIn(open []net.Listener) {
-	if s.opts.StandIn == nil {
+func (s *Stack) serveFakeProvider(open []net.Listener) {
+	if s.opts.FakeProvider == nil {
 		closeAll(open)
 		return
 	}
-	s.StandInURL = fmt.Sprintf("http://localhost:%d", port(open))
-	s.serve(s.opts.StandIn, open)
+	s.FakeProviderURL = fmt.Sprintf("http://localhost:%d", port(open))
+	s.serve(s.opts.FakeProvider, open)
 }
 
 func (s *Stack) serve(handler http.Handler, open []net.Listener) {
@@ -198,7 +173,7 @@ func (s *Stack) Deploy(ctx context.Context, parameters map[string]string) error 
 	if err != nil {
 		return err
 	}
-	target := Target{EndpointURL: s.emulator.url, StandInURL: s.StandInURL, Front: s.front}
+	target := Target{EndpointURL: s.emulator.url, FakeProviderURL: s.FakeProviderURL, Proxy: s.proxy}
 	if s.opts.DeployWith != nil {
 		deployed, err := target.DeployWith(ctx, template, parameters, s.opts.DeployWith)
 		if err != nil {
@@ -208,14 +183,17 @@ func (s *Stack) Deploy(ctx context.Context, parameters map[string]string) error 
 		s.log.Printf("built and deployed, in %.1f s", time.Since(start).Seconds())
 		return nil
 	}
-	s.log.Printf("building the functions ...")
-	programs, err := s.build(ctx, template.Functions())
-	if err != nil {
-		return err
+	dir := s.opts.Built
+	if dir == "" {
+		dir = filepath.Join(s.opts.Dir, buildDir)
+		s.log.Printf("building the functions ...")
+		if err := Build(ctx, s.opts.Root, dir, template.Functions()); err != nil {
+			return err
+		}
 	}
 	built := time.Now()
 	s.log.Printf("deploying ...")
-	deployed, err := target.Deploy(ctx, template, programs, parameters)
+	deployed, err := target.Deploy(ctx, template, Programs(template, dir), parameters)
 	if err != nil {
 		return err
 	}
@@ -239,37 +217,23 @@ func (s *Stack) Config() aws.Config { return Target{EndpointURL: s.emulator.url}
 
 // Ended returns a channel that is closed when LocalStack has ended, by itself or by
 // Close.
-func (s *Stack) Ended() <-chan struct{} { return s.emulator.done }
+func (s *Stack) Ended() <-chan struct{} { return s.emulator.Ended() }
 
-// grace is the time that LocalStack may take to end. An idle one takes a third of it.
-const grace = 7 * time.Second
-
-// Close ends the stack in order: the front and the fake provider, then LocalStack with
-// its functions and Java. It takes at most about ten seconds.
-func (s *Stack) Close() error { return s.CloseContext(context.Background()) }
-
-// CloseContext ends the stack as Close does. When ctx is done, it ends at once all that
-// is left.
-func (s *Stack) CloseContext(ctx context.Context) error {
+// Close ends the stack: the proxy and the fake provider, then LocalStack with its
+// functions and Java, which are killed: their data is in memory only. It keeps the logs.
+func (s *Stack) Close() error {
 	s.closing.Do(func() {
-		var errs []error
 		for _, server := range s.servers {
-			soon, cancel := context.WithTimeout(ctx, time.Second)
+			soon, cancel := context.WithTimeout(context.Background(), time.Second)
 			if server.Shutdown(soon) != nil {
 				_ = server.Close() // cuts the requests that are still running
 			}
 			cancel()
 		}
 		if s.emulator != nil {
-			errs = append(errs, s.emulator.stop(ctx, grace))
+			s.closed = s.emulator.End()
 		}
-		for _, remains := range []string{"tmp", "localstack", "processes", "recorded"} { // the logs stay
-			if err := os.RemoveAll(filepath.Join(s.opts.Dir, remains)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				errs = append(errs, err)
-			}
-		}
-		errs = append(errs, s.lock.Close())
-		s.closed = errors.Join(errs...)
+		s.closed = errors.Join(s.closed, s.empty("build", "logs"))
 	})
 	return s.closed
 }

@@ -5,7 +5,6 @@ package stack_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -29,8 +28,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"postrider/localstack/deploy"
-	"postrider/localstack/process"
 	"postrider/localstack/stack"
+	"postrider/localstack/stack/stacktest"
 )
 
 var root, _ = filepath.Abs("../..")
@@ -73,18 +72,12 @@ func TestStack(t *testing.T) {
 		if took := time.Since(begun); took > 15*time.Second {
 			t.Errorf("it took %v to close", took)
 		}
-		if alive, err := process.Alive(filepath.Join(opts.Dir, "processes")); err != nil || len(alive) != 0 {
-			t.Errorf("left behind: %v, %v", alive, err)
+		if left := stacktest.Processes(t, opts.Dir); len(left) != 0 {
+			t.Errorf("still running: %v", left)
 		}
 	})
 	deployed := time.Now()
 
-	t.Run("a second stack in the folder is refused", func(t *testing.T) {
-		if second, err := stack.Start(t.Context(), opts); err == nil {
-			_ = second.Close()
-			t.Fatal("it started")
-		}
-	})
 	t.Run("a request passes with its body and headers", func(t *testing.T) {
 		body := string([]byte{0, 200, 10, 13})
 		got := get(t, s, "/a/b?x=1", body)
@@ -96,7 +89,7 @@ func TestStack(t *testing.T) {
 	})
 	t.Run("a message reaches an idle function at once", func(t *testing.T) { latency(t, s) })
 	t.Run("a batch holds more than ten messages", func(t *testing.T) { largeBatch(t, s) })
-	t.Run("a function that exits or times out starts anew", func(t *testing.T) {
+	t.Run("a function that exits or times out starts again", func(t *testing.T) {
 		first := get(t, s, "/", "").PID
 		for _, path := range []string{"/exit", "/sleep"} {
 			if status := statusOf(s.BaseURL + path); status/100 != 5 {
@@ -111,7 +104,7 @@ func TestStack(t *testing.T) {
 	})
 	t.Run("functions' processes are known and can be killed", func(t *testing.T) {
 		pid := get(t, s, "/", "").PID
-		running, err := s.Processes()
+		running, err := s.Processes(t.Context())
 		if err != nil || !slices.Contains(running, stack.Process{PID: pid, Function: "EchoFunction"}) {
 			t.Fatalf("Processes = %v, %v, want %d among them", running, err, pid)
 		}
@@ -176,12 +169,12 @@ func TestAStackThatCannotBeCreatedSaysWhyAndLeavesNothing(t *testing.T) {
 	} else if !strings.Contains(err.Error(), "BrokenTable") {
 		t.Fatalf("Start = %v, want an error that names BrokenTable", err)
 	}
-	if alive, err := process.Alive(filepath.Join(opts.Dir, "processes")); err != nil || len(alive) != 0 {
-		t.Errorf("left behind: %v, %v", alive, err)
+	if left := stacktest.Processes(t, opts.Dir); len(left) != 0 {
+		t.Errorf("still running: %v", left)
 	}
 }
 
-func TestWhatACrashLeavesIsEndedByTheNextStart(t *testing.T) {
+func TestAStackWhoseLocalStackIsKilledEndsWithJavaAndFunctions(t *testing.T) {
 	opts := options(t)
 	opts.Dir += "-crash"
 	t.Cleanup(func() { _ = os.RemoveAll(opts.Dir) })
@@ -190,30 +183,62 @@ func TestWhatACrashLeavesIsEndedByTheNextStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	get(t, s, "/", "")
-	records := filepath.Join(opts.Dir, "processes")
-	before, err := process.Alive(records)
-	if err != nil || len(before) < 3 {
-		t.Fatalf("alive: %v, %v; want LocalStack, Java and a function", before, err)
-	}
-	if err := syscall.Kill(before[0].PID, syscall.SIGKILL); err != nil { // LocalStack
-		t.Fatal(err)
+	for pid, args := range stacktest.Processes(t, opts.Dir) {
+		if strings.HasPrefix(args, filepath.Join(opts.Root, ".local", "tools", "localstack", "bin", "python")) {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	<-s.Ended()
-	left, err := process.Alive(records)
-	if err != nil || !slices.ContainsFunc(left, func(r process.Record) bool { return r.Kind == process.KindJava }) {
-		t.Fatalf("left: %v, %v; want Java among them", left, err)
-	}
-	var log bytes.Buffer
-	if err := stack.Recover(context.Background(), opts.Dir, &log); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	t.Log(log.String())
-	if left, err := process.Alive(records); err != nil || len(left) != 0 {
-		t.Errorf("left: %v, %v", left, err)
+	if left := stacktest.Processes(t, opts.Dir); len(left) != 0 {
+		t.Errorf("still running: %v", left)
 	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
+}
+
+// crashing, in the environment, names the folder of a stack that the test binary starts
+// in place of the tests. Then it waits until it is killed.
+const crashing = "POSTRIDER_TEST_CRASHING"
+
+func TestAStackEndsWhenTheTestBinaryIsKilled(t *testing.T) {
+	opts := options(t)
+	if opts.Dir = os.Getenv(crashing); opts.Dir != "" {
+		s, err := stack.Start(t.Context(), opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		get(t, s, "/", "")
+		fmt.Println("ready")
+		select {}
 	}
+	dir := filepath.Join(root, ".local", "test", fmt.Sprint("stack-killed-", os.Getpid()))
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	binary := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	binary.Env = append(os.Environ(), crashing+"="+dir)
+	out, err := binary.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := binary.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	for lines := bufio.NewScanner(io.TeeReader(out, &said)); lines.Scan() && lines.Text() != "ready"; {
+	}
+	running := fmt.Sprint(stacktest.Processes(t, dir))
+	if err := binary.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = binary.Wait() // it was killed
+	for _, want := range []string{"localstack.runtime.main", "DynamoDBLocal.jar", "bootstrap"} {
+		if !strings.Contains(running, want) {
+			t.Errorf("no %s among the processes %s; the binary wrote:\n%s", want, running, &said)
+		}
+	}
+	waitFor(t, "the end of all processes", func() bool { return len(stacktest.Processes(t, dir)) == 0 })
 }
 
 // failedUpdates checks that a table keeps its data through failed updates and what

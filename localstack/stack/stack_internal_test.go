@@ -1,21 +1,20 @@
 package stack
 
 import (
-	"bytes"
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"postrider/localstack/deploy"
-	"postrider/localstack/process"
 	"postrider/localstack/settings"
 )
 
@@ -37,65 +36,44 @@ func TestLocalStacksEnvironmentHasNothingOfAPersonsOwn(t *testing.T) {
 	}
 }
 
-// TestJavaIsRecordedAndGetsItsOwnTemporaryFolder uses a folder whose name a shell would
+// TestJavaIsGuardedAndGetsItsOwnTemporaryFolder uses a folder whose name a shell would
 // split and expand.
-func TestJavaIsRecordedAndGetsItsOwnTemporaryFolder(t *testing.T) {
+func TestJavaIsGuardedAndGetsItsOwnTemporaryFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "it's a $HOME")
 	home := filepath.Join(dir, "jdk")
 	if err := os.MkdirAll(filepath.Join(home, "bin"), 0o750); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(home, "bin", "java"), []byte("#!/bin/sh\necho \"$$\"\nprintf '%s\\n' \"$@\"\n"), 0o755); err != nil {
+	program := "#!/bin/sh\nprintf '%s\\n' \"$@\"\nsleep 1000\n"
+	if err := os.WriteFile(filepath.Join(home, "bin", "java"), []byte(program), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := prepare(dir, filepath.Join(dir, "dynamodb"), home); err != nil {
 		t.Fatal(err)
 	}
-	java := filepath.Join(dir, "localstack", "var", "lib", "localstack", "lib", "java", "21", "bin", "java")
-	out, err := exec.Command(java, "-jar", "a b.jar").Output()
+	java := exec.Command(filepath.Join(dir, "localstack", "var", "lib", "localstack", "lib", "java", "21", "bin", "java"), "-jar", "a b.jar")
+	java.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // as LocalStack starts it
+	input, err := java.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	if diff := cmp.Diff([]string{"-Djava.io.tmpdir=" + filepath.Join(dir, "tmp"), "-jar", "a b.jar"}, lines[1:]); diff != "" {
-		t.Error(diff)
-	}
-	record, err := os.ReadFile(filepath.Join(processes(dir), lines[0]))
-	if err != nil || !strings.HasSuffix(string(record), " java dynamodb\n") {
-		t.Errorf("the record is %q, %v", record, err)
-	}
-}
-
-func TestRecoverEndsWhatACrashLeft(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.MkdirAll(processes(dir), 0o750); err != nil {
+	output, err := java.StdoutPipe()
+	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("sleep", "1000")
-	process.InOwnGroup(cmd)
-	if err := cmd.Start(); err != nil {
+	if err := java.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	start, ok := process.StartTime(cmd.Process.Pid)
-	if !ok {
-		t.Fatal("no start time")
+	want := "-Djava.io.tmpdir=" + filepath.Join(dir, "tmp") + "\n-jar\na b.jar\n"
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(output, got); err != nil || string(got) != want {
+		t.Errorf("java gets %q, %v; want %q", got, err, want)
 	}
-	record := filepath.Join(processes(dir), strconv.Itoa(cmd.Process.Pid))
-	if err := os.WriteFile(record, []byte(start+" java dynamodb\n"), 0o600); err != nil {
-		t.Fatal(err)
+	_ = input.Close()                                                  // the test's own end of the pipe
+	if rest, err := io.ReadAll(output); err != nil || len(rest) != 0 { // it waits for the end of sleep
+		t.Errorf("then %q, %v", rest, err)
 	}
-	var log bytes.Buffer
-	if err := Recover(context.Background(), dir, &log); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-ended; err == nil {
-		t.Error("it ended by itself")
-	}
-	if !strings.Contains(log.String(), "java dynamodb") {
-		t.Errorf("the log is %q", &log)
-	}
+	_ = java.Wait() // it was killed
 }
 
 func TestABuildThatIsInterruptedEndsWithAllThatItHasStarted(t *testing.T) {
@@ -114,9 +92,9 @@ func TestABuildThatIsInterruptedEndsWithAllThatItHasStarted(t *testing.T) {
 		}
 	}()
 	begun := time.Now()
-	_, err := (&Stack{opts: Options{Root: dir, Dir: dir}}).build(ctx, []string{"OneFunction"})
+	err := Build(ctx, dir, dir, []string{"OneFunction"})
 	if took := time.Since(begun); err == nil || took > 30*time.Second {
-		t.Errorf("build = %v after %v", err, took)
+		t.Errorf("Build = %v after %v", err, took)
 	}
 }
 
@@ -133,12 +111,12 @@ func TestNamesAreTranslatedToLogicalIDs(t *testing.T) {
 	}
 }
 
-func TestTheStandInIsTheSendingAPIUnlessAnotherIsGiven(t *testing.T) {
+func TestTheFakeProviderIsTheSendingAPIUnlessAnotherIsGiven(t *testing.T) {
 	template, err := deploy.ParseTemplate([]byte("Parameters: {ProviderUrl: {Type: String}, ProviderToken: {Type: String}}\nResources: {}"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Target{StandInURL: "http://localhost:8001"}
+	s := Target{FakeProviderURL: "http://localhost:8001"}
 	own := map[string]string{"ProviderUrl": "https://example.com/v1", "ProviderToken": "x"}
 	if diff := cmp.Diff(own, s.withDefaults(template, own)); diff != "" {
 		t.Error(diff)
@@ -148,7 +126,7 @@ func TestTheStandInIsTheSendingAPIUnlessAnotherIsGiven(t *testing.T) {
 		t.Error(diff)
 	}
 	if got := (Target{}).withDefaults(template, nil); len(got) != 0 {
-		t.Errorf("without a stand-in: %v", got)
+		t.Errorf("without a fake provider: %v", got)
 	}
 }
 
@@ -177,9 +155,9 @@ func TestWrongParametersAreToldTogetherByTheirVariables(t *testing.T) {
 				"RETENTION_DAYS=0: ", "CORS_ORIGINS: ", "MAX_IN_FLIGHT=abc: ", "PROVIDER_URL: ",
 			},
 		},
-		{map[string]string{"PROVIDER_TIMEOUT_SECONDS": "60"}, []string{"PROVIDER_TIMEOUT_SECONDS=60: it is at least 8 less than SENDER_TIMEOUT_SECONDS, which is 30"}},
+		{map[string]string{"PROVIDER_TIMEOUT_SECONDS": "60"}, []string{"PROVIDER_TIMEOUT_SECONDS=60: set at most SENDER_TIMEOUT_SECONDS (30) minus 8"}},
 		{map[string]string{"PROVIDER_TIMEOUT_SECONDS": "23"}, []string{"PROVIDER_TIMEOUT_SECONDS=23: "}},
-		{map[string]string{"VISIBILITY_TIMEOUT_SECONDS": "60"}, []string{"VISIBILITY_TIMEOUT_SECONDS=60: it is at least 6 times SENDER_TIMEOUT_SECONDS, which is 30, so 180 or more"}},
+		{map[string]string{"VISIBILITY_TIMEOUT_SECONDS": "60"}, []string{"VISIBILITY_TIMEOUT_SECONDS=60: set at least 180, which is 6 times SENDER_TIMEOUT_SECONDS"}},
 		{map[string]string{"SENDER_TIMEOUT_SECONDS": "31"}, []string{"VISIBILITY_TIMEOUT_SECONDS=180: "}},
 		{map[string]string{"PROVIDER_URL": "https://" + "u:secret@example.com", "PROVIDER_TOKEN": "secret\n"}, []string{"PROVIDER_URL: ", "PROVIDER_TOKEN: "}},
 		{map[string]string{"PROVIDER_URL": elsewhere, "STAGE": "my stage"}, []string{"PROVIDER_TOKEN is not", "STAGE: "}},
@@ -235,6 +213,20 @@ func TestTheExampleOfSettingsIsTakenWithItsCommentsTakenAway(t *testing.T) {
 		delete(set, other)
 	}
 	if len(set) != 0 {
-		t.Errorf("nobody knows %v", set)
+		t.Errorf("no function uses %v", set)
+	}
+}
+
+func TestMailingsBeginAt1OnALaptopUnlessAnotherIDIsGiven(t *testing.T) {
+	template, err := readTemplate(filepath.Join(repository, "template.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := (Target{}).withDefaults(template, nil)["FirstMailingId"]; got != "1" {
+		t.Errorf("they begin at %q", got)
+	}
+	given := map[string]string{"FirstMailingId": "7"}
+	if got := (Target{}).withDefaults(template, given)["FirstMailingId"]; got != "7" {
+		t.Errorf("they begin at %q, and 7 was given", got)
 	}
 }

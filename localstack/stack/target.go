@@ -16,17 +16,17 @@ import (
 	"postrider/internal/deliver"
 	"postrider/internal/provider"
 	"postrider/localstack/deploy"
-	"postrider/localstack/front"
+	"postrider/localstack/fakeprovider"
+	"postrider/localstack/proxy"
 	"postrider/localstack/settings"
-	"postrider/localstack/standin"
 )
 
 // Target is a LocalStack that runs, however it was started, with the fake provider and
-// the front.
+// the proxy.
 type Target struct {
-	EndpointURL string       // LocalStack's address, as this process reaches it
-	StandInURL  string       // the fake provider's address, as functions reach it; "" without one
-	Front       *front.Front // Deploy makes it lead to the API
+	EndpointURL     string       // LocalStack's address, as this process reaches it
+	FakeProviderURL string       // the fake provider's address, as functions reach it; "" without one
+	Proxy           *proxy.Proxy // Deploy makes it lead to the API
 }
 
 // Deployed is a template that was deployed to a target.
@@ -39,7 +39,7 @@ type Deployed struct {
 
 // Deploy uploads the programs, whose keys are logical ids, writes the local keys for
 // the functions, updates the target to the template and these parameters, and makes the
-// front lead to its API. It may be called again.
+// proxy lead to its API. It may be called again.
 func (t Target) Deploy(ctx context.Context, template *deploy.Template, programs, parameters map[string]string) (Deployed, error) {
 	code, err := deploy.Upload(ctx, t.config(), programs)
 	if err != nil {
@@ -55,7 +55,7 @@ func (t Target) Deploy(ctx context.Context, template *deploy.Template, programs,
 	})
 }
 
-// DeployWith lets the function with deploy the template, and makes the front lead to
+// DeployWith lets the function with deploy the template, and makes the proxy lead to
 // the resulting API. It does the rest as Deploy does.
 func (t Target) DeployWith(ctx context.Context, template *deploy.Template, parameters map[string]string, with DeployFunc) (Deployed, error) {
 	all := t.withDefaults(template, parameters)
@@ -74,7 +74,7 @@ func (t Target) DeployWith(ctx context.Context, template *deploy.Template, param
 	})
 }
 
-// bring writes the local keys into the SSM parameter keys, deploys, and makes the front
+// bring writes the local keys into the SSM parameter keys, deploys, and makes the proxy
 // lead to the result.
 func (t Target) bring(ctx context.Context, keys string, with func() (deploy.Result, error)) (Deployed, error) {
 	if err := putKeys(ctx, t.config(), keys); err != nil {
@@ -149,11 +149,11 @@ func times(template *deploy.Template, parameters map[string]string) deliver.Time
 // of the keys is the laptop's own.
 func (t Target) withDefaults(template *deploy.Template, parameters map[string]string) map[string]string {
 	defaults := map[string]string{"SenderConcurrency": "2", "FirstMailingId": "1", keysParameter: "/postrider/local/keys"}
-	if t.StandInURL != "" && parameters["ProviderUrl"] == "" {
+	if t.FakeProviderURL != "" && parameters["ProviderUrl"] == "" {
 		// An address, not a name: localhost would be tried on ::1 first, which costs a
 		// moment for each connection.
-		defaults["ProviderUrl"] = strings.Replace(t.StandInURL, "localhost", "127.0.0.1", 1) + "/v1"
-		defaults["ProviderToken"] = standin.DefaultToken
+		defaults["ProviderUrl"] = strings.Replace(t.FakeProviderURL, "localhost", "127.0.0.1", 1) + "/v1"
+		defaults["ProviderToken"] = fakeprovider.DefaultToken
 		defaults["MaxSendRate"] = "0"
 	}
 	all := map[string]string{}
@@ -166,11 +166,11 @@ func (t Target) withDefaults(template *deploy.Template, parameters map[string]st
 	return all
 }
 
-// lead makes the front lead to the API of a deployment.
+// lead makes the proxy lead to the API of a deployment.
 func (t Target) lead(result deploy.Result) (Deployed, error) {
 	api, ok := result.Resources[apiResource]
 	if !ok {
-		return Deployed{}, fmt.Errorf("the template has no resource %s: the front leads nowhere", apiResource)
+		return Deployed{}, fmt.Errorf("the template has no resource %s: the proxy leads nowhere", apiResource)
 	}
 	deployed := Deployed{Result: result, APIID: api.PhysicalID}
 	for _, r := range result.Resources {
@@ -182,7 +182,7 @@ func (t Target) lead(result deploy.Result) (Deployed, error) {
 	if err != nil {
 		return Deployed{}, err
 	}
-	t.Front.SetTarget(base)
+	t.Proxy.SetTarget(base)
 	return deployed, nil
 }
 

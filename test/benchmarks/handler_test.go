@@ -52,12 +52,12 @@ func TestReadingAClient(t *testing.T) {
 	store := env.StoreOver(tables)
 	client, err := store.CreateClient(t.Context(), mailing.Client{
 		Phone: "79001234567", OperatorCode: "900", Tag: "vip", Timezone: "Europe/Moscow",
-	}, mailing.Once{})
+	}, mailing.Idempotency{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	function := gateway.New(api.New(api.Config{
-		Clients: store, Mailings: store, Keys: oneKey("key"), Now: time.Now, Log: slog.New(slog.NewJSONHandler(discard{}, nil)),
+	function := gateway.New(api.New(store, store, nil, nil, oneKey("key"), api.Config{
+		Now: time.Now, Log: slog.New(slog.NewJSONHandler(discard{}, nil)),
 	}), api.OwnHeader())
 	event := events.APIGatewayProxyRequest{
 		HTTPMethod: http.MethodGet, Path: "/api/clients/" + strconv.FormatUint(uint64(client.ID), 10),

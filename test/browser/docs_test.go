@@ -55,7 +55,7 @@ func TestTheDocumentationShowsAndTriesOutEveryOperation(t *testing.T) {
 	s := newService(t)
 	d := s.description(t)
 	browser, version := startBrowser(t)
-	for _, at := range []struct{ name, base string }{{"at the root", s.url}, {"behind a prefix", s.url + prefix}} {
+	for _, at := range []struct{ name, base string }{{"at the root", s.url}, {"under a prefix", s.url + prefix}} {
 		t.Run(at.name, func(t *testing.T) {
 			base := at.base
 			page := openTab(browser, t)

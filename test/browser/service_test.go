@@ -41,14 +41,14 @@ func newService(t *testing.T) service {
 	store := dynamotest.StartMemory(t).Store()
 	client, err := mailing.NewClient(mailing.Client{Phone: phone, Tag: "vip", Timezone: "Europe/Moscow"})
 	if err == nil {
-		_, err = store.CreateClient(t.Context(), client, mailing.Once{})
+		_, err = store.CreateClient(t.Context(), client, mailing.Idempotency{})
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	const key = "key-of-the-tests"
-	function := gateway.New(api.New(api.Config{
-		Clients: store, Mailings: store, Tasks: unused{}, Queues: unused{}, Keys: oneKey(key), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	function := gateway.New(api.New(store, store, unused{}, unused{}, oneKey(key), api.Config{
+		Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}), api.OwnHeader())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// A mux would clean the path.

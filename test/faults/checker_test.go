@@ -1,64 +1,46 @@
 package faults_test
 
 import (
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"postrider/internal/dynamo/dynamotest"
 	"postrider/internal/mailing"
+	"postrider/test/invariants"
 )
 
-// books is the content of the tables. It is read directly, not through the store's lists.
-type books struct {
-	batches map[mailing.MailingID][]mailing.Batch
-	slices  map[mailing.MailingID]*[mailing.Slices]mailing.SliceState
-	// ttl is the instant after which a batch may be removed, in seconds since 1970; 0 is
-	// never.
-	ttl map[mailing.BatchKey]int64
-}
-
-// check compares three records of all mailings: the audience, what the sending API took,
-// and the tables. It demands these invariants:
-//   - No client of the audience is missed, and no other client gets a message.
-//   - Each duplicate has an uncertain attempt that accounts for it.
-//   - No hand-over was made at an instant that did not allow it.
-//   - The counts equal a recount of the messages.
-//   - A batch is due exactly while something in it is pending.
+// check demands the invariants of all mailings.
 func (w *world) check() {
 	w.t.Helper()
-	w.checkBooks(w.books())
+	w.checkRecords(w.records())
 }
 
-func (w *world) checkBooks(b books) {
+func (w *world) checkRecords(r invariants.Records) {
 	w.t.Helper()
-	for _, id := range slices.Sorted(maps.Keys(w.history)) {
-		w.checkMailing(b, w.mailing(id))
+	for _, v := range invariants.Check(r).Violations {
+		w.t.Errorf("%s", v)
 	}
-	took := w.provider.took()
-	for id := range took {
-		if id.Mailing() == mailing.TestMailing {
-			w.checkTaken(mailing.Mailing{Draft: mailing.Draft{OnUncertain: mailing.Stop}}, b.member(id), id, took[id])
-		} else if b.member(id) == nil {
-			w.t.Errorf("message %d was handed over, and is of no batch", id)
-		}
-	}
-	w.checkSums(b)
+	w.checkOpenings(r)
 }
 
-// books reads the whole batches table in one scan. Most of the time of a state machine is
-// spent here.
-func (w *world) books() books {
+// records reads the records of all mailings. One scan reads the whole batches table,
+// because most of the time of a state machine is spent here.
+func (w *world) records() invariants.Records {
 	w.t.Helper()
-	b := books{map[mailing.MailingID][]mailing.Batch{}, map[mailing.MailingID]*[mailing.Slices]mailing.SliceState{}, map[mailing.BatchKey]int64{}}
-	for _, id := range append(slices.Collect(maps.Keys(w.history)), mailing.TestMailing) {
-		b.batches[id], b.slices[id] = nil, new([mailing.Slices]mailing.SliceState)
+	overall, err := w.store.Overall(w.ctx, "")
+	if err != nil {
+		w.t.Fatalf("sum up all mailings: %v", err)
+	}
+	r := invariants.Records{
+		Clients: w.audience, Handovers: w.provider.ledger(), Retention: dynamotest.Retention, Totals: &overall.Totals,
+		Mailings: map[mailing.ID]*invariants.Mailing{mailing.TestMailing: {}},
+	}
+	for id, timeline := range w.history {
+		r.Mailings[id] = &invariants.Mailing{Mailing: w.mailing(id), Timeline: timeline}
 	}
 	pages := dynamodb.NewScanPaginator(w.env.Client, &dynamodb.ScanInput{TableName: &w.env.Tables.Batches, ConsistentRead: aws.Bool(true)})
 	for pages.HasMorePages() {
@@ -66,269 +48,85 @@ func (w *world) books() books {
 		if err != nil {
 			w.t.Fatalf("scan batches: %v", err)
 		}
-		for _, it := range page.Items {
-			b.add(it)
-		}
-	}
-	return b
-}
-
-// add adds a row of the batches table of any kind.
-func (b books) add(it map[string]types.AttributeValue) {
-	if k, ok := batchAt(it); ok {
-		b.batches[k.Mailing] = append(b.batches[k.Mailing], batchIn(k, it))
-		b.ttl[k] = numberIn(it["ttl"])
-		return
-	}
-	var id mailing.MailingID
-	var slice int
-	if n, _ := fmt.Sscanf(textIn(it["part"]), "%d#%d", &id, &slice); n != 2 || textIn(it["id"]) != "slice" || b.slices[id] == nil {
-		return
-	}
-	for _, status := range mailing.MessageStatuses {
-		b.slices[id][slice].Counts.Count(status, numberIn(it[string(status)]))
-	}
-}
-
-// member returns the recipient of a message, nil if there is none.
-func (b books) member(id mailing.MessageID) *mailing.Member {
-	for _, batch := range b.batches[id.Mailing()] {
-		for i, mem := range batch.Members {
-			if mem.Client == id.Client() {
-				return &batch.Members[i]
+		for _, row := range page.Items {
+			if err := r.AddRow(row); err != nil {
+				w.t.Errorf("%v", err)
 			}
 		}
 	}
-	return nil
+	return r
 }
 
-func (w *world) checkMailing(b books, m mailing.Mailing) {
+// recipients returns the messages of a mailing as they are stored.
+func (w *world) recipients(id mailing.ID) []mailing.Recipient {
 	w.t.Helper()
-	took := w.provider.took()
-	known := map[mailing.ClientID]bool{}
-	for _, batch := range b.batches[m.ID] {
-		w.checkBatch(b, batch)
-		w.checkKept(b, m, batch)
-		w.checkOpening(m, batch)
-		for _, mem := range batch.Members {
-			if known[mem.Client] {
-				w.t.Errorf("client %d has two messages of mailing %d", mem.Client, m.ID)
+	return w.records().Mailings[id].Recipients()
+}
+
+// openingSlack is how much longer than until its window opens a message may wait. It is
+// the longest wait for a sending API in trouble, which may be added to the wait for the
+// window.
+const openingSlack = mailing.MaxBackoff + time.Minute
+
+// checkOpenings demands that each message that waits for a window may be claimed when the
+// window opens in its client's current zone. Batches that a sender holds are not checked.
+// Messages for whose client an edit of the zone is still recorded may wait longer.
+func (w *world) checkOpenings(r invariants.Records) {
+	w.t.Helper()
+	now := w.clock.Now()
+	for _, id := range slices.Sorted(maps.Keys(w.history)) {
+		m := r.Mailings[id]
+		for _, b := range m.Batches {
+			if !m.Replans(now) || b.Generation != m.Generation || b.Holder != "" {
+				continue
 			}
-			known[mem.Client] = true
-			id := mailing.NewMessageID(m.ID, mem.Client)
-			w.checkTaken(m, &mem, id, took[id])
-			w.checkAsked(m, mem.Client)
-			w.checkThere(m, mem.Client)
-		}
-	}
-	if m.Finished && m.Status == mailing.StatusCompleted {
-		for id, p := range w.audience {
-			if m.Filter.Matches(p.Client) && p.since.Before(w.started(m.ID)) && p.gone.IsZero() && p.touched.Before(m.CreatedAt) && !known[id] {
-				w.t.Errorf("client %d was missed by mailing %d", id, m.ID)
+			for _, rec := range b.Recipients {
+				w.checkOpening(m, b, rec)
 			}
 		}
 	}
 }
 
-// started returns the first instant after a mailing was created or began, whichever is
-// later. A client that existed before that instant is in its audience.
-func (w *world) started(id mailing.MailingID) time.Time {
-	m := w.history[id][0].m
-	if m.StartAt.After(m.CreatedAt) {
-		return m.StartAt.Add(time.Nanosecond)
-	}
-	return m.CreatedAt.Add(time.Nanosecond)
-}
-
-// checkAsked demands that a mailing's filter matched a client that has a message.
-func (w *world) checkAsked(m mailing.Mailing, id mailing.ClientID) {
+func (w *world) checkOpening(m *invariants.Mailing, b invariants.Batch, rec mailing.Recipient) {
 	w.t.Helper()
-	p, ok := w.audience[id]
-	if !ok || (!m.Filter.Matches(p.Client) && p.touched.IsZero()) {
-		w.t.Errorf("client %d has a message of mailing %d, and was not asked for", id, m.ID)
+	now, from, client := w.clock.Now(), b.NotBefore, w.audience[rec.Client]
+	if rec.NotBefore.After(from) {
+		from = rec.NotBefore
 	}
-}
-
-// checkThere demands that a client existed when its mailing started. A mailing without
-// StartedAt began before this instant was stored, and is not checked.
-func (w *world) checkThere(m mailing.Mailing, id mailing.ClientID) {
-	w.t.Helper()
-	if !m.StartedAt.IsZero() && m.StartedAt.Before(m.StartAt) {
-		w.t.Errorf("mailing %d started at %s, before its start", m.ID, m.StartedAt)
-	}
-	if p, ok := w.audience[id]; ok && !m.StartedAt.IsZero() && p.since.Truncate(time.Millisecond).After(m.StartedAt) {
-		w.t.Errorf("client %d has a message of mailing %d, which had started when it was created", id, m.ID)
-	}
-}
-
-func (w *world) checkBatch(b books, batch mailing.Batch) {
-	w.t.Helper()
-	if batch.Pending() == batch.DueAt.IsZero() {
-		w.t.Errorf("batch %s: pending %t, due %s", batch.Key, batch.Pending(), batch.DueAt)
-	}
-	if ttl := b.ttl[batch.Key]; batch.Pending() == (ttl != 0) {
-		w.t.Errorf("batch %s: pending %t, and may be removed some day: %t", batch.Key, batch.Pending(), ttl != 0)
-	}
-	if len(batch.Members) == 0 || len(batch.Members) > mailing.BatchSize {
-		w.t.Errorf("batch %s has %d members", batch.Key, len(batch.Members))
-	}
-}
-
-// checkTaken compares a message with the hand-overs that the sending API took.
-func (w *world) checkTaken(m mailing.Mailing, mem *mailing.Member, id mailing.MessageID, took []handed) {
-	w.t.Helper()
-	if mem == nil {
-		w.t.Errorf("message %d was handed over, and is not there", id)
+	if rec.Status != mailing.Deferred || client == nil || !client.DeletedAt.IsZero() || !from.After(now.Add(openingSlack)) {
 		return
 	}
-	if len(took) > 1+mem.Uncertain {
-		w.t.Errorf("message %d was taken %d times, with %d uncertain attempts", id, len(took), mem.Uncertain)
+	opens := now
+	for !invariants.Inside(*m.Window, client.Timezone, opens) && opens.Before(m.EndAt) {
+		opens = opens.Truncate(time.Minute).Add(time.Minute)
 	}
-	if m.OnUncertain == mailing.Stop && len(took) > 1 {
-		w.t.Errorf("message %d was taken %d times, though its mailing says stop", id, len(took))
-	}
-	if mem.Status == mailing.Sent && len(took) == 0 {
-		w.t.Errorf("message %d is called sent, and was never taken", id)
-	}
-	if len(took) > 0 && !mem.Status.Pending() && mem.Status != mailing.Sent && mem.Uncertain == 0 {
-		w.t.Errorf("message %d is called %s, and was taken", id, mem.Status)
-	}
-	if id.Mailing() == mailing.TestMailing {
-		return
-	}
-	for _, h := range took {
-		p := w.audience[id.Client()]
-		if p == nil || !p.phones[h.phone] {
-			w.t.Errorf("message %d went to a phone that its client never had", id)
-		} else if why := w.forbidden(m.ID, p, h.at); why != "" {
-			w.t.Errorf("message %d was handed over at %s: %s; its mailing was%s", id, h.at, why, w.told(m.ID))
-		}
+	if from.After(opens.Add(openingSlack)) && !w.zoneEdited(rec.Client) {
+		w.t.Errorf("the message of mailing %d to client %d waits until %s, and its window in %s opens at %s",
+			m.ID, rec.Client, from, client.Timezone, opens)
 	}
 }
 
-// slack is how long after a pause, a cancellation, an edit or a deletion a hand-over may
-// still begin.
-const slack = 2 * time.Second
-
-// forbidden returns why a message could not be handed over at an instant: none of the
-// states that its mailing had within the slack before allowed it. It returns "" if one
-// did.
-func (w *world) forbidden(id mailing.MailingID, p *person, at time.Time) string {
-	if !p.gone.IsZero() && at.After(p.gone.Add(slack)) {
-		return "the client is deleted"
-	}
-	why := "the mailing was not there"
-	for i, then := range w.history[id] {
-		until := at.Add(time.Hour)
-		if i+1 < len(w.history[id]) {
-			until = w.history[id][i+1].from.Add(slack)
-		}
-		if then.from.After(at) || until.Before(at) {
-			continue
-		}
-		for zone := range p.zones {
-			if why = notNow(then.m, zone, at); why == "" {
-				return ""
-			}
-		}
-	}
-	return why
-}
-
-// told formats a mailing's history for an error message.
-func (w *world) told(id mailing.MailingID) string {
-	var text strings.Builder
-	for _, then := range w.history[id] {
-		fmt.Fprintf(&text, " %s since %s (start %s, end %s, version %d);", then.m.Status, then.from.Format(time.TimeOnly), then.m.StartAt.Format(time.TimeOnly), then.m.EndAt.Format(time.TimeOnly), then.m.Version)
-	}
-	return text.String()
-}
-
-// notNow returns why m allows no hand-over at an instant, "" if it allows one. It
-// computes this independently of the functions under test.
-func notNow(m mailing.Mailing, zone string, at time.Time) string {
-	switch {
-	case at.Before(m.StartAt):
-		return "before its start"
-	case !at.Before(m.EndAt):
-		return "at or after its end"
-	case m.Deleted || m.Status == mailing.StatusCancelled || m.Status == mailing.StatusPaused || m.Status == mailing.StatusCompleted:
-		return "the mailing is " + string(m.Status)
-	case m.Window == nil:
-		return ""
-	}
-	loc, err := location(zone)
+// zoneEdited reports whether an edit of a client's zone is still recorded.
+func (w *world) zoneEdited(id mailing.ClientID) bool {
+	w.t.Helper()
+	edits, err := w.store.ZoneEdits(w.ctx, id.Slice(), id-1, 1)
 	if err != nil {
-		return err.Error()
+		w.t.Fatalf("read edited zones: %v", err)
 	}
-	local := at.In(loc)
-	face := time.Duration(local.Hour())*time.Hour + time.Duration(local.Minute())*time.Minute + time.Duration(local.Second())*time.Second
-	from, to := time.Duration(m.Window.From), time.Duration(m.Window.To)
-	inside := face >= from && face < to
-	if from > to {
-		inside = face >= from || face < to
-	}
-	if !inside {
-		return "outside its client's window"
-	}
-	return ""
-}
-
-// locations caches the time zones that were loaded, by name.
-var locations sync.Map
-
-func location(zone string) (*time.Location, error) {
-	if loc, ok := locations.Load(zone); ok {
-		return loc.(*time.Location), nil //nolint:forcetypeassert // the map holds nothing else
-	}
-	loc, err := time.LoadLocation(zone)
-	if err == nil {
-		locations.Store(zone, loc)
-	}
-	return loc, err
-}
-
-// checkSums recounts each slice, each finished mailing, and the sum of all mailings.
-func (w *world) checkSums(b books) {
-	w.t.Helper()
-	var all mailing.Counts
-	for id, batches := range b.batches {
-		var counted [mailing.Slices]mailing.Counts
-		var sum mailing.Counts
-		for _, batch := range batches {
-			counted[batch.Key.Slice] = counted[batch.Key.Slice].Plus(mailing.CountMembers(batch.Members))
-		}
-		for slice, state := range b.slices[id] {
-			if counted[slice] != state.Counts {
-				w.t.Errorf("mailing %d slice %d: recounted %+v, counts say %+v", id, slice, counted[slice], state.Counts)
-			}
-			sum = sum.Plus(counted[slice])
-		}
-		if id == mailing.TestMailing {
-			continue
-		}
-		m := w.mailing(id)
-		if m.Finished && (m.Counts != sum || sum.Pending() > 0) {
-			w.t.Errorf("mailing %d is finished with %+v; recounted %+v", id, m.Counts, sum)
-		}
-		if !m.Deleted {
-			all = all.Plus(sum)
-		}
-	}
-	overall, err := w.store.Overall(w.ctx, "")
-	if err != nil {
-		w.t.Fatalf("sum up all mailings: %v", err)
-	}
-	if overall.Totals != all {
-		w.t.Errorf("all mailings: recounted %+v, the overall statistics say %+v", all, overall.Totals)
-	}
+	return len(edits) > 0 && edits[0].Client == id
 }
 
 // sentAll demands that a mailing is completed with all n messages sent, that each was
-// handed over once, and that the invariants hold.
-func (w *world) sentAll(id mailing.MailingID, n int64) {
+// taken once, and that the invariants hold.
+func (w *world) sentAll(id mailing.ID, n int64) {
 	w.t.Helper()
 	w.ends(id, mailing.Counts{Total: n, Sent: n})
+	w.takenOnce()
+}
+
+// takenOnce demands that the sending API took no message twice.
+func (w *world) takenOnce() {
+	w.t.Helper()
 	for msg, times := range w.provider.took() {
 		if len(times) != 1 {
 			w.t.Errorf("message %d was taken %d times", msg, len(times))
@@ -337,7 +135,7 @@ func (w *world) sentAll(id mailing.MailingID, n int64) {
 }
 
 // ends demands that a mailing has ended with these counts, and that the invariants hold.
-func (w *world) ends(id mailing.MailingID, want mailing.Counts) {
+func (w *world) ends(id mailing.ID, want mailing.Counts) {
 	w.t.Helper()
 	if got := w.counts(id); got != want {
 		w.t.Errorf("counts %+v, want %+v", got, want)

@@ -9,18 +9,19 @@ import (
 	"time"
 
 	"postrider/internal/mailing"
+	"postrider/test/invariants"
 )
 
 // story runs a mailing from its creation to its end: one message is refused for good, one
 // fails at first, and the outcome of two is unknown at first. Then the refused message is
-// tried again, is refused once more, and goes out after a redrive. story returns how many
-// calls the functions made, and the name of the call that met the accident.
-func story(t *testing.T, at int, kind accident) (calls int, what string) {
+// tried again, is refused again, and goes out after a redrive. story returns how many
+// calls the functions made, and the name of the call to which the accident happened.
+func story(t *testing.T, at int, kind accident) (calls int, name string) {
 	t.Helper()
 	w := newWorld(t)
 	made := w.clients(24)
 	tries := map[string]int{}
-	w.provider.feels(func(h mailing.Handover) (mailing.Outcome, bool) {
+	w.provider.behave(func(h mailing.Handover) (mailing.Outcome, bool) {
 		tries[h.Phone]++
 		first := tries[h.Phone] == 1
 		switch {
@@ -46,11 +47,11 @@ func story(t *testing.T, at int, kind accident) (calls int, what string) {
 		t.Errorf("%s %d: created, and there are %d", accidents[kind], at, len(list))
 	}
 	for _, m := range list {
-		w.history[m.ID] = []moment{{m.CreatedAt, m}}
+		w.history[m.ID] = invariants.Timeline{{From: m.CreatedAt, Mailing: m}}
 	}
 	w.toTheEnd()
 	for id := range w.history {
-		// A refusal does not clear the doubt of an earlier attempt whose answer or sender
+		// A refusal does not make an earlier attempt certain whose answer or sender
 		// was lost.
 		if c := w.counts(id); c.Total != 24 || c.Sent != 23 || c.Failed+c.Uncertain != 1 || (c.Uncertain == 1 && kind == refused) {
 			t.Errorf("%s %d: counts %+v", accidents[kind], at, c)
@@ -63,9 +64,9 @@ func story(t *testing.T, at int, kind accident) (calls int, what string) {
 	}
 	w.check()
 	if at > 0 && at <= len(w.gate.calls) {
-		what = w.gate.calls[at-1]
+		name = w.gate.calls[at-1]
 	}
-	return len(w.gate.calls), what
+	return len(w.gate.calls), name
 }
 
 // toTheEnd advances the clock until all mailings are finished.
@@ -79,7 +80,7 @@ func (w *world) toTheEnd() {
 
 // triedAgain tries the failures of a mailing again: by a retry, then by a redrive, and by
 // one more retry if the dead letter was lost.
-func (w *world) triedAgain(id mailing.MailingID) {
+func (w *world) triedAgain(id mailing.ID) {
 	w.t.Helper()
 	retry := fmt.Sprintf("/api/mailings/%d/retry", id)
 	for _, path := range []string{retry, "/api/queues/dead-letters/redrive", retry} {
@@ -97,11 +98,11 @@ func (w *world) triedAgain(id mailing.MailingID) {
 	}
 }
 
-// TestNoCallIsAPointOfLoss lets each call that the functions make in a story be refused,
+// TestAFaultAtAnyCallLosesNoMessage lets each call that the functions make in a story be refused,
 // be unanswered, or be the worker's last: the worker is killed before or after it. Then
 // all environments start again, and the story goes on. A recorded run gives the number of
 // calls.
-func TestNoCallIsAPointOfLoss(t *testing.T) {
+func TestAFaultAtAnyCallLosesNoMessage(t *testing.T) {
 	t.Parallel()
 	recorded, _ := story(t, 0, refused)
 	step := stride()
@@ -110,8 +111,8 @@ func TestNoCallIsAPointOfLoss(t *testing.T) {
 	for kind := range accidents {
 		wg.Go(func() {
 			for at := 1 + int(kind)*(step/4); at <= recorded && !t.Failed(); at += step {
-				if _, what := story(t, at, kind); t.Failed() {
-					t.Errorf("%s, call %d of %d, %s", accidents[kind], at, recorded, what)
+				if _, name := story(t, at, kind); t.Failed() {
+					t.Errorf("%s, call %d of %d, %s", accidents[kind], at, recorded, name)
 				}
 				points.Add(1)
 			}

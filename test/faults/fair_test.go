@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -8,9 +9,9 @@ import (
 	"postrider/internal/mailing"
 )
 
-// TestALargeMailingDoesNotDelayASmallOneWhereQueuesAreFair gives the sender as many
+// TestALargeMailingDoesNotDelayASmallOneIfQueuesAreFair gives the sender as many
 // environments as it has on AWS by default, and gives each invocation a duration.
-func TestALargeMailingDoesNotDelayASmallOneWhereQueuesAreFair(t *testing.T) {
+func TestALargeMailingDoesNotDelayASmallOneIfQueuesAreFair(t *testing.T) {
 	t.Parallel()
 	size, senders := 100_000, 10
 	if sampled() {
@@ -18,7 +19,11 @@ func TestALargeMailingDoesNotDelayASmallOneWhereQueuesAreFair(t *testing.T) {
 	}
 	w := newWorld(t)
 	w.queues.fair = true
-	seedClients(t, w, size)
+	crowd := make([]mailing.Client, size)
+	for i := range crowd {
+		crowd[i] = mailing.Client{ID: mailing.ClientID(1 + i*42_900), Phone: fmt.Sprintf("7900%07d", i), OperatorCode: "900", Timezone: "Europe/Moscow"}
+	}
+	w.seed(time.Time{}, crowd...)
 	small := make([]mailing.Client, 10)
 	for i := range small {
 		small[i] = w.client(mailing.Client{Phone: "7955000000" + string(rune('0'+i)), Timezone: "UTC", Tag: "small"})

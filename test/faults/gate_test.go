@@ -15,7 +15,7 @@ import (
 	"postrider/internal/queue"
 )
 
-// accident is what happens to one call.
+// accident is a fault of one call.
 type accident uint8
 
 const (
@@ -44,12 +44,13 @@ var (
 type gate struct {
 	mu    sync.Mutex
 	calls []string
-	at    int // the number of the call that meets an accident, from 1; 0 is none
-	// named is the name of the call that meets the accident, if at is 0: the first call
-	// of that name.
+	at    int // the number of the call to which the accident happens, from 1; 0 is none
+	// named is the name of the call to which the accident happens, if at is 0: the first
+	// call of that name.
 	named string
 	kind  accident
-	met   bool
+	// happened: the accident has happened.
+	happened bool
 	// life goes up with each kill: a worker with an earlier life is dead.
 	life int
 	// ledger records the claims and hand-overs that the calls make.
@@ -89,43 +90,43 @@ func (w *worker) dead() bool {
 // isDead is [worker.dead] for a caller that holds the gate's lock.
 func (w *worker) isDead() bool { return w.killed || w.life != w.gate.life }
 
-// pass makes a call. The call may be held, and may meet an accident.
-func (w *worker) pass(what string, do func() error) error {
-	h := w.holds(what)
+// pass makes a call. The call may be held, and an accident may happen to it.
+func (w *worker) pass(name string, do func() error) error {
+	h := w.holds(name)
 	if h == nil {
-		return w.call(what, do)
+		return w.call(name, do)
 	}
 	if !h.after {
-		if err := w.stop(h, what); err != nil {
+		if err := w.stop(h, name); err != nil {
 			return err
 		}
-		return w.call(what, do)
+		return w.call(name, do)
 	}
-	err := w.call(what, do)
-	if lost := w.stop(h, what); lost != nil {
+	err := w.call(name, do)
+	if lost := w.stop(h, name); lost != nil {
 		return errors.Join(lost, err)
 	}
 	return err
 }
 
 // call makes a call, or lets the accident happen to it.
-func (w *worker) call(what string, do func() error) error {
+func (w *worker) call(name string, do func() error) error {
 	g := w.gate
 	g.mu.Lock()
 	if w.isDead() {
 		g.mu.Unlock()
 		return errKilled
 	}
-	name := w.name + ": " + what
+	name = w.name + ": " + name
 	g.calls = append(g.calls, name)
-	hit := !g.met && (len(g.calls) == g.at || g.named == name)
-	g.met = g.met || hit
-	if hit && g.kind == killedBefore {
+	now := !g.happened && (len(g.calls) == g.at || g.named == name)
+	g.happened = g.happened || now
+	if now && g.kind == killedBefore {
 		g.life++
 	}
 	g.mu.Unlock()
 	switch {
-	case !hit:
+	case !now:
 		return do()
 	case g.kind == refused:
 		return errAccident
@@ -142,9 +143,9 @@ func (w *worker) call(what string, do func() error) error {
 	return errors.Join(errAccident, err)
 }
 
-func through[In, Out any](ctx context.Context, w *worker, what string, in In, do func(context.Context, In) (Out, error)) (Out, error) {
+func through[In, Out any](ctx context.Context, w *worker, name string, in In, do func(context.Context, In) (Out, error)) (Out, error) {
 	var out Out
-	err := w.pass(what, func() (err error) {
+	err := w.pass(name, func() (err error) {
 		out, err = do(ctx, in)
 		return err
 	})
@@ -190,13 +191,13 @@ func (g gatedTables) Scan(ctx context.Context, in *dynamodb.ScanInput, _ ...func
 }
 
 func (g gatedTables) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
-	what := "BatchGetItem"
+	name := "BatchGetItem"
 	for table := range in.RequestItems {
 		if strings.HasPrefix(table, "ClientsTable") {
-			what = readsClients
+			name = readsClients
 		}
 	}
-	return through(ctx, g.w, what, in, func(ctx context.Context, in *dynamodb.BatchGetItemInput) (*dynamodb.BatchGetItemOutput, error) {
+	return through(ctx, g.w, name, in, func(ctx context.Context, in *dynamodb.BatchGetItemInput) (*dynamodb.BatchGetItemOutput, error) {
 		return g.api.BatchGetItem(ctx, in)
 	})
 }
@@ -244,7 +245,7 @@ func (g gatedProvider) Send(ctx context.Context, h mailing.Handover) mailing.Out
 		return nil
 	})
 	if o.Kind == mailing.OutcomeAmbiguous || (err != nil && o.Kind != mailing.OutcomeNotTried) {
-		g.w.gate.ledger.doubted(h.ID)
+		g.w.gate.ledger.ambiguousOutcome(h.ID)
 	}
 	switch {
 	case errors.Is(err, errKilled):

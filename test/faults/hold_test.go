@@ -50,11 +50,11 @@ const (
 )
 
 // holds returns the hold that stops a call, nil for none.
-func (w *worker) holds(what string) *hold {
+func (w *worker) holds(call string) *hold {
 	w.gate.mu.Lock()
 	defer w.gate.mu.Unlock()
 	h := w.hold
-	if h == nil || w.isDead() || !strings.Contains(what, h.call) {
+	if h == nil || w.isDead() || !strings.Contains(call, h.call) {
 		return nil
 	}
 	if h.skip > 0 {
@@ -62,31 +62,31 @@ func (w *worker) holds(what string) *hold {
 		return nil
 	}
 	w.hold = nil
-	h.after = h.after || what == sendCall
+	h.after = h.after || call == sendCall
 	return h
 }
 
 // stop waits until a held call is released, and returns the error of the call, nil if it
 // goes on.
-func (w *worker) stop(h *hold, what string) error {
+func (w *worker) stop(h *hold, call string) error {
 	since := h.clock()
 	end := <-h.released
 	w.gate.mu.Lock()
 	defer w.gate.mu.Unlock()
 	w.killed = w.killed || end == dies
-	patience := w.patience(what)
+	limit := w.answerLimit(call)
 	switch {
 	case w.isDead():
 		return errKilled
-	case end == fails || (patience > 0 && h.clock().Sub(since) >= patience):
+	case end == fails || (limit > 0 && h.clock().Sub(since) >= limit):
 		return errAccident
 	}
 	return nil
 }
 
-// patience returns how long a worker waits for a call, 0 for no limit.
-func (w *worker) patience(what string) time.Duration {
-	if what == sendCall {
+// answerLimit returns how long a worker waits for a call, 0 for no limit.
+func (w *worker) answerLimit(call string) time.Duration {
+	if call == sendCall {
 		return answerTime
 	}
 	return 0
@@ -94,7 +94,7 @@ func (w *worker) patience(what string) time.Duration {
 
 // held is an invocation that stops at a call. It has its own execution environment.
 type held struct {
-	what string
+	name string
 	of   *worker
 	hold *hold
 	done chan struct{}
@@ -107,8 +107,8 @@ type held struct {
 // launch begins an invocation, and returns when it is held or has ended. The caller gives
 // the world another environment before. launch needs a bubble of testing/synctest. When
 // it returns, all goroutines of the invocation are blocked.
-func (w *world) launch(what string, of *worker, at *hold, invoke func(), returned func(*held)) *held {
-	h := &held{what: what, of: of, done: make(chan struct{}), returned: returned}
+func (w *world) launch(name string, of *worker, at *hold, invoke func(), returned func(*held)) *held {
+	h := &held{name: name, of: of, done: make(chan struct{}), returned: returned}
 	h.stopAt(w, at)
 	go func() {
 		defer close(h.done)

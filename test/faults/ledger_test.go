@@ -1,8 +1,6 @@
 package faults_test
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,15 +12,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"postrider/internal/mailing"
+	"postrider/test/invariants"
 )
 
 // ledger records claims, and hand-overs whose outcome is unknown, as the calls themselves
 // show them. It is safe for concurrent use.
 type ledger struct {
 	mu sync.Mutex
-	// doubts holds, by message, the number of calls of the sending API whose outcome was
+	// ambiguous holds, by message, the number of calls of the sending API whose outcome was
 	// ambiguous, or whose answer was lost.
-	doubts map[mailing.MessageID]int
+	ambiguous map[mailing.MessageID]int
 	// claims holds, by batch, the claims that were made, in order.
 	claims map[mailing.BatchKey][]*claim
 }
@@ -33,27 +32,27 @@ type claim struct {
 	// from is the instant of the claim by the sender's clock; lease is the instant at
 	// which it ends.
 	from, lease time.Time
-	// members are the recipients that were pending then, with the instant from which each
+	// recipients are the recipients that were pending then, with the instant from which each
 	// might be tried.
-	members map[mailing.ClientID]time.Time
+	recipients map[mailing.ClientID]time.Time
 	// settled: the holder has settled or released the batch since.
 	settled bool
 }
 
 func newLedger() *ledger {
-	return &ledger{doubts: map[mailing.MessageID]int{}, claims: map[mailing.BatchKey][]*claim{}}
+	return &ledger{ambiguous: map[mailing.MessageID]int{}, claims: map[mailing.BatchKey][]*claim{}}
 }
 
-// doubted records a hand-over whose outcome is unknown.
-func (l *ledger) doubted(id mailing.MessageID) {
+// ambiguousOutcome records a hand-over whose outcome is unknown.
+func (l *ledger) ambiguousOutcome(id mailing.MessageID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.doubts[id]++
+	l.ambiguous[id]++
 }
 
 // updated records an update that was made: a claim, or the release of a claim.
 func (l *ledger) updated(in *dynamodb.UpdateItemInput, out *dynamodb.UpdateItemOutput) {
-	key, ok := batchAt(in.Key)
+	key, ok := invariants.BatchKey(in.Key)
 	if !ok {
 		return
 	}
@@ -65,7 +64,7 @@ func (l *ledger) updated(in *dynamodb.UpdateItemInput, out *dynamodb.UpdateItemO
 	switch {
 	case holder != nil && lease != nil:
 		l.claims[key] = append(l.claims[key], &claim{
-			holder: textIn(holder), from: instantIn(values[":now"]), lease: instantIn(lease), members: pendingIn(out.Attributes["members"]),
+			holder: textIn(holder), from: instantIn(values[":now"]), lease: instantIn(lease), recipients: pendingIn(out.Attributes["members"]),
 		})
 	default:
 		l.settle(key, compared(in.ConditionExpression, names, values, "holder"))
@@ -80,7 +79,7 @@ func (l *ledger) written(in *dynamodb.TransactWriteItemsInput) {
 		if it.Put == nil {
 			continue
 		}
-		if key, ok := batchAt(it.Put.Item); ok {
+		if key, ok := invariants.BatchKey(it.Put.Item); ok {
 			l.settle(key, compared(it.Put.ConditionExpression, it.Put.ExpressionAttributeNames, it.Put.ExpressionAttributeValues, "holder"))
 		}
 	}
@@ -121,10 +120,10 @@ func (l *ledger) lost(key mailing.BatchKey) (runs [][]*claim) {
 	return runs
 }
 
-func (l *ledger) doubtsOf(id mailing.MessageID) int {
+func (l *ledger) ambiguousOf(id mailing.MessageID) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.doubts[id]
+	return l.ambiguous[id]
 }
 
 // compared returns the value that an expression sets an attribute to, or compares it
@@ -142,16 +141,6 @@ func compared(expression *string, names map[string]string, values map[string]typ
 	return nil
 }
 
-// batchAt returns the key of the batch that an item, or its key, belongs to.
-func batchAt(it map[string]types.AttributeValue) (k mailing.BatchKey, ok bool) {
-	id, isBatch := strings.CutPrefix(textIn(it["id"]), "batch#")
-	if !isBatch {
-		return k, false
-	}
-	n, _ := fmt.Sscanf(textIn(it["part"])+" "+id, "%d#%d %d#%d", &k.Mailing, &k.Slice, &k.Batch.First, &k.Batch.N)
-	return k, n == 4
-}
-
 func textIn(v types.AttributeValue) string {
 	if s, ok := v.(*types.AttributeValueMemberS); ok {
 		return s.Value
@@ -159,72 +148,26 @@ func textIn(v types.AttributeValue) string {
 	return ""
 }
 
-func numberIn(v types.AttributeValue) int64 {
+func instantIn(v types.AttributeValue) time.Time {
 	n, ok := v.(*types.AttributeValueMemberN)
 	if !ok {
-		return 0
-	}
-	number, _ := strconv.ParseInt(n.Value, 10, 64)
-	return number
-}
-
-func instantIn(v types.AttributeValue) time.Time { return instant(numberIn(v)) }
-
-// instant returns a stored time, the zero time for 0.
-func instant(ms int64) time.Time {
-	if ms == 0 {
 		return time.Time{}
 	}
+	ms, _ := strconv.ParseInt(n.Value, 10, 64)
 	return time.UnixMilli(ms).UTC()
-}
-
-// batchIn returns a stored batch, with the fields that the checks need.
-func batchIn(k mailing.BatchKey, it map[string]types.AttributeValue) mailing.Batch {
-	return mailing.Batch{
-		Key: k, Members: membersIn(it["members"]), Holder: textIn(it["holder"]), Claims: int(numberIn(it["claims"])), DueAt: instantIn(it["due_at"]),
-	}
-}
-
-// statuses maps the stored letters to statuses.
-var statuses = map[string]mailing.MessageStatus{
-	"q": mailing.Queued, "r": mailing.Retrying, "d": mailing.Deferred, "s": mailing.Sent, "f": mailing.Failed,
-	"x": mailing.Expired, "c": mailing.Cancelled, "k": mailing.Skipped, "u": mailing.Uncertain,
-}
-
-// membersIn returns the recipients of a stored batch, none if they cannot be read.
-func membersIn(v types.AttributeValue) []mailing.Member {
-	var stored []struct {
-		Client    mailing.ClientID `json:"c"`
-		Status    string           `json:"s"`
-		Attempts  int              `json:"a"`
-		Uncertain int              `json:"u"`
-		At        int64            `json:"t"`
-		Error     string           `json:"e"`
-		NotBefore int64            `json:"n"`
-	}
-	if json.Unmarshal([]byte(textIn(v)), &stored) != nil {
-		return nil
-	}
-	members := make([]mailing.Member, len(stored))
-	for i, mem := range stored {
-		members[i] = mailing.Member{
-			Client: mem.Client, Status: statuses[mem.Status], Attempts: mem.Attempts, Uncertain: mem.Uncertain,
-			At: instant(mem.At), Error: mem.Error, NotBefore: instant(mem.NotBefore),
-		}
-	}
-	return members
 }
 
 // pendingIn returns the pending recipients of a stored batch, each with the instant that
 // a retry waits for, the zero time for none.
 func pendingIn(v types.AttributeValue) map[mailing.ClientID]time.Time {
 	pending := map[mailing.ClientID]time.Time{}
-	for _, mem := range membersIn(v) {
+	recipients, _ := invariants.Recipients(v) // the checker reports a batch that cannot be read
+	for _, rec := range recipients {
 		switch {
-		case mem.Status == mailing.Retrying:
-			pending[mem.Client] = mem.NotBefore
-		case mem.Status.Pending():
-			pending[mem.Client] = time.Time{}
+		case rec.Status == mailing.Retrying:
+			pending[rec.Client] = rec.NotBefore
+		case rec.Status.Pending():
+			pending[rec.Client] = time.Time{}
 		}
 	}
 	return pending

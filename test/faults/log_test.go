@@ -50,17 +50,17 @@ func (l *logged) about(t *testing.T, id uint64) map[string]bool {
 	return found
 }
 
-// TestAMessageCanBeFollowedByItsIDsAndNobodyIsNamed is not parallel: it reads the log of
+// TestLogLinesHaveIDsAndNoPersonalData is not parallel, because it reads the log of
 // the whole process.
-func TestAMessageCanBeFollowedByItsIDsAndNobodyIsNamed(t *testing.T) { //nolint:paralleltest // see above
+func TestLogLinesHaveIDsAndNoPersonalData(t *testing.T) { //nolint:paralleltest // see above
 	log := &logged{}
 	before := slog.Default()
 	slog.SetDefault(slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	defer slog.SetDefault(before)
 
 	w := newWorld(t)
-	s := speak(w, nil)
-	const text = "Tell nobody about this"
+	s := overHTTP(w, nil)
+	const text = "A confidential offer"
 	created := w.call(http.MethodPost, "/api/clients", `{"phone": "79008887766", "timezone": "Europe/Moscow", "tag": "secret-tag"}`)
 	var made struct {
 		ID mailing.ClientID `json:"id"`
@@ -68,10 +68,7 @@ func TestAMessageCanBeFollowedByItsIDsAndNobodyIsNamed(t *testing.T) { //nolint:
 	if err := json.Unmarshal(created.Body.Bytes(), &made); err != nil || made.ID == 0 {
 		t.Fatalf("create a client: %d %s", created.Code, created.Body)
 	}
-	w.audience[made.ID] = &person{
-		Client: mailing.Client{ID: made.ID, Phone: "79008887766", Timezone: "Europe/Moscow", OperatorCode: "900", Tag: "secret-tag"},
-		since:  begin, phones: map[string]bool{"79008887766": true}, zones: map[string]bool{"Europe/Moscow": true},
-	}
+	w.know(mailing.Client{ID: made.ID, Phone: "79008887766", Timezone: "Europe/Moscow", OperatorCode: "900", Tag: "secret-tag"})
 	s.first = func(mailing.MessageID) answer { return status(http.StatusServiceUnavailable) }
 	m := w.adopt(w.call(http.MethodPost, "/api/mailings", w.posted(func(fields map[string]any) { fields["text"] = text })))
 	w.run(time.Hour, w.finished(m.ID))
@@ -83,7 +80,7 @@ func TestAMessageCanBeFollowedByItsIDsAndNobodyIsNamed(t *testing.T) { //nolint:
 	w.sentAll(m.ID, 1)
 
 	// Each of the three functions has a line about it: API, scheduler and sender.
-	for what, search := range map[string]struct {
+	for subject, search := range map[string]struct {
 		id    uint64
 		lines []string
 	}{
@@ -94,7 +91,7 @@ func TestAMessageCanBeFollowedByItsIDsAndNobodyIsNamed(t *testing.T) { //nolint:
 		found := log.about(t, search.id)
 		for _, line := range search.lines {
 			if !found[line] {
-				t.Errorf("%s: no line %q among %v", what, line, found)
+				t.Errorf("%s: no line %q among %v", subject, line, found)
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -16,9 +17,10 @@ import (
 
 	"postrider/internal/dynamo/dynamotest"
 	"postrider/internal/mailing"
+	"postrider/test/invariants"
 )
 
-// machineRuns returns the number of random lives of the service. Over the real DynamoDB
+// machineRuns returns the number of runs of the state machine. Over the real DynamoDB
 // Local they are a sample.
 func machineRuns() int {
 	if sampled() {
@@ -27,10 +29,11 @@ func machineRuns() int {
 	return 1000
 }
 
-// TestAnyLifeKeepsThePromise lets users, clocks, queues, the sending API and accidents
-// act in any order, and holds invocations at any of their calls while everything else
-// goes on. After each step the invariants hold; in the end everything is accounted for.
-func TestAnyLifeKeepsThePromise(t *testing.T) {
+// TestRandomRunsKeepThePromise is a state machine. It lets users, clocks, queues, the
+// sending API and accidents act in any order, and holds invocations at any of their calls
+// while everything else goes on. After each step the invariants hold, and in the end each
+// message is accounted for.
+func TestRandomRunsKeepThePromise(t *testing.T) {
 	checks := flag.Lookup("rapid.checks")
 	if checks.Value.String() == checks.DefValue {
 		if err := checks.Value.Set(strconv.Itoa(machineRuns())); err != nil {
@@ -38,9 +41,12 @@ func TestAnyLifeKeepsThePromise(t *testing.T) {
 		}
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // otherwise a quarter of the time would be garbage collection
-	var all lives
+	// One thread: a run is one chain of steps, and handing each step to another thread
+	// takes as long as the step.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var all tally
 	handlers := []*apiHandler{}
-	live := func(rt *rapid.T) {
+	run := func(rt *rapid.T) {
 		m := newMachine(t, rt, &handlers)
 		rt.Cleanup(m.abandon)
 		m.draft(rt)
@@ -50,9 +56,9 @@ func TestAnyLifeKeepsThePromise(t *testing.T) {
 	}
 	rapid.Check(t, func(rt *rapid.T) {
 		if dynamotest.Fast {
-			rapid.SyncTest(rt, live) // a bubble in which held invocations are blocked
+			rapid.SyncTest(rt, run) // a bubble in which held invocations are blocked
 		} else {
-			live(rt)
+			run(rt)
 		}
 	})
 	t.Logf("figure: %s", &all)
@@ -69,7 +75,7 @@ type machine struct {
 	rejected map[mailing.MessageID]bool
 	tries    map[mailing.MessageID]uint64
 	// over holds the mailings that were cancelled or deleted.
-	over map[mailing.MailingID]bool
+	over map[mailing.ID]bool
 	// held holds the invocations that are held at a call.
 	held []*held
 	// slices is the number of slices that the clients are in; made is the number of
@@ -78,14 +84,14 @@ type machine struct {
 	// checked is the number of calls that had been made at the last check.
 	checked int
 
-	did lives
+	did tally
 }
 
 func newMachine(t *testing.T, rt *rapid.T, handlers *[]*apiHandler) *machine {
 	t.Helper()
 	m := &machine{
-		w: newWorld(t), rejected: map[mailing.MessageID]bool{}, tries: map[mailing.MessageID]uint64{}, over: map[mailing.MailingID]bool{},
-		slices: rapid.IntRange(1, 3).Draw(rt, "slices"), did: lives{runs: 1},
+		w: newWorld(t), rejected: map[mailing.MessageID]bool{}, tries: map[mailing.MessageID]uint64{}, over: map[mailing.ID]bool{},
+		slices: rapid.IntRange(1, 3).Draw(rt, "slices"), did: tally{runs: 1},
 	}
 	var cancel context.CancelFunc
 	m.w.ctx, cancel = context.WithCancel(context.Background()) // the context must belong to the bubble
@@ -102,7 +108,7 @@ func newMachine(t *testing.T, rt *rapid.T, handlers *[]*apiHandler) *machine {
 // recipients.
 func (m *machine) client(rt *rapid.T) {
 	m.made++
-	m.w.seed(mailing.Client{
+	m.w.seed(m.w.clock.Now(), mailing.Client{
 		ID:    mailing.ClientID(mailing.Slices*m.made + m.made%m.slices),
 		Phone: fmt.Sprintf("7901%07d", m.made), OperatorCode: "901",
 		Tag: rapid.SampledFrom([]string{"", "a", "b"}).Draw(rt, "tag"), Timezone: zone(rt),
@@ -141,14 +147,14 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		"hours pass": func(rt *rapid.T) {
 			w.clock.Advance(time.Duration(rapid.IntRange(1, 300).Draw(rt, "min")) * time.Minute)
 		},
-		"a minute's work":   func(*rapid.T) { w.step() },
-		"deliveries repeat": func(rt *rapid.T) { w.queues.repeat(deliveriesURL, shuffling(rt)) },
-		"tasks repeat":      func(rt *rapid.T) { w.queues.repeat(tasksURL, shuffling(rt)) },
-		"deliveries vanish": func(*rapid.T) { w.queues.purge(deliveriesURL) },
-		"tasks vanish":      func(*rapid.T) { w.queues.purge(tasksURL) },
-		"a mood":            m.mood,
-		"an accident":       m.accident,
-		"a new environment": func(*rapid.T) { w.restart() },
+		"a minute's work":     func(*rapid.T) { w.step() },
+		"deliveries repeat":   func(rt *rapid.T) { w.queues.repeat(deliveriesURL, shuffling(rt)) },
+		"tasks repeat":        func(rt *rapid.T) { w.queues.repeat(tasksURL, shuffling(rt)) },
+		"deliveries are lost": func(*rapid.T) { w.queues.purge(deliveriesURL) },
+		"tasks are lost":      func(*rapid.T) { w.queues.purge(tasksURL) },
+		"a behaviour":         m.behaviour,
+		"an accident":         m.accident,
+		"a new environment":   func(*rapid.T) { w.restart() },
 	}
 	if dynamotest.Fast {
 		m.holding(actions)
@@ -164,18 +170,18 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 func (m *machine) check() {
 	if n := m.w.gate.made(); n != m.checked {
 		m.checked = n
-		m.look()
-		b := m.w.books()
-		m.w.checkBooks(b)
-		m.w.checkCharges(b)
+		m.observe()
+		r := m.w.records()
+		m.w.checkRecords(r)
+		m.w.checkCharges(r)
 	}
 }
 
-// look records what has changed in the mailings, whatever changed it.
-func (m *machine) look() {
+// observe records all changes of the mailings.
+func (m *machine) observe() {
 	m.w.rememberAll()
-	for id, moments := range m.w.history {
-		last := moments[len(moments)-1].m
+	for id, states := range m.w.history {
+		last := states[len(states)-1].Mailing
 		m.over[id] = m.over[id] || last.Deleted || last.Status == mailing.StatusCancelled
 	}
 }
@@ -231,7 +237,7 @@ func (m *machine) window(rt *rapid.T) *mailing.Window {
 func (m *machine) onClient(rt *rapid.T, do func(mailing.ClientID)) {
 	var ids []mailing.ClientID
 	for id, p := range m.w.audience {
-		if p.gone.IsZero() {
+		if p.DeletedAt.IsZero() {
 			ids = append(ids, id)
 		}
 	}
@@ -251,8 +257,8 @@ func (m *machine) retag(rt *rapid.T) {
 	})
 }
 
-func (m *machine) any(rt *rapid.T) mailing.MailingID {
-	ids := make([]mailing.MailingID, 0, len(m.w.history))
+func (m *machine) any(rt *rapid.T) mailing.ID {
+	ids := make([]mailing.ID, 0, len(m.w.history))
 	for id := range m.w.history {
 		ids = append(ids, id)
 	}
@@ -270,10 +276,10 @@ func (m *machine) act(rt *rapid.T, action string) {
 	if got != want && got < 500 {
 		rt.Errorf("%s of a %s mailing (deleted %t): status %d, want %d", action, before.Status, before.Deleted, got, want)
 	}
-	if got >= 500 && !m.w.gate.hit() {
+	if got >= 500 && !m.w.gate.hasHappened() {
 		rt.Errorf("%s: status %d", action, got)
 	}
-	m.look()
+	m.observe()
 }
 
 func predicted(m mailing.Mailing, action string, now time.Time) int {
@@ -348,7 +354,7 @@ func windowFields(w *mailing.Window) string {
 	return fmt.Sprintf(`{"window": {"from": %q, "to": %q}}`, w.From, w.To)
 }
 
-func (m *machine) edit(rt *rapid.T, id mailing.MailingID, fields string) {
+func (m *machine) edit(rt *rapid.T, id mailing.ID, fields string) {
 	before := m.w.mailing(id)
 	want := predicted(before, "edit", m.w.clock.Now())
 	if got := m.w.act(id, fields); got != want && got < 500 {
@@ -362,28 +368,28 @@ func (m *machine) test(rt *rapid.T) {
 	m.w.call(http.MethodPost, fmt.Sprintf("/api/mailings/%d/test", id), `{"phone": "79995550000"}`)
 }
 
-// mood changes the behaviour of the sending API.
-func (m *machine) mood(rt *rapid.T) {
+// behaviour changes the behaviour of the sending API.
+func (m *machine) behaviour(rt *rapid.T) {
 	shares := map[mailing.OutcomeKind]int{}
 	for _, kind := range []mailing.OutcomeKind{
 		mailing.OutcomeRejected, mailing.OutcomeRetry, mailing.OutcomeAmbiguous, mailing.OutcomeThrottled, mailing.OutcomeMisconfigured,
 	} {
 		shares[kind] = rapid.SampledFrom([]int{0, 0, 0, 20, 100}).Draw(rt, kind.String())
 	}
-	seed := rapid.Uint64().Draw(rt, "luck")
-	m.w.provider.feels(func(h mailing.Handover) (mailing.Outcome, bool) {
+	seed := rapid.Uint64().Draw(rt, "seed")
+	m.w.provider.behave(func(h mailing.Handover) (mailing.Outcome, bool) {
 		// The outcome depends on the message and the try only, so it is the same in any
 		// order of calls.
 		m.tries[h.ID]++
-		luck := rand.New(rand.NewPCG(seed, uint64(h.ID)<<8+m.tries[h.ID]))
+		random := rand.New(rand.NewPCG(seed, uint64(h.ID)<<8+m.tries[h.ID]))
 		for _, kind := range []mailing.OutcomeKind{
 			mailing.OutcomeMisconfigured, mailing.OutcomeThrottled, mailing.OutcomeAmbiguous, mailing.OutcomeRetry, mailing.OutcomeRejected,
 		} {
-			if luck.IntN(100) >= shares[kind] {
+			if random.IntN(100) >= shares[kind] {
 				continue
 			}
 			m.rejected[h.ID] = m.rejected[h.ID] || kind == mailing.OutcomeRejected
-			return mailing.Outcome{Kind: kind, Code: "mood", RetryAfter: 30 * time.Second}, kind == mailing.OutcomeAmbiguous && luck.IntN(2) == 0
+			return mailing.Outcome{Kind: kind, Code: "drawn", RetryAfter: 30 * time.Second}, kind == mailing.OutcomeAmbiguous && random.IntN(2) == 0
 		}
 		return mailing.Outcome{Kind: mailing.OutcomeSent}, true
 	})
@@ -397,7 +403,7 @@ func (m *machine) accident(rt *rapid.T) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	// From now on errors are expected.
-	g.at, g.kind, g.met = len(g.calls)+in, kind, false
+	g.at, g.kind, g.happened = len(g.calls)+in, kind, false
 	m.w.troubled = true
 }
 
@@ -406,11 +412,11 @@ func (m *machine) accident(rt *rapid.T) {
 func (m *machine) end() {
 	w := m.w
 	w.gate.disarm()
-	w.provider.feels(nil)
+	w.provider.behave(nil)
 	for len(m.held) > 0 {
 		m.free(0, goesOn, nil)
 	}
-	m.look()
+	m.observe()
 	for id := range w.history {
 		if got := w.mailing(id); got.Status == mailing.StatusPaused && w.clock.Now().Before(got.EndAt) {
 			w.must(id, "resume")
@@ -422,15 +428,13 @@ func (m *machine) end() {
 		return err == nil && len(live) == 0
 	})
 	w.run(20*time.Minute, nil) // test messages need their time, too
-	b := w.books()
-	w.checkBooks(b)
-	w.checkCharges(b)
-	for id, batches := range b.batches {
-		for _, batch := range batches {
-			for _, mem := range batch.Members {
-				if why := m.unexplained(id, mem); why != "" {
-					w.t.Errorf("client %d of mailing %d is %s: %s", mem.Client, id, mem.Status, why)
-				}
+	r := w.records()
+	w.checkRecords(r)
+	w.checkCharges(r)
+	for id := range r.Mailings {
+		for _, rec := range r.Mailings[id].Recipients() {
+			if missing := m.unexplained(id, rec); missing != "" {
+				w.t.Errorf("client %d of mailing %d is %s: %s", rec.Client, id, rec.Status, missing)
 			}
 		}
 	}
@@ -438,32 +442,32 @@ func (m *machine) end() {
 
 // ended reports whether a mailing's end had come at an instant, or was less than the
 // second away that a hand-over is given. An end that was put off later counts, too.
-func (m *machine) ended(id mailing.MailingID, at time.Time) bool {
-	return slices.ContainsFunc(m.w.history[id], func(then moment) bool { return !at.Before(then.m.EndAt.Add(-time.Second)) })
+func (m *machine) ended(id mailing.ID, at time.Time) bool {
+	return slices.ContainsFunc(m.w.history[id], func(s invariants.State) bool { return !at.Before(s.Mailing.EndAt.Add(-time.Second)) })
 }
 
 // unexplained returns the missing reason for a message's status, "" if nothing is
 // missing.
-func (m *machine) unexplained(id mailing.MailingID, mem mailing.Member) string {
-	msg := mailing.NewMessageID(id, mem.Client)
-	ok, why := true, ""
-	switch mem.Status {
+func (m *machine) unexplained(id mailing.ID, rec mailing.Recipient) string {
+	msg := mailing.NewMessageID(id, rec.Client)
+	ok, missing := true, ""
+	switch rec.Status {
 	case mailing.Queued, mailing.Retrying, mailing.Deferred, mailing.Sending:
-		ok, why = false, "it is pending in the end"
+		ok, missing = false, "it is pending in the end"
 	case mailing.Sent:
 	case mailing.Failed:
-		ok, why = m.rejected[msg] || mem.Error == "poison" || mem.Attempts >= mailing.MaxAttempts, "it was never refused"
+		ok, missing = m.rejected[msg] || rec.Attempts >= mailing.MaxAttempts, "it was never refused"
 	case mailing.Expired:
-		ok, why = id == mailing.TestMailing || m.ended(id, mem.At), "the end has not come"
+		ok, missing = id == mailing.TestMailing || m.ended(id, rec.At), "the end has not come"
 	case mailing.Cancelled:
-		ok, why = id == mailing.TestMailing || m.over[id] || m.w.mailing(id).Status == mailing.StatusCancelled, "nobody cancelled it"
+		ok, missing = id == mailing.TestMailing || m.over[id] || m.w.mailing(id).Status == mailing.StatusCancelled, "no request cancelled it"
 	case mailing.Skipped:
-		ok, why = !m.w.audience[mem.Client].gone.IsZero(), "its client is there"
+		ok, missing = !m.w.audience[rec.Client].DeletedAt.IsZero(), "its client is not deleted"
 	case mailing.Uncertain:
-		ok, why = mem.Uncertain > 0, "nothing about it is uncertain"
+		ok, missing = rec.Uncertain > 0, "it has no uncertain attempt"
 	}
 	if ok {
 		return ""
 	}
-	return why
+	return missing
 }

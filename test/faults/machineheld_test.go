@@ -72,7 +72,7 @@ func (m *machine) returned(h *held) {
 	h.stopAt(m.w, nil) // it may have ended before it came to that call
 	h.returned(h)
 	m.w.renew()
-	m.look()
+	m.observe()
 }
 
 // free releases an invocation. It is held at another call if next is not nil.
@@ -140,7 +140,7 @@ func (m *machine) holdSweep(rt *rapid.T) {
 	m.keep(w.launch("a sweep", of, drawn(rt, sweepCalls), func() {
 		_, err = sweep(ctx, json.RawMessage(`{"detail-type": "Scheduled Event"}`))
 	}, func(*held) {
-		if err != nil && !of.dead() && !w.gate.hit() && !w.troubled {
+		if err != nil && !of.dead() && !w.gate.hasHappened() && !w.troubled {
 			w.t.Errorf("a held sweep: %v", err)
 		}
 		if !of.dead() {
@@ -213,7 +213,7 @@ func (m *machine) holdRequest(rt *rapid.T) {
 	w.api = nil // this handler is in use, so it must not become a spare one
 	w.restartAPI()
 	m.keep(w.launch(action, of, at, func() { handler.ServeHTTP(answer, r) }, func(*held) {
-		if answer.Code >= 500 && !of.dead() && !w.gate.hit() && !w.troubled {
+		if answer.Code >= 500 && !of.dead() && !w.gate.hasHappened() && !w.troubled {
 			w.t.Errorf("a held %s: status %d", action, answer.Code)
 		}
 		w.spare(handler)
@@ -227,14 +227,14 @@ func (m *machine) overtaken(rt *rapid.T) {
 	if !m.room() {
 		return
 	}
-	w.provider.feels(func(h mailing.Handover) (mailing.Outcome, bool) {
+	w.provider.behave(func(h mailing.Handover) (mailing.Outcome, bool) {
 		m.rejected[h.ID] = true
 		return mailing.Outcome{Kind: mailing.OutcomeRejected, Code: "http_400"}, false
 	})
 	d := w.create(func(d *mailing.Draft) { d.EndAt = d.StartAt.Add(10 * time.Minute) })
 	w.sweep()
 	w.drain()
-	w.provider.feels(nil)
+	w.provider.behave(nil)
 	w.clock.Advance(time.Second)
 	if w.act(d.ID, "retry") >= 300 {
 		return
@@ -251,7 +251,7 @@ func (m *machine) overtaken(rt *rapid.T) {
 	}
 	w.sweep()
 	w.drain()
-	m.look()
+	m.observe()
 }
 
 // mixedLost lets a batch be claimed while the window is closed for some of its recipients
@@ -273,7 +273,7 @@ func (m *machine) mixedLost(rt *rapid.T) {
 	w.act(d.ID, windowFields(&mailing.Window{From: oClock(moscow - 2), To: oClock(moscow + 3)}))
 	w.clock.Advance(time.Duration(rapid.IntRange(0, 10).Draw(rt, "s")) * time.Second)
 	m.holdQueue(rt, deliveriesURL, drawn(rt, []string{"BatchGetItem", sendCall, "TransactWriteItems"}))
-	m.look()
+	m.observe()
 }
 
 // lostAgain holds a sender until its lease has ended, and then holds the next sender of
@@ -292,7 +292,7 @@ func (m *machine) lostAgain(rt *rapid.T) {
 	w.sweep()
 	w.doTasks()
 	m.holdQueue(rt, deliveriesURL, drawn(rt, calls))
-	m.look()
+	m.observe()
 }
 
 // oClock returns a full hour of any day.

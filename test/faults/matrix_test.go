@@ -57,7 +57,7 @@ func TestMatrix(t *testing.T) {
 	t.Logf("figure: %d rows of the fault matrix", len(rows))
 }
 
-// tried is what a message has been through in the end.
+// tried is the final status of a message, with its attempts.
 type tried struct {
 	status              mailing.MessageStatus
 	attempts, uncertain int
@@ -67,7 +67,7 @@ type tried struct {
 // the sending API is known to work. It demands the outcome of each message.
 func meets(name string, first func(t *testing.T) answer, want tried) row {
 	return row{name: name, run: func(w *world) {
-		s := speak(w, nil)
+		s := overHTTP(w, nil)
 		w.clients(8)
 		warm := w.create(nil)
 		w.sweep()
@@ -82,21 +82,18 @@ func meets(name string, first func(t *testing.T) answer, want tried) row {
 }
 
 // each demands the same outcome of all messages of a mailing.
-func (w *world) each(id mailing.MailingID, want tried) {
+func (w *world) each(id mailing.ID, want tried) {
 	w.t.Helper()
-	met := 0
-	for _, batch := range w.books().batches[id] {
-		for _, mem := range batch.Members {
-			met++
-			if got := (tried{mem.Status, mem.Attempts, mem.Uncertain}); got != want {
-				w.t.Errorf("client %d: %+v (%s), want %+v", mem.Client, got, mem.Error, want)
-			}
-			if mem.Status == mailing.Failed && !w.buried(mailing.NewMessageID(id, mem.Client)) {
-				w.t.Errorf("client %d: failed, and no dead letter", mem.Client)
-			}
+	recipients := w.recipients(id)
+	for _, rec := range recipients {
+		if got := (tried{rec.Status, rec.Attempts, rec.Uncertain}); got != want {
+			w.t.Errorf("client %d: %+v (%s), want %+v", rec.Client, got, rec.Error, want)
+		}
+		if rec.Status == mailing.Failed && !w.hasDeadLetter(mailing.NewMessageID(id, rec.Client)) {
+			w.t.Errorf("client %d: failed, and no dead letter", rec.Client)
 		}
 	}
-	if met == 0 {
+	if len(recipients) == 0 {
 		w.t.Errorf("mailing %d has no messages", id)
 	}
 }
@@ -124,7 +121,7 @@ func answerRows() []row {
 		return fixed(a)
 	}
 	slow := answer{true, func(w http.ResponseWriter, r *http.Request) {
-		timer := time.NewTimer(httpTimeout / 5)
+		timer := time.NewTimer(httpTimeout / 20)
 		defer timer.Stop()
 		<-timer.C
 		good().write(w, r)
@@ -138,7 +135,7 @@ func answerRows() []row {
 			w.Header().Set("Content-Length", "30")
 			body(`{"code": 0, "mess`).write(w, r)
 		}}), ambiguous),
-		meets("200 with 50 MB", fixed(fifty()), ambiguous),
+		meets("200 with 50 MB", fixed(large()), ambiguous),
 		meets("200 with HTML", fixed(body("<html><body>It works!</body></html>")), ambiguous),
 		meets("200 with nothing", fixed(body("")), ambiguous),
 		meets("200 and a code that is not 0", fixed(body(`{"code": 7, "message": "no"}`)), ambiguous),
@@ -159,7 +156,7 @@ func answerRows() []row {
 	}
 	return append(rows,
 		row{name: "401 from one moment on", run: func(w *world) {
-			s := speak(w, nil)
+			s := overHTTP(w, nil)
 			w.clients(60)
 			n := 0
 			s.first = func(mailing.MessageID) answer {
@@ -177,10 +174,10 @@ func answerRows() []row {
 
 // waitRows are the ways in which the sending API asks the sender to wait.
 func waitRows() []row {
-	told := func(name string, header func(now time.Time) []string, least, most time.Duration) row {
+	throttled := func(name string, header func(now time.Time) []string, least, most time.Duration) row {
 		return row{name: "429, Retry-After " + name, run: func(w *world) {
 			w.clients(6)
-			s := speak(w, func(mailing.MessageID) answer { return status(http.StatusTooManyRequests, header(w.clock.Now())...) })
+			s := overHTTP(w, func(mailing.MessageID) answer { return status(http.StatusTooManyRequests, header(w.clock.Now())...) })
 			m := w.create(nil)
 			w.sweep()
 			w.run(2*time.Hour, w.finished(m.ID))
@@ -201,16 +198,16 @@ func waitRows() []row {
 		}
 	}
 	return []row{
-		told("absent", func(time.Time) []string { return nil }, 7*time.Second, time.Minute),
-		told("in seconds", value("40"), 40*time.Second, 2*time.Minute),
-		told("as a date", date(50*time.Second), 50*time.Second, 2*time.Minute),
-		told("in the past", date(-time.Hour), 7*time.Second, time.Minute),
-		told("absurd", value("99999999999999999999"), 15*time.Minute, 17*time.Minute),
-		told("unreadable", value("soon"), 7*time.Second, time.Minute),
-		{name: "429 of one member does not send it early with its batch", run: func(w *world) {
+		throttled("absent", func(time.Time) []string { return nil }, 7*time.Second, time.Minute),
+		throttled("in seconds", value("40"), 40*time.Second, 2*time.Minute),
+		throttled("as a date", date(50*time.Second), 50*time.Second, 2*time.Minute),
+		throttled("in the past", date(-time.Hour), 7*time.Second, time.Minute),
+		throttled("absurd", value("99999999999999999999"), 15*time.Minute, 17*time.Minute),
+		throttled("unreadable", value("soon"), 7*time.Second, time.Minute),
+		{name: "a recipient that got a 429 waits longer than its batch", run: func(w *world) {
 			w.clients(40)
 			n := 0
-			s := speak(w, func(mailing.MessageID) answer {
+			s := overHTTP(w, func(mailing.MessageID) answer {
 				// Of three messages one is asked to wait, one is taken, and one fails:
 				// the API works.
 				switch n++; n % 3 {
@@ -224,14 +221,15 @@ func waitRows() []row {
 			m := w.create(nil)
 			w.sweep()
 			w.run(2*time.Hour, w.finished(m.ID))
-			for id, at := range s.at {
-				mem := w.books().member(id)
+			for _, rec := range w.recipients(m.ID) {
+				id := mailing.NewMessageID(m.ID, rec.Client)
+				at := s.at[id]
 				if len(at) == 1 {
 					continue
 				}
-				if wait := at[1].Sub(at[0]); mem.Uncertain == 0 && wait < 10*time.Minute {
-					w.t.Errorf("message %d was told to wait 10 minutes, and tried after %s", id, wait)
-				} else if mem.Uncertain > 0 && wait > 5*time.Minute {
+				if wait := at[1].Sub(at[0]); rec.Uncertain == 0 && wait < 10*time.Minute {
+					w.t.Errorf("message %d was to wait 10 minutes, and was tried after %s", id, wait)
+				} else if rec.Uncertain > 0 && wait > 5*time.Minute {
 					w.t.Errorf("message %d waited %s with its batch", id, wait)
 				}
 			}
@@ -249,14 +247,12 @@ func networkRows() []row {
 			w.dial(address(w.test))
 			w.sweep()
 			w.drain()
-			for _, batch := range w.books().batches[m.ID] {
-				for _, mem := range batch.Members {
-					if mem.Status != mailing.Retrying || mem.Attempts != 0 || mem.Error != code {
-						w.t.Errorf("client %d: %s, %d attempts, %s", mem.Client, mem.Status, mem.Attempts, mem.Error)
-					}
+			for _, rec := range w.recipients(m.ID) {
+				if rec.Status != mailing.Retrying || rec.Attempts != 0 || rec.Error != code {
+					w.t.Errorf("client %d: %s, %d attempts, %s", rec.Client, rec.Status, rec.Attempts, rec.Error)
 				}
 			}
-			speak(w, nil)
+			overHTTP(w, nil)
 			w.run(time.Hour, w.finished(m.ID))
 			w.each(m.ID, tried{mailing.Sent, 1, 0})
 		}}
@@ -281,7 +277,7 @@ func networkRows() []row {
 			w.dial(resetting(w.test))
 			w.sweep()
 			w.drain()
-			speak(w, nil)
+			overHTTP(w, nil)
 			w.run(time.Hour, w.finished(m.ID))
 			// The network decides whether a byte was written. No message was taken, so
 			// each message is sent once, whichever of them count as uncertain.
@@ -290,10 +286,10 @@ func networkRows() []row {
 		{name: "a panic while sending", run: func(w *world) {
 			w.clients(12)
 			first := true
-			w.provider.feels(func(mailing.Handover) (mailing.Outcome, bool) {
+			w.provider.behave(func(mailing.Handover) (mailing.Outcome, bool) {
 				if first {
 					first = false
-					panic("out of luck")
+					panic("a bug")
 				}
 				return mailing.Outcome{Kind: mailing.OutcomeSent}, true
 			})
@@ -301,10 +297,8 @@ func networkRows() []row {
 			w.sweep()
 			w.run(time.Hour, w.finished(m.ID))
 			uncertain := 0
-			for _, batch := range w.books().batches[m.ID] {
-				for _, mem := range batch.Members {
-					uncertain += mem.Uncertain
-				}
+			for _, rec := range w.recipients(m.ID) {
+				uncertain += rec.Uncertain
 			}
 			if uncertain != 1 {
 				w.t.Errorf("%d uncertain attempts after one panic", uncertain)

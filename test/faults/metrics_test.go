@@ -3,15 +3,14 @@ package faults_test
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"gopkg.in/yaml.v3"
 
+	"postrider/internal/cfn"
 	"postrider/internal/mailing"
 	"postrider/internal/metrics"
 )
@@ -23,11 +22,11 @@ type measured struct {
 	expanded             int64
 	lines                int
 	unsettled            int64
-	breaker, answered    []told
+	breaker, answered    []sample
 }
 
-// told is the value of a metric that one invocation wrote.
-type told struct {
+// sample is the value of a metric that one invocation wrote.
+type sample struct {
 	at time.Time
 	n  int64
 }
@@ -72,10 +71,10 @@ func (w *world) measure() measured {
 		}
 		at := time.UnixMilli(line.AWS.Timestamp)
 		if line.BreakerOpen != nil {
-			m.breaker = append(m.breaker, told{at, *line.BreakerOpen})
+			m.breaker = append(m.breaker, sample{at, *line.BreakerOpen})
 		}
 		if line.Answered != nil {
-			m.answered = append(m.answered, told{at, *line.Answered})
+			m.answered = append(m.answered, sample{at, *line.Answered})
 		}
 	}
 	return m
@@ -91,12 +90,12 @@ func (w *world) countsAtMost(t *testing.T, c mailing.Counts) {
 	}
 }
 
-func TestMetricsSayWhatHappened(t *testing.T) {
+func TestMetricsCountDeliveriesAndAttempts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	made := w.clients(60)
 	tries := map[string]int{}
-	w.provider.feels(func(h mailing.Handover) (mailing.Outcome, bool) {
+	w.provider.behave(func(h mailing.Handover) (mailing.Outcome, bool) {
 		tries[h.Phone]++
 		w.clock.Advance(2 * time.Millisecond)
 		switch first := tries[h.Phone] == 1; {
@@ -160,13 +159,13 @@ func TestMetricsSayWhatHappened(t *testing.T) {
 	}
 }
 
-func TestARetryOfFailuresIsNoStart(t *testing.T) {
+func TestARetryIsNotMeasuredAsAStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.clients(5)
 	m := w.failedMailing(5)
 	lags := len(w.measure().lags)
-	w.provider.feels(nil)
+	w.provider.behave(nil)
 	w.clock.Advance(time.Hour)
 	w.update(m.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Retried(true, false, w.clock.Now()) })
 	w.sweep()
@@ -187,7 +186,7 @@ func TestAnOpenBreakerIsMeasured(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.clients(100)
-	w.provider.feels(always(mailing.OutcomeMisconfigured, "http_401"))
+	w.provider.behave(always(mailing.OutcomeMisconfigured, "http_401"))
 	m := w.create(nil)
 	w.sweep()
 	w.drain()
@@ -195,7 +194,7 @@ func TestAnOpenBreakerIsMeasured(t *testing.T) {
 	if len(got.breaker) == 0 || got.breaker[len(got.breaker)-1].n != 1 || len(got.deliveries) != 0 || got.attempts["misconfigured"] == 0 {
 		t.Errorf("while it fails: %+v", got)
 	}
-	w.provider.feels(nil)
+	w.provider.behave(nil)
 	w.run(time.Hour, w.finished(m.ID))
 	got = w.measure()
 	if got.breaker[len(got.breaker)-1].n != 0 || got.deliveries["sent"] != 100 || got.attempts["sent"] != 100 {
@@ -205,40 +204,31 @@ func TestAnOpenBreakerIsMeasured(t *testing.T) {
 
 // alarm holds the fields of an alarm of infra/alarms.yaml that define when it rings.
 type alarm struct {
-	MetricName         string `yaml:"MetricName"`
-	Statistic          string `yaml:"Statistic"`
-	Period             int    `yaml:"Period"`
-	EvaluationPeriods  int    `yaml:"EvaluationPeriods"`
-	DatapointsToAlarm  int    `yaml:"DatapointsToAlarm"`
-	ComparisonOperator string `yaml:"ComparisonOperator"`
-	Threshold          int64  `yaml:"Threshold"`
-	TreatMissingData   string `yaml:"TreatMissingData"`
+	MetricName         string `json:"MetricName"`
+	Statistic          string `json:"Statistic"`
+	Period             int    `json:"Period"`
+	EvaluationPeriods  int    `json:"EvaluationPeriods"`
+	DatapointsToAlarm  int    `json:"DatapointsToAlarm"`
+	ComparisonOperator string `json:"ComparisonOperator"`
+	Threshold          int64  `json:"Threshold"`
+	TreatMissingData   string `json:"TreatMissingData"`
 }
 
 func readAlarm(t *testing.T, name string) alarm {
 	t.Helper()
-	raw, err := os.ReadFile("../../infra/alarms.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct {
-		Resources map[string]struct {
-			Properties yaml.Node `yaml:"Properties"`
-		} `yaml:"Resources"`
-	}
 	var a alarm
-	if err := yaml.Unmarshal(raw, &file); err != nil {
-		t.Fatal(err)
+	template, err := cfn.Read("../../infra/alarms.yaml")
+	if err == nil {
+		err = cfn.Decode(cfn.At(template["Resources"], name, "Properties"), &a)
 	}
-	properties := file.Resources[name].Properties
-	if err := properties.Decode(&a); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
 	return a
 }
 
 // rings reports whether the alarm rings at an instant, for these values.
-func (a alarm) rings(t *testing.T, values []told, at time.Time) bool {
+func (a alarm) rings(t *testing.T, values []sample, at time.Time) bool {
 	t.Helper()
 	breaching := 0
 	for range a.EvaluationPeriods {
@@ -270,48 +260,48 @@ func (a alarm) breaches(t *testing.T, values []int64) bool {
 	case "Maximum GreaterThanOrEqualToThreshold notBreaching":
 		return slices.Max(values) >= a.Threshold
 	default:
-		t.Fatalf("this test knows no such alarm: %s", how)
+		t.Fatalf("an alarm of another kind: %s", how)
 		return false
 	}
 }
 
-func TestAnOutageKeepsTheBreakersAlarmRinging(t *testing.T) {
+func TestAnOutageRaisesTheBreakersAlarmUntilItEnds(t *testing.T) {
 	t.Parallel()
-	rings := readAlarm(t, "BreakerOpen")
+	alarm := readAlarm(t, "BreakerOpen")
 	w := newWorld(t)
 	w.clients(100)
-	w.provider.feels(always(mailing.OutcomeRetry, "http_503"))
+	w.provider.behave(always(mailing.OutcomeRetry, "http_503"))
 	m := w.create(nil)
 	w.sweep()
 	w.run(time.Hour, nil)
 	got := w.measure()
 	for minute := 5; minute <= 60; minute++ {
-		if !rings.rings(t, got.breaker, begin.Add(time.Duration(minute)*time.Minute)) {
+		if !alarm.rings(t, got.breaker, begin.Add(time.Duration(minute)*time.Minute)) {
 			t.Errorf("after %d minutes it does not ring", minute)
 		}
 	}
-	w.provider.feels(nil)
+	w.provider.behave(nil)
 	w.run(time.Hour, w.finished(m.ID))
 	over := w.clock.Now().Add(3 * time.Minute)
 	w.run(time.Hour, nil)
-	if got := w.measure(); rings.rings(t, got.breaker, over) || got.breaker[len(got.breaker)-1].n != 0 {
-		t.Error("it rings when it is over")
+	if got := w.measure(); alarm.rings(t, got.breaker, over) || got.breaker[len(got.breaker)-1].n != 0 {
+		t.Error("the alarm rings after the outage")
 	}
 }
 
-func TestAnOutageThatTheBreakerDoesNotSeeRingsAllTheSame(t *testing.T) {
+func TestAnOutageThatDoesNotOpenTheBreakerRaisesAnAlarm(t *testing.T) {
 	t.Parallel()
-	rings := readAlarm(t, "NoValidAnswer")
+	alarm := readAlarm(t, "NoValidAnswer")
 	for _, test := range []struct {
 		name    string
 		clients int
 		outcome mailing.Outcome
 	}{
-		{"each is to come back as late as may be", 50, mailing.Outcome{Kind: mailing.OutcomeThrottled, Code: "http_429", RetryAfter: 15 * time.Minute}},
+		{"each answer asks for the longest wait", 50, mailing.Outcome{Kind: mailing.OutcomeThrottled, Code: "http_429", RetryAfter: 15 * time.Minute}},
 	} {
 		w := newWorld(t)
 		w.clients(test.clients)
-		w.provider.feels(func(mailing.Handover) (mailing.Outcome, bool) { return test.outcome, false })
+		w.provider.behave(func(mailing.Handover) (mailing.Outcome, bool) { return test.outcome, false })
 		m := w.create(nil)
 		w.sweep()
 		w.run(2*time.Hour, nil)
@@ -322,28 +312,28 @@ func TestAnOutageThatTheBreakerDoesNotSeeRingsAllTheSame(t *testing.T) {
 			}
 		}
 		for minute := 45; minute <= 120; minute++ {
-			if !rings.rings(t, got.answered, begin.Add(time.Duration(minute)*time.Minute)) {
+			if !alarm.rings(t, got.answered, begin.Add(time.Duration(minute)*time.Minute)) {
 				t.Errorf("%s: after %d minutes it does not ring", test.name, minute)
 			}
 		}
-		if rings.rings(t, got.answered, begin.Add(10*time.Minute)) {
+		if alarm.rings(t, got.answered, begin.Add(10*time.Minute)) {
 			t.Errorf("%s: it rings after ten minutes", test.name)
 		}
-		w.provider.feels(nil)
+		w.provider.behave(nil)
 		w.run(time.Hour, w.finished(m.ID))
 		over := w.clock.Now()
 		w.run(time.Hour, nil)
-		if got := w.measure(); rings.rings(t, got.answered, over.Add(time.Duration(2*rings.Period)*time.Second)) {
-			t.Errorf("%s: it rings when it is over", test.name)
+		if got := w.measure(); alarm.rings(t, got.answered, over.Add(time.Duration(2*alarm.Period)*time.Second)) {
+			t.Errorf("%s: the alarm rings after the outage", test.name)
 		}
 	}
 }
 
-func TestWhatIsTooLateToBeExpandedIsMeasured(t *testing.T) {
+func TestMessagesThatAreExpandedTooLateAreMeasured(t *testing.T) {
 	t.Parallel()
-	for status, end := range map[mailing.MessageStatus]func(*world, mailing.MailingID){
-		mailing.Expired:   func(w *world, _ mailing.MailingID) { w.clock.Advance(25 * time.Hour) },
-		mailing.Cancelled: func(w *world, id mailing.MailingID) { w.must(id, "cancel") },
+	for status, end := range map[mailing.MessageStatus]func(*world, mailing.ID){
+		mailing.Expired:   func(w *world, _ mailing.ID) { w.clock.Advance(25 * time.Hour) },
+		mailing.Cancelled: func(w *world, id mailing.ID) { w.must(id, "cancel") },
 	} {
 		w := newWorld(t)
 		w.clients(60)
@@ -363,7 +353,7 @@ func TestWhatIsTooLateToBeExpandedIsMeasured(t *testing.T) {
 	}
 }
 
-func TestALagIsNoPause(t *testing.T) {
+func TestAPauseIsNotMeasuredAsStartLag(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.clients(60)

@@ -6,43 +6,38 @@ import (
 	"time"
 
 	"postrider/internal/mailing"
+	"postrider/test/invariants"
 )
 
 // checkCharges demands that each uncertain attempt of a message is accounted for: by a
 // call of the sending API whose outcome is unknown, or by lost claims during which the
 // message might be handed over.
-func (w *world) checkCharges(b books) {
+func (w *world) checkCharges(r invariants.Records) {
 	w.t.Helper()
-	for _, batches := range b.batches {
-		for _, batch := range batches {
-			for _, mem := range batch.Members {
-				w.checkMember(batch, mem)
+	for id := range w.history {
+		for _, batch := range r.Mailings[id].Batches {
+			for _, rec := range batch.Recipients {
+				w.checkRecipient(batch.Key, rec)
 			}
 		}
 	}
 }
 
-func (w *world) checkMember(batch mailing.Batch, mem mailing.Member) {
+func (w *world) checkRecipient(key mailing.BatchKey, rec mailing.Recipient) {
 	w.t.Helper()
-	id := mailing.NewMessageID(batch.Key.Mailing, mem.Client)
-	if mem.Uncertain > 0 && !mem.Status.Pending() && mem.Status != mailing.Sent && mem.Status != mailing.Uncertain {
-		w.t.Errorf("message %d has %d uncertain attempts, and ended as %s", id, mem.Uncertain, mem.Status)
-	}
-	if batch.Key.Mailing == mailing.TestMailing {
+	id := mailing.NewMessageID(key.Mailing, rec.Client)
+	ambiguous := w.gate.ledger.ambiguousOf(id)
+	if rec.Uncertain <= ambiguous {
 		return
 	}
-	doubts := w.gate.ledger.doubtsOf(id)
-	if mem.Uncertain <= doubts {
-		return
-	}
-	runs := w.gate.ledger.lost(batch.Key)
+	runs := w.gate.ledger.lost(key)
 	charged := 0
 	for _, run := range runs {
 		charged += w.charged(id, run)
 	}
-	if mem.Uncertain > doubts+charged {
-		w.t.Errorf("message %d is %s with %d uncertain attempts (%s): %d calls of it are in doubt, and it may have been begun under %d of %d runs of lost claims,%s its mailing was%s",
-			id, mem.Status, mem.Uncertain, mem.Error, doubts, charged, len(runs), described(runs), w.told(id.Mailing()))
+	if rec.Uncertain > ambiguous+charged {
+		w.t.Errorf("message %d is %s with %d uncertain attempts (%s): the outcome of %d calls is unknown, and a hand-over may have begun under %d of %d runs of lost claims,%s its mailing was%s",
+			id, rec.Status, rec.Uncertain, rec.Error, ambiguous, charged, len(runs), described(runs), w.history[key.Mailing])
 	}
 }
 
@@ -61,17 +56,17 @@ func (w *world) charged(id mailing.MessageID, run []*claim) int {
 // mayHaveBegun reports whether a message might be handed over at any instant of a claim,
 // as far as the test knows the mailing's history and the client.
 func (w *world) mayHaveBegun(id mailing.MessageID, c *claim) bool {
-	from, pending := c.members[id.Client()]
+	from, pending := c.recipients[id.Client()]
 	p := w.audience[id.Client()]
 	if !pending || p == nil {
 		return false
 	}
-	moments := w.history[id.Mailing()]
+	states := w.history[id.Mailing()]
 	// If a user has changed the mailing or the client since, the sender that settles the
 	// claim may not know their earlier state any more. Instants are stored to the
 	// millisecond.
-	recent := c.from.Add(-slack - time.Millisecond)
-	if moments[len(moments)-1].from.After(recent) || p.touched.After(recent) {
+	recent := c.from.Add(-invariants.Slack - time.Millisecond)
+	if states[len(states)-1].From.After(recent) || p.ChangedAt().After(recent) {
 		return true
 	}
 	if from.Before(c.from) {
@@ -79,7 +74,7 @@ func (w *world) mayHaveBegun(id mailing.MessageID, c *claim) bool {
 	}
 	const often = 100 * time.Millisecond
 	for at := from; at.Before(c.lease); at = at.Add(often) {
-		if w.forbidden(id.Mailing(), p, at) == "" {
+		if states.Forbidden(p, at) == "" {
 			return true
 		}
 	}

@@ -8,10 +8,10 @@ import (
 	"postrider/internal/mailing"
 )
 
-// TestARetryThatIsOvertakenIsGivenUp runs retries of failures that read a page, and write
+// TestARetryOfAFinishedMailingLeavesNothingPending runs retries of failures that read a page, and write
 // it after their mailing was cancelled, deleted or ended, and then finished. After the
 // write nothing may be pending.
-func TestARetryThatIsOvertakenIsGivenUp(t *testing.T) {
+func TestARetryOfAFinishedMailingLeavesNothingPending(t *testing.T) {
 	t.Parallel()
 	for _, r := range overtakenRows() {
 		t.Run(r.name, func(t *testing.T) {
@@ -35,7 +35,7 @@ func overtakenRows() (rows []row) {
 			faults := dynamotest.NewFaults(w.env.Client)
 			faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Before: func() {
 				overtake(w, m)
-				if _, err := w.store.FinishMailing(w.ctx, m.ID); err != nil {
+				if _, err := w.store.FinishMailing(w.ctx, m); err != nil {
 					w.t.Errorf("finish: %v", err)
 				}
 			}})

@@ -252,7 +252,7 @@ func (q *queues) bodies(url string) []string {
 	return all
 }
 
-// repeat puts every message of a queue into it once more, and shuffles all of them:
+// repeat puts every message of a queue into it again, and shuffles all of them:
 // queues may deliver twice, and in any order.
 func (q *queues) repeat(url string, shuffle func(n int, swap func(i, j int))) {
 	q.mu.Lock()
@@ -306,7 +306,7 @@ func (q *queues) settle(url string, messages []*message, response events.SQSEven
 	}
 }
 
-var errQueue = errors.New("the queue is gone")
+var errQueue = errors.New("the queue is unavailable")
 
 // shuffled shuffles into a random order.
 func shuffled(n int, swap func(i, j int)) { rand.Shuffle(n, swap) }

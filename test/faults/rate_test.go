@@ -35,12 +35,12 @@ func inBubble(t *testing.T, test func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := inMemory(t)
-		w.senderClock = bubbleClock{w}
+		w.config.Clock = bubbleClock{w}
 		test(w)
 	})
 }
 
-func TestNoMoreThanTheRateIsHandedOverInAnySecond(t *testing.T) {
+func TestTheRateLimitsTheHandOversInAnySecond(t *testing.T) {
 	const rate = 20
 	inBubble(t, func(w *world) {
 		w.config.MaxRate = rate
@@ -52,7 +52,7 @@ func TestNoMoreThanTheRateIsHandedOverInAnySecond(t *testing.T) {
 		w.sentAll(m.ID, 400)
 		var times []time.Time
 		for _, took := range w.provider.took() {
-			times = append(times, took[0].at)
+			times = append(times, took[0].At)
 		}
 		slices.SortFunc(times, time.Time.Compare)
 		first := 0
@@ -68,11 +68,9 @@ func TestNoMoreThanTheRateIsHandedOverInAnySecond(t *testing.T) {
 		if took := times[len(times)-1].Sub(times[0]); took < 380*time.Second/rate || took > 5*time.Minute {
 			w.t.Errorf("400 messages at %d a second took %s", rate, took)
 		}
-		for _, batch := range w.books().batches[m.ID] {
-			for _, mem := range batch.Members {
-				if mem.Attempts != 1 || mem.Uncertain != 0 {
-					w.t.Errorf("waiting for its turn used up an attempt: %+v", mem)
-				}
+		for _, rec := range w.recipients(m.ID) {
+			if rec.Attempts != 1 || rec.Uncertain != 0 {
+				w.t.Errorf("waiting for its turn used up an attempt: %+v", rec)
 			}
 		}
 		if n := w.queues.size(lettersURL); n != 0 {
@@ -81,14 +79,14 @@ func TestNoMoreThanTheRateIsHandedOverInAnySecond(t *testing.T) {
 	})
 }
 
-func TestAMailingThatIsCancelledWhileItWaitsForItsTurnEndsAtOnce(t *testing.T) {
+func TestAMailingThatIsCancelledWhileItWaitsForTheRateEndsAtOnce(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.config.MaxRate = 5
 		w.restart()
 		w.clients(200)
 		m := w.create(nil)
 		n := 0
-		w.provider.feels(func(mailing.Handover) (mailing.Outcome, bool) {
+		w.provider.behave(func(mailing.Handover) (mailing.Outcome, bool) {
 			if n++; n == 10 {
 				w.must(m.ID, "cancel")
 			}

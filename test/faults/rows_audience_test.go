@@ -107,7 +107,7 @@ func (w *world) again(n int64, hides func(slice, after string) bool, client mail
 	phones := map[string]int{}
 	for _, took := range w.provider.took() {
 		for _, h := range took {
-			phones[h.phone]++
+			phones[h.Phone]++
 		}
 	}
 	if got := phones[client.Phone]; got != 1 {
@@ -118,7 +118,7 @@ func (w *world) again(n int64, hides func(slice, after string) bool, client mail
 
 // halfExpanded starts a mailing whose expansion cannot see all clients, and delivers the
 // messages that it creates.
-func (w *world) halfExpanded(hides func(slice, after string) bool) mailing.MailingID {
+func (w *world) halfExpanded(hides func(slice, after string) bool) mailing.ID {
 	w.t.Helper()
 	w.tables = &halfway{API: w.env.Client, clients: w.env.Tables.Clients, hides: hides}
 	w.troubled = true
@@ -160,20 +160,10 @@ func (w *world) clientWhere(phone string, wanted func(mailing.ClientID) bool) ma
 // form, without an instant of creation.
 func (w *world) crowd(slice, n int) {
 	w.t.Helper()
-	var puts []types.WriteRequest
-	for i := range n {
+	clients := make([]mailing.Client, n)
+	for i := range clients {
 		id := mailing.ClientID(slice + mailing.Slices*(1+i*((1<<32-1)/mailing.Slices/(n+1))))
-		c := mailing.Client{ID: id, Phone: fmt.Sprintf("7902%07d", i), OperatorCode: "902", Timezone: "Europe/Moscow"}
-		puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: map[string]types.AttributeValue{
-			"part": &types.AttributeValueMemberS{Value: fmt.Sprintf("%02d", slice)}, "id": &types.AttributeValueMemberS{Value: fmt.Sprintf("%010d", id)},
-			"phone": &types.AttributeValueMemberS{Value: c.Phone}, "operator_code": &types.AttributeValueMemberS{Value: c.OperatorCode},
-			"timezone": &types.AttributeValueMemberS{Value: c.Timezone}, "version": &types.AttributeValueMemberN{Value: "1"},
-		}}})
-		w.know(c)
+		clients[i] = mailing.Client{ID: id, Phone: fmt.Sprintf("7902%07d", i), OperatorCode: "902", Timezone: "Europe/Moscow"}
 	}
-	for part := range slices.Chunk(puts, 25) {
-		if _, err := w.env.Client.BatchWriteItem(w.ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{w.env.Tables.Clients: part}}); err != nil {
-			w.t.Fatalf("seed clients: %v", err)
-		}
-	}
+	w.seed(time.Time{}, clients...)
 }

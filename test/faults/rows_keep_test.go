@@ -29,7 +29,7 @@ func keepRows() []row {
 			w.run(10*time.Minute, nil)
 			w.clock.AdvanceTo(m.EndAt.Add(dynamotest.Retention + time.Hour))
 			w.expire()
-			w.provider.feels(nil)
+			w.provider.behave(nil)
 			w.must(m.ID, "retry")
 			w.run(2*time.Hour, w.finished(m.ID))
 			w.sentAll(m.ID, 10)
@@ -58,7 +58,7 @@ func keepRows() []row {
 			w.must(m.ID, "resume")
 		}),
 		after(", by a sender that does not know of it", func(w *world, m mailing.Mailing) {
-			w.provider.feels(func(mailing.Handover) (mailing.Outcome, bool) {
+			w.provider.behave(func(mailing.Handover) (mailing.Outcome, bool) {
 				if w.mailing(m.ID).EndAt.Equal(m.EndAt) {
 					w.putOff(m, longer)
 					w.clock.Advance(mailing.ExtendAfter)
@@ -70,9 +70,9 @@ func keepRows() []row {
 			w.run(time.Hour, func() bool { return w.mailing(m.ID).Finished })
 		}),
 	}
-	for kind, what := range accidents {
+	for kind, name := range accidents {
 		for _, call := range []string{"scheduler: Query", "scheduler: UpdateItem", "scheduler: GetItem"} {
-			rows = append(rows, after(", then an accident: "+what+", "+call, func(w *world, m mailing.Mailing) {
+			rows = append(rows, after(", then an accident: "+name+", "+call, func(w *world, m mailing.Mailing) {
 				w.putOff(m, longer)
 				w.clock.Advance(mailing.ExtendAfter)
 				w.gate.named, w.gate.kind = call, kind
@@ -105,7 +105,7 @@ func keepRows() []row {
 func (w *world) failed(n int) mailing.Mailing {
 	w.t.Helper()
 	waits := w.clients(n + 1)[0].Phone
-	w.provider.feels(func(h mailing.Handover) (mailing.Outcome, bool) {
+	w.provider.behave(func(h mailing.Handover) (mailing.Outcome, bool) {
 		if h.Phone == waits {
 			return mailing.Outcome{Kind: mailing.OutcomeThrottled, Code: "http_429", RetryAfter: time.Minute}, false
 		}
@@ -156,7 +156,7 @@ func (w *world) expire() {
 // keeps demands that all messages of a finished mailing are listed as long as messages
 // are kept after its end, whatever DynamoDB may have removed by then, and that none is
 // listed after that.
-func (w *world) keeps(id mailing.MailingID) {
+func (w *world) keeps(id mailing.ID) {
 	w.t.Helper()
 	m := w.mailing(id)
 	until := m.EndAt.Add(dynamotest.Retention)

@@ -59,23 +59,23 @@ func killRows() []row {
 			w.doTasks()
 			w.gate.named, w.gate.kind = "sender: "+call, kind
 			w.run(time.Hour, w.finished(m.ID))
-			if !w.gate.hit() {
+			if !w.gate.hasHappened() {
 				w.t.Errorf("no call %s was made", call)
 			}
 			w.each(m.ID, want)
 		}}
 	}
-	once, doubtful := tried{mailing.Sent, 1, 0}, tried{mailing.Sent, 2, 1}
+	once, ambiguous := tried{mailing.Sent, 1, 0}, tried{mailing.Sent, 2, 1}
 	return []row{
 		dies("the sender is killed before its claim", "UpdateItem", killedBefore, once),
-		dies("the sender is killed after its claim", "UpdateItem", killedAfter, doubtful),
-		dies("the sender is killed before it sends", "send", killedBefore, doubtful),
-		dies("the sender is killed after the message was accepted", "send", killedAfter, doubtful),
-		dies("the sender is killed before settlement", "TransactWriteItems", killedBefore, doubtful),
+		dies("the sender is killed after its claim", "UpdateItem", killedAfter, ambiguous),
+		dies("the sender is killed before it sends", "send", killedBefore, ambiguous),
+		dies("the sender is killed after the message was accepted", "send", killedAfter, ambiguous),
+		dies("the sender is killed before settlement", "TransactWriteItems", killedBefore, ambiguous),
 		dies("the sender is killed after settlement", "TransactWriteItems", killedAfter, once),
 		dies("a claim's answer is lost, and it is claimed again", "UpdateItem", unanswered, once),
 		dies("a settlement's answer is lost", "TransactWriteItems", unanswered, once),
-		dies("a hand-over's answer is lost", "send", unanswered, doubtful),
+		dies("a hand-over's answer is lost", "send", unanswered, ambiguous),
 		{name: "an answer to a claim is lost, and the SDK repeats the call", run: func(w *world) {
 			w.clients(30)
 			w.tables = repeating{w.env.Client}
@@ -107,7 +107,7 @@ func killRows() []row {
 			})
 			w.restartSender()
 			w.run(time.Hour, w.finished(m.ID))
-			w.each(m.ID, doubtful)
+			w.each(m.ID, ambiguous)
 			if took := w.provider.took()[w.only(m.ID)]; len(took) != 2 {
 				w.t.Errorf("taken %d times", len(took))
 			}
@@ -118,7 +118,7 @@ func killRows() []row {
 			w.sweep()
 			w.doTasks()
 			kills := 0
-			w.provider.feels(func(h mailing.Handover) (mailing.Outcome, bool) {
+			w.provider.behave(func(h mailing.Handover) (mailing.Outcome, bool) {
 				if h.ID.Client() == bad.ID {
 					// All activity of this sender ends, as when a process is killed.
 					kills++
@@ -130,14 +130,14 @@ func killRows() []row {
 			if kills != 5 {
 				w.t.Errorf("it killed %d senders", kills)
 			}
-			for _, batch := range w.books().batches[m.ID] {
-				poisoned := slices.ContainsFunc(batch.Members, func(mem mailing.Member) bool { return mem.Client == bad.ID })
-				for _, mem := range batch.Members {
+			for _, batch := range w.records().Mailings[m.ID].Batches {
+				poisoned := slices.ContainsFunc(batch.Recipients, func(rec mailing.Recipient) bool { return rec.Client == bad.ID })
+				for _, rec := range batch.Recipients {
 					switch {
-					case poisoned && (mem.Client == bad.ID || mem.Status != mailing.Sent) && (mem.Status != mailing.Uncertain || mem.Error != mailing.PoisonCode):
-						w.t.Errorf("client %d of the poison batch: %s, %s", mem.Client, mem.Status, mem.Error)
-					case !poisoned && mem.Status != mailing.Sent, !poisoned && mem.Uncertain > 1:
-						w.t.Errorf("client %d of another batch: %+v", mem.Client, mem)
+					case poisoned && (rec.Client == bad.ID || rec.Status != mailing.Sent) && (rec.Status != mailing.Uncertain || rec.Error != mailing.PoisonCode):
+						w.t.Errorf("client %d of the poison batch: %s, %s", rec.Client, rec.Status, rec.Error)
+					case !poisoned && rec.Status != mailing.Sent, !poisoned && rec.Uncertain > 1:
+						w.t.Errorf("client %d of another batch: %+v", rec.Client, rec)
 					}
 				}
 			}
@@ -151,11 +151,11 @@ func killRows() []row {
 				other.gate.at, other.gate.kind = at, killedAfter
 				other.sweep()
 				other.doTasks()
-				met := other.gate.hit()
+				happened := other.gate.hasHappened()
 				other.gate.disarm()
 				other.run(time.Hour, other.finished(m.ID))
 				other.sentAll(m.ID, 20)
-				if !met {
+				if !happened {
 					break
 				}
 				steps++
@@ -173,12 +173,12 @@ type sending func(context.Context, mailing.Handover) mailing.Outcome
 func (s sending) Send(ctx context.Context, h mailing.Handover) mailing.Outcome { return s(ctx, h) }
 
 // only returns the id of the only message of a mailing.
-func (w *world) only(id mailing.MailingID) mailing.MessageID {
+func (w *world) only(id mailing.ID) mailing.MessageID {
 	w.t.Helper()
-	for _, batch := range w.books().batches[id] {
-		return mailing.NewMessageID(id, batch.Members[0].Client)
+	if recipients := w.recipients(id); len(recipients) == 1 {
+		return mailing.NewMessageID(id, recipients[0].Client)
 	}
-	w.t.Fatalf("mailing %d has no message", id)
+	w.t.Fatalf("mailing %d has not one message", id)
 	return 0
 }
 
@@ -332,11 +332,6 @@ func tableRows() []row {
 		m := w.create(nil)
 		w.sweep()
 		w.run(2*time.Hour, w.finished(m.ID))
-		for id, took := range w.provider.took() {
-			if len(took) > 1 && w.books().member(id).Uncertain == 0 {
-				w.t.Errorf("message %d was taken %d times", id, len(took))
-			}
-		}
 		w.ends(m.ID, mailing.Counts{Total: 120, Sent: 120})
 	}
 	throttled := func() error {
@@ -372,11 +367,7 @@ func tableRows() []row {
 				faults.On(dynamotest.TransactWriteItems, n, dynamotest.Fault{Refuse: dynamotest.Conflicted()})
 			}
 			sent(w, faults)
-			for id, took := range w.provider.took() {
-				if len(took) != 1 {
-					w.t.Errorf("message %d was taken %d times", id, len(took))
-				}
-			}
+			w.takenOnce()
 		}},
 		{name: "a transaction's answer is lost, and it is repeated", run: func(w *world) {
 			faults := dynamotest.NewFaults(w.env.Client)
@@ -391,18 +382,14 @@ func tableRows() []row {
 				faults.On(dynamotest.BatchGetItem, n, dynamotest.Fault{Unprocessed: 7})
 			}
 			sent(w, faults)
-			for id, took := range w.provider.took() {
-				if len(took) != 1 {
-					w.t.Errorf("message %d was taken %d times", id, len(took))
-				}
-			}
+			w.takenOnce()
 		}},
-		{name: "tables that are gone for a while", run: func(w *world) {
+		{name: "tables that are unavailable for a while", run: func(w *world) {
 			w.clients(60)
 			m := w.create(nil)
 			faults := dynamotest.NewFaults(w.env.Client)
 			for _, op := range []dynamotest.Op{dynamotest.UpdateItem, dynamotest.TransactWriteItems} {
-				faults.Always(op, dynamotest.Fault{Refuse: errors.New("gone")})
+				faults.Always(op, dynamotest.Fault{Refuse: errors.New("unavailable")})
 			}
 			w.tables = faults
 			w.restart()

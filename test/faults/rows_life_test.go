@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postrider/internal/mailing"
+	"postrider/test/invariants"
 )
 
 // posted returns the body of a mailing to all clients that starts now and ends in a day.
@@ -31,13 +32,13 @@ func (w *world) posted(change func(fields map[string]any)) string {
 func (w *world) adopt(answer *httptest.ResponseRecorder) mailing.Mailing {
 	w.t.Helper()
 	var created struct {
-		ID mailing.MailingID `json:"id"`
+		ID mailing.ID `json:"id"`
 	}
 	if err := json.Unmarshal(answer.Body.Bytes(), &created); err != nil || created.ID == 0 {
 		w.t.Fatalf("a mailing was not created: %d %s", answer.Code, answer.Body)
 	}
 	m := w.mailing(created.ID)
-	w.history[m.ID] = append(w.history[m.ID], moment{m.CreatedAt, m})
+	w.history[m.ID] = append(w.history[m.ID], invariants.State{From: m.CreatedAt, Mailing: m})
 	return m
 }
 
@@ -125,7 +126,7 @@ func timeRows() []row {
 			})
 			w.run(time.Hour, w.finished(m.ID))
 			for _, took := range w.provider.took() {
-				if late := took[0].at.Sub(m.StartAt); late > 3*time.Second {
+				if late := took[0].At.Sub(m.StartAt); late > 3*time.Second {
 					w.t.Errorf("a hand-over %s after the start", late)
 				}
 			}
@@ -186,13 +187,13 @@ func lifeRows() []row {
 			w.must(m.ID, edit(`"window": null`))
 			w.run(10*time.Second, w.finished(m.ID)) // the edit queues the batches, not the next sweep
 		}, all),
-		{name: "a stale sender parks after resume", run: func(w *world) {
+		{name: "a sender with data from before a pause settles after the resume", run: func(w *world) {
 			w.clients(40)
 			m := w.create(nil)
 			w.sweep()
 			w.doTasks()
 			var once sync.Once
-			w.provider.feels(func(mailing.Handover) (mailing.Outcome, bool) {
+			w.provider.behave(func(mailing.Handover) (mailing.Outcome, bool) {
 				// The mailing is paused and resumed while the hand-overs are under way:
 				// the settlement uses a decision from before both.
 				once.Do(func() {
@@ -203,7 +204,7 @@ func lifeRows() []row {
 				return mailing.Outcome{Kind: mailing.OutcomeMisconfigured, Code: "http_401"}, false
 			})
 			w.doSome(deliveriesURL)
-			w.provider.feels(nil)
+			w.provider.behave(nil)
 			w.run(10*time.Minute, w.finished(m.ID))
 			w.sentAll(m.ID, 40)
 		}},
@@ -230,7 +231,7 @@ func lifeRows() []row {
 			w.sweep()
 			w.doTasks()
 			n := 0
-			w.provider.feels(func(mailing.Handover) (mailing.Outcome, bool) {
+			w.provider.behave(func(mailing.Handover) (mailing.Outcome, bool) {
 				if n++; n == 1 {
 					w.deleteClient(last.ID)
 				}
@@ -266,7 +267,7 @@ func lifeRows() []row {
 			w.changeClient(c.ID, func(c *mailing.Client) { c.Phone = "79995554433" })
 			w.run(time.Hour, w.finished(m.ID))
 			w.sentAll(m.ID, 20)
-			if took := w.provider.took()[mailing.NewMessageID(m.ID, c.ID)]; took[0].phone != "79995554433" {
+			if took := w.provider.took()[mailing.NewMessageID(m.ID, c.ID)]; took[0].Phone != "79995554433" {
 				w.t.Errorf("it went to the old phone")
 			}
 		}},
@@ -291,14 +292,14 @@ func lifeRows() []row {
 // wait in. Everything is accounted for within two minutes.
 func closingRows() []row {
 	closing := map[string]struct {
-		close func(w *world, id mailing.MailingID)
+		close func(w *world, id mailing.ID)
 		want  mailing.Counts
 	}{
-		"cancelled": {func(w *world, id mailing.MailingID) {
+		"cancelled": {func(w *world, id mailing.ID) {
 			w.update(id, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Cancelled(w.clock.Now()) })
 		}, mailing.Counts{Total: 80, Cancelled: 80}},
-		"its end": {func(w *world, _ mailing.MailingID) { w.clock.Advance(24 * time.Hour) }, mailing.Counts{Total: 80, Expired: 80}},
-		"paused, then its end": {func(w *world, id mailing.MailingID) {
+		"its end": {func(w *world, _ mailing.ID) { w.clock.Advance(24 * time.Hour) }, mailing.Counts{Total: 80, Expired: 80}},
+		"paused, then its end": {func(w *world, id mailing.ID) {
 			w.must(id, "pause")
 			w.clock.Advance(24 * time.Hour)
 		}, mailing.Counts{Total: 80, Expired: 80}},
@@ -307,11 +308,11 @@ func closingRows() []row {
 		"queued, and the queue lost": func(*world) func(*mailing.Draft) { return nil },
 		"deferred":                   func(*world) func(*mailing.Draft) { return windowed(0, time.Hour) },
 		"put off by the provider": func(w *world) func(*mailing.Draft) {
-			w.provider.feels(always(mailing.OutcomeThrottled, "http_429"))
+			w.provider.behave(always(mailing.OutcomeThrottled, "http_429"))
 			return nil
 		},
-		"parked": func(w *world) func(*mailing.Draft) {
-			w.provider.feels(always(mailing.OutcomeMisconfigured, "http_401"))
+		"waiting for the end of an outage": func(w *world) func(*mailing.Draft) {
+			w.provider.behave(always(mailing.OutcomeMisconfigured, "http_401"))
 			return nil
 		},
 		"not expanded": func(*world) func(*mailing.Draft) { return nil },
@@ -332,7 +333,7 @@ func closingRows() []row {
 				} else {
 					w.doTasks()
 				}
-				if where == "put off by the provider" || where == "parked" {
+				if where == "put off by the provider" || where == "waiting for the end of an outage" {
 					w.drain()
 				}
 				w.queues.purge(deliveriesURL)

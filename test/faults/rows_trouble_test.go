@@ -13,7 +13,7 @@ import (
 // troubleRows are failures of AWS, of users or of the sending API that last long, or come
 // at a critical moment.
 func troubleRows() []row {
-	rows := append(settlementRows(), doubtRows()...)
+	rows := append(settlementRows(), ambiguousRows()...)
 	rows = append(rows, rejectionRows()...)
 	rows = append(rows, overtakenRows()...)
 	return append(rows, costRows()...)
@@ -86,8 +86,8 @@ func settlementRows() []row {
 	}
 }
 
-// doubtRows are uncertain outcomes, and events after them.
-func doubtRows() []row {
+// ambiguousRows are uncertain outcomes, and events after them.
+func ambiguousRows() []row {
 	second := func(name string, o mailing.Outcome, clients int) row {
 		return row{name: "an uncertain attempt, and then " + name, run: func(w *world) {
 			w.clients(clients)
@@ -95,7 +95,7 @@ func doubtRows() []row {
 			w.sweep()
 			w.run(time.Minute, w.finished(warm.ID))
 			tries := map[mailing.MessageID]int{}
-			w.provider.feels(func(h mailing.Handover) (mailing.Outcome, bool) {
+			w.provider.behave(func(h mailing.Handover) (mailing.Outcome, bool) {
 				if h.ID.Mailing() != 2 {
 					return mailing.Outcome{Kind: mailing.OutcomeSent}, true
 				}
@@ -121,13 +121,13 @@ func doubtRows() []row {
 	}
 	return []row{
 		second("a refusal", mailing.Outcome{Kind: mailing.OutcomeRejected, Code: "http_400"}, 3),
-		second("nothing but certain failures", mailing.Outcome{Kind: mailing.OutcomeRetry, Code: "http_503"}, 1),
+		second("only certain failures", mailing.Outcome{Kind: mailing.OutcomeRetry, Code: "http_503"}, 1),
 		{name: "five recipients, and 504 to everything", run: func(w *world) {
 			for i := 1; i <= 5; i++ { // each in a slice, and so in a batch, of its own
-				w.seed(mailing.Client{ID: mailing.ClientID(mailing.Slices + i), Phone: fmt.Sprintf("7901000000%d", i), OperatorCode: "901", Timezone: "UTC"})
+				w.seed(begin, mailing.Client{ID: mailing.ClientID(mailing.Slices + i), Phone: fmt.Sprintf("7901000000%d", i), OperatorCode: "901", Timezone: "UTC"})
 			}
 			m := w.create(nil)
-			w.provider.feels(always(mailing.OutcomeAmbiguous, "http_504"))
+			w.provider.behave(always(mailing.OutcomeAmbiguous, "http_504"))
 			w.sweep()
 			w.run(30*time.Minute, nil)
 			if c := w.counts(m.ID); c.Pending() != 5 {
@@ -135,25 +135,23 @@ func doubtRows() []row {
 			}
 			// Five failures opened the breaker. Since then each of at most five probes took
 			// another message.
-			for _, b := range w.books().batches[m.ID] {
-				for _, mem := range b.Members {
-					if mem.Uncertain > 2 {
-						w.t.Errorf("client %d has %d uncertain attempts", mem.Client, mem.Uncertain)
-					}
+			for _, rec := range w.recipients(m.ID) {
+				if rec.Uncertain > 2 {
+					w.t.Errorf("client %d has %d uncertain attempts", rec.Client, rec.Uncertain)
 				}
 			}
-			w.provider.feels(nil)
+			w.provider.behave(nil)
 			w.run(20*time.Minute, w.finished(m.ID))
 			w.ends(m.ID, mailing.Counts{Total: 5, Sent: 5})
 		}},
-		{days: true, name: "504 to everything until nothing may be tried any more, and a retry of what is uncertain", run: func(w *world) {
+		{days: true, name: "504 to everything until all attempts are used, and a retry of uncertain messages", run: func(w *world) {
 			w.clients(2)
 			m := w.create(func(d *mailing.Draft) { d.EndAt = begin.Add(10 * 24 * time.Hour) })
-			w.provider.feels(always(mailing.OutcomeAmbiguous, "http_504"))
+			w.provider.behave(always(mailing.OutcomeAmbiguous, "http_504"))
 			w.sweep()
 			w.run(9*24*time.Hour, w.finished(m.ID))
 			w.ends(m.ID, mailing.Counts{Total: 2, Uncertain: 2})
-			w.provider.feels(nil)
+			w.provider.behave(nil)
 			w.must(m.ID, "retry") // a retry of failures: there are none
 			if got := w.mailing(m.ID); got.Status != mailing.StatusCompleted {
 				w.t.Errorf("a retry of failures reopens it: %s", got.Status)
@@ -173,7 +171,7 @@ func doubtRows() []row {
 func rejectionRows() []row {
 	refused := func(w *world, n int) mailing.Mailing {
 		w.clients(n)
-		w.provider.feels(always(mailing.OutcomeRejected, "http_400"))
+		w.provider.behave(always(mailing.OutcomeRejected, "http_400"))
 		m := w.create(nil)
 		w.sweep()
 		w.run(10*time.Minute, nil)
@@ -196,7 +194,7 @@ func rejectionRows() []row {
 			if m := w.mailing(m.ID); m.Status != mailing.StatusPaused || again.Failed < c.Failed+mailing.RejectionWindow || again.Failed > c.Failed+1000 {
 				w.t.Errorf("resumed: it is %s; %+v after %+v", m.Status, again, c)
 			}
-			w.provider.feels(nil)
+			w.provider.behave(nil)
 			w.must(m.ID, "resume")
 			w.run(time.Hour, w.finished(m.ID))
 			w.ends(m.ID, mailing.Counts{Total: 3000, Failed: again.Failed, Sent: 3000 - again.Failed})
@@ -209,7 +207,7 @@ func rejectionRows() []row {
 		}},
 		{name: "every message is refused, one invocation a batch", run: func(w *world) {
 			w.clients(1500)
-			w.provider.feels(always(mailing.OutcomeRejected, "http_400"))
+			w.provider.behave(always(mailing.OutcomeRejected, "http_400"))
 			m := w.create(nil)
 			w.sweep()
 			w.doTasks()
@@ -231,7 +229,7 @@ func rejectionRows() []row {
 		{name: "less than half is refused", run: func(w *world) {
 			w.clients(2000)
 			n := 0
-			w.provider.feels(func(mailing.Handover) (mailing.Outcome, bool) {
+			w.provider.behave(func(mailing.Handover) (mailing.Outcome, bool) {
 				if n++; n%5 < 2 {
 					return mailing.Outcome{Kind: mailing.OutcomeRejected, Code: "http_400"}, false
 				}
@@ -257,7 +255,7 @@ func costRows() []row {
 		{days: true, name: "the sending API is down for a day, with two thousand messages pending", run: func(w *world) {
 			w.clients(2000)
 			m := w.create(func(d *mailing.Draft) { d.EndAt = begin.Add(72 * time.Hour) })
-			w.provider.feels(always(mailing.OutcomeRetry, "refused"))
+			w.provider.behave(always(mailing.OutcomeRetry, "refused"))
 			writes := counted(w)
 			w.sweep()
 			w.run(10*time.Minute, nil)
@@ -270,7 +268,7 @@ func costRows() []row {
 				w.t.Errorf("%d probes in a day", n)
 			}
 			w.test.Logf("figure: an outage of a day, 2,000 messages pending: %d writes and %d probes in all", writes()-before, w.provider.called()-calls)
-			w.provider.feels(nil)
+			w.provider.behave(nil)
 			w.run(16*time.Minute, nil)
 			back := w.clock.Now()
 			w.run(5*time.Minute, func() bool { return w.counts(m.ID).Pending() == 0 })
@@ -295,7 +293,7 @@ func costRows() []row {
 			w.run(time.Minute, w.finished(m.ID))
 			w.sentAll(m.ID, 2000)
 		}},
-		{name: "one message of a batch is sent under an old plan, another one waits for its window", run: func(w *world) {
+		{name: "one message of a batch is sent under an older generation, another one waits for its window", run: func(w *world) {
 			// Both are in one slice and in one batch, whose window is open in Moscow
 			// only.
 			made := w.inOneSlice("Europe/Moscow", "Asia/Vladivostok")
@@ -304,7 +302,7 @@ func costRows() []row {
 			w.doTasks()
 			w.edit(m.ID, `{"text": "another"}`)
 			first := true
-			w.provider.feels(func(h mailing.Handover) (mailing.Outcome, bool) {
+			w.provider.behave(func(h mailing.Handover) (mailing.Outcome, bool) {
 				if first && h.ID.Client() == made[0].ID {
 					first = false
 					w.edit(m.ID, `{"window": {"from": "09:00", "to": "18:00"}}`)
@@ -342,7 +340,7 @@ func costRows() []row {
 }
 
 // edit changes a mailing through the API.
-func (w *world) edit(id mailing.MailingID, fields string) {
+func (w *world) edit(id mailing.ID, fields string) {
 	w.t.Helper()
 	w.must(id, fields)
 }

@@ -12,6 +12,7 @@ import (
 
 	"postrider/internal/dynamo"
 	"postrider/internal/mailing"
+	"postrider/test/invariants"
 )
 
 // rezone is an edit of the zone of clients in Moscow while their messages wait for a
@@ -48,18 +49,18 @@ func zoneRows() []row {
 			}})
 		}
 	}
-	for kind, what := range accidents {
+	for kind, name := range accidents {
 		for _, call := range []string{
 			"scheduler: Query", "scheduler: BatchGetItem", "scheduler: GetItem", "scheduler: UpdateItem", "scheduler: TransactWriteItems",
 			"scheduler: SendMessageBatch to " + tasksURL, "scheduler: SendMessageBatch to " + deliveriesURL,
 		} {
-			rows = append(rows, row{name: "a zone is edited, then an accident: " + what + ", " + call, run: func(w *world) {
+			rows = append(rows, row{name: "a zone is edited, then an accident: " + name + ", " + call, run: func(w *world) {
 				made := w.clients(20)
 				m := opensEarlier.wait(w)
 				w.editZones(made, opensEarlier.zone)
 				w.gate.named, w.gate.kind = call, kind
 				opensEarlier.finish(w, m, made)
-				if !w.gate.hit() {
+				if !w.gate.hasHappened() {
 					w.t.Errorf("no call of that name was made")
 				}
 			}})
@@ -151,9 +152,9 @@ func (z rezone) finish(w *world, m mailing.Mailing, edited []mailing.Client) {
 			missed++
 			continue
 		}
-		if why := notNow(m, z.zone, times[0].at); why != "" || times[0].at.After(latest) || len(times) > 1 {
+		if reason := invariants.Forbidden(m, z.zone, times[0].At); reason != "" || times[0].At.After(latest) || len(times) > 1 {
 			w.t.Errorf("client %d: handed over %d times, first at %s, want at %s or before; %s",
-				c.ID, len(times), times[0].at.Format(time.TimeOnly), latest.Format(time.TimeOnly), why)
+				c.ID, len(times), times[0].At.Format(time.TimeOnly), latest.Format(time.TimeOnly), reason)
 		}
 	}
 	if missed > 0 {
@@ -232,8 +233,8 @@ func (w *world) importZones(clients []mailing.Client, zone string) {
 		w.t.Fatalf("import zones: %d %s", answer.Code, answer.Body)
 	}
 	for _, c := range clients {
-		p := w.audience[c.ID]
-		p.Timezone, p.touched = zone, w.clock.Now()
-		p.zones[zone] = true
+		edited := w.audience[c.ID].Client
+		edited.Timezone = zone
+		w.audience[c.ID].Edit(edited, w.clock.Now())
 	}
 }

@@ -9,11 +9,10 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// TestAMailingThatIsCancelledDuringASlowReadIsDecidedOnAgain holds a sender's read of its
+// TestACancellationDuringASlowReadTakesEffect holds a sender's read of its
 // recipients. The first read took two seconds, so the sender reads again, and the mailing
 // is cancelled during the second read.
-func TestAMailingThatIsCancelledDuringASlowReadIsDecidedOnAgain(t *testing.T) {
-	t.Parallel()
+func TestACancellationDuringASlowReadTakesEffect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := inMemory(t)
 		w.ctx = context.Background() // the context must belong to the bubble

@@ -47,7 +47,7 @@ func atEachCall(t *testing.T, story func(t *testing.T, at int, kind accident) (c
 	return points
 }
 
-func TestARequestWithItsKeyCreatesOnceWhereverItBreaksOff(t *testing.T) {
+func TestARequestWithAnIdempotencyKeyCreatesOnceAfterAnyFault(t *testing.T) {
 	t.Parallel()
 	points := atEachCall(t, func(t *testing.T, at int, kind accident) int {
 		t.Helper()
@@ -65,7 +65,7 @@ func TestARequestWithItsKeyCreatesOnceWhereverItBreaksOff(t *testing.T) {
 		if c := w.counts(1); c.Sent != int64(len(made)) {
 			t.Errorf("%s %d: counts %+v", accidents[kind], at, c)
 		}
-		if n := len(w.provider.handed[mailing.NewMessageID(mailing.TestMailing, 1)]); n != 1 {
+		if n := len(w.provider.took()[mailing.NewMessageID(mailing.TestMailing, 1)]); n != 1 {
 			t.Errorf("%s %d: the test message was handed over %d times", accidents[kind], at, n)
 		}
 		w.check()
@@ -74,7 +74,7 @@ func TestARequestWithItsKeyCreatesOnceWhereverItBreaksOff(t *testing.T) {
 	t.Logf("figure: %d accidents to a POST with its Idempotency-Key, repeated: one mailing each time", points)
 }
 
-func TestAnImportThatIsRepeatedLosesNoRowWhereverItBreaksOff(t *testing.T) {
+func TestAnImportThatIsRepeatedLosesNoRowAfterAnyFault(t *testing.T) {
 	t.Parallel()
 	const rows = 70 // three transactions
 	var file strings.Builder

@@ -21,11 +21,13 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"go.uber.org/goleak"
 
 	"postrider/internal/api"
+	"postrider/internal/clock"
 	"postrider/internal/deliver"
 	"postrider/internal/dynamo"
 	"postrider/internal/dynamo/dynamotest"
@@ -33,6 +35,7 @@ import (
 	"postrider/internal/metrics"
 	"postrider/internal/queue"
 	"postrider/internal/schedule"
+	"postrider/test/invariants"
 )
 
 // begin is the instant at which a world begins. No rule depends on it: it is 12:30 in
@@ -59,10 +62,8 @@ type world struct {
 	gate     *gate
 	// config is the configuration of new senders.
 	config deliver.Config
-	// tables replaces the tables of the functions' stores, if not nil; senderClock
-	// replaces the senders' clock, which otherwise is the world's.
-	tables      dynamo.API
-	senderClock deliver.Clock
+	// tables replaces the tables of the functions' stores, if not nil.
+	tables dynamo.API
 	// sends replaces the senders' provider, if not nil.
 	sends deliver.Provider
 
@@ -85,8 +86,8 @@ type world struct {
 	// troubled: an invocation may fail, because its tables do.
 	troubled bool
 
-	audience map[mailing.ClientID]*person
-	history  map[mailing.MailingID][]moment
+	audience map[mailing.ClientID]*invariants.Client
+	history  map[mailing.ID]invariants.Timeline
 }
 
 func newWorld(t *testing.T) *world {
@@ -106,12 +107,13 @@ func worldIn(t *testing.T, env *dynamotest.Env) *world {
 	clock := dynamotest.NewClock(begin)
 	w := &world{
 		t: t, test: t, ctx: t.Context(), clock: clock, env: env, queues: newQueues(clock), gate: &gate{ledger: newLedger()},
-		provider: &provider{clock: clock, handed: map[mailing.MessageID][]handed{}},
+		provider: &provider{clock: clock, handovers: map[mailing.MessageID][]invariants.Handover{}},
 		config: deliver.Config{
 			ProviderTimeout: 10 * time.Second, InvocationTime: 30 * time.Second, MaxInFlight: 500, MaxReceives: maxReceives,
-			PauseOnRejections: true,
+			PauseOnRejections: true, Clock: clock, Jitter: func(d time.Duration) time.Duration { return d / 2 },
+			Holder: func() string { return strconv.FormatInt(holders.Add(1), 10) },
 		},
-		audience: map[mailing.ClientID]*person{}, history: map[mailing.MailingID][]moment{}, rule: time.Minute,
+		audience: map[mailing.ClientID]*invariants.Client{}, history: map[mailing.ID]invariants.Timeline{}, rule: time.Minute,
 	}
 	w.metered = &bytes.Buffer{}
 	w.meter = metrics.New(w.metered, "test", clock.Now)
@@ -123,7 +125,7 @@ func worldIn(t *testing.T, env *dynamotest.Env) *world {
 // storeOver returns a store that uses the world's clock. Its waits return at once, and do
 // not move the clock.
 func (w *world) storeOver(tables dynamo.API) *dynamo.Store {
-	return w.env.StoreOver(tables, dynamo.WithClock(w.clock.Now, func(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) }))
+	return w.env.StoreOver(tables, dynamotest.Impatient(w.clock.Now))
 }
 
 // restart gives every function a new execution environment, which remembers nothing.
@@ -147,9 +149,8 @@ type apiHandler struct {
 
 func newAPIHandler() *apiHandler {
 	h := &apiHandler{}
-	h.Handler = api.New(api.Config{
-		Clients: &h.clients, Mailings: &h.mailings, Tasks: &h.tasks, Queues: &h.queues,
-		Keys: anyKey{}, Now: func() time.Time { return h.now() }, Log: slog.Default(),
+	h.Handler = api.New(&h.clients, &h.mailings, &h.tasks, &h.queues, anyKey{}, api.Config{
+		Now: func() time.Time { return h.now() }, Log: slog.Default(),
 	})
 	return h
 }
@@ -192,7 +193,7 @@ func (w *world) restartScheduler() {
 	w.schedulerWorker = w.gate.worker("scheduler")
 	store, sqs := w.edges(w.schedulerWorker)
 	w.scheduler = queue.SchedulerHandler(schedule.New(store, queue.NewDeliveries(sqs, deliveriesURL), queue.NewTasks(sqs, tasksURL, w.clock.Now),
-		mortalClock{w.schedulerWorker, stillClock{w.clock}}, schedule.WithMeter(w.meter)), nil)
+		mortalClock{w.schedulerWorker, w.clock}, schedule.WithMeter(w.meter)), nil)
 }
 
 // anyKey accepts each key as an admin's.
@@ -220,29 +221,20 @@ func (w *world) edges(of *worker) (*dynamo.Store, queue.AdminAPI) {
 var holders atomic.Int64
 
 func (w *world) newSender(of *worker, store deliver.Store, sqs queue.API) *deliver.Sender {
-	clock := w.senderClock
-	if clock == nil {
-		clock = stillClock{w.clock}
-	}
+	config := w.config
+	config.Clock = mortalClock{of, config.Clock}
 	var sends deliver.Provider = w.provider
 	if w.sends != nil {
 		sends = w.sends
 	}
-	return deliver.New(store, gatedProvider{of, sends}, queue.NewDeadLetters(sqs, lettersURL), w.config, mortalClock{of, clock}, deliver.Randomness{
-		Jitter: func(d time.Duration) time.Duration { return d / 2 },
-		Holder: func() string { return strconv.FormatInt(holders.Add(1), 10) },
-	}, deliver.WithMeter(w.meter), deliver.WithSweeps(queue.NewTasks(sqs, tasksURL, w.clock.Now)))
+	return deliver.New(store, gatedProvider{of, sends}, queue.NewDeadLetters(sqs, lettersURL), config,
+		deliver.WithMeter(w.meter), deliver.WithSweeps(queue.NewTasks(sqs, tasksURL, w.clock.Now)))
 }
-
-// stillClock waits by advancing the world's clock.
-type stillClock struct{ *dynamotest.Clock }
-
-func (c stillClock) Sleep(ctx context.Context, d time.Duration) error { return c.Wait(ctx, d) }
 
 // mortalClock is a clock whose waits fail for a dead worker.
 type mortalClock struct {
 	of *worker
-	deliver.Clock
+	clock.Clock
 }
 
 func (c mortalClock) Sleep(ctx context.Context, d time.Duration) error {
@@ -253,19 +245,6 @@ func (c mortalClock) Sleep(ctx context.Context, d time.Duration) error {
 }
 
 // ---- clients and mailings ------------------------------------------------------
-
-// person is a client as a test knows it.
-type person struct {
-	mailing.Client
-
-	since time.Time
-	// touched is when the client was last changed or deleted. Mailings that expand at
-	// about that time may include it or not.
-	touched time.Time
-	gone    time.Time
-	// phones and zones are all that the client ever had.
-	phones, zones map[string]bool
-}
 
 // clients creates n clients in Moscow.
 func (w *world) clients(n int) []mailing.Client {
@@ -281,7 +260,7 @@ func (w *world) client(c mailing.Client) mailing.Client {
 	w.t.Helper()
 	c, err := mailing.NewClient(c)
 	if err == nil {
-		c, err = w.store.CreateClient(w.ctx, c, mailing.Once{})
+		c, err = w.store.CreateClient(w.ctx, c, mailing.Idempotency{})
 	}
 	if err != nil {
 		w.t.Fatalf("create a client: %v", err)
@@ -292,52 +271,41 @@ func (w *world) client(c mailing.Client) mailing.Client {
 
 // know records that a client exists from now on.
 func (w *world) know(c mailing.Client) {
-	w.audience[c.ID] = &person{Client: c, since: w.clock.Now(), phones: map[string]bool{c.Phone: true}, zones: map[string]bool{c.Timezone: true}}
+	w.audience[c.ID] = invariants.NewClient(c, w.clock.Now(), w.clock.Now())
 }
 
-// seedClients creates very many clients in a fast way.
-func seedClients(t *testing.T, w *world, n int) {
-	t.Helper()
-	var puts []types.WriteRequest
-	for i := range n {
-		id := mailing.ClientID(1 + i*42_900)
-		puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: map[string]types.AttributeValue{
-			"part": &types.AttributeValueMemberS{Value: fmt.Sprintf("%02d", id.Slice())}, "id": &types.AttributeValueMemberS{Value: fmt.Sprintf("%010d", id)},
-			"phone": &types.AttributeValueMemberS{Value: fmt.Sprintf("7900%07d", i)}, "operator_code": &types.AttributeValueMemberS{Value: "900"},
-			"timezone": &types.AttributeValueMemberS{Value: "Europe/Moscow"}, "version": &types.AttributeValueMemberN{Value: "1"},
-		}}})
-	}
-	for part := range slices.Chunk(puts, 25) {
-		_, err := w.env.Client.BatchWriteItem(w.ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{w.env.Tables.Clients: part}})
-		if err != nil {
-			t.Fatal(err)
+// seed stores clients with ids that the test chooses. If created is the zero time, it
+// stores them in the old form, without an instant of creation.
+func (w *world) seed(created time.Time, clients ...mailing.Client) {
+	w.t.Helper()
+	for some := range slices.Chunk(clients, 12) { // two rows each, and a call writes 25
+		var puts []types.WriteRequest
+		for _, c := range some {
+			w.know(c)
+			client := map[string]any{
+				"part": fmt.Sprintf("%02d", c.ID.Slice()), "id": fmt.Sprintf("%010d", c.ID), "phone": c.Phone,
+				"operator_code": c.OperatorCode, "timezone": c.Timezone, "version": 1,
+			}
+			if c.Tag != "" {
+				client["tag"] = c.Tag
+			}
+			if !created.IsZero() {
+				client["created_at"] = created.UnixMilli()
+			}
+			phone := map[string]any{"part": "phone#" + c.Phone, "id": "phone", "client": c.ID}
+			for _, row := range []map[string]any{client, phone} {
+				item, err := attributevalue.MarshalMap(row)
+				if err != nil {
+					w.t.Fatalf("encode a client: %v", err)
+				}
+				puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: item}})
+			}
+		}
+		request := map[string][]types.WriteRequest{w.env.Tables.Clients: puts}
+		if _, err := w.env.Client.BatchWriteItem(w.ctx, &dynamodb.BatchWriteItemInput{RequestItems: request}); err != nil {
+			w.t.Fatalf("store clients: %v", err)
 		}
 	}
-}
-
-// seed stores a client with an id that the test chooses.
-func (w *world) seed(c mailing.Client) {
-	w.t.Helper()
-	str := func(text string) types.AttributeValue { return &types.AttributeValueMemberS{Value: text} }
-	num := func(n mailing.ClientID) types.AttributeValue {
-		return &types.AttributeValueMemberN{Value: strconv.FormatUint(uint64(n), 10)}
-	}
-	item := map[string]types.AttributeValue{
-		"part": str(fmt.Sprintf("%02d", c.ID.Slice())), "id": str(fmt.Sprintf("%010d", c.ID)), "phone": str(c.Phone),
-		"operator_code": str(c.OperatorCode), "timezone": str(c.Timezone), "version": num(1),
-		"created_at": &types.AttributeValueMemberN{Value: strconv.FormatInt(w.clock.Now().UnixMilli(), 10)},
-	}
-	if c.Tag != "" {
-		item["tag"] = str(c.Tag)
-	}
-	phone := map[string]types.AttributeValue{"part": str("phone#" + c.Phone), "id": str("phone"), "client": num(c.ID)}
-	_, err := w.env.Client.BatchWriteItem(w.ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{
-		w.env.Tables.Clients: {{PutRequest: &types.PutRequest{Item: item}}, {PutRequest: &types.PutRequest{Item: phone}}},
-	}})
-	if err != nil {
-		w.t.Fatalf("create a client: %v", err)
-	}
-	w.know(c)
 }
 
 func (w *world) deleteClient(id mailing.ClientID) {
@@ -345,8 +313,7 @@ func (w *world) deleteClient(id mailing.ClientID) {
 	if err := w.store.DeleteClient(w.ctx, id); err != nil {
 		w.t.Fatalf("delete a client: %v", err)
 	}
-	p := w.audience[id]
-	p.gone, p.touched = w.clock.Now(), w.clock.Now()
+	w.audience[id].DeletedAt = w.clock.Now()
 }
 
 func (w *world) changeClient(id mailing.ClientID, change func(*mailing.Client)) {
@@ -358,15 +325,7 @@ func (w *world) changeClient(id mailing.ClientID, change func(*mailing.Client)) 
 	if err != nil {
 		w.t.Fatalf("change a client: %v", err)
 	}
-	p := w.audience[id]
-	p.Client, p.touched = c, w.clock.Now()
-	p.phones[c.Phone], p.zones[c.Timezone] = true, true
-}
-
-// moment is the state of a mailing from an instant on.
-type moment struct {
-	from time.Time
-	m    mailing.Mailing
+	w.audience[id].Edit(c, w.clock.Now())
 }
 
 // create stores a mailing to all clients that starts now and ends in a day. It queues
@@ -379,7 +338,7 @@ func (w *world) create(change func(*mailing.Draft)) mailing.Mailing {
 	}
 	m, err := mailing.New(d, w.clock.Now())
 	if err == nil {
-		m, err = w.store.CreateMailing(w.ctx, m, mailing.Once{})
+		m, err = w.store.CreateMailing(w.ctx, m, mailing.Idempotency{})
 	}
 	if err != nil {
 		w.t.Fatalf("create a mailing: %v", err)
@@ -389,7 +348,7 @@ func (w *world) create(change func(*mailing.Draft)) mailing.Mailing {
 }
 
 func (w *world) remember(m mailing.Mailing) {
-	w.history[m.ID] = append(w.history[m.ID], moment{w.clock.Now(), m})
+	w.history[m.ID] = append(w.history[m.ID], invariants.State{From: w.clock.Now(), Mailing: m})
 }
 
 // call sends a request to the API; headers are name, value, name, value.
@@ -415,7 +374,7 @@ func (w *world) request(method, path, body string) *http.Request {
 }
 
 // act requests an action on a mailing, records the result, and returns the status code.
-func (w *world) act(id mailing.MailingID, action string) int {
+func (w *world) act(id mailing.ID, action string) int {
 	w.t.Helper()
 	method, path, body := asked(id, action)
 	answer := w.call(method, path, body)
@@ -427,7 +386,7 @@ func (w *world) act(id mailing.MailingID, action string) int {
 
 // asked returns the request for an action. The action is a name, which a body may follow,
 // or the body of an edit.
-func asked(id mailing.MailingID, action string) (method, path, body string) {
+func asked(id mailing.ID, action string) (method, path, body string) {
 	of := fmt.Sprintf("/api/mailings/%d", id)
 	switch {
 	case action == "delete":
@@ -440,7 +399,7 @@ func asked(id mailing.MailingID, action string) (method, path, body string) {
 }
 
 // must calls act, and demands success.
-func (w *world) must(id mailing.MailingID, action string) {
+func (w *world) must(id mailing.ID, action string) {
 	w.t.Helper()
 	if code := w.act(id, action); code >= 300 {
 		w.t.Fatalf("%s: status %d", action, code)
@@ -448,7 +407,7 @@ func (w *world) must(id mailing.MailingID, action string) {
 }
 
 // update changes a mailing without the API, so that nothing is queued for it.
-func (w *world) update(id mailing.MailingID, change func(mailing.Mailing) (mailing.Mailing, error)) {
+func (w *world) update(id mailing.ID, change func(mailing.Mailing) (mailing.Mailing, error)) {
 	w.t.Helper()
 	m, err := w.store.UpdateMailing(w.ctx, id, change)
 	if err != nil {
@@ -457,7 +416,7 @@ func (w *world) update(id mailing.MailingID, change func(mailing.Mailing) (maili
 	w.remember(m)
 }
 
-func (w *world) mailing(id mailing.MailingID) mailing.Mailing {
+func (w *world) mailing(id mailing.ID) mailing.Mailing {
 	w.t.Helper()
 	m, err := w.store.Mailing(w.ctx, id)
 	if err != nil {
@@ -466,7 +425,7 @@ func (w *world) mailing(id mailing.MailingID) mailing.Mailing {
 	return m
 }
 
-func (w *world) counts(id mailing.MailingID) mailing.Counts {
+func (w *world) counts(id mailing.ID) mailing.Counts {
 	w.t.Helper()
 	p, err := w.store.Progress(w.ctx, []mailing.Mailing{w.mailing(id)})
 	if err != nil {
@@ -484,15 +443,16 @@ func (w *world) sweep() {
 		w.restart()
 		return
 	}
-	if err != nil && !w.gate.hit() && !w.troubled {
+	if err != nil && !w.gate.hasHappened() && !w.troubled {
 		w.t.Errorf("sweep: %v", err)
 	}
 }
 
-func (g *gate) hit() bool {
+// hasHappened reports whether the accident has happened.
+func (g *gate) hasHappened() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.met
+	return g.happened
 }
 
 // doSome handles up to ten messages of a queue, and returns their number.
@@ -593,28 +553,22 @@ func (w *world) step() {
 
 // finished returns a function for [world.run] that reports whether all messages of a
 // mailing are accounted for.
-func (w *world) finished(id mailing.MailingID) func() bool {
+func (w *world) finished(id mailing.ID) func() bool {
 	return func() bool { return w.mailing(id).Finished }
 }
 
 // ---- the sending API -----------------------------------------------------------
 
-// handed is one hand-over that the sending API took.
-type handed struct {
-	at    time.Time
-	phone string
-}
-
-// provider is the sending API. Its mood decides the outcomes, and it keeps the ledger of
-// messages that it took.
+// provider is the sending API. Its behaviour decides the outcomes, and it keeps the ledger of
+// hand-overs.
 type provider struct {
 	clock *dynamotest.Clock
 	mu    sync.Mutex
-	// mood returns the outcome of a hand-over, and whether the message was taken. If mood
+	// behaviour returns the outcome of a hand-over, and whether the message was taken. If it
 	// is nil, every message is taken and sent.
-	mood   func(h mailing.Handover) (o mailing.Outcome, taken bool)
-	handed map[mailing.MessageID][]handed
-	calls  int
+	behaviour func(h mailing.Handover) (o mailing.Outcome, taken bool)
+	handovers map[mailing.MessageID][]invariants.Handover
+	calls     int
 }
 
 func (p *provider) Send(_ context.Context, h mailing.Handover) mailing.Outcome {
@@ -626,35 +580,45 @@ func (p *provider) Send(_ context.Context, h mailing.Handover) mailing.Outcome {
 	}
 	p.calls++
 	o, taken := mailing.Outcome{Kind: mailing.OutcomeSent}, true
-	if p.mood != nil {
-		o, taken = p.mood(h)
+	if p.behaviour != nil {
+		o, taken = p.behaviour(h)
 	}
-	if taken {
-		p.handed[h.ID] = append(p.handed[h.ID], handed{p.clock.Now(), h.Phone})
-	}
+	p.handovers[h.ID] = append(p.handovers[h.ID], invariants.Handover{At: p.clock.Now(), Phone: h.Phone, Taken: taken})
 	return o
 }
 
-// take records a message that was taken in another way.
-func (p *provider) take(id mailing.MessageID, phone string) {
+// record records a hand-over that was made in another way.
+func (p *provider) record(id mailing.MessageID, phone string, taken bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.handed[id] = append(p.handed[id], handed{p.clock.Now(), phone})
+	p.handovers[id] = append(p.handovers[id], invariants.Handover{At: p.clock.Now(), Phone: phone, Taken: taken})
 }
 
-func (p *provider) feels(mood func(mailing.Handover) (mailing.Outcome, bool)) {
+func (p *provider) behave(behaviour func(mailing.Handover) (mailing.Outcome, bool)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.mood = mood
+	p.behaviour = behaviour
 }
 
-// took returns a copy of the ledger.
-func (p *provider) took() map[mailing.MessageID][]handed {
+// ledger returns a copy of the ledger.
+func (p *provider) ledger() map[mailing.MessageID][]invariants.Handover {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all := make(map[mailing.MessageID][]handed, len(p.handed))
-	for id, times := range p.handed {
-		all[id] = append([]handed(nil), times...)
+	all := make(map[mailing.MessageID][]invariants.Handover, len(p.handovers))
+	for id, handovers := range p.handovers {
+		all[id] = slices.Clone(handovers)
+	}
+	return all
+}
+
+// took returns the hand-overs in which a message was taken.
+func (p *provider) took() map[mailing.MessageID][]invariants.Handover {
+	all := p.ledger()
+	for id, handovers := range all {
+		all[id] = slices.DeleteFunc(handovers, func(h invariants.Handover) bool { return !h.Taken })
+		if len(all[id]) == 0 {
+			delete(all, id)
+		}
 	}
 	return all
 }
@@ -665,7 +629,7 @@ func (p *provider) called() int {
 	return p.calls
 }
 
-// always returns a mood with one outcome for all hand-overs.
+// always returns a behaviour with one outcome for all hand-overs.
 func always(kind mailing.OutcomeKind, code string) func(mailing.Handover) (mailing.Outcome, bool) {
 	return func(mailing.Handover) (mailing.Outcome, bool) {
 		return mailing.Outcome{Kind: kind, Code: code}, kind == mailing.OutcomeSent

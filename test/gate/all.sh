@@ -10,16 +10,25 @@ mkdir -p "$log"
 summary=()
 failed=0
 
+# used sets used to the processor time, in seconds, of all children that have ended.
+used() {
+  times >"$log/times" # in this shell: a subshell has other children
+  used=$(awk 'NR == 2 { split($0, t, /[ms ]+/); print int(t[1] * 60 + t[2] + t[3] * 60 + t[4]) }' "$log/times")
+}
+
 # part NAME COMMAND... runs one part.
 part() {
-  local name=$1 start=$SECONDS result=ok
+  local name=$1 start=$SECONDS before result=ok
+  used
+  before=$used
   shift
   echo "== $name"
   if ! "$@"; then
     result=FAILED
     failed=1
   fi
-  summary+=("$(printf '%-52s %-7s %4d s' "$name" "$result" $((SECONDS - start)))")
+  used
+  summary+=("$(printf '%-52s %-7s %4d s, %4d s of processor time' "$name" "$result" $((SECONDS - start)) $((used - before)))")
 }
 
 formatted() {
@@ -62,11 +71,12 @@ tests() { quick "$1" -race "${@:2}"; }
 # The tests below localstack cover this machine's own way to deploy.
 by_sam() { DEPLOY=sam tests "$@"; }
 
-# quick NAME ARGUMENTS... runs go test as tests does, but without the race detector.
+# quick NAME ARGUMENTS... runs go test as tests does, but without the race detector. The
+# limit of an hour is for a machine that is busy with other work.
 quick() {
   local name=$1 status=0
   shift
-  go test -count=1 -v "$@" >"$log/$name.log" 2>&1 || status=$?
+  go test -count=1 -timeout 60m -v "$@" >"$log/$name.log" 2>&1 || status=$?
   grep -E '^(ok|FAIL|panic)|^ *--- (FAIL|SKIP)|figure:' "$log/$name.log" | sed -E 's/^ *[a-z_]+_test\.go:[0-9]+: figure/    figure/'
   if grep -qE '^ *--- SKIP' "$log/$name.log"; then
     echo "a test was skipped"
@@ -76,23 +86,22 @@ quick() {
   return $status
 }
 
-# served lists the packages that have further tests with services: with the tag
-# integration they have other files, or they use a DynamoDB. It leaves out packages
-# whose path matches the argument, and all others, which would only repeat their unit
-# tests.
+# served lists the packages that have tests of their own with services, in files with the
+# tag integration, and the store, whose tests then run over DynamoDB Local. The tables in
+# memory pass the same tests, so the packages that only use the store do not run twice.
 served() {
-  local of='{{.ImportPath}} {{.GoFiles}} {{.TestGoFiles}} {{.XTestGoFiles}} {{.TestImports}} {{.XTestImports}}'
+  local of='{{.ImportPath}} {{.GoFiles}} {{.TestGoFiles}} {{.XTestGoFiles}}'
   {
-    comm -13 <(go list -f "$of" ./... | sort) <(go list -tags integration -f "$of" ./... | sort)
-    go list -tags integration -f "$of" ./... | grep /dynamotest
-  } | cut -d ' ' -f 1 | sort -u | grep -vE "$1"
+    comm -13 <(go list -f "$of" ./... | sort) <(go list -tags integration -f "$of" ./... | sort) | cut -d ' ' -f 1
+    go list ./internal/dynamo
+  } | sort -u | grep -vE "$1"
 }
 
 # The integration tests mostly wait: for the leases of killed processes, or until the
 # sending API answers again. So they begin first, and all other parts run beside them.
 begin_integration() {
   set -m # a process group of its own, which can be ended as a whole
-  by_sam integration -timeout 30m -tags integration ./test/integration >"$log/integration.out" 2>&1 &
+  by_sam integration -tags integration ./test/integration >"$log/integration.out" 2>&1 &
   integration=$!
   set +m
   trap 'kill -- -$integration 2>/dev/null' EXIT
@@ -108,7 +117,7 @@ end_integration() {
 
 part "tools" make gate-tools tools
 # This part runs alone and without the race detector, because it measures times.
-part "figures of the api function" quick benchmarks -timeout 5m -tags benchmarks ./test/benchmarks
+part "figures of the api function" quick benchmarks -tags benchmarks ./test/benchmarks
 begin_integration
 part "gofumpt" formatted
 part "go vet" go vet -tags integration,browser,benchmarks ./...
@@ -122,11 +131,11 @@ part "unit tests" tests unit ./...
 part "crash points, fault matrix, state machine" quick promise ./test/faults
 # Over the real DynamoDB Local a run takes a hundred times as long. So this part runs
 # only the tests about writes, a sample of each, without the race detector.
-part "the same over DynamoDB Local" quick tables -timeout 15m -tags integration \
-  -run 'TestMatrix|TestNoCallIs|TestAnyLife|IsLostByNoKill|TestAnImport|TestARequestWith|TestRedrive|TestRetryGives|TestADeferral' ./test/faults
-part "browser test" tests browser -timeout 5m -tags browser ./test/browser
+part "the same over DynamoDB Local" quick tables -tags integration \
+  -run 'TestMatrix|TestAFaultAtAnyCall|TestRandomRuns|IsLostByNoKill|TestAnImport|TestARequestWith|TestRedrive|TestRetrySends|TestADeferral' ./test/faults
+part "browser test" tests browser -tags browser ./test/browser
 # shellcheck disable=SC2046 # a list of packages
-part "tests with services: DynamoDB Local, LocalStack" by_sam services -timeout 20m -tags integration $(served 'test/(integration|faults)$')
+part "tests with services: DynamoDB Local, LocalStack" by_sam services -tags integration $(served 'test/(integration|faults)$')
 part "integration tests, the rest of the time" end_integration
 
 echo

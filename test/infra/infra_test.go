@@ -15,41 +15,63 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"gopkg.in/yaml.v3"
 
-	"postrider/internal/metrics"
-
+	"postrider/internal/cfn"
 	"postrider/internal/mailing"
+	"postrider/internal/metrics"
 )
 
 const root = "../.."
 
-// template holds the parts of a template that these tests read. A short form such as !Ref
-// is read as its argument.
+// template holds the parts of a template that these tests read.
 type template struct {
 	Parameters map[string]struct {
-		NoEcho         bool   `yaml:"NoEcho"`
-		Default        string `yaml:"Default"`
-		AllowedPattern string `yaml:"AllowedPattern"`
-	} `yaml:"Parameters"`
-	Resources map[string]resource `yaml:"Resources"`
+		NoEcho         bool   `json:"NoEcho"`
+		Default        value  `json:"Default"`
+		AllowedPattern string `json:"AllowedPattern"`
+	} `json:"Parameters"`
+	Resources map[string]resource `json:"Resources"`
 	Outputs   map[string]struct {
+		Value  value `json:"Value"`
 		Export struct {
-			Name string `yaml:"Name"`
-		} `yaml:"Export"`
-	} `yaml:"Outputs"`
+			Name argument `json:"Name"`
+		} `json:"Export"`
+	} `json:"Outputs"`
 }
 
 type resource struct {
-	Type       string    `yaml:"Type"`
-	Properties yaml.Node `yaml:"Properties"`
+	Type       string          `json:"Type"`
+	Properties json.RawMessage `json:"Properties"`
+}
+
+// value is a text, or another value as JSON: 1, or {"Ref":"A"}.
+type value string
+
+func (v *value) UnmarshalJSON(raw []byte) error {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		raw = []byte(text)
+	}
+	*v = value(raw)
+	return nil
+}
+
+// argument is a text, or the text in a reference.
+type argument string
+
+func (a *argument) UnmarshalJSON(raw []byte) error {
+	var v any
+	err := json.Unmarshal(raw, &v)
+	*a = argument(cfn.Argument(v))
+	return err
 }
 
 type alarm struct {
-	AlarmDescription string `yaml:"AlarmDescription"`
-	Namespace        string `yaml:"Namespace"`
-	MetricName       string `yaml:"MetricName"`
-	TreatMissingData string `yaml:"TreatMissingData"`
+	AlarmDescription argument `json:"AlarmDescription"`
+	Namespace        string   `json:"Namespace"`
+	MetricName       string   `json:"MetricName"`
+	TreatMissingData string   `json:"TreatMissingData"`
 	// Metrics are several metrics in place of one.
-	Metrics []query `yaml:"Metrics"`
+	Metrics []query `json:"Metrics"`
 }
 
 func read(t *testing.T, path string) string {
@@ -64,7 +86,7 @@ func read(t *testing.T, path string) string {
 func parse(t *testing.T, path string) template {
 	t.Helper()
 	var parsed template
-	if err := yaml.Unmarshal([]byte(read(t, path)), &parsed); err != nil {
+	if err := cfn.Unmarshal([]byte(read(t, path)), &parsed); err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
 	return parsed
@@ -79,7 +101,7 @@ func resources[T any](t *testing.T, path, kind string) map[string]T {
 			continue
 		}
 		var one T
-		if err := r.Properties.Decode(&one); err != nil {
+		if err := json.Unmarshal(r.Properties, &one); err != nil {
 			t.Fatalf("%s: %v", id, err)
 		}
 		all[id] = one
@@ -91,36 +113,6 @@ func resources[T any](t *testing.T, path, kind string) map[string]T {
 func alarms(t *testing.T) map[string]alarm {
 	t.Helper()
 	return resources[alarm](t, "infra/alarms.yaml", "AWS::CloudWatch::Alarm")
-}
-
-type widget struct {
-	Type       string `json:"type"`
-	Properties struct {
-		Title   string  `json:"title"`
-		Metrics [][]any `json:"metrics"`
-	} `json:"properties"`
-}
-
-// dashboard returns the widgets of infra/dashboard.yaml.
-func dashboard(t *testing.T) []widget {
-	t.Helper()
-	board, ok := parse(t, "infra/dashboard.yaml").Resources["Dashboard"]
-	if !ok {
-		t.Fatal("there is no Dashboard")
-	}
-	var properties struct {
-		DashboardBody []yaml.Node `yaml:"DashboardBody"`
-	}
-	if err := board.Properties.Decode(&properties); err != nil {
-		t.Fatal(err)
-	}
-	var body struct {
-		Widgets []widget `json:"widgets"`
-	}
-	if err := json.Unmarshal([]byte(properties.DashboardBody[0].Value), &body); err != nil {
-		t.Fatalf("the dashboard's body: %v", err)
-	}
-	return body.Widgets
 }
 
 var searched = regexp.MustCompile(`\{Postrider,[^}]*\} MetricName="([^"]+)"`)
@@ -156,8 +148,9 @@ func own(t *testing.T, metric []any) []string {
 func TestTheDashboardShowsTheMetricsThatAreEmittedAndNoOthers(t *testing.T) {
 	t.Parallel()
 	shown := map[string]bool{}
-	for _, w := range dashboard(t) {
-		for _, metric := range w.Properties.Metrics {
+	graphs, _ := dashboard(t)
+	for _, w := range graphs {
+		for _, metric := range w.Metrics {
 			for _, name := range own(t, metric) {
 				shown[name] = true
 			}
@@ -176,8 +169,9 @@ func TestTheDashboardShowsEachStatusThatAMessageEndsIn(t *testing.T) {
 			want = append(want, string(status))
 		}
 	}
-	for _, w := range dashboard(t) {
-		for _, metric := range w.Properties.Metrics {
+	graphs, _ := dashboard(t)
+	for _, w := range graphs {
+		for _, metric := range w.Metrics {
 			if outcome := slices.Index(metric, any("Outcome")); outcome > 0 && metric[1] == "Deliveries" {
 				status, _ := metric[outcome+1].(string)
 				shown = append(shown, status)
@@ -207,7 +201,7 @@ func TestAnAlarmWatchesAMetricThatIsEmitted(t *testing.T) {
 		for name, namespace := range watched {
 			of[namespace]++
 			if namespace == metrics.Namespace && !slices.Contains(metrics.Names(), name) {
-				t.Errorf("%s watches %s, which nobody emits", id, name)
+				t.Errorf("%s watches %s, which no function emits", id, name)
 			}
 		}
 	}
@@ -224,7 +218,7 @@ func TestAnAlarmSaysWhereToReadWhatToDo(t *testing.T) {
 	}
 	named := map[string]bool{}
 	for id, a := range alarms(t) {
-		_, anchor, ok := strings.Cut(a.AlarmDescription, "What to do: ${Runbook}#")
+		_, anchor, ok := strings.Cut(string(a.AlarmDescription), "What to do: ${Runbook}#")
 		if !ok || !headings[anchor] {
 			t.Errorf("%s: its description leads to %q, which is no heading", id, anchor)
 		}
@@ -252,7 +246,7 @@ func TestWhatIsImportedIsExported(t *testing.T) {
 	t.Parallel()
 	exported := map[string]bool{}
 	for _, output := range parse(t, "template.yaml").Outputs {
-		if name, ok := strings.CutPrefix(output.Export.Name, "${AWS::StackName}-"); ok {
+		if name, ok := strings.CutPrefix(string(output.Export.Name), "${AWS::StackName}-"); ok {
 			exported[name] = false
 		}
 	}
@@ -270,7 +264,7 @@ func TestWhatIsImportedIsExported(t *testing.T) {
 	}
 	for name, used := range exported {
 		if !used {
-			t.Errorf("%s is exported, and nobody imports it", name)
+			t.Errorf("%s is exported, and no template imports it", name)
 		}
 	}
 }
@@ -283,13 +277,16 @@ func TestAnEnvironmentSetsParametersThatThereAreAndNoSecrets(t *testing.T) {
 		if err := yaml.Unmarshal([]byte(read(t, file)), &values); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		for name := range values {
-			if p, ok := parameters[name]; !ok || p.NoEcho {
+		for name, value := range values {
+			if p, ok := parameters[name]; !ok || p.NoEcho && value != "" {
 				t.Errorf("%s sets %s: a parameter is it %t, a secret %t", file, name, ok, p.NoEcho)
 			}
 		}
 		if stage := strings.TrimSuffix(filepath.Base(file), ".yaml"); values["Stage"] != stage {
 			t.Errorf("%s is for the stage %s", file, values["Stage"])
+		}
+		if values["Architecture"] == "" { // a stack would keep its own, and make would not know it
+			t.Errorf("%s has no Architecture", file)
 		}
 	}
 }
@@ -303,7 +300,7 @@ func valuesOf(t *testing.T, environment string) map[string]string {
 	t.Helper()
 	values := map[string]string{}
 	for name, p := range parse(t, "template.yaml").Parameters {
-		values[name] = p.Default
+		values[name] = string(p.Default)
 	}
 	if err := yaml.Unmarshal([]byte(read(t, "infra/parameters/"+environment+".yaml")), &values); err != nil {
 		t.Fatalf("%s: %v", environment, err)
@@ -377,10 +374,43 @@ func TestSAMTakesAnEnvironmentsOwnNamesAndParameters(t *testing.T) {
 		}
 	}
 	for _, environment := range environments {
+		if config[environment+".deploy"]["confirm_changeset"] != "true" {
+			t.Errorf("%s is deployed without a question", environment)
+		}
 		for _, name := range []string{"stack_name", "s3_prefix"} {
 			if got := config[environment+".deploy"][name]; got != `"postrider-`+environment+`"` {
 				t.Errorf("%s: its %s is %s", environment, name, got)
 			}
 		}
+	}
+}
+
+func TestTheStackPolicyDeniesTheLossOfEachTableAndQueue(t *testing.T) {
+	t.Parallel()
+	held := map[string]bool{}
+	for _, r := range parse(t, "template.yaml").Resources {
+		if strings.HasPrefix(r.Type, "AWS::DynamoDB::") || r.Type == "AWS::SQS::Queue" {
+			held[r.Type] = true
+		}
+	}
+	types, err := json.Marshal(slices.Sorted(maps.Keys(held)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got any
+	for text, value := range map[string]*any{
+		read(t, "infra/stackpolicy.json"): &got,
+		`{"Statement": [
+			{"Effect": "Allow", "Principal": "*", "Action": "Update:*", "Resource": "*"},
+			{"Effect": "Deny", "Principal": "*", "Action": ["Update:Replace", "Update:Delete"], "Resource": "*",
+				"Condition": {"StringEquals": {"ResourceType": ` + string(types) + `}}}
+		]}`: &want,
+	} {
+		if err := json.Unmarshal([]byte(text), value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the stack's policy (-want +got):\n%s", diff)
 	}
 }

@@ -11,8 +11,8 @@ import (
 
 // dimensions are the dimensions of a metric.
 type dimensions []struct {
-	Name  string `yaml:"Name"`
-	Value value  `yaml:"Value"`
+	Name  string `json:"Name"`
+	Value value  `json:"Value"`
 }
 
 // String formats the dimensions. It writes the name of an imported value in place of its
@@ -20,7 +20,8 @@ type dimensions []struct {
 func (ds dimensions) String() string {
 	all := make([]string, len(ds))
 	for i, d := range ds {
-		from := strings.TrimSuffix(strings.TrimPrefix(d.Value.text, "!ImportValue {Fn::Sub: ${ServiceStack}-"), "}")
+		from := strings.TrimPrefix(string(d.Value), `{"Fn::ImportValue":{"Fn::Sub":"${ServiceStack}-`)
+		from = strings.TrimSuffix(from, `"}}`)
 		all[i] = d.Name + " " + from
 	}
 	return strings.Join(all, ", ")
@@ -28,18 +29,18 @@ func (ds dimensions) String() string {
 
 // query is one metric of an alarm with several metrics, or the expression over them.
 type query struct {
-	ID         string `yaml:"Id"`
-	Expression string `yaml:"Expression"`
-	ReturnData *bool  `yaml:"ReturnData"`
+	ID         string `json:"Id"`
+	Expression string `json:"Expression"`
+	ReturnData *bool  `json:"ReturnData"`
 	MetricStat struct {
-		Stat   string `yaml:"Stat"`
-		Period int    `yaml:"Period"`
+		Stat   string `json:"Stat"`
+		Period int    `json:"Period"`
 		Metric struct {
-			Namespace  string     `yaml:"Namespace"`
-			MetricName string     `yaml:"MetricName"`
-			Dimensions dimensions `yaml:"Dimensions"`
-		} `yaml:"Metric"`
-	} `yaml:"MetricStat"`
+			Namespace  string     `json:"Namespace"`
+			MetricName string     `json:"MetricName"`
+			Dimensions dimensions `json:"Dimensions"`
+		} `json:"Metric"`
+	} `json:"MetricStat"`
 }
 
 // math formats an expression and its metrics. The result also shows errors that
@@ -106,7 +107,7 @@ func TestAnAlarmOfATablesErrorsWatchesAllThatTheFunctionsMayDoToIt(t *testing.T)
 	t.Parallel()
 	allowed := map[string][]string{}
 	for _, r := range resources[role](t, "template.yaml", "AWS::IAM::Role") {
-		for _, s := range r.statements() {
+		for _, s := range r.Policies {
 			for _, on := range s.Resource {
 				table, _, _ := strings.Cut(strings.Trim(on, "${}"), ".")
 				for _, action := range s.Action {
@@ -122,7 +123,7 @@ func TestAnAlarmOfATablesErrorsWatchesAllThatTheFunctionsMayDoToIt(t *testing.T)
 		for _, q := range w.Metrics {
 			if m := q.MetricStat.Metric; m.MetricName == "SystemErrors" {
 				_, table, _ := strings.Cut(m.Dimensions[:1].String(), " ")
-				watched[table] = append(watched[table], m.Dimensions[1].Value.text)
+				watched[table] = append(watched[table], string(m.Dimensions[1].Value))
 			}
 		}
 	}
@@ -142,8 +143,8 @@ func TestAnAlarmOfThrottlesWatchesTheWritesOfEachIndex(t *testing.T) {
 	t.Parallel()
 	type table struct {
 		Indexes []struct {
-			Name string `yaml:"IndexName"`
-		} `yaml:"GlobalSecondaryIndexes"`
+			Name string `json:"IndexName"`
+		} `json:"GlobalSecondaryIndexes"`
 	}
 	line := resources[watch](t, "infra/alarms.yaml", "AWS::CloudWatch::Alarm")["TableThrottles"].line()
 	for id, is := range resources[table](t, "template.yaml", "AWS::DynamoDB::Table") {

@@ -1,6 +1,7 @@
 package infra_test
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 	"time"
@@ -12,14 +13,14 @@ import (
 func TestAReportThatFailsTwoHoursLongIsAlarmedOf(t *testing.T) {
 	t.Parallel()
 	var a struct {
-		Period    int     `yaml:"Period"`
-		Of        int     `yaml:"EvaluationPeriods"`
-		Needed    int     `yaml:"DatapointsToAlarm"`
-		Threshold float64 `yaml:"Threshold"`
-		Operator  string  `yaml:"ComparisonOperator"`
+		Period    int     `json:"Period"`
+		Of        int     `json:"EvaluationPeriods"`
+		Needed    int     `json:"DatapointsToAlarm"`
+		Threshold float64 `json:"Threshold"`
+		Operator  string  `json:"ComparisonOperator"`
 	}
 	errors := parse(t, "infra/alarms.yaml").Resources["SchedulerErrors"]
-	if err := errors.Properties.Decode(&a); err != nil || a.Period == 0 || a.Operator != "GreaterThanOrEqualToThreshold" {
+	if err := json.Unmarshal(errors.Properties, &a); err != nil || a.Period == 0 || a.Operator != "GreaterThanOrEqualToThreshold" {
 		t.Fatalf("%+v, %v", a, err)
 	}
 	const minute, hour = time.Minute, time.Hour

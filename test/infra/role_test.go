@@ -1,6 +1,7 @@
 package infra_test
 
 import (
+	"encoding/json"
 	"maps"
 	"regexp"
 	"slices"
@@ -8,45 +9,46 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"gopkg.in/yaml.v3"
+
+	"postrider/internal/cfn"
 )
 
-// list is one string, or several.
+// list is one string, or several. A reference is read as the text in it.
 type list []string
 
-func (l *list) UnmarshalYAML(node *yaml.Node) error {
-	if node.Kind == yaml.ScalarNode {
-		*l = list{node.Value}
-		return nil
+func (l *list) UnmarshalJSON(raw []byte) error {
+	var values any
+	err := json.Unmarshal(raw, &values)
+	*l = nil
+	for _, v := range cfn.List(values) {
+		*l = append(*l, cfn.Argument(v))
 	}
-	return node.Decode((*[]string)(l))
+	return err
 }
 
 type statement struct {
-	Sid       string         `yaml:"Sid"`
-	Effect    string         `yaml:"Effect"`
-	Action    list           `yaml:"Action"`
-	Resource  list           `yaml:"Resource"`
-	Condition map[string]any `yaml:"Condition"`
+	Sid       string         `json:"Sid"`
+	Effect    string         `json:"Effect"`
+	Action    list           `json:"Action"`
+	Resource  list           `json:"Resource"`
+	Condition map[string]any `json:"Condition"`
 }
 
-// UnmarshalYAML reads a statement, or the statement inside a condition.
-func (s *statement) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind == yaml.SequenceNode && len(n.Content) == 3 { // !If
-		n = n.Content[1]
+// policies are the statements of all policies of a role, also those in a condition.
+type policies []statement
+
+func (p *policies) UnmarshalJSON(raw []byte) error {
+	var all any
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return err
 	}
-	type plain statement
-	return n.Decode((*plain)(s))
+	return cfn.Decode(cfn.Statements(all), (*[]statement)(p))
 }
 
 type role struct {
-	AssumeRolePolicyDocument any      `yaml:"AssumeRolePolicyDocument"`
-	ManagedPolicyArns        []string `yaml:"ManagedPolicyArns"`
-	Policies                 []struct {
-		PolicyDocument struct {
-			Statement []statement `yaml:"Statement"`
-		} `yaml:"PolicyDocument"`
-	} `yaml:"Policies"`
+	AssumeRolePolicyDocument any      `json:"AssumeRolePolicyDocument"`
+	ManagedPolicyArns        []any    `json:"ManagedPolicyArns"`
+	Policies                 policies `json:"Policies"`
 }
 
 // roles returns the roles of infra/role.yaml, by their logical id.
@@ -59,18 +61,10 @@ func roles(t *testing.T) map[string]role {
 	return all
 }
 
-func (r role) statements() []statement {
-	var all []statement
-	for _, p := range r.Policies {
-		all = append(all, p.PolicyDocument.Statement...)
-	}
-	return all
-}
-
 // allowed returns the actions that a role may take on any resource.
 func (r role) allowed() []string {
 	var all []string
-	for _, s := range r.statements() {
+	for _, s := range r.Policies {
 		if s.Effect == "Allow" {
 			all = append(all, s.Action...)
 		}
@@ -84,7 +78,7 @@ func statements(t *testing.T) []statement {
 	t.Helper()
 	var all []statement
 	for _, r := range roles(t) {
-		all = append(all, r.statements()...)
+		all = append(all, r.Policies...)
 	}
 	if len(all) < 20 {
 		t.Fatalf("only %d statements", len(all))
@@ -99,25 +93,26 @@ func TestOnlyOneBranchsPipelineAndCloudFormationTakeOnTheRoles(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{
 		"PipelineRole": `
+Fn::If:
 - Github
 - Version: "2012-10-17"
   Statement:
     - Effect: Allow
       Action: sts:AssumeRoleWithWebIdentity
-      Principal: {Federated: [MakesProvider, Provider, ProviderArn]}
+      Principal: {Federated: !If [MakesProvider, !Ref Provider, !Ref ProviderArn]}
       Condition:
         StringEquals:
           token.actions.githubusercontent.com:aud: sts.amazonaws.com
-          token.actions.githubusercontent.com:sub: "repo:${Repository}:ref:refs/heads/${Branch}"
+          token.actions.githubusercontent.com:sub: !Sub "repo:${Repository}:ref:refs/heads/${Branch}"
 - Version: "2012-10-17"
   Statement:
     - Effect: Allow
       Action: sts:AssumeRoleWithWebIdentity
-      Principal: {Federated: [MakesProvider, Provider, ProviderArn]}
+      Principal: {Federated: !If [MakesProvider, !Ref Provider, !Ref ProviderArn]}
       Condition:
         StringEquals:
           gitlab.com:aud: https://gitlab.com
-          gitlab.com:sub: "project_path:${Repository}:ref_type:branch:ref:${Branch}"`,
+          gitlab.com:sub: !Sub "project_path:${Repository}:ref_type:branch:ref:${Branch}"`,
 		"CloudFormationRole": `
 Version: "2012-10-17"
 Statement:
@@ -127,7 +122,7 @@ Statement:
 	}
 	for id, r := range roles(t) {
 		var trust any
-		if err := yaml.Unmarshal([]byte(want[id]), &trust); err != nil {
+		if err := cfn.Unmarshal([]byte(want[id]), &trust); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(trust, r.AssumeRolePolicyDocument); diff != "" {
@@ -167,21 +162,21 @@ func TestARepositoryAndABranchHoldNoWildcard(t *testing.T) {
 }
 
 // TestThePipelineMayDoWhatADeploymentCallsAndNoMore compares the pipeline's permissions
-// with all calls of make deploy (infra/deploy, and sam's own calls), and of sam deploy
-// for alarms and dashboard.
+// with all calls of make deploy (of sam deploy, and of infra/stackpolicy.py), and of sam
+// deploy for alarms and dashboard.
 func TestThePipelineMayDoWhatADeploymentCallsAndNoMore(t *testing.T) {
 	t.Parallel()
 	want := []string{
-		"cloudformation:CreateChangeSet", "cloudformation:DeleteChangeSet", "cloudformation:DescribeChangeSet", "cloudformation:DescribeStackEvents",
-		"cloudformation:DescribeStacks", "cloudformation:ExecuteChangeSet", "cloudformation:GetTemplateSummary", "cloudformation:ListChangeSets",
-		"iam:PassRole", "s3:GetObject", "s3:PutObject", "ssm:GetParameter",
+		"cloudformation:CreateChangeSet", "cloudformation:DescribeChangeSet", "cloudformation:DescribeStackEvents",
+		"cloudformation:DescribeStacks", "cloudformation:ExecuteChangeSet", "cloudformation:GetTemplateSummary",
+		"cloudformation:SetStackPolicy", "iam:PassRole", "s3:GetObject", "s3:PutObject",
 	}
 	pipeline := roles(t)["PipelineRole"]
 	if diff := cmp.Diff(want, pipeline.allowed()); diff != "" {
 		t.Errorf("what the pipeline may do (-want +got):\n%s", diff)
 	}
 	var denied []statement
-	for _, s := range pipeline.statements() {
+	for _, s := range pipeline.Policies {
 		if s.Effect == "Deny" {
 			denied = append(denied, s)
 		}
@@ -189,7 +184,7 @@ func TestThePipelineMayDoWhatADeploymentCallsAndNoMore(t *testing.T) {
 	never := []statement{{
 		Sid: "NeverWithoutIt", Effect: "Deny", Action: list{"cloudformation:CreateChangeSet"},
 		Resource:  list{"arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/*"},
-		Condition: map[string]any{"StringNotEquals": map[string]any{"cloudformation:RoleArn": "CloudFormationRole.Arn"}},
+		Condition: map[string]any{"StringNotEquals": map[string]any{"cloudformation:RoleArn": map[string]any{"Fn::GetAtt": []any{"CloudFormationRole", "Arn"}}}},
 	}}
 	if diff := cmp.Diff(never, denied); diff != "" {
 		t.Errorf("what it never may (-want +got):\n%s", diff)

@@ -37,39 +37,51 @@ type imported struct {
 	NextLine int `json:"next_line"`
 }
 
-func (s *service) importFile(t *testing.T, file string, want int) (imported, answer) {
+// importFile imports one file. If API Gateway has no answer in its 29 s, ok is false, and
+// the outcome is not known.
+func (s *service) importFile(t *testing.T, file string, want int) (done imported, took time.Duration, ok bool) {
 	t.Helper()
 	got, err := s.askWith(t.Context(), http.MethodPost, s.base+"/api/clients/import", file, map[string]string{"Content-Type": "text/csv"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	if got.status == http.StatusGatewayTimeout {
+		return done, got.took, false
+	}
 	if got.status != want {
 		t.Fatalf("an import of %d bytes: status %d, want %d: %.300s", len(file), got.status, want, got.body)
 	}
-	var done imported
 	if err := json.Unmarshal(got.body, &done); err != nil {
 		t.Fatal(err)
 	}
-	return done, got
+	return done, got.took, true
 }
 
-// importAll imports a file part by part, as a slow machine needs it. An import that runs
-// out of time returns the line at which to go on.
+// importAll imports a file, part by part if the machine is too slow for the whole file:
+// an import that runs out of time returns the line at which to go on, and after an import
+// without an answer the next part is half as long.
 func (s *service) importAll(t *testing.T, file string) (all imported, took time.Duration) {
 	t.Helper()
 	lines := strings.SplitAfter(file, "\n")
-	for from := 2; from > 0; from = all.NextLine { // the first line of the part, after the header
-		part, got := s.importFile(t, lines[0]+strings.Join(lines[from-1:], ""), http.StatusOK)
+	header, lines := lines[0], lines[1:]
+	for from, size := 0, len(lines); from < len(lines); {
+		to := min(from+size, len(lines))
+		part, waited, ok := s.importFile(t, header+strings.Join(lines[from:to], ""), http.StatusOK)
+		took += waited
+		if !ok {
+			size = max(1, size/2)
+			continue
+		}
 		all.Created, all.Updated = all.Created+part.Created, all.Updated+part.Updated
 		all.Unchanged, all.Rejected = all.Unchanged+part.Unchanged, all.Rejected+part.Rejected
 		for _, row := range part.Rows {
-			row.Line += from - 2
+			row.Line += from
 			all.Rows = append(all.Rows, row)
 		}
-		if all.NextLine = 0; part.NextLine > 0 {
-			all.NextLine = part.NextLine + from - 2
+		if part.NextLine > 0 {
+			to = from + part.NextLine - 2 // line 1 is the header
 		}
-		took += got.took
+		from = to
 	}
 	return all, took
 }
@@ -102,7 +114,7 @@ func (s *service) exported(t *testing.T, path string) (rows [][]string, pages in
 	}
 }
 
-// testFiles imports a file of 4 MiB, exports it, and imports what was exported.
+// testFiles imports a file of 4 MiB, exports it, and imports the export.
 func testFiles(t *testing.T, s *service) {
 	// Every thousandth row is wrong. The ignored column id makes the file large enough.
 	var file strings.Builder
@@ -116,8 +128,11 @@ func testFiles(t *testing.T, s *service) {
 		fmt.Fprintf(&file, "%0372d;%s;file;7999%07d\n", n, zone, n)
 	}
 	file.WriteString(strings.Repeat("\n", fileLimit-file.Len()))
+	begun := time.Now()
 	done, took := s.importAll(t, file.String())
-	if done.Created != fileRows-len(wrong) || done.Rejected != len(wrong) || len(done.Rows) != len(wrong) {
+	valid := fileRows - len(wrong)
+	// Rows of an import without an answer may be in the directory already.
+	if done.Created+done.Unchanged != valid || done.Updated != 0 || done.Rejected != len(wrong) || len(done.Rows) != len(wrong) {
 		t.Fatalf("imported: %+v", done)
 	}
 	for i, row := range done.Rows {
@@ -126,7 +141,7 @@ func testFiles(t *testing.T, s *service) {
 		}
 	}
 	again, second := s.importAll(t, file.String())
-	if again.Unchanged != done.Created || again.Created != 0 || again.Updated != 0 {
+	if again.Unchanged != valid || again.Created != 0 || again.Updated != 0 {
 		t.Errorf("the same file again: %+v", again)
 	}
 
@@ -141,10 +156,10 @@ func testFiles(t *testing.T, s *service) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.directory.add(domain.Client{ID: domain.ClientID(id), Phone: row[1], OperatorCode: row[2], Tag: row[3], Timezone: row[4]})
+		s.directory.add(begun, domain.Client{ID: domain.ClientID(id), Phone: row[1], OperatorCode: row[2], Tag: row[3], Timezone: row[4]})
 	}
-	if len(rows) != done.Created {
-		t.Errorf("%d rows are exported, %d were imported", len(rows), done.Created)
+	if len(rows) != valid {
+		t.Errorf("%d rows are exported, %d were imported", len(rows), valid)
 	}
 	round, _ := s.importAll(t, back.String())
 	if round.Unchanged != len(rows) {
@@ -208,7 +223,7 @@ func testTwice(t *testing.T, s *service) {
 	if err != nil || other.status != http.StatusUnprocessableEntity {
 		t.Errorf("another request with the key: %v, status %d: %s", err, other.status, other.body)
 	}
-	i := s.completed(t, ids[0], 5*time.Minute)
+	i := s.completed(t, ids[0])
 	sentOnce(t, s.ledger(t, ids[0]), i.Counts.Total)
 	rows, pages := s.exported(t, fmt.Sprintf("/api/mailings/%d/messages/export?limit=25", ids[0]))
 	if len(rows) != 60 || pages < 3 {

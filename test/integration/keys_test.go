@@ -3,6 +3,7 @@
 package integration_test
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -44,10 +45,10 @@ func testKeys(t *testing.T, s *service) {
 	until := func(key string, want int) time.Duration {
 		t.Helper()
 		begun := time.Now()
-		poll(t, 5*time.Minute, key+" is told otherwise", func() (bool, string) {
+		poll(t, fmt.Sprintf("%s gets the status %d", key, want), func() (bool, string) {
 			// An unknown key makes the function read the keys again. Otherwise it reads
 			// them once a minute.
-			status(http.MethodGet, "/api/", "nobody's")
+			status(http.MethodGet, "/api/", "an-unknown-key")
 			got := status(http.MethodGet, "/api/", key)
 			return got == want, http.StatusText(got)
 		})

@@ -6,17 +6,15 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	domain "postrider/internal/mailing"
+	"postrider/test/invariants"
 )
 
 // leaseReserve is how much longer than an invocation of the sender its leases last.
@@ -26,7 +24,7 @@ const leaseReserve = 5 * time.Second
 type kills struct {
 	times, senders, schedulers int
 	// claimed counts the pending messages in batches that a sender held when it was
-	// killed. Each may have been handed over, and may be handed over once more. batches
+	// killed. Each may have been handed over, and may be handed over again. batches
 	// counts those batches.
 	batches, claimed int
 	// counted holds the holders of the claims that are counted. A claim whose lease
@@ -46,24 +44,24 @@ func testKills(t *testing.T, s *service) {
 	s.behave(t, behaviour{LatencyMS: 50, ErrorShare: 0.05, HangShare: 0.01, HangMS: 2 * int(quickProvider.Milliseconds())})
 	var (
 		k   = kills{counted: map[string]bool{}}
-		ids []domain.MailingID
+		ids []domain.ID
 	)
 	for n := range 5 {
 		m := s.create(t, now(fmt.Sprint("killed ", n+1), audience))
-		ids = append(ids, domain.MailingID(m.ID))
+		ids = append(ids, domain.ID(m.ID))
 		// The test does not wait for the earlier mailings: the batches that their senders
 		// held are delivered among those of the new mailing.
-		s.until(t, m.ID, 5*time.Minute, "it is in its middle", func(i info) bool { return i.Counts.Sent > each/5 })
+		s.until(t, m.ID, "it is in its middle", func(i info) bool { return i.Counts.Sent > each/5 })
 		k.kill(t, ids)
 	}
 	killed := time.Now()
 	for _, id := range ids {
-		s.until(t, int64(id), 5*time.Minute, "everything has been tried", func(i info) bool { return i.Expanded && i.Counts.Queued == 0 })
+		s.until(t, int64(id), "everything has been tried", func(i info) bool { return i.Expanded && i.Counts.Queued == 0 })
 	}
 	// The wait before a fourth try is not part of this test.
 	s.setBehaviour(t, behaviour{LatencyMS: 50})
 	for _, id := range ids {
-		if i, want := s.completed(t, int64(id), 5*time.Minute), (counts{Total: each, Sent: each}); i.Counts != want {
+		if i, want := s.completed(t, int64(id)), (counts{Total: each, Sent: each}); i.Counts != want {
 			t.Errorf("mailing %d: %+v", id, i.Counts)
 		}
 	}
@@ -115,17 +113,17 @@ func onlyText(t *testing.T, function string) {
 		t.Fatal(err)
 	}
 	if bytes.IndexByte(data, 0) >= 0 || !utf8.Valid(data) {
-		t.Errorf("the log of %s holds what is no text", function)
+		t.Errorf("the log of %s holds bytes that are not text", function)
 	}
 }
 
 // kill kills all senders and schedulers of the stack while a sender holds messages of
 // these mailings. A sender that settles at that moment was not killed in the middle of
-// anything: then kill tries once more.
-func (k *kills) kill(t *testing.T, ids []domain.MailingID) {
+// anything: then kill tries again.
+func (k *kills) kill(t *testing.T, ids []domain.ID) {
 	t.Helper()
 	tables := openTables()
-	poll(t, 5*time.Minute, "a sender is killed while it holds messages", func() (bool, string) {
+	poll(t, "a sender is killed while it holds messages", func() (bool, string) {
 		now := time.Now()
 		if k.fresh(tables.heldAt(t, ids, now, now.Add(time.Hour))) == nil {
 			return false, "nothing is held"
@@ -142,14 +140,14 @@ func (k *kills) kill(t *testing.T, ids []domain.MailingID) {
 		for _, b := range held {
 			k.counted[b.Holder] = true
 			k.batches++
-			k.claimed += int(domain.CountMembers(b.Members).Pending())
+			k.claimed += int(domain.CountRecipients(b.Recipients).Pending())
 		}
 		return true, ""
 	})
 }
 
 // fresh returns the held batches whose claims have not been counted.
-func (k *kills) fresh(held []domain.Batch) (batches []domain.Batch) {
+func (k *kills) fresh(held []invariants.Batch) (batches []invariants.Batch) {
 	for _, b := range held {
 		if !k.counted[b.Holder] {
 			batches = append(batches, b)
@@ -162,7 +160,7 @@ func (k *kills) fresh(held []domain.Batch) (batches []domain.Batch) {
 // how many of each.
 func killAll(t *testing.T) (senders, schedulers int) {
 	t.Helper()
-	processes, err := running.Processes()
+	processes, err := running.Processes(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,9 +169,6 @@ func killAll(t *testing.T) (senders, schedulers int) {
 		if n == nil {
 			continue
 		}
-		if !ours(p.PID) {
-			t.Fatalf("process %d does not run from the stack's folder", p.PID)
-		}
 		if err := syscall.Kill(p.PID, syscall.SIGKILL); err == nil {
 			*n++
 		} else if !errors.Is(err, syscall.ESRCH) {
@@ -181,17 +176,4 @@ func killAll(t *testing.T) (senders, schedulers int) {
 		}
 	}
 	return senders, schedulers
-}
-
-// ours reports whether a process runs in this stack's folder, where the system shows
-// that. The stack knows its processes by id and start; the kill uses this in addition.
-func ours(pid int) bool {
-	if _, err := os.Stat("/proc/self/cwd"); err != nil {
-		return true
-	}
-	cwd, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "cwd"))
-	if err != nil {
-		return errors.Is(err, fs.ErrNotExist) // it has ended
-	}
-	return strings.HasPrefix(cwd, filepath.Dir(running.LogDir())+string(filepath.Separator))
 }

@@ -13,8 +13,8 @@ import (
 // is open, and two in which it is closed.
 func openAt(now time.Time) (w window, open, closed []string) {
 	moscow := now.UTC().Add(3 * time.Hour)
-	face := func(d time.Duration) string { return moscow.Add(d).Format("15:04") }
-	w = window{From: face(-90 * time.Minute), To: face(90 * time.Minute)}
+	clock := func(d time.Duration) string { return moscow.Add(d).Format("15:04") }
+	w = window{From: clock(-90 * time.Minute), To: clock(90 * time.Minute)}
 	return w, []string{"Europe/Moscow", "Europe/Kaliningrad"}, []string{"Asia/Vladivostok", "Asia/Novosibirsk"}
 }
 
@@ -27,7 +27,7 @@ func testWindow(t *testing.T, s *service) {
 	m := now("window", filter{Tags: []string{"window"}})
 	m.Window = &w
 	m = s.create(t, m)
-	i := s.until(t, m.ID, 5*time.Minute, "the open ones are sent", func(i info) bool { return i.Expanded && i.Counts.Sent == 100 })
+	i := s.until(t, m.ID, "the open ones are sent", func(i info) bool { return i.Expanded && i.Counts.Sent == 100 })
 	if i.Counts.Deferred != 100 || i.Counts.Queued != 0 {
 		t.Errorf("counts %+v", i.Counts)
 	}
@@ -35,7 +35,7 @@ func testWindow(t *testing.T, s *service) {
 	// The batches of the open zones leave the queue when their sender's invocation has
 	// ended.
 	inQueue := -1
-	poll(t, 5*time.Minute, "the queue is empty while the window is closed", func() (bool, string) {
+	poll(t, "the queue is empty while the window is closed", func() (bool, string) {
 		inQueue = batchesQueued(t, s, m.ID)
 		return inQueue == 0, fmt.Sprintf("%d batches", inQueue)
 	})
@@ -50,13 +50,13 @@ func testWindow(t *testing.T, s *service) {
 	for id := range zones {
 		moved := time.Now()
 		s.call(t, http.MethodPatch, fmt.Sprintf("/api/clients/%d", id), fmt.Sprintf(`{"timezone": %q}`, open[0]), http.StatusOK, nil)
-		s.until(t, m.ID, 5*time.Minute, "the one whose zone was edited is sent", func(i info) bool { return i.Counts.Sent == 101 })
+		s.until(t, m.ID, "the one whose zone was edited is sent", func(i info) bool { return i.Counts.Sent == 101 })
 		figure(t, "a client moved to a zone whose window is open: its message was sent %.1f s later", time.Since(moved).Seconds())
 		break
 	}
 	edited := time.Now()
 	s.call(t, http.MethodPatch, fmt.Sprintf("/api/mailings/%d", m.ID), `{"window": null}`, http.StatusOK, nil)
-	i = s.completed(t, m.ID, 5*time.Minute)
+	i = s.completed(t, m.ID)
 	sentOnce(t, s.ledger(t, m.ID), 200)
 	if i.Counts.Sent != 200 {
 		t.Errorf("counts %+v", i.Counts)
@@ -67,7 +67,7 @@ func testWindow(t *testing.T, s *service) {
 func testPauseAndResume(t *testing.T, s *service) {
 	s.behave(t, behaviour{LatencyMS: 500})
 	m := s.create(t, now("pause", most))
-	s.until(t, m.ID, 5*time.Minute, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
+	s.until(t, m.ID, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
 	s.call(t, http.MethodPost, fmt.Sprintf("/api/mailings/%d/pause", m.ID), nil, http.StatusOK, &m)
 	paused := time.Now()
 	if m.Status != "paused" {
@@ -90,7 +90,7 @@ func testPauseAndResume(t *testing.T, s *service) {
 	if m.Status != "running" {
 		t.Errorf("it is %s", m.Status)
 	}
-	done := s.completed(t, m.ID, 5*time.Minute)
+	done := s.completed(t, m.ID)
 	if done.Counts.Sent != 3000 {
 		t.Errorf("counts %+v", done.Counts)
 	}
@@ -103,10 +103,10 @@ func testPauseAndResume(t *testing.T, s *service) {
 func testCancel(t *testing.T, s *service) {
 	s.behave(t, behaviour{LatencyMS: 1000})
 	m := s.create(t, now("cancel", most))
-	s.until(t, m.ID, 5*time.Minute, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
+	s.until(t, m.ID, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
 	s.call(t, http.MethodPost, fmt.Sprintf("/api/mailings/%d/cancel", m.ID), nil, http.StatusOK, &m)
 	cancelled := time.Now()
-	i := s.until(t, m.ID, 5*time.Minute, "all is accounted for", func(i info) bool { return i.Expanded && i.Counts.pending() == 0 })
+	i := s.until(t, m.ID, "all is accounted for", func(i info) bool { return i.Expanded && i.Counts.pending() == 0 })
 	took := time.Since(cancelled)
 	c := i.Counts
 	if c.Total != 3000 || c.Sent+c.Cancelled+c.Uncertain != 3000 || c.Cancelled == 0 || i.Mailing.Status != "cancelled" {
@@ -136,7 +136,7 @@ func testCancelBeforeStart(t *testing.T, s *service) {
 func testDelete(t *testing.T, s *service) {
 	s.behave(t, behaviour{LatencyMS: 1000})
 	m := s.create(t, now("delete", most))
-	s.until(t, m.ID, 5*time.Minute, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
+	s.until(t, m.ID, "some are sent", func(i info) bool { return i.Counts.Sent > 0 })
 	path := fmt.Sprintf("/api/mailings/%d", m.ID)
 	s.call(t, http.MethodDelete, path, nil, http.StatusNoContent, nil)
 	deleted := time.Now()
@@ -167,10 +167,10 @@ func testDeletedClientIsSkipped(t *testing.T, s *service) {
 	m := now("skip", filter{Tags: []string{"skip"}})
 	m.Window = &w
 	m = s.create(t, m)
-	s.until(t, m.ID, 5*time.Minute, "all are deferred", func(i info) bool { return i.Expanded && i.Counts.Deferred == 10 })
+	s.until(t, m.ID, "all are deferred", func(i info) bool { return i.Expanded && i.Counts.Deferred == 10 })
 	s.call(t, http.MethodDelete, fmt.Sprintf("/api/clients/%d", made[3].ID), nil, http.StatusNoContent, nil)
 	s.call(t, http.MethodPatch, fmt.Sprintf("/api/mailings/%d", m.ID), `{"window": null}`, http.StatusOK, nil)
-	i := s.completed(t, m.ID, 5*time.Minute)
+	i := s.completed(t, m.ID)
 	if want := (counts{Total: 10, Sent: 9, Skipped: 1}); i.Counts != want {
 		t.Errorf("counts %+v", i.Counts)
 	}

@@ -27,8 +27,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"golang.org/x/sync/errgroup"
 
+	"postrider/localstack/fakeprovider"
 	"postrider/localstack/stack"
-	"postrider/localstack/standin"
 )
 
 // The stack that all tests of this binary share.
@@ -60,17 +60,17 @@ func run(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*limit)
 	defer cancel()
 	log := io.Writer(os.Stderr)
 	dir := filepath.Join(root, ".local", "test", strconv.Itoa(os.Getpid()))
-	api := standin.New()
-	standInPort, err := freePort(ctx)
+	api := fakeprovider.New()
+	providerPort, err := freePort(ctx)
 	if err != nil {
 		return 1, err
 	}
 	parameters = map[string]string{
-		"ProviderUrl":  fmt.Sprintf("http://127.0.0.1:%d/v1", standInPort),
+		"ProviderUrl":  fmt.Sprintf("http://127.0.0.1:%d/v1", providerPort),
 		"MaxSendRate":  "0",
 		keysParameter:  "/postrider/test/keys",
 		tokenParameter: "/postrider/test/token",
@@ -82,7 +82,7 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	running, err = stack.Start(ctx, stack.Options{
-		Root: root, Dir: dir, Ports: stack.Ports{StandIn: standInPort}, StandIn: api, Log: log,
+		Root: root, Dir: dir, Ports: stack.Ports{FakeProvider: providerPort}, FakeProvider: api, Log: log,
 		// The policies are compared only where all parts run; a part that runs alone for
 		// its figure calls LocalStack directly.
 		Record:     flag.Lookup("test.run").Value.String() == "" || os.Getenv("RECORD") != "",
@@ -126,7 +126,7 @@ func freePort(ctx context.Context) (int, error) {
 // behaviour of the sending API run first, one after the other. Then the parts that do not
 // depend on it run in parallel. The checks of all parts come last.
 func TestStack(t *testing.T) {
-	s := newService(running.BaseURL, running.StandInURL)
+	s := newService(running.BaseURL, running.FakeProviderURL)
 	// A figure that is requested alone does not wait for other preparations.
 	if wanted("many") {
 		makeMany(t, s)
@@ -192,7 +192,7 @@ func TestStack(t *testing.T) {
 	t.Run("policies allow just the calls that were made", testPolicies)
 }
 
-// part is a part of the test, named by what it shows.
+// part is a part of the test. Its name is the behaviour that it shows.
 type part struct {
 	name string
 	test func(*testing.T, *service)
@@ -205,10 +205,11 @@ func inOrder(t *testing.T, s *service, parts []part) {
 	}
 }
 
-// The shortest timeouts that the template allows, for parts that wait for them.
+// Short timeouts, for parts that wait for them. An answer of the fake provider takes less
+// than quickProvider on a busy machine, too: otherwise it would count as uncertain.
 const (
-	quickProvider = time.Second
-	quickSender   = 10 * time.Second
+	quickProvider = 3 * time.Second
+	quickSender   = 11 * time.Second // 8 s more than quickProvider, the least that the template allows
 )
 
 func deployQuick(t *testing.T) {
@@ -216,7 +217,7 @@ func deployQuick(t *testing.T) {
 	quick := maps.Clone(parameters)
 	quick["ProviderTimeoutSeconds"] = strconv.Itoa(int(quickProvider.Seconds()))
 	quick["SenderTimeoutSeconds"] = strconv.Itoa(int(quickSender.Seconds()))
-	quick["VisibilityTimeoutSeconds"] = "60"
+	quick["VisibilityTimeoutSeconds"] = strconv.Itoa(6 * int(quickSender.Seconds()))
 	deploy(t, quick)
 }
 

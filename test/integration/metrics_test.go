@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"postrider/internal/metrics"
 )
@@ -76,23 +75,23 @@ func (m measuring) emitted(t *testing.T, function string) map[string]int64 {
 	return sums
 }
 
-// tellOf demands that both functions have written the metrics of one mailing to n
+// countMailing waits until both functions have written the metrics of one mailing to n
 // clients, while nothing else was under way.
-func (m measuring) tellOf(t *testing.T, n int64) {
+func (m measuring) countMailing(t *testing.T, n int64) {
 	t.Helper()
 	sent := []string{metrics.Deliveries + " sent", metrics.Attempts + " sent", metrics.Answered}
-	poll(t, 5*time.Minute, "the functions' logs tell of a mailing", func() (bool, string) {
+	poll(t, "the functions have written the metrics of a mailing", func() (bool, string) {
 		sender, scheduler := m.emitted(t, "SenderFunction"), m.emitted(t, "SchedulerFunction")
-		told := scheduler[metrics.Expanded] == n
+		complete := scheduler[metrics.Expanded] == n
 		for _, name := range sent {
-			told = told && sender[name] == n
+			complete = complete && sender[name] == n
 		}
-		return told, fmt.Sprintf("the sender told %v, the scheduler %v", sender, scheduler)
+		return complete, fmt.Sprintf("the sender wrote %v, the scheduler %v", sender, scheduler)
 	})
 	sender := m.emitted(t, "SenderFunction")
 	want := append(slices.Clone(sent), metrics.BreakerOpen, metrics.ProviderLatency, metrics.StartLag)
 	slices.Sort(want)
 	if got := slices.Sorted(maps.Keys(sender)); !slices.Equal(got, want) || sender[metrics.BreakerOpen] != 0 {
-		t.Errorf("the sender told %v, want %s", sender, strings.Join(want, ", "))
+		t.Errorf("the sender wrote %v, want %s", sender, strings.Join(want, ", "))
 	}
 }

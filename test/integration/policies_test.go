@@ -3,8 +3,7 @@
 package integration_test
 
 import (
-	"encoding/json"
-	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -13,13 +12,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/google/go-cmp/cmp"
+
+	"postrider/internal/cfn"
 )
 
 // testPolicies compares the permissions of each function's deployed role with the calls
 // that were made in all of these tests. LocalStack does not enforce IAM, so no other test
 // would find a missing permission, or an unused one.
 func testPolicies(t *testing.T) {
-	resources := deployedResources(t)
+	template := deployedTemplate(t)
 	made := map[string]bool{}
 	for _, c := range running.Calls() {
 		for _, name := range []string{keysParameter, tokenParameter} {
@@ -31,31 +32,28 @@ func testPolicies(t *testing.T) {
 	}
 	called := len(made)
 	allowed := map[string]bool{}
-	for name, r := range resources {
-		for _, call := range r.byLambda(name) {
-			made[call] = true
+	for _, call := range byLambda(template) {
+		made[call] = true
+	}
+	for name, function := range template.Resources("AWS::Lambda::Function") {
+		role := cfn.At(template["Resources"], nameOf(function["Role"]), "Properties")
+		if role == nil {
+			t.Errorf("%s has the role %v, which this stack does not have", name, function["Role"])
 		}
-		if r.Type != "AWS::Lambda::Function" {
-			continue
+		if managed := cfn.At(role, "ManagedPolicyArns"); managed != nil {
+			t.Errorf("%s may do everything that %v allow", name, managed)
 		}
-		role, ok := resources[string(r.Properties.Role)]
-		if !ok {
-			t.Errorf("%s has the role %q, which is none of this stack", name, r.Properties.Role)
-		}
-		for _, managed := range role.Properties.ManagedPolicyArns {
-			allowed[name+" all of "+string(managed)] = true
-		}
-		for _, p := range role.Properties.Policies {
-			for _, st := range p.PolicyDocument.Statement {
-				for _, action := range st.Action {
-					for _, on := range st.Resource {
-						allowed[name+" "+string(action)+" "+string(on)] = true
-					}
+		// A statement inside a condition counts, too. There is one: whether the token's
+		// parameter is named. The stack of these tests names it.
+		for _, s := range cfn.Statements(cfn.At(role, "Policies")) {
+			for _, action := range cfn.Texts(s["Action"]) {
+				for _, on := range cfn.List(s["Resource"]) {
+					allowed[name+" "+action+" "+nameOf(on)] = true
 				}
 			}
 		}
 	}
-	if diff := cmp.Diff(sorted(made), sorted(allowed)); diff != "" {
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(made)), slices.Sorted(maps.Keys(allowed))); diff != "" {
 		t.Errorf("the policies differ from the calls (-made +allowed):\n%s", diff)
 	}
 	figure(t, "%d permissions of three functions: %d used by their code, the others by Lambda in their name", len(allowed), called)
@@ -68,118 +66,37 @@ const (
 	tokenParameter = "ProviderTokenParameter"
 )
 
-func sorted(set map[string]bool) []string {
+// byLambda returns the calls that Lambda makes with the functions' roles. The functions'
+// code does not make them, so they are not among the observed calls. Lambda polls a
+// function's queue (docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html),
+// and writes its output into its log group. The group exists, so Lambda makes only
+// streams.
+func byLambda(t cfn.Template) []string {
 	var all []string
-	for s := range set {
-		all = append(all, s)
+	for _, mapping := range t.Resources("AWS::Lambda::EventSourceMapping") {
+		function, on := nameOf(mapping["FunctionName"]), " "+nameOf(mapping["EventSourceArn"])
+		for _, action := range []string{" sqs:ReceiveMessage", " sqs:DeleteMessage", " sqs:GetQueueAttributes"} {
+			all = append(all, function+action+on)
+		}
 	}
-	slices.Sort(all)
+	for name, function := range t.Resources("AWS::Lambda::Function") {
+		on := " " + nameOf(cfn.At(function, "LoggingConfig", "LogGroup"))
+		all = append(all, name+" logs:CreateLogStream"+on, name+" logs:PutLogEvents"+on)
+	}
 	return all
 }
 
-// resource is a resource of the stack, as CloudFormation has it.
-type resource struct {
-	Type       string `json:"Type"`
-	Properties struct {
-		Role              named   `json:"Role"`
-		ManagedPolicyArns []named `json:"ManagedPolicyArns"`
-		Policies          []struct {
-			PolicyDocument struct {
-				Statement []statement `json:"Statement"`
-			} `json:"PolicyDocument"`
-		} `json:"Policies"`
-		LoggingConfig struct {
-			LogGroup named `json:"LogGroup"`
-		} `json:"LoggingConfig"`
-		FunctionName   named `json:"FunctionName"`
-		EventSourceArn named `json:"EventSourceArn"`
-	} `json:"Properties"`
+// nameOf returns the resource that a reference names: X of Fn::GetAtt [X, Arn], and
+// X/index/y of Fn::Sub "${X.Arn}/index/y". Of the ARN of an SSM parameter it is the
+// template's parameter that names it.
+func nameOf(value any) string {
+	const parameters = "arn:AWS::Partition:ssm:AWS::Region:AWS::AccountId:parameter"
+	text := strings.NewReplacer(".Arn}", "", "${", "", "}", "").Replace(cfn.Argument(value))
+	return strings.TrimPrefix(strings.TrimSuffix(text, ".Arn"), parameters)
 }
 
-// statement is a statement of a policy.
-type statement struct {
-	Action   oneOrMore `json:"Action"`
-	Resource oneOrMore `json:"Resource"`
-}
-
-// UnmarshalJSON reads a statement, or the statement inside a condition. There is one
-// condition: whether the token's parameter is named. The stack of these tests names it.
-func (s *statement) UnmarshalJSON(raw []byte) error {
-	var branches struct {
-		If []json.RawMessage `json:"Fn::If"`
-	}
-	if err := json.Unmarshal(raw, &branches); err != nil {
-		return err
-	}
-	if len(branches.If) == 3 {
-		if string(branches.If[0]) != `"HasTokenParameter"` {
-			return fmt.Errorf("%s: whether there is this statement is not known here", raw)
-		}
-		raw = branches.If[1]
-	}
-	type plain statement
-	return json.Unmarshal(raw, (*plain)(s))
-}
-
-// byLambda returns the calls that Lambda makes with a function's role. The function's
-// code does not make them, so they are not among the observed calls. Lambda polls the
-// function's queue (docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html),
-// and writes the function's output into its log group. The group exists, so Lambda makes
-// only streams.
-func (r resource) byLambda(name string) []string {
-	p := r.Properties
-	switch r.Type {
-	case "AWS::Lambda::EventSourceMapping":
-		on := " " + string(p.EventSourceArn)
-		function := string(p.FunctionName)
-		return []string{function + " sqs:ReceiveMessage" + on, function + " sqs:DeleteMessage" + on, function + " sqs:GetQueueAttributes" + on}
-	case "AWS::Lambda::Function":
-		on := " " + string(p.LoggingConfig.LogGroup)
-		return []string{name + " logs:CreateLogStream" + on, name + " logs:PutLogEvents" + on}
-	default:
-		return nil
-	}
-}
-
-// named is a text of a template. A reference is read as the resource that it refers to:
-// Fn::GetAtt [X, Arn] as X, Fn::Sub "${X.Arn}/index/y" as X/index/y.
-type named string
-
-func (n *named) UnmarshalJSON(raw []byte) error {
-	var text string
-	if json.Unmarshal(raw, &text) == nil {
-		*n = named(text)
-		return nil
-	}
-	var reference struct {
-		Ref    string   `json:"Ref"`
-		GetAtt []string `json:"Fn::GetAtt"`
-		Sub    string   `json:"Fn::Sub"`
-	}
-	if err := json.Unmarshal(raw, &reference); err != nil {
-		return fmt.Errorf("%s is no reference that is known here: %w", raw, err)
-	}
-	s := reference.Ref + strings.NewReplacer(".Arn}", "", "${", "", "}", "").Replace(reference.Sub)
-	if len(reference.GetAtt) == 2 && reference.GetAtt[1] == "Arn" {
-		s = reference.GetAtt[0]
-	}
-	*n = named(strings.TrimPrefix(s, "arn:AWS::Partition:ssm:AWS::Region:AWS::AccountId:parameter"))
-	return nil
-}
-
-// oneOrMore is one text or a list of them.
-type oneOrMore []named
-
-func (o *oneOrMore) UnmarshalJSON(raw []byte) error {
-	if !strings.HasPrefix(string(raw), "[") {
-		raw = slices.Concat([]byte("["), raw, []byte("]"))
-	}
-	return json.Unmarshal(raw, (*[]named)(o))
-}
-
-// deployedResources returns the resources of the stack in the form that SAM has made of
-// the template.
-func deployedResources(t *testing.T) map[string]resource {
+// deployedTemplate returns the template of the stack in the form that SAM has made of it.
+func deployedTemplate(t *testing.T) cfn.Template {
 	t.Helper()
 	out, err := cloudformation.NewFromConfig(running.Config()).GetTemplate(t.Context(), &cloudformation.GetTemplateInput{
 		StackName: aws.String("postrider"), TemplateStage: types.TemplateStageProcessed,
@@ -187,11 +104,9 @@ func deployedResources(t *testing.T) map[string]resource {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var template struct {
-		Resources map[string]resource `json:"Resources"`
-	}
-	if err := json.Unmarshal([]byte(aws.ToString(out.TemplateBody)), &template); err != nil {
+	template, err := cfn.Parse([]byte(aws.ToString(out.TemplateBody)))
+	if err != nil {
 		t.Fatal(err)
 	}
-	return template.Resources
+	return template
 }

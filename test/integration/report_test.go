@@ -27,15 +27,15 @@ type notification struct {
 	Message string `json:"Message"`
 }
 
-// testReport requests the report twice at once and once more, and checks what a
-// subscriber gets.
+// testReport requests the report twice at once and a third time, and checks the
+// notifications of a subscriber.
 func testReport(t *testing.T, s *service) {
 	s.clients(t, "2700", 20, func(_ int, c *client) { c.Tag = "report" })
 	s.behave(t, behaviour{})
 	m := now("report", filter{Tags: []string{"report"}})
 	m.StartAt = domain.ReportDay(time.Now()).Add(12 * time.Hour)
 	m = s.create(t, m)
-	if i := s.completed(t, m.ID, 5*time.Minute); i.Counts.Sent != 20 {
+	if i := s.completed(t, m.ID); i.Counts.Sent != 20 {
 		t.Fatalf("counts %+v", i.Counts)
 	}
 
@@ -49,7 +49,7 @@ func testReport(t *testing.T, s *service) {
 	askForReport(t, s)
 
 	var got []notification
-	poll(t, 5*time.Minute, "the report arrives", func() (bool, string) {
+	poll(t, "the report arrives", func() (bool, string) {
 		got = append(got, receive(t, queue, 1)...)
 		return len(got) > 0, ""
 	})

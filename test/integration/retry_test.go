@@ -50,7 +50,7 @@ func (s *service) failing(t *testing.T, prefix, tag string, n int) (mailing, []c
 	refused := phonesOf(made, 6)
 	s.behave(t, behaviour{RejectPhones: refused})
 	m := s.create(t, now(tag, filter{Tags: []string{tag}}))
-	i := s.completed(t, m.ID, 5*time.Minute)
+	i := s.completed(t, m.ID)
 	if want := (counts{Total: n, Sent: n - len(refused), Failed: len(refused)}); i.Counts != want {
 		t.Fatalf("counts %+v, want %+v", i.Counts, want)
 	}
@@ -73,7 +73,7 @@ func testRetry(t *testing.T, s *service) {
 	if m.Status != "running" {
 		t.Errorf("after the request to try again it is %s", m.Status)
 	}
-	i := s.completed(t, m.ID, 5*time.Minute)
+	i := s.completed(t, m.ID)
 	took := time.Since(asked)
 	if want := (counts{Total: 120, Sent: 120}); i.Counts != want {
 		t.Errorf("counts %+v", i.Counts)

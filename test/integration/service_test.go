@@ -16,27 +16,28 @@ import (
 
 	domain "postrider/internal/mailing"
 	"postrider/localstack/stack"
+	"postrider/test/invariants"
 )
 
 // service is Postrider and the fake provider as a user sees them: addresses that answer
 // HTTP.
 type service struct {
-	base    string
-	standIn string
-	http    *http.Client
-	// directory and mailings record what is created.
+	base     string
+	provider string
+	http     *http.Client
+	// directory and mailings record the clients and mailings that are created.
 	directory *directory
 	mailings  *entries
 }
 
-func newService(base, standIn string) *service {
+func newService(base, provider string) *service {
 	return &service{
-		base: base, standIn: standIn,
+		base: base, provider: provider,
 		http: &http.Client{
-			Timeout:   time.Minute, // more than API Gateway's 29 s, for a busy machine
+			Timeout:   limit,
 			Transport: &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: 32},
 		},
-		directory: &directory{deleted: map[domain.ClientID]bool{}}, mailings: &entries{},
+		directory: &directory{clients: map[domain.ClientID]*invariants.Client{}}, mailings: &entries{},
 	}
 }
 
@@ -85,7 +86,7 @@ func (s *service) askWith(ctx context.Context, method, url string, body any, hea
 			req.Header.Del(name)
 		}
 	}
-	clients, begun := s.directory.size(), time.Now()
+	sent := time.Now()
 	resp, err := s.http.Do(req)
 	if err != nil {
 		return answer{}, err
@@ -95,8 +96,8 @@ func (s *service) askWith(ctx context.Context, method, url string, body any, hea
 	if err != nil {
 		return answer{}, err
 	}
-	got := answer{resp.StatusCode, resp.Header, whole, time.Since(begun)}
-	return got, s.note(method, strings.TrimPrefix(url, s.base), got, clients)
+	got := answer{resp.StatusCode, resp.Header, whole, time.Since(sent)}
+	return got, s.note(method, strings.TrimPrefix(url, s.base), got, sent)
 }
 
 // call sends a request to the API and demands a status. If into is not nil, it receives
@@ -178,6 +179,13 @@ type counts struct {
 
 func (c counts) pending() int { return c.Queued + c.Retrying + c.Deferred }
 
+func (c counts) domain() domain.Counts {
+	return domain.Counts{
+		Total: int64(c.Total), Queued: int64(c.Queued), Retrying: int64(c.Retrying), Deferred: int64(c.Deferred), Sent: int64(c.Sent),
+		Failed: int64(c.Failed), Expired: int64(c.Expired), Cancelled: int64(c.Cancelled), Skipped: int64(c.Skipped), Uncertain: int64(c.Uncertain),
+	}
+}
+
 func (c counts) sum() int {
 	return c.pending() + c.Sent + c.Failed + c.Expired + c.Cancelled + c.Skipped + c.Uncertain
 }
@@ -226,11 +234,11 @@ func (s *service) info(t *testing.T, id int64) info {
 	return i
 }
 
-// until polls a mailing's statistics until done returns true. It fails after limit.
-func (s *service) until(t *testing.T, id int64, limit time.Duration, what string, done func(info) bool) info {
+// until polls a mailing's statistics until done returns true.
+func (s *service) until(t *testing.T, id int64, what string, done func(info) bool) info {
 	t.Helper()
 	var last info
-	poll(t, limit, fmt.Sprintf("mailing %d: %s", id, what), func() (bool, string) {
+	poll(t, fmt.Sprintf("mailing %d: %s", id, what), func() (bool, string) {
 		last = s.info(t, id)
 		return done(last), fmt.Sprintf("%s, expanded %t, %+v", last.Mailing.Status, last.Expanded, last.Counts)
 	})
@@ -238,9 +246,9 @@ func (s *service) until(t *testing.T, id int64, limit time.Duration, what string
 }
 
 // completed waits until all messages of a mailing are accounted for.
-func (s *service) completed(t *testing.T, id int64, limit time.Duration) info {
+func (s *service) completed(t *testing.T, id int64) info {
 	t.Helper()
-	return s.until(t, id, limit, "completed", func(i info) bool { return i.Mailing.Status == "completed" })
+	return s.until(t, id, "completed", func(i info) bool { return i.Mailing.Status == "completed" })
 }
 
 // messages returns all messages of a mailing, from all pages.
@@ -264,9 +272,13 @@ func (s *service) messages(t *testing.T, id int64, query string) []message {
 	}
 }
 
-// poll calls ask until it returns ok. After limit it fails and shows the last value of
+// limit is how long a test waits for a condition or an answer before it fails. It is long
+// enough for a machine whose processors have other work, too.
+const limit = 10 * time.Minute
+
+// poll calls ask until it returns ok. After [limit] it fails and shows the last value of
 // seen. Tests use it to wait for a process that they can only observe.
-func poll(t *testing.T, limit time.Duration, what string, ask func() (ok bool, seen string)) {
+func poll(t *testing.T, what string, ask func() (ok bool, seen string)) {
 	t.Helper()
 	timeout := time.NewTimer(limit)
 	defer timeout.Stop()
@@ -285,10 +297,4 @@ func poll(t *testing.T, limit time.Duration, what string, ask func() (ok bool, s
 			t.Fatalf("%s: the test ended; last seen: %s", what, seen)
 		}
 	}
-}
-
-// callTook is [service.call], and returns how long the call took.
-func (s *service) callTook(t *testing.T, method, path string, body any, want int, into any) time.Duration {
-	t.Helper()
-	return s.call(t, method, path, body, want, into).took
 }

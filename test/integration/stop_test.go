@@ -4,7 +4,6 @@ package integration_test
 
 import (
 	"testing"
-	"time"
 )
 
 // testStop causes uncertain outcomes in all possible ways, for a mailing with
@@ -15,7 +14,7 @@ func testStop(t *testing.T, s *service) {
 	m := now("stop", filter{Tags: []string{"stop"}})
 	m.OnUncertain = "stop"
 	m = s.create(t, m)
-	i := s.completed(t, m.ID, 5*time.Minute)
+	i := s.completed(t, m.ID)
 	c := i.Counts
 	if c.Total != 320 || c.Sent+c.Uncertain != c.Total || c.Uncertain == 0 || c.Sent == 0 {
 		t.Errorf("counts %+v", c)
@@ -26,7 +25,7 @@ func testStop(t *testing.T, s *service) {
 		answers[l.Answer]++
 	}
 	sentOnce(t, lines, 320)
-	if doubtful := answers["reset"] + answers["garbage"] + answers["hang"]; doubtful != c.Uncertain || answers["accepted"] != c.Sent {
+	if ambiguous := answers["reset"] + answers["garbage"] + answers["hang"]; ambiguous != c.Uncertain || answers["accepted"] != c.Sent {
 		t.Errorf("the sending API's answers were %v, the counts are %+v", answers, c)
 	}
 	for _, msg := range s.messages(t, m.ID, "&status=uncertain") {

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
-	"postrider/localstack/standin"
+	"postrider/localstack/fakeprovider"
 )
 
 // putToken writes the sending API's token into the SSM parameter that the senders of
@@ -18,7 +18,7 @@ import (
 // over.
 func putToken(ctx context.Context, cfg aws.Config, parameter string) error {
 	_, err := ssm.NewFromConfig(cfg).PutParameter(ctx, &ssm.PutParameterInput{
-		Name: &parameter, Value: aws.String(standin.DefaultToken), Type: types.ParameterTypeSecureString,
+		Name: &parameter, Value: aws.String(fakeprovider.DefaultToken), Type: types.ParameterTypeSecureString,
 	})
 	if err != nil {
 		return fmt.Errorf("write the sending API's token to the SSM parameter %s: %w", parameter, err)

@@ -3,6 +3,7 @@ package main
 // The packages of the HTTP API and its keys, and files of the API and the keys.
 const (
 	httpAPI  = "./internal/api"
+	csvFiles = "./internal/csvfile"
 	keyring  = "./internal/keys"
 	faults   = "./test/faults"
 	accessGo = "internal/api/access.go"
@@ -12,14 +13,14 @@ const (
 // ofAccess are mutations that let in callers without permission.
 var ofAccess = []mutation{ //nolint:gochecknoglobals // as the others
 	{
-		name: "whatever says nothing of itself may be done by a viewer",
-		file: accessGo,
-		old:  "	if op.Method == http.MethodGet {",
-		new:  "	if op.Method != \"\" {",
+		name: "an operation without a role may be used by a viewer",
+		file: "internal/api/operation.go",
+		old:  "		if op.method == http.MethodGet {",
+		new:  "		if op.method != \"\" {",
 		pkg:  httpAPI, test: "TestAViewerReadsAndChangesNothing",
 	},
 	{
-		name: "a route that is not made known is open",
+		name: "an unregistered route is public",
 		file: accessGo,
 		old: `		return needed
 	}
@@ -33,24 +34,24 @@ var ofAccess = []mutation{ //nolint:gochecknoglobals // as the others
 }
 
 // admit`,
-		pkg: httpAPI, test: "TestARouteThatNobodyHasMadeKnownIsAnAdmins",
+		pkg: httpAPI, test: "TestAnUnregisteredRouteNeedsAnAdmin",
 	},
 	{
-		name: "what is not there is told to everybody",
+		name: "unknown paths are shown without a key",
 		file: accessGo,
 		old:  `strings.HasPrefix(r.URL.Path, "/api/")`,
 		new:  `strings.HasPrefix(r.URL.Path, "/api/clients")`,
-		pkg:  httpAPI, test: "TestUnderTheAPIEvenWhatIsNotThereNeedsAKey",
+		pkg:  httpAPI, test: "TestAnUnknownPathBelowTheAPINeedsAKey",
 	},
 	{
-		name: "keys that cannot be read let everybody in",
+		name: "each caller is admitted while keys cannot be read",
 		file: accessGo,
 		old:  `return problemOf(http.StatusServiceUnavailable, keysUnreadable)`,
 		new:  `return nil`,
-		pkg:  httpAPI, test: "TestKeysThatCannotBeReadLetNobodyIn",
+		pkg:  httpAPI, test: "TestNoCallerIsAdmittedWhileKeysCannotBeRead",
 	},
 	{
-		name: "a key that was taken back is good for ever",
+		name: "a revoked key is valid for ever",
 		file: keysGo,
 		old:  "freshFor = parameter.FreshFor",
 		new:  "freshFor = 1000 * parameter.FreshFor",
@@ -71,7 +72,7 @@ var ofAccess = []mutation{ //nolint:gochecknoglobals // as the others
 		pkg:  keyring, test: "TestGuessingReadsTheKeysOnceInFiveSeconds",
 	},
 	{
-		name: "keys of a time that is yet to come are young",
+		name: "keys that were read in the future are fresh",
 		file: "internal/parameter/parameter.go",
 		old:  "&& age >= 0 && age < d",
 		new:  "&& age < d",
@@ -87,48 +88,48 @@ var ofCreation = []mutation{ //nolint:gochecknoglobals // as the others
 		file: "internal/dynamo/mailings.go",
 		old:  "}, record...), nil",
 		new:  "}, record[:0]...), nil",
-		pkg:  faults, test: "TestARequestWithItsKeyCreatesOnceWhereverItBreaksOff",
+		pkg:  faults, test: "TestARequestWithAnIdempotencyKeyCreatesOnceAfterAnyFault",
 	},
 	{
 		name: "the record of a request is written over",
-		file: "internal/dynamo/once.go",
-		old:  `"attribute_not_exists(#id) OR #until <= :now"`,
-		new:  `"attribute_not_exists(#id) OR #until <= :now OR #until > :now"`,
+		file: "internal/dynamo/idempotency.go",
+		old:  `isNew+" OR #until <= :now"`,
+		new:  `isNew+" OR #until <= :now OR #until > :now"`,
 		pkg:  store, test: "TestOfTwentyTimesTheSameRequestOneCreates",
 	},
 	{
 		name: "another request is answered as the first one",
-		file: "internal/dynamo/once.go",
+		file: "internal/dynamo/idempotency.go",
 		old:  "case it.Request != o.Request:",
 		new:  "case it.Request == \"\":",
-		pkg:  store, test: "TestWhatARequestHasCreatedIsKnownForADay",
+		pkg:  store, test: "TestTheRecordOfARequestIsKeptForADay",
 	},
 	{
 		name: "callers share their idempotency keys",
-		file: "internal/api/once.go",
+		file: "internal/api/idempotency.go",
 		old:  `requestOf(ctx).caller + "\n" + in.Key`,
 		new:  `in.Key`,
-		pkg:  httpAPI, test: "TestAKeyIsItsCallersOwn",
+		pkg:  httpAPI, test: "TestCallersDoNotShareIdempotencyKeys",
 	},
 	{
-		name: "a column that a file does not have clears its field",
+		name: "a missing column clears its field",
 		file: "internal/mailing/clientrow.go",
 		old:  "		c = *old",
 		new:  "		c = Client{ID: old.ID, Timezone: old.Timezone}",
 		pkg:  domain, test: "TestARowBecomesTheClientThatItDescribes",
 	},
 	{
-		name: "an import goes on until its time is up",
-		file: "internal/api/importcsv.go",
+		name: "an import does not stop before its deadline",
+		file: "internal/api/files.go",
 		old:  "importReserve = 3 * time.Second",
 		new:  "importReserve = 0 * time.Second",
-		pkg:  httpAPI, test: "TestAnImportStopsInTimeAndSaysWhereToGoOn",
+		pkg:  httpAPI, test: "TestAnImportStopsInTimeAndReturnsTheNextLine",
 	},
 	{
 		name: "a formula is exported",
-		file: "internal/api/csvcell.go",
+		file: "internal/csvfile/csvfile.go",
 		old:  `"=+-@\t\r'"`,
 		new:  `"+-@\t\r'"`,
-		pkg:  httpAPI, test: "TestNoCellOfAnExportIsAFormula",
+		pkg:  csvFiles, test: "TestNoCellOfAnExportIsAFormula",
 	},
 }

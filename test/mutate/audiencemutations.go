@@ -7,8 +7,8 @@ var ofBeginnings = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "every deployment's mailings begin at 1",
 		file: countersGo,
-		old:  "return 1 + rand.N(mailing.MaxFirstMailingID)",
-		new:  "return min(1, 1+rand.N(mailing.MaxFirstMailingID))",
+		old:  "return 1 + rand.N(mailing.MaxFirstID)",
+		new:  "return min(1, 1+rand.N(mailing.MaxFirstID))",
 		pkg:  store, test: "TestEachNewDeploymentBeginsAtIDsOfItsOwn",
 	},
 	{
@@ -21,8 +21,8 @@ var ofBeginnings = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "the first ids are drawn again for each mailing of a new process",
 		file: countersGo,
-		old:  `aws.String("attribute_not_exists(#last) OR #last = :seen")`,
-		new:  `aws.String("attribute_not_exists(#last) OR #last <> :seen")`,
+		old:  `"attribute_not_exists(#last) OR #last = :seen"`,
+		new:  `"attribute_not_exists(#last) OR #last <> :seen"`,
 		pkg:  store, test: "TestFirstMailingsThatAreCreatedAtOnceHaveOneBeginning",
 	},
 	{
@@ -39,29 +39,29 @@ var ofAudiences = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "a client that is created while its mailing expands is met",
 		file: "internal/dynamo/audience.go",
-		old:  "both(audienceFilter(f), createdBy(started))",
-		new:  "both(audienceFilter(f), createdBy(started.Add(time.Hour)))",
-		pkg:  store, test: "TestAnAudienceIsTheClientsThatWereThereWhenItsMailingStarted",
+		old:  `":started": millis(started)}`,
+		new:  `":started": millis(started.Add(time.Hour))}`,
+		pkg:  store, test: "TestAnAudienceIsTheClientsThatExistedAtTheStart",
 	},
 	{
 		name: "a client from before its creation was stored is missed",
 		file: "internal/dynamo/audience.go",
-		old:  "expression.Or(created.AttributeNotExists(), created",
-		new:  "expression.Or(created.AttributeNotExists().And(created.AttributeExists()), created",
-		pkg:  store, test: "TestAnAudienceIsTheClientsThatWereThereWhenItsMailingStarted",
+		old:  `"attribute_not_exists(#created_at) OR #created_at <= :started"`,
+		new:  `"#created_at <= :started"`,
+		pkg:  store, test: "TestAnAudienceIsTheClientsThatExistedAtTheStart",
 	},
 	{
 		name: "an edit makes a client one from before",
 		file: "internal/dynamo/clientedit.go",
 		old:  "if err == nil && old.CreatedAt != 0 {",
 		new:  "if err == nil && old.CreatedAt < 0 {",
-		pkg:  store, test: "TestAnAudienceIsTheClientsThatWereThereWhenItsMailingStarted",
+		pkg:  store, test: "TestAnAudienceIsTheClientsThatExistedAtTheStart",
 	},
 	{
 		name: "a mailing does not know since when it runs",
 		file: "internal/mailing/life.go",
 		old:  "m.Status, m.StartedAt = StatusRunning, now.Truncate(time.Millisecond)",
 		new:  "m.Status = StatusRunning",
-		pkg:  domain, test: "TestAMailingKnowsSinceWhenItRuns",
+		pkg:  domain, test: "TestAStartedMailingStoresItsStart",
 	},
 }

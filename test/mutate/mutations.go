@@ -5,12 +5,13 @@ import "slices"
 // Files with many mutations.
 const (
 	claimGo    = "internal/dynamo/claim.go"
+	settleGo   = "internal/dynamo/settle.go"
 	senderGo   = "internal/deliver/sender.go"
 	handoverGo = "internal/deliver/handover.go"
 	claimingGo = "internal/deliver/claim.go"
 	decideGo   = "internal/mailing/decide.go"
 	lostGo     = "internal/mailing/lost.go"
-	troubleGo  = "internal/deliver/trouble.go"
+	breakerGo  = "internal/deliver/breaker.go"
 	workGo     = "internal/deliver/work.go"
 )
 
@@ -23,7 +24,7 @@ const (
 	api       = "./internal/provider"
 
 	// outcomes is the table test that finds most mutations of the domain.
-	outcomes = "TestWhatAHandOverMakesOfAMessage"
+	outcomes = "TestAHandOverChangesItsMessageByTheOutcome"
 )
 
 var mutations = slices.Concat(ofClaims, ofPages, ofHandOvers, ofOutcomes, ofRequests, ofAccess, ofCreation, ofMetrics, ofReports, ofAges, ofBeginnings, ofAudiences, ofWaits) //nolint:gochecknoglobals // a list that never changes
@@ -32,23 +33,23 @@ var mutations = slices.Concat(ofClaims, ofPages, ofHandOvers, ofOutcomes, ofRequ
 var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "a batch is settled whoever holds it",
-		file: claimGo,
-		old:  `ConditionExpression:       aws.String("#holder = :holder"),`,
-		new:  `ConditionExpression: aws.String("#holder = :holder OR attribute_not_exists(#holder) OR attribute_exists(#holder)"),`,
+		file: settleGo,
+		old:  `"#holder = :seen"`,
+		new:  `"#holder = :seen OR attribute_not_exists(#holder) OR attribute_exists(#holder)"`,
 		pkg:  store, test: "TestOnlyItsHolderSettlesABatch",
 	},
 	{
 		name: "one lost lease keeps the other batches from being settled",
-		file: claimGo,
-		old:  "if len(kept) == len(rest) {",
-		new:  "if len(left) > 0 {",
+		file: "internal/dynamo/transact.go",
+		old:  "if len(actions) == 0 || actions[len(actions)-1] >= len(rest) {",
+		new:  "if len(actions) >= 0 {",
 		pkg:  store, test: "TestOnlyItsHolderSettlesABatch",
 	},
 	{
 		name: "a claim ignores a live lease",
 		file: claimGo,
-		old:  "(attribute_not_exists(#lease) OR #lease <= :now)",
-		new:  "(attribute_not_exists(#lease) OR attribute_exists(#lease))",
+		old:  "(attribute_not_exists(#lease_until) OR #lease_until <= :now)",
+		new:  "(attribute_not_exists(#lease_until) OR attribute_exists(#lease_until))",
 		pkg:  store, test: "TestAClaimIsRefusedWhileAnothersLeaseIsLive",
 	},
 	{
@@ -68,12 +69,12 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "a claimed batch is not due any more: its killed sender loses it",
 		file: claimGo,
-		old: `"SET #holder = :holder, #lease = :lease, #due = :lease," +
+		old: `"SET #holder = :holder, #lease_until = :lease, #due_at = :lease," +
 			" #first_from = if_not_exists(#first_from, :now), #first_until = if_not_exists(#first_until, :lease)" +
 			" ADD #claims :one REMOVE #sweeps"`,
-		new: `"SET #holder = :holder, #lease = :lease," +
+		new: `"SET #holder = :holder, #lease_until = :lease," +
 			" #first_from = if_not_exists(#first_from, :now), #first_until = if_not_exists(#first_until, :lease)" +
-			" ADD #claims :one REMOVE #sweeps, #due"`,
+			" ADD #claims :one REMOVE #sweeps, #due_at"`,
 		pkg: store, test: "TestAClaimedBatchIsDueAsItsLeaseEnds",
 	},
 	{
@@ -88,37 +89,35 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 		file: claimingGo,
 		old:  "case !ok:",
 		new: `case !ok:
-		inv.handling[i] = s.again(d, claimAgain)`,
+		d.handling = s.comeBackAfter(d, claimRetry)`,
 		pkg: sender, test: "TestARefusedDeliveryIsTakenOffTheQueue",
 	},
 	{
 		name: "row 1: a batch with a lost claim is handed over at once, and not settled first",
 		file: senderGo,
-		old: `	if w.batch.Claims > 1 {
-		s.recover(ctx, inv, w)`,
-		new: `	if w.batch.Claims > 100 {
-		s.recover(ctx, inv, w)`,
-		pkg: sender, test: "TestASenderThatWasLostIsChargedBeforeItsBatchIsHandedOverAgain",
+		old:  "	if w.lostClaim() {\n",
+		new:  "	if w.lostClaim() && w.batch.Claims > 100 {\n",
+		pkg:  sender, test: "TestALostClaimIsChargedBeforeItsBatchIsHandedOverAgain",
 	},
 	{
 		name: "row 1: a settlement that fails once is given up",
 		file: "internal/deliver/settle.go",
-		old:  "if s.now().Add(wait).After(inv.end.Add(-lastMoment)) || s.sleep(ctx, wait) != nil {",
-		new:  "if n >= 0 || s.now().Add(wait).After(inv.end.Add(-lastMoment)) || s.sleep(ctx, wait) != nil {",
-		pkg:  sender, test: "TestASenderThatCouldNotSettleClaimsNothingBeforeItCan",
+		old:  "if s.now().Add(wait).After(inv.end.Add(-endReserve)) || s.sleep(ctx, wait) != nil {",
+		new:  "if n >= 0 || s.now().Add(wait).After(inv.end.Add(-endReserve)) || s.sleep(ctx, wait) != nil {",
+		pkg:  sender, test: "TestASenderWithUnsettledClaimsClaimsNothing",
 	},
 	{
 		name: "row 1: a sender that could not settle goes on claiming",
-		file: "internal/deliver/debt.go",
+		file: "internal/deliver/unsettled.go",
 		old:  "	if worked {\n		return true\n	}",
 		new:  "	if worked || len(all) > 0 {\n		return true\n	}",
-		pkg:  sender, test: "TestASenderThatCouldNotSettleClaimsNothingBeforeItCan",
+		pkg:  sender, test: "TestASenderWithUnsettledClaimsClaimsNothing",
 	},
 	{
 		name: "row 1: a repeated settlement is another transaction",
-		file: claimGo,
-		old:  "err = s.transactAs(ctx, settlementToken(rest), what, items)",
-		new:  "err = s.transact(ctx, what, items)",
+		file: settleGo,
+		old:  "return s.transactAs(ctx, contentToken(rest), items,",
+		new:  "return s.transact(ctx, items,",
 		pkg:  store, test: "TestOnlyItsHolderSettlesABatch",
 	},
 	{
@@ -126,14 +125,14 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 		file: claimingGo,
 		old:  "return err == nil && m.Closed(s.now())",
 		new:  "return err != nil && m.Closed(s.now())",
-		pkg:  "./test/faults", test: "TestWhatHasEndedIsAccountedForWhileTheSendingAPIIsDown",
+		pkg:  "./test/faults", test: "TestAMailingThatHasEndedIsFinishedWhileTheSendingAPIIsDown",
 	},
 	{
 		name: "batches that a sender did not survive are held together",
 		file: claimingGo,
 		old:  "case w.batch.Claims == 1 && w.batch.Losses > 0 && !alone:",
 		new:  "case w.batch.Claims == 1 && w.batch.Losses > 9 && !alone:",
-		pkg:  sender, test: "TestABatchThatASenderDidNotSurviveIsHeldAlone",
+		pkg:  sender, test: "TestABatchWithALostClaimIsHandedOverAlone",
 	},
 	{
 		name: "what is pending has a time to live",
@@ -144,18 +143,19 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 	},
 	{
 		name: "counts do not change with a settlement",
-		file: claimGo,
+		file: settleGo,
 		old:  "items = append(items, s.countsChange(m.ID, slice, change)...)",
 		new:  "_, _ = slice, change",
 		pkg:  store, test: "TestOnlyItsHolderSettlesABatch",
 	},
 	{
-		name: "counts change in a transaction of their own, behind the settlement",
-		file: claimGo,
-		old:  "err = s.transactAs(ctx, settlementToken(rest), what, items)",
-		new: `if err = s.transact(ctx, what, items[:len(rest)]); err == nil && len(items) > len(rest) {
-			err = s.transact(ctx, what, items[len(rest):])
-		}`,
+		name: "counts change in a transaction of their own, after the settlement",
+		file: settleGo,
+		old:  "return s.transactAs(ctx, contentToken(rest), items,",
+		new: `if err := s.transact(ctx, items[:len(rest)], "settle"); err != nil || len(items) == len(rest) {
+			return err
+		}
+		return s.transact(ctx, items[len(rest):],`,
 		pkg: store, test: "TestCountsChangeWithTheirBatchesWhereverASettlementIsCut",
 	},
 }
@@ -176,8 +176,8 @@ var ofPages = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "the first page is written whatever the cursor",
 		file: "internal/dynamo/slices.go",
-		old:  `condition := "attribute_not_exists(#cursor)"`,
-		new:  `condition := "attribute_not_exists(#cursor) OR attribute_exists(#cursor)"`,
+		old:  `condition: "attribute_not_exists(#cursor)",`,
+		new:  `condition: "attribute_not_exists(#cursor) OR attribute_exists(#cursor)",`,
 		pkg:  store, test: "TestAPageIsWrittenOnceForTheCursorThatItBeganAt",
 	},
 	{
@@ -188,13 +188,13 @@ var ofPages = []mutation{ //nolint:gochecknoglobals // as above
 		pkg:  store, test: "TestAPageIsWrittenOnceForTheCursorThatItBeganAt",
 	},
 	{
-		name: "the cursor moves in a transaction of its own, behind the page",
+		name: "the cursor moves in a transaction of its own, after the page",
 		file: "internal/dynamo/slices.go",
-		old:  "err := s.transact(ctx, what, items)",
-		new: `err := s.transact(ctx, what, items[:len(items)-1])
-	if err == nil {
-		err = s.transact(ctx, what, items[len(items)-1:])
-	}`,
+		old:  "return unlessRefused(s.transact(ctx, items, ",
+		new: `if err := s.transact(ctx, items[:len(items)-1], "expand"); err != nil {
+		return unlessRefused(err)
+	}
+	return unlessRefused(s.transact(ctx, items[len(items)-1:], `,
 		pkg: store, test: "TestAPageIsWrittenWithItsCountsOrNotAtAll",
 	},
 	{
@@ -202,7 +202,7 @@ var ofPages = []mutation{ //nolint:gochecknoglobals // as above
 		file: "internal/schedule/task.go",
 		old:  "s.store.Postpone(ctx, row, now.Add(delay+mailing.OverdueAfter(row.Sweeps)), freed)",
 		new:  "s.store.Postpone(ctx, row, row.DueAt, freed)",
-		pkg:  scheduler, test: "TestAnOverdueBatchIsQueuedOnceAndThenWithMorePatience",
+		pkg:  scheduler, test: "TestAnOverdueBatchIsQueuedOnceAndThenAfterLongerTimes",
 	},
 	{
 		name: "a sweep queues before it moves due_at on",
@@ -221,24 +221,24 @@ var ofPages = []mutation{ //nolint:gochecknoglobals // as above
 		file: "internal/mailing/due.go",
 		old:  "if !closed && (m.Status == StatusPaused || o.Down()) {",
 		new:  "if !closed && (m.Finished || o.Down()) {",
-		pkg:  domain, test: "TestWhichBatchesATaskQueuesAgain",
+		pkg:  domain, test: "TestATaskQueuesOverdueBatchesAgain",
 	},
 	{
 		name: "row 11: everything is queued again while the provider is down",
 		file: "internal/mailing/due.go",
 		old:  "if !closed && (m.Status == StatusPaused || o.Down()) {",
 		new:  "if !closed && m.Status == StatusPaused {",
-		pkg:  domain, test: "TestWhichBatchesATaskQueuesAgain",
+		pkg:  domain, test: "TestATaskQueuesOverdueBatchesAgain",
 	},
 	{
 		name: "row 18: what was taken off the queue during a pause is not queued after it",
 		file: "internal/mailing/due.go",
 		old:  "if !held && !d.NotBefore.After(now) && d.queuedAt().Before(m.awake(o)) {",
 		new:  "if !held && !d.NotBefore.After(now) && d.queuedAt().Before(m.awake(o)) && m.Deleted {",
-		pkg:  domain, test: "TestWhichBatchesATaskQueuesAgain",
+		pkg:  domain, test: "TestATaskQueuesOverdueBatchesAgain",
 	},
 	{
-		name: "a mailing is finished though failures wait to be queued anew",
+		name: "a mailing is finished though failures wait to be requeued",
 		file: "internal/mailing/retry.go",
 		old:  "return m.Expands(state) || state.Counts.Pending() > 0 || m.Retries(state, now)",
 		new:  "return m.Expands(state) || state.Counts.Pending() > 0",
@@ -258,69 +258,77 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "the first member's decision goes for its whole batch",
 		file: handoverGo,
-		old: `h, ok := s.decide(ctx, w, i)
+		old: `h, ok := s.decide(ctx, w, r)
 		if !ok {
 			return
 		}`,
-		new: `h, ok := s.decide(ctx, w, 0)
+		new: `h, ok := s.decide(ctx, w, w.recipients[0])
 		if !ok {
 			return
 		}
-		h.ID = mailing.NewMessageID(w.batch.Key.Mailing, w.members[i].Client)`,
-		pkg: sender, test: "TestEachMemberOfABatchIsDecidedOnByItself",
+		h.ID = w.messageID(r)`,
+		pkg: sender, test: "TestEachRecipientOfABatchIsDecidedOnSeparately",
 	},
 	{
 		name: "a message is decided on before it waits for its turn, and not again",
 		file: handoverGo,
-		old: `if !s.await(ctx, inv, at) {
-		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
+		old: `if !s.acquireSlot(ctx, inv, at) {
 		return
 	}
 	defer s.inFlight.Release(1)
 	for first := s.now(); ; {
-		h, ok := s.decide(ctx, w, i)
+		h, ok := s.decide(ctx, w, r)
 		if !ok {
 			return
+		}
+		// The request must end before the time for settling begins.
+		if s.now().Add(s.config.ProviderTimeout).After(inv.until) {
+			return
+		}
+		if !s.now().Before(h.Before) {
+			continue // the reading took so long that the decision is already too old
 		}`,
-		new: `h, ok := s.decide(ctx, w, i)
+		new: `h, ok := s.decide(ctx, w, r)
 	if !ok {
 		return
 	}
-	if !s.await(ctx, inv, at) {
-		w.waits[i] = mailing.Wait{Kind: mailing.WaitTurn}
+	if !s.acquireSlot(ctx, inv, at) {
 		return
 	}
 	defer s.inFlight.Release(1)
-	for first := s.now(); ; {`,
-		pkg: sender, test: "TestWhatWaitedForItsTurnIsDecidedOnAgain",
+	for first := s.now(); ; {
+		if s.now().Add(s.config.ProviderTimeout).After(inv.until) {
+			return
+		}`,
+		pkg: sender, test: "TestAMessageThatWaitedForTheRateLimitIsDecidedOnAgain",
 	},
 	{
 		name: "row 9: a decision holds for as long as a connection takes",
 		file: handoverGo,
-		old:  "before := asked.Add(mailing.Trust)",
-		new:  "before := asked.Add(time.Hour)",
-		pkg:  sender, test: "TestWhatWaitedForItsConnectionIsDecidedOnAgain",
+		old:  "before := readAt.Add(mailing.Trust)",
+		new:  "before := readAt.Add(time.Hour)",
+		pkg:  sender, test: "TestAMessageThatWaitedForAConnectionIsDecidedOnAgain",
 	},
 	{
 		name: "row 9: an address that takes no requests is tried until the invocation ends, and counts for nothing",
 		file: handoverGo,
 		old:  "if expired && waited {",
 		new:  "if expired && waited && !ok {",
-		pkg:  sender, test: "TestWhatWaitedForItsConnectionIsDecidedOnAgain",
+		pkg:  sender, test: "TestAMessageThatWaitedForAConnectionIsDecidedOnAgain",
 	},
 	{
 		name: "row 12: a message that was sent under an old plan has its batch planned again and again",
 		file: workGo,
-		old:  "		if mem.Status.Pending() {\n			plan = min(plan, w.plans[i])",
-		new:  "		if mem.Client > 0 {\n			plan = min(plan, w.plans[i])",
-		pkg:  sender, test: "TestABatchWaitsByTheOldestPlanOfWhatIsPending",
+		old:  "for _, r := range w.pending() {\n		g = min",
+		new:  "for _, r := range w.recipients {\n		g = min",
+		pkg:  sender, test: "TestABatchWaitsByTheOldestGenerationOfItsPendingMessages",
 	},
 	{
 		name: "row 10: what was read before the clock was set back is trusted",
-		file: "internal/deliver/trouble.go",
+		file: breakerGo,
 		old:  "return age >= 0 && age < limit",
 		new:  "return age < limit",
-		pkg:  sender, test: "TestWhatWasReadBeforeTheClockWasSetBackIsReadAgain",
+		pkg:  sender, test: "TestReadingsFromBeforeTheClockWasSetBackAreRepeated",
 	},
 	{
 		name: "row 8: a call to AWS may take for ever",
@@ -332,58 +340,58 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "row 16: a delivery that comes a moment too early is taken off the queue",
 		file: claimingGo,
-		old:  "if b.DueAt.IsZero() || b.LeaseUntil.After(now) || early <= 0 || early > comeBack {",
-		new:  "if b.DueAt.IsZero() || b.LeaseUntil.After(now) || early > -comeBack {",
-		pkg:  sender, test: "TestADeliveryThatComesAMomentTooEarlyComesBackWhenItIsTime",
+		old:  "if b.DueAt.IsZero() || b.LeaseUntil.After(now) || early <= 0 || early > maxHidden {",
+		new:  "if b.DueAt.IsZero() || b.LeaseUntil.After(now) || early > -maxHidden {",
+		pkg:  sender, test: "TestADeliveryShortlyBeforeItsBatchIsDueComesBackAtThatTime",
 	},
 	{
 		name: "row 18: batches of a paused mailing are claimed",
 		file: claimingGo,
 		old:  "case !paused:",
 		new:  "case !paused, paused:",
-		pkg:  sender, test: "TestDeliveriesOfAPausedMailingAreTakenOffTheQueueWithoutAWrite",
+		pkg:  sender, test: "TestDeliveriesOfAPausedMailingLeaveTheQueueWithoutAWrite",
 	},
 	{
 		name: "a message is decided on by its mailing as it was an hour ago",
 		file: "internal/deliver/clients.go",
 		old:  "const freshFor = time.Second",
 		new:  "const freshFor = time.Hour",
-		pkg:  sender, test: "TestWhatWaitedForItsTurnIsDecidedOnAgain",
+		pkg:  sender, test: "TestAMessageThatWaitedForTheRateLimitIsDecidedOnAgain",
 	},
 	{
 		name: "a request begins that does not fit into the invocation",
 		file: handoverGo,
 		old:  "if s.now().Add(s.config.ProviderTimeout).After(inv.until) {",
 		new:  "if s.now().After(inv.until) {",
-		pkg:  sender, test: "TestNoRequestBeginsThatDoesNotFitIntoTheInvocation",
+		pkg:  sender, test: "TestARequestThatDoesNotFitIntoTheInvocationDoesNotBegin",
 	},
 	{
 		name: "a hand-over begins though its time has come while it was connecting",
 		file: "internal/provider/transport.go",
 		old:  "if first && try.tooLate() {",
-		new:  "if first && try.tooLate() && try.heard.Load() {",
-		pkg:  api, test: "TestAHandOverThatConnectingMakesTooLateIsNotBegun",
+		new:  "if first && try.tooLate() && try.readAfter.Load() {",
+		pkg:  api, test: "TestAHandOverWhoseConnectionComesTooLateDoesNotBegin",
 	},
 	{
 		name: "a hand-over begins at its mailing's very end",
 		file: decideGo,
 		old:  "case !now.Before(m.EndAt):",
 		new:  "case now.After(m.EndAt):",
-		pkg:  domain, test: "TestWhatIsToBeDoneWithAMessage",
+		pkg:  domain, test: "TestADecisionFollowsTheMailingTheClientAndTheMessage",
 	},
 	{
 		name: "a hand-over begins before its mailing's start",
 		file: decideGo,
 		old:  "case now.Before(m.StartAt):",
 		new:  "case now.Before(m.StartAt) && m.Deleted:",
-		pkg:  domain, test: "TestWhatIsToBeDoneWithAMessage",
+		pkg:  domain, test: "TestADecisionFollowsTheMailingTheClientAndTheMessage",
 	},
 	{
 		name: "a hand-over begins while its mailing is paused",
 		file: decideGo,
 		old:  "case m.Status == StatusPaused:",
 		new:  "case m.Status == StatusPaused && m.Deleted:",
-		pkg:  domain, test: "TestWhatIsToBeDoneWithAMessage",
+		pkg:  domain, test: "TestADecisionFollowsTheMailingTheClientAndTheMessage",
 	},
 	{
 		name: "a client that DynamoDB left unprocessed is taken for deleted",
@@ -399,7 +407,7 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 		return err`,
 		new: `clients, _ = s.store.Recipients(ctx, ids)
 		return nil`,
-		pkg: sender, test: "TestClientsThatCannotBeReadAreNotTakenForDeleted",
+		pkg: sender, test: "TestClientsThatCannotBeReadAreNotTreatedAsDeleted",
 	},
 }
 
@@ -415,15 +423,15 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "a lost claim is not counted as an ambiguous try",
 		file: lostGo,
-		old:  "	mem.Uncertain++\n",
+		old:  "	rec.Uncertain++\n",
 		new:  "",
 		pkg:  domain, test: "TestOneAttemptIsChargedHoweverManyClaimsWereLost",
 	},
 	{
 		name: "row 14: a lost claim charges those that were deferred beyond it",
 		file: lostGo,
-		old:  "if mem.NotBefore.After(b.Lost.Until) && (mem.Status != Deferred || b.Plan == m.Plan) {",
-		new:  "if mem.NotBefore.After(b.Lost.Until) && mem.Status != Deferred {",
+		old:  "if rec.NotBefore.After(b.Lost.Until) && (rec.Status != Deferred || b.Generation == m.Generation) {",
+		new:  "if rec.NotBefore.After(b.Lost.Until) && rec.Status != Deferred {",
 		pkg:  domain, test: "TestALostClaimChargesThoseThatItMayHaveHandedOver",
 	},
 	{
@@ -436,30 +444,30 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "row 14: a message that was handed over is not charged, for its window is closed since an edit",
 		file: lostGo,
-		old:  "if m.Plan > 0 && !m.PlannedAt.Before(b.Lost.From.Add(-Trust)) {",
-		new:  "if m.Plan > 9 && !m.PlannedAt.Before(b.Lost.From.Add(-Trust)) {",
+		old:  "if m.Generation > 0 && !m.GenerationAt.Before(b.Lost.From.Add(-Trust)) {",
+		new:  "if m.Generation > 9 && !m.GenerationAt.Before(b.Lost.From.Add(-Trust)) {",
 		pkg:  domain, test: "TestALostClaimChargesThoseThatItMayHaveHandedOver",
 	},
 	{
 		name: "row 4: a refusal clears an uncertain attempt",
 		file: decideGo,
-		old:  "charged.Status = honest(mem, Failed)",
+		old:  "charged.Status = honest(rec, Failed)",
 		new:  "charged.Status = Failed",
 		pkg:  domain, test: outcomes,
 	},
 	{
 		name: "row 4: the last certain failure clears an uncertain attempt",
 		file: decideGo,
-		old:  "mem.Status = honest(mem, Failed)",
+		old:  "rec.Status = honest(rec, Failed)",
 		new:  "mem.Status = Failed",
 		pkg:  domain, test: outcomes,
 	},
 	{
 		name: "row 2: a retry is written though its mailing is finished",
-		file: "internal/dynamo/retry.go",
-		old:  "items = append(items, s.stillRetried(m))",
-		new:  "items = append(items, s.stillRetried(mailing.Mailing{ID: m.ID, RetriedAt: m.RetriedAt}))\n		items = items[:len(items)-1]",
-		pkg:  "./test/faults", test: "TestARetryThatIsOvertakenIsGivenUp",
+		file: settleGo,
+		old:  "append(items, s.stillRetried(m))",
+		new:  "append(items, s.stillRetried(m))[:len(items)]",
+		pkg:  "./test/faults", test: "TestARetryOfAFinishedMailingLeavesNothingPending",
 	},
 	{
 		name: "row 7: a mailing goes on however many messages are refused",
@@ -473,13 +481,13 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 		file: handoverGo,
 		old:  `o = mailing.Outcome{Kind: mailing.OutcomeAmbiguous, Code: "panic"}`,
 		new:  `o = mailing.Outcome{Kind: mailing.OutcomeRetry, Code: "panic"}`,
-		pkg:  sender, test: "TestAPanicIsAnAmbiguousOutcomeOfItsMessageAlone",
+		pkg:  sender, test: "TestAPanicIsAnAmbiguousOutcomeOfOneMessage",
 	},
 	{
 		name: "on_uncertain: stop risks a second hand-over",
 		file: decideGo,
-		old: `case mem.Uncertain > 0 && m.OnUncertain == Stop:
-		mem.Status = Uncertain`,
+		old: `case rec.Uncertain > 0 && m.OnUncertain == Stop:
+		rec.Status = Uncertain`,
 		new: "",
 		pkg: domain, test: outcomes,
 	},
@@ -495,43 +503,43 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 		name: "an attempt is charged though the trouble is the provider's",
 		file: decideGo,
 		old:  "if providerWorks {",
-		new:  "if providerWorks || mem.Status.Pending() {",
+		new:  "if providerWorks || rec.Status.Pending() {",
 		pkg:  domain, test: outcomes,
 	},
 	{
 		name: "the provider is held to work though it never answered",
 		file: handoverGo,
-		old:  "return !h.last.IsZero() && within(now.Sub(h.last), healthy)",
-		new:  "return h.last.IsZero() || within(now.Sub(h.last), healthy)",
-		pkg:  sender, test: "TestAnAttemptIsChargedOnlyWhereTheAPIIsKnownToWork",
+		old:  "return !h.last.IsZero() && within(now.Sub(h.last), healthyFor)",
+		new:  "return h.last.IsZero() || within(now.Sub(h.last), healthyFor)",
+		pkg:  sender, test: "TestAnAttemptIsChargedOnlyIfTheAPIIsKnownToWork",
 	},
 	{
 		name: "the breaker never opens",
-		file: troubleGo,
-		old:  "return all.calls >= breakerCalls && 2*all.failed >= all.calls",
-		new:  "return all.calls >= breakerCalls && all.failed > all.calls",
+		file: breakerGo,
+		old:  "return sum.calls >= breakerCalls && 2*sum.failed >= sum.calls",
+		new:  "return sum.calls >= breakerCalls && sum.failed > sum.calls",
 		pkg:  sender, test: "TestTheBreakerOpensWhenHalfOfTwentyOrMoreCallsFail",
 	},
 	{
 		name: "row 3: failures in a row do not open the breaker",
-		file: troubleGo,
-		old:  "if t.row >= breakerRow && ",
-		new:  "if t.row >= 1000 && ",
-		pkg:  sender, test: "TestTheBreakerOpensAfterFiveFailuresInARowWhateverTheVolume",
+		file: breakerGo,
+		old:  "if b.failures >= breakerFailures && ",
+		new:  "if b.failures >= 1000 && ",
+		pkg:  sender, test: "TestTheBreakerOpensAfterFiveFailuresInARowAtAnyVolume",
 	},
 	{
 		name: "row 3: every probe of an outage takes the same message",
 		file: handoverGo,
-		old:  "return cmp.Or(cmp.Compare(w.members[a].Uncertain, w.members[b].Uncertain), cmp.Compare(w.members[a].Attempts, w.members[b].Attempts))",
-		new:  "return cmp.Compare(a, b)",
-		pkg:  sender, test: "TestProbesOfAnOutageTakeDifferentMessagesInTurn",
+		old:  "return cmp.Or(cmp.Compare(a.state.Uncertain, b.state.Uncertain), cmp.Compare(a.state.Attempts, b.state.Attempts))",
+		new:  "return cmp.Compare(a.state.Client, b.state.Client)",
+		pkg:  sender, test: "TestEachProbeOfAnOutageUsesAnotherMessage",
 	},
 	{
 		name: "row 11: each sender probes by itself",
-		file: troubleGo,
-		old:  "	if !saved {\n		t.look(ctx)\n		return permit{}, false\n	}",
+		file: breakerGo,
+		old:  "	if !saved {\n		b.refresh(ctx)\n		return permit{}, false\n	}",
 		new:  "	if !saved && err != nil {\n		return permit{}, false\n	}",
-		pkg:  sender, test: "TestOneSenderOfAllMakesOneProbeAtATime",
+		pkg:  sender, test: "TestAllSendersTogetherMakeOneProbeAtATime",
 	},
 	{
 		name: "row 11: probes come each minute for ever",
@@ -542,12 +550,12 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 	},
 	{
 		name: "a 401 does not open the breaker",
-		file: troubleGo,
+		file: breakerGo,
 		old: `case o.Kind == mailing.OutcomeMisconfigured:
 		return true`,
 		new: `case o.Kind == mailing.OutcomeMisconfigured:
 		return false`,
-		pkg: sender, test: "TestAnAPIThatDoesNotKnowUsIsLeftAloneAtOnce",
+		pkg: sender, test: "TestAMisconfiguredAPIReceivesNoMoreRequests",
 	},
 	{
 		name: "what the provider's trouble put off stays in the queue and uses up receives",
@@ -558,21 +566,21 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 		new: `case mailing.WaitRetry, mailing.WaitTurn, mailing.WaitLater, mailing.WaitProvider:
 			soon = true
 		case mailing.WaitResume, mailing.WaitUntil:`,
-		pkg: sender, test: "TestAnAttemptIsChargedOnlyWhereTheAPIIsKnownToWork",
+		pkg: sender, test: "TestAnAttemptIsChargedOnlyIfTheAPIIsKnownToWork",
 	},
 	{
 		name: "a delivery comes back on its last receive, and is taken for dead",
 		file: claimingGo,
-		old:  "if delivery.Receives >= s.config.MaxReceives {",
-		new:  "if delivery.Receives > s.config.MaxReceives {",
-		pkg:  sender, test: "TestADeliveryComesBackOnlyWhileItHasReceivesLeft",
+		old:  "if d.Receives >= s.config.MaxReceives {",
+		new:  "if d.Receives > s.config.MaxReceives {",
+		pkg:  sender, test: "TestADeliveryLeavesTheQueueAtItsLastReceive",
 	},
 	{
 		name: "a failed message is no dead letter",
 		file: "internal/deliver/settle.go",
-		old:  "s.bury(ctx, w)",
+		old:  "s.queueDeadLetters(ctx, w)",
 		new:  "",
-		pkg:  sender, test: "TestAFailedMessageIsADeadLetterAndNoOther",
+		pkg:  sender, test: "TestOnlyFailedMessagesBecomeDeadLetters",
 	},
 }
 
@@ -597,28 +605,28 @@ var ofRequests = []mutation{ //nolint:gochecknoglobals // as above
 		return rejected(code)
 	case status >= 300 && status < 500:
 		return misconfigured(code)`,
-		pkg: api, test: "TestAnAnswersStatusDecides",
+		pkg: api, test: "TestTheOutcomeOfEachStatus",
 	},
 	{
 		name: "a 500 is taken for a message that was certainly not taken",
 		file: "internal/provider/answer.go",
 		old:  "case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusServiceUnavailable:",
 		new:  "case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusServiceUnavailable, status == http.StatusInternalServerError:",
-		pkg:  api, test: "TestAnAnswersStatusDecides",
+		pkg:  api, test: "TestTheOutcomeOfEachStatus",
 	},
 	{
 		name: "a hand-over waits for a connection though it may not begin any more",
 		file: "internal/provider/waiting.go",
 		old:  "timer := time.AfterFunc(left, a.expire)",
 		new:  "timer := time.AfterFunc(left+time.Hour, a.expire)",
-		pkg:  api, test: "TestASlowHandshakeServesTheHandOverThatIsDecidedAgain",
+		pkg:  api, test: "TestAConnectionFromASlowHandshakeServesTheNextCall",
 	},
 	{
 		name: "redirects are followed",
 		file: "internal/provider/client.go",
 		old:  "c.transport.RoundTrip(req)",
 		new:  "(&http.Client{Transport: c.transport}).Do(req)",
-		pkg:  api, test: "TestAnAnswersStatusDecides",
+		pkg:  api, test: "TestTheOutcomeOfEachStatus",
 	},
 	{
 		name: "an Idempotency-Key makes net/http repeat requests",
@@ -626,20 +634,20 @@ var ofRequests = []mutation{ //nolint:gochecknoglobals // as above
 		old:  `"User-Agent":   {"postrider"},`,
 		new: `"User-Agent":   {"postrider"},
 			"Idempotency-Key": {"1"},`,
-		pkg: api, test: "TestARequestIsWhatTheAPIDocuments",
+		pkg: api, test: "TestARequestMatchesTheDocumentation",
 	},
 	{
 		name: "a request is repeated after bytes of it were written",
 		file: "internal/provider/client.go",
 		old:  "if try.wrote.Load() {",
 		new:  "if try.wrote.Load() && try.late.Load() {",
-		pkg:  api, test: "TestTheBodyIsNotGivenOutAgainOnceAByteWasWritten",
+		pkg:  api, test: "TestTheBodyIsNotReturnedAgainAfterAByteWasWritten",
 	},
 	{
 		name: "a request that was cut after it was written is taken for not made",
 		file: "internal/provider/attempt.go",
-		old:  "return ambiguous(broken(caller, call, err))",
-		new:  "return retry(broken(caller, call, err))",
-		pkg:  api, test: "TestAfterTheRequestOnlyAWholeAnswerIsCertain",
+		old:  "return ambiguous(brokenCode(caller, call, err))",
+		new:  "return retry(brokenCode(caller, call, err))",
+		pkg:  api, test: "TestAfterTheRequestOnlyACompleteAnswerIsCertain",
 	},
 }

@@ -130,11 +130,11 @@ func judge(out string, err error, test string) (by string, problem error) {
 	return "", fmt.Errorf("go test fails, and no test does:\n%s", tail(out))
 }
 
-func failed(out, test string) bool { return told(out, "FAIL", test) }
+func failed(out, test string) bool { return printed(out, "FAIL", test) }
 
-func passed(out, test string) bool { return told(out, "PASS", test) }
+func passed(out, test string) bool { return printed(out, "PASS", test) }
 
-func told(out, what, test string) bool {
+func printed(out, what, test string) bool {
 	return regexp.MustCompile(`(?m)^--- ` + what + `: ` + regexp.QuoteMeta(test) + ` `).MatchString(out)
 }
 

@@ -2,7 +2,7 @@ package main
 
 // Files about messages that wait for a window, and about how long messages are kept.
 const (
-	rezoneGo    = "internal/dynamo/rezone.go"
+	rezoneGo    = "internal/dynamo/zoneedits.go"
 	extendGo    = "internal/dynamo/extend.go"
 	replanGo    = "internal/schedule/replan.go"
 	extensionGo = "internal/mailing/extend.go"
@@ -14,22 +14,22 @@ var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "waits: an import of zones leaves no trace",
 		file: "internal/dynamo/upsert.go",
-		old:  "append([]types.TransactWriteItem{put}, u.store.rezoning(it, c)...)",
-		new:  "append([]types.TransactWriteItem{put}, u.store.rezoning(it, it.client())...)",
-		pkg:  store, test: "TestAnImportKeepsTheEditedZonesInMind",
+		old:  "append([]types.TransactWriteItem{put}, u.store.putZoneEdit(it, c)...)",
+		new:  "append([]types.TransactWriteItem{put}, u.store.putZoneEdit(it, it.client())...)",
+		pkg:  store, test: "TestAnImportStoresTheEditedZones",
 	},
 	{
 		name: "waits: an edit that followed is forgotten with the one before",
 		file: rezoneGo,
-		old:  `ConditionExpression: aws.String("#version = :seen"),`,
-		new:  `ConditionExpression: aws.String("#version >= :seen"),`,
+		old:  `sameVersion, item{":version": num(e.Version)}`,
+		new:  `"#version >= :version", item{":version": num(e.Version)}`,
 		pkg:  store, test: "TestEditedZonesAreReadPageByPageAndForgottenUnlessEditedAgain",
 	},
 	{
 		name: "waits: a batch is planned again whatever has become of its members",
-		file: rezoneGo,
-		old:  " AND #members = :seen",
-		new:  " AND #members <= :seen OR #members > :seen",
+		file: claimGo,
+		old:  "attribute_not_exists(#lease_until) AND #members = :seen",
+		new:  "attribute_not_exists(#lease_until) AND #members <= :seen OR #members > :seen",
 		pkg:  store, test: "TestABatchIsPlannedAgainOnlyAsItWasSeen",
 	},
 	{
@@ -37,7 +37,7 @@ var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 		file: replanGo,
 		old:  "if b.LeaseUntil.After(now) {\n\t\tr.leave(b)",
 		new:  "if b.LeaseUntil.After(now) {",
-		pkg:  scheduler, test: "TestAnEditOfAHeldBatchIsKeptInMind",
+		pkg:  scheduler, test: "TestAZoneEditOfAHeldBatchIsKept",
 	},
 	{
 		name: "waits: a page by the old zone that is not written yet is not awaited",
@@ -51,7 +51,7 @@ var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 		file: replanGo,
 		old:  "return r.deliveries.Queue(ctx, keys, 0)",
 		new:  "return r.deliveries.Queue(ctx, keys[:0], 0)",
-		pkg:  scheduler, test: "TestWhatWaitsByAnOldZoneIsFreedAndQueuedBeforeTheEditIsForgotten",
+		pkg:  scheduler, test: "TestMessagesThatWaitByAnOldZoneAreFreedAndQueuedBeforeTheEditIsForgotten",
 	},
 	{
 		name: "keeps: what a sender may still settle by the old end is not awaited",
@@ -63,43 +63,50 @@ var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "keeps: a batch that is pending again gets a time to live",
 		file: extendGo,
-		old:  `"#ttl = :seen AND attribute_not_exists(#pending)"`,
-		new:  `"attribute_not_exists(#ttl) OR #ttl = :seen AND attribute_not_exists(#pending)"`,
-		pkg:  store, test: "TestABatchThatBecomesPendingAsItIsExtendedGetsNoTimeToLive",
+		old:  `"#ttl = :seen AND attribute_not_exists(#due_at)"`,
+		new:  `"attribute_not_exists(#ttl) OR #ttl = :seen AND attribute_not_exists(#due_at)"`,
+		pkg:  store, test: "TestABatchThatBecomesPendingDuringItsExtensionGetsNoTimeToLive",
 	},
 	{
 		name: "keeps: a page by the old end is written after its slice is marked",
 		file: "internal/dynamo/slices.go",
-		old:  " OR #extended <= :extended)",
-		new:  " OR #extended <= :extended OR #extended > :extended)",
+		old:  " OR #extended_at <= :extended)",
+		new:  " OR #extended_at <= :extended OR #extended_at > :extended)",
 		pkg:  store, test: "TestAPageThatExpiresByAnEarlierEndThanItsSliceIsNotWritten",
+	},
+	{
+		name: "waits: a message of a lost claim waits by its client's old zone",
+		file: lostGo,
+		old:  "case rec.Status == Deferred && clients[rec.Client].zoneEditedSince(rec.At):",
+		new:  "case rec.Status == Deferred && clients[rec.Client].zoneEditedSince(now):",
+		pkg:  domain, test: "TestADeferredMessageOfALostClaimFollowsItsClientsNewZone",
 	},
 	{
 		name: "keeps: a mailing finishes while batches expire by the old end",
 		file: "internal/mailing/retry.go",
 		old:  "|| m.Extends(state)",
 		new:  "|| m.Extends(state) && false",
-		pkg:  domain, test: "TestASliceIsExtendedOnceWhatWasSettledBeforeCannotChange",
+		pkg:  domain, test: "TestASliceIsExtendedWhenNoBatchCanBeSettledByTheOldEnd",
 	},
 	{
 		name: "keeps: an end that is put off after the clock was set back goes unnoticed",
 		file: extensionGo,
 		old:  "if !at.After(m.ExtendedAt) {",
 		new:  "if at.IsZero() {",
-		pkg:  domain, test: "TestAnEndThatIsPutOffWhileTheMailingIsUnderWayIsRemembered",
+		pkg:  domain, test: "TestAnEndThatIsPutOffWhileTheMailingRunsIsStored",
 	},
 	{
 		name: "keeps: a paused mailing is kept by its old end",
 		file: "internal/schedule/task.go",
 		old:  "return m, works(m, s.clock.Now()) || wasExtended(m), nil",
 		new:  "return m, works(m, s.clock.Now()), nil",
-		pkg:  scheduler, test: "TestAPausedMailingIsExtendedAndNothingElseIsDoneOfIt",
+		pkg:  scheduler, test: "TestAPausedMailingIsExtendedAndNoOtherWorkIsDone",
 	},
 	{
 		name: "keeps: readers hide by a batch's own time to live",
 		file: "internal/dynamo/messages.go",
 		old:  "if id != mailing.TestMailing {",
 		new:  "if id != mailing.TestMailing && false {",
-		pkg:  store, test: "TestFailuresOfAMailingWhoseEndWasPutOffAreReadForARetryAfterTheirOldTime",
+		pkg:  store, test: "TestARetryReadsFailuresThatTheOldEndWouldHideAfterTheEndWasPutOff",
 	},
 }

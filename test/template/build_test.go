@@ -1,6 +1,5 @@
 //go:build integration
 
-// Package template_test checks template.yaml, and the template that SAM makes from it.
 package template_test
 
 import (
@@ -15,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"postrider/internal/cfn"
 )
 
 // maxPackage is the largest allowed size of a function's package, in bytes: Lambda loads
@@ -48,8 +49,9 @@ func build(t *testing.T, variables []string, functions ...string) (out string) {
 		t.Fatal(err)
 	}
 	out = filepath.Join(t.TempDir(), "build")
-	sam := exec.CommandContext(t.Context(), filepath.Join(root, ".local", "tools", "gate", "bin", "sam"), append([]string{"build"}, functions...)...)
-	sam.Args = append(sam.Args, "--template", filepath.Join(root, "template.yaml"), "--build-dir", out, "--region", "us-east-1")
+	arguments := append([]string{"build"}, functions...)
+	arguments = append(arguments, "--template", filepath.Join(root, "template.yaml"), "--build-dir", out, "--region", "us-east-1")
+	sam := exec.CommandContext(t.Context(), filepath.Join(root, ".local", "tools", "gate", "bin", "sam"), arguments...)
 	sam.Dir, sam.Env = root, slices.Concat(slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		name, _, _ := strings.Cut(variable, "=")
 		return name == "ARCHITECTURE" || strings.HasPrefix(name, "FUNCTION_")
@@ -81,9 +83,7 @@ func inspect(t *testing.T, program string, machine elf.Machine) {
 // TestSAMBuildsThreeStaticProgramsThatDiffer builds without a selected processor. The
 // programs must be for the processor that the template deploys by default.
 func TestSAMBuildsThreeStaticProgramsThatDiffer(t *testing.T) {
-	var template tree
-	parseFile(t, file, &template)
-	byDefault, _ := at(template["Parameters"], "Architecture", "Default").(string)
+	byDefault := cfn.Text(cfn.At(readTemplate(t)["Parameters"], "Architecture", "Default"))
 	out := build(t, nil)
 	seen := map[[sha256.Size]byte]string{}
 	for _, function := range []string{"ApiFunction", "SchedulerFunction", "SenderFunction"} {

@@ -6,57 +6,51 @@ import (
 	"bytes"
 	"encoding/json"
 	"os/exec"
-	"path/filepath"
 	"testing"
+
+	"postrider/internal/cfn"
 )
 
 // translated returns what SAM makes of built templates.
-func translated(t *testing.T, templates []tree) []tree {
+func translated(t *testing.T, templates []cfn.Template) []cfn.Template {
 	t.Helper()
 	in, err := json.Marshal(templates)
 	if err != nil {
 		t.Fatal(err)
 	}
-	python := exec.CommandContext(t.Context(), filepath.Join("..", "..", ".local", "tools", "gate", "bin", "python"), "testdata/translate.py")
+	python := exec.CommandContext(t.Context(), "../../.local/tools/gate/bin/python", "testdata/translate.py")
 	var out, said bytes.Buffer
 	python.Stdin, python.Stdout, python.Stderr = bytes.NewReader(in), &out, &said
 	if err := python.Run(); err != nil {
 		t.Fatalf("translate (`make gate-tools` installs what it needs): %v\n%s", err, &said)
 	}
-	var made []tree
+	var made []cfn.Template
 	if err := json.Unmarshal(out.Bytes(), &made); err != nil || len(made) != len(templates) {
 		t.Fatalf("%d templates became %d: %v", len(templates), len(made), err)
 	}
 	return made
 }
 
-// TestWhatSAMMakesOfTheTemplateKeepsTheSame runs the checks on the deployed form. SAM
-// makes permissions and mappings, and roles where there are none; the template does not
-// show them. The checks must find the wrong templates in this form, too.
-func TestWhatSAMMakesOfTheTemplateKeepsTheSame(t *testing.T) {
-	paths, err := filepath.Glob("testdata/wrong/*.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var template tree
-	parseFile(t, file, &template)
-	built := wrong{Patch: json.RawMessage(`[{"op": "replace", "path": "/Globals/Function/CodeUri", "value": "s3://bucket/key"}]`)}.apply(t, template)
-	templates := []tree{built}
-	for _, path := range paths {
-		var w wrong
-		parseFile(t, path, &w)
+// TestWhatSAMMakesPassesTheChecksAndEachWrongTemplateIsFound runs the checks on the
+// deployed form. SAM makes permissions and mappings, and roles where there are none; the
+// template does not show them.
+func TestWhatSAMMakesPassesTheChecksAndEachWrongTemplateIsFound(t *testing.T) {
+	t.Parallel()
+	built := wrong{Set: map[string]any{"/Globals/Function/CodeUri": "s3://bucket/key"}}.apply(t, readTemplate(t))
+	templates, all := []cfn.Template{built}, wrongTemplates(t)
+	for _, w := range all {
 		templates = append(templates, w.apply(t, built))
 	}
 	made := translated(t, templates)
-	for _, f := range check(made[0]) {
-		t.Errorf("%s: %s: %s", f.Check, f.In, f.What)
+	for found, what := range check(made[0]) {
+		t.Errorf("%s: %s", found, what)
 	}
-	for i, path := range paths {
+	for i, w := range all {
 		if len(check(made[i+1])) == 0 {
-			t.Errorf("nobody found what is wrong with %s", path)
+			t.Errorf("no check finds: %s", w.Wrong)
 		}
 	}
 	if !t.Failed() {
-		t.Logf("figure: what SAM makes of template.yaml: %d checks, no finding; %d wrong templates, each found", len(checks), len(paths))
+		t.Logf("figure: what SAM makes of it: %d checks, no finding; %d wrong templates, each found", len(checks), len(all))
 	}
 }

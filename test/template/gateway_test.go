@@ -3,67 +3,40 @@ package template_test
 import (
 	"encoding/json"
 	"net/http"
-	"os"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"gopkg.in/yaml.v3"
 
 	"postrider/internal/api"
+	"postrider/internal/cfn"
 )
 
-// described holds the parts of the template that these tests read. A short form such as
-// !Ref is read as its argument.
-type described struct {
-	Parameters map[string]struct {
-		Default        string `yaml:"Default"`
-		AllowedPattern string `yaml:"AllowedPattern"`
-	} `yaml:"Parameters"`
-	Resources struct {
-		API struct {
-			Properties struct {
-				GatewayResponses map[string]gatewayResponse `yaml:"GatewayResponses"`
-				MethodSettings   []map[string]string        `yaml:"MethodSettings"`
-			} `yaml:"Properties"`
-		} `yaml:"Api"`
-		APIFunction struct {
-			Properties struct {
-				Environment struct {
-					Variables map[string]string `yaml:"Variables"`
-				} `yaml:"Environment"`
-			} `yaml:"Properties"`
-		} `yaml:"ApiFunction"`
-	} `yaml:"Resources"`
-}
-
 type gatewayResponse struct {
-	StatusCode         int `yaml:"StatusCode"`
+	StatusCode         int `json:"StatusCode"`
 	ResponseParameters struct {
-		Headers map[string]any `yaml:"Headers"`
-	} `yaml:"ResponseParameters"`
-	ResponseTemplates map[string]string `yaml:"ResponseTemplates"`
+		Headers map[string]any `json:"Headers"`
+	} `json:"ResponseParameters"`
+	ResponseTemplates map[string]string `json:"ResponseTemplates"`
 }
 
-func template(t *testing.T) described {
+func gatewayResponses(t *testing.T) map[string]gatewayResponse {
 	t.Helper()
-	raw, err := os.ReadFile("../../template.yaml")
-	if err != nil {
+	var all map[string]gatewayResponse
+	api := cfn.At(readTemplate(t)["Resources"], "Api", "Properties")
+	if err := cfn.Decode(cfn.At(api, "GatewayResponses"), &all); err != nil {
 		t.Fatal(err)
 	}
-	var d described
-	if err := yaml.Unmarshal(raw, &d); err != nil {
-		t.Fatal(err)
-	}
-	return d
+	return all
 }
 
 func TestAPIGatewaysOwnAnswersAreProblemDocumentsWithAFixedText(t *testing.T) {
 	t.Parallel()
-	responses := template(t).Resources.API.Properties.GatewayResponses
-	for _, kind := range []string{"DEFAULT_4XX", "DEFAULT_5XX", "MISSING_AUTHENTICATION_TOKEN", "REQUEST_TOO_LARGE", "THROTTLED", "INTEGRATION_TIMEOUT"} {
+	responses := gatewayResponses(t)
+	for _, kind := range []string{
+		"DEFAULT_4XX", "DEFAULT_5XX", "MISSING_AUTHENTICATION_TOKEN", "REQUEST_TOO_LARGE", "THROTTLED", "INTEGRATION_TIMEOUT",
+	} {
 		if _, ok := responses[kind]; !ok {
 			t.Errorf("%s is API Gateway's own", kind)
 		}
@@ -81,13 +54,13 @@ func TestAPIGatewaysOwnAnswersAreProblemDocumentsWithAFixedText(t *testing.T) {
 		d := json.NewDecoder(strings.NewReader(body))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&p); err != nil || p.Title == "" || p.Detail == "" {
-			t.Errorf("%s is no problem document: %v: %s", kind, err, body)
+			t.Errorf("%s is not a problem document: %v: %s", kind, err, body)
 		}
 		if p.Status != r.StatusCode || p.Status != 0 && p.Title != http.StatusText(p.Status) {
 			t.Errorf("%s: status %d says %s", kind, r.StatusCode, body)
 		}
 		if fixed := strings.HasPrefix(kind, "DEFAULT_"); fixed != (p.Status == 0) {
-			t.Errorf("%s: status %d, though a default stands for several, and no other does", kind, p.Status)
+			t.Errorf("%s: status %d; only a default has no status, because it stands for several", kind, p.Status)
 		}
 		// A variable may repeat the caller's input, or internal data.
 		if strings.Contains(body, "$") {
@@ -99,13 +72,15 @@ func TestAPIGatewaysOwnAnswersAreProblemDocumentsWithAFixedText(t *testing.T) {
 func TestAPIGatewaysOwnAnswersHaveTheHeaderOfTheAPIs(t *testing.T) {
 	t.Parallel()
 	want := map[string]any{
-		"Content-Type":                "'application/problem+json'",
-		"Access-Control-Allow-Origin": []any{"HasCorsOrigins", "'*'", "AWS::NoValue"},
+		"Content-Type": "'application/problem+json'",
+		"Access-Control-Allow-Origin": map[string]any{
+			"Fn::If": []any{"HasCorsOrigins", "'*'", map[string]any{"Ref": "AWS::NoValue"}},
+		},
 	}
 	for name := range api.OwnHeader() {
 		want[name] = "'" + strings.ReplaceAll(api.OwnHeader().Get(name), " 'none'", "") + "'"
 	}
-	for kind, r := range template(t).Resources.API.Properties.GatewayResponses {
+	for kind, r := range gatewayResponses(t) {
 		got := r.ResponseParameters.Headers
 		if after, ok := got["Retry-After"]; ok != (r.StatusCode == http.StatusTooManyRequests) || ok && after != "'1'" {
 			t.Errorf("%s: Retry-After %v", kind, after)
@@ -119,32 +94,35 @@ func TestAPIGatewaysOwnAnswersHaveTheHeaderOfTheAPIs(t *testing.T) {
 
 func TestTheStageIsThrottled(t *testing.T) {
 	t.Parallel()
-	d := template(t)
-	want := []map[string]string{{
-		"ResourcePath": "/*", "HttpMethod": "*", "ThrottlingRateLimit": "ApiRateLimit", "ThrottlingBurstLimit": "ApiBurstLimit",
+	template := readTemplate(t)
+	want := []any{map[string]any{
+		"ResourcePath": "/*", "HttpMethod": "*",
+		"ThrottlingRateLimit":  map[string]any{"Ref": "ApiRateLimit"},
+		"ThrottlingBurstLimit": map[string]any{"Ref": "ApiBurstLimit"},
 	}}
-	if diff := cmp.Diff(want, d.Resources.API.Properties.MethodSettings); diff != "" {
+	if diff := cmp.Diff(want, cfn.At(template["Resources"], "Api", "Properties", "MethodSettings")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for _, limit := range []string{"ApiRateLimit", "ApiBurstLimit"} {
-		if n, err := strconv.Atoi(d.Parameters[limit].Default); err != nil || n < 1 {
-			t.Errorf("%s is %q", limit, d.Parameters[limit].Default)
+		if n := number(template, map[string]any{"Ref": limit}); !(n >= 1) {
+			t.Errorf("%s is %v", limit, n)
 		}
 	}
 }
 
 func TestOriginsReachTheFunctionAndAreNoneByDefault(t *testing.T) {
 	t.Parallel()
-	d := template(t)
-	if got := d.Resources.APIFunction.Properties.Environment.Variables["CORS_ORIGINS"]; got != "CorsOrigins" {
-		t.Errorf("CORS_ORIGINS is %q", got)
+	template := readTemplate(t)
+	function := cfn.At(template["Resources"], apiFunction, "Properties")
+	if got := cfn.At(function, "Environment", "Variables", "CORS_ORIGINS"); cfn.Ref(got) != "CorsOrigins" {
+		t.Errorf("CORS_ORIGINS is %v", got)
 	}
-	origins, ok := d.Parameters["CorsOrigins"]
-	if !ok || origins.Default != "" {
-		t.Errorf("default %q, %t", origins.Default, ok)
+	origins := cfn.At(template["Parameters"], "CorsOrigins")
+	if byDefault := cfn.At(origins, "Default"); byDefault != "" {
+		t.Errorf("the default is %v", byDefault)
 	}
 	// A value with which the function would not start must fail the deployment.
-	allowed := regexp.MustCompile(origins.AllowedPattern)
+	allowed := regexp.MustCompile(cfn.Text(cfn.At(origins, "AllowedPattern")))
 	for text, want := range map[string]bool{
 		"": true, "*": true, "https://app.example.com": true, "https://a.example, http://localhost:3000": true,
 		"app.example.com": false, "https://a.example/": false, "https://*.example.com": false, "*, https://a.example": false,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"postrider/internal/cfn"
 	"postrider/internal/mailing"
 	"postrider/internal/queue"
 )
@@ -54,85 +55,81 @@ func asksFor(t *testing.T, event string) []string {
 // ofARule is the event of a rule without an input, with the fields that identify it.
 const ofARule = `{"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}`
 
-func schedules(t *testing.T, template tree) map[string]any {
+func schedules(t *testing.T, template cfn.Template) map[string]any {
 	t.Helper()
 	found := map[string]any{}
-	events, ok := at(template["Resources"], "SchedulerFunction", "Properties", "Events").(map[string]any)
-	if !ok {
-		t.Fatal("the scheduler has no events")
-	}
-	for _, event := range events {
-		if at(event, "Type") != "Schedule" {
+	for _, event := range cfn.Each(cfn.At(template["Resources"], "SchedulerFunction", "Properties", "Events")) {
+		if cfn.At(event, "Type") != "Schedule" {
 			continue
 		}
-		input, ok := at(event, "Properties", "Input").(string)
+		input, ok := cfn.At(event, "Properties", "Input").(string)
 		if !ok {
 			input = ofARule
 		}
 		for _, what := range asksFor(t, input) {
-			found[what] = at(event, "Properties", "Schedule")
+			found[what] = cfn.At(event, "Properties", "Schedule")
 		}
 	}
 	return found
 }
 
-func TestEachMinuteItSweepsAndFromTheReportsHourToMidnightItReports(t *testing.T) {
+func TestTheSchedulerSweepsEachMinuteAndReportsEachHourFromReportHour(t *testing.T) {
 	t.Parallel()
-	var template tree
-	parseFile(t, file, &template)
+	template := readTemplate(t)
 	if diff := cmp.Diff(map[string]any{
 		"sweep": "rate(1 minute)",
 		// At minute 0 of each hour from ReportHour to 23, every day.
 		"report": map[string]any{"Fn::Sub": "cron(0 ${ReportHour}-23 * * ? *)"},
 	}, schedules(t, template)); diff != "" {
-		t.Errorf("when it does what (-want +got):\n%s", diff)
+		t.Errorf("schedules (-want +got):\n%s", diff)
 	}
-	hour := at(template["Parameters"], "ReportHour")
-	if diff := cmp.Diff([]any{"Number", 0.0, 23.0}, []any{at(hour, "Type"), at(hour, "MinValue"), at(hour, "MaxValue")}); diff != "" {
+	hour := cfn.At(template["Parameters"], "ReportHour")
+	if diff := cmp.Diff([]any{"Number", 0.0, 23.0}, []any{cfn.At(hour, "Type"), cfn.At(hour, "MinValue"), cfn.At(hour, "MaxValue")}); diff != "" {
 		t.Errorf("ReportHour (-want +got):\n%s", diff)
 	}
 }
 
-func TestTheReportIsPublishedToATopicThatIsSubscribedToWhereThereIsAnAddress(t *testing.T) {
+func TestTheReportsTopicIsSubscribedToIfThereIsAnAddress(t *testing.T) {
 	t.Parallel()
-	var template tree
-	parseFile(t, file, &template)
-	topic := map[string]any{"Ref": "ReportTopic"}
-	address := map[string]any{"Ref": "ReportEmail"}
-	for _, c := range []struct {
-		what      string
-		want, got any
-	}{
-		{"the topic that the scheduler knows", topic, at(template["Resources"], "SchedulerFunction", "Properties", "Environment", "Variables", "REPORT_TOPIC_ARN")},
-		{"the topic that people are told", topic, at(template["Outputs"], "ReportTopicArn", "Value")},
-		{"the subscription", map[string]any{
-			"Type": "AWS::SNS::Subscription", "Condition": "HasReportEmail",
-			"Properties": map[string]any{"TopicArn": topic, "Protocol": "email", "Endpoint": address},
-		}, at(template["Resources"], "ReportByEmail")},
-		{"its condition", map[string]any{"Fn::Not": []any{map[string]any{"Fn::Equals": []any{address, ""}}}}, at(template["Conditions"], "HasReportEmail")},
-		{"the address, if nobody says one", "", at(template["Parameters"], "ReportEmail", "Default")},
-	} {
-		if diff := cmp.Diff(c.want, c.got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", c.what, diff)
-		}
+	template := readTemplate(t)
+	var want any
+	if err := cfn.Unmarshal([]byte(`
+scheduler's topic: !Ref ReportTopic
+output: {Value: !Ref ReportTopic}
+subscription:
+  Type: AWS::SNS::Subscription
+  Condition: HasReportEmail
+  Properties: {TopicArn: !Ref ReportTopic, Protocol: email, Endpoint: !Ref ReportEmail}
+condition: !Not [!Equals [!Ref ReportEmail, ""]]
+default address: ""
+`), &want); err != nil {
+		t.Fatal(err)
 	}
-	may := false
-	walk(template["Resources"], func(statement map[string]any) {
-		if statement["Effect"] == "Allow" && slices.Contains(texts(statement["Action"]), "sns:Publish") {
-			may = may || cmp.Equal(list(statement["Resource"]), []any{topic})
-		}
+	scheduler := cfn.At(template["Resources"], "SchedulerFunction", "Properties")
+	got := map[string]any{
+		"scheduler's topic": cfn.At(scheduler, "Environment", "Variables", "REPORT_TOPIC_ARN"),
+		"output":            cfn.At(template["Outputs"], "ReportTopicArn"),
+		"subscription":      cfn.At(template["Resources"], "ReportByEmail"),
+		"condition":         cfn.At(template["Conditions"], "HasReportEmail"),
+		"default address":   cfn.At(template["Parameters"], "ReportEmail", "Default"),
+	}
+	if diff := cmp.Diff(want, any(got)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	publishes := slices.ContainsFunc(cfn.Statements(template["Resources"]), func(s map[string]any) bool {
+		return s["Effect"] == "Allow" && slices.Contains(cfn.Texts(s["Action"]), "sns:Publish") &&
+			cfn.Ref(s["Resource"]) == "ReportTopic"
 	})
-	if !may {
-		t.Error("nobody may publish to the topic")
+	if !publishes {
+		t.Error("no function may publish to the topic")
 	}
 }
 
-// TestWhatTheRunbookAsksTheStackForIsThere checks the runbook's commands: they read names
+// TestTheRunbooksCommandsFitTheTemplate checks the runbook's commands: they read names
 // from the stack's outputs, and invoke a report.
-func TestWhatTheRunbookAsksTheStackForIsThere(t *testing.T) {
+func TestTheRunbooksCommandsFitTheTemplate(t *testing.T) {
 	t.Parallel()
-	var template tree
-	parseFile(t, file, &template)
+	template := readTemplate(t)
 	raw, err := os.ReadFile("../../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
@@ -143,8 +140,8 @@ func TestWhatTheRunbookAsksTheStackForIsThere(t *testing.T) {
 	}
 	suffix := map[string]string{"queue": "QueueName", "source_of": "FunctionName"}
 	for _, name := range names {
-		if output := name[2] + suffix[name[1]]; at(template["Outputs"], output) == nil {
-			t.Errorf("%s asks for the output %s, which is not there", name[0], output)
+		if output := name[2] + suffix[name[1]]; cfn.At(template["Outputs"], output) == nil {
+			t.Errorf("%s asks for the output %s, which does not exist", name[0], output)
 		}
 	}
 	payload := regexp.MustCompile(`--payload '([^']*)'`).FindStringSubmatch(string(raw))

@@ -102,7 +102,7 @@ func special() map[string]map[int]provoke {
 		"create-mailing": {http.StatusUnprocessableEntity: endFirst, http.StatusConflict: func(w *world, _ *request) {
 			m := w.mailing()
 			w.everyWrite(func(int64) error {
-				_, err := w.store.CreateMailing(w.t.Context(), m, mailing.Once{})
+				_, err := w.store.CreateMailing(w.t.Context(), m, mailing.Idempotency{})
 				return err
 			})
 		}},

@@ -64,21 +64,17 @@ var holders atomic.Int64
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	env, clock := dynamotest.StartMemory(t), dynamotest.NewClock(begin)
-	impatient := dynamo.WithClock(clock.Now, func(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) })
+	impatient := dynamotest.Impatient(clock.Now)
 	w := &world{
 		t: t, clock: clock, lines: &lines{clock: clock}, faults: dynamotest.NewFaults(env.Client),
 		store: env.StoreOver(env.Client, impatient), key: string(mailing.Admin), linked: map[string]map[string]string{},
 	}
 	store := env.StoreOver(w.faults, impatient)
-	w.api = api.New(api.Config{
-		Clients: store, Mailings: store, Tasks: tasksLine{w.lines}, Queues: w.lines, Keys: w, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
-	})
-	still := stillClock{clock}
-	w.scheduler = schedule.New(w.store, deliveriesLine{w.lines}, tasksLine{w.lines}, still)
+	w.api = api.New(store, store, tasksLine{w.lines}, w.lines, w, api.Config{Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
+	w.scheduler = schedule.New(w.store, deliveriesLine{w.lines}, tasksLine{w.lines}, clock)
 	w.sender = deliver.New(w.store, provider{}, lettersLine{w.lines}, deliver.Config{
 		ProviderTimeout: 10 * time.Second, InvocationTime: 30 * time.Second, MaxInFlight: 10, MaxReceives: 20,
-	}, still, deliver.Randomness{
-		Jitter: func(d time.Duration) time.Duration { return d / 2 },
+		Clock: clock, Jitter: func(d time.Duration) time.Duration { return d / 2 },
 		Holder: func() string { return strconv.FormatInt(holders.Add(1), 10) },
 	})
 	return w
@@ -120,11 +116,6 @@ func (w *world) work() {
 	}
 	w.t.Fatal("there is no end to the work")
 }
-
-// stillClock waits by advancing the clock.
-type stillClock struct{ *dynamotest.Clock }
-
-func (c stillClock) Sleep(ctx context.Context, d time.Duration) error { return c.Wait(ctx, d) }
 
 // provider is a sending API that refuses phones that end in four zeros.
 type provider struct{}

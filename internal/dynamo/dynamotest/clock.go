@@ -8,7 +8,7 @@ import (
 	"postrider/internal/dynamo"
 )
 
-// Clock is a clock that moves only when a test advances it, or when a caller waits by
+// Clock is a clock that moves only when a test advances it, or when a caller sleeps by
 // it. It is safe for concurrent use.
 type Clock struct {
 	mu  sync.Mutex
@@ -41,11 +41,23 @@ func (c *Clock) AdvanceTo(t time.Time) {
 	}
 }
 
-// Wait moves the clock forward by d at once. It returns the cause if ctx is done.
-func (c *Clock) Wait(ctx context.Context, d time.Duration) error {
+// Sleep moves the clock forward by d at once. It returns the cause if ctx is done.
+func (c *Clock) Sleep(ctx context.Context, d time.Duration) error {
 	c.Advance(d)
 	return context.Cause(ctx)
 }
 
 // Option makes a store use the clock.
-func (c *Clock) Option() dynamo.Option { return dynamo.WithClock(c.Now, c.Wait) }
+func (c *Clock) Option() Option { return func(config *dynamo.Config) { config.Clock = c } }
+
+// impatient is a clock by which a wait takes no time.
+type impatient func() time.Time
+
+func (c impatient) Now() time.Time { return c() }
+
+func (impatient) Sleep(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) }
+
+// Impatient makes a store take the time from now, and wait no time between two tries.
+func Impatient(now func() time.Time) Option {
+	return func(config *dynamo.Config) { config.Clock = impatient(now) }
+}

@@ -3,6 +3,7 @@ package dynamotest
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"postrider/internal/dynamo"
+	"postrider/internal/mailing"
 )
 
 // Retention is how long the stores of tests keep messages after the end of their
@@ -55,7 +57,7 @@ func StartMemory(tb testing.TB) *Env {
 func startOver(tb testing.TB, client Client) *Env {
 	tb.Helper()
 	e := &Env{Client: client}
-	tables, err := definitions()
+	tables, err := readDefinitions()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -68,10 +70,14 @@ func startOver(tb testing.TB, client Client) *Env {
 	return e
 }
 
+// readDefinitions is [definitions], which reads the template once a process.
+var readDefinitions = sync.OnceValues(definitions) //nolint:gochecknoglobals // it never changes
+
 func (e *Env) create(tb testing.TB, table *dynamodb.CreateTableInput, name string) string {
 	tb.Helper()
-	table.TableName = aws.String(name)
-	if _, err := e.Client.CreateTable(tb.Context(), table); err != nil {
+	named := *table // all tests of a process share the definitions
+	named.TableName = aws.String(name)
+	if _, err := e.Client.CreateTable(tb.Context(), &named); err != nil {
 		tb.Fatalf("create table %s: %v", name, err)
 	}
 	return name
@@ -79,16 +85,27 @@ func (e *Env) create(tb testing.TB, table *dynamodb.CreateTableInput, name strin
 
 // Store returns a store over the test's tables that does not wait between two tries.
 // Its mailing ids begin at 1.
-func (e *Env) Store(options ...dynamo.Option) *dynamo.Store { return e.StoreOver(e.Client, options...) }
+func (e *Env) Store(options ...Option) *dynamo.Store { return e.StoreOver(e.Client, options...) }
 
 // StoreOver is like [Env.Store] with a layer in between, such as [Faults].
-func (e *Env) StoreOver(api dynamo.API, options ...dynamo.Option) *dynamo.Store {
-	impatient := dynamo.WithClock(time.Now, func(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) })
-	return dynamo.New(api, e.Tables, Retention, append([]dynamo.Option{impatient, dynamo.WithFirstMailing(1)}, options...)...)
+func (e *Env) StoreOver(api dynamo.API, options ...Option) *dynamo.Store {
+	config := dynamo.Config{Tables: e.Tables, Retention: Retention, Clock: impatient(time.Now), FirstMailing: 1}
+	for _, option := range options {
+		option(&config)
+	}
+	return dynamo.New(api, config)
+}
+
+// Option changes the settings of a test's store.
+type Option func(*dynamo.Config)
+
+// WithFirstMailing sets the id of the first mailing.
+func WithFirstMailing(id mailing.ID) Option {
+	return func(config *dynamo.Config) { config.FirstMailing = id }
 }
 
 // Store returns a store over tables that only this test uses.
-func Store(tb testing.TB, options ...dynamo.Option) *dynamo.Store {
+func Store(tb testing.TB, options ...Option) *dynamo.Store {
 	tb.Helper()
 	return Start(tb).Store(options...)
 }

@@ -53,8 +53,8 @@ type server struct {
 	lifeline io.Closer
 }
 
-// startPatience is two minutes because the machine may run much else at the same time.
-const startPatience = 2 * time.Minute
+// startLimit is two minutes because the machine may run much else at the same time.
+const startLimit = 2 * time.Minute
 
 func start() (s *server, err error) {
 	jar, err := findJar()
@@ -76,8 +76,8 @@ func start() (s *server, err error) {
 	}
 	url := fmt.Sprintf("http://127.0.0.1:%d", port)
 	if err := answers(url); err != nil {
-		told, unread := os.ReadFile(log.Name())
-		return nil, errors.Join(fmt.Errorf("%w; it said: %s", err, told), unread)
+		output, unread := os.ReadFile(log.Name())
+		return nil, errors.Join(fmt.Errorf("%w; it said: %s", err, output), unread)
 	}
 	return &server{url, lifeline}, nil
 }
@@ -105,13 +105,13 @@ func launch(jar string, port int, log *os.File) (lifeline io.Closer, err error) 
 // answers waits until DynamoDB Local answers. Any HTTP answer counts.
 func answers(url string) error {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
-	for begun := time.Now(); time.Since(begun) < startPatience; time.Sleep(20 * time.Millisecond) { //nolint:forbidigo // another process gives no signal
+	for begun := time.Now(); time.Since(begun) < startLimit; time.Sleep(20 * time.Millisecond) { //nolint:forbidigo // another process gives no signal
 		resp, err := client.Get(url) //nolint:noctx // the client has a timeout
 		if err == nil {
 			return resp.Body.Close()
 		}
 	}
-	return fmt.Errorf("no answer within %s", startPatience)
+	return fmt.Errorf("no answer within %s", startLimit)
 }
 
 func freePort() (port int, err error) {

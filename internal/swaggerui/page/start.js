@@ -7,7 +7,7 @@ SwaggerUIBundle({
   deepLinking: true,
   // A key is forgotten with the page.
   persistAuthorization: false,
-  // No badge: it would tell somebody else the description.
+  // No badge: it would send the description to another site.
   validatorUrl: null,
   displayRequestDuration: true,
   defaultModelsExpandDepth: 0,

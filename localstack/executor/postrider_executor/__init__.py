@@ -9,7 +9,7 @@ server.py     LocalStack's gateway on the loopback interface only
 
 Settings (environment of the LocalStack process):
 
-POSTRIDER_STATE            the stack's folder; logs/ and processes/ below it are written here
+POSTRIDER_STATE            the stack's folder; logs/ below it is written here
 POSTRIDER_LAMBDA_ENDPOINT  optional: what functions get as AWS_ENDPOINT_URL, with the function's
                            name appended to the path, instead of LocalStack's own address
 """

@@ -36,7 +36,7 @@ class ProcessExecutor(RuntimeExecutor):
         super().__init__(id=id, function_version=function_version)
         self._function = function_version.id.function_name
         self._timeout = function_version.config.timeout
-        # guards everything below, and tells of every change
+        # guards everything below, and signals every change
         self._changed = threading.Condition()
         self._process: Process | None = None
         self._asked = False  # the runtime of this process has asked for an event

@@ -1,7 +1,6 @@
 """One process of one function: its start, its lines of log, its end."""
 
 import os
-import signal
 import subprocess
 import threading
 from collections.abc import Callable
@@ -9,16 +8,15 @@ from pathlib import Path
 from select import poll, POLLIN
 
 STATE = Path(os.environ["POSTRIDER_STATE"])
-PROCESSES = STATE / "processes"
 LOGS = STATE / "logs"
-# Writes the record by which a later run finds what a crash left, then becomes the command.
-RECORDED = STATE / "recorded"
 
 
 class Process:
     """Runs `command`; `exited(self)` is called once, from a thread of its own.
 
-    Lines go to the function's log file as they come, and are kept for take_lines().
+    It stays in LocalStack's process group and keeps its standard input, so it ends with LocalStack:
+    see the Go package localstack/process. Lines go to the function's log file as they come, and are
+    kept for take_lines().
     """
 
     def __init__(
@@ -34,25 +32,19 @@ class Process:
         # appended line by line: several environments of a function share the file
         self._log = open(LOGS / f"{function}.log", "ab", buffering=0)
         self._process = subprocess.Popen(
-            [str(RECORDED), str(PROCESSES), "function", function, command],
+            [command],
             cwd=os.path.dirname(command),
             env=env,
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
         )
         self._pipe = self._process.stdout.fileno()
         os.set_blocking(self._pipe, False)
         threading.Thread(target=self._follow, daemon=True, name=f"lambda-{function}").start()
 
     def kill(self) -> None:
-        """Ends the process with everything that it may have started. Safe to call again."""
-        if self.exit_code is None:
-            try:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass  # gone; macOS says EPERM of a zombie's group
+        """Ends the process. Safe to call again."""
+        self._process.kill()
 
     def note(self, line: str) -> None:
         """Adds a line of our own to the log."""
@@ -79,7 +71,6 @@ class Process:
                 self._keep(self._partial + b"\n")
             self._closed = True
             self._process.stdout.close()
-        (PROCESSES / str(self._process.pid)).unlink(missing_ok=True)
         self.exit_code = code
         self._exited(self)
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 HOST = "127.0.0.1"
 PREFIX = "/2018-06-01/runtime"
-# Above Lambda's own limit of 6 MB, so that the limit is the emulator's to tell.
+# Above Lambda's own limit of 6 MB, so that the emulator reports its own limit.
 MAX_BODY = 16 << 20
 
 
@@ -107,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("Content-Length") or 0)), {}
 
     def _chunks(self) -> tuple[bytes, dict[str, str]]:
-        # aws-lambda-go streams its answer; an error found on the way is told in the trailers
+        # aws-lambda-go streams its answer; an error found on the way is in the trailers
         body = bytearray()
         while size := int(self.rfile.readline().split(b";")[0].strip() or b"0", 16):
             body += self.rfile.read(size)

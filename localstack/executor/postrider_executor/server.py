@@ -1,4 +1,4 @@
-"""LocalStack's gateway, on the addresses that it was told and on no other.
+"""LocalStack's gateway, on the given addresses and on no other.
 
 LocalStack's own server takes the port from GATEWAY_LISTEN but binds IPv4 to every interface: a
 laptop in a café would offer its whole stack, with credentials that everybody knows.

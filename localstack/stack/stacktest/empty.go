@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"postrider/localstack/fakeprovider"
 	"postrider/localstack/stack"
-	"postrider/localstack/standin"
 )
 
 // Empty starts a LocalStack and a fake provider, of the repository at root, and deploys
@@ -21,15 +21,15 @@ func Empty(tb testing.TB, root, name string) (s *stack.Stack, dir string) {
 	return start(tb, root, dir, stack.Ports{}), dir
 }
 
-// Anew ends the stack that Empty has started, and starts it again at the same
+// Restart ends the stack that Empty has started, and starts it again at the same
 // addresses. It is then empty again.
-func Anew(tb testing.TB, root, dir string, old *stack.Stack) *stack.Stack {
+func Restart(tb testing.TB, root, dir string, old *stack.Stack) *stack.Stack {
 	tb.Helper()
 	if err := old.Close(); err != nil {
 		tb.Fatal(err)
 	}
 	var ports stack.Ports
-	for address, port := range map[string]*int{old.BaseURL: &ports.Front, old.StandInURL: &ports.StandIn, old.EndpointURL: &ports.LocalStack} {
+	for address, port := range map[string]*int{old.BaseURL: &ports.Proxy, old.FakeProviderURL: &ports.FakeProvider, old.EndpointURL: &ports.LocalStack} {
 		if _, err := fmt.Sscanf(address, "http://localhost:%d", port); err != nil {
 			tb.Fatalf("%s: %v", address, err)
 		}
@@ -40,7 +40,7 @@ func Anew(tb testing.TB, root, dir string, old *stack.Stack) *stack.Stack {
 func start(tb testing.TB, root, dir string, ports stack.Ports) *stack.Stack {
 	tb.Helper()
 	s, err := stack.Start(tb.Context(), stack.Options{
-		Root: root, Dir: dir, Ports: ports, StandIn: standin.New(), Undeployed: true, Log: tb.Output(),
+		Root: root, Dir: dir, Ports: ports, FakeProvider: fakeprovider.New(), Undeployed: true, Log: tb.Output(),
 	})
 	if err != nil {
 		tb.Fatal(err)
