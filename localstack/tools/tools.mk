@@ -1,14 +1,13 @@
 # Installs the tools below .local/tools. install.sh runs this file, in the repository's root.
 #
 # An installation is complete when it has its stamp. The stamp's name has a checksum of the
-# files that pin the versions, of this file and of install.sh, so a change of one means another
-# stamp. The stamp is a link to a
-# program without which the tool does not run. If that is removed, make takes the stamp as
-# missing. A recipe removes the folder with the stamp first, and makes the stamp last: an
-# installation that was interrupted has no stamp.
+# files that pin the versions, of this file and of install.sh, so a change of one of them
+# means another stamp. The stamp is a link to a program without which the tool does not run:
+# if that is removed, the stamp is missing for make. A recipe removes the folder with the
+# stamp first, and makes the stamp last: an interrupted installation has no stamp.
 #
 # After a change of a version in a *.lock of Python packages, uv (from PyPI) writes the hashes:
-#   cut -d ' ' -f 1 X.lock | uv pip compile - --no-deps --universal --generate-hashes \
+#   cut -d ' ' -f 1 X.lock | uv pip compile - --no-deps --universal --python-version 3.13 --generate-hashes \
 #     --no-annotate --no-header | sed -e :a -e '/\\$/{N;s/ *\\\n */ /;ba' -e '}' >X.new
 DIR  := .local/tools
 HERE := localstack/tools

@@ -1,4 +1,5 @@
-// Package tools tests how `make tools` installs, with scripts in place of Python, Java and Maven.
+// Package tools_test checks how `make tools` installs, with scripts in place of Python,
+// Java and Maven.
 package tools_test
 
 import (
@@ -13,7 +14,7 @@ import (
 )
 
 const (
-	// python makes a virtual environment with itself, and writes the pip commands to the file pip.
+	// python makes a virtual environment with itself, and writes pip's commands to the file pip.
 	python = `case "$*" in
   *zipfile*) ;;
   "-c import sys"*) echo %s ;;
@@ -22,7 +23,9 @@ const (
 esac`
 	java = "echo '    java.home = %s' >&2; echo '    java.specification.version = %s' >&2"
 	// mvn copies one jar, which is also the agent.
-	mvn = `for option; do case $option in -DoutputDirectory=*) mkdir -p "${option#*=}" && cp jar "${option#*=}/byte-buddy-agent-1.jar" ;; esac; done`
+	mvn = `for option; do case $option in
+  -DoutputDirectory=*) mkdir -p "${option#*=}" && cp jar "${option#*=}/byte-buddy-agent-1.jar" ;;
+esac; done`
 )
 
 // machine is a folder with the files that `make tools` needs, and a PATH with scripts.
@@ -37,11 +40,13 @@ func newMachine(t *testing.T, scripts map[string]string, env ...string) *machine
 	m := &machine{t: t, root: t.TempDir(), bin: t.TempDir()}
 	m.env = append([]string{"PATH=" + m.bin, "HOME=" + m.root}, env...)
 	for _, folder := range []string{"localstack/tools", "localstack/executor"} {
-		if err := os.CopyFS(filepath.Join(m.root, folder), os.DirFS(filepath.Join("../..", folder))); err != nil {
+		source := os.DirFS(filepath.Join("../..", folder))
+		if err := os.CopyFS(filepath.Join(m.root, folder), source); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"sh", "make", "cat", "cksum", "cp", "grep", "ln", "mkdir", "rm", "sed", "sha256sum", "shasum"} {
+	names := []string{"sh", "make", "cat", "cksum", "cp", "grep", "ln", "mkdir", "rm", "sed", "shasum", "sha256sum"}
+	for _, name := range names {
 		if path, err := exec.LookPath(name); err == nil {
 			if err := os.Symlink(path, filepath.Join(m.bin, name)); err != nil {
 				t.Fatal(err)
@@ -52,7 +57,8 @@ func newMachine(t *testing.T, scripts map[string]string, env ...string) *machine
 		m.write(filepath.Join(m.bin, name), "#!"+filepath.Join(m.bin, "sh")+"\n"+script+"\n")
 	}
 	m.write("jar", "content")
-	m.write("localstack/tools/dynamodb.lock", fmt.Sprintf("%x  DynamoDBLocal_lib/byte-buddy-agent-1.jar\n", sha256.Sum256([]byte("content"))))
+	sum := sha256.Sum256([]byte("content"))
+	m.write("localstack/tools/dynamodb.lock", fmt.Sprintf("%x  DynamoDBLocal_lib/byte-buddy-agent-1.jar\n", sum))
 	return m
 }
 
@@ -66,7 +72,9 @@ func complete(t *testing.T) map[string]string {
 	if err := os.WriteFile(filepath.Join(jdk, "bin", "java"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return map[string]string{"python3": fmt.Sprintf(python, "3.13.1"), "java": fmt.Sprintf(java, jdk, "17"), "mvn": mvn}
+	return map[string]string{
+		"python3": fmt.Sprintf(python, "3.13.1"), "java": fmt.Sprintf(java, jdk, "17"), "mvn": mvn,
+	}
 }
 
 func (m *machine) write(path, content string) {
@@ -77,7 +85,7 @@ func (m *machine) write(path, content string) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		m.t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(content), 0o755); err != nil { //nolint:gosec // G306: scripts have to be executable
+	if err := os.WriteFile(path, []byte(content), 0o755); err != nil { //nolint:gosec // G306: scripts are executable
 		m.t.Fatal(err)
 	}
 }
@@ -107,14 +115,17 @@ func TestAllMissingProgramsAreReportedTogether(t *testing.T) {
 func TestProgramsAreChosenByTheirVersion(t *testing.T) {
 	t.Parallel()
 	const broken = "echo 'pyenv: command not found' >&2; exit 127"
+	python3 := func(version string) map[string]string {
+		return map[string]string{"python3": fmt.Sprintf(python, version)}
+	}
 	for name, c := range map[string]struct {
 		scripts map[string]string
 		env     string
 		want    string // part of the error; empty if the installation succeeds
 	}{
-		"Python is too old":               {map[string]string{"python3": fmt.Sprintf(python, "3.12.7")}, "", "python3 (is 3.12.7)"},
-		"Python is too new":               {map[string]string{"python3": fmt.Sprintf(python, "3.14.0")}, "", "python3 (is 3.14.0)"},
-		"Java is too old":                 {map[string]string{"java": fmt.Sprintf(java, "/jdk", "11")}, "", "java (is 11)"},
+		"Python is too old":               {python3("3.12.7"), "", "python3 (is 3.12.7)"},
+		"Python is too new":               {python3("3.14.0"), "", "python3 (is 3.14.0)"},
+		"Java is too old":                 {map[string]string{"java": fmt.Sprintf(java, "/j", "11")}, "", "java (is 11)"},
 		"a name that does not run":        {map[string]string{"python3.13": broken}, "", ""},
 		"the PYTHON that a person chose":  {nil, "PYTHON=/no/such/python", "/no/such/python (does not run"},
 		"a JAVA_HOME that does not exist": {nil, "JAVA_HOME=/no/such/jdk", ""},
