@@ -1,6 +1,7 @@
 package stacktest
 
 import (
+	"context"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -11,7 +12,7 @@ import (
 // processes that have dir in their arguments, and of all others in their process groups.
 func Processes(tb testing.TB, dir string) map[int]string {
 	tb.Helper()
-	list, err := exec.CommandContext(tb.Context(), "ps", "-ewwo", "pid=,pgid=,args=").Output()
+	list, err := exec.CommandContext(context.WithoutCancel(tb.Context()), "ps", "-ewwo", "pid=,pgid=,args=").Output()
 	if err != nil {
 		tb.Fatal(err)
 	}
