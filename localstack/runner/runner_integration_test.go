@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -157,6 +158,9 @@ func TestTheCommandsOfTheMakefile(t *testing.T) {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for len(stacktest.Processes(t, filepath.Dir(c.program))) > 0 { // the kernel needs a moment on a busy machine
+		runtime.Gosched()
 	}
 	// The next start is at once: processes of the killed stack may still hold ports.
 	run, rest := c.starts(t, "run", "ends the stack. All local data ends with it.")
