@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -99,13 +98,13 @@ func (c checkout) starts(t *testing.T, name, want string) (*exec.Cmd, io.Reader)
 	}
 }
 
-// nothingIsLeft waits until no process of the stack runs.
-func (c checkout) nothingIsLeft(t *testing.T) {
+// waitForEnd waits until no process runs that has dir in its arguments.
+func waitForEnd(t *testing.T, dir string) {
 	t.Helper()
 	begun := time.Now()
-	for tick := time.Tick(20 * time.Millisecond); len(stacktest.Processes(t, c.dir)) > 0; <-tick {
+	for tick := time.Tick(20 * time.Millisecond); len(stacktest.Processes(t, dir)) > 0; <-tick {
 		if time.Since(begun) > time.Minute {
-			t.Fatalf("left: %v", stacktest.Processes(t, c.dir))
+			t.Fatalf("left: %v", stacktest.Processes(t, dir))
 		}
 	}
 }
@@ -159,9 +158,7 @@ func TestTheCommandsOfTheMakefile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for len(stacktest.Processes(t, filepath.Dir(c.program))) > 0 { // the kernel needs a moment on a busy machine
-		runtime.Gosched()
-	}
+	waitForEnd(t, filepath.Dir(c.program)) // the kernel needs a moment on a busy machine
 	// The next start is at once: processes of the killed stack may still hold ports.
 	run, rest := c.starts(t, "run", "ends the stack. All local data ends with it.")
 	c.isHealthy(t)
@@ -174,7 +171,7 @@ func TestTheCommandsOfTheMakefile(t *testing.T) {
 	if err := run.Wait(); err != nil {
 		t.Errorf("run, which down has ended: %v", err)
 	}
-	c.nothingIsLeft(t)
+	waitForEnd(t, c.dir)
 	c.says(t, "logs", "the stack has ended")
 }
 
@@ -189,5 +186,5 @@ func TestCtrlCEndsTheStackWhileItStarts(t *testing.T) {
 	if run.ProcessState.ExitCode() != 130 || !strings.HasSuffix(string(out), "interrupted\n") {
 		t.Errorf("%s, it says %q", run.ProcessState, out)
 	}
-	c.nothingIsLeft(t)
+	waitForEnd(t, c.dir)
 }

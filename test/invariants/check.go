@@ -193,8 +193,8 @@ func (c *checker) status(m *Mailing, id mailing.ID, rec mailing.Recipient, times
 // handovers checks the time and the phone of each hand-over of a message.
 func (c *checker) handovers(m *Mailing, client *Client, handovers []Handover) {
 	for _, h := range handovers {
-		// A provider that is down does not read the phone.
-		if h.Phone != "" && !client.Phones[h.Phone] {
+		unread := h.Phone == "" && !h.Taken // a provider that is down does not read the phone
+		if !unread && !client.Phones[h.Phone] {
 			c.add(WrongPhone, m.ID, client.ID, "it went to %s, which its client never had", h.Phone)
 		}
 		if reason := m.timeline().Forbidden(client, h.At); reason != "" {

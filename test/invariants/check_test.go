@@ -127,6 +127,7 @@ func TestEachViolationIsFound(t *testing.T) {
 			b.Clients[16].DeletedAt = noon.Add(-3 * time.Second)
 		}, invariants.WrongTime},
 		"handed over to another phone":    {func(b broken) { handover(b).Phone = "79000000032" }, invariants.WrongPhone},
+		"taken without a phone":           {func(b broken) { handover(b).Phone = "" }, invariants.WrongPhone},
 		"pending and not due":             {func(b broken) { b.first.Status = mailing.Queued }, invariants.WrongBatch},
 		"not pending and due":             {func(b broken) { b.batch.DueAt = noon }, invariants.WrongBatch},
 		"not pending and kept for ever":   {func(b broken) { b.batch.TTL = 0 }, invariants.WrongBatch},
@@ -168,6 +169,9 @@ func TestAllowedDifferencesAreNoViolations(t *testing.T) {
 		},
 		"a hand-over to an earlier phone": func(r invariants.Records) {
 			r.Clients[16].Edit(mailing.Client{ID: 16, Phone: "79000000099", Tag: "b"}, noon)
+		},
+		"a hand-over whose phone was not read, because the provider was down": func(r invariants.Records) {
+			r.Handovers[messageTo(16)] = append(r.Handovers[messageTo(16)], invariants.Handover{At: noon})
 		},
 		"a hand-over within two seconds after a pause": func(r invariants.Records) {
 			paused := invariants.State{From: noon.Add(-invariants.Slack), Mailing: mailing.Mailing{Status: mailing.StatusPaused}}
