@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"postrider/localstack/process"
 	"postrider/localstack/stack/stacktest"
 )
 
@@ -98,13 +99,30 @@ func (c checkout) starts(t *testing.T, name, want string) (*exec.Cmd, io.Reader)
 	}
 }
 
-// waitForEnd waits until no process runs that has dir in its arguments.
-func waitForEnd(t *testing.T, dir string) {
+// nothingIsLeft waits until no process of the stack runs.
+func (c checkout) nothingIsLeft(t *testing.T) {
 	t.Helper()
 	begun := time.Now()
-	for tick := time.Tick(20 * time.Millisecond); len(stacktest.Processes(t, dir)) > 0; <-tick {
+	for tick := time.Tick(20 * time.Millisecond); len(stacktest.Processes(t, c.dir)) > 0; <-tick {
 		if time.Since(begun) > time.Minute {
-			t.Fatalf("left: %v", stacktest.Processes(t, dir))
+			t.Fatalf("left: %v", stacktest.Processes(t, c.dir))
+		}
+	}
+}
+
+// isUnlocked waits until the kernel has released the lock of a killed stack. A list of
+// processes does not show that: a killed process loses its arguments before its files.
+func (c checkout) isUnlocked(t *testing.T) {
+	t.Helper()
+	begun := time.Now()
+	for tick := time.Tick(20 * time.Millisecond); ; <-tick {
+		lock, err := process.Lock(filepath.Join(c.dir, "lock"))
+		if err == nil {
+			_ = lock.Close()
+			return
+		}
+		if !errors.Is(err, process.ErrLocked) || time.Since(begun) > time.Minute {
+			t.Fatal(err)
 		}
 	}
 }
@@ -158,7 +176,7 @@ func TestTheCommandsOfTheMakefile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	waitForEnd(t, filepath.Dir(c.program)) // the kernel needs a moment on a busy machine
+	c.isUnlocked(t)
 	// The next start is at once: processes of the killed stack may still hold ports.
 	run, rest := c.starts(t, "run", "ends the stack. All local data ends with it.")
 	c.isHealthy(t)
@@ -171,7 +189,7 @@ func TestTheCommandsOfTheMakefile(t *testing.T) {
 	if err := run.Wait(); err != nil {
 		t.Errorf("run, which down has ended: %v", err)
 	}
-	waitForEnd(t, c.dir)
+	c.nothingIsLeft(t)
 	c.says(t, "logs", "the stack has ended")
 }
 
@@ -186,5 +204,5 @@ func TestCtrlCEndsTheStackWhileItStarts(t *testing.T) {
 	if run.ProcessState.ExitCode() != 130 || !strings.HasSuffix(string(out), "interrupted\n") {
 		t.Errorf("%s, it says %q", run.ProcessState, out)
 	}
-	waitForEnd(t, c.dir)
+	c.nothingIsLeft(t)
 }
