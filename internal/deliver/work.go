@@ -17,7 +17,8 @@ type work struct {
 	// charged is how many recipients are charged for a lost claim.
 	charged int
 	// started is the instant since which the mailing has been due, if this may be the
-	// first batch of its slice that is handed over.
+	// first batch of its slice that is handed over. It does not count after a lost claim:
+	// then nothing is handed over, and the settlement clears the batch's StartedAt.
 	started time.Time
 
 	// mu guards clients and readAt (when the reading of them began) during hand-overs.
@@ -54,15 +55,11 @@ type recipient struct {
 }
 
 func newWork(d *delivery, b mailing.Batch, holder string) *work {
-	w := &work{delivery: d, batch: b, holder: holder}
+	w := &work{delivery: d, batch: b, holder: holder, started: b.StartedAt}
 	for _, rec := range b.Recipients {
 		w.recipients = append(w.recipients, &recipient{
 			state: rec, wasPending: rec.Status.Pending(), wait: mailing.Wait{Kind: mailing.WaitTurn}, generation: b.Generation,
 		})
-	}
-	// After a lost claim, the batch may have been handed over before.
-	if b.Claims == 1 && b.Losses == 0 {
-		w.started = b.StartedAt
 	}
 	return w
 }
