@@ -25,13 +25,6 @@ var ofMetrics = []mutation{ //nolint:gochecknoglobals // as the others
 		pkg:  sender, test: "TestAnOpenBreakerIsReportedUntilAProbeSucceeds",
 	},
 	{
-		name: "metrics: a batch that another sender had has a start lag",
-		file: workGo,
-		old:  "if b.Claims == 1 && b.Losses == 0 {",
-		new:  "if b.Claims >= 1 {",
-		pkg:  sender, test: "TestAStartLagIsReportedForTheFirstHandOverOnly",
-	},
-	{
 		name: "metrics: a pause is a start lag",
 		file: workGo,
 		old:  "&& r.untouched &&",

@@ -87,10 +87,9 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "a refused claim is returned as a failure",
 		file: claimingGo,
-		old:  "case !ok:",
-		new: `case !ok:
-		d.handling = s.comeBackAfter(d, claimRetry)`,
-		pkg: sender, test: "TestARefusedDeliveryIsTakenOffTheQueue",
+		old:  "d.handling = s.refused(d, b)",
+		new:  "d.handling = s.comeBackAfter(d, claimRetry)",
+		pkg:  sender, test: "TestARefusedDeliveryIsTakenOffTheQueue",
 	},
 	{
 		name: "row 1: a batch with a lost claim is handed over at once, and not settled first",
@@ -352,13 +351,6 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 		pkg:  sender, test: "TestDeliveriesOfAPausedMailingLeaveTheQueueWithoutAWrite",
 	},
 	{
-		name: "a message is decided on by its mailing as it was an hour ago",
-		file: "internal/deliver/clients.go",
-		old:  "const freshFor = time.Second",
-		new:  "const freshFor = time.Hour",
-		pkg:  sender, test: "TestAMessageThatWaitedForTheRateLimitIsDecidedOnAgain",
-	},
-	{
 		name: "a request begins that does not fit into the invocation",
 		file: handoverGo,
 		old:  "if s.now().Add(s.config.ProviderTimeout).After(inv.until) {",
@@ -459,7 +451,7 @@ var ofOutcomes = []mutation{ //nolint:gochecknoglobals // as above
 		name: "row 4: the last certain failure clears an uncertain attempt",
 		file: decideGo,
 		old:  "rec.Status = honest(rec, Failed)",
-		new:  "mem.Status = Failed",
+		new:  "rec.Status = Failed",
 		pkg:  domain, test: outcomes,
 	},
 	{
