@@ -1,0 +1,70 @@
+// Data that is read again and again while a page shows it.
+import { signal, type Signal } from '@preact/signals';
+import { useEffect, useMemo } from 'preact/hooks';
+import type { Answer } from './client.ts';
+
+// Pauses between two reads, in milliseconds.
+const busyPause = 2_000;
+const idlePause = 15_000;
+const longestPause = 60_000;
+
+export interface Live<T> {
+  // data is what was read last. It stays when later reads fail.
+  data: Signal<T | undefined>;
+  error: Signal<unknown>;
+  // reload reads at once.
+  reload: () => void;
+}
+
+// useLive reads now, then every two seconds while busy(data) is true, and every fifteen
+// otherwise. It does not read in a hidden tab. After failures the pauses double up to a
+// minute. After a change of deps it starts again without data.
+export function useLive<T>(read: (signal: AbortSignal, etag: string | null) => Promise<Answer<T>>, busy: (data: T) => boolean, deps: unknown[]): Live<T> {
+  const live = useMemo(() => ({ data: signal<T | undefined>(undefined), error: signal<unknown>(undefined), reload: () => {} }), deps);
+  useEffect(() => {
+    const stop = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let etag: string | null = null;
+    let failures = 0;
+    let reading = false;
+    const schedule = (pause: number) => {
+      clearTimeout(timer);
+      if (!stop.signal.aborted && !document.hidden) timer = setTimeout(once, pause);
+    };
+    const once = async () => {
+      if (reading || stop.signal.aborted) return;
+      reading = true;
+      try {
+        const answer = await read(stop.signal, etag);
+        if (stop.signal.aborted) return;
+        // An answer without data is a 304: nothing has changed.
+        if (answer.data !== undefined) live.data.value = answer.data;
+        etag = answer.etag ?? etag;
+        live.error.value = undefined;
+        failures = 0;
+      } catch (e) {
+        if (stop.signal.aborted) return;
+        live.error.value = e;
+        failures++;
+      } finally {
+        reading = false;
+      }
+      const data = live.data.peek();
+      const pause = data !== undefined && busy(data) ? busyPause : idlePause;
+      schedule(failures === 0 ? pause : Math.min(longestPause, busyPause * 2 ** (failures - 1)));
+    };
+    live.reload = () => {
+      clearTimeout(timer);
+      void once();
+    };
+    const visible = () => (document.hidden ? clearTimeout(timer) : live.reload());
+    document.addEventListener('visibilitychange', visible);
+    if (!document.hidden) void once();
+    return () => {
+      stop.abort();
+      clearTimeout(timer);
+      document.removeEventListener('visibilitychange', visible);
+    };
+  }, deps);
+  return live;
+}

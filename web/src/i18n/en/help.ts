@@ -1,0 +1,4 @@
+import type { Message } from '../message.ts';
+
+export const help = {
+} satisfies Record<string, Message>;

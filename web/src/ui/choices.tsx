@@ -1,0 +1,95 @@
+// Choices is a field for several values: those that are known are offered, others can be
+// typed. Arrows move in the offer, Enter or a comma takes a value, Backspace in an empty
+// field removes the last one.
+import { useId, useRef, useState } from 'preact/hooks';
+import { t } from '../i18n/index.ts';
+import { Icon } from './icons.tsx';
+
+export function Choices({ label, values, offered, change, valid, placeholder, disabled = false, ids = {} }: {
+  label: string;
+  values: string[];
+  offered: string[];
+  change: (values: string[]) => void;
+  // valid returns why a typed value cannot be taken, or nothing.
+  valid?: (value: string) => string | undefined;
+  placeholder?: string;
+  disabled?: boolean;
+  ids?: { id?: string; 'aria-describedby'?: string; 'aria-invalid'?: boolean };
+}) {
+  const [typed, setTyped] = useState('');
+  const [open, setOpen] = useState(false);
+  const [at, setAt] = useState(0);
+  const [refused, setRefused] = useState<string | undefined>();
+  const input = useRef<HTMLInputElement>(null);
+  const list = useId();
+  const rest = offered.filter((o) => !values.includes(o) && o.toLowerCase().includes(typed.trim().toLowerCase())).slice(0, 50);
+  const active = Math.min(at, rest.length - 1);
+  const add = (value: string) => {
+    const v = value.trim();
+    if (!v) return;
+    const why = values.includes(v) ? undefined : valid?.(v);
+    setRefused(why);
+    if (why) return;
+    if (!values.includes(v)) change([...values, v]);
+    setTyped('');
+    setAt(0);
+  };
+  const onKey = (e: KeyboardEvent) => {
+    if (e.key === 'ArrowDown' || e.key === 'ArrowUp') {
+      setOpen(true);
+      if (rest.length) setAt((active + (e.key === 'ArrowDown' ? 1 : -1) + rest.length) % rest.length);
+    } else if (e.key === 'Enter' || e.key === ',') {
+      const chosen = open && typed && rest[active];
+      add(chosen || typed || (open && rest[active]) || '');
+    } else if (e.key === 'Escape' && open) {
+      setOpen(false);
+      e.stopPropagation();
+    } else if (e.key === 'Backspace' && !typed && values.length) {
+      change(values.slice(0, -1));
+      return;
+    } else {
+      return;
+    }
+    e.preventDefault();
+  };
+  return (
+    <div class={`choices${disabled ? ' disabled' : ''}`} onClick={() => input.current?.focus()}>
+      {values.map((v) => (
+        <span class="chip" key={v}>
+          {v}
+          {!disabled && (
+            <button type="button" aria-label={t('choices.remove', { value: v })} onClick={(e) => { e.stopPropagation(); change(values.filter((x) => x !== v)); }}>
+              <Icon name="cancel" width="12" height="12" />
+            </button>
+          )}
+        </span>
+      ))}
+      <input
+        {...ids}
+        ref={input}
+        value={typed}
+        disabled={disabled}
+        placeholder={values.length ? '' : placeholder}
+        role="combobox"
+        aria-label={label}
+        aria-autocomplete="list"
+        aria-expanded={open && rest.length > 0}
+        aria-controls={list}
+        aria-activedescendant={open && rest.length ? `${list}-${active}` : undefined}
+        autocomplete="off"
+        onInput={(e) => { setTyped(e.currentTarget.value); setOpen(true); setAt(0); setRefused(undefined); }}
+        onFocus={() => setOpen(true)}
+        onBlur={() => { setOpen(false); if (typed) add(typed); }}
+        onKeyDown={onKey}
+      />
+      <ul id={list} role="listbox" aria-label={label} class="offers" hidden={!open || rest.length === 0}>
+        {rest.map((o, i) => (
+          <li key={o} id={`${list}-${i}`} role="option" aria-selected={i === active} onMouseDown={(e) => { e.preventDefault(); add(o); }}>
+            {o}
+          </li>
+        ))}
+      </ul>
+      {refused && <p class="refused" role="alert">{refused}</p>}
+    </div>
+  );
+}
