@@ -86,5 +86,6 @@ func New(clients Clients, mailings Mailings, tasks Tasks, queues Queues, keys Ke
 	s.routeMetrics()
 	s.routeDescription(mux)
 	s.routeDocs(mux)
+	s.routePages(mux)
 	return s.middleware(mux)
 }

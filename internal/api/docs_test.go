@@ -37,19 +37,24 @@ func TestWithoutItsSlashTheDocumentationRedirectsToItself(t *testing.T) {
 	}
 }
 
-func TestTheRootRedirectsToTheDocumentation(t *testing.T) {
+func TestTheAdminPagesAreAtTheRootWithoutAKey(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		// The reference leads from / to /docs/, and from /prod/ to /prod/docs/.
-		if w := v.call(method, "/", "", "Authorization", without); w.Code != http.StatusFound || w.Header().Get("Location") != "docs/" {
-			t.Errorf("%s: status %d, Location %q", method, w.Code, w.Header().Get("Location"))
+		for target, want := range map[string]string{"/": "text/html", "/icon.svg": "image/svg+xml", "/licences.txt": "text/plain"} {
+			w := v.call(method, target, "", "Authorization", without)
+			if got := w.Header().Get("Content-Type"); w.Code != http.StatusOK || !strings.HasPrefix(got, want) {
+				t.Errorf("%s %s: status %d, type %q, want %q", method, target, w.Code, got, want)
+			}
 		}
 	}
 	w := v.call(http.MethodPost, "/", "")
 	wantProblem(t, w, http.StatusMethodNotAllowed)
 	if got := w.Header().Get("Allow"); got != "GET, HEAD" {
 		t.Errorf("Allow %q", got)
+	}
+	for _, target := range []string{"/index.html", "/main.js", "/dist/icon.svg", "/icon.svg/x"} {
+		wantProblem(t, v.call(http.MethodGet, target, ""), http.StatusNotFound)
 	}
 }
 

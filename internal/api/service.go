@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"postrider/internal/swaggerui"
+	"postrider/internal/webui"
 )
 
 // Index is the body of the answer to /api/.
@@ -79,25 +80,39 @@ const docsPath = "/docs"
 // root is the path / and no path below it, as the mux writes it.
 const root = "/{$}"
 
-// routeDocs serves the page, and redirects / and /docs to /docs/. All of it is
-// public.
+// routeDocs serves the page of the description at /docs/, and redirects /docs to it. It
+// is public.
 func (s *server) routeDocs(mux *http.ServeMux) {
 	s.allow(http.MethodGet, docsPath+"/{file...}", everyone)
-	for _, path := range []string{root, docsPath} {
-		s.allow(http.MethodGet, path, everyone)
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
-			// A relative Location stays right where API Gateway puts the name of a
-			// stage before the path. The handler does not know that name.
-			w.Header().Set("Location", strings.TrimPrefix(docsPath, "/")+"/")
-			w.WriteHeader(http.StatusFound)
-		})
-	}
+	s.allow(http.MethodGet, docsPath, everyone)
+	mux.HandleFunc("GET "+docsPath, func(w http.ResponseWriter, _ *http.Request) {
+		// A relative Location stays right where API Gateway puts the name of a
+		// stage before the path. The handler does not know that name.
+		w.Header().Set("Location", strings.TrimPrefix(docsPath, "/")+"/")
+		w.WriteHeader(http.StatusFound)
+	})
 	pages := swaggerui.New()
 	mux.HandleFunc("GET "+docsPath+"/{file...}", func(w http.ResponseWriter, r *http.Request) {
 		if !pages.Serve(w, r, r.PathValue("file")) {
 			writeProblem(w, pathNotFound())
 		}
 	})
+}
+
+// routePages serves the admin pages: the page at /, and each file that it loads. They are
+// public; what they show comes from the API, which needs a key.
+func (s *server) routePages(mux *http.ServeMux) {
+	site := webui.New()
+	serve := func(path, name string) {
+		s.allow(http.MethodGet, path, everyone)
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) { site.Serve(w, r, name) })
+	}
+	serve(root, "")
+	for _, name := range site.Names() {
+		if name != "index.html" {
+			serve("/"+name, name)
+		}
+	}
 }
 
 // inDocs reports whether a path is below /docs/.

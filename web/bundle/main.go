@@ -60,6 +60,9 @@ func run(from, to string) error {
 	for _, f := range result.OutputFiles {
 		files[filepath.Base(f.Path)] = f.Contents
 	}
+	if files["icon.svg"], err = os.ReadFile(filepath.Join(from, "icon.svg")); err != nil { //nolint:gosec // G304: a file of the repository
+		return err
+	}
 	if files["licences.txt"], err = licences(from, result.Metafile); err != nil {
 		return err
 	}
