@@ -84,7 +84,9 @@ func (rec Recipient) lost(losses int, m Mailing, now time.Time) Recipient {
 // false only if a hand-over was certainly impossible: the state by which that sender
 // decided must be known, and must forbid the hand-over for as long as the claim lasted.
 func (b Batch) mayHaveBegun(m Mailing, clients map[ClientID]Client, rec Recipient) bool {
-	if m.closedBefore(b.Lost.From.Add(-Trust)) {
+	// The sender may have stood still between its decision to claim and the claim.
+	leaseWasOver := !b.Lost.Until.After(b.Lost.From)
+	if leaseWasOver || m.closedBefore(b.Lost.From.Add(-Trust)) {
 		return false
 	}
 	if rec.NotBefore.After(b.Lost.Until) && (rec.Status != Deferred || b.Generation == m.Generation) {

@@ -20,6 +20,18 @@ func goneAt(at time.Time) map[mailing.ClientID]mailing.Client {
 	return map[mailing.ClientID]mailing.Client{33: {ID: 33, Timezone: "Europe/Moscow", GoneAt: at}}
 }
 
+func TestAClaimWhoseLeaseWasOverAtOnceChargesNothing(t *testing.T) {
+	for _, until := range []time.Time{noon, noon.Add(-time.Minute)} {
+		b := mailing.Batch{
+			Recipients: []mailing.Recipient{{Client: 33, Status: mailing.Queued}}, Claims: 2, Lost: mailing.Lease{From: noon, Until: until},
+		}
+		recipients, waits, charged := b.Recovered(running(), moscow33(time.Time{}), noon.Add(time.Minute))
+		if charged != 0 || recipients[0] != b.Recipients[0] || waits[0].Kind != mailing.WaitTurn {
+			t.Errorf("until %s: charged %d: %+v, %+v", until, charged, recipients[0], waits[0])
+		}
+	}
+}
+
 func TestALostClaimChargesThoseThatItMayHaveHandedOver(t *testing.T) {
 	// The claim lasted from noon to a minute after it.
 	lost := mailing.Lease{From: noon, Until: noon.Add(time.Minute)}

@@ -85,6 +85,20 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 		pkg:  sender, test: "TestALeaseOutlivesItsInvocation",
 	},
 	{
+		name: "an invocation whose time is over claims batches",
+		file: claimingGo,
+		old:  "if s.unsettled.any() || !s.now().Before(inv.until) {",
+		new:  "if s.unsettled.any() {",
+		pkg:  sender, test: "TestAnInvocationThatCannotHandOverAnyMoreClaimsNothing",
+	},
+	{
+		name: "a lost claim whose lease was over at once is charged",
+		file: lostGo,
+		old:  "if leaseWasOver || m.closedBefore(b.Lost.From.Add(-Trust)) {",
+		new:  "if _ = leaseWasOver; m.closedBefore(b.Lost.From.Add(-Trust)) {",
+		pkg:  domain, test: "TestAClaimWhoseLeaseWasOverAtOnceChargesNothing",
+	},
+	{
 		name: "a refused claim is returned as a failure",
 		file: claimingGo,
 		old:  "d.handling = s.refused(d, b)",
