@@ -45,12 +45,12 @@ func TestAWindowOpensWhenTheClientsClockEntersIt(t *testing.T) {
 
 		// Berlin, 29 March 2026: 02:00 CET is followed by 03:00 CEST.
 		{"the day clocks go forward is an hour short", "Europe/Berlin", "09:00", "21:00", "2026-03-28T21:00:00+01:00", "2026-03-29T09:00:00+02:00"},
-		{"an opening that clocks jump over is the jump", "Europe/Berlin", "02:30", "12:00", "2026-03-29T00:00:00+01:00", "2026-03-29T03:00:00+02:00"},
+		{"clocks jump over the opening: it opens at the jump", "Europe/Berlin", "02:30", "12:00", "2026-03-29T00:00:00+01:00", "2026-03-29T03:00:00+02:00"},
 		{"a window that clocks jump over as a whole opens the next day", "Europe/Berlin", "02:10", "02:50", "2026-03-29T00:00:00+01:00", "2026-03-30T02:10:00+02:00"},
 		{"open up to the jump and after it", "Europe/Berlin", "01:00", "05:00", "2026-03-29T03:00:00+02:00", "2026-03-29T03:00:00+02:00"},
 		// Berlin, 25 October 2026: 03:00 CEST is followed by 02:00 CET.
 		{"the day clocks go back is an hour long", "Europe/Berlin", "09:00", "21:00", "2026-10-24T21:00:00+02:00", "2026-10-25T09:00:00+01:00"},
-		{"an opening in the repeated hour is its first pass", "Europe/Berlin", "02:30", "12:00", "2026-10-25T00:00:00+02:00", "2026-10-25T02:30:00+02:00"},
+		{"an opening in the repeated hour: it opens the first time", "Europe/Berlin", "02:30", "12:00", "2026-10-25T00:00:00+02:00", "2026-10-25T02:30:00+02:00"},
 		{"clocks that go back out of a window close it", "Europe/Berlin", "02:30", "12:00", "2026-10-25T02:10:00+01:00", "2026-10-25T02:30:00+01:00"},
 		{"clocks that go back into a window open it again", "Europe/Berlin", "01:00", "02:30", "2026-10-25T02:45:00+02:00", "2026-10-25T02:00:00+01:00"},
 		// Lord Howe's clocks move by half an hour: 02:00 is followed by 01:30.
@@ -93,15 +93,15 @@ func TestAWindowClosesWhenTheClientsClockLeavesIt(t *testing.T) {
 
 		// Berlin, 29 March 2026: 02:00 CET is followed by 03:00 CEST.
 		{"the night clocks go forward is an hour short", "Europe/Berlin", "22:00", "06:00", "2026-03-28T22:00:00+01:00", "2026-03-29T06:00:00+02:00"},
-		{"a close that clocks jump over is the jump", "Europe/Berlin", "01:00", "02:30", "2026-03-29T01:59:00+01:00", "2026-03-29T03:00:00+02:00"},
-		{"a close that clocks jump to is the jump", "Europe/Berlin", "01:00", "03:00", "2026-03-29T01:59:00+01:00", "2026-03-29T03:00:00+02:00"},
+		{"clocks jump over the close: it closes at the jump", "Europe/Berlin", "01:00", "02:30", "2026-03-29T01:59:00+01:00", "2026-03-29T03:00:00+02:00"},
+		{"clocks jump to the close: it closes at the jump", "Europe/Berlin", "01:00", "03:00", "2026-03-29T01:59:00+01:00", "2026-03-29T03:00:00+02:00"},
 		{"open over the jump", "Europe/Berlin", "01:00", "05:00", "2026-03-29T01:59:00+01:00", "2026-03-29T05:00:00+02:00"},
 		// Berlin, 25 October 2026: 03:00 CEST is followed by 02:00 CET.
 		{"the night clocks go back is an hour long", "Europe/Berlin", "22:00", "06:00", "2026-10-24T22:00:00+02:00", "2026-10-25T06:00:00+01:00"},
-		{"a close in the repeated hour is its first pass", "Europe/Berlin", "01:00", "02:30", "2026-10-25T02:10:00+02:00", "2026-10-25T02:30:00+02:00"},
+		{"a close in the repeated hour: it closes the first time", "Europe/Berlin", "01:00", "02:30", "2026-10-25T02:10:00+02:00", "2026-10-25T02:30:00+02:00"},
 		{"opened again, it closes again", "Europe/Berlin", "01:00", "02:30", "2026-10-25T02:00:00+01:00", "2026-10-25T02:30:00+01:00"},
 		{"clocks that go back out of a window close it", "Europe/Berlin", "02:30", "12:00", "2026-10-25T02:45:00+02:00", "2026-10-25T02:00:00+01:00"},
-		{"a close just as clocks go back is none", "Europe/Berlin", "02:00", "03:00", "2026-10-25T02:30:00+02:00", "2026-10-25T03:00:00+01:00"},
+		{"clocks go back at the close: it closes an hour later", "Europe/Berlin", "02:00", "03:00", "2026-10-25T02:30:00+02:00", "2026-10-25T03:00:00+01:00"},
 		// Lord Howe's clocks move by half an hour: 02:00 is followed by 01:30.
 		{"a change of half an hour", "Australia/Lord_Howe", "01:45", "03:00", "2026-04-05T01:50:00+11:00", "2026-04-05T01:30:00+10:30"},
 	}
@@ -194,7 +194,7 @@ func TestAClockTimeIsHoursAndMinutes(t *testing.T) {
 	}
 	for _, s := range []string{"", "9:00", "24:00", "12:60", "12:00:00", "ab:cd", "-1:00", "12.00", " 9:00"} {
 		if _, err := mailing.ParseClockTime(s); mailing.KindOf(err) != mailing.KindInvalid {
-			t.Errorf("%q is taken for a time (%v)", s, err)
+			t.Errorf("%q is accepted as a time (%v)", s, err)
 		}
 	}
 }
