@@ -29,9 +29,9 @@ func (s *server) allow(method, path string, needed mailing.Role) {
 }
 
 // needed returns the role that a request needs, by the route that the mux has found
-// for it. A route that is not registered with [server.allow] needs an admin.
-// Without a route the answer is 404 or 405: under /api it needs a viewer, elsewhere
-// no key.
+// for it. A route that is not registered with [server.allow] needs an admin. The
+// answer to a request without a route is 404 or 405: such a request needs a viewer
+// under /api, and no key elsewhere.
 func (s *server) needed(r *http.Request, route string) mailing.Role {
 	if route == "" {
 		if r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/") {

@@ -74,8 +74,8 @@ type Accepted struct {
 
 const notQueued = "the work cannot be queued at the moment, but it begins each minute in any case"
 
-// process queues a sweep. If that fails it answers 503, and not 500: the rule
-// starts a sweep each minute in any case, so nothing is lost.
+// process queues a sweep. If that fails it answers 503, and not 500: a rule of
+// EventBridge starts a sweep each minute in any case, so nothing is lost.
 func (s *server) process(ctx context.Context, _ *struct{}) (*struct{ Body Accepted }, error) {
 	if err := s.tasks.QueueSweep(ctx); err != nil {
 		s.log.LogAttrs(ctx, slog.LevelError, "sweep not queued", failure(ctx, err))
@@ -127,9 +127,9 @@ type retryAnswer struct {
 	Body RetriedMailing
 }
 
-// retryMailing gives the failed messages of a mailing new attempts, its uncertain
-// ones, or both. Without a body these are the failed ones. It only notes the retry
-// on the mailing and queues a task, which changes the messages.
+// retryMailing gives new attempts to the failed messages of a mailing, to its
+// uncertain ones, or to both; without a body, to the failed ones. It only notes the
+// retry on the mailing and queues a task. The task changes the messages.
 func (s *server) retryMailing(ctx context.Context, in *struct {
 	MailingChange
 	Body *RetryBody `required:"false"`
@@ -149,8 +149,8 @@ func (s *server) retryMailing(ctx context.Context, in *struct {
 		return nil, err
 	}
 	body := RetriedMailing{Mailing: answer.Body}
-	// The mailing before the retry is needed here: a completed one holds its final
-	// counts itself, and the retry has cleared them.
+	// The counts are those of the mailing before the retry: a completed mailing holds
+	// its final counts itself, and the retry has cleared them.
 	progress, err := s.mailings.Progress(ctx, []mailing.Mailing{before})
 	if err != nil {
 		return nil, err

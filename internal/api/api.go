@@ -26,7 +26,7 @@ const Version = "1.3.1"
 // [MaxImport].
 const MaxBody = 1 << 20
 
-// Config has the values of the API. Now and Log are required.
+// Config is the configuration of the API. Now and Log are required.
 type Config struct {
 	Now func() time.Time
 	Log *slog.Logger

@@ -182,7 +182,7 @@ type createdClient struct {
 
 // createClient adds a client to the directory, once for each idempotency key. The
 // rules of the domain are checked only if there is no earlier creation with the
-// key. So a repetition gets the first answer, also if a new client would be refused
+// key. So a repetition gets the first answer, even if a new client would be refused
 // by now.
 func (s *server) createClient(ctx context.Context, in *struct {
 	Idempotent
@@ -251,8 +251,8 @@ func (s *server) changeClient(ctx context.Context, in *struct {
 		}
 		next := body.client(c.ID)
 		// A patch of the phone derives the operator code again only if the code was
-		// the derived one: a client that took its number to another operator keeps
-		// its own.
+		// the derived one. The code of a client that took its number to another
+		// operator stays.
 		if !in.Body.sets("operator_code") {
 			next.OperatorCode = c.WithPhone(next.Phone).OperatorCode
 		}

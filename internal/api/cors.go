@@ -89,8 +89,8 @@ func (o Origins) allow(next http.Handler) http.Handler {
 		AllowedMethods: []string{
 			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 		},
-		// A browser adds no key by itself, as it would add cookies. The page must
-		// have a key, and with a key it may send any header.
+		// A browser adds cookies by itself, but no key. So a page can do no more than
+		// the key that it has allows. It may send any header.
 		AllowedHeaders: []string{"*"},
 		ExposedHeaders: []string{
 			"Content-Disposition", "ETag", "Idempotency-Replayed", "Link", "Location", "Retry-After", "WWW-Authenticate",

@@ -15,9 +15,9 @@ type Conditional struct {
 	IfMatch string `header:"If-Match" pattern:"^(\\*|(W/)?\"[^\"]*\"([ \\t]*,[ \\t]*(W/)?\"[^\"]*\")*)$" patternDescription:"an ETag with its quotes, such as \"2\", or several, or *" doc:"The ETag of the version to change, in quotes. If the mailing has another version, the answer is 412."`
 }
 
-// Resolve refuses an empty header and several headers. huma takes an empty header
-// for none: the change would then apply to any version, although the caller wanted
-// to change one. Of several headers huma takes the first.
+// Resolve refuses an empty header and several headers. huma treats an empty header
+// like no header: the change would then apply to any version, although the caller
+// named a version. Of several headers huma takes the first.
 func (c *Conditional) Resolve(ctx huma.Context) []error {
 	return singleHeader(ctx, "If-Match", c.IfMatch)
 }

@@ -18,9 +18,9 @@ type Idempotent struct {
 	Key string `header:"Idempotency-Key" minLength:"1" maxLength:"255" pattern:"^[!-~]*$" patternDescription:"printable ASCII without blanks" example:"8e03978e-40d5-43dd-bc93-6894a57f9324" doc:"A key that the caller chooses, a new one for each resource to create. For 24 hours, the same request with the same key gets the first answer, and another request is 422."`
 }
 
-// Resolve refuses an empty header and several headers. huma takes an empty header
-// for none, and of several it takes the first. In both cases the caller would rely
-// on a protection against repetition that it does not have.
+// Resolve refuses an empty header and several headers. huma treats an empty header
+// like no header, and of several headers it takes the first. In both cases the
+// caller would rely on a protection against repetition that it does not have.
 func (i *Idempotent) Resolve(ctx huma.Context) []error {
 	return singleHeader(ctx, "Idempotency-Key", i.Key)
 }
@@ -67,9 +67,9 @@ func idempotently[T any](ctx context.Context, s *server, in Idempotent, operatio
 }
 
 // idempotencyOf returns the key under which the store remembers a request, the zero
-// value for a request without a key. A key belongs to its caller: another caller may use
-// the same. The store gets hashes only: of the key, and of the operation with its
-// body.
+// value for a request without a key. A key belongs to its caller: another caller may
+// use the same key for another request. The store gets hashes only: of the key, and
+// of the operation with its body.
 func (s *server) idempotencyOf(ctx context.Context, in Idempotent, operation string, request any,
 ) (mailing.Idempotency, error) {
 	if in.Key == "" {

@@ -72,7 +72,8 @@ type Window struct {
 
 // Schema describes the window in place, as a reference to a schema cannot be null.
 func (Window) Schema(r huma.Registry) *huma.Schema {
-	// plain has no Schema method, which would be called again without end.
+	// plain has no Schema method: SchemaFromType would call that of Window again,
+	// without end.
 	type plain Window
 	s := huma.SchemaFromType(r, typeOf[plain]())
 	s.Nullable = true
@@ -190,7 +191,7 @@ func mailingBody(m mailing.Mailing) MailingBody {
 }
 
 // draft returns the draft that a request describes. The body must have passed its
-// schema. All errors that are left after that are reported together.
+// schema. All further errors are reported together.
 func (b MailingBody) draft() (mailing.Draft, error) {
 	d := mailing.Draft{
 		Text:        string(b.Text),
@@ -559,6 +560,6 @@ func needsTasks(before, after mailing.Mailing) bool {
 // stored, and the sweep begins the work within a minute.
 func (s *server) queueTasks(ctx context.Context, m mailing.Mailing) {
 	if err := s.tasks.QueueTasks(ctx, m); err != nil {
-		s.log.LogAttrs(ctx, slog.LevelError, "tasks not queued, the sweep will do it", slog.Int64("mailing_id", int64(m.ID)), failure(ctx, err))
+		s.log.LogAttrs(ctx, slog.LevelError, "tasks not queued: the sweep will queue them", slog.Int64("mailing_id", int64(m.ID)), failure(ctx, err))
 	}
 }

@@ -211,7 +211,7 @@ func (s *server) sendTest(ctx context.Context, t mailing.Test, key mailing.Idemp
 		return msg, err
 	}
 	if err := s.queues.Deliver(ctx, []mailing.BatchKey{batch}); err != nil {
-		s.log.LogAttrs(ctx, slog.LevelError, "test message not queued, the sweep will do it", slog.Int64("mailing_id", int64(t.Mailing)),
+		s.log.LogAttrs(ctx, slog.LevelError, "test message not queued: the sweep will queue it", slog.Int64("mailing_id", int64(t.Mailing)),
 			slog.Int64("message_id", int64(msg.ID)), failure(ctx, err))
 	}
 	return msg, nil

@@ -52,9 +52,9 @@ func (s *server) routeMetrics() {
 	}, s.metrics)
 }
 
-// metrics returns the metrics of the service. It reads only what may be read at any
-// frequency. So it does not look at dead letters: that hides them for a second from
-// other readers.
+// metrics returns the metrics of the service. It reads only data that may be read at
+// any frequency. It does not read dead letters, because that hides them for a second
+// from other readers.
 func (s *server) metrics(ctx context.Context, _ *struct{}) (*metricsAnswer, error) {
 	overall, err := s.mailings.Overall(ctx, "")
 	if err != nil {

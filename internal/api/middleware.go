@@ -78,7 +78,7 @@ func withoutSlash(ctx context.Context, r *http.Request) *http.Request {
 // the route itself, because the mux would redirect a path that is not clean, and
 // would answer in plain text for unknown paths and methods.
 //
-// Access is checked before existence. So a caller without a key gets 401 for all
+// The key is checked before the path. So a caller without a key gets 401 for all
 // paths under /api.
 func (s *server) route(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 	clean := r.URL.Path == docsPath+"/" || path.Clean(r.URL.Path) == r.URL.Path
@@ -86,8 +86,9 @@ func (s *server) route(mux *http.ServeMux, w http.ResponseWriter, r *http.Reques
 	if clean {
 		fallback, r.Pattern = mux.Handler(r)
 	}
-	// The mux matches routes with a method each. So it would pass another method of
-	// /api/mailings/fullinfo to the route of the mailing with the id "fullinfo".
+	// Each route of the mux has one method. So the mux would pass, for example, a
+	// DELETE of /api/mailings/fullinfo to the route of the mailing with the id
+	// "fullinfo".
 	methods := s.methods(r.URL.Path)
 	if _, path, _ := strings.Cut(r.Pattern, " "); len(methods) > 0 && path != r.URL.Path {
 		r.Pattern = ""
@@ -175,11 +176,11 @@ func (w *headerOnly) Header() http.Header         { return w.header }
 func (w *headerOnly) Write(b []byte) (int, error) { return len(b), nil }
 func (w *headerOnly) WriteHeader(status int)      { w.status = status }
 
-// OwnHeader returns the headers that each answer begins with, also where no handler
+// OwnHeader returns the headers that each answer begins with, even if no handler
 // makes the answer. A handler that serves other content than data may override
-// them. They forbid a browser to store the answer, to load or run anything, to
-// embed it in a frame, and to guess its type. They also make it use HTTPS only, for
-// two years.
+// them. The headers forbid a browser to store the answer, to load or run anything,
+// to embed the answer in a frame, and to guess its type. They also make the browser
+// use HTTPS only, for two years.
 //
 // Cross-Origin-Resource-Policy concerns embedding. It does not affect the origins
 // that CorsOrigins allows to read answers.

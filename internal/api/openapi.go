@@ -66,7 +66,7 @@ func (s *server) schemas() huma.Registry { return s.api.OpenAPI().Components.Sch
 // description by huma.
 func (s *server) describe(h *huma.Operation, op operation) {
 	if op.role == everyone {
-		// An empty list, unlike none, overrides the security of the whole API.
+		// An empty list overrides the security of the whole API; a nil list does not.
 		h.Security = []map[string][]string{}
 	}
 	for _, p := range h.Parameters {
@@ -98,9 +98,9 @@ func (s *server) describe(h *huma.Operation, op operation) {
 	}
 }
 
-// describeParam gives a parameter an example with which a request works on the
-// example data, and an id the schema of an integer. Text and example stand at the
-// parameter, and are removed from its schema.
+// describeParam gives a parameter an example, and an id the schema of an integer. A
+// request with the example works on the example data. Text and example are at the
+// parameter itself, and are removed from its schema.
 func describeParam(op *huma.Operation, p *huma.Param) {
 	p.Schema.Description = ""
 	if p.In != "header" && len(p.Schema.Examples) > 0 {

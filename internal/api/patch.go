@@ -12,7 +12,8 @@ import (
 	jsonpatch "github.com/evanphx/json-patch/v5"
 )
 
-// mergePatchType is the media type of a merge patch. JSON's own is accepted, too.
+// mergePatchType is the media type of a merge patch. A body of application/json is
+// accepted, too.
 const mergePatchType = "application/merge-patch+json"
 
 // Patch is a JSON merge patch (RFC 7396) of a T.

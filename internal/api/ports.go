@@ -71,15 +71,15 @@ type Mailings interface {
 	// [mailing.ErrCreated].
 	CreateTest(ctx context.Context, t mailing.Test, now time.Time,
 		idem mailing.Idempotency) (mailing.Message, mailing.BatchKey, error)
-	// OldestWaiting returns the instant since which the batch has waited that could
-	// be sent and has waited longest. It is the zero time if no batch waits, and
-	// known is false if it cannot be determined.
+	// OldestWaiting finds the batch that could be sent and has waited longest, and
+	// returns the instant since which it has waited. since is the zero time if no
+	// batch waits. known is false if since cannot be determined.
 	OldestWaiting(ctx context.Context) (since time.Time, known bool, err error)
 	// Message reads a message. An unknown one is [mailing.KindNotFound].
 	Message(ctx context.Context, id mailing.MessageID) (mailing.Message, error)
 }
 
-// Queues are the queues themselves.
+// Queues are the queues, as the API needs them.
 type Queues interface {
 	// Depths returns the approximate number of entries of each queue.
 	Depths(ctx context.Context) ([]mailing.QueueDepth, error)
@@ -88,7 +88,8 @@ type Queues interface {
 	// Peek returns some dead letters and leaves them in the queue.
 	Peek(ctx context.Context) ([]mailing.StoredLetter, error)
 	// Take returns some dead letters, and hides them for a minute. Letters that are
-	// not removed within it come back. No letters mean that the queue is empty.
+	// not removed within it come back. If it returns none, the queue is probably
+	// empty.
 	Take(ctx context.Context) ([]mailing.StoredLetter, error)
 	// Remove deletes letters that [Queues.Take] has returned.
 	Remove(ctx context.Context, letters []mailing.StoredLetter) error

@@ -128,8 +128,9 @@ const (
 	notJSON        = "the body is not JSON: reading stopped at line %d, column %d"
 )
 
-// unreadable returns where the body is not valid JSON. huma passes on the body but
-// only a text of the error, so the body is parsed again to get the offset.
+// unreadable returns the detail for a body that is not valid JSON, with the place of
+// the error. huma passes on the body but only a text of the error, so the body is
+// parsed again to get the place.
 func unreadable(errs []error) string {
 	for _, err := range errs {
 		var d *huma.ErrorDetail
@@ -203,8 +204,8 @@ func fieldError(d *huma.ErrorDetail) FieldError {
 	return f
 }
 
-// keyLike matches locations whose parts look like keys, and not like data in the
-// place of a key.
+// keyLike matches locations whose parts look like keys, and not like data that was
+// sent in the place of a key.
 var keyLike = regexp.MustCompile(`^[a-z]+(\.[A-Za-z_]{1,32}|\[[0-9]{1,3}\]){1,6}$`)
 
 // ownKey returns the location of an unknown key. If the key may be data of a
@@ -217,14 +218,14 @@ func ownKey(location string) string {
 	return part
 }
 
-// writeProblem writes an answer where huma does not.
+// writeProblem writes a problem as the answer, without huma.
 func writeProblem(w http.ResponseWriter, p *Problem) {
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) //nolint:errchkjson // the status is sent: an error cannot be reported any more
 }
 
-// replaceMessages replaces huma's messages for broken schemas by those of the
+// replaceMessages replaces huma's messages for the rules of schemas by those of the
 // domain, so that a rule has one text, no matter which layer finds it broken.
 // Messages of huma that are not replaced here are not passed on, see [fieldError].
 func replaceMessages() {

@@ -27,7 +27,7 @@ type Queue struct {
 	OldestAge *float64 `json:"oldest_age_seconds" minimum:"0" doc:"The time for which the oldest entry that can be processed has waited. Null if there is none, or if it is unknown."`
 }
 
-// DeadLetter is a message that is not tried again without a request to do so.
+// DeadLetter is a dead letter, in answers.
 type DeadLetter struct {
 	MessageID MessageID `json:"message_id" minimum:"0" doc:"0 if it is unknown."`
 	MailingID MailingID `json:"mailing_id" minimum:"0" doc:"0 for a test message, or if it is unknown."`
@@ -86,8 +86,8 @@ func (s *server) routeQueues() {
 	}, s.redrive)
 }
 
-// readQueues returns the depth of each queue, and some dead letters. The oldest
-// age of the dead letters is that of the letters that are shown.
+// readQueues returns the depth of each queue, and some dead letters. The oldest age
+// of their queue is that of the oldest letter in the answer.
 func (s *server) readQueues(ctx context.Context, _ *struct{}) (*struct{ Body QueueList }, error) {
 	depths, err := s.queues.Depths(ctx)
 	if err != nil {
@@ -171,8 +171,8 @@ func (s *server) redrive(ctx context.Context, _ *struct{}) (*struct{ Body Redriv
 
 // redriveSome tries the messages of some letters again, and then removes the
 // letters that are not needed any more. If it ends in between, the letters that
-// stay do no harm. In the other order, letters could be lost whose messages were
-// not tried again.
+// stay do no harm. In the other order, a letter could be removed although its
+// message was not tried again.
 func (s *server) redriveSome(ctx context.Context, letters []mailing.StoredLetter, done *Redriven) error {
 	failures := map[mailing.ID][]mailing.StoredLetter{}
 	var deliveries []mailing.BatchKey

@@ -20,7 +20,7 @@ type request struct {
 	path string
 	// caller is the name of the key.
 	caller string
-	// created has the ids of created resources: no path has them.
+	// created has the ids of created resources, which are not in the path.
 	created []slog.Attr
 }
 
@@ -61,9 +61,10 @@ func logID[ID ~int64 | ~uint32](ctx context.Context, name string, id ID) {
 	r.created = append(r.created, slog.Int64(name, int64(id)))
 }
 
-// logRequest writes the log line of a request. A caller cannot bring a phone or a
-// text of a mailing into it: it has the route instead of the path, and ids only if
-// they are valid. took is logged in milliseconds.
+// logRequest writes the log line of a request. The line has the route instead of the
+// path, and the id in the path only if a resource can have it. So the line has no
+// text of a mailing. It has a phone only if a caller sends one as the id of a
+// message. took is logged in milliseconds.
 func (s *server) logRequest(ctx context.Context, r *http.Request, status int, took time.Duration) {
 	if status == 0 {
 		status = http.StatusOK

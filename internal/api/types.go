@@ -38,7 +38,7 @@ func (OperatorCode) Schema(huma.Registry) *huma.Schema {
 // OperatorCodes are the codes of a filter.
 type OperatorCodes []string
 
-// Schema describes the list. A list has its example itself.
+// Schema describes the list. The example is one of the list, not of its items.
 func (OperatorCodes) Schema(r huma.Registry) *huma.Schema {
 	one := OperatorCode("").Schema(r)
 	one.Examples = nil
@@ -240,7 +240,7 @@ func (Cursor) Schema(huma.Registry) *huma.Schema {
 	}
 }
 
-// Paging is the input of all lists.
+// Paging is the input of lists.
 type Paging struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"50" doc:"The maximum number of items."`
 	Cursor string `query:"cursor" format:"cursor" doc:"The next_cursor of the previous page, with the same filters. No other value is accepted. If it is empty or left out, the answer is the first page."`

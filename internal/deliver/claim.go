@@ -69,7 +69,9 @@ func (s *Sender) workOn(ctx context.Context, inv *invocation, d *delivery, alone
 // the queue: its batch is done, or another sender works on it, or the batch is queued
 // again by its due_at. [Sender.refused] has the exception.
 func (s *Sender) claim(ctx context.Context, inv *invocation, d *delivery) *work {
-	if s.unsettled.any() {
+	// An invocation that stood still for so long that it could not hand over any more
+	// claims nothing: if that claim were lost, it would only keep the batch from others.
+	if s.unsettled.any() || !s.now().Before(inv.until) {
 		d.handling = s.comeBackAfter(d, claimRetry)
 		return nil
 	}

@@ -43,6 +43,20 @@ func TestALeaseOutlivesItsInvocation(t *testing.T) {
 	w.want(d.Key, mailing.Sent, 1, 0)
 }
 
+func TestAnInvocationThatCannotHandOverAnyMoreClaimsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d, _ := w.batch(moscow(1)...)
+	frozen := dynamotest.NewFaults(w.env.Client)
+	// The invocation stands still before its first call, until its last request would
+	// have to be over.
+	frozen.On(dynamotest.GetItem, 1, dynamotest.Fault{Before: func() { w.clock.Advance(invocationTime) }})
+	h := w.sender(w.env.StoreOver(frozen, w.clock.Option())).Deliver(t.Context(), []mailing.Delivery{d})
+	if n := frozen.Calls(dynamotest.UpdateItem); n != 0 || !h[0].Again {
+		t.Errorf("%d claims; its delivery comes back: %t", n, h[0].Again)
+	}
+}
+
 func TestALostClaimIsChargedBeforeItsBatchIsHandedOverAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -20,10 +20,11 @@ const (
 	// MaxOverdueAfter is the longest time between two sweeps that queue the same batch. The
 	// time doubles up to it.
 	MaxOverdueAfter = time.Hour
-	// RetryOverdueAfter is how long after its retry instant a batch is overdue.
+	// RetryOverdueAfter is the time from the instant of a batch's retry until the batch is
+	// overdue.
 	RetryOverdueAfter = time.Minute
-	// ParkTime is how long a message waits after a hand-over that failed because of the
-	// provider's trouble.
+	// ParkTime is how long a message waits if the provider caused the failure of its
+	// hand-over, or is down.
 	ParkTime = time.Minute
 )
 
@@ -44,8 +45,8 @@ type Batch struct {
 	// Lost is the first claim since the last settlement. That claim was lost if Claims is
 	// more than one.
 	Lost Lease
-	// Losses is the number of lost claims in a row that were settled in place of their
-	// senders.
+	// Losses is the number of recoveries in a row ([Batch.Recovered]) that charged a
+	// message. A settlement that is no recovery sets it to 0.
 	Losses int
 	// Round is how often the batch was put off for a retry.
 	Round int
@@ -53,11 +54,12 @@ type Batch struct {
 	NotBefore time.Time
 	// DueAt is when the batch is overdue: the sweep then queues it again.
 	DueAt time.Time
-	// Generation is the oldest generation under which one of the batch's pending messages
-	// were deferred.
+	// Generation is the oldest generation under which a pending message of the batch was
+	// deferred.
 	Generation int64
-	// StartedAt is the instant since which the mailing has been due. Of a slice, only the
-	// first batch that can go at once has it, until that batch is settled.
+	// StartedAt is the instant since which the mailing has been due. In each slice, only
+	// the first batch that can be handed over at once has it. Its first settlement clears
+	// it.
 	StartedAt time.Time
 	// Test is set on the batch of a test message. Such a batch has no other message.
 	Test *Test
@@ -91,11 +93,11 @@ type SliceState struct {
 	// Done is true once the whole slice is expanded.
 	Done   bool
 	Counts Counts
-	// RetriedAt is the RetriedAt of the mailing up to which this slice's failures have
-	// been queued again.
+	// RetriedAt marks the last retry that is done in this slice: it equals the mailing's
+	// RetriedAt once the slice's failures have been queued again.
 	RetriedAt time.Time
-	// ExtendedAt is the ExtendedAt of the mailing up to which this slice's settled
-	// batches have got their longer time to live.
+	// ExtendedAt marks the last later end that is applied in this slice: it equals the
+	// mailing's ExtendedAt once the slice's settled batches have a longer time to live.
 	ExtendedAt time.Time
 }
 

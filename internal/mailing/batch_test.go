@@ -31,14 +31,14 @@ func TestAPageHoldsEachClientOnceInBatchesOfOneOpening(t *testing.T) {
 	seen := map[mailing.ClientID]bool{}
 	for _, b := range batches {
 		if len(b.Recipients) > mailing.BatchSize {
-			t.Errorf("batch %s has %d members", b.Key, len(b.Recipients))
+			t.Errorf("batch %s has %d recipients", b.Key, len(b.Recipients))
 		}
 		if b.DueAt.IsZero() {
 			t.Errorf("batch %s is pending and not due", b.Key)
 		}
 		for _, rec := range b.Recipients {
 			if seen[rec.Client] {
-				t.Errorf("client %d is met twice", rec.Client)
+				t.Errorf("client %d is in the page twice", rec.Client)
 			}
 			seen[rec.Client] = true
 			if deferred := !b.NotBefore.IsZero(); deferred != (rec.Status == mailing.Deferred) {
@@ -47,7 +47,7 @@ func TestAPageHoldsEachClientOnceInBatchesOfOneOpening(t *testing.T) {
 		}
 	}
 	if len(seen) != 1000 {
-		t.Errorf("met %d clients", len(seen))
+		t.Errorf("the page has %d clients", len(seen))
 	}
 }
 
@@ -79,30 +79,30 @@ func TestABatchIsDueExactlyWhileSomethingIsPending(t *testing.T) {
 	retrying := mailing.Recipient{Client: 32, Status: mailing.Retrying}
 	deferred := mailing.Recipient{Client: 48, Status: mailing.Deferred}
 	tests := []struct {
-		name      string
-		members   []mailing.Recipient
-		waits     []mailing.Wait
-		round     int
-		notBefore time.Time
-		due       time.Time
+		name       string
+		recipients []mailing.Recipient
+		waits      []mailing.Wait
+		round      int
+		notBefore  time.Time
+		due        time.Time
 	}{
 		{"all done", []mailing.Recipient{sent}, []mailing.Wait{{}}, 0, time.Time{}, time.Time{}},
 		{"a retry, first round", []mailing.Recipient{sent, retrying}, []mailing.Wait{{}, {Kind: mailing.WaitRetry}}, 0, noon.Add(15 * time.Second), noon.Add(75 * time.Second)},
 		{"a retry, fourth round", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitRetry}}, 3, noon.Add(2 * time.Minute), noon.Add(3 * time.Minute)},
 		{"a retry, late round", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitRetry}}, 60, noon.Add(15 * time.Minute), noon.Add(16 * time.Minute)},
-		{"has to wait longer than the backoff", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitRetry, Until: noon.Add(time.Hour)}}, 0, noon.Add(time.Hour), noon.Add(time.Hour + time.Minute)},
+		{"a retry that has to wait longer than the backoff", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitRetry, Until: noon.Add(time.Hour)}}, 0, noon.Add(time.Hour), noon.Add(time.Hour + time.Minute)},
 		{"a window", []mailing.Recipient{deferred}, []mailing.Wait{{Kind: mailing.WaitUntil, Until: later}}, 0, later, later},
-		{"a window and a retry: the earlier", []mailing.Recipient{deferred, retrying}, []mailing.Wait{{Kind: mailing.WaitUntil, Until: later}, {Kind: mailing.WaitRetry}}, 0, noon.Add(15 * time.Second), noon.Add(75 * time.Second)},
-		{"two retries, one has to wait: the earlier", []mailing.Recipient{retrying, retrying}, []mailing.Wait{{Kind: mailing.WaitRetry}, {Kind: mailing.WaitRetry, Until: noon.Add(time.Hour)}}, 0, noon.Add(15 * time.Second), noon.Add(75 * time.Second)},
-		{"the trouble is the provider's", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitProvider, Until: noon.Add(time.Minute)}}, 5, noon.Add(time.Minute), noon.Add(time.Minute)},
-		{"its retry has not come", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitLater, Until: noon.Add(time.Minute)}}, 5, noon.Add(time.Minute), noon.Add(time.Minute)},
+		{"a window and a retry: due at the earlier instant", []mailing.Recipient{deferred, retrying}, []mailing.Wait{{Kind: mailing.WaitUntil, Until: later}, {Kind: mailing.WaitRetry}}, 0, noon.Add(15 * time.Second), noon.Add(75 * time.Second)},
+		{"two retries, one of which has to wait: due at the earlier instant", []mailing.Recipient{retrying, retrying}, []mailing.Wait{{Kind: mailing.WaitRetry}, {Kind: mailing.WaitRetry, Until: noon.Add(time.Hour)}}, 0, noon.Add(15 * time.Second), noon.Add(75 * time.Second)},
+		{"the provider caused the failure", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitProvider, Until: noon.Add(time.Minute)}}, 5, noon.Add(time.Minute), noon.Add(time.Minute)},
+		{"claimed before its retry", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitLater, Until: noon.Add(time.Minute)}}, 5, noon.Add(time.Minute), noon.Add(time.Minute)},
 		{"held by a pause", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitResume}}, 0, noon, noon},
 		{"no time left", []mailing.Recipient{retrying}, []mailing.Wait{{Kind: mailing.WaitTurn}}, 0, noon, noon.Add(time.Minute)},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			b := mailing.Batch{Recipients: test.members, Holder: "me", LeaseUntil: later, Claims: 3, Round: test.round}
-			got := b.Settled(test.members, test.waits, 0, noon, full)
+			b := mailing.Batch{Recipients: test.recipients, Holder: "me", LeaseUntil: later, Claims: 3, Round: test.round}
+			got := b.Settled(test.recipients, test.waits, 0, noon, full)
 			if !got.NotBefore.Equal(test.notBefore) || !got.DueAt.Equal(test.due) {
 				t.Errorf("waits until %s, due %s", got.NotBefore, got.DueAt)
 			}
@@ -136,16 +136,16 @@ func TestATaskQueuesOverdueBatchesAgain(t *testing.T) {
 		want    answer
 	}{
 		{"overdue", running(), mailing.Due{DueAt: noon.Add(-time.Minute)}, up, noon, answer{0, false, true}},
-		{"overdue soon: with the delay that is left", running(), mailing.Due{DueAt: noon.Add(time.Minute)}, up, noon, answer{time.Minute, false, true}},
+		{"overdue soon: with the remaining delay", running(), mailing.Due{DueAt: noon.Add(time.Minute)}, up, noon, answer{time.Minute, false, true}},
 		{"due later", running(), mailing.Due{DueAt: ahead, NotBefore: ahead}, up, noon, answer{}},
 		{"paused", running(paused), mailing.Due{DueAt: noon}, up, noon, answer{}},
 		{"paused, its end passed", running(paused), mailing.Due{DueAt: ahead}, up, end, answer{0, true, true}},
-		{"cancelled: all that is pending", running(cancelled), mailing.Due{DueAt: ahead, NotBefore: ahead}, up, noon, answer{0, true, true}},
-		{"cancelled, but held: when the lease ends", running(cancelled), mailing.Due{DueAt: noon.Add(30 * time.Second), LeaseUntil: noon.Add(30 * time.Second)}, up, noon, answer{30 * time.Second, false, true}},
+		{"cancelled: each pending batch", running(cancelled), mailing.Due{DueAt: ahead, NotBefore: ahead}, up, noon, answer{0, true, true}},
+		{"cancelled, but held: with the delay until the lease ends", running(cancelled), mailing.Due{DueAt: noon.Add(30 * time.Second), LeaseUntil: noon.Add(30 * time.Second)}, up, noon, answer{30 * time.Second, false, true}},
 		{"cancelled, but in the queue already", running(cancelled), mailing.Due{DueAt: ahead, Sweeps: 1}, up, noon, answer{}},
 		{"past the end", running(), mailing.Due{DueAt: end.Add(time.Hour)}, up, end, answer{0, true, true}},
 		{"edited since it was deferred", running(edited), mailing.Due{DueAt: ahead, NotBefore: ahead}, up, noon, answer{0, true, true}},
-		{"deferred under the plan that holds", running(edited), mailing.Due{DueAt: ahead, NotBefore: ahead, Generation: 1}, up, noon, answer{}},
+		{"deferred under the current generation", running(edited), mailing.Due{DueAt: ahead, NotBefore: ahead, Generation: 1}, up, noon, answer{}},
 		{"queued before a resume", running(resumed), mailing.Due{DueAt: noon.Add(3 * time.Minute)}, up, noon, answer{0, false, true}},
 		{"queued by a sweep before a resume", running(resumed), mailing.Due{DueAt: noon.Add(18 * time.Minute), Sweeps: 3}, up, noon, answer{0, false, true}},
 		{"queued after a resume", running(resumed), mailing.Due{DueAt: noon.Add(5 * time.Minute), Sweeps: 1}, up, noon, answer{}},
@@ -165,13 +165,13 @@ func TestATaskQueuesOverdueBatchesAgain(t *testing.T) {
 			}
 			horizon := test.mailing.DueHorizon(test.outage, test.now)
 			if ok && !horizon.IsZero() && test.due.DueAt.After(horizon) {
-				t.Errorf("a task that looks up to %s does not meet it", horizon)
+				t.Errorf("a task that looks up to %s does not find it", horizon)
 			}
 		})
 	}
 }
 
-func TestABatchIsOverdueLaterWithEachSweepUpToAnHour(t *testing.T) {
+func TestTheTimeUntilABatchIsOverdueDoublesWithEachSweepUpToAnHour(t *testing.T) {
 	want := []time.Duration{5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute, time.Hour, time.Hour}
 	for n, d := range want {
 		if got := mailing.OverdueAfter(n); got != d {
@@ -187,7 +187,7 @@ func TestAMessageIDIsMadeOfMailingIDAndClientID(t *testing.T) {
 	}
 	for _, bad := range []mailing.MessageID{0, -1, 1 << 32, 1 << 53, -1 << 63, 1<<63 - 1} {
 		if bad.Valid() {
-			t.Errorf("%d is taken for a message id", bad)
+			t.Errorf("%d is accepted as a message id", bad)
 		}
 	}
 	key := mailing.BatchID{First: 4294967295, N: 12}
@@ -196,7 +196,7 @@ func TestAMessageIDIsMadeOfMailingIDAndClientID(t *testing.T) {
 	}
 	for _, bad := range []string{"", "1#2", "0000000016#001x", "9999999999#001", "00000000a6#001"} {
 		if _, err := mailing.ParseBatchID(bad); err == nil {
-			t.Errorf("%q is taken for the id of a batch", bad)
+			t.Errorf("%q is accepted as the id of a batch", bad)
 		}
 	}
 }

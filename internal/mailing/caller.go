@@ -21,7 +21,8 @@ func (r Role) May(needed Role) bool {
 
 // Caller is the holder of a key.
 type Caller struct {
-	// Name is the key's name in the parameter that lists the keys. It is for logs.
+	// Name is the key's name in the parameter that lists the keys. Log lines contain it,
+	// and each name has its own idempotency keys.
 	Name string
 	Role Role
 }

@@ -6,7 +6,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestAnAdminMayAllAViewerOnlyRead(t *testing.T) {
+func TestAnAdminMayDoEverythingAndAViewerMayOnlyRead(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		has, needed mailing.Role
@@ -25,7 +25,7 @@ func TestAnAdminMayAllAViewerOnlyRead(t *testing.T) {
 		{mailing.Admin, "", false},
 	} {
 		if got := c.has.May(c.needed); got != c.want {
-			t.Errorf("%q may what needs %q: %t", c.has, c.needed, got)
+			t.Errorf("may the role %q make a request that needs %q? %t", c.has, c.needed, got)
 		}
 	}
 }

@@ -34,9 +34,9 @@ var (
 	operatorPattern = regexp.MustCompile(`^[0-9]{3}$`)
 )
 
-// DerivedOperator returns the operator code to which a phone number was first assigned:
-// its digits 2 to 4. Numbers are portable, so the code is only a default. For a phone
-// that is too short to contain one it returns "".
+// DerivedOperator returns the code of the operator to which a phone number was first
+// assigned: digits 2 to 4 of the number. Numbers are portable, so the code is only a
+// default. It is "" if the phone is too short.
 func DerivedOperator(phone string) string {
 	if len(phone) < 4 {
 		return ""
@@ -80,8 +80,8 @@ func (c Client) WithPhone(phone string) Client {
 	return c
 }
 
-// Zone loads a time zone by its IANA name. For "", for "Local" and for any string that is
-// not such a name it returns a [KindInvalid].
+// Zone loads a time zone by its IANA name. The error is [KindInvalid] for "", for "Local",
+// and for any other string that is not such a name.
 func Zone(name string) (*time.Location, error) {
 	// LoadLocation returns UTC for "", and the machine's own zone for "Local".
 	if name == "" || name == "Local" {

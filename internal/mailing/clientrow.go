@@ -1,6 +1,6 @@
 package mailing
 
-// ClientRow is what one row of an import says about the client with a phone. A field is
+// ClientRow is one row of an import. It describes the client with its phone. A field is
 // nil if the file has no column for it; "" is an empty cell.
 type ClientRow struct {
 	Phone        string
@@ -9,10 +9,10 @@ type ClientRow struct {
 	Timezone     *string
 }
 
-// Check returns an error that lists all rules that the row breaks, whether or not a
-// client has its phone.
+// Check returns an error that lists the rules that the row breaks by itself. A file
+// without a column for time zones breaks none of them: the client may exist and have one.
 func (r ClientRow) Check() error {
-	_, err := r.Over(&Client{Timezone: "UTC"}) // for files without a column of zones
+	_, err := r.Over(&Client{Timezone: "UTC"})
 	return err
 }
 

@@ -19,23 +19,23 @@ func TestARowBecomesTheClientThatItDescribes(t *testing.T) {
 		old  *mailing.Client
 		want mailing.Client
 	}{
-		"a new one with all that it has": {
+		"a new client with all fields": {
 			mailing.ClientRow{Phone: "79001234567", OperatorCode: cell("999"), Tag: cell(" vip "), Timezone: cell("UTC")},
 			nil,
 			mailing.Client{Phone: "79001234567", OperatorCode: "999", Tag: "vip", Timezone: "UTC"},
 		},
-		"a new one's code is derived without a column": {
+		"without a column, a new client's code is derived": {
 			mailing.ClientRow{Phone: "79001234567", Timezone: cell("UTC")},
 			nil,
 			mailing.Client{Phone: "79001234567", OperatorCode: "900", Timezone: "UTC"},
 		},
-		"a new one's code is derived of an empty cell": {
+		"for an empty cell, a new client's code is derived": {
 			mailing.ClientRow{Phone: "79001234567", OperatorCode: cell(""), Tag: cell(""), Timezone: cell("UTC")},
 			nil,
 			mailing.Client{Phone: "79001234567", OperatorCode: "900", Timezone: "UTC"},
 		},
-		"what there is no column for stays": {mailing.ClientRow{Phone: "79001234567"}, &ported, ported},
-		"only what there is a column for changes": {
+		"fields without a column stay": {mailing.ClientRow{Phone: "79001234567"}, &ported, ported},
+		"only fields with a column change": {
 			mailing.ClientRow{Phone: "79001234567", Tag: cell("gold")},
 			&ported,
 			mailing.Client{ID: 7, Phone: "79001234567", OperatorCode: "999", Tag: "gold", Timezone: "Europe/Moscow"},
@@ -51,7 +51,7 @@ func TestARowBecomesTheClientThatItDescribes(t *testing.T) {
 			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
 		}
 		if err := c.row.Check(); err != nil {
-			t.Errorf("%s: it is said to break a rule: %v", name, err)
+			t.Errorf("%s: Check returns %v", name, err)
 		}
 	}
 }
@@ -66,13 +66,13 @@ func TestARowThatBreaksRulesGetsAnErrorThatListsAllOfThem(t *testing.T) {
 		checked bool
 		want    []string
 	}{
-		"all of them, of a new one":  {all, nil, true, []string{"body.phone", "body.operator_code", "body.tag", "body.timezone"}},
-		"all of them, of an old one": {all, &old, true, []string{"body.phone", "body.operator_code", "body.tag", "body.timezone"}},
-		"an empty time zone":         {mailing.ClientRow{Phone: "79001234567", Timezone: cell("")}, &old, true, []string{"body.timezone"}},
-		"a new one's empty one":      {mailing.ClientRow{Phone: "79001234567", Timezone: cell("")}, nil, true, []string{"body.timezone"}},
-		"a new one without one":      {mailing.ClientRow{Phone: "79001234567"}, nil, false, []string{"body.timezone"}},
-		"a blank before a phone":     {mailing.ClientRow{Phone: " 79001234567"}, &old, true, []string{"body.phone"}},
-		"no phone":                   {mailing.ClientRow{}, &old, true, []string{"body.phone"}},
+		"all rules, new client":            {all, nil, true, []string{"body.phone", "body.operator_code", "body.tag", "body.timezone"}},
+		"all rules, known client":          {all, &old, true, []string{"body.phone", "body.operator_code", "body.tag", "body.timezone"}},
+		"an empty time zone, known client": {mailing.ClientRow{Phone: "79001234567", Timezone: cell("")}, &old, true, []string{"body.timezone"}},
+		"an empty time zone, new client":   {mailing.ClientRow{Phone: "79001234567", Timezone: cell("")}, nil, true, []string{"body.timezone"}},
+		"no time zone, new client":         {mailing.ClientRow{Phone: "79001234567"}, nil, false, []string{"body.timezone"}},
+		"a blank before a phone":           {mailing.ClientRow{Phone: " 79001234567"}, &old, true, []string{"body.phone"}},
+		"no phone":                         {mailing.ClientRow{}, &old, true, []string{"body.phone"}},
 	} {
 		_, err := c.row.Over(c.old)
 		if diff := cmp.Diff(c.want, locations(err)); diff != "" {
@@ -82,7 +82,7 @@ func TestARowThatBreaksRulesGetsAnErrorThatListsAllOfThem(t *testing.T) {
 			c.want = nil
 		}
 		if diff := cmp.Diff(c.want, locations(c.row.Check())); diff != "" {
-			t.Errorf("%s, with any owner of the phone (-want +got):\n%s", name, diff)
+			t.Errorf("%s, checked by itself (-want +got):\n%s", name, diff)
 		}
 	}
 }

@@ -64,16 +64,15 @@ func Decide(m Mailing, client *Client, rec Recipient, now time.Time) Decision {
 	return Decision{Action: Send, Until: closes}
 }
 
-// finish returns the decision to end a message that may not be tried again. A message
-// that an earlier attempt may have delivered ends as [Uncertain], whatever the reason for
-// its end.
+// finish returns the decision to end a message that may not be tried again, with its
+// [terminalStatus].
 func finish(rec Recipient, s MessageStatus) Decision {
-	return Decision{Action: Finish, Status: honest(rec, s)}
+	return Decision{Action: Finish, Status: terminalStatus(rec, s)}
 }
 
-// honest returns the terminal status of rec. s is the status for a message that was
-// certainly not delivered.
-func honest(rec Recipient, s MessageStatus) MessageStatus {
+// terminalStatus returns the terminal status of rec: [Uncertain] if an earlier attempt may
+// have delivered the message, whatever the reason for its end. Otherwise it returns s.
+func terminalStatus(rec Recipient, s MessageStatus) MessageStatus {
 	if rec.Uncertain > 0 {
 		return Uncertain
 	}
@@ -81,8 +80,8 @@ func honest(rec Recipient, s MessageStatus) MessageStatus {
 }
 
 // span returns when hand-overs to a client may begin next, and from when they may no
-// longer begin. opens is now if the client's window is open. Neither of the two is later
-// than the mailing's end.
+// longer begin. opens is now if the client's window is open. If now is before the
+// mailing's end, neither of the two is later than that end.
 func (m Mailing) span(c Client, now time.Time) (opens, closes time.Time) {
 	if m.Window == nil {
 		return now, m.EndAt
@@ -90,8 +89,8 @@ func (m Mailing) span(c Client, now time.Time) (opens, closes time.Time) {
 	loc, err := Zone(c.Timezone)
 	if err != nil {
 		// The directory holds only zones that can be loaded. If the zone database ever
-		// drops one, a message some hours early or late is better than a message that is
-		// never sent.
+		// drops one, UTC takes its place: a message that comes some hours early or late is
+		// better than none.
 		loc = time.UTC
 	}
 	opens = earlier(m.Window.Opening(loc, now), m.EndAt)
@@ -113,9 +112,9 @@ func (rec Recipient) Decided(d Decision, now time.Time) Recipient {
 }
 
 // After returns rec after one hand-over. An ambiguous outcome always uses an attempt. An
-// attempt that certainly failed and may be repeated is used only if the provider is known
-// to work; otherwise the provider is the cause. A later refusal does not clear an earlier
-// ambiguous attempt.
+// [OutcomeRetry] uses an attempt only if the provider is known to work. Otherwise the
+// provider is the cause of the failure. A later refusal does not clear an earlier ambiguous
+// attempt.
 func (rec Recipient) After(o Outcome, m Mailing, providerWorks bool, now time.Time) Recipient {
 	charged := rec
 	charged.Attempts++
@@ -125,7 +124,7 @@ func (rec Recipient) After(o Outcome, m Mailing, providerWorks bool, now time.Ti
 		charged.Status, charged.Error = Sent, ""
 		return charged
 	case OutcomeRejected:
-		charged.Status = honest(rec, Failed)
+		charged.Status = terminalStatus(rec, Failed)
 		return charged
 	case OutcomeAmbiguous:
 		charged.Uncertain++
@@ -142,15 +141,15 @@ func (rec Recipient) After(o Outcome, m Mailing, providerWorks bool, now time.Ti
 	return rec
 }
 
-// again returns rec as it waits for its next attempt, or with a terminal status if there
-// may be none.
+// again returns rec as it waits for its next attempt, or with a terminal status if no
+// further attempt is allowed.
 func (rec Recipient) again(m Mailing, now time.Time) Recipient {
 	rec.Status = Retrying
 	switch {
 	case rec.Uncertain > 0 && m.OnUncertain == Stop:
 		rec.Status = Uncertain
 	case rec.Attempts >= MaxAttempts:
-		rec.Status = honest(rec, Failed)
+		rec.Status = terminalStatus(rec, Failed)
 	case m.Closed(now):
 		return rec.Decided(Decide(m, nil, rec, now), now)
 	}

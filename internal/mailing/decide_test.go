@@ -54,12 +54,12 @@ func TestADecisionFollowsTheMailingTheClientAndTheMessage(t *testing.T) {
 		return mailing.Decision{Action: mailing.Finish, Status: s}
 	}
 	tests := []struct {
-		name    string
-		mailing mailing.Mailing
-		client  *mailing.Client
-		member  mailing.Recipient
-		now     time.Time
-		want    mailing.Decision
+		name      string
+		mailing   mailing.Mailing
+		client    *mailing.Client
+		recipient mailing.Recipient
+		now       time.Time
+		want      mailing.Decision
 	}{
 		{"it runs", running(), moscow, queued, noon, send},
 		{"1 ns before its start", running(), moscow, queued, start.Add(-1), until(start)},
@@ -67,26 +67,26 @@ func TestADecisionFollowsTheMailingTheClientAndTheMessage(t *testing.T) {
 		{"1 ns before its end", running(), moscow, queued, end.Add(-1), send},
 		{"at its end", running(), moscow, queued, end, ends(mailing.Expired)},
 		{"1 ns after its end", running(), moscow, queued, end.Add(1), ends(mailing.Expired)},
-		{"at its end, of an ambiguous try", running(), moscow, ambiguous, end, ends(mailing.Uncertain)},
+		{"at its end, after an ambiguous attempt", running(), moscow, ambiguous, end, ends(mailing.Uncertain)},
 
 		{"paused", running(status(mailing.StatusPaused)), moscow, queued, noon, hold},
 		{"paused, its end passed", running(status(mailing.StatusPaused)), moscow, queued, end, ends(mailing.Expired)},
 		{"cancelled", running(status(mailing.StatusCancelled)), moscow, queued, noon, ends(mailing.Cancelled)},
-		{"cancelled, of an ambiguous try", running(status(mailing.StatusCancelled)), moscow, ambiguous, noon, ends(mailing.Uncertain)},
+		{"cancelled, after an ambiguous attempt", running(status(mailing.StatusCancelled)), moscow, ambiguous, noon, ends(mailing.Uncertain)},
 		{"cancelled, its end passed", running(status(mailing.StatusCancelled)), moscow, queued, end, ends(mailing.Cancelled)},
 		{"deleted", running(deleted), moscow, queued, noon, ends(mailing.Cancelled)},
 
-		{"the client is gone", running(), nil, queued, noon, ends(mailing.Skipped)},
-		{"the client is gone, of an ambiguous try", running(), nil, ambiguous, noon, ends(mailing.Uncertain)},
-		{"paused, the client is gone", running(status(mailing.StatusPaused)), nil, queued, noon, ends(mailing.Skipped)},
+		{"the client is deleted", running(), nil, queued, noon, ends(mailing.Skipped)},
+		{"the client is deleted, after an ambiguous attempt", running(), nil, ambiguous, noon, ends(mailing.Uncertain)},
+		{"paused, the client is deleted", running(status(mailing.StatusPaused)), nil, queued, noon, ends(mailing.Skipped)},
 
-		{"an ambiguous try is repeated", running(), moscow, ambiguous, noon, send},
-		{"an ambiguous try is not repeated", running(stop), moscow, ambiguous, noon, ends(mailing.Uncertain)},
+		{"an ambiguous attempt is repeated", running(), moscow, ambiguous, noon, send},
+		{"an ambiguous attempt is not repeated", running(stop), moscow, ambiguous, noon, ends(mailing.Uncertain)},
 		{"all attempts are used", running(), moscow, spent, noon, ends(mailing.Failed)},
 
-		{"its retry has not come", running(), moscow, backedOff, noon, later},
-		{"its retry has come", running(), moscow, backedOff, noon.Add(time.Minute), send},
-		{"its retry has not come, and the end has", running(), moscow, backedOff, end, ends(mailing.Expired)},
+		{"before its retry", running(), moscow, backedOff, noon, later},
+		{"at its retry", running(), moscow, backedOff, noon.Add(time.Minute), send},
+		{"before its retry, at the end of the mailing", running(), moscow, backedOff, end, ends(mailing.Expired)},
 
 		{"deferred until later, and the window is open", running(window(t, "09:00", "21:00")), moscow, mailing.Recipient{Client: 33, Status: mailing.Deferred, NotBefore: noon.Add(time.Minute)}, noon, later},
 		{"the window is open", running(window(t, "09:00", "21:00")), moscow, queued, noon, send},
@@ -101,7 +101,7 @@ func TestADecisionFollowsTheMailingTheClientAndTheMessage(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := mailing.Decide(test.mailing, test.client, test.member, test.now)
+			got := mailing.Decide(test.mailing, test.client, test.recipient, test.now)
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("decision (-want +got):\n%s", diff)
 			}
@@ -114,7 +114,7 @@ func TestAHandOverChangesItsMessageByTheOutcome(t *testing.T) {
 	queued := mailing.Recipient{Client: 33, Status: mailing.Queued}
 	ninth := mailing.Recipient{Client: 33, Status: mailing.Retrying, Attempts: 9}
 	once := mailing.Recipient{Client: 33, Status: mailing.Retrying, Attempts: 1, Uncertain: 1}
-	member := func(s mailing.MessageStatus, attempts, uncertain int, code string) mailing.Recipient {
+	recipient := func(s mailing.MessageStatus, attempts, uncertain int, code string) mailing.Recipient {
 		return mailing.Recipient{Client: 33, Status: s, Attempts: attempts, Uncertain: uncertain, At: noon, Error: code}
 	}
 	ninthDoubtful := mailing.Recipient{Client: 33, Status: mailing.Retrying, Attempts: 9, Uncertain: 1}
@@ -126,24 +126,24 @@ func TestAHandOverChangesItsMessageByTheOutcome(t *testing.T) {
 		works   bool
 		want    mailing.Recipient
 	}{
-		{"sent", running(), queued, outcome(mailing.OutcomeSent), true, member(mailing.Sent, 1, 0, "")},
-		{"sent after an ambiguous try", running(), once, outcome(mailing.OutcomeSent), true, member(mailing.Sent, 2, 1, "")},
-		{"rejected after an ambiguous try", running(), once, outcome(mailing.OutcomeRejected), true, member(mailing.Uncertain, 2, 1, "code")},
-		{"the last retry after an ambiguous try", running(), ninthDoubtful, outcome(mailing.OutcomeRetry), true, member(mailing.Uncertain, 10, 1, "code")},
-		{"retry after an ambiguous try, and the mailing is cancelled meanwhile", running(status(mailing.StatusCancelled)), once, outcome(mailing.OutcomeRetry), true, member(mailing.Uncertain, 2, 1, "code")},
-		{"rejected", running(), queued, outcome(mailing.OutcomeRejected), true, member(mailing.Failed, 1, 0, "code")},
-		{"retry is charged where the provider works", running(), queued, outcome(mailing.OutcomeRetry), true, member(mailing.Retrying, 1, 0, "code")},
-		{"retry is free where it does not", running(), queued, outcome(mailing.OutcomeRetry), false, member(mailing.Retrying, 0, 0, "code")},
-		{"the last retry", running(), ninth, outcome(mailing.OutcomeRetry), true, member(mailing.Failed, 10, 0, "code")},
-		{"never the last while the provider does not work", running(), ninth, outcome(mailing.OutcomeRetry), false, member(mailing.Retrying, 9, 0, "code")},
-		{"ambiguous is always charged", running(), queued, outcome(mailing.OutcomeAmbiguous), false, member(mailing.Retrying, 1, 1, "code")},
-		{"ambiguous, and the mailing says stop", running(stop), queued, outcome(mailing.OutcomeAmbiguous), true, member(mailing.Uncertain, 1, 1, "code")},
-		{"the last ambiguous one", running(), ninth, outcome(mailing.OutcomeAmbiguous), true, member(mailing.Uncertain, 10, 1, "code")},
-		{"ambiguous, and the mailing is cancelled meanwhile", running(status(mailing.StatusCancelled)), queued, outcome(mailing.OutcomeAmbiguous), true, member(mailing.Uncertain, 1, 1, "code")},
-		{"retry, and the mailing is cancelled meanwhile", running(status(mailing.StatusCancelled)), queued, outcome(mailing.OutcomeRetry), true, member(mailing.Cancelled, 1, 0, "code")},
-		{"throttled uses no attempt", running(), queued, outcome(mailing.OutcomeThrottled), true, member(mailing.Retrying, 0, 0, "code")},
-		{"throttled forgets no ambiguity", running(), once, outcome(mailing.OutcomeThrottled), true, member(mailing.Retrying, 1, 1, "code")},
-		{"misconfigured uses no attempt", running(), queued, outcome(mailing.OutcomeMisconfigured), true, member(mailing.Retrying, 0, 0, "code")},
+		{"sent", running(), queued, outcome(mailing.OutcomeSent), true, recipient(mailing.Sent, 1, 0, "")},
+		{"sent after an ambiguous attempt", running(), once, outcome(mailing.OutcomeSent), true, recipient(mailing.Sent, 2, 1, "")},
+		{"rejected after an ambiguous attempt", running(), once, outcome(mailing.OutcomeRejected), true, recipient(mailing.Uncertain, 2, 1, "code")},
+		{"the last retry after an ambiguous attempt", running(), ninthDoubtful, outcome(mailing.OutcomeRetry), true, recipient(mailing.Uncertain, 10, 1, "code")},
+		{"retry after an ambiguous attempt, and the mailing is cancelled meanwhile", running(status(mailing.StatusCancelled)), once, outcome(mailing.OutcomeRetry), true, recipient(mailing.Uncertain, 2, 1, "code")},
+		{"rejected", running(), queued, outcome(mailing.OutcomeRejected), true, recipient(mailing.Failed, 1, 0, "code")},
+		{"retry uses an attempt if the provider works", running(), queued, outcome(mailing.OutcomeRetry), true, recipient(mailing.Retrying, 1, 0, "code")},
+		{"retry uses no attempt if the provider does not work", running(), queued, outcome(mailing.OutcomeRetry), false, recipient(mailing.Retrying, 0, 0, "code")},
+		{"the last retry", running(), ninth, outcome(mailing.OutcomeRetry), true, recipient(mailing.Failed, 10, 0, "code")},
+		{"the tenth retry uses no attempt if the provider does not work", running(), ninth, outcome(mailing.OutcomeRetry), false, recipient(mailing.Retrying, 9, 0, "code")},
+		{"ambiguous uses an attempt even if the provider does not work", running(), queued, outcome(mailing.OutcomeAmbiguous), false, recipient(mailing.Retrying, 1, 1, "code")},
+		{"ambiguous, and the mailing says stop", running(stop), queued, outcome(mailing.OutcomeAmbiguous), true, recipient(mailing.Uncertain, 1, 1, "code")},
+		{"the last ambiguous one", running(), ninth, outcome(mailing.OutcomeAmbiguous), true, recipient(mailing.Uncertain, 10, 1, "code")},
+		{"ambiguous, and the mailing is cancelled meanwhile", running(status(mailing.StatusCancelled)), queued, outcome(mailing.OutcomeAmbiguous), true, recipient(mailing.Uncertain, 1, 1, "code")},
+		{"retry, and the mailing is cancelled meanwhile", running(status(mailing.StatusCancelled)), queued, outcome(mailing.OutcomeRetry), true, recipient(mailing.Cancelled, 1, 0, "code")},
+		{"throttled uses no attempt", running(), queued, outcome(mailing.OutcomeThrottled), true, recipient(mailing.Retrying, 0, 0, "code")},
+		{"throttled keeps an uncertain attempt", running(), once, outcome(mailing.OutcomeThrottled), true, recipient(mailing.Retrying, 1, 1, "code")},
+		{"misconfigured uses no attempt", running(), queued, outcome(mailing.OutcomeMisconfigured), true, recipient(mailing.Retrying, 0, 0, "code")},
 		{"not tried changes nothing", running(), queued, outcome(mailing.OutcomeNotTried), true, queued},
 	}
 	for _, test := range tests {

@@ -41,8 +41,8 @@ func (d Due) Requeue(m Mailing, o Outage, now time.Time) (delay time.Duration, f
 		return 0, false, false
 	}
 	held := d.LeaseUntil.After(now)
-	// If a sweep has queued the batch already, it is queued again only when it is overdue
-	// once more.
+	// A batch that a sweep has queued already is queued again only once it is overdue
+	// again.
 	if (closed || d.Generation < m.Generation) && d.Sweeps == 0 && !held {
 		return 0, true, true
 	}
@@ -59,12 +59,13 @@ func (d Due) Requeue(m Mailing, o Outage, now time.Time) (delay time.Duration, f
 	return max(0, from.Sub(now)), false, true
 }
 
-// queuedAt returns when the batch was last queued, or an earlier instant.
+// queuedAt returns when the batch was last queued, or an earlier instant. This holds only
+// once NotBefore has passed.
 func (d Due) queuedAt() time.Time { return d.DueAt.Add(-OverdueAfter(max(0, d.Sweeps-1))) }
 
 // awake returns the instant since which m's messages have been handed over without
-// interruption: its last resume, or the end of the provider's last outage. The zero time
-// means since the start.
+// interruption: its last resume, or the end of the provider's last outage if that is
+// later. It is the zero time if there was neither.
 func (m Mailing) awake(o Outage) time.Time {
 	if o.Ended.After(m.ResumedAt) {
 		return o.Ended

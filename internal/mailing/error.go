@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Kind is what a caller can do about an [Error]. There are few kinds, on purpose: each
-// has one corresponding answer of the API.
+// Kind is a class of errors. It decides how a caller can react to an [Error]. There are few
+// kinds, on purpose: each stands for one status of the API.
 type Kind uint8
 
 const (
@@ -16,7 +16,7 @@ const (
 	KindInternal Kind = iota
 	// KindInvalid means that the input breaks a rule; [Error.Fields] says which field.
 	KindInvalid
-	// KindMalformed means that the input cannot be read at all (a foreign cursor).
+	// KindMalformed means that the input cannot be read at all (a cursor of another list).
 	KindMalformed
 	// KindNotFound means that nothing has that id.
 	KindNotFound
@@ -31,11 +31,12 @@ const (
 type Field struct {
 	// Location is the place in the input, such as "body.phone".
 	Location string
-	// Message says what would be right. It never repeats the value.
+	// Message is the rule. It never repeats the value.
 	Message string
 }
 
-// Error is the only error type whose text may be shown to a user (except [KindInternal]).
+// Error is the only error type whose message and fields may be shown to a user, unless its
+// kind is [KindInternal]. Err is for logs only.
 type Error struct {
 	Kind    Kind
 	Message string

@@ -19,7 +19,7 @@ func movedTo(t *testing.T, m mailing.Mailing, end, now time.Time) mailing.Mailin
 	return edited
 }
 
-func TestAnEndThatIsPutOffWhileTheMailingRunsIsStored(t *testing.T) {
+func TestALaterEndOfARunningOrPausedMailingStoresTheInstantOfTheEdit(t *testing.T) {
 	before := noon.Add(-time.Minute)
 	was := func(at time.Time) func(*mailing.Mailing) { return func(m *mailing.Mailing) { m.ExtendedAt = at } }
 	tests := []struct {
@@ -32,8 +32,8 @@ func TestAnEndThatIsPutOffWhileTheMailingRunsIsStored(t *testing.T) {
 		{"paused, later", running(status(mailing.StatusPaused)), end.Add(time.Hour), noon},
 		{"scheduled, later", running(status(mailing.StatusScheduled)), end.Add(time.Hour), time.Time{}},
 		{"running, earlier", running(), end.Add(-time.Hour), time.Time{}},
-		{"running, as it is", running(), end, time.Time{}},
-		{"earlier after it was put off", running(was(before)), end.Add(-time.Hour), before},
+		{"running, unchanged", running(), end, time.Time{}},
+		{"earlier, after a later one", running(was(before)), end.Add(-time.Hour), before},
 		{"later again", running(was(before)), end.Add(time.Hour), noon},
 		{"later again in the same millisecond", running(was(noon)), end.Add(time.Hour), noon.Add(time.Millisecond)},
 		{"later again after the clock was set back", running(was(noon.Add(time.Hour))), end.Add(time.Hour), noon.Add(time.Hour + time.Millisecond)},
@@ -56,14 +56,14 @@ func TestASliceIsExtendedWhenNoBatchCanBeSettledByTheOldEnd(t *testing.T) {
 		mailing mailing.Mailing
 		state   mailing.SliceState
 		now     time.Time
-		some    bool // is there anything to be moved?
-		ready   bool // can it be moved now?
+		some    bool // does any settled batch expire by an earlier end?
+		ready   bool // can it get its new time to live now?
 	}{
 		{"never extended", running(), mailing.SliceState{Counts: settled}, soon, false, false},
 		{"nothing is settled", extended, mailing.SliceState{Counts: mailing.Counts{Total: 1, Queued: 1}}, soon, false, false},
 		{"at once", extended, mailing.SliceState{Counts: settled}, noon, true, false},
-		{"1 ms before it may", extended, mailing.SliceState{Counts: settled}, soon.Add(-time.Millisecond), true, false},
-		{"as soon as it may", extended, mailing.SliceState{Counts: settled}, soon, true, true},
+		{"1 ms before ExtendAfter has passed", extended, mailing.SliceState{Counts: settled}, soon.Add(-time.Millisecond), true, false},
+		{"when ExtendAfter has passed", extended, mailing.SliceState{Counts: settled}, soon, true, true},
 		{"marked", extended, mailing.SliceState{Counts: settled, ExtendedAt: noon}, soon, false, false},
 		{"marked for an earlier edit", extended, mailing.SliceState{Counts: settled, ExtendedAt: noon.Add(-1)}, soon, true, true},
 		{"paused", running(status(mailing.StatusPaused), func(m *mailing.Mailing) { m.ExtendedAt = noon }), mailing.SliceState{Counts: settled}, soon, true, true},
@@ -79,7 +79,7 @@ func TestASliceIsExtendedWhenNoBatchCanBeSettledByTheOldEnd(t *testing.T) {
 				t.Errorf("it extends: %t, now: %t, want %t, %t", some, ready, test.some, test.ready)
 			}
 			if works := test.mailing.Works(test.state, test.now); test.state.Counts.Pending() == 0 && works != test.some {
-				t.Errorf("it works: %t", works)
+				t.Errorf("it needs work: %t", works)
 			}
 		})
 	}

@@ -7,7 +7,8 @@ import "fmt"
 const Slices = 16
 
 // The sizes of ids. A message's id contains the ids of its mailing (21 bits) and of its
-// client (32 bits). So it needs no index, and survives JSON in a browser (2^53).
+// client (32 bits). So a message is found by its id without an index, and a browser reads
+// the id from JSON without rounding it (up to 2^53).
 const (
 	// MaxID is the largest id of a mailing.
 	MaxID ID = 1<<21 - 1
@@ -23,9 +24,9 @@ const (
 // ClientID is a random number from 1 to 2^32-1 that is never used twice.
 type ClientID uint32
 
-// ID is a counter up to [MaxID]. Each deployment begins at a number of its
-// own, 1 to [MaxFirstID]. So two deployments do not hand different messages with
-// the same id to one sending API.
+// ID is the id of a mailing: a counter up to [MaxID]. Each deployment begins at a number of
+// its own, 1 to [MaxFirstID], so that two deployments do not hand different messages with
+// the same id to one sending API. The number is drawn at random, unless it is configured.
 type ID uint32
 
 // MessageID is mailing id << 32 | client id. It is unique, below 2^53, and the same each

@@ -16,15 +16,15 @@ type Idempotency struct {
 	Key string
 	// Request is a hash of the request's content.
 	Request string
-	// Until is when the store forgets all of this.
+	// Until is when the store forgets the request.
 	Until time.Time
 }
 
 // HasKey reports whether the request has an idempotency key.
 func (o Idempotency) HasKey() bool { return o.Key != "" }
 
-// Creation is what a request has created, as it was at that time. One of its fields is
-// set.
+// Creation holds the object that a request has created, as it was at that time. Exactly one
+// of its fields is set.
 type Creation struct {
 	Client  *Client
 	Mailing *Mailing
@@ -32,8 +32,8 @@ type Creation struct {
 }
 
 // ErrCreated says that an earlier request with the same idempotency key and content has
-// created it already.
-var ErrCreated = errors.New("an earlier request with this idempotency key has created it")
+// already created the object.
+var ErrCreated = errors.New("an earlier request with this idempotency key has created the object")
 
 // OtherRequest returns the error for an idempotency key that was used before with a
 // different request.

@@ -86,8 +86,8 @@ func (m Mailing) AsFinished(counts Counts, now time.Time) Mailing {
 	return m.changed(now)
 }
 
-// Closed reports whether no message of m may be handed over any more, so that every
-// pending message can be accounted for at once.
+// Closed reports whether m is cancelled, deleted, or past its end. No message of a closed
+// mailing may be handed over, so each pending message can get a terminal status at once.
 func (m Mailing) Closed(now time.Time) bool {
 	return m.Status == StatusCancelled || m.Deleted || !now.Before(m.EndAt)
 }

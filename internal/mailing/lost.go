@@ -12,8 +12,8 @@ const (
 	// PoisonCode is the last error of a message whose batch was lost by [MaxLosses]
 	// senders in a row.
 	PoisonCode = "poison"
-	// MaxLosses is the number of lost claims in a row after which the messages of a batch
-	// are not handed over again.
+	// MaxLosses is the [Batch.Losses] from which on a recovery ends each message that it
+	// charges, as [Uncertain].
 	MaxLosses = 5
 	// Trust is how long decisions may rely on a mailing or a client, counted from the
 	// beginning of its reading. A request that begins later needs a new decision.
@@ -30,9 +30,9 @@ type Lease struct {
 // have handed over. A message that was deferred by an old zone of its client is free to be
 // decided again. The other messages stay as they are.
 //
-// A sender hands messages over only if its claim found no lost claim before it. So one
-// attempt is the right charge, even if several later claims were lost too: those senders
-// can only have tried to do this recovery.
+// A sender hands messages over only if no claim before its own was lost. So one attempt is
+// the right charge, even if several later claims were lost, too: their senders can only
+// have begun this recovery.
 //
 // clients are the clients of the pending messages: as they are now, or as they were when
 // they were deleted. charged is the number of messages that were charged.
@@ -67,8 +67,8 @@ func (c Client) zoneEditedSince(t time.Time) bool {
 	return !c.ZoneSince.IsZero() && c.ZoneSince.After(t.Add(-MaxPageTime))
 }
 
-// lost returns rec after a lost claim that may have handed it over, which is the
-// losses-th in a row.
+// lost returns rec after a lost claim that may have handed it over. losses is the
+// [Batch.Losses] after this recovery.
 func (rec Recipient) lost(losses int, m Mailing, now time.Time) Recipient {
 	rec.Attempts++
 	rec.Uncertain++
@@ -81,10 +81,13 @@ func (rec Recipient) lost(losses int, m Mailing, now time.Time) Recipient {
 }
 
 // mayHaveBegun reports whether the lost claim of b may have handed rec over. It returns
-// false only if a hand-over was certainly impossible: the state by which that sender
-// decided must be known, and must forbid the hand-over for as long as the claim lasted.
+// false only if a hand-over was certainly impossible: the state by which the lost sender
+// decided is known, and forbids the hand-over for as long as the claim lasted.
 func (b Batch) mayHaveBegun(m Mailing, clients map[ClientID]Client, rec Recipient) bool {
-	if m.closedBefore(b.Lost.From.Add(-Trust)) {
+	// A sender that was frozen between its decision to claim and the claim may write a
+	// lease that has ended already. It then has no time left for a hand-over.
+	leaseWasOver := !b.Lost.Until.After(b.Lost.From)
+	if leaseWasOver || m.closedBefore(b.Lost.From.Add(-Trust)) {
 		return false
 	}
 	if rec.NotBefore.After(b.Lost.Until) && (rec.Status != Deferred || b.Generation == m.Generation) {
@@ -106,8 +109,8 @@ func (b Batch) mayHaveBegun(m Mailing, clients map[ClientID]Client, rec Recipien
 	return !opens.After(b.Lost.Until)
 }
 
-// closedBefore reports whether no message of m could be handed over at or after t,
-// regardless of which state of m a sender had read by then.
+// closedBefore reports whether a sender that read m at or after t found it closed. Such a
+// sender knew the present end: an edit can only move an end to an instant after the edit.
 func (m Mailing) closedBefore(t time.Time) bool {
 	return !m.EndAt.After(t) || !m.CancelledAt.IsZero() && !m.CancelledAt.After(t)
 }

@@ -20,7 +20,19 @@ func goneAt(at time.Time) map[mailing.ClientID]mailing.Client {
 	return map[mailing.ClientID]mailing.Client{33: {ID: 33, Timezone: "Europe/Moscow", GoneAt: at}}
 }
 
-func TestALostClaimChargesThoseThatItMayHaveHandedOver(t *testing.T) {
+func TestAClaimWhoseLeaseWasOverAtOnceChargesNothing(t *testing.T) {
+	for _, until := range []time.Time{noon, noon.Add(-time.Minute)} {
+		b := mailing.Batch{
+			Recipients: []mailing.Recipient{{Client: 33, Status: mailing.Queued}}, Claims: 2, Lost: mailing.Lease{From: noon, Until: until},
+		}
+		recipients, waits, charged := b.Recovered(running(), moscow33(time.Time{}), noon.Add(time.Minute))
+		if charged != 0 || recipients[0] != b.Recipients[0] || waits[0].Kind != mailing.WaitTurn {
+			t.Errorf("until %s: charged %d: %+v, %+v", until, charged, recipients[0], waits[0])
+		}
+	}
+}
+
+func TestALostClaimChargesTheMessagesThatItMayHaveHandedOver(t *testing.T) {
 	// The claim lasted from noon to a minute after it.
 	lost := mailing.Lease{From: noon, Until: noon.Add(time.Minute)}
 	closed, opens := window(t, "17:00", "21:00"), noon.Add(2*time.Hour)
@@ -35,11 +47,11 @@ func TestALostClaimChargesThoseThatItMayHaveHandedOver(t *testing.T) {
 	queued := mailing.Recipient{Client: 33, Status: mailing.Queued}
 	deferred := mailing.Recipient{Client: 33, Status: mailing.Deferred, NotBefore: opens}
 	for _, test := range []struct {
-		name    string
-		mailing mailing.Mailing
-		member  mailing.Recipient
-		clients map[mailing.ClientID]mailing.Client
-		want    bool
+		name      string
+		mailing   mailing.Mailing
+		recipient mailing.Recipient
+		clients   map[mailing.ClientID]mailing.Client
+		want      bool
 	}{
 		{"it was queued", running(), queued, moscow33(time.Time{}), true},
 		{"it was sent before", running(), mailing.Recipient{Client: 33, Status: mailing.Sent}, moscow33(time.Time{}), false},
@@ -47,13 +59,13 @@ func TestALostClaimChargesThoseThatItMayHaveHandedOver(t *testing.T) {
 		{"its retry came after the claim", running(), mailing.Recipient{Client: 33, Status: mailing.Retrying, NotBefore: lost.Until.Add(1)}, moscow33(time.Time{}), false},
 		{"it was deferred beyond the claim", running(closed), deferred, moscow33(time.Time{}), false},
 		{"it was deferred beyond the claim, and its client is deleted by now", running(closed), deferred, nil, false},
-		{"it was deferred beyond the claim by an older plan", running(edited), deferred, moscow33(time.Time{}), true},
-		{"it was deferred by an older plan, and by the new one its window is closed, too", running(closed, before), deferred, moscow33(time.Time{}), false},
-		{"it was deferred by an older plan, and by the new one its window is open", running(before), deferred, moscow33(time.Time{}), true},
-		{"it was queued, its window is closed, and was perhaps not before an edit", running(closed, edited), queued, moscow33(time.Time{}), true},
+		{"it was deferred beyond the claim by an older generation", running(edited), deferred, moscow33(time.Time{}), true},
+		{"it was deferred by an older generation, and its window is closed by the new one, too", running(closed, before), deferred, moscow33(time.Time{}), false},
+		{"it was deferred by an older generation, and its window is open by the new one", running(before), deferred, moscow33(time.Time{}), true},
+		{"it was queued, and its window is closed, but an edit as the claim began may have closed it", running(closed, edited), queued, moscow33(time.Time{}), true},
 		{"its retry came after the claim, under any generation", running(edited), mailing.Recipient{Client: 33, Status: mailing.Retrying, NotBefore: lost.Until.Add(1)}, moscow33(time.Time{}), false},
 		{"it was queued, and its window was closed", running(closed), queued, moscow33(time.Time{}), false},
-		{"it was queued, and its window was closed, perhaps not in the zone that it had then", running(closed), queued, moscow33(noon.Add(-time.Second)), true},
+		{"it was queued, and its window was closed, but its zone had just been edited", running(closed), queued, moscow33(noon.Add(-time.Second)), true},
 		{"it was queued, its window was closed, and its client is deleted by now", running(closed), queued, nil, true},
 		{"its client was deleted before", running(), queued, goneAt(noon.Add(-mailing.Trust - 1)), false},
 		{"its client had just been deleted", running(), queued, goneAt(noon.Add(-mailing.Trust)), true},
@@ -61,9 +73,9 @@ func TestALostClaimChargesThoseThatItMayHaveHandedOver(t *testing.T) {
 		{"the mailing had ended", running(endsAt(noon.Add(-mailing.Trust))), queued, moscow33(time.Time{}), false},
 		{"the mailing had just ended", running(endsAt(noon.Add(1 - mailing.Trust))), queued, moscow33(time.Time{}), true},
 		{"the mailing was cancelled before", running(cancelledAt(noon.Add(-mailing.Trust))), queued, moscow33(time.Time{}), false},
-		{"the mailing was cancelled then", running(cancelledAt(noon.Add(time.Second))), queued, moscow33(time.Time{}), true},
+		{"the mailing was cancelled during the claim", running(cancelledAt(noon.Add(time.Second))), queued, moscow33(time.Time{}), true},
 	} {
-		b := mailing.Batch{Recipients: []mailing.Recipient{test.member}, Claims: 2, Lost: lost}
+		b := mailing.Batch{Recipients: []mailing.Recipient{test.recipient}, Claims: 2, Lost: lost}
 		recipients, waits, charged := b.Recovered(test.mailing, test.clients, noon.Add(2*time.Minute))
 		if got := charged == 1; got != test.want || recipients[0].Uncertain != charged {
 			t.Errorf("%s: charged %t, want %t: %+v", test.name, got, test.want, recipients[0])
@@ -71,10 +83,10 @@ func TestALostClaimChargesThoseThatItMayHaveHandedOver(t *testing.T) {
 		if test.want {
 			continue
 		}
-		if diff := cmp.Diff(test.member, recipients[0]); diff != "" {
+		if diff := cmp.Diff(test.recipient, recipients[0]); diff != "" {
 			t.Errorf("%s: it changes (-want +got):\n%s", test.name, diff)
 		}
-		if test.member.Status.Pending() && !waits[0].Until.Equal(test.member.NotBefore) {
+		if test.recipient.Status.Pending() && !waits[0].Until.Equal(test.recipient.NotBefore) {
 			t.Errorf("%s: it waits until %s", test.name, waits[0].Until)
 		}
 		settled := b.Settled(recipients, waits, 0, noon.Add(2*time.Minute), func(d time.Duration) time.Duration { return d })
@@ -110,7 +122,7 @@ func TestADeferredMessageOfALostClaimFollowsItsClientsNewZone(t *testing.T) {
 	}
 }
 
-func TestALostClaimChargesTheTestOfAMailingThatWasCancelledBefore(t *testing.T) {
+func TestALostClaimChargesTheTestMessageOfAMailingThatWasCancelledBefore(t *testing.T) {
 	cancelled := running(func(m *mailing.Mailing) { m.Status, m.CancelledAt = mailing.StatusCancelled, noon.Add(-time.Hour) })
 	b := mailing.TestBatch(1, mailing.Test{Mailing: cancelled.ID, Phone: "79001234567"}, noon)
 	b.Claims, b.Lost = 2, mailing.Lease{From: noon.Add(time.Second), Until: noon.Add(time.Minute)}

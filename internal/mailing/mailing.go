@@ -40,7 +40,7 @@ type OnUncertain string
 const (
 	// Resend means that the message is handed over again, with the same id.
 	Resend OnUncertain = "resend"
-	// Stop means that a second hand-over is never risked.
+	// Stop means that the message is never handed over again.
 	Stop OnUncertain = "stop"
 )
 
@@ -99,8 +99,8 @@ type Mailing struct {
 	// in mailings that began before this field was stored.
 	StartedAt time.Time
 	// RetriedAt is when a retry was last requested. FailedRetriedAt is when a retry of
-	// failures was last requested: failures that are not newer get fresh attempts.
-	// UncertainRetriedAt is the same for messages whose outcome is uncertain.
+	// failed messages was last requested: messages that failed up to then get fresh
+	// attempts. UncertainRetriedAt is the same for uncertain messages.
 	RetriedAt, FailedRetriedAt, UncertainRetriedAt time.Time
 	// ResumedAt is when the mailing was last resumed. CancelledAt is when it was
 	// cancelled, or deleted before its end.
@@ -109,9 +109,9 @@ type Mailing struct {
 	// RejectedShare is the share of rejections that caused the pause, 0 to 1.
 	PausedBy      PausedBy
 	RejectedShare float64
-	// ExtendedAt is when the end was last put off while the mailing was running or
-	// paused. Batches that were settled before are kept by the earlier end until their
-	// time to live is moved.
+	// ExtendedAt is when the end was last moved to a later instant while the mailing was
+	// running or paused. Batches that were settled before expire by the earlier end until
+	// they get a longer time to live.
 	ExtendedAt time.Time
 	// Finished is true once every message is accounted for and Counts are final. A
 	// cancelled mailing is finished some time after its cancellation.
@@ -122,8 +122,8 @@ type Mailing struct {
 	Deleted bool
 }
 
-// New returns a mailing for a valid draft, without an id. Times are kept to the
-// millisecond, rounded into the interval.
+// New returns a mailing for a valid draft, without an id. The start is rounded up to a
+// millisecond, and the end is rounded down.
 func New(d Draft, now time.Time) (Mailing, error) {
 	d = d.normal()
 	p := d.problems()
@@ -138,8 +138,8 @@ func New(d Draft, now time.Time) (Mailing, error) {
 }
 
 // Edit returns m as d describes it. While it is scheduled, every field can change; while
-// it is running or paused, only text, end and window. A locked field is a [KindConflict]
-// only if its value changes.
+// it is running or paused, only text, end and window. The error is [KindConflict] if the
+// value of a locked field differs.
 func (m Mailing) Edit(d Draft, now time.Time) (Mailing, error) {
 	d = d.normal()
 	if m.Status == StatusCompleted || m.Status == StatusCancelled {

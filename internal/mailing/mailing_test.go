@@ -91,12 +91,12 @@ func TestTheStatusDecidesWhichFieldsCanBeEdited(t *testing.T) {
 	past := func(d *mailing.Draft) { d.EndAt = noon.Add(-time.Minute) }
 	none := func(*mailing.Draft) {}
 	tests := []struct {
-		name   string
-		status mailing.Status
-		change func(*mailing.Draft)
-		now    time.Time
-		want   mailing.Kind // KindInternal if it is allowed
-		plan   int64
+		name       string
+		status     mailing.Status
+		change     func(*mailing.Draft)
+		now        time.Time
+		want       mailing.Kind // KindInternal if it is allowed
+		generation int64
 	}{
 		{"text while scheduled", mailing.StatusScheduled, text, noon, 0, 0},
 		{"start while scheduled", mailing.StatusScheduled, begin, noon, 0, 0},
@@ -110,7 +110,7 @@ func TestTheStatusDecidesWhichFieldsCanBeEdited(t *testing.T) {
 		{"text when completed", mailing.StatusCompleted, text, noon, mailing.KindConflict, 0},
 		{"text when cancelled", mailing.StatusCancelled, text, noon, mailing.KindConflict, 0},
 		{"an end in the past", mailing.StatusRunning, past, noon, mailing.KindInvalid, 0},
-		{"text after the end, which stays", mailing.StatusRunning, text, end.Add(time.Second), 0, 0},
+		{"text after the end, which does not change", mailing.StatusRunning, text, end.Add(time.Second), 0, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -125,8 +125,8 @@ func TestTheStatusDecidesWhichFieldsCanBeEdited(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if edited.Generation != test.plan || edited.Version != m.Version+1 {
-				t.Errorf("plan %d, version %d", edited.Generation, edited.Version)
+			if edited.Generation != test.generation || edited.Version != m.Version+1 {
+				t.Errorf("generation %d, version %d", edited.Generation, edited.Version)
 			}
 		})
 	}
@@ -149,7 +149,7 @@ func TestTheLifeOfAMailing(t *testing.T) {
 		{"pause when completed", mailing.StatusCompleted, pause, noon, refused},
 		{"pause when cancelled", mailing.StatusCancelled, pause, noon, refused},
 		{"resume", mailing.StatusPaused, resume, noon, mailing.StatusRunning},
-		{"resume what runs", mailing.StatusRunning, resume, noon, mailing.StatusRunning},
+		{"resume while running", mailing.StatusRunning, resume, noon, mailing.StatusRunning},
 		{"resume after the end", mailing.StatusPaused, resume, end, refused},
 		{"resume when cancelled", mailing.StatusCancelled, resume, noon, refused},
 		{"cancel while scheduled", mailing.StatusScheduled, cancel, noon, mailing.StatusCancelled},
@@ -217,7 +217,7 @@ func TestWhenTasksOfAMailingRun(t *testing.T) {
 		{"started", at(noon, mailing.StatusScheduled), 0, true},
 		{"ahead: whole seconds, rounded down", at(noon.Add(20*time.Second-1), mailing.StatusScheduled), 19 * time.Second, true},
 		{"15 minutes ahead", at(noon.Add(15*time.Minute), mailing.StatusScheduled), 15 * time.Minute, true},
-		{"further ahead than a queue can hold", at(noon.Add(16*time.Minute), mailing.StatusScheduled), 0, false},
+		{"further ahead than a queue can delay a task", at(noon.Add(16*time.Minute), mailing.StatusScheduled), 0, false},
 		{"running", running(), 0, true},
 		{"paused", running(status(mailing.StatusPaused)), 0, false},
 		{"cancelled", running(status(mailing.StatusCancelled)), 0, true},
@@ -244,7 +244,7 @@ func TestAClientIsChecked(t *testing.T) {
 		{"10 digits", func(c *mailing.Client) { c.Phone = "7900123456" }, []string{"body.phone"}},
 		{"a plus", func(c *mailing.Client) { c.Phone = "+79001234567" }, []string{"body.phone"}},
 		{"another country", func(c *mailing.Client) { c.Phone = "89001234567" }, []string{"body.phone"}},
-		{"a line break after it", func(c *mailing.Client) { c.Phone = "79001234567\n" }, []string{"body.phone"}},
+		{"a line break after the phone", func(c *mailing.Client) { c.Phone = "79001234567\n" }, []string{"body.phone"}},
 		{"digits of another script", func(c *mailing.Client) { c.Phone = "7900123456٣" }, []string{"body.phone"}},
 		{"an operator code of letters", func(c *mailing.Client) { c.OperatorCode = "abc" }, []string{"body.operator_code"}},
 		{"64 characters of tag", func(c *mailing.Client) { c.Tag = strings.Repeat("ы", 64) }, nil},

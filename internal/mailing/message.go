@@ -44,13 +44,13 @@ type Recipient struct {
 	Client   ClientID
 	Status   MessageStatus
 	Attempts int
-	// Uncertain is the number of attempts that may have been accepted without a valid
-	// answer that was recorded. It never goes down. Only [Sent] clears the doubt: a
-	// message with uncertain attempts ends as [Sent] or [Uncertain].
+	// Uncertain is the number of attempts that the sending API may have accepted, but for
+	// which no valid answer was recorded. It never goes down. A message with uncertain
+	// attempts ends as [Sent] or [Uncertain].
 	Uncertain int
 	// At is when the status was last decided.
 	At time.Time
-	// Error is the code of the last attempt that did not succeed.
+	// Error is the code of the last attempt that did not succeed. [Sent] clears it.
 	Error string
 	// NotBefore is the instant before which a pending message is not handed over, even if
 	// its batch is claimed earlier for other messages: the end of its backoff, or its

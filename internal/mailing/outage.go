@@ -19,7 +19,7 @@ type Outage struct {
 	// ProbeAt is when the next probe is due. A probe is one message that a sender hands
 	// over to find out whether the API works again.
 	ProbeAt time.Time
-	// Probes is the number of probes that were begun since then.
+	// Probes is the number of probes that were begun in this outage.
 	Probes int
 	// Ended is when the last outage ended.
 	Ended time.Time
@@ -49,8 +49,8 @@ func (o Outage) Over(now time.Time) Outage {
 	return Outage{Version: o.Version + 1, Ended: now}
 }
 
-// ProbeDue reports whether a probe may be made. If the due time is further ahead than any
-// wait, the clock was set back since it was written: the probe counts as due.
+// ProbeDue reports whether a probe may be made. If ProbeAt is further ahead than any wait,
+// the clock was set back after ProbeAt was written. Then the probe is due, too.
 func (o Outage) ProbeDue(now time.Time) bool {
 	return o.Down() && (!now.Before(o.ProbeAt) || o.ProbeAt.Sub(now) > maxProbe)
 }

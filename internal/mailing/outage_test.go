@@ -13,7 +13,7 @@ func TestProbesOfAnOutageAreFurtherAndFurtherApart(t *testing.T) {
 	for n, minutes := range []int{1, 2, 4, 8, 15, 15} {
 		due := now.Add(time.Duration(minutes) * time.Minute)
 		if o.ProbeDue(due.Add(-1)) || !o.ProbeDue(due) {
-			t.Errorf("probe %d is not due just at %s but at %s", n+1, due, o.ProbeAt)
+			t.Errorf("probe %d is due at %s, want %s", n+1, o.ProbeAt, due)
 		}
 		now = due
 		o = o.Probed(now)
@@ -30,10 +30,10 @@ func TestProbesOfAnOutageAreFurtherAndFurtherApart(t *testing.T) {
 	}
 }
 
-func TestAProbeIsDueWhereTheClockWasSetBack(t *testing.T) {
+func TestAProbeIsDueAfterTheClockWasSetBack(t *testing.T) {
 	o := mailing.Outage{}.Begun(noon).Probed(noon)
 	if !o.ProbeDue(noon.Add(-time.Hour)) {
-		t.Error("the probe waits for an hour that the clock goes through twice")
+		t.Error("the probe is not due, although the clock was set back by an hour")
 	}
 }
 
@@ -48,8 +48,8 @@ func TestAMailingIsPausedForAFullWindowOfRejections(t *testing.T) {
 		{"half of 200", running(), mailing.Outcomes{Sent: 100, Rejected: 100}, true},
 		{"less than half", running(), mailing.Outcomes{Sent: 101, Rejected: 100}, false},
 		{"all of less than 200", running(), mailing.Outcomes{Rejected: 199}, false},
-		{"all, counted before its resume", running(resumed), mailing.Outcomes{Rejected: 500}, false},
-		{"all, and it is cancelled", running(status(mailing.StatusCancelled)), mailing.Outcomes{Rejected: 500}, false},
+		{"all of 500, counted before its resume", running(resumed), mailing.Outcomes{Rejected: 500}, false},
+		{"all of 500, and it is cancelled", running(status(mailing.StatusCancelled)), mailing.Outcomes{Rejected: 500}, false},
 	} {
 		got := test.mailing.PausedForRejections(test.found, time.Time{}, noon)
 		if paused := got.Status == mailing.StatusPaused; paused != test.paused {
@@ -70,17 +70,17 @@ func TestUncertainMessagesAreRetriedOnlyIfRequestedAndAllowed(t *testing.T) {
 	uncertain := mailing.Recipient{Client: 33, Status: mailing.Uncertain, Attempts: 10, Uncertain: 4, At: noon}
 	failed := mailing.Recipient{Client: 33, Status: mailing.Failed, At: noon}
 	for _, test := range []struct {
-		failed, uncertain         bool
-		wantsFailed, wantsUncertn bool
+		failed, uncertain           bool
+		wantsFailed, wantsUncertain bool
 	}{{true, false, true, false}, {false, true, false, true}, {true, true, true, true}} {
 		m, err := running().Retried(test.failed, test.uncertain, noon)
-		if err != nil || m.Wants(failed) != test.wantsFailed || m.Wants(uncertain) != test.wantsUncertn {
+		if err != nil || m.Wants(failed) != test.wantsFailed || m.Wants(uncertain) != test.wantsUncertain {
 			t.Errorf("%+v: failed %t, uncertain %t, %v", test, m.Wants(failed), m.Wants(uncertain), err)
 		}
 		later := uncertain
 		later.At = noon.Add(time.Millisecond)
 		if m.Wants(later) || m.Wants(mailing.Recipient{Client: 33, Status: mailing.Sent, At: noon}) {
-			t.Errorf("%+v: it wants what became uncertain later, or was sent", test)
+			t.Errorf("%+v: a message that became uncertain later, or was sent, is retried", test)
 		}
 	}
 	once, _ := running().Retried(true, false, noon)
@@ -88,6 +88,6 @@ func TestUncertainMessagesAreRetriedOnlyIfRequestedAndAllowed(t *testing.T) {
 		t.Errorf("a retry by a clock that was set back is at %s, the one before at %s, %v", again.RetriedAt, once.RetriedAt, err)
 	}
 	if _, err := running(stop).Retried(true, true, noon); mailing.KindOf(err) != mailing.KindConflict {
-		t.Errorf("of a mailing that says stop: %v", err)
+		t.Errorf("of a mailing with on_uncertain stop: %v", err)
 	}
 }

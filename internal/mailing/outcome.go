@@ -19,7 +19,7 @@ const (
 	// OutcomeThrottled means that the API asked the sender to wait (429). It uses no
 	// attempt.
 	OutcomeThrottled
-	// OutcomeMisconfigured means that the API does not know the caller or the request
+	// OutcomeMisconfigured means that the API does not accept the caller or the request
 	// (401, 403, a redirect, any 4xx without another meaning). It uses no attempt.
 	OutcomeMisconfigured
 	// OutcomeNotTried means that no request was begun (no time left, the environment is
@@ -59,8 +59,8 @@ type Outcome struct {
 	RetryAfter time.Duration
 }
 
-// Valid reports whether the sending API answered properly. A valid answer shows that the
-// API works, and its verdict on the message counts.
+// Valid reports whether the answer is valid: the sending API accepted or rejected the
+// message. A valid answer shows that the API works.
 func (o Outcome) Valid() bool { return o.Kind == OutcomeSent || o.Kind == OutcomeRejected }
 
 // Handover is the content of one request to the sending API.

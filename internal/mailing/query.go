@@ -34,8 +34,8 @@ type MessageQuery struct {
 	Cursor  string
 }
 
-// List is one page of a list. It may be short even if there is a Next; an empty Next is
-// the end.
+// List is one page of a list. A page may have fewer items than the limit even if more pages
+// follow. Next is the cursor of the next page, "" for the last page.
 type List[T any] struct {
 	Items []T
 	Next  string

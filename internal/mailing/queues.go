@@ -17,9 +17,9 @@ type QueueDepth struct {
 	Waiting, InFlight, Delayed int64
 }
 
-// StoredLetter is an entry of the queue of dead letters. It is the letter of a failed
-// message, or a delivery that was received too often, or an entry that cannot be read and
-// is neither.
+// StoredLetter is an entry of the queue of dead letters. Letter is set for a failed
+// message, and Delivery for a delivery that was received too often. Neither is set if the
+// entry cannot be read.
 type StoredLetter struct {
 	// Handle identifies the entry to the queue.
 	Handle   string

@@ -2,8 +2,8 @@ package mailing
 
 import "time"
 
-// RejectionWindow is the number of outcomes of a mailing that are judged together. They
-// show whether the sending API refuses the mailing: a wrong text, a blocked sender.
+// RejectionWindow is the least number of valid answers that can pause a mailing. So many
+// answers show whether the sending API refuses the mailing itself, for example its text.
 const RejectionWindow = 200
 
 // PausedBy is the reason for a pause.
@@ -12,12 +12,12 @@ type PausedBy string
 const (
 	// ByPerson means that an API request asked for the pause.
 	ByPerson PausedBy = "person"
-	// ByRejections means that the sending API refused at least half of a window of
-	// messages.
+	// ByRejections means that the sending API rejected at least half of
+	// [RejectionWindow] or more messages.
 	ByRejections PausedBy = "rejections"
 )
 
-// Outcomes counts the certain answers to hand-overs of one mailing.
+// Outcomes counts the valid answers to hand-overs of one mailing.
 type Outcomes struct {
 	Sent, Rejected int64
 }
@@ -38,14 +38,16 @@ func (o Outcomes) Share() float64 {
 	return float64(o.Rejected) / float64(o.Total())
 }
 
-// Full reports whether the window has as many outcomes as are judged together.
+// Full reports whether o has at least [RejectionWindow] outcomes.
 func (o Outcomes) Full() bool { return o.Total() >= RejectionWindow }
 
-// Refused reports whether a full window is reason to pause the mailing.
+// Refused reports whether o is a reason to pause the mailing: o is full, and at least half
+// of its outcomes are rejections.
 func (o Outcomes) Refused() bool { return o.Full() && 2*o.Rejected >= o.Total() }
 
-// PausedForRejections returns m, paused because of a window of outcomes. m stays as it is
-// unless it runs, and has run since the window began: a resume begins a new window.
+// PausedForRejections returns m, paused if o is a reason for it. began is the ResumedAt of
+// the mailing whose outcomes o counts. m stays as it is if it does not run, or if it was
+// resumed since: a resume begins a new count.
 func (m Mailing) PausedForRejections(o Outcomes, began, now time.Time) Mailing {
 	if m.Status != StatusRunning || m.Deleted || !m.ResumedAt.Equal(began) || !o.Refused() {
 		return m

@@ -26,17 +26,17 @@ func (m Mailing) Replans(now time.Time) bool {
 	return m.Window != nil && (m.Status == StatusRunning || m.Status == StatusPaused) && !m.Finished && !m.Closed(now)
 }
 
-// Plannable reports whether a page of a slice that is not written yet may have been
-// planned by the zone from before an edit. Until that is certain, the edit has to be
-// kept: the message does not exist yet, so it cannot be planned again.
+// Plannable reports whether the page with the edit's client is not written yet, but may
+// have been planned by the zone from before the edit. While that is possible, the edit has
+// to be kept: the message does not exist yet, so it cannot be planned again.
 func (r ZoneEdit) Plannable(state SliceState, now time.Time) bool {
 	return !state.Done && r.Client > state.Cursor && now.Before(r.At.Add(MaxPageTime))
 }
 
-// Replanned returns b, with new decisions to be made for its deferred messages to edited
-// clients: their openings are void, and b may be claimed and is due now. The sender that
-// claims it decides by the clients as they are then. Other messages keep their openings.
-// ok is false if b has no deferred message to such a client.
+// Replanned returns b without the openings of its deferred messages to edited clients. b may
+// be claimed and is due now. The sender that claims it decides by the clients as they are
+// then. Other messages keep their openings. ok is false if b has no deferred message to an
+// edited client.
 func (b Batch) Replanned(edited func(ClientID) bool, now time.Time) (replanned Batch, ok bool) {
 	recipients := slices.Clone(b.Recipients)
 	for i, rec := range recipients {
@@ -52,6 +52,6 @@ func (b Batch) Replanned(edited func(ClientID) bool, now time.Time) (replanned B
 }
 
 // Concerns reports whether a message of m may have been planned by the zone from before
-// the edit. That is so if m existed already, or if the clock that stamped its creation
-// may have been ahead, by MaxPageTime at most.
+// the edit. It returns true if m was created before the edit, or up to MaxPageTime after
+// it: the clock that stamped the creation may have been ahead.
 func (r ZoneEdit) Concerns(m Mailing) bool { return !m.CreatedAt.After(r.At.Add(MaxPageTime)) }

@@ -10,9 +10,9 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestDeferredMessagesToEditedClientsAreFreeToBeDecidedOnAgain(t *testing.T) {
+func TestDeferredMessagesToEditedClientsAreDecidedAgain(t *testing.T) {
 	opening := noon.Add(4 * time.Hour)
-	member := func(client mailing.ClientID, s mailing.MessageStatus, notBefore time.Time) mailing.Recipient {
+	recipient := func(client mailing.ClientID, s mailing.MessageStatus, notBefore time.Time) mailing.Recipient {
 		return mailing.Recipient{Client: client, Status: s, At: start, NotBefore: notBefore}
 	}
 	waiting := func(recipients ...mailing.Recipient) mailing.Batch {
@@ -30,29 +30,29 @@ func TestDeferredMessagesToEditedClientsAreFreeToBeDecidedOnAgain(t *testing.T) 
 		want   *mailing.Batch // nil if nothing has to be done
 	}{
 		{
-			"one of two", waiting(member(16, mailing.Deferred, opening), member(32, mailing.Deferred, opening)),
+			"one of two", waiting(recipient(16, mailing.Deferred, opening), recipient(32, mailing.Deferred, opening)),
 			[]mailing.ClientID{32},
-			new(freed(member(16, mailing.Deferred, opening), member(32, mailing.Deferred, time.Time{}))),
+			new(freed(recipient(16, mailing.Deferred, opening), recipient(32, mailing.Deferred, time.Time{}))),
 		},
 		{
-			"both, and one of another batch", waiting(member(16, mailing.Deferred, opening), member(32, mailing.Deferred, opening)),
+			"both, and a client of another batch", waiting(recipient(16, mailing.Deferred, opening), recipient(32, mailing.Deferred, opening)),
 			[]mailing.ClientID{16, 32, 48},
-			new(freed(member(16, mailing.Deferred, time.Time{}), member(32, mailing.Deferred, time.Time{}))),
+			new(freed(recipient(16, mailing.Deferred, time.Time{}), recipient(32, mailing.Deferred, time.Time{}))),
 		},
 		{
-			"one without an opening of its own", waiting(member(16, mailing.Deferred, time.Time{})),
+			"one without an opening of its own", waiting(recipient(16, mailing.Deferred, time.Time{})),
 			[]mailing.ClientID{16},
-			new(freed(member(16, mailing.Deferred, time.Time{}))),
+			new(freed(recipient(16, mailing.Deferred, time.Time{}))),
 		},
 		{
-			"beside one that waits for its retry", waiting(member(16, mailing.Deferred, opening), member(32, mailing.Retrying, opening)),
+			"beside one that waits for its retry", waiting(recipient(16, mailing.Deferred, opening), recipient(32, mailing.Retrying, opening)),
 			[]mailing.ClientID{16, 32},
-			new(freed(member(16, mailing.Deferred, time.Time{}), member(32, mailing.Retrying, opening))),
+			new(freed(recipient(16, mailing.Deferred, time.Time{}), recipient(32, mailing.Retrying, opening))),
 		},
-		{"none of it", waiting(member(16, mailing.Deferred, opening)), []mailing.ClientID{32}, nil},
-		{"a retry is not planned by a window", waiting(member(16, mailing.Retrying, opening)), []mailing.ClientID{16}, nil},
-		{"queued: decided on anyway", waiting(member(16, mailing.Queued, time.Time{})), []mailing.ClientID{16}, nil},
-		{"sent", waiting(member(16, mailing.Sent, time.Time{}), member(32, mailing.Deferred, opening)), []mailing.ClientID{16}, nil},
+		{"no client of the batch", waiting(recipient(16, mailing.Deferred, opening)), []mailing.ClientID{32}, nil},
+		{"a retry is not planned by a window", waiting(recipient(16, mailing.Retrying, opening)), []mailing.ClientID{16}, nil},
+		{"queued: decided in any case", waiting(recipient(16, mailing.Queued, time.Time{})), []mailing.ClientID{16}, nil},
+		{"sent", waiting(recipient(16, mailing.Sent, time.Time{}), recipient(32, mailing.Deferred, opening)), []mailing.ClientID{16}, nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestDeferredMessagesToEditedClientsAreFreeToBeDecidedOnAgain(t *testing.T) 
 				t.Errorf("batch (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(before, test.batch.Recipients); diff != "" {
-				t.Errorf("the batch that was seen has changed (-want +got):\n%s", diff)
+				t.Errorf("the batch that was read has changed (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -112,15 +112,15 @@ func TestAZoneEditIsKeptWhileAPageByTheOldZoneMayStillBeWritten(t *testing.T) {
 	}{
 		{"before its page", mailing.SliceState{Cursor: 144}, noon, true},
 		{"before its page, the clock was set back", mailing.SliceState{Cursor: 144}, noon.Add(-time.Hour), true},
-		{"before its page, as long as that may take", mailing.SliceState{Cursor: 144}, noon.Add(mailing.MaxPageTime - 1), true},
-		{"before its page, which reads the new zone", mailing.SliceState{Cursor: 144}, noon.Add(mailing.MaxPageTime), false},
+		{"before its page, 1 ns before MaxPageTime has passed", mailing.SliceState{Cursor: 144}, noon.Add(mailing.MaxPageTime - 1), true},
+		{"before its page, which can only have read the new zone", mailing.SliceState{Cursor: 144}, noon.Add(mailing.MaxPageTime), false},
 		{"its page is written", mailing.SliceState{Cursor: 160}, noon, false},
 		{"all pages are written", mailing.SliceState{Cursor: 144, Done: true}, noon, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			if got := edit.Plannable(test.state, test.now); got != test.want {
-				t.Errorf("kept in mind: %t", got)
+				t.Errorf("plannable: %t", got)
 			}
 		})
 	}

@@ -16,7 +16,7 @@ const (
 	// record keeps: some 130 KB of text (SNS takes 256 KB) and as much in a table (an
 	// item holds 400 KB).
 	MaxReported = 1000
-	// ReportMemory is how many days back a report looks for the one before it.
+	// ReportMemory is how many days back a report looks for the report before it.
 	ReportMemory = 7
 )
 
@@ -60,8 +60,8 @@ type Report struct {
 	before  Reported
 	// lines holds the mailings that began before the day was over, newest first.
 	lines []reportLine
-	// unread is the smallest id down to which finished mailings were looked for; 0 if all
-	// were. Unfinished mailings are in the report whatever their ids.
+	// unread is the smallest id that the search for finished mailings reached; 0 if it
+	// reached all of them. Unfinished mailings are in the report whatever their ids.
 	unread ID
 }
 
@@ -75,8 +75,8 @@ type reportLine struct {
 // NewReport returns the report that is made at now. ms are the mailings that are not
 // finished, or have changed since [ReportSince]; progress has their counts in the same
 // order. A mailing that began only after the day is left to the next report. unread is
-// the smallest id down to which finished mailings were looked for, 0 if all were. Deleted
-// mailings are left out, as everywhere.
+// the smallest id that the search for finished mailings reached, 0 if it reached all of
+// them. Deleted mailings are left out, as everywhere.
 func NewReport(now time.Time, before Reported, ms []Mailing, progress []Progress, unread ID) Report {
 	r := Report{Day: ReportDay(now), At: now, before: before, unread: unread}
 	for i, m := range ms {

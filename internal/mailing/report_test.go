@@ -82,10 +82,10 @@ func TestNewMessagesAreReportedOnlyIfTheirNumberIsKnown(t *testing.T) {
 		want   string
 	}{
 		{"no report before", mailing.Reported{}, "-"},
-		{"one that did not count it, though it had begun", mailing.Reported{At: sixOClock}, "-"},
-		{"one before its start", mailing.Reported{At: sixOClock.Add(-31 * time.Hour)}, "990"},
-		{"one after its start, about the day before that", mailing.Reported{At: sixOClock.Add(-24 * time.Hour)}, "990"},
-		{"one that counted it", mailing.Reported{At: sixOClock.Add(-24 * time.Hour), Counts: counts}, "0"},
+		{"a report that did not count it, although it had begun", mailing.Reported{At: sixOClock}, "-"},
+		{"a report before its start", mailing.Reported{At: sixOClock.Add(-31 * time.Hour)}, "990"},
+		{"a report after its start, about the day before its start", mailing.Reported{At: sixOClock.Add(-24 * time.Hour)}, "990"},
+		{"a report that counted it", mailing.Reported{At: sixOClock.Add(-24 * time.Hour), Counts: counts}, "0"},
 	} {
 		r := reportOf(sixOClock, c.before, begun, counts)
 		table := strings.Split(strings.TrimSpace(r.Text()), "\n")
@@ -152,8 +152,9 @@ func TestADeletedMailingIsNotReported(t *testing.T) {
 // hour.
 const lasts = 9
 
-// history returns n mailings, one beginning every five hours, as the store finds them at
-// now for a report of the changes since then.
+// history makes n mailings. One of them begins every five hours, from first on. It returns
+// those that the store finds at now: the unfinished ones, and those that changed at since
+// or later.
 func history(n int, first, now, since time.Time) (ms []mailing.Mailing, progress []mailing.Progress) {
 	for i := range n {
 		begun := first.Add(time.Duration(5*i) * time.Hour)
@@ -169,7 +170,8 @@ func history(n int, first, now, since time.Time) (ms []mailing.Mailing, progress
 	return ms, progress
 }
 
-// The report of one day is never made.
+// TestNewMessagesOfReportsAddUpToAllSentMessages adds up the reports of several days. One
+// day in between has no report.
 func TestNewMessagesOfReportsAddUpToAllSentMessages(t *testing.T) {
 	t.Parallel()
 	const many, days, missing = 40, 12, 4
@@ -253,8 +255,8 @@ func TestAReportCoversTheDaysWithoutOne(t *testing.T) {
 		before, want time.Time
 	}{
 		{"the first report", time.Time{}, time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)},
-		{"one yesterday", sixOClock.Add(-day), time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)},
-		{"one three days ago, about the day before that", sixOClock.Add(-3 * day), time.Date(2026, 2, 28, 0, 0, 0, 0, time.UTC)},
+		{"a report yesterday", sixOClock.Add(-day), time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)},
+		{"a report three days ago, about the day before it", sixOClock.Add(-3 * day), time.Date(2026, 2, 28, 0, 0, 0, 0, time.UTC)},
 	} {
 		if got := mailing.ReportSince(mailing.ReportDay(sixOClock), mailing.Reported{At: c.before}); !got.Equal(c.want) {
 			t.Errorf("%s: since %s, want %s", c.name, got, c.want)

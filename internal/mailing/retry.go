@@ -21,8 +21,8 @@ func (m Mailing) Retried(failed, uncertain bool, now time.Time) (Mailing, error)
 	m = m.reopened(now)
 	at := now.Truncate(time.Millisecond)
 	if !at.After(m.RetriedAt) {
-		// The clock was set back. RetriedAt has to go up nevertheless: otherwise slices
-		// that are marked would take this retry for the previous one.
+		// The clock was set back. RetriedAt has to go up nevertheless: otherwise the mark
+		// that a slice has for the previous retry would also stand for this one.
 		at = m.RetriedAt.Add(time.Millisecond)
 	}
 	m.RetriedAt = at
@@ -35,7 +35,7 @@ func (m Mailing) Retried(failed, uncertain bool, now time.Time) (Mailing, error)
 	return m, nil
 }
 
-// Wants reports whether a retry of m gives rec fresh attempts.
+// Wants reports whether the last retry of m gives rec fresh attempts.
 func (m Mailing) Wants(rec Recipient) bool {
 	switch rec.Status {
 	case Failed:
@@ -48,8 +48,7 @@ func (m Mailing) Wants(rec Recipient) bool {
 }
 
 // Redriven returns m, in which single failures are queued again. A completed mailing is
-// reopened. The version goes up, so that m cannot be finished by a state that was read
-// before.
+// reopened. The version goes up, so that a writer that read m before cannot finish it.
 func (m Mailing) Redriven(now time.Time) (Mailing, error) {
 	if err := m.retryable(now); err != nil {
 		return m, err
@@ -103,7 +102,7 @@ func (m Mailing) Done(states *SliceStates, now time.Time) (Counts, bool) {
 	return counts, true
 }
 
-// Requeuing is a batch with some of its failed messages queued again.
+// Requeuing is a batch with some of its failed or uncertain messages queued again.
 type Requeuing struct {
 	// Seen is the batch as it was read. The requeuing is written only if its recipients are
 	// unchanged and it has no holder.
@@ -113,9 +112,9 @@ type Requeuing struct {
 	Change Counts
 }
 
-// Requeued returns b with some of its failed and uncertain messages queued again: those
-// for which choose returns true. They get fresh attempts, and b is due at once. ok is
-// false if there are none. Uncertain attempts stay counted.
+// Requeued returns b with those of its failed and uncertain messages queued again for which
+// choose returns true. They get fresh attempts, and b is due at once. Uncertain attempts
+// stay counted. ok is false if choose returns true for none.
 func (b Batch) Requeued(choose func(Recipient) bool, now time.Time) (r Requeuing, ok bool) {
 	recipients := slices.Clone(b.Recipients)
 	for i, rec := range recipients {

@@ -23,7 +23,7 @@ func TestOnlyMailingsThatMaySendCanBeRetried(t *testing.T) {
 		{"running", running(), noon, mailing.KindInternal, mailing.StatusRunning},
 		{"paused", running(status(mailing.StatusPaused)), noon, mailing.KindInternal, mailing.StatusPaused},
 		{"completed with failures: reopened", running(failed), noon, mailing.KindInternal, mailing.StatusRunning},
-		{"completed without", running(status(mailing.StatusCompleted)), noon, mailing.KindInternal, mailing.StatusCompleted},
+		{"completed without failures", running(status(mailing.StatusCompleted)), noon, mailing.KindInternal, mailing.StatusCompleted},
 		{"at its end", running(failed), end, mailing.KindConflict, ""},
 		{"1 ns before its end", running(failed), end.Add(-1), mailing.KindInternal, mailing.StatusRunning},
 		{"scheduled", running(status(mailing.StatusScheduled)), noon, mailing.KindConflict, ""},
@@ -59,13 +59,13 @@ func TestARequeuedBatchHasFreshAttemptsAndKeepsItsUncertainOnes(t *testing.T) {
 	older := func(rec mailing.Recipient) bool { return rec.At.Before(noon) }
 	r, ok := b.Requeued(older, noon)
 	if !ok || !r.Batch.DueAt.Equal(noon) || r.Batch.Round != 0 {
-		t.Errorf("revived %t, %+v", ok, r.Batch)
+		t.Errorf("requeued %t, %+v", ok, r.Batch)
 	}
 	want := []mailing.Recipient{
 		{Client: 16, Status: mailing.Queued, Uncertain: 2, At: noon, Error: mailing.PoisonCode}, recipients[1], recipients[2],
 	}
 	if diff := cmp.Diff(want, r.Batch.Recipients); diff != "" {
-		t.Errorf("members (-want +got):\n%s", diff)
+		t.Errorf("recipients (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(mailing.Counts{Queued: 1, Uncertain: -1}, r.Change); diff != "" {
 		t.Errorf("change (-want +got):\n%s", diff)
@@ -116,22 +116,22 @@ func TestAMailingIsDoneWhenNoSliceHasAnythingLeft(t *testing.T) {
 	}
 }
 
-func TestATestMessageIsDecidedOnByItselfAlone(t *testing.T) {
-	night := window(t, "03:00", "04:00")
-	m := running(night, status(mailing.StatusPaused)).ForTest(noon)
+func TestATestMessageIgnoresTheStatusTimesAndWindowOfItsMailing(t *testing.T) {
+	closed := window(t, "03:00", "04:00")
+	m := running(closed, status(mailing.StatusPaused)).ForTest(noon)
 	to := &mailing.Client{Phone: "79001234567"}
 	rec := mailing.Recipient{Client: 1, Status: mailing.Queued}
 	if d := mailing.Decide(m, to, rec, noon); d.Action != mailing.Send {
-		t.Errorf("a test of a paused mailing in its night: %+v", d)
+		t.Errorf("a test of a paused mailing outside its window: %+v", d)
 	}
 	if d := mailing.Decide(m, to, rec, noon.Add(mailing.TestTime)); d.Action != mailing.Finish || d.Status != mailing.Expired {
 		t.Errorf("after its time: %+v", d)
 	}
 	rec.Uncertain, rec.Status = 1, mailing.Retrying
 	if d := mailing.Decide(m, to, rec, noon); d.Action != mailing.Finish || d.Status != mailing.Uncertain {
-		t.Errorf("after an ambiguous try: %+v", d)
+		t.Errorf("after an ambiguous attempt: %+v", d)
 	}
 	if d := mailing.Decide(running(deleted).ForTest(noon), to, mailing.Recipient{Status: mailing.Queued}, noon); d.Status != mailing.Cancelled {
-		t.Errorf("of a deleted mailing: %+v", d)
+		t.Errorf("a test of a deleted mailing: %+v", d)
 	}
 }

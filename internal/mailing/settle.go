@@ -8,8 +8,8 @@ import (
 // Backoff of retries, per batch.
 const (
 	backoffBase = 15 * time.Second
-	// MaxBackoff is the limit of the upper bound of the random wait. The bound doubles up
-	// to it.
+	// MaxBackoff is the longest random wait. The upper bound of the wait doubles with each
+	// round until it reaches MaxBackoff.
 	MaxBackoff = 15 * time.Minute
 )
 
@@ -37,14 +37,16 @@ const (
 	WaitProvider
 	// WaitLater means that the message's retry, at Until, is still in the future.
 	WaitLater
-	// WaitTurn means that no time was left to try the message.
+	// WaitTurn means that the message was not tried, for example because no time was left,
+	// and can be tried at once.
 	WaitTurn
 	// WaitUntil means that the message waits for a known instant, such as a window's
 	// opening.
 	WaitUntil
 )
 
-// Wait is what a pending message waits for after its batch was worked on.
+// Wait is the reason why a pending message waits after its batch was worked on, and the
+// instant until which it waits, for the kinds that name Until.
 type Wait struct {
 	Kind  WaitKind
 	Until time.Time
@@ -71,7 +73,8 @@ func (w Wait) instants(now, backoff time.Time) (from, due time.Time) {
 
 // Settled returns b as its holder settles it: with its new recipients, without a holder, and
 // due when the first of its pending messages is. waits has an entry for each recipient.
-// jitter returns a random duration from 0 to its argument.
+// generation is the new [Batch.Generation]. jitter returns a random duration from 0 to its
+// argument.
 func (b Batch) Settled(recipients []Recipient, waits []Wait, generation int64, now time.Time, jitter func(time.Duration) time.Duration) Batch {
 	backoff := now.Add(jitter(Backoff(b.Round)))
 	b.Recipients, b.Generation = slices.Clone(recipients), generation

@@ -31,8 +31,8 @@ const (
 	gsmExtension = "\f^{}\\[~]|€"
 )
 
-// The number of units that fit into a short message: into a single one, and into one of
-// several, each of which begins with six octets that identify it.
+// The number of units that fit into a single short message, and into one part of several.
+// Each part begins with six octets that identify it.
 const (
 	gsmAlone, gsmPart   = 160, 153
 	ucs2Alone, ucs2Part = 70, 67
@@ -51,8 +51,8 @@ func NewSMS(text string) SMS {
 	return sms
 }
 
-// fill counts a text in one encoding. It returns false if a character takes no units: it
-// is not in the alphabet.
+// fill counts a text in one encoding. It returns false if a character is not in the
+// alphabet: unitsOf returns 0 for it.
 func fill(text string, sms SMS, alone, part int, unitsOf func(rune) int) (SMS, bool) {
 	segments, filled := 1, 0
 	for _, r := range text {

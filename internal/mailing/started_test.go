@@ -11,7 +11,7 @@ func TestAStartedMailingStoresItsStart(t *testing.T) {
 	now := time.Date(2026, 3, 2, 9, 30, 0, 123_999_999, time.UTC)
 	m, err := mailing.New(mailing.Draft{Text: "hello", StartAt: now, EndAt: now.Add(time.Hour)}, now.Add(-time.Hour))
 	if err != nil || !m.StartedAt.IsZero() {
-		t.Fatalf("new it has started at %s, %v", m.StartedAt, err)
+		t.Fatalf("a new mailing has started at %s, %v", m.StartedAt, err)
 	}
 	if early, ok := m.Started(now.Add(-time.Minute)); ok || !early.StartedAt.IsZero() {
 		t.Errorf("before its start it has started at %s", early.StartedAt)

@@ -11,10 +11,10 @@ type Tally struct {
 	// Attempts counts the hand-overs that were begun, by outcome, whether or not they
 	// could be settled. [OutcomeNotTried] does not count.
 	Attempts map[OutcomeKind]int64
-	// Latencies holds the duration of each of them.
+	// Latencies holds the duration of each hand-over in Attempts.
 	Latencies []time.Duration
-	// Lags holds the mailings whose first batches were handed over, each with the time
-	// from its start to that hand-over.
+	// Lags holds the mailings of which a first batch ([Batch.StartedAt]) was handed over.
+	// The value is the time from the instant at which the mailing was due to the hand-over.
 	Lags map[ID]time.Duration
 	// SettlementsFailed counts the settlements that failed until the invocation's time
 	// was over. The next claim charges the messages that were handed over as uncertain.
@@ -24,7 +24,7 @@ type Tally struct {
 	BreakerOpen bool
 }
 
-// Attempt adds one hand-over.
+// Attempt adds one hand-over, unless it was not tried.
 func (t *Tally) Attempt(kind OutcomeKind, took time.Duration) {
 	if kind == 0 || kind == OutcomeNotTried {
 		return
@@ -36,8 +36,8 @@ func (t *Tally) Attempt(kind OutcomeKind, took time.Duration) {
 	t.Latencies = append(t.Latencies, max(0, took))
 }
 
-// Lag adds the time from a mailing's start to the first hand-over of a batch. For one
-// mailing the shortest time counts.
+// Lag adds the time from the instant at which a mailing was due to the first hand-over of a
+// batch. Of several times for one mailing, the shortest counts.
 func (t *Tally) Lag(id ID, lag time.Duration) {
 	if t.Lags == nil {
 		t.Lags = map[ID]time.Duration{}
@@ -47,9 +47,9 @@ func (t *Tally) Lag(id ID, lag time.Duration) {
 	}
 }
 
-// MarkStart notes since when the mailing has been due, on the first batch that can go at
-// once; batches are the first ones of a slice. A mailing that was created after its start
-// has been due since its creation.
+// MarkStart sets the StartedAt of the first batch that can be handed over at once. batches
+// are the first batches of a slice. A mailing that was created after its start has been due
+// since its creation.
 func (m Mailing) MarkStart(batches []Batch) {
 	since := m.StartAt
 	if m.CreatedAt.After(since) {

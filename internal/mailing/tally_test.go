@@ -12,18 +12,18 @@ import (
 func TestAMailingIsDueSinceItsStartOrItsCreation(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
-	member := func(s mailing.MessageStatus) []mailing.Recipient { return []mailing.Recipient{{Status: s}} }
+	recipients := func(s mailing.MessageStatus) []mailing.Recipient { return []mailing.Recipient{{Status: s}} }
 	for name, test := range map[string]struct{ made, start, want time.Time }{
-		"made before":  {at, at.Add(time.Hour), at.Add(time.Hour)},
-		"made after":   {at, at.Add(-time.Hour), at},
-		"made at once": {at, at, at},
+		"created before its start": {at, at.Add(time.Hour), at.Add(time.Hour)},
+		"created after its start":  {at, at.Add(-time.Hour), at},
+		"created at its start":     {at, at, at},
 	} {
 		m := mailing.Mailing{CreatedAt: test.made, Draft: mailing.Draft{StartAt: test.start}}
 		batches := []mailing.Batch{
-			{Recipients: member(mailing.Expired)},
-			{Recipients: member(mailing.Deferred), NotBefore: at.Add(time.Hour)},
-			{Recipients: member(mailing.Queued)},
-			{Recipients: member(mailing.Queued)},
+			{Recipients: recipients(mailing.Expired)},
+			{Recipients: recipients(mailing.Deferred), NotBefore: at.Add(time.Hour)},
+			{Recipients: recipients(mailing.Queued)},
+			{Recipients: recipients(mailing.Queued)},
 		}
 		m.MarkStart(batches)
 		var got []time.Time
@@ -42,7 +42,7 @@ func TestATallyKeepsTheShortestLagAndCountsOnlyHandOversThatBegan(t *testing.T) 
 	for _, lag := range []time.Duration{2 * time.Second, time.Second, 3 * time.Second} {
 		got.Lag(7, lag)
 	}
-	got.Lag(8, -time.Second) // a clock that is late
+	got.Lag(8, -time.Second) // the sender's clock is slow
 	got.Attempt(0, time.Second)
 	got.Attempt(mailing.OutcomeNotTried, time.Second)
 	got.Attempt(mailing.OutcomeRetry, time.Second)

@@ -31,14 +31,15 @@ type Delivery struct {
 	Receives int
 }
 
-// Handling says what happens to a delivery after it was worked on. It is removed from the
-// queue; or, with Again, it comes back by itself after a time.
+// Handling is the result of work on a delivery. The queue removes the delivery, or, with
+// Again, delivers it again after the time After.
 type Handling struct {
 	Again bool
 	After time.Duration
 }
 
-// DeadLetter is a message that will not be tried again because it failed.
+// DeadLetter is the record of a message that failed. The service does not try such a message
+// again by itself.
 type DeadLetter struct {
 	Message  MessageID
 	Reason   string
@@ -46,12 +47,12 @@ type DeadLetter struct {
 	At       time.Time
 }
 
-// MaxDelay is how long a queue can delay a message at most, a limit of SQS.
+// MaxDelay is the longest time for which a queue can delay a message, a limit of SQS.
 const MaxDelay = 15 * time.Minute
 
 // TaskDelay returns the delay with which tasks of m should be queued now, in whole
-// seconds rounded down. ok is false if m needs none: its start is further ahead than the
-// longest delay of a queue, it is paused, or all of it is done.
+// seconds rounded down. ok is false if m needs no task now: its start is further ahead than
+// [MaxDelay], it is paused, or it is finished.
 func (m Mailing) TaskDelay(now time.Time) (delay time.Duration, ok bool) {
 	switch {
 	case m.Finished, m.Status == StatusPaused && !m.Closed(now):

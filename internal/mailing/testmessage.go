@@ -2,8 +2,8 @@ package mailing
 
 import "time"
 
-// TestMailing is the mailing id of test messages, which belong to no mailing. Their ids
-// come from a counter of their own, which takes the place of the client's id.
+// TestMailing is the mailing id of test messages, which belong to no mailing. In the id of a
+// test message, the number of a separate counter has the place of the client's id.
 const TestMailing ID = 0
 
 // TestTime is how long a test message is tried before it expires.
@@ -16,7 +16,7 @@ type Test struct {
 	Phone   string
 }
 
-// NewTest checks the phone for a test of m.
+// NewTest returns a test of m. The error is [KindInvalid] if the phone is not valid.
 func NewTest(m Mailing, phone string) (Test, error) {
 	var p problems
 	checkPhone(&p, phone)
@@ -41,7 +41,7 @@ func (m Mailing) ForTest(created time.Time) Mailing {
 	return m
 }
 
-// Tests returns the mailing to which, for the sweep, all test messages belong.
+// Tests returns a mailing that stands for all test messages in a sweep.
 func Tests(now time.Time) Mailing {
 	return Mailing{ID: TestMailing, Status: StatusRunning, Draft: Draft{StartAt: now, EndAt: now.Add(time.Hour)}}
 }

@@ -9,7 +9,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestATestGoesToAnyPhoneThatCanBeOne(t *testing.T) {
+func TestATestMessageGoesToAnyValidPhone(t *testing.T) {
 	got, err := mailing.NewTest(running(), "79001234567")
 	if diff := cmp.Diff(mailing.Test{Mailing: 7, Phone: "79001234567"}, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
@@ -39,15 +39,15 @@ func TestABatchOfATestMessageHoldsItAloneAndIsDueLikeAnyOther(t *testing.T) {
 	}
 }
 
-func TestTheSweepHasWorkOnlyWhereATestMessageIsPending(t *testing.T) {
+func TestTheSweepHasWorkOnlyIfATestMessageIsPending(t *testing.T) {
 	m := mailing.Tests(noon)
 	for name, test := range map[string]struct {
 		state mailing.SliceState
 		want  bool
 	}{
-		"none was ever made": {mailing.SliceState{}, false}, // it has no audience to expand
-		"one is pending":     {mailing.SliceState{Counts: mailing.Counts{Total: 2, Queued: 1, Sent: 1}}, true},
-		"all are done with":  {mailing.SliceState{Counts: mailing.Counts{Total: 2, Failed: 1, Sent: 1}}, false},
+		"none was ever created": {mailing.SliceState{}, false}, // it has no audience to expand
+		"one is pending":        {mailing.SliceState{Counts: mailing.Counts{Total: 2, Queued: 1, Sent: 1}}, true},
+		"all have ended":        {mailing.SliceState{Counts: mailing.Counts{Total: 2, Failed: 1, Sent: 1}}, false},
 	} {
 		if got := m.Works(test.state, noon); got != test.want {
 			t.Errorf("%s: work is %t", name, got)
@@ -57,6 +57,6 @@ func TestTheSweepHasWorkOnlyWhereATestMessageIsPending(t *testing.T) {
 		t.Errorf("its tasks are delayed by %s, %t", delay, ok)
 	}
 	if m.Closed(noon) {
-		t.Error("what is pending would be queued again and again, as of a closed mailing")
+		t.Error("it is closed: the sweep would queue each pending batch at once")
 	}
 }

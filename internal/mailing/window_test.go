@@ -45,12 +45,12 @@ func TestAWindowOpensWhenTheClientsClockEntersIt(t *testing.T) {
 
 		// Berlin, 29 March 2026: 02:00 CET is followed by 03:00 CEST.
 		{"the day clocks go forward is an hour short", "Europe/Berlin", "09:00", "21:00", "2026-03-28T21:00:00+01:00", "2026-03-29T09:00:00+02:00"},
-		{"an opening that clocks jump over is the jump", "Europe/Berlin", "02:30", "12:00", "2026-03-29T00:00:00+01:00", "2026-03-29T03:00:00+02:00"},
+		{"clocks jump over the opening: it opens at the jump", "Europe/Berlin", "02:30", "12:00", "2026-03-29T00:00:00+01:00", "2026-03-29T03:00:00+02:00"},
 		{"a window that clocks jump over as a whole opens the next day", "Europe/Berlin", "02:10", "02:50", "2026-03-29T00:00:00+01:00", "2026-03-30T02:10:00+02:00"},
 		{"open up to the jump and after it", "Europe/Berlin", "01:00", "05:00", "2026-03-29T03:00:00+02:00", "2026-03-29T03:00:00+02:00"},
 		// Berlin, 25 October 2026: 03:00 CEST is followed by 02:00 CET.
 		{"the day clocks go back is an hour long", "Europe/Berlin", "09:00", "21:00", "2026-10-24T21:00:00+02:00", "2026-10-25T09:00:00+01:00"},
-		{"an opening in the repeated hour is its first pass", "Europe/Berlin", "02:30", "12:00", "2026-10-25T00:00:00+02:00", "2026-10-25T02:30:00+02:00"},
+		{"an opening in the repeated hour: it opens the first time", "Europe/Berlin", "02:30", "12:00", "2026-10-25T00:00:00+02:00", "2026-10-25T02:30:00+02:00"},
 		{"clocks that go back out of a window close it", "Europe/Berlin", "02:30", "12:00", "2026-10-25T02:10:00+01:00", "2026-10-25T02:30:00+01:00"},
 		{"clocks that go back into a window open it again", "Europe/Berlin", "01:00", "02:30", "2026-10-25T02:45:00+02:00", "2026-10-25T02:00:00+01:00"},
 		// Lord Howe's clocks move by half an hour: 02:00 is followed by 01:30.
@@ -93,15 +93,15 @@ func TestAWindowClosesWhenTheClientsClockLeavesIt(t *testing.T) {
 
 		// Berlin, 29 March 2026: 02:00 CET is followed by 03:00 CEST.
 		{"the night clocks go forward is an hour short", "Europe/Berlin", "22:00", "06:00", "2026-03-28T22:00:00+01:00", "2026-03-29T06:00:00+02:00"},
-		{"a close that clocks jump over is the jump", "Europe/Berlin", "01:00", "02:30", "2026-03-29T01:59:00+01:00", "2026-03-29T03:00:00+02:00"},
-		{"a close that clocks jump to is the jump", "Europe/Berlin", "01:00", "03:00", "2026-03-29T01:59:00+01:00", "2026-03-29T03:00:00+02:00"},
+		{"clocks jump over the close: it closes at the jump", "Europe/Berlin", "01:00", "02:30", "2026-03-29T01:59:00+01:00", "2026-03-29T03:00:00+02:00"},
+		{"clocks jump to the close: it closes at the jump", "Europe/Berlin", "01:00", "03:00", "2026-03-29T01:59:00+01:00", "2026-03-29T03:00:00+02:00"},
 		{"open over the jump", "Europe/Berlin", "01:00", "05:00", "2026-03-29T01:59:00+01:00", "2026-03-29T05:00:00+02:00"},
 		// Berlin, 25 October 2026: 03:00 CEST is followed by 02:00 CET.
 		{"the night clocks go back is an hour long", "Europe/Berlin", "22:00", "06:00", "2026-10-24T22:00:00+02:00", "2026-10-25T06:00:00+01:00"},
-		{"a close in the repeated hour is its first pass", "Europe/Berlin", "01:00", "02:30", "2026-10-25T02:10:00+02:00", "2026-10-25T02:30:00+02:00"},
+		{"a close in the repeated hour: it closes the first time", "Europe/Berlin", "01:00", "02:30", "2026-10-25T02:10:00+02:00", "2026-10-25T02:30:00+02:00"},
 		{"opened again, it closes again", "Europe/Berlin", "01:00", "02:30", "2026-10-25T02:00:00+01:00", "2026-10-25T02:30:00+01:00"},
 		{"clocks that go back out of a window close it", "Europe/Berlin", "02:30", "12:00", "2026-10-25T02:45:00+02:00", "2026-10-25T02:00:00+01:00"},
-		{"a close just as clocks go back is none", "Europe/Berlin", "02:00", "03:00", "2026-10-25T02:30:00+02:00", "2026-10-25T03:00:00+01:00"},
+		{"clocks go back at the close: it closes an hour later", "Europe/Berlin", "02:00", "03:00", "2026-10-25T02:30:00+02:00", "2026-10-25T03:00:00+01:00"},
 		// Lord Howe's clocks move by half an hour: 02:00 is followed by 01:30.
 		{"a change of half an hour", "Australia/Lord_Howe", "01:45", "03:00", "2026-04-05T01:50:00+11:00", "2026-04-05T01:30:00+10:30"},
 	}
@@ -155,17 +155,21 @@ func TestNoInstantBeforeAnOpeningIsInsideTheWindow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inside := func(w mailing.Window, at time.Time) bool { return w.Opening(loc, at).Equal(at) }
+	const minutes = 36 * 60
 	for _, day := range []string{"2026-03-07T12:00:00Z", "2026-10-31T12:00:00Z"} {
 		for _, hours := range [][2]string{{"01:30", "02:30"}, {"02:30", "03:30"}, {"22:00", "01:15"}, {"00:00", "23:59"}} {
 			w := mailing.Window{From: clock(t, hours[0]), To: clock(t, hours[1])}
 			start := instant(t, day)
-			for at := start; at.Before(start.Add(36 * time.Hour)); at = at.Add(time.Minute) {
-				opens := w.Opening(loc, at)
-				for between := at; between.Before(opens); between = between.Add(time.Minute) {
-					if inside(w, between) {
-						t.Fatalf("window %v: asked at %s it opens at %s, but it is open at %s", hours, at.In(loc), opens.In(loc), between.In(loc))
-					}
+			opening := func(minute int) time.Time { return w.Opening(loc, start.Add(time.Duration(minute)*time.Minute)) }
+			// Backwards: next is the first minute inside the window from here on.
+			next := opening(minutes)
+			for minute := minutes - 1; minute >= 0; minute-- {
+				at, opens := start.Add(time.Duration(minute)*time.Minute), opening(minute)
+				if opens.Equal(at) {
+					next = at
+				}
+				if !opens.Equal(next) {
+					t.Fatalf("window %v: asked at %s it opens at %s, but the first minute inside is %s", hours, at.In(loc), opens.In(loc), next.In(loc))
 				}
 				if face := opens.In(loc).Format("15:04"); !faceInside(face, hours[0], hours[1]) {
 					t.Fatalf("window %v opens when the clock shows %s", hours, face)
@@ -190,7 +194,7 @@ func TestAClockTimeIsHoursAndMinutes(t *testing.T) {
 	}
 	for _, s := range []string{"", "9:00", "24:00", "12:60", "12:00:00", "ab:cd", "-1:00", "12.00", " 9:00"} {
 		if _, err := mailing.ParseClockTime(s); mailing.KindOf(err) != mailing.KindInvalid {
-			t.Errorf("%q is taken for a time (%v)", s, err)
+			t.Errorf("%q is accepted as a time (%v)", s, err)
 		}
 	}
 }

@@ -31,7 +31,7 @@ type attempt struct {
 
 	dialing   atomic.Bool // a connection is or was being made for the request
 	connected atomic.Bool // it has had a connection
-	begun     atomic.Bool // net/http has begun to write it into its buffer
+	begun     atomic.Bool // net/http has begun to write the request into its buffer
 	wrote     atomic.Bool // a byte of it was or may have been written
 	readAfter atomic.Bool // bytes arrived after wrote was set
 	// unsolicited is set if the answer began before wrote or readAfter was set.
@@ -90,7 +90,7 @@ func (a *attempt) gotConn(c net.Conn) {
 
 // outcome returns the outcome of a request without an answer. caller is the caller's
 // context; call is derived from it and also ends with the timeout. Together they show
-// whose time was over.
+// whether the caller gave up or the timeout has passed.
 //
 // Nothing is being written any more at this point: net/http waits for its writer before
 // it returns an error.

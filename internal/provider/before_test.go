@@ -40,15 +40,15 @@ func (w *wallClock) config(c *provider.Config) {
 	}
 }
 
-// until returns a hand-over that may begin before an instant.
+// until returns a hand-over that may begin only before an instant.
 func until(before time.Time) mailing.Handover {
 	h := handover
 	h.Before = before
 	return h
 }
 
-// protocols holds the protocols to connect a server. Each starts a server and returns a client of
-// it with this clock.
+// protocols holds a function for each protocol. The function starts a server and returns a
+// client of that server, which uses the clock.
 var protocols = map[string]func(*testing.T, *wallClock, http.HandlerFunc) *provider.Client{
 	"plain": func(t *testing.T, w *wallClock, handle http.HandlerFunc) *provider.Client {
 		t.Helper()
@@ -99,7 +99,7 @@ func TestAHandOverWhoseConnectionComesTooLateDoesNotBegin(t *testing.T) {
 	}
 }
 
-func TestAHandOverThatIsTooLateOnAKeptConnectionUsesNoOther(t *testing.T) {
+func TestAHandOverThatIsTooLateOnAKeptConnectionUsesNoOtherConnection(t *testing.T) {
 	for protocol, connect := range protocols {
 		t.Run(protocol, func(t *testing.T) {
 			var clock wallClock

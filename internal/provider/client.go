@@ -15,10 +15,10 @@ import (
 	"postrider/internal/mailing"
 )
 
-// Client hands messages over. It is safe for concurrent use. It keeps its connections,
-// so one client serves an environment for its whole life.
+// Client hands messages over. It is safe for concurrent use. It keeps its connections, so
+// an execution environment makes one client and uses it for all invocations.
 type Client struct {
-	base      *url.URL    // up to and with /send
+	base      *url.URL    // up to and including /send
 	header    http.Header // of all requests, without the token
 	token     TokenSource
 	timeout   time.Duration
@@ -62,7 +62,7 @@ func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 // Close closes the idle connections. It does not disturb calls under way.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
-// send makes one request with this token, which ends by until. See [Client.Send].
+// send makes one request with this token. The request ends by until. See [Client.Send].
 func (c *Client) send(ctx context.Context, h mailing.Handover, token string, until time.Time) mailing.Outcome {
 	body, ok := encode(h)
 	if !ok {
@@ -102,8 +102,8 @@ func (c *Client) request(ctx context.Context, id mailing.MessageID, body []byte,
 		Body:          io.NopCloser(bytes.NewReader(body)),
 		ContentLength: int64(len(body)),
 		// net/http asks for the body again to repeat a request on another connection.
-		// For a POST it does so only if nothing was written. If that ever changes, it
-		// gets no body here.
+		// For a POST it does so only if nothing was written. If that ever changes, this
+		// error prevents the repetition.
 		GetBody: func() (io.ReadCloser, error) {
 			if try.wrote.Load() {
 				return nil, errWritten

@@ -25,8 +25,8 @@ type Config struct {
 	BaseURL string
 	// Token is the bearer token (a JWT), without the word "Bearer".
 	Token string
-	// TokenSource returns the token instead, if it may change. Exactly one of the two
-	// is set.
+	// TokenSource returns the token, if the token may change. Exactly one of Token and
+	// TokenSource is set.
 	TokenSource TokenSource
 	// Timeout bounds one hand-over, from the wait for a connection to the last byte of
 	// the answer: above 0, up to 15 min.
@@ -50,8 +50,8 @@ func (c Config) GoString() string { return c.String() }
 // LogValue returns the same as String, so that slog shows no token.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// parse returns the base URL, or an error with all problems together. It quotes no
-// value: if token and URL are swapped in an environment, the token would be in the log.
+// parse returns the base URL, or an error with all problems together. The error quotes no
+// value: if a person sets the URL to the token by mistake, the log must not show the token.
 func (c Config) parse() (*url.URL, error) {
 	var all []error
 	problem := func(text string) { all = append(all, errors.New("provider: "+text)) }
@@ -77,7 +77,7 @@ func (c Config) parse() (*url.URL, error) {
 	return u, errors.Join(all...)
 }
 
-// CheckURL returns what is wrong with a base URL, or nil.
+// CheckURL returns an error that says why a base URL is not valid, or nil.
 func CheckURL(base string) error {
 	_, err := parseURL(base)
 	return err
@@ -100,7 +100,7 @@ func parseURL(base string) (*url.URL, error) {
 	return u, nil
 }
 
-// CheckToken returns what is wrong with a bearer token, or nil.
+// CheckToken returns an error that says why a bearer token is not valid, or nil.
 func CheckToken(token string) error {
 	switch {
 	case token == "":

@@ -25,22 +25,22 @@ func TestAllProblemsOfAConfigurationAreReportedTogether(t *testing.T) {
 
 func TestAWrongConfigurationIsRefused(t *testing.T) {
 	for name, change := range map[string]func(*provider.Config){
-		"a URL without a scheme":      func(c *provider.Config) { c.BaseURL = "host/v1" },
-		"a URL that has only a port":  func(c *provider.Config) { c.BaseURL = "http://:8001" },
-		"another scheme":              func(c *provider.Config) { c.BaseURL = "ftp://host" },
-		"a URL that cannot be parsed": func(c *provider.Config) { c.BaseURL = "http://ho st" },
-		"a URL with a user":           func(c *provider.Config) { c.BaseURL = "http://u:secret-token@host" },
-		"a URL with a query":          func(c *provider.Config) { c.BaseURL = "http://host/?a=b" },
-		"a URL with a fragment":       func(c *provider.Config) { c.BaseURL = "http://host/#a" },
-		"a URL of 3,000 bytes":        func(c *provider.Config) { c.BaseURL = "http://host/" + strings.Repeat("a", 3000) },
-		"the token as URL":            func(c *provider.Config) { c.BaseURL = "secret-token" },
-		"a token with a line break":   func(c *provider.Config) { c.Token = "secret-token\n" },
-		"a token with a space":        func(c *provider.Config) { c.Token = "Bearer secret-token" },
-		"a token beyond a header":     func(c *provider.Config) { c.Token = strings.Repeat("secret-token", 1000) },
-		"a negative timeout":          func(c *provider.Config) { c.Timeout = -time.Second },
-		"a timeout of an hour":        func(c *provider.Config) { c.Timeout = time.Hour },
-		"a negative number of conns":  func(c *provider.Config) { c.MaxConns = -1 },
-		"too many conns":              func(c *provider.Config) { c.MaxConns = 10_001 },
+		"a URL without a scheme":        func(c *provider.Config) { c.BaseURL = "host/v1" },
+		"a URL without a host":          func(c *provider.Config) { c.BaseURL = "http://:8001" },
+		"another scheme":                func(c *provider.Config) { c.BaseURL = "ftp://host" },
+		"a URL that cannot be parsed":   func(c *provider.Config) { c.BaseURL = "http://ho st" },
+		"a URL with a user":             func(c *provider.Config) { c.BaseURL = "http://u:secret-token@host" },
+		"a URL with a query":            func(c *provider.Config) { c.BaseURL = "http://host/?a=b" },
+		"a URL with a fragment":         func(c *provider.Config) { c.BaseURL = "http://host/#a" },
+		"a URL of 3,000 bytes":          func(c *provider.Config) { c.BaseURL = "http://host/" + strings.Repeat("a", 3000) },
+		"the token as URL":              func(c *provider.Config) { c.BaseURL = "secret-token" },
+		"a token with a line break":     func(c *provider.Config) { c.Token = "secret-token\n" },
+		"a token with a space":          func(c *provider.Config) { c.Token = "Bearer secret-token" },
+		"a token too long for a header": func(c *provider.Config) { c.Token = strings.Repeat("secret-token", 1000) },
+		"a negative timeout":            func(c *provider.Config) { c.Timeout = -time.Second },
+		"a timeout of an hour":          func(c *provider.Config) { c.Timeout = time.Hour },
+		"a negative number of conns":    func(c *provider.Config) { c.MaxConns = -1 },
+		"too many conns":                func(c *provider.Config) { c.MaxConns = 10_001 },
 	} {
 		cfg := provider.Config{BaseURL: "https://host/v1", Token: "secret-token", Timeout: time.Second, MaxConns: 1}
 		if _, err := provider.New(cfg); err != nil {

@@ -83,7 +83,7 @@ func TestOtherFailuresToConnectAreUnreachable(t *testing.T) {
 	want(t, send(c), mailing.OutcomeRetry, "unreachable")
 }
 
-func TestACallAfterItsDeadlineIsNotTried(t *testing.T) {
+func TestACallWithACancelledContextIsNotTried(t *testing.T) {
 	s := serveAccepting(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -104,7 +104,7 @@ func TestACallCancelledWhileConnectingIsNotTried(t *testing.T) {
 	want(t, c.Send(ctx, handover), mailing.OutcomeNotTried, "not_tried")
 }
 
-func TestACallThatWaitsForAFreeConnectionIsNotTried(t *testing.T) {
+func TestACallWhoseTimeEndsWhileItWaitsForAConnectionIsNotTried(t *testing.T) {
 	started, release := make(chan struct{}), make(chan struct{})
 	s := serveRaw(t, func(c *net.TCPConn, _ int32) bool {
 		close(started)

@@ -1,8 +1,8 @@
-// Package provider is the client of the external sending API. It makes one POST a
-// message, and returns its outcome.
+// Package provider is the client of the external sending API. It hands each message over
+// with a POST request, and returns the outcome.
 //
-// The API promises no deduplication, so it matters whether a failed hand-over is certain
-// or ambiguous. [Client.Send] decides by two facts: the answer, and whether a byte of the
+// The API promises no deduplication, so it matters whether a failure is certain or
+// ambiguous. [Client.Send] decides by two facts: the answer, and whether a byte of the
 // request was or may have been written.
 //
 // An outcome's code is one of the following words, each with one kind. N is a number
@@ -20,9 +20,9 @@
 //	tls              retry          the TLS handshake failed
 //	unreachable      retry          any other failure to connect
 //	closed           retry          the connection broke before a byte was written
-//	http_5NN         ambiguous      a 5xx but 503: the API or a gateway failed, perhaps after the message was accepted
-//	http_NNN         ambiguous      a 2xx but 200, 101, or a status outside 200 to 599
-//	code_N           ambiguous      200 and another code than 0, an int32
+//	http_5NN         ambiguous      a 5xx other than 503: the API or a gateway failed, perhaps after the message was accepted
+//	http_NNN         ambiguous      a 2xx other than 200, or a status outside 200 to 599, such as 101
+//	code_N           ambiguous      200 and a code other than 0, an int32
 //	no_code          ambiguous      200 and an object without code
 //	bad_answer       ambiguous      not HTTP, or a 200 that is not one JSON object with an int32 as code
 //	too_large        ambiguous      a 200 with more than 64 KiB
@@ -35,8 +35,8 @@
 //	http_4NN         misconfigured  a 4xx that is in no other row: the API does not accept the token (401, 403), or the path (404)
 //	http_3NN         misconfigured  the API is at another address; redirects are never followed
 //	no_token         misconfigured  the token was never read; no request was made
-//	not_tried        not tried      the caller gave up, or its time was over, before there was a connection
-//	renewed          not tried      the API refused the token, and there is a new one; too late for a second request
+//	not_tried        not tried      the caller gave up, or its time was over, before a byte was written
+//	renewed          not tried      the API refused the token, and there is a new one, but it is too late for a second request
 //	too_late         not tried      there was no connection at the last instant at which the request could begin; the caller may decide again
 //	no_connection    not tried      all connections were in use for the whole timeout
 //

@@ -12,9 +12,9 @@ import (
 
 const head200 = "HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n"
 
-// TestAfterTheRequestOnlyACompleteAnswerIsCertain runs act after the server has read the
-// whole request.
-func TestAfterTheRequestOnlyACompleteAnswerIsCertain(t *testing.T) {
+// TestTheOutcomeOfABrokenAnswer runs act after the server has read the whole request. Only
+// the outcome of a 200 needs the whole answer: another status is enough by itself.
+func TestTheOutcomeOfABrokenAnswer(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		act  func(c *net.TCPConn)
@@ -49,7 +49,7 @@ func TestAfterTheRequestOnlyACompleteAnswerIsCertain(t *testing.T) {
 			mailing.OutcomeAmbiguous, "bad_answer",
 		},
 		{
-			"the body ends with the connection, as HTTP/1.0 has it",
+			"the body ends with the connection, as in HTTP/1.0",
 			func(c *net.TCPConn) { write(c, "HTTP/1.0 200 OK\r\n\r\n"+accepted) },
 			mailing.OutcomeSent, "",
 		},
@@ -94,7 +94,7 @@ func TestAfterTheRequestOnlyACompleteAnswerIsCertain(t *testing.T) {
 	}
 }
 
-func TestAConnectionResetBeforeTheRequestIsReadIsNeverSent(t *testing.T) {
+func TestAResetBeforeTheRequestIsReadIsNeverTheOutcomeSent(t *testing.T) {
 	url := listen(t, reset)
 	for range 50 {
 		// The reset arrives during the connect, or before, while or after the request
@@ -112,26 +112,26 @@ func TestATimeoutAfterTheRequest(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		head string
-		drip string // written repeatedly until the connection ends
+		more string // written repeatedly until the connection ends
 		kind mailing.OutcomeKind
 		code string
 	}{
 		{"there is no answer", "", "", mailing.OutcomeAmbiguous, "timeout"},
 		{"the headers stop", "HTTP/1.1 200 OK\r\nConte", "", mailing.OutcomeAmbiguous, "timeout"},
 		{"the body of a 200 stops", head200 + accepted[:20], "", mailing.OutcomeAmbiguous, "timeout"},
-		{"the body of a 200 drips", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n", mailing.OutcomeAmbiguous, "timeout"},
+		{"the body of a 200 never ends", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n", mailing.OutcomeAmbiguous, "timeout"},
 		{"the body of a 400 stops", "HTTP/1.1 400 Bad\r\nContent-Length: 9\r\n\r\nx", "", mailing.OutcomeRejected, "http_400"},
-		{"the body of a 500 drips", "HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n", mailing.OutcomeAmbiguous, "http_500"},
-		{"the body of a 503 drips", "HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n", mailing.OutcomeRetry, "http_503"},
+		{"the body of a 500 never ends", "HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n", mailing.OutcomeAmbiguous, "http_500"},
+		{"the body of a 503 never ends", "HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n", mailing.OutcomeRetry, "http_503"},
 		{"the body of a 404 stops", "HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nx", "", mailing.OutcomeMisconfigured, "http_404"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel() // each takes the whole timeout, which a busy machine needs
+			t.Parallel() // each waits for the timeout, which is long for a busy machine
 			s := serveRaw(t, func(c *net.TCPConn, _ int32) bool {
 				write(c, tt.head)
-				for err := error(nil); tt.drip != "" && err == nil; {
-					_, err = io.WriteString(c, tt.drip)
-					drop(c, 5*time.Millisecond)
+				for err := error(nil); tt.more != "" && err == nil; {
+					_, err = io.WriteString(c, tt.more)
+					pause(c, 5*time.Millisecond)
 				}
 				hold(c)
 				return false
@@ -141,8 +141,8 @@ func TestATimeoutAfterTheRequest(t *testing.T) {
 	}
 }
 
-// drop delays the next drop: it waits until the client is gone, but at most for d.
-func drop(c net.Conn, d time.Duration) {
+// pause waits until the client has closed the connection, but at most for d.
+func pause(c net.Conn, d time.Duration) {
 	_ = c.SetReadDeadline(time.Now().Add(d))
 	_, _ = c.Read(make([]byte, 1))
 	_ = c.SetReadDeadline(time.Time{})

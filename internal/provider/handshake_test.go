@@ -18,7 +18,7 @@ import (
 )
 
 // soon is how long the hand-overs of these tests may wait for a connection. It is real
-// time, because the network accepts no other clock.
+// time, because real connections are made.
 const soon = 50 * time.Millisecond
 
 // holding is a server that answers no TLS handshake before it is released.
@@ -67,7 +67,7 @@ func TestAConnectionFromASlowHandshakeServesTheNextCall(t *testing.T) {
 			began := time.Now()
 			want(t, c.Send(t.Context(), until(closing)), mailing.OutcomeNotTried, "too_late")
 			if took := time.Since(began); took < soon || took > 3*time.Second {
-				t.Errorf("it waited %v for a connection, and may wait %v", took, soon)
+				t.Errorf("it waited %v for a connection, want %v", took, soon)
 			}
 
 			// The next hand-over begins while that dial goes on.
@@ -100,7 +100,7 @@ func TestAHandshakeWithoutAnswerIsAConnectTimeoutWhileTimeIsLeft(t *testing.T) {
 	want(t, c.Send(t.Context(), until(closing.Add(time.Hour))), mailing.OutcomeRetry, "connect_timeout")
 }
 
-func TestAHandOverWaitsForAFreeConnectionUntilItsEnd(t *testing.T) {
+func TestAHandOverWaitsForAFreeConnectionUntilItIsTooLate(t *testing.T) {
 	var clock wallClock
 	s, started, release := holdFirst(t)
 	c := client(t, s.URL, clock.config, func(cfg *provider.Config) { cfg.MaxConns = 1 })
@@ -113,7 +113,7 @@ func TestAHandOverWaitsForAFreeConnectionUntilItsEnd(t *testing.T) {
 	want(t, <-first, mailing.OutcomeSent, "")
 }
 
-func TestAHandOverWithABrokenConnectionWaitsForAnotherUntilItsEnd(t *testing.T) {
+func TestAHandOverWithABrokenConnectionWaitsForAnotherUntilItIsTooLate(t *testing.T) {
 	s := serveAccepting(t)
 	var clock wallClock
 	c := client(t, s.URL, clock.config)

@@ -52,7 +52,7 @@ type raw struct {
 }
 
 // serveRaw starts a raw server that runs act after each request. It closes the
-// connection when act returns false, without a reset unless act has asked for one.
+// connection when act returns false. The close is a reset only if act has called [reset].
 func serveRaw(t *testing.T, act func(c *net.TCPConn, n int32) bool) *raw {
 	t.Helper()
 	s := &raw{}

@@ -15,8 +15,7 @@ import (
 // net/http repeats a request by itself in some cases. The tests below cover all of
 // them.
 
-// serveOnce answers the first request of a connection, and ends the connection at the
-// second.
+// serveOnce answers the first request, and ends the connection at the second one.
 func serveOnce(t *testing.T, end func(*net.TCPConn)) *raw {
 	t.Helper()
 	return serveRaw(t, func(c *net.TCPConn, n int32) bool {
@@ -155,8 +154,8 @@ func TestASecondAnswerIsNotTheAnswerToTheNextRequest(t *testing.T) {
 	})
 	c := client(t, s.URL)
 
-	// net/http looks for such an answer after it has put the connection back. The test
-	// delays that until the next request has the connection.
+	// net/http looks for such an answer after it has put the connection back into its
+	// pool. The test delays the look until the next request has the connection.
 	kept, taken := make(chan struct{}), make(chan struct{})
 	first := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{PutIdleConn: func(error) {
 		close(kept)

@@ -62,13 +62,13 @@ func TestAMessageThatTheFormatDoesNotAllowIsRejected(t *testing.T) {
 	s := serveAccepting(t)
 	c := client(t, s.URL)
 	for name, change := range map[string]func(*mailing.Handover){
-		"no id":                  func(h *mailing.Handover) { h.ID = 0 },
-		"no phone":               func(h *mailing.Handover) { h.Phone = "" },
-		"a phone with a plus":    func(h *mailing.Handover) { h.Phone = "+7900123456" },
-		"a phone of 10 digits":   func(h *mailing.Handover) { h.Phone = "7900123456" },
-		"a foreign phone":        func(h *mailing.Handover) { h.Phone = "49001234567" },
-		"a phone that is a word": func(h *mailing.Handover) { h.Phone = "7900123456x" },
-		"no text":                func(h *mailing.Handover) { h.Text = "" },
+		"no id":                 func(h *mailing.Handover) { h.ID = 0 },
+		"no phone":              func(h *mailing.Handover) { h.Phone = "" },
+		"a phone with a plus":   func(h *mailing.Handover) { h.Phone = "+7900123456" },
+		"a phone of 10 digits":  func(h *mailing.Handover) { h.Phone = "7900123456" },
+		"a foreign phone":       func(h *mailing.Handover) { h.Phone = "49001234567" },
+		"a phone with a letter": func(h *mailing.Handover) { h.Phone = "7900123456x" },
+		"no text":               func(h *mailing.Handover) { h.Text = "" },
 	} {
 		h := handover
 		change(&h)

@@ -10,7 +10,7 @@ import (
 )
 
 // renewWithin is how long after the beginning of a hand-over its request may be made
-// again with another token. Later, the facts that it was decided by are too old.
+// again with another token. After that, the decision to hand over is too old.
 const renewWithin = time.Second
 
 // A TokenSource returns the bearer token to use now. refused is the token that the API
@@ -33,8 +33,7 @@ func (c Config) tokenSource() TokenSource {
 // Send does not begin the request at or after h.Before, and waits for a connection only
 // until then. Without a connection it returns not tried, "too_late". net/http goes on
 // making the connection, which serves a later call. So the caller decides again after
-// "too_late" and calls again; it is also the caller that bounds the total time of its
-// calls.
+// "too_late", and calls again. The caller also bounds the total time of its calls.
 //
 // Send never makes a second request after a byte of the first may have been written,
 // with one exception: the API answered 401, which is certain, and there is another

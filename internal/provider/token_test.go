@@ -144,10 +144,10 @@ func TestASecondRequestBeginsWithinASecondOfTheHandOver(t *testing.T) {
 	}
 }
 
-// TestASecondRequestDoesNotBeginAfterTheHandOversEnd checks that the second request, too, does not
-// begin at or after the hand-over's end. The clock goes back an hour before the first
+// TestASecondRequestDoesNotBeginIfItIsTooLate checks that the second request, too, does not
+// begin at or after the hand-over's Before. The clock goes back an hour before the first
 // request, so that this request has an hour of real time to get its connection.
-func TestASecondRequestDoesNotBeginAfterTheHandOversEnd(t *testing.T) {
+func TestASecondRequestDoesNotBeginIfItIsTooLate(t *testing.T) {
 	var clock wallClock
 	s := newTokenServer(t, "secret-new")
 	c := client(t, s.URL, from(func(ctx context.Context, refused string) (string, error) {

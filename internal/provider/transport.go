@@ -13,8 +13,8 @@ const (
 	// idleTimeout is how long a connection is kept without use. A write on a connection
 	// that the server is just closing is ambiguous, so the client closes it first:
 	// servers keep connections for 2 s (gunicorn), 5 s (Node, Apache) or longer.
-	// net/http also compares with the wall clock, so this holds for an environment that
-	// was frozen in between, too.
+	// net/http also compares with the wall clock, so the limit also holds for an
+	// execution environment that was frozen in between.
 	idleTimeout = 1500 * time.Millisecond
 	// maxConnect bounds each of TCP connect and TLS handshake, so that a host that
 	// drops packets is noticed within a fraction of the usual timeout.
@@ -68,9 +68,9 @@ type conn struct {
 	attempt atomic.Pointer[attempt]
 }
 
-// Write marks the request as written when a write of it begins, and withdraws that only
-// if nothing at all was written. What is written before net/http has begun with the
-// request is the close message of TLS, on a connection that the server has closed.
+// Write marks the request as written when a write of it begins. It removes the mark only if
+// nothing at all was written. A write before net/http has begun with the request is not the
+// request: it is the close message of TLS, on a connection that the server has closed.
 func (c *conn) Write(p []byte) (int, error) {
 	try := c.attempt.Load()
 	first := try != nil && try.begun.Load() && try.wrote.CompareAndSwap(false, true)

@@ -21,9 +21,9 @@ type waiting struct {
 	giveUp  context.CancelFunc
 }
 
-// connectContext returns a context that ends when the request may not begin any more and still
-// has no connection, and a function that ends the watch. The time left until a.before
-// is computed with a.now, and then measured by the real clock.
+// connectContext returns a context that ends when the request may not begin any more and
+// still has no connection, and a function that releases the context and its timer. The
+// time left until a.before is computed with a.now, and then measured by the real clock.
 //
 // net/http detaches a dial from its request. The dial goes on when the request is given
 // up, and its connection is kept for the next request, or taken by a request that
@@ -35,7 +35,7 @@ func (a *attempt) connectContext(ctx context.Context) (context.Context, func()) 
 	ctx, a.wait.giveUp = context.WithCancel(ctx)
 	left := a.before.Sub(a.now())
 	if left <= 0 {
-		a.expire() // first, so that no kept connection is taken, and lost by that
+		a.expire() // before net/http takes a kept connection, which would be lost
 		return ctx, a.wait.giveUp
 	}
 	timer := time.AfterFunc(left, a.expire)

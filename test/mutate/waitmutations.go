@@ -93,7 +93,7 @@ var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 		file: extensionGo,
 		old:  "if !at.After(m.ExtendedAt) {",
 		new:  "if at.IsZero() {",
-		pkg:  domain, test: "TestAnEndThatIsPutOffWhileTheMailingRunsIsStored",
+		pkg:  domain, test: "TestALaterEndOfARunningOrPausedMailingStoresTheInstantOfTheEdit",
 	},
 	{
 		name: "keeps: a paused mailing is kept by its old end",
