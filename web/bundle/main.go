@@ -9,6 +9,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -20,24 +21,39 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 )
 
+const dist = "internal/webui/dist"
+
 func main() {
-	if err := run("web", filepath.FromSlash("internal/webui/dist")); err != nil {
+	serve := flag.String("serve", "", "serve the pages at this address, built again at each load, and write nothing")
+	api := flag.String("api", "http://localhost:8000", "with -serve: the address of the API that the pages use")
+	to := flag.String("to", filepath.FromSlash(dist), "the folder that is replaced by the result")
+	flag.Parse()
+	err := run("web", *to, *serve, *api)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bundle the admin pages:", err)
 		os.Exit(1)
 	}
 }
 
-// run builds the sources in the folder from, and replaces the folder to.
-func run(from, to string) error {
-	if len(os.Args) > 1 { // the gate builds into a folder of its own
-		to = os.Args[1]
+func run(from, to, serve, api string) error {
+	if serve != "" {
+		return develop(from, serve, api)
 	}
-	from, err := filepath.Abs(from)
+	files, err := build(from)
 	if err != nil {
 		return err
 	}
+	return replace(to, files)
+}
+
+// build returns the files that the sources in a folder make.
+func build(from string) (map[string][]byte, error) {
+	from, err := filepath.Abs(from)
+	if err != nil {
+		return nil, err
+	}
 	if _, err := os.Stat(filepath.Join(from, "node_modules")); err != nil {
-		return fmt.Errorf("the npm packages are not installed: run make web-tools (%w)", err)
+		return nil, fmt.Errorf("the npm packages are not installed: run make web-tools (%w)", err)
 	}
 	result := api.Build(api.BuildOptions{
 		AbsWorkingDir: from,
@@ -54,22 +70,22 @@ func run(from, to string) error {
 		LogLevel:      api.LogLevelWarning,
 	})
 	if len(result.Errors) > 0 {
-		return fmt.Errorf("%d errors, see above", len(result.Errors))
+		return nil, fmt.Errorf("%d errors, see above", len(result.Errors))
 	}
 	files := map[string][]byte{}
 	for _, f := range result.OutputFiles {
 		files[filepath.Base(f.Path)] = f.Contents
 	}
 	if files["icon.svg"], err = os.ReadFile(filepath.Join(from, "icon.svg")); err != nil { //nolint:gosec // G304: a file of the repository
-		return err
+		return nil, err
 	}
 	if files["licences.txt"], err = licences(from, result.Metafile); err != nil {
-		return err
+		return nil, err
 	}
 	if files["index.html"], err = index(from, slices.Sorted(maps.Keys(files))); err != nil {
-		return err
+		return nil, err
 	}
-	return replace(to, files)
+	return files, nil
 }
 
 // index returns index.html with the names of the script and of the style sheet.
