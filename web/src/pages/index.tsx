@@ -5,6 +5,7 @@ import { t } from '../i18n/index.ts';
 import { link } from '../router.ts';
 import { Empty, LinkButton, Page } from '../ui/basic.tsx';
 import type { IconName } from '../ui/icons.tsx';
+import { Mailings } from './mailings/mailings.tsx';
 
 interface Entry {
   path: string;
@@ -28,6 +29,7 @@ export function pageOf(path: string[]): { View: FunctionComponent } {
   const [first = '', second, third, ...rest] = path;
   const id = /^\d+$/;
   if (rest.length > 0) return { View: Missing };
+  if (first === 'mailings' && second === undefined) return { View: Mailings };
   void [first, second, third, id];
   return { View: Missing };
 }
