@@ -184,7 +184,7 @@ var ofPages = []mutation{ //nolint:gochecknoglobals // as above
 			return false, err
 		}
 		written, err := s.store.WritePage(ctx, m, page)`,
-		pkg: scheduler, test: "TestNothingIsQueuedBeforeItsPageIsWritten",
+		pkg: scheduler, test: "TestNoBatchIsQueuedBeforeItsPageIsWritten",
 	},
 	{
 		name: "the first page is written whatever the cursor",
@@ -215,7 +215,7 @@ var ofPages = []mutation{ //nolint:gochecknoglobals // as above
 		file: "internal/schedule/task.go",
 		old:  "s.store.Postpone(ctx, row, now.Add(delay+mailing.OverdueAfter(row.Sweeps)), freed)",
 		new:  "s.store.Postpone(ctx, row, row.DueAt, freed)",
-		pkg:  scheduler, test: "TestAnOverdueBatchIsQueuedOnceAndThenAfterLongerTimes",
+		pkg:  scheduler, test: "TestAnOverdueBatchIsQueuedAgainAfterGrowingTimes",
 	},
 	{
 		name: "a sweep queues before it moves due_at on",
@@ -227,7 +227,7 @@ var ofPages = []mutation{ //nolint:gochecknoglobals // as above
 		}
 		group.Go(func() error {
 			moved, err := s.store.Postpone(`,
-		pkg: scheduler, test: "TestABatchIsMovedOnBeforeItIsQueuedAgain",
+		pkg: scheduler, test: "TestTheDueTimeOfABatchIsMovedBeforeTheBatchIsQueuedAgain",
 	},
 	{
 		name: "batches of a paused mailing are queued again",

@@ -51,7 +51,7 @@ var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 		file: replanGo,
 		old:  "return r.deliveries.Queue(ctx, keys, 0)",
 		new:  "return r.deliveries.Queue(ctx, keys[:0], 0)",
-		pkg:  scheduler, test: "TestMessagesThatWaitByAnOldZoneAreFreedAndQueuedBeforeTheEditIsForgotten",
+		pkg:  scheduler, test: "TestMessagesThatWaitByAnOldZoneAreFreedAndQueuedBeforeTheEditIsDeleted",
 	},
 	{
 		name: "keeps: what a sender may still settle by the old end is not awaited",
