@@ -95,7 +95,9 @@ func (s *Sender) pauseIfRejected(ctx context.Context, window outcomeWindow, o ma
 	if !o.Refused() {
 		return
 	}
+	pausedBefore := false
 	m, err := s.store.UpdateMailing(ctx, window.mailing, func(m mailing.Mailing) (mailing.Mailing, error) {
+		pausedBefore = m.Status == mailing.StatusPaused
 		return m.PausedForRejections(o, window.began, s.now()), nil
 	})
 	if err != nil {
@@ -104,7 +106,7 @@ func (s *Sender) pauseIfRejected(ctx context.Context, window outcomeWindow, o ma
 		return
 	}
 	s.mailings.put(m)
-	if m.PausedBy == mailing.ByRejections {
+	if m.PausedBy == mailing.ByRejections && !pausedBefore {
 		slog.ErrorContext(ctx, "mailing paused: the sending API rejects most of its messages",
 			"mailing_id", window.mailing, "rejected", o.Rejected, "of", o.Total())
 	}

@@ -38,8 +38,8 @@ type work struct {
 }
 
 // recipient is the state of one recipient of a batch in an invocation. During the
-// hand-overs of the batch, each recipient belongs to one goroutine. The goroutines of the
-// other recipients read wasPending and state.Client, which do not change.
+// hand-overs of the batch, each recipient belongs to one goroutine, and no other one reads
+// it.
 type recipient struct {
 	state mailing.Recipient
 	// wasPending is true if the message was pending when the batch was claimed.
@@ -102,9 +102,10 @@ func (w *work) clientIDs() []mailing.ClientID {
 		return nil
 	}
 	var ids []mailing.ClientID
-	for _, r := range w.recipients {
-		if r.wasPending {
-			ids = append(ids, r.state.Client)
+	// The batch does not change. The states of the recipients do: see recipient.
+	for _, rec := range w.batch.Recipients {
+		if rec.Status.Pending() {
+			ids = append(ids, rec.Client)
 		}
 	}
 	return ids
