@@ -29,7 +29,7 @@ func decideWhileClientsAreRead(t *testing.T) {
 		if len(w.api.requests()) > 2 {
 			return mailing.Outcome{Kind: mailing.OutcomeSent}
 		}
-		time.Sleep(time.Millisecond) // of the bubble: until all others are decided
+		time.Sleep(time.Millisecond) //nolint:forbidigo // virtual time of the bubble, which passes when all others wait
 		w.clock.Advance(max(0, h.Before.Sub(w.clock.Now())))
 		return mailing.Outcome{Kind: mailing.OutcomeNotTried, Code: "too_late"}
 	}
