@@ -9,7 +9,7 @@ export function Attention({ d }: { d: Facts }) {
   const letters = d.queues.queues.find((q) => q.name === 'dead-letters');
   const dead = letters ? letters.waiting + letters.in_flight + letters.delayed : 0;
   const paused = d.paused.mailings.filter((m) => m.paused_by === 'rejections');
-  const down = d.queues.provider_down_since;
+  const down = d.queues.provider.down_since;
   return (
     <>
       {down && <Notice kind="error" title={t('overview.provider_down', { time: clock(down) })} actions={<Look to={link('queues')} />}>{t('overview.provider_down.about')}</Notice>}

@@ -30,7 +30,7 @@ async function read(signal: AbortSignal): Promise<{ data: Facts; etag: null }> {
     (await call(api.GET('/api/mailings/fullinfo', { params: { query: { limit: status ? 100 : 1, ...(status ? { status } : {}) } }, signal }))).data;
   const [all, running, scheduled, paused, queues] = await Promise.all([
     statistics(), statistics('running'), statistics('scheduled'), statistics('paused'),
-    call(api.GET('/api/queues', { signal })).then((a) => a.data),
+    call(api.GET('/api/queues', { params: { query: { limit: 0 } }, signal })).then((a) => a.data),
   ]);
   const infos = await Promise.all(
     running.mailings.slice(0, shown).map((m) => call(api.GET('/api/mailings/{id}/info', { params: { path: { id: m.id }, query: { limit: 0 } }, signal }))),

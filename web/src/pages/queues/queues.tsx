@@ -24,7 +24,7 @@ export function Queues() {
       {!d && live.error.value === undefined && <div class="columns">{[0, 1, 2].map((i) => <Panel key={i}><Skeleton lines={4} /></Panel>)}</div>}
       {d && (
         <>
-          <Provider since={d.provider_down_since} next={d.next_probe_at} />
+          <Provider since={d.provider.down_since} next={d.provider.next_probe_at} />
           <div class="columns three">{d.queues.map((q) => <QueuePanel key={q.name} q={q} />)}</div>
           <Letters letters={d.dead_letters} total={size(d.queues.find((q) => q.name === 'dead-letters'))} reload={live.reload} />
         </>
@@ -34,7 +34,7 @@ export function Queues() {
 }
 
 function busy(d: Schemas['QueueList']): boolean {
-  return d.provider_down_since !== null || d.queues.some((q) => q.name !== 'dead-letters' && size(q) > 0);
+  return d.provider.down_since !== null || d.queues.some((q) => q.name !== 'dead-letters' && size(q) > 0);
 }
 
 function size(q: Queue | undefined): number {
