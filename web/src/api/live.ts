@@ -12,7 +12,8 @@ export interface Live<T> {
   // data is what was read last. It stays when later reads fail.
   data: Signal<T | undefined>;
   error: Signal<unknown>;
-  // reload reads at once.
+  // reload reads at once. A read that has begun is given up: its answer would be older
+  // than what the person has just done.
   reload: () => void;
 }
 
@@ -26,29 +27,29 @@ export function useLive<T>(read: (signal: AbortSignal, etag: string | null) => P
     let timer: ReturnType<typeof setTimeout> | undefined;
     let etag: string | null = null;
     let failures = 0;
-    let reading = false;
+    let reading: AbortController | undefined;
     const schedule = (pause: number) => {
       clearTimeout(timer);
       if (!stop.signal.aborted && !document.hidden) timer = setTimeout(once, pause);
     };
     const once = async () => {
-      if (reading || stop.signal.aborted) return;
-      reading = true;
+      if (stop.signal.aborted) return;
+      reading?.abort();
+      const mine = (reading = new AbortController());
       try {
-        const answer = await read(stop.signal, etag);
-        if (stop.signal.aborted) return;
+        const answer = await read(mine.signal, etag);
+        if (mine.signal.aborted) return;
         // An answer without data is a 304: nothing has changed.
         if (answer.data !== undefined) live.data.value = answer.data;
         etag = answer.etag ?? etag;
         live.error.value = undefined;
         failures = 0;
       } catch (e) {
-        if (stop.signal.aborted) return;
+        if (mine.signal.aborted) return;
         live.error.value = e;
         failures++;
-      } finally {
-        reading = false;
       }
+      reading = undefined;
       const data = live.data.peek();
       const pause = data !== undefined && busy(data) ? busyPause : idlePause;
       schedule(failures === 0 ? pause : Math.min(longestPause, busyPause * 2 ** (failures - 1)));
@@ -62,6 +63,7 @@ export function useLive<T>(read: (signal: AbortSignal, etag: string | null) => P
     if (!document.hidden) void once();
     return () => {
       stop.abort();
+      reading?.abort();
       clearTimeout(timer);
       document.removeEventListener('visibilitychange', visible);
     };

@@ -1,5 +1,6 @@
 // Menu is a button that opens a list of actions: arrows move, Enter chooses, Escape closes.
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+// The list is in the browser's top layer, so that no table or panel cuts it off.
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Icon, type IconName } from './icons.tsx';
 
 export interface Item {
@@ -11,20 +12,50 @@ export interface Item {
   run: () => void;
 }
 
+// gap is the space between the button and the list, and between the list and the edge of
+// the window, in pixels.
+const gap = 4;
+
+// placed moves the list below the button, or above it where there is no room below. start
+// aligns the left edges, not the right ones.
+function placed(list: HTMLElement, button: HTMLElement, up: boolean, start: boolean) {
+  const b = button.getBoundingClientRect();
+  const { offsetWidth: width, offsetHeight: height } = list;
+  const below = b.bottom + gap;
+  const above = b.top - gap - height;
+  const top = up || below + height > innerHeight ? above : below;
+  const left = start ? b.left : b.right - width;
+  list.style.top = `${Math.max(gap, Math.min(top, innerHeight - height - gap))}px`;
+  list.style.left = `${Math.max(gap, Math.min(left, innerWidth - width - gap))}px`;
+}
+
 export function Menu({ label, icon = 'more', text, items, up = false }: { label: string; icon?: IconName; text?: string; items: Item[]; up?: boolean }) {
   const [open, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
+  const list = useRef<HTMLDivElement>(null);
   const id = useId();
   const entries = () => [...(root.current?.querySelectorAll<HTMLButtonElement>('[role^=menuitem]:not(:disabled)') ?? [])];
+  useLayoutEffect(() => {
+    if (!open) return;
+    list.current?.showPopover();
+    placed(list.current!, button.current!, up, up);
+    entries()[0]?.focus({ preventScroll: true });
+  }, [open]);
   useEffect(() => {
     if (!open) return;
-    entries()[0]?.focus();
-    const outside = (e: Event) => {
-      if (!root.current?.contains(e.target as Node)) setOpen(false);
+    const away = (e: Event) => {
+      if (!(e.target instanceof Node) || !root.current?.contains(e.target)) setOpen(false);
     };
-    document.addEventListener('pointerdown', outside);
-    return () => document.removeEventListener('pointerdown', outside);
+    const shut = () => setOpen(false);
+    document.addEventListener('pointerdown', away);
+    addEventListener('scroll', away, true);
+    addEventListener('resize', shut);
+    return () => {
+      document.removeEventListener('pointerdown', away);
+      removeEventListener('scroll', away, true);
+      removeEventListener('resize', shut);
+    };
   }, [open]);
   const close = () => {
     setOpen(false);
@@ -69,7 +100,7 @@ export function Menu({ label, icon = 'more', text, items, up = false }: { label:
         {text && <span>{text}</span>}
       </button>
       {open && (
-        <div id={id} class={`menu-list${up ? ' up' : ''}`} role="menu" aria-label={label} onKeyDown={onKey}>
+        <div id={id} ref={list} popover="manual" class="menu-list" role="menu" aria-label={label} onKeyDown={onKey}>
           {items.map((item) => (
             <button
               key={item.text}

@@ -1,6 +1,6 @@
 // Statuses of messages and mailings: one icon, one colour and one word each. The colour
 // is never the only sign.
-import type { Counts, MailingStatus, Status } from '../api/client.ts';
+import type { Counts, MailingStatus, Message, Status } from '../api/client.ts';
 import { count, share } from '../format.ts';
 import { t, type Key } from '../i18n/index.ts';
 import { Icon, type IconName } from './icons.tsx';
@@ -11,16 +11,20 @@ export const statuses: Status[] = ['sent', 'failed', 'uncertain', 'expired', 'ca
 // terminal are the statuses that a message leaves only by a retry.
 export const terminal: Status[] = ['sent', 'failed', 'uncertain', 'expired', 'cancelled', 'skipped'];
 
-const icons: Record<Status, IconName> = {
+// MessageStatus also has the status of a message that a sender holds at this moment. It
+// is in no count.
+export type MessageStatus = Message['status'];
+
+const icons: Record<MessageStatus, IconName> = {
   sent: 'check', failed: 'cancel', uncertain: 'question', expired: 'clock', cancelled: 'minus', skipped: 'skip',
-  retrying: 'retry', queued: 'dot', deferred: 'moon',
+  retrying: 'retry', queued: 'dot', deferred: 'moon', sending: 'send',
 };
 
 const mailingIcons: Record<MailingStatus, IconName> = {
   scheduled: 'clock', running: 'resume', paused: 'pause', completed: 'check', cancelled: 'cancel',
 };
 
-export function statusName(s: Status): string {
+export function statusName(s: MessageStatus): string {
   return t(`status.${s}` as Key);
 }
 
@@ -28,7 +32,7 @@ export function mailingStatusName(s: MailingStatus): string {
   return t(`mailing.status.${s}` as Key);
 }
 
-export function StatusBadge({ status }: { status: Status }) {
+export function StatusBadge({ status }: { status: MessageStatus }) {
   return (
     <span class={`badge s-${status}`} title={t(`status.${status}.about` as Key)}>
       <Icon name={icons[status]} />

@@ -79,6 +79,7 @@ export const common = {
   'status.retrying': 'Retrying',
   'status.queued': 'Queued',
   'status.deferred': 'Deferred',
+  'status.sending': 'Sending',
   'status.sent.about': 'The sending API has accepted the message.',
   'status.failed.about': 'The sending API refused the message, or ten attempts failed.',
   'status.uncertain.about': 'The sending API may have accepted the message: no valid answer came.',
@@ -88,6 +89,7 @@ export const common = {
   'status.retrying.about': 'An attempt failed. Another one follows.',
   'status.queued.about': 'The message waits for its turn.',
   'status.deferred.about': 'The message waits for the hours in which the client may be written to.',
+  'status.sending.about': 'A sender holds the message at this moment.',
 
   'mailing.status.scheduled': 'Scheduled',
   'mailing.status.running': 'Running',

@@ -80,6 +80,7 @@ export const common: Record<keyof typeof en, Message> = {
   'status.retrying': 'Повтор',
   'status.queued': 'В очереди',
   'status.deferred': 'Отложено',
+  'status.sending': 'Отправляется',
   'status.sent.about': 'Внешний сервис принял сообщение.',
   'status.failed.about': 'Внешний сервис отклонил сообщение, или не удались десять попыток.',
   'status.uncertain.about': 'Внешний сервис мог принять сообщение: верного ответа не было.',
@@ -89,6 +90,7 @@ export const common: Record<keyof typeof en, Message> = {
   'status.retrying.about': 'Попытка не удалась. Будет следующая.',
   'status.queued.about': 'Сообщение ждёт своей очереди.',
   'status.deferred.about': 'Сообщение ждёт часов, в которые клиенту можно писать.',
+  'status.sending.about': 'Сообщение отправляется в эту минуту.',
 
   'mailing.status.scheduled': 'Запланирована',
   'mailing.status.running': 'Идёт',
