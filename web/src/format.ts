@@ -30,6 +30,13 @@ export function moment(at: Date | string): string {
   return new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(at));
 }
 
+// brief writes a date and a time without the year if it is the present one, for tables.
+export function brief(at: Date | string, now: Date): string {
+  const date = new Date(at);
+  const year = date.getFullYear() === now.getFullYear() ? {} : { year: 'numeric' as const };
+  return new Intl.DateTimeFormat(locale.value, { ...year, month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' }).format(date);
+}
+
 // exact writes a date and a time with seconds and zone, for titles.
 export function exact(at: Date | string): string {
   return new Intl.DateTimeFormat(locale.value, {

@@ -1,6 +1,6 @@
 // Data that is read again and again while a page shows it.
 import { signal, type Signal } from '@preact/signals';
-import { useEffect, useMemo } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { Answer } from './client.ts';
 
 // Pauses between two reads, in milliseconds.
@@ -74,4 +74,12 @@ export function useLive<T>(read: (signal: AbortSignal, etag: string | null) => P
     };
   }, deps);
   return live;
+}
+
+// useKept returns a value, or the last one while there is none: old rows stay on the page
+// until the new ones are there. old reports whether that is so.
+export function useKept<T>(value: T | undefined): { value: T | undefined; old: boolean } {
+  const last = useRef<T | undefined>(undefined);
+  if (value !== undefined) last.current = value;
+  return { value: last.current, old: value === undefined && last.current !== undefined };
 }

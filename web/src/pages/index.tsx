@@ -3,11 +3,15 @@ import type { FunctionComponent } from 'preact';
 import type { Key } from '../i18n/index.ts';
 import { t } from '../i18n/index.ts';
 import { link } from '../router.ts';
+import { Import } from './clients/import.tsx';
+import { Clients } from './clients/list.tsx';
+import { OneClient } from './clients/one.tsx';
 import { Help } from './help/help.tsx';
 import { Overview } from './overview/overview.tsx';
 import { Queues } from './queues/queues.tsx';
 import { Empty, LinkButton, Page } from '../ui/basic.tsx';
 import type { IconName } from '../ui/icons.tsx';
+import { Mailings } from './mailings/mailings.tsx';
 
 interface Entry {
   path: string;
@@ -29,6 +33,10 @@ export const pages: Entry[] = [
 // routes leads from addresses to pages; the first match counts.
 const routes: [RegExp, FunctionComponent][] = [
   [/^$/, Overview],
+  [/^mailings$/, Mailings],
+  [/^clients$/, Clients],
+  [/^clients\/import$/, Import],
+  [/^clients\/[1-9]\d*$/, OneClient],
   [/^queues$/, Queues],
   [/^help$/, Help],
 ];

@@ -2,7 +2,7 @@
 import type { ButtonHTMLAttributes, ComponentChildren } from 'preact';
 import { useId } from 'preact/hooks';
 import { ApiError, Unreachable } from '../api/client.ts';
-import { exact, moment, relative } from '../format.ts';
+import { brief, exact, moment, relative } from '../format.ts';
 import { t } from '../i18n/index.ts';
 import { Icon, type IconName } from './icons.tsx';
 import { now } from './now.ts';
@@ -83,12 +83,12 @@ export function Panel({ title, actions, children, flush = false }: { title?: str
 }
 
 // Time shows an instant as a distance from now, with the exact time on hover. as="moment"
-// shows date and time.
-export function Time({ at, as = 'relative' }: { at: string | Date; as?: 'relative' | 'moment' }) {
+// shows date and time, as="brief" the same for tables.
+export function Time({ at, as = 'relative' }: { at: string | Date; as?: 'relative' | 'moment' | 'brief' }) {
   const date = new Date(at);
   return (
-    <time dateTime={date.toISOString()} title={as === 'moment' ? `${exact(date)} · ${relative(date, now.value)}` : exact(date)}>
-      {as === 'moment' ? moment(date) : relative(date, now.value)}
+    <time dateTime={date.toISOString()} title={as === 'relative' ? exact(date) : `${exact(date)} · ${relative(date, now.value)}`}>
+      {as === 'moment' ? moment(date) : as === 'brief' ? brief(date, now.value) : relative(date, now.value)}
     </time>
   );
 }

@@ -21,6 +21,7 @@ const gap = 4;
 function placed(list: HTMLElement, button: HTMLElement, up: boolean, start: boolean) {
   const b = button.getBoundingClientRect();
   const { offsetWidth: width, offsetHeight: height } = list;
+  const { clientWidth: innerWidth, clientHeight: innerHeight } = document.documentElement; // without scroll bars
   const below = b.bottom + gap;
   const above = b.top - gap - height;
   const top = up || below + height > innerHeight ? above : below;

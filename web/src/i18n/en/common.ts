@@ -60,6 +60,11 @@ export const common = {
   'form.optional': '(optional)',
   'choices.remove': 'Remove {value}',
   'toasts': 'Messages',
+  'pager.label': 'Pages of the list',
+  'pager.before': 'Previous',
+  'pager.after': 'Next',
+  'pager.range': '{first}–{last} of {total}',
+  'pager.open': '{first}–{last}',
   'list.end': 'End of the list',
   'list.shown': { one: '{n} entry', other: '{n} entries' },
 

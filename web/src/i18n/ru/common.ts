@@ -61,6 +61,11 @@ export const common: Record<keyof typeof en, Message> = {
   'form.optional': '(необязательно)',
   'choices.remove': 'Убрать {value}',
   'toasts': 'Сообщения',
+  'pager.label': 'Страницы списка',
+  'pager.before': 'Назад',
+  'pager.after': 'Дальше',
+  'pager.range': '{first}–{last} из {total}',
+  'pager.open': '{first}–{last}',
   'list.end': 'Конец списка',
   'list.shown': { one: '{n} запись', few: '{n} записи', many: '{n} записей', other: '{n} записи' },
 
