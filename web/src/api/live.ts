@@ -19,8 +19,9 @@ export interface Live<T> {
 
 // useLive reads now, then every two seconds while busy(data) is true, and every fifteen
 // otherwise. It does not read in a hidden tab. After failures the pauses double up to a
-// minute. After a change of deps it starts again without data.
-export function useLive<T>(read: (signal: AbortSignal, etag: string | null) => Promise<Answer<T>>, busy: (data: T) => boolean, deps: unknown[]): Live<T> {
+// minute. After a change of deps it starts again without data. once is for costly reads:
+// they are repeated only after failures, and by reload.
+export function useLive<T>(read: (signal: AbortSignal, etag: string | null) => Promise<Answer<T>>, busy: (data: T) => boolean, deps: unknown[], { once: single = false } = {}): Live<T> {
   const live = useMemo(() => ({ data: signal<T | undefined>(undefined), error: signal<unknown>(undefined), reload: () => {} }), deps);
   useEffect(() => {
     const stop = new AbortController();
@@ -52,13 +53,17 @@ export function useLive<T>(read: (signal: AbortSignal, etag: string | null) => P
       reading = undefined;
       const data = live.data.peek();
       const pause = data !== undefined && busy(data) ? busyPause : idlePause;
+      if (single && failures === 0) return;
       schedule(failures === 0 ? pause : Math.min(longestPause, busyPause * 2 ** (failures - 1)));
     };
     live.reload = () => {
       clearTimeout(timer);
       void once();
     };
-    const visible = () => (document.hidden ? clearTimeout(timer) : live.reload());
+    const visible = () => {
+      if (document.hidden) clearTimeout(timer);
+      else if (!single || live.data.peek() === undefined || live.error.peek() !== undefined) live.reload();
+    };
     document.addEventListener('visibilitychange', visible);
     if (!document.hidden) void once();
     return () => {

@@ -3,6 +3,9 @@ import type { FunctionComponent } from 'preact';
 import type { Key } from '../i18n/index.ts';
 import { t } from '../i18n/index.ts';
 import { link } from '../router.ts';
+import { Import } from './clients/import.tsx';
+import { Clients } from './clients/list.tsx';
+import { OneClient } from './clients/one.tsx';
 import { Help } from './help/help.tsx';
 import { Overview } from './overview/overview.tsx';
 import { Queues } from './queues/queues.tsx';
@@ -31,6 +34,9 @@ export const pages: Entry[] = [
 const routes: [RegExp, FunctionComponent][] = [
   [/^$/, Overview],
   [/^mailings$/, Mailings],
+  [/^clients$/, Clients],
+  [/^clients\/import$/, Import],
+  [/^clients\/[1-9]\d*$/, OneClient],
   [/^queues$/, Queues],
   [/^help$/, Help],
 ];
