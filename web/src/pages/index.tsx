@@ -5,6 +5,7 @@ import { t } from '../i18n/index.ts';
 import { link } from '../router.ts';
 import { Empty, LinkButton, Page } from '../ui/basic.tsx';
 import type { IconName } from '../ui/icons.tsx';
+import { EditMailing, NewMailing } from './edit/index.tsx';
 
 interface Entry {
   path: string;
@@ -28,7 +29,8 @@ export function pageOf(path: string[]): { View: FunctionComponent } {
   const [first = '', second, third, ...rest] = path;
   const id = /^\d+$/;
   if (rest.length > 0) return { View: Missing };
-  void [first, second, third, id];
+  if (first === 'mailings' && second === 'new' && !third) return { View: NewMailing };
+  if (first === 'mailings' && id.test(second ?? '') && third === 'edit') return { View: EditMailing };
   return { View: Missing };
 }
 
