@@ -9,7 +9,7 @@ GATE   := $(LOCAL)/tools/bin
 
 ##@ The stack on this machine
 
-.PHONY: run up down logs tools gate-tools
+.PHONY: run up down logs tools gate-tools web-tools
 run: runner tools ## start everything, send a sample, stay until Ctrl-C (SAMPLE=0, PROVIDER_URL=, PROVIDER_TOKEN=)
 	@exec $(RUNNER) run
 
@@ -27,6 +27,9 @@ tools: ## install what the stack needs, below .local
 
 gate-tools: ## install what checks the code, below .local
 	@localstack/tools/install.sh gate-tools
+
+web-tools: ## install what builds and checks the admin pages, below .local and in web/node_modules
+	@localstack/tools/install.sh web-tools
 
 .PHONY: runner
 runner:
@@ -78,12 +81,12 @@ key: ## make a new key: ROLE=admin or viewer, NAME=who it is for
 
 ##@ The code
 
-.PHONY: fmt lint unit openapi mutate test
+.PHONY: fmt lint unit openapi web web-dev mutate test
 fmt: gate-tools ## format
-	@$(GATE)/gofumpt -w functions infra internal localstack test
+	@$(GATE)/gofumpt -w functions infra internal localstack test web
 
 lint: gate-tools ## check formatting and the linters' rules
-	@out=$$($(GATE)/gofumpt -l functions infra internal localstack test) && test -z "$$out" || { echo "not formatted (make fmt):"; echo "$$out"; exit 1; }
+	@out=$$($(GATE)/gofumpt -l functions infra internal localstack test web) && test -z "$$out" || { echo "not formatted (make fmt):"; echo "$$out"; exit 1; }
 	@go vet -tags integration,browser,benchmarks ./...
 	@$(GATE)/golangci-lint run ./...
 
@@ -92,6 +95,12 @@ unit: ## the tests that need nothing but Go
 
 openapi: ## write docs/openapi.yaml again, after Version in internal/api was raised
 	@go test -count=1 -run 'TestTheDescriptionChangesOnlyWithItsVersion' ./internal/api -update-openapi
+
+web: web-tools ## build the admin pages again, after a change below web
+	@PATH="$(CURDIR)/.local/tools/node/bin:$$PATH" npm --prefix web run --silent types && go generate ./internal/webui
+
+web-dev: web-tools ## the admin pages at port 8010, built again at each load, with the API of the stack that runs (API=)
+	@go run ./web/bundle -serve 127.0.0.1:8010 -api $(or $(API),http://localhost:8000)
 
 mutate: ## break the promise in many ways, one at a time: a test must find out each time
 	@go run ./test/mutate

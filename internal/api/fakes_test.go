@@ -51,6 +51,8 @@ type stores struct {
 	redrive       func(mailing.ID, []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error)
 	createTest    func(mailing.Test) (mailing.Message, mailing.BatchKey, error)
 	oldest        time.Time
+	outage        mailing.Outage
+	outageFails   error
 	// unknown: it cannot be determined which batch has waited longest.
 	unknown bool
 
@@ -183,6 +185,8 @@ func (s *stores) CreateTest(_ context.Context, t mailing.Test, at time.Time, o m
 func (s *stores) OldestWaiting(context.Context) (since time.Time, known bool, err error) {
 	return s.oldest, !s.unknown, s.fail
 }
+
+func (s *stores) Outage(context.Context) (mailing.Outage, error) { return s.outage, s.outageFails }
 
 func found[T any, ID comparable](fail error, one *T, id ID, of func(T) ID) (T, error) {
 	var none T

@@ -75,6 +75,8 @@ type Mailings interface {
 	// returns the instant since which it has waited. since is the zero time if no
 	// batch waits. known is false if since cannot be determined.
 	OldestWaiting(ctx context.Context) (since time.Time, known bool, err error)
+	// Outage returns the state of the sending API that all senders share.
+	Outage(ctx context.Context) (mailing.Outage, error)
 	// Message reads a message. An unknown one is [mailing.KindNotFound].
 	Message(ctx context.Context, id mailing.MessageID) (mailing.Message, error)
 }

@@ -16,6 +16,13 @@ const queuesPath = "/api/queues"
 type QueueList struct {
 	Queues      []Queue      `json:"queues" nullable:"false"`
 	DeadLetters []DeadLetter `json:"dead_letters" nullable:"false" doc:"Some of the dead letters, at most 50."`
+	Provider    Provider     `json:"provider"`
+}
+
+// Provider is the state of the sending API, as the senders have found it.
+type Provider struct {
+	DownSince   *Time `json:"down_since" nullable:"true" doc:"The instant since which the sending API is down. Null while it works."`
+	NextProbeAt *Time `json:"next_probe_at" nullable:"true" doc:"While it is down: the instant at which one message is tried next. It may have passed, if no message can be tried."`
 }
 
 // Queue is the approximate number of entries of one queue.
@@ -69,7 +76,10 @@ func (s *server) routeQueues() {
 		about: "Returns the number of entries in the queues and the age of the oldest, and up to 50 dead " +
 			"letters: messages that are not retried automatically, with the reason. The numbers are " +
 			"approximate, because SQS cannot count exactly. An entry of `deliveries` is a batch of up to 50 " +
-			"messages, and an entry of `tasks` is a piece of work on a mailing. The request changes nothing.",
+			"messages, and an entry of `tasks` is a piece of work on a mailing. While the sending API is down, " +
+			"`provider` has the instant since when; messages then wait, and go on after its first valid answer. " +
+			"The request changes nothing. It hides the dead letters that it returns from a redrive for a few " +
+			"seconds, so a program that repeats the request should use `limit=0`.",
 		success: "The queues and dead letters.", answer: exampleQueues(),
 	}, s.readQueues)
 	register(s, operation{
@@ -88,21 +98,28 @@ func (s *server) routeQueues() {
 
 // readQueues returns the depth of each queue, and some dead letters. The oldest age
 // of their queue is that of the oldest letter in the answer.
-func (s *server) readQueues(ctx context.Context, _ *struct{}) (*struct{ Body QueueList }, error) {
+func (s *server) readQueues(ctx context.Context, in *queuesInput) (*struct{ Body QueueList }, error) {
 	depths, err := s.queues.Depths(ctx)
 	if err != nil {
 		return nil, err
 	}
-	letters, err := s.queues.Peek(ctx)
-	if err != nil {
-		return nil, err
+	var letters []mailing.StoredLetter
+	if in.Limit > 0 {
+		if letters, err = s.queues.Peek(ctx); err != nil {
+			return nil, err
+		}
+		letters = letters[:min(in.Limit, len(letters))]
 	}
 	oldest, _, err := s.mailings.OldestWaiting(ctx)
 	if err != nil {
 		return nil, err
 	}
+	outage, err := s.mailings.Outage(ctx)
+	if err != nil {
+		return nil, err
+	}
 	since := map[string]time.Time{mailing.DeliveriesQueue: oldest}
-	body := QueueList{DeadLetters: []DeadLetter{}}
+	body := QueueList{Queues: []Queue{}, DeadLetters: []DeadLetter{}, Provider: providerJSON(outage)}
 	for _, l := range letters {
 		body.DeadLetters = append(body.DeadLetters, deadLetterJSON(l))
 		if first := since[mailing.DeadLettersQueue]; first.IsZero() || l.QueuedAt.Before(first) {
@@ -118,6 +135,20 @@ func (s *server) readQueues(ctx context.Context, _ *struct{}) (*struct{ Body Que
 		body.Queues = append(body.Queues, q)
 	}
 	return &struct{ Body QueueList }{body}, nil
+}
+
+// queuesInput is the input of a request for the queues.
+type queuesInput struct {
+	Limit int `query:"limit" minimum:"0" maximum:"50" default:"50" doc:"The maximum number of dead letters. 0 returns none, and the age of the oldest one is then unknown."`
+}
+
+// providerJSON returns the state of the sending API as answers have it.
+func providerJSON(o mailing.Outage) Provider {
+	if !o.Down() {
+		return Provider{}
+	}
+	since, probe := Time(o.Since), Time(o.ProbeAt)
+	return Provider{DownSince: &since, NextProbeAt: &probe}
 }
 
 // deadLetterJSON returns a dead letter as answers have it. There are three kinds: a

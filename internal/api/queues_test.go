@@ -43,6 +43,7 @@ func TestTheQueuesAreReturnedWithDeadLetters(t *testing.T) {
 	}
 	v.queues.peeked = []mailing.StoredLetter{storedLetter("a", 3, 7), storedNonsense("b"), storedDelivery("c"), storedLetter("d", mailing.TestMailing, 5)}
 	wantJSON(t, v.call(http.MethodGet, "/api/queues", ""), http.StatusOK, `{
+		"provider": {"down_since": null, "next_probe_at": null},
 		"queues": [
 			{"name": "tasks", "waiting": 1, "in_flight": 0, "delayed": 0, "oldest_age_seconds": null},
 			{"name": "deliveries", "waiting": 40, "in_flight": 5, "delayed": 6, "oldest_age_seconds": 90.25},
@@ -61,28 +62,55 @@ func TestEmptyQueuesHaveNoAge(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})
 	v.queues.depths = []mailing.QueueDepth{{Name: "deliveries"}, {Name: "dead-letters"}}
-	wantJSON(t, v.call(http.MethodGet, "/api/queues", ""), http.StatusOK, `{"dead_letters": [], "queues": [
+	wantJSON(t, v.call(http.MethodGet, "/api/queues", ""), http.StatusOK, `{"dead_letters": [], "provider": {"down_since": null, "next_probe_at": null}, "queues": [
 		{"name": "deliveries", "waiting": 0, "in_flight": 0, "delayed": 0, "oldest_age_seconds": null},
 		{"name": "dead-letters", "waiting": 0, "in_flight": 0, "delayed": 0, "oldest_age_seconds": null}]}`)
+}
+
+func TestTheQueuesSaySinceWhenTheSendingAPIIsDown(t *testing.T) {
+	t.Parallel()
+	v := serve(t, &stores{outage: mailing.Outage{}.Begun(now.Add(-10 * time.Second))})
+	wantJSON(t, v.call(http.MethodGet, "/api/queues", ""), http.StatusOK, `{"dead_letters": [], "queues": [],
+		"provider": {"down_since": "2030-01-31T11:59:50.000Z", "next_probe_at": "2030-01-31T12:00:50.000Z"}}`)
+}
+
+func TestALimitBoundsTheDeadLettersAndZeroDoesNotHideAny(t *testing.T) {
+	t.Parallel()
+	for limit, want := range map[string]int{"0": 0, "1": 1, "2": 2, "50": 2} {
+		v := serve(t, &stores{})
+		v.queues.peeked = []mailing.StoredLetter{storedLetter("a", 3, 7), storedLetter("b", 3, 8)}
+		if limit == "0" {
+			v.queues.fail["peek"] = errors.New("it is called")
+		}
+		var got api.QueueList
+		w := v.call(http.MethodGet, "/api/queues?limit="+limit, "")
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != http.StatusOK || len(got.DeadLetters) != want {
+			t.Errorf("limit %s: status %d, %d letters, want %d, %v", limit, w.Code, len(got.DeadLetters), want, err)
+		}
+	}
+	wantProblem(t, serve(t, &stores{}).call(http.MethodGet, "/api/queues?limit=51", ""), http.StatusUnprocessableEntity, "query.limit")
 }
 
 func TestNoAgeIsNegativeWhereClocksDiffer(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{oldest: now.Add(time.Second)})
 	v.queues.depths = []mailing.QueueDepth{{Name: "deliveries"}}
-	wantJSON(t, v.call(http.MethodGet, "/api/queues", ""), http.StatusOK, `{"dead_letters": [], "queues": [
+	wantJSON(t, v.call(http.MethodGet, "/api/queues", ""), http.StatusOK, `{"dead_letters": [], "provider": {"down_since": null, "next_probe_at": null}, "queues": [
 		{"name": "deliveries", "waiting": 0, "in_flight": 0, "delayed": 0, "oldest_age_seconds": 0}]}`)
 }
 
 func TestQueuesThatCannotBeReadAreAnInternalError(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("queue postrider-dead is gone")
-	for _, call := range []string{"depths", "peek", "oldest"} {
+	for _, call := range []string{"depths", "peek", "oldest", "outage"} {
 		s := &stores{}
 		v := serve(t, s)
 		v.queues.fail[call] = broken
-		if call == "oldest" {
+		switch call {
+		case "oldest":
 			s.fail = broken
+		case "outage":
+			s.outageFails = broken
 		}
 		w := v.call(http.MethodGet, "/api/queues", "")
 		wantProblem(t, w, http.StatusInternalServerError)

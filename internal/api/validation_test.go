@@ -38,7 +38,7 @@ func TestAnEmptyOrRepeatedParameterIsRefused(t *testing.T) {
 		"/api/messages?client_id=7&client_id=7":      "query.client_id",
 		"/api/messages?status=%zz":                   "query",
 		"/api/messages?status=sent;limit=1":          "query",
-		"/api/queues?limit=1":                        "query.limit",
+		"/api/queues?color=red":                      "query.color",
 	} {
 		wantProblem(t, v.call(http.MethodGet, target, ""), http.StatusUnprocessableEntity, strings.Fields(locations)...)
 	}

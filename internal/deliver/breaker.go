@@ -19,11 +19,11 @@ const (
 	breakerWindow   = 10 * time.Second
 )
 
-// outageFresh is how long a reading is trusted that says that the sending API works.
-// While the API is down, each invocation reads that again.
+// outageFresh is how long a reading is trusted if it says that the sending API works.
+// While the API is down, each invocation reads the state again.
 const outageFresh = 5 * time.Second
 
-// Outages is the storage by which all senders share whether the sending API is down.
+// Outages stores the outage of the sending API, which all senders share.
 type Outages interface {
 	Outage(ctx context.Context) (mailing.Outage, error)
 	// SaveOutage replaces seen by next. It reports false if seen is not stored any
@@ -31,11 +31,11 @@ type Outages interface {
 	SaveOutage(ctx context.Context, seen, next mailing.Outage) (bool, error)
 }
 
-// breaker is a circuit breaker whose state all senders share. Each sender counts its
-// own calls; the first sender that finds the API down writes that for all. It is safe
-// for concurrent use.
+// breaker is a circuit breaker whose state all senders share. Each sender counts its own
+// calls. The first sender that finds the API down stores the outage for all senders. A
+// breaker is safe for concurrent use.
 //
-// Known circuit breakers do not fit: they share no state, and they read the system's
+// Published circuit breakers do not fit: they share no state, and they read the system's
 // monotonic clock, which stands still while Lambda keeps an environment frozen.
 type breaker struct {
 	store Outages
@@ -45,10 +45,10 @@ type breaker struct {
 	outage mailing.Outage
 	// readAt is the instant at which the reading of outage began.
 	readAt time.Time
-	// unsaved is true if this sender could not write that the API is down.
+	// unsaved is true if this sender found the API down and could not store the outage.
 	unsaved bool
-	// epoch counts the changes of state. A call that began before the last change is not
-	// counted: it says nothing about the present state.
+	// epoch counts the beginnings and ends of outages. A call that began before the last
+	// of them is not counted: it says nothing about the present state.
 	epoch  int
 	window callWindow
 	// failures is how many calls in a row failed. lastValid is when the last valid answer
@@ -57,8 +57,8 @@ type breaker struct {
 	lastValid time.Time
 }
 
-// callWindow counts the calls of the last breakerWindow, each second at its place in a
-// ring.
+// callWindow counts the calls of the last breakerWindow. It is a ring with one place for
+// each second.
 type callWindow [breakerWindow / time.Second]secondCounts
 
 // secondCounts counts the calls that ended within one second of Unix time.
@@ -73,8 +73,8 @@ type permit struct {
 	probe bool
 }
 
-// refresh reads the shared state for an invocation that has just begun. If it cannot be
-// read, the last known state stays in use.
+// refresh reads the shared state again, unless a reading of the last outageFresh says that
+// the API works. If the state cannot be read, the last known state stays in use.
 func (b *breaker) refresh(ctx context.Context) {
 	b.mu.Lock()
 	known, readAt, unsaved := b.outage, b.readAt, b.unsaved
@@ -89,14 +89,14 @@ func (b *breaker) refresh(ctx context.Context) {
 		return
 	}
 	b.setOutage(stored, now)
-	// The outage could not be written before.
+	// This sender could not store its outage before. It tries again.
 	if unsaved && !stored.Down() {
 		b.open(ctx, known.Since)
 	}
 }
 
-// setOutage takes over a state that was read or written at readAt. If the API is down
-// now and was not before, or the reverse, the counts of calls begin again.
+// setOutage sets the state to one that was read or written at readAt. If an outage begins
+// or ends with it, the counts of calls begin again.
 func (b *breaker) setOutage(o mailing.Outage, readAt time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -108,7 +108,7 @@ func (b *breaker) setOutage(o mailing.Outage, readAt time.Time) {
 }
 
 // down reports whether only probes are handed over. shared reports whether the other
-// senders and the scheduler know the same.
+// senders and the scheduler can read the same state.
 func (b *breaker) down() (down, shared bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -121,9 +121,9 @@ func (b *breaker) probeDue() bool {
 	return b.outage.ProbeDue(b.now())
 }
 
-// acquire asks for a permit to make a call. While the API is down, it gives one for a
-// probe, if a probe is due and no other sender makes it. The outcome of each permitted
-// call is passed to [breaker.record].
+// acquire returns a permit for one call, or false if no call may be made. While the API is
+// down, only a probe is permitted, if it is due and no other sender makes it. The caller
+// passes the outcome of each permitted call to [breaker.record].
 func (b *breaker) acquire(ctx context.Context) (permit, bool) {
 	b.mu.Lock()
 	known, epoch, due := b.outage, b.epoch, b.outage.ProbeDue(b.now())
@@ -176,7 +176,7 @@ func (b *breaker) count(epoch int, o mailing.Outcome) (trips bool) {
 	case o.Kind == mailing.OutcomeMisconfigured:
 		return true
 	case o.Kind == mailing.OutcomeThrottled || o.Kind == mailing.OutcomeNotTried:
-		return false // neither says that the API works, nor that it fails
+		return false // it does not show whether the API works
 	case o.Valid():
 		b.failures, b.lastValid = 0, now
 	default:
@@ -211,8 +211,8 @@ func (w *callWindow) add(failed bool, now time.Time) (sum secondCounts) {
 	return sum
 }
 
-// open notes that the API is down, and writes that for all senders. This sender acts
-// on it at once, even if the write fails.
+// open begins an outage, and stores it for all senders. This sender acts on the outage at
+// once, even if the write fails.
 func (b *breaker) open(ctx context.Context, since time.Time) {
 	b.mu.Lock()
 	seen := b.outage
@@ -225,7 +225,7 @@ func (b *breaker) open(ctx context.Context, since time.Time) {
 	slog.ErrorContext(ctx, "breaker opened: the sending API fails", "next_probe", next.ProbeAt)
 	saved, err := b.store.SaveOutage(ctx, seen, next)
 	if err == nil && !saved {
-		// Another sender has changed the stored state: try once more on the new one.
+		// Another sender has changed the stored state: read it, and try once more.
 		if seen, err = b.store.Outage(ctx); err == nil {
 			next = seen.Begun(since)
 			if saved = seen.Down(); !saved {
@@ -243,8 +243,7 @@ func (b *breaker) open(ctx context.Context, since time.Time) {
 	b.setOutage(next, since)
 }
 
-// close notes that the API works again, and writes that for all senders. It reports
-// whether the write succeeded.
+// close ends the outage for all senders. It reports whether the write succeeded.
 func (b *breaker) close(ctx context.Context) bool {
 	b.mu.Lock()
 	seen := b.outage
@@ -252,7 +251,7 @@ func (b *breaker) close(ctx context.Context) bool {
 	now := b.now()
 	next := seen.Over(now)
 	if saved, err := b.store.SaveOutage(ctx, seen, next); err != nil || !saved {
-		// The outage goes on then, until the next probe finds the same.
+		// The outage then continues until the next probe has a valid answer.
 		slog.ErrorContext(ctx, "store that the sending API works", "saved", saved, "error", err)
 		return false
 	}
@@ -261,6 +260,6 @@ func (b *breaker) close(ctx context.Context) bool {
 	return true
 }
 
-// within reports whether an age is less than limit. A negative age is not: the clock
-// was set back, and the reading may be older than it seems.
+// within reports whether age is at least 0 and less than limit. If age is negative, the
+// clock was set back, and the reading may be older than it seems.
 func within(age, limit time.Duration) bool { return age >= 0 && age < limit }

@@ -102,7 +102,7 @@ func TestTheBreakerOpensAfterFiveFailuresInARowAtAnyVolume(t *testing.T) {
 	b.calls(4, mailing.OutcomeRetry)
 	b.want("with a valid answer in between", false)
 	b.calls(6, mailing.OutcomeRetry)
-	b.want("ten failures in a row, ten seconds or less after a valid answer", false)
+	b.want("ten failures in a row, less than ten seconds after a valid answer", false)
 	b.clock.Advance(breakerWindow)
 	b.calls(1, mailing.OutcomeRetry)
 	b.want("after the window, one more failure", true)
@@ -181,7 +181,7 @@ func TestAllSendersTogetherMakeOneProbeAtATime(t *testing.T) {
 	}
 	for _, b := range all {
 		b.refresh(t.Context())
-		b.want("after the end", false)
+		b.want("after the end of the outage", false)
 		b.calls(1, mailing.OutcomeSent)
 	}
 }
@@ -203,7 +203,7 @@ func TestASenderThatCannotStoreAnOutageActsOnItAlone(t *testing.T) {
 	}
 	all[1].clock.Advance(outageFresh)
 	all[1].refresh(t.Context())
-	all[1].want("another sender then", true)
+	all[1].want("another sender, after the write succeeds", true)
 }
 
 func TestTwoSendersThatOpenTheBreakerAtOnceStoreOneOutage(t *testing.T) {
@@ -235,7 +235,7 @@ func TestReadingsFromBeforeTheClockWasSetBackAreRepeated(t *testing.T) {
 	cache := newMailingCache(store, all[0].now)
 	cache.entries[1] = cacheEntry{mailing.Mailing{ID: 1, Status: mailing.StatusRunning}, all[0].now().Add(time.Hour)}
 	if m, _, err := cache.get(t.Context(), 1); err != nil || !m.Deleted {
-		t.Errorf("a mailing that was read in the future is used: %+v, %v", m, err)
+		t.Errorf("a mailing whose reading is in the future is used: %+v, %v", m, err)
 	}
 	h := &health{last: monday.Add(time.Hour)}
 	if h.works(monday) {

@@ -12,9 +12,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// keepFor is how long a mailing stays in the cache. It is longer than any invocation, so
-// that the mailing that a message was decided by is still there when the message is
-// settled.
+// keepFor is how long a mailing stays in the cache. It is longer than any invocation: a
+// settlement still finds the mailing that was read for the decisions.
 const keepFor = time.Hour
 
 // mailingCache reads mailings and keeps them. get reads each mailing at most once a
@@ -23,7 +22,7 @@ type mailingCache struct {
 	store   Store
 	now     func() time.Time
 	group   singleflight.Group
-	mu      sync.Mutex
+	mu      sync.Mutex // guards entries
 	entries map[mailing.ID]cacheEntry
 }
 
@@ -66,8 +65,8 @@ func (c *mailingCache) reload(ctx context.Context, id mailing.ID) (m mailing.Mai
 	return e.mailing, e.readAt, err
 }
 
-// cached returns the mailing as it was last read, however old that is, or an empty one if
-// it is not in the cache. A mailing stays there for at least keepFor.
+// cached returns the mailing as it was last read, at any time. It returns an empty mailing
+// if the cache has none. A mailing stays in the cache for at least keepFor.
 func (c *mailingCache) cached(id mailing.ID) mailing.Mailing {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -89,8 +88,8 @@ func (c *mailingCache) fresh(id mailing.ID) (cacheEntry, bool) {
 	return e, ok && within(c.now().Sub(e.readAt), freshFor)
 }
 
-// load reads a mailing from the store and caches it. It takes the instant before the
-// call, so that the mailing is never older than the instant says.
+// load reads a mailing from the store and caches it. It takes the time before the call, so
+// the mailing is at least as new as its readAt.
 func (c *mailingCache) load(ctx context.Context, id mailing.ID) (cacheEntry, error) {
 	readAt := c.now()
 	found, err := c.store.Mailings(ctx, []mailing.ID{id})
@@ -110,8 +109,8 @@ func (c *mailingCache) load(ctx context.Context, id mailing.ID) (cacheEntry, err
 	return c.entries[id], nil
 }
 
-// evict removes mailings that were read longer than keepFor ago: an environment may live
-// for days and meet many. The caller holds c.mu.
+// evict removes mailings that were read longer than keepFor ago: an environment may run
+// for days and read many mailings. The caller holds c.mu.
 func (c *mailingCache) evict(now time.Time) {
 	for id, e := range c.entries {
 		if now.Sub(e.readAt) > keepFor {

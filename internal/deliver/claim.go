@@ -10,11 +10,11 @@ import (
 	"postrider/internal/mailing"
 )
 
-// startBatches claims the batches of deliveries, side by side. Each batch goes on to its
-// hand-over as soon as its own claim is made. startBatches returns when all claims are
-// made; pending is then the number of pending messages in the claimed batches. done
-// reaches zero when the batches are settled. alone means that no other batch is in
-// progress: only then a batch whose last sender was lost may be handed over.
+// startBatches claims the batches of deliveries, side by side. The hand-over of each batch
+// begins as soon as its own claim is made. startBatches returns when all claims are made
+// or refused. pending is the number of pending messages in the claimed batches. done
+// counts the batches that are not settled yet. alone says that no other batch is handed
+// over at the same time: only then a batch with Losses may be handed over.
 func (s *Sender) startBatches(
 	ctx context.Context, inv *invocation, deliveries []*delivery, done *sync.WaitGroup, alone bool,
 ) (pending int) {
@@ -41,9 +41,10 @@ func (s *Sender) startBatches(
 }
 
 // workOn claims the batch of a delivery and takes it through hand-over and settlement. It
-// calls claimed with the number of pending messages as soon as the batch is claimed. The
-// caller has announced a settlement of the batch's slice; workOn withdraws the
-// announcement if the batch does not come to its settlement.
+// calls claimed with the number of pending messages as soon as the batch is claimed,
+// unless the batch has to wait until it can be handed over alone. The caller has announced
+// a settlement of the batch's slice. workOn withdraws the announcement if it settles
+// nothing.
 func (s *Sender) workOn(ctx context.Context, inv *invocation, d *delivery, alone bool, claimed func(pending int64)) {
 	w := s.claim(ctx, inv, d)
 	defer func() {
@@ -54,8 +55,8 @@ func (s *Sender) workOn(ctx context.Context, inv *invocation, d *delivery, alone
 	switch {
 	case w == nil:
 	case w.batch.Claims == 1 && w.batch.Losses > 0 && !alone:
-		// The batch itself may have killed its last sender: it waits until it can go
-		// alone.
+		// The batch itself may have killed its last sender: it waits until it can be
+		// handed over alone.
 		s.unclaim(ctx, w)
 		inv.suspect(d)
 	default:
@@ -64,10 +65,10 @@ func (s *Sender) workOn(ctx context.Context, inv *invocation, d *delivery, alone
 	}
 }
 
-// claim claims the batch of a delivery. If the batch is not claimed, it returns nil and
-// notes what becomes of the delivery. A delivery whose claim is refused is taken off
-// the queue: its batch is done, or another sender works on it, or the batch is queued
-// again by its due_at. [Sender.refused] has the exception.
+// claim claims the batch of a delivery. If the batch is not claimed, it sets the
+// delivery's handling and returns nil. A delivery whose claim is refused is taken off the
+// queue: its batch is done, or another sender works on the batch, or a sweep queues the
+// batch when it is due. [Sender.refused] describes the exception.
 func (s *Sender) claim(ctx context.Context, inv *invocation, d *delivery) *work {
 	// An invocation that stood still for so long that it could not hand over any more
 	// claims nothing: if that claim were lost, it would only keep the batch from others.
@@ -79,8 +80,8 @@ func (s *Sender) claim(ctx context.Context, inv *invocation, d *delivery) *work 
 	b, ok, err := s.store.Claim(ctx, d.Key, holder, s.now(), inv.lease)
 	if err != nil {
 		// The claim may have been written although its answer was lost. The store
-		// recognizes the same holder; giving up would leave a lost claim, which counts
-		// as an uncertain attempt.
+		// recognizes the same holder. Without this try the claim might be lost, and its
+		// messages charged with uncertain attempts.
 		b, ok, err = s.store.Claim(ctx, d.Key, holder, s.now(), inv.lease)
 	}
 	switch {
@@ -96,9 +97,10 @@ func (s *Sender) claim(ctx context.Context, inv *invocation, d *delivery) *work 
 	return newWork(d, b, holder)
 }
 
-// refused returns what becomes of a delivery whose claim was refused. If the delivery
-// came before its batch may be claimed, perhaps because another clock is ahead, it
-// comes back at that time, at most maxHidden later. Otherwise it is taken off the queue.
+// refused returns the handling of a delivery whose claim was refused. A delivery may come
+// too early because the clocks of senders differ. If it came up to maxHidden before the
+// batch may be claimed, it comes back at that time. Any other delivery is taken off the
+// queue.
 func (s *Sender) refused(d *delivery, b mailing.Batch) mailing.Handling {
 	now := s.now()
 	early := b.NotBefore.Sub(now)
@@ -119,8 +121,8 @@ func (s *Sender) unclaim(ctx context.Context, w *work) {
 }
 
 // withoutPaused returns the deliveries whose mailings are not paused. A delivery of a
-// paused mailing is taken off the queue without a write: after a resume, every batch that
-// was queued before it is queued again.
+// paused mailing is taken off the queue without a write: after the resume, the scheduler
+// queues again every batch that was queued before the resume.
 func (s *Sender) withoutPaused(ctx context.Context, inv *invocation) (rest []*delivery) {
 	for _, d := range inv.deliveries {
 		paused, err := s.isPaused(ctx, inv, d.Key.Mailing)
@@ -135,17 +137,17 @@ func (s *Sender) withoutPaused(ctx context.Context, inv *invocation) (rest []*de
 	return rest
 }
 
-// isPaused reports whether a mailing is paused and not closed. Any recent reading is
-// enough for "not paused". But a delivery is taken off the queue only by a reading that
-// began after the invocation did: an earlier one may be older than a resume, and this
-// delivery may be the one that the resume has queued.
+// isPaused reports whether a mailing is paused and not closed. A cached reading is enough
+// to find that the mailing is not paused. To find that it is paused, the reading must have
+// begun in this invocation: an older reading may be from before a resume, and that resume
+// may have queued this very delivery.
 func (s *Sender) isPaused(ctx context.Context, inv *invocation, id mailing.ID) (bool, error) {
 	if id == mailing.TestMailing {
 		return false, nil
 	}
-	held := func(m mailing.Mailing) bool { return m.Status == mailing.StatusPaused && !m.Closed(s.now()) }
+	pausedNow := func(m mailing.Mailing) bool { return m.Status == mailing.StatusPaused && !m.Closed(s.now()) }
 	m, _, err := s.mailings.get(ctx, id)
-	if err != nil || !held(m) {
+	if err != nil || !pausedNow(m) {
 		return false, err
 	}
 	if known, ok := inv.paused[id]; ok {
@@ -153,14 +155,14 @@ func (s *Sender) isPaused(ctx context.Context, inv *invocation, id mailing.ID) (
 	}
 	m, _, err = s.mailings.reload(ctx, id)
 	if err == nil {
-		inv.paused[id] = held(m)
+		inv.paused[id] = pausedNow(m)
 	}
-	return held(m), err
+	return pausedNow(m), err
 }
 
 // skipOutage handles deliveries while the sending API is down. They are taken off the
-// queue, and the batches are queued again when the API works again. Batches of a closed
-// mailing (ended, cancelled or deleted) need no sending API: they are settled at once.
+// queue. After the outage, a sweep queues their batches again. Batches of a closed mailing
+// (ended, cancelled or deleted) do not need the sending API: they are settled at once.
 func (s *Sender) skipOutage(ctx context.Context, inv *invocation, deliveries []*delivery) {
 	_, shared := s.breaker.down()
 	var closed []*delivery
@@ -189,9 +191,9 @@ func (s *Sender) isClosed(ctx context.Context, id mailing.ID) bool {
 	return err == nil && m.Closed(s.now())
 }
 
-// comeBackAfter returns a handling by which a delivery comes back after a time. At its
+// comeBackAfter returns the handling by which a delivery comes back after a time. At its
 // last receive the delivery is taken off the queue instead, because the queue would make
-// it a dead letter. Its batch is then queued again by its due_at.
+// it a dead letter. A sweep then queues the batch again when the batch is due.
 func (s *Sender) comeBackAfter(d *delivery, after time.Duration) mailing.Handling {
 	if d.Receives >= s.config.MaxReceives {
 		return mailing.Handling{}

@@ -20,7 +20,7 @@ func TestARefusedDeliveryIsTakenOffTheQueue(t *testing.T) {
 	unknown := mailing.Delivery{Key: mailing.BatchKey{Mailing: 99, Batch: mailing.BatchID{First: 16}}, Receives: 1}
 	for _, h := range w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d, unknown}) {
 		if h.Again {
-			t.Errorf("it comes back after %s", h.After)
+			t.Errorf("a refused delivery comes back after %s", h.After)
 		}
 	}
 	if n := len(w.api.requests()); n != 0 {
@@ -35,7 +35,7 @@ func TestALeaseOutlivesItsInvocation(t *testing.T) {
 	w.api.answer = func(mailing.Handover) mailing.Outcome {
 		end := monday.Add(invocationTime)
 		if _, ok, err := w.store.Claim(t.Context(), d.Key, "another", end, end.Add(time.Minute)); err != nil || ok {
-			t.Errorf("another claims it as the invocation is to end: %t, %v", ok, err)
+			t.Errorf("another sender claims the batch at the end of the invocation: %t, %v", ok, err)
 		}
 		return mailing.Outcome{Kind: mailing.OutcomeSent}
 	}
@@ -73,13 +73,13 @@ func TestALostClaimIsChargedBeforeItsBatchIsHandedOverAgain(t *testing.T) {
 		w.sender(broken).Deliver(t.Context(), []mailing.Delivery{d})
 	}
 	if n := len(w.api.requests()); n != 3 {
-		t.Errorf("%d hand-overs, and none of them is stored", n)
+		t.Errorf("%d hand-overs before the lost claim is charged, want 3", n)
 	}
 	w.clock.Advance(time.Minute)
 	handling := w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
 	w.want(d.Key, mailing.Retrying, 1, 1)
 	if n := len(w.api.requests()); n != 3 || !handling[0].Again {
-		t.Errorf("%d hand-overs by the sender that charges the lost claim; it comes back: %t", n, handling[0].Again)
+		t.Errorf("%d hand-overs after the lost claim is charged, want 3; the delivery comes back: %t", n, handling[0].Again)
 	}
 	w.clock.Advance(handling[0].After)
 	w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
@@ -100,22 +100,22 @@ func TestASenderWithUnsettledClaimsClaimsNothing(t *testing.T) {
 	s := w.sender(w.env.StoreOver(faults, w.clock.Option()), deliver.WithMeter(&reported))
 	s.Deliver(t.Context(), []mailing.Delivery{first})
 	if tries := faults.Calls(dynamotest.TransactWriteItems); tries < 10 || reported[0].SettlementsFailed != 1 {
-		t.Errorf("given up after %d tries; reports %d failed settlements", tries, reported[0].SettlementsFailed)
+		t.Errorf("the settlement is given up after %d tries; %d failed settlements are reported", tries, reported[0].SettlementsFailed)
 	}
 	if spent := w.clock.Now().Sub(monday); spent > invocationTime {
-		t.Errorf("it settles for %s", spent)
+		t.Errorf("the invocation tries to settle for %s", spent)
 	}
 	h := s.Deliver(t.Context(), []mailing.Delivery{second})
 	if b := w.read(second.Key); b.Claims != 0 || !h[0].Again || reported[1].SettlementsFailed != 1 {
-		t.Errorf("claimed %d times, comes back: %t, reported %+v", b.Claims, h[0].Again, reported[1])
+		t.Errorf("the batch is claimed %d times, the delivery comes back: %t, reported %+v", b.Claims, h[0].Again, reported[1])
 	}
 	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{})
 	s.Deliver(t.Context(), []mailing.Delivery{second})
 	for _, d := range []mailing.Delivery{first, second} {
-		w.want(d.Key, mailing.Sent, 1, 0) // the first batch by its repeated settlement
+		w.want(d.Key, mailing.Sent, 1, 0) // the first batch is settled by the repetition
 	}
 	if n := len(w.api.requests()); n != 4 || reported[2].Settled.Sent != 4 {
-		t.Errorf("%d hand-overs, reports %d sent", n, reported[2].Settled.Sent)
+		t.Errorf("%d hand-overs, %d sent messages are reported", n, reported[2].Settled.Sent)
 	}
 }
 
@@ -159,11 +159,12 @@ func TestADeliveryShortlyBeforeItsBatchIsDueComesBackAtThatTime(t *testing.T) {
 	w.clock.Advance(5*time.Minute - time.Millisecond)
 	h := w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
 	if !h[0].Again || h[0].After != time.Millisecond {
-		t.Errorf("it comes back: %t, after %s", h[0].Again, h[0].After)
+		t.Errorf("the delivery comes back: %t, after %s", h[0].Again, h[0].After)
 	}
-	w.clock.Advance(-4 * time.Minute) // much too early is not a difference of clocks: the due_at brings the batch back
+	// A difference of clocks is not minutes. A sweep queues the batch when it is due.
+	w.clock.Advance(-4 * time.Minute)
 	if h := w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d}); h[0].Again {
-		t.Errorf("it comes back after %s", h[0].After)
+		t.Errorf("four minutes earlier, the delivery comes back after %s", h[0].After)
 	}
 }
 

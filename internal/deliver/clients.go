@@ -14,9 +14,8 @@ import (
 // rest of [mailing.Trust] is left for the request to begin.
 const freshFor = time.Second
 
-// read reads the clients of all pending recipients of a batch, and refreshes its
-// mailing. Batches of one invocation that call it at about the same time share a
-// reading.
+// read reads the clients of all pending recipients of a batch, and refreshes its mailing.
+// Calls for batches of one invocation at about the same time share one reading.
 func (s *Sender) read(ctx context.Context, inv *invocation, w *work) error {
 	inv.reads.do(struct{}{}, w, func(context.Context) {}, func(works []*work, _ func()) {
 		readAt := s.now()
@@ -55,9 +54,9 @@ func (s *Sender) readAll(ctx context.Context, works []*work) (clients map[mailin
 }
 
 // client returns the client of a recipient as it was read at most freshFor ago, and the
-// instant at which the reading began. The client is nil if it was deleted. Recipients
-// of one batch call it concurrently: one of them reads the clients of the whole batch
-// again, the others wait for w.mu and use the result.
+// instant at which the reading began. c is nil if the client was deleted. Calls for the
+// recipients of one batch are concurrent. If the last reading is too old, one call reads
+// the clients of the whole batch again. The other calls wait for w.mu and use the result.
 func (s *Sender) client(
 	ctx context.Context, w *work, id mailing.ClientID,
 ) (c *mailing.Client, readAt time.Time, err error) {

@@ -5,27 +5,27 @@ import (
 	"sync"
 )
 
-// coalescer lets calls for the same key that come at about the same time share one call.
-// So batches that finish side by side cost one transaction, and none waits long for a
-// batch that is not done. A caller that comes while a call of its key is running joins
-// the next one. It is safe for concurrent use.
+// coalescer combines calls of [coalescer.do] that have the same key and come at about the
+// same time: they share one run. So batches that finish side by side cost one transaction.
+// No batch waits long for a batch that is still in progress. A caller that comes during a
+// run of its key joins the next run. A coalescer is safe for concurrent use.
 type coalescer[K comparable, T any] struct {
 	mu sync.Mutex
-	// running holds each key's group whose call is running, forming the group that comes
-	// next.
+	// running holds, for each key, the group whose run is in progress and not released.
+	// forming holds the group of the next run.
 	running, forming map[K]*group[T]
 	// expected counts the announced callers of each key that have not come yet.
 	expected map[K]int
 }
 
-// group is the callers that share one call.
+// group is the set of callers that share one run.
 type group[T any] struct {
 	all []T
 	// full ends when no other caller of the key is expected: setFull ends it.
 	full    context.Context
 	setFull context.CancelFunc
-	// released is closed when the next group may begin, and done when this group's call
-	// has returned.
+	// released is closed when the next group may begin its run. done is closed when this
+	// group's run has returned.
 	released, done chan struct{}
 }
 
@@ -47,8 +47,9 @@ func (c *coalescer[K, T]) withdraw(key K) {
 	c.arrived(key)
 }
 
-// arrived counts one expected caller less, and ends full if that was the last one.
-// Without announcements, a group is full with its first caller. The caller holds c.mu.
+// arrived counts one expected caller less, and ends full if that was the last one. If no
+// caller was announced, a group is full when its first caller comes. The caller holds
+// c.mu.
 func (c *coalescer[K, T]) arrived(key K) {
 	if c.expected[key]--; c.expected[key] > 0 {
 		return
@@ -59,10 +60,11 @@ func (c *coalescer[K, T]) arrived(key K) {
 	}
 }
 
-// do calls run for one, alone or together with other callers of key, and returns when
-// that run has returned. The first caller of a group leads it: it calls wait, which may
-// wait for other callers, at most until full ends, and then run. run may call
-// release to let the next group of the key begin before run returns.
+// do calls run with one and the values of the other callers of its group, and returns when
+// run has returned. The first caller of a group leads it. The leader calls wait, which may
+// wait for other callers until full ends. Then the leader waits for the previous run of
+// the key, and calls run. run may call release to let the next group of the key begin
+// before run returns.
 func (c *coalescer[K, T]) do(key K, one T, wait func(full context.Context), run func(all []T, release func())) {
 	c.mu.Lock()
 	mine, previous := c.forming[key], c.running[key]
@@ -81,7 +83,7 @@ func (c *coalescer[K, T]) do(key K, one T, wait func(full context.Context), run 
 		return
 	}
 	wait(mine.full)
-	// Two settlements of one slice at the same time would conflict.
+	// Runs of one key at the same time could conflict, as two settlements of one slice do.
 	if previous != nil {
 		<-previous.released
 	}

@@ -51,7 +51,7 @@ func TestAReleasedGroupDoesNotDelayTheNext(t *testing.T) {
 		wg.Go(func() { c.do("a", 2, noWait, func([]int, func()) { done = true }) })
 		synctest.Wait()
 		if !done {
-			t.Error("the next waits for a group that was released")
+			t.Error("the next group waits for a group that was released")
 		}
 		close(failing)
 		wg.Wait()
@@ -73,7 +73,7 @@ func TestAGroupIsFullWhenAllExpectedCallersHaveComeOrWithdrawn(t *testing.T) {
 		}
 		synctest.Wait()
 		if len(runs) != 0 {
-			t.Errorf("it does not wait for the third: %v", runs)
+			t.Errorf("the group does not wait for the third caller: %v", runs)
 		}
 		c.withdraw("a")
 		wg.Wait()

@@ -53,7 +53,7 @@ func TestEachRecipientOfABatchIsDecidedOnSeparately(t *testing.T) {
 
 func TestAMessageThatWaitedForTheRateLimitIsDecidedOnAgain(t *testing.T) {
 	t.Parallel()
-	const holdsWithin = 2 * time.Second
+	const effectiveWithin = 2 * time.Second
 	for name, change := range map[string]func(mailing.Mailing, time.Time) (mailing.Mailing, error){
 		"paused":    func(m mailing.Mailing, now time.Time) (mailing.Mailing, error) { return m.Paused(now) },
 		"cancelled": func(m mailing.Mailing, now time.Time) (mailing.Mailing, error) { return m.Cancelled(now) },
@@ -68,8 +68,8 @@ func TestAMessageThatWaitedForTheRateLimitIsDecidedOnAgain(t *testing.T) {
 			w := newWorld(t)
 			w.config.MaxRate = 10
 			d, _ := w.batch(moscow(5)...)
-			// The first message does not wait. Then the mailing is changed, and after
-			// holdsWithin the other hand-overs have to respect that.
+			// The first message does not wait. Then the mailing is changed. After
+			// effectiveWithin, no other hand-over may begin.
 			var first, once sync.Once
 			var at time.Time
 			begun := make(chan struct{})
@@ -82,14 +82,14 @@ func TestAMessageThatWaitedForTheRateLimitIsDecidedOnAgain(t *testing.T) {
 					<-begun
 					at = w.clock.Now()
 					w.change(func(m mailing.Mailing) (mailing.Mailing, error) { return change(m, at) })
-					w.clock.Advance(holdsWithin)
+					w.clock.Advance(effectiveWithin)
 				})
 			}
 			w.config.Clock = senderClock{w.clock, asleep}
 			w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
 			for _, c := range w.api.requests() {
-				if after := c.at.Sub(at); after >= holdsWithin {
-					t.Errorf("a hand-over began %s after it was %s", after, name)
+				if after := c.at.Sub(at); after >= effectiveWithin {
+					t.Errorf("a hand-over began %s after the mailing was %s", after, name)
 				}
 			}
 			if at.IsZero() {
@@ -102,7 +102,7 @@ func TestAMessageThatWaitedForTheRateLimitIsDecidedOnAgain(t *testing.T) {
 func TestAMessageThatWaitedForAConnectionIsDecidedOnAgain(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		connects int // how many tries end without a connection
+		failures int // the number of tries that end without a connection
 		change   func(mailing.Mailing, time.Time) (mailing.Mailing, error)
 		want     mailing.MessageStatus
 		tries    int
@@ -118,9 +118,9 @@ func TestAMessageThatWaitedForAConnectionIsDecidedOnAgain(t *testing.T) {
 			d, _ := w.batch(moscow(1)...)
 			w.api.answer = func(h mailing.Handover) mailing.Outcome {
 				if limit := h.Before.Sub(w.clock.Now()); limit > mailing.Trust || limit <= 0 {
-					t.Errorf("it may begin for %s", limit)
+					t.Errorf("the request may begin for %s, want up to %s", limit, mailing.Trust)
 				}
-				if len(w.api.requests()) > test.connects {
+				if len(w.api.requests()) > test.failures {
 					return mailing.Outcome{Kind: mailing.OutcomeSent}
 				}
 				if test.change != nil {
@@ -142,8 +142,8 @@ func TestABatchWaitsByTheOldestGenerationOfItsPendingMessages(t *testing.T) {
 	w := newWorld(t)
 	w.config.MaxInFlight = 1
 	d, _ := w.batch("Europe/Moscow", "Asia/Vladivostok")
-	// The first message is sent by the mailing as it was. Before the decision on the
-	// second, the mailing gets a window that is closed everywhere.
+	// The first message is decided before the edit of the mailing. Before the decision on
+	// the second message, the mailing gets a window that is closed for both.
 	w.api.answer = func(mailing.Handover) mailing.Outcome {
 		w.change(func(m mailing.Mailing) (mailing.Mailing, error) {
 			edited := m.Draft
@@ -156,7 +156,7 @@ func TestABatchWaitsByTheOldestGenerationOfItsPendingMessages(t *testing.T) {
 	w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
 	b := w.read(d.Key)
 	if c := mailing.CountRecipients(b.Recipients); c.Sent != 1 || c.Deferred != 1 || b.Generation != 1 {
-		t.Errorf("it waits by generation %d, %+v", b.Generation, c)
+		t.Errorf("the batch waits by generation %d, want 1; its counts are %+v", b.Generation, c)
 	}
 }
 
@@ -174,7 +174,7 @@ func TestClientsThatCannotBeReadAreNotTreatedAsDeleted(t *testing.T) {
 	handling := w.sender(unreadable{w.store}).Deliver(t.Context(), []mailing.Delivery{d})
 	w.want(d.Key, mailing.Queued, 0, 0)
 	if !handling[0].Again {
-		t.Error("it does not come back soon")
+		t.Error("the delivery does not come back")
 	}
 	w.clock.Advance(handling[0].After)
 	w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d})
@@ -197,9 +197,9 @@ func TestARequestThatDoesNotFitIntoTheInvocationDoesNotBegin(t *testing.T) {
 		t.Errorf("%d requests were begun", n)
 	}
 	if !handling[0].Again {
-		t.Error("the others do not come back soon")
+		t.Error("the delivery does not come back for the other messages")
 	}
 	if b := w.read(d.Key); b.Holder != "" || !b.Pending() {
-		t.Errorf("it is held by %q, pending %t", b.Holder, b.Pending())
+		t.Errorf("the batch is held by %q, pending %t", b.Holder, b.Pending())
 	}
 }

@@ -12,8 +12,9 @@ import (
 	"postrider/internal/mailing"
 )
 
-// minRequest is the least time that must be left before the mailing's end, or its
-// window's close, for a hand-over to begin. So no message arrives after that instant.
+// minRequest is the least time that must be left until the mailing's end, or until the
+// client's window closes, for a hand-over to begin. A request that takes less time than
+// that arrives before that instant.
 const minRequest = 250 * time.Millisecond
 
 // handOver decides on all pending messages of a batch, and hands over those that may
@@ -21,7 +22,7 @@ const minRequest = 250 * time.Millisecond
 func (s *Sender) handOver(ctx context.Context, inv *invocation, w *work) {
 	var wg sync.WaitGroup
 	for _, r := range w.leastTriedFirst() {
-		// While the sending API is down, no hand-over runs beside the probe.
+		// While the sending API is down, no other hand-over is made during the probe.
 		if down, _ := s.breaker.down(); down {
 			s.handOverOne(ctx, inv, w, r, time.Time{})
 			continue
@@ -34,8 +35,8 @@ func (s *Sender) handOver(ctx context.Context, inv *invocation, w *work) {
 }
 
 // leastTriedFirst returns the recipients whose messages are pending, the least tried ones
-// first. So each probe of an outage hands over another message, as long as there are
-// others.
+// first. So each probe of an outage hands over a different message, until all have been
+// tried.
 func (w *work) leastTriedFirst() []*recipient {
 	pending := w.pending()
 	slices.SortStableFunc(pending, func(a, b *recipient) int {
@@ -44,10 +45,11 @@ func (w *work) leastTriedFirst() []*recipient {
 	return pending
 }
 
-// reserve returns the instant at which the rate limit lets a message begin. Messages
-// take their turns batch by batch, so that a batch's clients seldom have to be read
-// again. A message that may not go now takes no turn from the others. ok is false if the
-// message does not go in this invocation; then r holds the reason.
+// reserve returns the instant at which the rate limit lets a message be handed over, or
+// the zero time if there is no limit. It reserves for one batch after the other, so that a
+// batch's clients seldom have to be read again. A message that may not be handed over now
+// reserves nothing. ok is false if the message is not handed over in this invocation;
+// r.state and r.wait then say why.
 func (s *Sender) reserve(ctx context.Context, inv *invocation, w *work, r *recipient) (at time.Time, ok bool) {
 	if !s.limiter.limited() {
 		return time.Time{}, true
@@ -60,9 +62,9 @@ func (s *Sender) reserve(ctx context.Context, inv *invocation, w *work, r *recip
 	return now.Add(wait), ok
 }
 
-// handOverOne decides on a message at an instant, and hands it over. The zero time means
-// at once. It decides again whenever the decision has become too old before the request
-// begins. No other goroutine uses r.
+// handOverOne waits until at, decides on a message, and hands it over if the decision
+// allows that. If at is zero, it does not wait. It decides again whenever the decision has
+// become too old before the request begins. No other goroutine changes r.
 func (s *Sender) handOverOne(ctx context.Context, inv *invocation, w *work, r *recipient, at time.Time) {
 	if !s.acquireSlot(ctx, inv, at) {
 		return
@@ -109,16 +111,16 @@ func (s *Sender) handOverOne(ctx context.Context, inv *invocation, w *work, r *r
 	}
 }
 
-// requestSweep asks for a sweep at the end of an outage, which queues the waiting
-// batches. The sweep of each minute would do that up to a minute later.
+// requestSweep asks for a sweep at the end of an outage. This sweep queues the waiting
+// batches. Otherwise the sweep of the next minute would queue them.
 func (s *Sender) requestSweep(ctx context.Context) {
 	if err := s.sweeps.QueueSweep(ctx); err != nil {
 		slog.WarnContext(ctx, "request a sweep after an outage", "error", err)
 	}
 }
 
-// acquireSlot waits for an instant, and then for a place in flight, which the caller has
-// to release. It reports false if there is none before inv.until.
+// acquireSlot waits until at, and then for one of the MaxInFlight places. It reports false
+// if no place is free before inv.until. Otherwise the caller has to release the place.
 func (s *Sender) acquireSlot(ctx context.Context, inv *invocation, at time.Time) bool {
 	if wait := at.Sub(s.now()); wait > 0 && s.sleep(ctx, wait) != nil {
 		return false
@@ -128,10 +130,10 @@ func (s *Sender) acquireSlot(ctx context.Context, inv *invocation, at time.Time)
 	return s.inFlight.Acquire(waiting, 1) == nil
 }
 
-// decide decides on a message by facts that were read at most freshFor ago. If ok is
-// false, the message does not go now, and r holds what becomes of it. The hand-over
-// must begin within [mailing.Trust] of the reading (h.Before); after that it needs a
-// new decision.
+// decide decides on a message by a mailing and a client that were read at most freshFor
+// ago. If ok is false, the message is not handed over now; r.state and r.wait then say
+// what happens to it. The hand-over must begin before h.Before, which is at most
+// [mailing.Trust] after the reading. After that the message needs a new decision.
 func (s *Sender) decide(ctx context.Context, w *work, r *recipient) (h mailing.Handover, ok bool) {
 	rec, id := r.state, w.messageID(r)
 	m, client, readAt, err := s.facts(ctx, w, rec.Client)
@@ -142,7 +144,7 @@ func (s *Sender) decide(ctx context.Context, w *work, r *recipient) (h mailing.H
 	}
 	r.generation, r.untouched = m.Generation, m.Untouched()
 	if rec.Status == mailing.Deferred && m.Generation > w.batch.Generation {
-		rec.NotBefore = time.Time{} // it is an opening of a window that was edited since
+		rec.NotBefore = time.Time{} // the opening of a window that was edited since
 	}
 	now := s.now()
 	d := mailing.Decide(m, client, rec, now)
@@ -169,8 +171,8 @@ func (s *Sender) decide(ctx context.Context, w *work, r *recipient) (h mailing.H
 	return h, false
 }
 
-// facts returns the mailing and the client that a message is decided by, and when the
-// older of the two readings began. client is nil if it was deleted.
+// facts returns the mailing and the client by which a message is decided. readAt is when
+// the older of their two readings began. client is nil if the client was deleted.
 func (s *Sender) facts(
 	ctx context.Context, w *work, id mailing.ClientID,
 ) (m mailing.Mailing, client *mailing.Client, readAt time.Time, err error) {
@@ -226,8 +228,8 @@ func (h *health) answered(now time.Time) {
 	}
 }
 
-// works reports whether the sending API is assumed to work at now. If it is, a failed
-// attempt counts against the message rather than the API.
+// works reports whether the sending API is assumed to work at now. If so, a failed attempt
+// is charged to the message. Otherwise the API is taken for the cause.
 func (h *health) works(now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -31,8 +31,8 @@ func (s *Sender) settleLostClaim(ctx context.Context, inv *invocation, w *work) 
 	s.settle(ctx, inv, w)
 }
 
-// lostClaimFacts returns the mailing as it is now, and the clients of a lost claim. A
-// deleted client is returned as it was when it was deleted.
+// lostClaimFacts returns the mailing as it is now, and the clients of a lost claim. Of a
+// deleted client it returns the facts that are kept.
 func (s *Sender) lostClaimFacts(
 	ctx context.Context, inv *invocation, w *work,
 ) (m mailing.Mailing, clients map[mailing.ClientID]mailing.Client, err error) {

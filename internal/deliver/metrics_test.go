@@ -19,7 +19,7 @@ func (ts *tallies) Delivered(t mailing.Tally) { *ts = append(*ts, t) }
 // ts.
 func (w *world) metered(ts *tallies) *deliver.Sender { return w.sender(w.store, deliver.WithMeter(ts)) }
 
-func TestASettlementWithALostLeaseChangesNoMetrics(t *testing.T) {
+func TestASettlementWithALostLeaseCountsNoNewStatus(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d, _ := w.batch(moscow(1)...)
@@ -33,8 +33,8 @@ func TestASettlementWithALostLeaseChangesNoMetrics(t *testing.T) {
 	}
 	w.metered(&first).Deliver(t.Context(), []mailing.Delivery{d})
 	w.want(d.Key, mailing.Retrying, 1, 1)
-	once := map[mailing.OutcomeKind]int64{mailing.OutcomeSent: 1}
-	if diff := cmp.Diff(tallies{{Attempts: once, Latencies: []time.Duration{time.Minute}}}, first); diff != "" {
+	oneSent := map[mailing.OutcomeKind]int64{mailing.OutcomeSent: 1}
+	if diff := cmp.Diff(tallies{{Attempts: oneSent, Latencies: []time.Duration{time.Minute}}}, first); diff != "" {
 		t.Errorf("the sender that lost the lease (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(tallies{{Settled: mailing.Counts{Queued: -1, Retrying: 1}}}, second); diff != "" {
@@ -66,7 +66,8 @@ func (w *world) first() mailing.Delivery {
 	return d
 }
 
-// lags returns the start lags of one invocation with a delivery, five seconds from now.
+// lags makes an invocation with a delivery, five seconds from now, and returns the start
+// lags that the invocation reports.
 func (w *world) lags(d mailing.Delivery) map[mailing.ID]time.Duration {
 	w.t.Helper()
 	w.clock.Advance(5 * time.Second)
@@ -83,14 +84,14 @@ func TestAStartLagIsReportedForTheFirstHandOverOnly(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		outcome mailing.OutcomeKind
-		// before is what happens before the invocation.
+		// before changes the world before the invocation.
 		before   func(w *world, d mailing.Delivery)
 		reported bool
 	}{
 		{name: "nothing", outcome: mailing.OutcomeSent, reported: true},
 		{name: "nothing, and the sending API fails", outcome: mailing.OutcomeRetry, reported: true},
 		{name: "nothing, and no request is made", outcome: mailing.OutcomeNotTried},
-		{"another sender has claimed it, and was killed", mailing.OutcomeSent, func(w *world, d mailing.Delivery) {
+		{"another sender has claimed the batch, and was killed", mailing.OutcomeSent, func(w *world, d mailing.Delivery) {
 			if _, ok, err := w.store.Claim(t.Context(), d.Key, "killed", monday, monday.Add(time.Second)); err != nil || !ok {
 				t.Fatal(ok, err)
 			}

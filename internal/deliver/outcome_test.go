@@ -90,7 +90,7 @@ func TestAFailingAPIReceivesOnlyProbes(t *testing.T) {
 	s.Deliver(t.Context(), []mailing.Delivery{second})
 	w.want(second.Key, mailing.Sent, 1, 0)
 	if w.sweeps != 1 {
-		t.Errorf("%d sweeps were requested as the API worked again", w.sweeps)
+		t.Errorf("%d sweeps were requested after the outage, want 1", w.sweeps)
 	}
 }
 
@@ -142,10 +142,10 @@ func TestADeliveryLeavesTheQueueAtItsLastReceive(t *testing.T) {
 		d, _ := w.batch(moscow(1)...)
 		d.Receives = receives
 		if h := w.sender(w.store).Deliver(t.Context(), []mailing.Delivery{d}); h[0].Again != again {
-			t.Errorf("after %d receives it comes back: %t", receives, h[0].Again)
+			t.Errorf("after %d receives the delivery comes back: %t", receives, h[0].Again)
 		}
 		if b := w.read(d.Key); !b.DueAt.After(w.clock.Now()) {
-			t.Errorf("after %d receives it is due at %s", receives, b.DueAt)
+			t.Errorf("after %d receives the batch is due at %s", receives, b.DueAt)
 		}
 	}
 }

@@ -17,14 +17,14 @@ func newRateLimiter(perSecond float64) *rateLimiter {
 	if perSecond <= 0 {
 		return &rateLimiter{}
 	}
-	// A tenth of a second's hand-overs may begin at once: a finer spread is useless.
+	// The hand-overs of a tenth of a second may begin at once: a finer spread has no use.
 	return &rateLimiter{perSecond, rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond/10)))}
 }
 
 func (l *rateLimiter) limited() bool { return l.limiter != nil }
 
-// reserve reserves the next hand-over, and returns how long it has to wait. If it could
-// not begin before latest, ok is false and nothing is reserved.
+// reserve reserves the next hand-over, and returns how long the hand-over has to wait. If
+// the hand-over would begin after latest, ok is false and nothing is reserved.
 func (l *rateLimiter) reserve(now, latest time.Time) (wait time.Duration, ok bool) {
 	if l.limiter == nil {
 		return 0, true

@@ -49,12 +49,12 @@ func TestNoSecondHasMoreHandOversThanTheLimit(t *testing.T) {
 	sum := 0
 	for i, n := range begins[:12] {
 		if n > perSecond+perSecond/10 {
-			t.Errorf("in second %d begin %d", i, n)
+			t.Errorf("%d hand-overs begin in second %d", n, i)
 		}
 		sum += n
 	}
 	if sum < 12*perSecond {
-		t.Errorf("in 12 s begin only %d", sum)
+		t.Errorf("only %d hand-overs begin in 12 s", sum)
 	}
 }
 
@@ -62,19 +62,19 @@ func TestAHandOverThatWouldBeginTooLateReservesNothing(t *testing.T) {
 	t.Parallel()
 	l := newRateLimiter(10)
 	if wait, ok := l.reserve(monday, monday); !ok || wait != 0 {
-		t.Fatalf("the first waits %s, %t", wait, ok)
+		t.Fatalf("the first hand-over waits %s, %t", wait, ok)
 	}
 	for range 100 {
 		if wait, ok := l.reserve(monday, monday.Add(99*time.Millisecond)); ok {
-			t.Fatalf("one that has 99 ms waits %s", wait)
+			t.Fatalf("a hand-over that must begin within 99 ms waits %s", wait)
 		}
 	}
-	// The next hand-over gets the place that none of them took.
+	// None of these hand-overs has taken the place of the next one.
 	if wait, ok := l.reserve(monday, monday.Add(101*time.Millisecond)); !ok || (wait-100*time.Millisecond).Abs() > time.Microsecond {
-		t.Errorf("the second waits %s, %t", wait, ok)
+		t.Errorf("the second hand-over waits %s, %t", wait, ok)
 	}
 	if wait, ok := l.reserve(monday, monday.Add(-time.Second)); ok {
-		t.Errorf("one whose time is up waits %s", wait)
+		t.Errorf("a hand-over that had to begin earlier waits %s", wait)
 	}
 }
 
@@ -98,7 +98,7 @@ func TestWithoutALimitHandOversDoNotWait(t *testing.T) {
 		}
 		for range 1000 {
 			if wait, ok := l.reserve(monday, monday.Add(-time.Hour)); wait != 0 || !ok {
-				t.Fatalf("it waits %s, %t", wait, ok)
+				t.Fatalf("a hand-over waits %s, %t", wait, ok)
 			}
 		}
 	}

@@ -9,9 +9,9 @@ import (
 	"postrider/internal/mailing"
 )
 
-// flushAt is how many outcomes of a mailing a sender counts alone before it adds them
-// to the window that all senders share. It is the same whatever the outcomes are:
-// otherwise the share of rejections in the window would be biased.
+// flushAt is the number of outcomes of a mailing that a sender counts alone before it adds
+// them to the window that all senders share. It does not depend on the outcomes: otherwise
+// the share of rejections in the window would be biased.
 const flushAt = 20
 
 // outcomeWindow identifies a window of outcomes of one mailing. A resume begins a new
@@ -28,8 +28,8 @@ type outcomeCounter struct {
 	counts map[outcomeWindow]mailing.Outcomes
 }
 
-// add counts outcomes of a window. When there are flushAt or more, it returns their sum
-// and begins again at zero; before that it returns none.
+// add counts outcomes of a window. If their sum is flushAt or more, it returns the sum and
+// begins again at zero. Otherwise it returns the zero value.
 func (c *outcomeCounter) add(window outcomeWindow, o mailing.Outcomes) (flushed mailing.Outcomes) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -45,8 +45,8 @@ func (c *outcomeCounter) add(window outcomeWindow, o mailing.Outcomes) (flushed 
 	return sum
 }
 
-// countOutcomes counts the outcomes of settled batches, and pauses each mailing that the
-// sending API mostly rejects. It does not count test messages.
+// countOutcomes counts the outcomes of settled batches, and pauses each mailing whose
+// messages the sending API mostly rejects. It does not count test messages.
 func (s *Sender) countOutcomes(ctx context.Context, works []*work) {
 	if !s.config.PauseOnRejections {
 		return
@@ -82,8 +82,8 @@ func (w *work) validOutcomes() (o mailing.Outcomes) {
 }
 
 // pauseIfRejected pauses the mailing of a window if the window is full and at least half
-// of its outcomes are rejections. If o fills a window alone, only o decides, without the
-// outcomes of other senders.
+// of its outcomes are rejections. If o alone fills a window, the outcomes of other senders
+// are not read.
 func (s *Sender) pauseIfRejected(ctx context.Context, window outcomeWindow, o mailing.Outcomes) {
 	if !o.Full() {
 		var err error
@@ -95,7 +95,9 @@ func (s *Sender) pauseIfRejected(ctx context.Context, window outcomeWindow, o ma
 	if !o.Refused() {
 		return
 	}
+	pausedBefore := false
 	m, err := s.store.UpdateMailing(ctx, window.mailing, func(m mailing.Mailing) (mailing.Mailing, error) {
+		pausedBefore = m.Status == mailing.StatusPaused
 		return m.PausedForRejections(o, window.began, s.now()), nil
 	})
 	if err != nil {
@@ -104,7 +106,7 @@ func (s *Sender) pauseIfRejected(ctx context.Context, window outcomeWindow, o ma
 		return
 	}
 	s.mailings.put(m)
-	if m.PausedBy == mailing.ByRejections {
+	if m.PausedBy == mailing.ByRejections && !pausedBefore {
 		slog.ErrorContext(ctx, "mailing paused: the sending API rejects most of its messages",
 			"mailing_id", window.mailing, "rejected", o.Rejected, "of", o.Total())
 	}

@@ -1,9 +1,11 @@
 // Package deliver does the sender's work: it claims batches, decides on their messages,
-// hands these over to the sending API side by side, and settles the batches.
+// hands the messages over to the sending API side by side, and settles the batches.
 //
-// It guarantees: a message is handed over once, unless an outcome is ambiguous; every
-// ambiguous attempt is counted; work that a sender leaves undone comes back by the
-// batch's due_at.
+// It guarantees:
+//   - The sending API accepts a message at most once, unless an outcome is ambiguous.
+//   - Every ambiguous attempt is counted.
+//   - If a sender leaves a batch unfinished, a sweep queues the batch again when it is
+//     due.
 package deliver
 
 import (
@@ -22,41 +24,48 @@ import (
 type Store interface {
 	Outages
 
-	// Claim makes holder the only one that may change the batch until lease. It returns
-	// the batch, or with ok false the batch as it is, for the reason of the refusal.
+	// Claim makes holder the only sender that may change the batch until lease, and
+	// returns the batch. If ok is false, the claim was refused, and b is the batch as it
+	// is stored.
 	Claim(ctx context.Context, k mailing.BatchKey, holder string, now, lease time.Time) (b mailing.Batch, ok bool, err error)
-	// Unclaim takes back a claim under which nothing was handed over; the batch is due
-	// at due. It reports false if the lease was lost.
+	// Unclaim takes back a claim under which nothing was handed over. From due on, the
+	// batch is due and may be claimed again. It reports false if the lease was lost.
 	Unclaim(ctx context.Context, k mailing.BatchKey, holder string, due time.Time) (bool, error)
-	// Settle writes settlements of one slice in one transaction, and returns the
-	// batches that have another holder by now. Repeated after an error, it still writes
-	// once.
+	// Settle writes settlements of one slice in one transaction. It leaves out batches
+	// that have another holder by now, and returns their keys as lost. A call that is
+	// repeated after an error still writes once.
 	Settle(ctx context.Context, m mailing.Mailing, slice int, settlements []mailing.Settlement) (lost []mailing.BatchKey, err error)
 	Mailings(ctx context.Context, ids []mailing.ID) (map[mailing.ID]mailing.Mailing, error)
-	// UpdateMailing applies change and writes the result. change may be called again.
+	// UpdateMailing applies change and writes the result. change may be called more than
+	// once.
 	UpdateMailing(ctx context.Context, id mailing.ID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error)
-	// Recipients leaves out clients that do not exist any more.
+	// Recipients returns clients, without those that were deleted.
 	Recipients(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error)
+	// Departed returns the facts that are kept of deleted clients: the zone, and when the
+	// zone was edited and the client deleted.
 	Departed(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error)
+	// FinishMailing finishes a mailing if no slice of it needs work. It reports whether
+	// the mailing is finished now.
 	FinishMailing(ctx context.Context, m mailing.Mailing) (bool, error)
+	// CountSent adds n sent messages to the rate of a mailing.
 	CountSent(ctx context.Context, id mailing.ID, n int64) error
-	// CountOutcomes adds outcomes to the window of a mailing that began at an instant,
-	// and returns the sum in the window.
+	// CountOutcomes adds o to the current window of outcomes of a mailing that has run
+	// since began. It returns the sum in the window.
 	CountOutcomes(ctx context.Context, id mailing.ID, began time.Time, o mailing.Outcomes) (mailing.Outcomes, error)
 }
 
 // Provider is the external sending API.
 type Provider interface {
-	// Send hands one message over. It returns soon after ctx's deadline at the latest.
+	// Send hands one message over. It returns soon after the deadline of ctx, or earlier.
 	Send(ctx context.Context, h mailing.Handover) mailing.Outcome
 }
 
-// DeadLetters is the queue of the messages that failed for good.
+// DeadLetters is the queue for records of failed messages.
 type DeadLetters interface {
 	Queue(ctx context.Context, letters []mailing.DeadLetter) error
 }
 
-// Meter receives what the invocations did.
+// Meter receives the metrics of the invocations.
 type Meter interface {
 	// Delivered is called once at the end of each invocation.
 	Delivered(t mailing.Tally)
@@ -67,7 +76,7 @@ type noopMeter struct{}
 
 func (noopMeter) Delivered(mailing.Tally) {}
 
-// Sweeps is the queue in which a sweep is asked for.
+// Sweeps is the queue by which the sender asks the scheduler for a sweep.
 type Sweeps interface {
 	QueueSweep(ctx context.Context) error
 }
@@ -83,15 +92,16 @@ type Config struct {
 	ProviderTimeout time.Duration
 	// InvocationTime bounds one invocation whose context has no deadline.
 	InvocationTime time.Duration
-	// MaxInFlight is how many requests are under way at the same time at most.
+	// MaxInFlight is the maximum number of requests at the same time.
 	MaxInFlight int
-	// MaxRate is how many hand-overs this environment may begin a second; 0 is no
-	// limit.
+	// MaxRate is the maximum number of hand-overs a second that this execution environment
+	// begins; 0 means no limit.
 	MaxRate float64
-	// MaxReceives is after how many receives a delivery becomes a dead letter.
+	// MaxReceives is the number of receives after which the queue makes a delivery a dead
+	// letter.
 	MaxReceives int
-	// PauseOnRejections enables pausing a mailing when the sending API rejects at least
-	// half of a window of its messages.
+	// PauseOnRejections lets the sender pause a mailing when the sending API rejects at
+	// least half of [mailing.RejectionWindow] messages or more.
 	PauseOnRejections bool
 	// Clock and the sources of randomness come from the system, except in tests.
 	Clock clock.Clock
@@ -101,8 +111,9 @@ type Config struct {
 	Holder func() string
 }
 
-// Sender works on deliveries. It is safe for concurrent use. It is kept from one
-// invocation to the next, because it remembers how the sending API behaves.
+// Sender works on deliveries. It is safe for concurrent use. All invocations of an
+// execution environment use the same sender, because it remembers whether the sending API
+// works.
 type Sender struct {
 	store     Store
 	provider  Provider
@@ -127,7 +138,8 @@ type Option func(*Sender)
 // WithMeter makes the sender report each invocation to m.
 func WithMeter(m Meter) Option { return func(s *Sender) { s.meter = m } }
 
-// WithSweeps makes the sender ask sweeps for a sweep when the sending API works again.
+// WithSweeps makes the sender queue a sweep in sweeps when an outage of the sending API
+// has ended.
 func WithSweeps(sweeps Sweeps) Option { return func(s *Sender) { s.sweeps = sweeps } }
 
 // New returns a sender.
@@ -148,20 +160,20 @@ func New(store Store, provider Provider, dead DeadLetters, config Config, option
 }
 
 const (
-	// leaseReserve is how much longer than the invocation a lease lasts: an invocation
-	// that was killed cannot still be sending when its lease ends.
+	// leaseReserve is the time from the end of an invocation to the end of its leases. So
+	// an invocation has certainly ended before another sender may claim its batches.
 	leaseReserve = 5 * time.Second
 	// settleReserve is the time at an invocation's end that is kept free for settling.
 	settleReserve = 5 * time.Second
-	// maxHidden is the longest wait for which a delivery stays hidden in the queue.
-	// Longer waits would meet SQS's limit of messages in flight.
+	// maxHidden is the longest wait for which a delivery stays hidden in the queue. With
+	// longer waits, the hidden messages could reach SQS's limit of messages in flight.
 	maxHidden = time.Minute
-	// claimRetry is after how long a delivery comes back whose claim could not be made.
+	// claimRetry is the time after which a delivery comes back if the store failed.
 	claimRetry = 5 * time.Second
 )
 
-// delivery is a delivery of an invocation. handling is what becomes of it; the zero value
-// takes it off the queue.
+// delivery is a delivery that an invocation received, with its handling. The zero handling
+// takes the delivery off the queue.
 type delivery struct {
 	mailing.Delivery
 
@@ -178,27 +190,31 @@ type invocation struct {
 	// lease is the instant at which the leases of its claims end.
 	lease time.Time
 
-	// paused holds the mailings that this invocation itself has read to be paused
-	// (true) or not. Only withoutPaused uses it, in one goroutine.
+	// paused holds whether a mailing is paused, for the mailings that this invocation
+	// itself has read. Only withoutPaused uses it, in one goroutine.
 	paused map[mailing.ID]bool
 
-	// reads and settlements let batches share a reading, or a transaction.
+	// reads lets batches share a reading, and settlements lets them share a transaction.
 	reads       *coalescer[struct{}, *work]
 	settlements *coalescer[sliceKey, *work]
 
 	// mu guards works, suspects and failed.
 	mu    sync.Mutex
 	works []*work
-	// suspects holds the deliveries whose batch's last sender was lost.
+	// suspects holds deliveries of batches with Losses, lost claims that were settled.
+	// They wait until all other batches are settled.
 	suspects []*delivery
-	// failed is how many settlements failed until the time was over. earlier is by how
-	// much settlements of earlier invocations, written in this one, changed the counts.
-	failed  int64
+	// failed is the number of settlements that were given up because the time was over.
+	failed int64
+
+	// earlier is the change of the counts by settlements of earlier invocations that this
+	// invocation has written.
 	earlier mailing.Counts
 }
 
-// invocation returns the state of an invocation that begins now. It measures the time
-// that is left by the real clock, as ctx does, whatever s.now returns.
+// invocation returns the state of an invocation that begins now. It measures the time that
+// is left by the system's clock, because the deadline of ctx is by that clock. s.now may
+// be a test's clock.
 func (s *Sender) invocation(ctx context.Context, deliveries []mailing.Delivery) *invocation {
 	left := s.config.InvocationTime
 	if deadline, ok := ctx.Deadline(); ok {
@@ -222,14 +238,14 @@ func (inv *invocation) settlementsFailed(n int) {
 	inv.failed += int64(n)
 }
 
-// suspect notes a delivery that has to wait until its batch can go alone.
+// suspect notes a delivery that waits until its batch can be handed over alone.
 func (inv *invocation) suspect(d *delivery) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	inv.suspects = append(inv.suspects, d)
 }
 
-// handlings returns what becomes of each delivery, in their order.
+// handlings returns the handling of each delivery, in the order of the deliveries.
 func (inv *invocation) handlings() []mailing.Handling {
 	all := make([]mailing.Handling, len(inv.deliveries))
 	for i, d := range inv.deliveries {
@@ -238,9 +254,9 @@ func (inv *invocation) handlings() []mailing.Handling {
 	return all
 }
 
-// Deliver works on deliveries and returns for each what becomes of it. It returns when
-// all requests that it began have ended and all claims are settled, as far as the store
-// allows.
+// Deliver works on deliveries and returns the handling of each, in their order. When it
+// returns, all requests that it began have ended. All claims are settled or taken back,
+// unless the store failed.
 func (s *Sender) Deliver(ctx context.Context, deliveries []mailing.Delivery) []mailing.Handling {
 	inv := s.invocation(ctx, deliveries)
 	defer s.report(inv)
@@ -271,14 +287,14 @@ func (s *Sender) report(inv *invocation) {
 	s.meter.Delivered(t)
 }
 
-// deliver takes batches through hand-over and settlement, as many as the rate limit lets
-// begin within this invocation, but at least one. The other deliveries come back. A
-// batch whose last sender was lost goes alone and last, so that it cannot end the work
-// on others.
+// deliver hands batches over and settles them. It takes as many batches as the rate limit
+// allows for this invocation, but at least one. The other deliveries come back. A batch
+// with Losses is handed over last and alone: if it kills the sender, no other batch is
+// affected.
 func (s *Sender) deliver(ctx context.Context, inv *invocation, rest []*delivery) {
 	var done sync.WaitGroup
 	capacity := s.limiter.capacity(inv.until.Sub(s.now()) - s.config.ProviderTimeout)
-	// A claim beyond the capacity would only block other senders.
+	// A claim beyond the capacity would only keep its batch from other senders.
 	for claimed := 0; len(rest) > 0 && (capacity > 0 || claimed == 0); {
 		n := min(len(rest), max(1, capacity/mailing.BatchSize))
 		pending := s.startBatches(ctx, inv, rest[:n], &done, len(inv.deliveries) == 1)
@@ -306,8 +322,8 @@ func (s *Sender) probe(ctx context.Context, inv *invocation, rest []*delivery) [
 	return rest
 }
 
-// process takes a claimed batch through hand-over and settlement. A batch with a lost
-// claim is only settled.
+// process hands a claimed batch over and settles it. If an earlier claim was lost and is
+// not settled yet, it only settles the batch.
 func (s *Sender) process(ctx context.Context, inv *invocation, w *work) {
 	inv.mu.Lock()
 	inv.works = append(inv.works, w)
@@ -328,9 +344,10 @@ func (s *Sender) process(ctx context.Context, inv *invocation, w *work) {
 	}
 }
 
-// handling returns what becomes of a delivery after its batch was settled. It comes
-// back by itself if a message of the batch can be tried again within maxHidden.
-// Otherwise it is taken off the queue, and the batch is queued again by its due_at.
+// handling returns the handling of a delivery after its batch was settled. The delivery
+// comes back by itself if a message of the batch can be tried again within maxHidden.
+// Otherwise it is taken off the queue, and a sweep queues the batch again when the batch
+// is due.
 func (s *Sender) handling(w *work) mailing.Handling {
 	soon := false
 	for _, r := range w.pending() {

@@ -10,13 +10,14 @@ import (
 	"postrider/internal/mailing"
 )
 
-// sliceKey identifies a slice, whose batches are settled in one transaction.
+// sliceKey identifies a slice of a mailing. Batches of one slice can be settled in one
+// transaction.
 type sliceKey struct {
 	mailing mailing.ID
 	slice   int
 }
 
-// settle writes what became of a batch, in one transaction with other batches of its
+// settle stores the outcomes of a batch. It shares a transaction with other batches of the
 // slice that are done at about the same time.
 func (s *Sender) settle(ctx context.Context, inv *invocation, w *work) {
 	s.applyOutcomes(w, s.now())
@@ -28,20 +29,20 @@ func (s *Sender) settle(ctx context.Context, inv *invocation, w *work) {
 
 func sliceOf(k mailing.BatchKey) sliceKey { return sliceKey{k.Mailing, k.Slice} }
 
-// waitTime is how long a batch that is done waits for other batches of its slice that
-// are in progress. One transaction takes about as long.
+// waitTime is the longest time for which a batch that is done waits for batches of its
+// slice that are in progress. One transaction takes about as long.
 const waitTime = 50 * time.Millisecond
 
-// waitForOthers waits until full ends, at most for waitTime.
+// waitForOthers waits until full ends, but not longer than waitTime.
 func (s *Sender) waitForOthers(ctx, full context.Context) {
 	if full.Err() != nil {
 		return
 	}
-	// s.sleep may wait by a test's clock, so full ends it by its context.
+	// s.sleep may wait by a test's clock, so the end of full cancels the sleep's context.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(full, cancel)()
-	_ = s.sleep(ctx, waitTime) // an error means that full has ended
+	_ = s.sleep(ctx, waitTime) // an error means that full or ctx has ended
 }
 
 // applyOutcomes turns the outcomes of a batch's hand-overs into new states of its
@@ -77,14 +78,15 @@ func waitAfter(o mailing.Outcome, providerWorks bool, now time.Time) mailing.Wai
 	return mailing.Wait{Kind: mailing.WaitProvider, Until: now.Add(mailing.ParkTime)}
 }
 
-// settleSlice settles batches of one slice in one transaction. It repeats after every
-// error until the invocation's time is over, and leaves the settlement to the next
-// invocation then: messages that are never settled are charged for a lost claim, and may
-// be handed over twice. After the first error it calls release, so that the next batches
-// of the slice need not wait for these.
+// settleSlice settles batches of one slice in one transaction. After an error it tries
+// again, until the invocation's time is over. Then it leaves the settlement to the next
+// invocation: without a settlement, the messages would be charged for a lost claim, and
+// might be handed over twice. After an error it also calls release, so that the next
+// settlement of the slice does not wait for this one.
 func (s *Sender) settleSlice(ctx context.Context, inv *invocation, works []*work, release func()) {
 	set := sliceSettlement{key: sliceOf(works[0].batch.Key), works: works}
-	// An empty mailing means that nothing was decided on: batches go back as they were.
+	// The mailing is empty if it was never read. Then no message was decided on, and the
+	// recipients stay as they were.
 	set.mailing = works[0].decidedBy(s.mailings.cached(works[0].mailing()))
 	set.mailing.ID = set.key.mailing // a test message counts in no mailing, not even in the one that it tests
 	now := s.now()
@@ -117,8 +119,8 @@ const (
 	endReserve = 500 * time.Millisecond
 )
 
-// trySettle makes one try at a settlement, and notes in its works what was written. A
-// batch whose lease was lost is left to its new holder.
+// trySettle tries a settlement once, and notes in its works the batches that were written.
+// A batch whose lease was lost is left to its new holder.
 func (s *Sender) trySettle(ctx context.Context, set sliceSettlement) error {
 	lost, err := s.store.Settle(ctx, set.mailing, set.key.slice, set.settlements)
 	if err != nil {
@@ -141,8 +143,8 @@ func (s *Sender) trySettle(ctx context.Context, set sliceSettlement) error {
 	return nil
 }
 
-// logSettled logs what became of each message that was pending in a batch, so that the
-// message and its client can be followed by their ids.
+// logSettled logs the status of each message that was pending when its batch was claimed,
+// with the ids of the message and the client. So a search for an id finds the line.
 func logSettled(ctx context.Context, w *work) {
 	byStatus := map[mailing.MessageStatus][]any{}
 	var clients []mailing.ClientID
@@ -168,9 +170,9 @@ func logSettled(ctx context.Context, w *work) {
 	slog.InfoContext(ctx, "batch settled", attrs...)
 }
 
-// updateMailings does what concerns whole mailings after an invocation's batches are
-// settled. It counts the messages that were sent, and finishes a mailing if these batches
-// were its last ones with pending messages.
+// updateMailings updates the mailings of an invocation's settled batches. It adds the
+// messages that were sent to the rate of their mailing. It tries to finish a mailing if
+// none of these batches has a pending message.
 func (s *Sender) updateMailings(ctx context.Context, works []*work) {
 	sent, pending := map[mailing.ID]int64{}, map[mailing.ID]bool{}
 	for _, w := range works {
@@ -191,8 +193,8 @@ func (s *Sender) updateMailings(ctx context.Context, works []*work) {
 	wg.Wait()
 }
 
-// countSent adds n messages to the rate of a mailing. Only people look at the rate, so
-// a failure has no consequences.
+// countSent adds n messages to the rate of a mailing. The rate is only for display, so a
+// failure has no consequences.
 func (s *Sender) countSent(ctx context.Context, id mailing.ID, n int64) {
 	if n == 0 {
 		return
@@ -206,7 +208,7 @@ func (s *Sender) countSent(ctx context.Context, id mailing.ID, n int64) {
 // sweep finishes the mailing.
 func (s *Sender) finish(ctx context.Context, id mailing.ID) {
 	m := s.mailings.cached(id)
-	m.ID = id // it may not be in the cache
+	m.ID = id // m is empty if it is not in the cache
 	finished, err := s.store.FinishMailing(ctx, m)
 	if err != nil {
 		slog.WarnContext(ctx, "finish a mailing", "mailing_id", id, "error", err)
@@ -220,8 +222,8 @@ func (s *Sender) finish(ctx context.Context, id mailing.ID) {
 // deadLetterTime bounds how long adding dead letters may take.
 const deadLetterTime = time.Second
 
-// queueDeadLetters adds the messages of a batch that have just failed to the dead
-// letters. It does that before the settlement: a letter too many does no harm.
+// queueDeadLetters adds the messages of a batch that have just failed to the dead letters.
+// It does so before the settlement. If the settlement then fails, the letters do no harm.
 func (s *Sender) queueDeadLetters(ctx context.Context, w *work) {
 	var letters []mailing.DeadLetter
 	for _, r := range w.recipients {

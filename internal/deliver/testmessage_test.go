@@ -40,7 +40,7 @@ func TestATestMessageIgnoresItsMailingsScheduleAndChangesNoCounts(t *testing.T) 
 	}{
 		{"accepted", mailing.OutcomeSent, 0, mailing.Sent, nil},
 		{"rejected", mailing.OutcomeRejected, 0, mailing.Failed, nil},
-		{"ambiguous: never twice", mailing.OutcomeAmbiguous, 0, mailing.Uncertain, nil},
+		{"ambiguous, and not handed over again", mailing.OutcomeAmbiguous, 0, mailing.Uncertain, nil},
 		{"too late", mailing.OutcomeSent, mailing.TestTime, mailing.Expired, nil},
 		{"of a paused mailing", mailing.OutcomeSent, 0, mailing.Sent, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Paused(monday) }},
 		{"of a deleted mailing", mailing.OutcomeSent, 0, mailing.Cancelled, func(m mailing.Mailing) (mailing.Mailing, error) { return m.AsDeleted(monday), nil }},
@@ -63,7 +63,7 @@ func TestATestMessageIgnoresItsMailingsScheduleAndChangesNoCounts(t *testing.T) 
 
 			got, err := w.store.Message(t.Context(), msg.ID)
 			if err != nil || got.Member.Status != test.want {
-				t.Errorf("it is %s, %v", got.Member.Status, err)
+				t.Errorf("the message is %s, %v", got.Member.Status, err)
 			}
 			want := []mailing.Handover{{ID: msg.ID, Phone: "79001234567", Text: "hello", Before: monday.Add(mailing.Trust)}}
 			if test.want == mailing.Expired || test.want == mailing.Cancelled {
@@ -75,7 +75,7 @@ func TestATestMessageIgnoresItsMailingsScheduleAndChangesNoCounts(t *testing.T) 
 			var counted mailing.Counts
 			counted.Count(test.want, 1)
 			if diff := cmp.Diff(counted, w.counts(mailing.TestMailing, d.Key.Slice)); diff != "" {
-				t.Errorf("counts of the tests (-want +got):\n%s", diff)
+				t.Errorf("counts of the test messages (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(mailing.Counts{}, w.counts(w.mailing.ID, d.Key.Slice)); diff != "" {
 				t.Errorf("counts of the mailing (-want +got):\n%s", diff)

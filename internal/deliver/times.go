@@ -6,15 +6,15 @@ const (
 	// minMargin is the least number of seconds by which an invocation's time must
 	// exceed the provider's timeout, for a request to fit into the invocation.
 	minMargin = 8
-	// minHidden is the least number of invocation times for which a received delivery
-	// must stay hidden:
+	// minHidden is the least visibility timeout of a received delivery, as a multiple of an
+	// invocation's time:
 	// docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html.
 	minHidden = 6
 )
 
 // Times holds the times that a person sets in seconds, each by its own variable. A
-// template cannot state the rules between them, so each program that reads them checks
-// them here.
+// template cannot state the rules between them, so each program that reads the times
+// checks the rules here.
 type Times struct {
 	Provider   int // PROVIDER_TIMEOUT_SECONDS, of one request
 	Sender     int // SENDER_TIMEOUT_SECONDS, of one invocation

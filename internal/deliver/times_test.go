@@ -19,15 +19,15 @@ func TestTimesThatDoNotFitAreRefused(t *testing.T) {
 		{times: deliver.Times{Provider: 60, Sender: 30, Visibility: 180}, provider: "PROVIDER_TIMEOUT_SECONDS=60"},
 		{times: deliver.Times{Provider: 1, Sender: 30, Visibility: 179}, visibility: "VISIBILITY_TIMEOUT_SECONDS=179"},
 	} {
-		for what, is := range map[string]struct {
+		for name, check := range map[string]struct {
 			err  error
 			want string
 		}{
 			"provider":   {c.times.CheckProvider(), c.provider},
 			"visibility": {c.times.CheckVisibility(), c.visibility},
 		} {
-			if (is.err == nil) != (is.want == "") || is.err != nil && !strings.HasPrefix(is.err.Error(), is.want+": ") {
-				t.Errorf("%+v, %s: %v, want %q", c.times, what, is.err, is.want)
+			if (check.err == nil) != (check.want == "") || check.err != nil && !strings.HasPrefix(check.err.Error(), check.want+": ") {
+				t.Errorf("%+v, %s: %v, want %q", c.times, name, check.err, check.want)
 			}
 		}
 	}

@@ -17,8 +17,8 @@ type sliceSettlement struct {
 }
 
 // unsettled holds the settlements of this environment that still failed when their
-// invocation's time was over. While there are any, the environment claims no batch: it
-// could not settle that one either. It is safe for concurrent use.
+// invocation's time was over. While there are any, the environment claims no batch,
+// because it could not settle that batch either. It is safe for concurrent use.
 type unsettled struct {
 	mu  sync.Mutex
 	all []sliceSettlement
@@ -46,9 +46,9 @@ func (u *unsettled) take() []sliceSettlement {
 }
 
 // settleEarlier tries the settlements that failed in earlier invocations once more, and
-// reports whether settlements work. A batch whose lease was lost since then is settled
-// by its new holder. If at least one settlement works, those that failed are given up:
-// the next sender charges their batches for a lost claim. If none works, all are kept.
+// reports whether settlements work. A batch whose lease was lost since then is settled by
+// its new holder. If at least one settlement works, those that fail are given up: the next
+// sender charges their messages for a lost claim. If all fail, all are kept.
 func (s *Sender) settleEarlier(ctx context.Context, inv *invocation) bool {
 	all := s.unsettled.take()
 	worked := len(all) == 0

@@ -7,49 +7,54 @@ import (
 	"postrider/internal/mailing"
 )
 
-// work is one claimed batch on its way through an invocation.
+// work is the state of one claimed batch in an invocation.
 type work struct {
 	delivery *delivery
 	batch    mailing.Batch
 	holder   string
 	// recipients has an entry for each recipient of the batch, in the same order.
 	recipients []*recipient
-	// charged is how many recipients are charged for a lost claim.
+	// charged is the number of recipients that are charged for a lost claim.
 	charged int
-	// started is the instant since which the mailing has been due, if this may be the
-	// first batch of its slice that is handed over. It does not count after a lost claim:
-	// then nothing is handed over, and the settlement clears the batch's StartedAt.
+	// started is the instant since which the mailing has been due. It is zero unless this
+	// may be the first batch of its slice that is handed over. After a lost claim it has
+	// no effect: nothing is handed over, and the settlement clears the batch's StartedAt.
 	started time.Time
 
-	// mu guards clients and readAt (when the reading of them began) during hand-overs.
+	// mu guards clients and readAt during hand-overs. Before them, [Sender.read] writes
+	// both without mu.
 	mu      sync.Mutex
 	clients map[mailing.ClientID]mailing.Client
+	// readAt is the instant at which the reading of clients began.
 	readAt  time.Time
 	readErr error
 
-	// settling is true when the batch has joined the settlements of its slice.
+	// settling is true after the batch has joined the settlements of its slice.
 	settling bool
-	// settled is true when its settlement was written. It changed the counts by change.
+	// settled is true after the batch's settlement was written.
 	settled bool
-	change  mailing.Counts
+	// change is the change of the counts by that settlement.
+	change mailing.Counts
 }
 
-// recipient is one recipient of a batch on its way through an invocation. During the
-// hand-overs of a batch, one goroutine uses it; all of them may read wasPending.
+// recipient is the state of one recipient of a batch in an invocation. During the
+// hand-overs of the batch, each recipient belongs to one goroutine, and no other one reads
+// it.
 type recipient struct {
 	state mailing.Recipient
 	// wasPending is true if the message was pending when the batch was claimed.
 	wasPending bool
-	// wait is what the message waits for while it is pending. It waits for its turn until
-	// a decision or an outcome says otherwise.
+	// wait is what the message waits for while it is pending. It is [mailing.WaitTurn]
+	// until a decision or an outcome sets it.
 	wait mailing.Wait
 	// outcome is the result of the hand-over, the zero value if there was none.
 	outcome mailing.Outcome
 	// begun is when the hand-over began, and took is how long it took.
 	begun time.Time
 	took  time.Duration
-	// generation is the one under which the message was decided on. untouched is true if
-	// the mailing was then still as it had been created.
+	// generation is the mailing's generation at the last decision on the message, or else
+	// the batch's generation. untouched is true if the mailing was unchanged since its
+	// creation at that decision.
 	generation int64
 	untouched  bool
 }
@@ -64,10 +69,11 @@ func newWork(d *delivery, b mailing.Batch, holder string) *work {
 	return w
 }
 
-// lostClaim reports whether the batch's last claim was never settled.
+// lostClaim reports whether an earlier claim of the batch was lost and is not settled yet.
 func (w *work) lostClaim() bool { return w.batch.Claims > 1 }
 
-// mailing returns the batch's mailing, or the one that its test message tests.
+// mailing returns the mailing whose text is sent: the batch's mailing, or the mailing that
+// a test message tests.
 func (w *work) mailing() mailing.ID {
 	if w.batch.Test != nil {
 		return w.batch.Test.Mailing
@@ -75,7 +81,8 @@ func (w *work) mailing() mailing.ID {
 	return w.batch.Key.Mailing
 }
 
-// decidedBy returns m, for a test message without the mailing's times and window.
+// decidedBy returns the mailing by which the messages are decided. That is m, but without
+// its times and window for a test message.
 func (w *work) decidedBy(m mailing.Mailing) mailing.Mailing {
 	if w.batch.Test != nil {
 		return m.ForTest(w.batch.CreatedAt)
@@ -95,9 +102,10 @@ func (w *work) clientIDs() []mailing.ClientID {
 		return nil
 	}
 	var ids []mailing.ClientID
-	for _, r := range w.recipients {
-		if r.wasPending {
-			ids = append(ids, r.state.Client)
+	// The batch does not change. The states of the recipients do: see recipient.
+	for _, rec := range w.batch.Recipients {
+		if rec.Status.Pending() {
+			ids = append(ids, rec.Client)
 		}
 	}
 	return ids
@@ -114,8 +122,9 @@ func (w *work) pending() []*recipient {
 	return all
 }
 
-// generation returns the oldest generation under which a pending message waits: an edit
-// may have come between the decisions on two messages.
+// generation returns the oldest generation under which a pending message waits, or else
+// the newest generation of all messages. Generations differ if the mailing was edited
+// between the decisions on two messages.
 func (w *work) generation() (g int64) {
 	for _, r := range w.recipients {
 		g = max(g, r.generation)
@@ -143,9 +152,10 @@ func (w *work) settlement(now time.Time, jitter func(time.Duration) time.Duratio
 	}
 }
 
-// count adds what happened to the batch to t. Hand-overs count even if the settlement
-// failed; messages have a new status only by the settlement. A message has no lag if
-// its mailing was paused or edited: the service did not cause that delay.
+// count adds the hand-overs and the settlement of the batch to t. Hand-overs count even if
+// the settlement failed. New statuses count only if the settlement was written. A message
+// has no start lag if its mailing was paused or edited: the service did not cause that
+// delay.
 func (w *work) count(t *mailing.Tally) {
 	t.Settled = t.Settled.Plus(w.change)
 	for _, r := range w.recipients {

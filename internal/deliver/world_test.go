@@ -92,14 +92,13 @@ func (c senderClock) Sleep(ctx context.Context, d time.Duration) error {
 }
 
 // batch stores a batch of clients in these time zones, all in slice 0, and returns its
-// delivery and the clients. These are in the order of their ids, not in that of the
-// zones.
+// delivery and the clients. The clients are in the order of their ids, not of the zones.
 func (w *world) batch(zones ...string) (mailing.Delivery, []mailing.Client) {
 	w.t.Helper()
 	return w.batchAs(func([]mailing.Batch) {}, zones...)
 }
 
-// batchAs is like batch, but change may change the batch before it is stored.
+// batchAs is like batch, but lets change change the batch before it is stored.
 func (w *world) batchAs(change func([]mailing.Batch), zones ...string) (mailing.Delivery, []mailing.Client) {
 	w.t.Helper()
 	clients := make([]mailing.Client, len(zones))
@@ -116,7 +115,7 @@ func (w *world) batchAs(change func([]mailing.Batch), zones ...string) (mailing.
 		w.t.Fatalf("%d batches", len(batches))
 	}
 	change(batches)
-	// Cursors only have to differ here: batches are created in any order of ids.
+	// The cursor only has to change: tests create batches in any order of ids.
 	page := mailing.Page{Mailing: w.mailing.ID, Seen: state.Cursor, Next: state.Cursor + 1, Batches: batches, Counts: counts}
 	if written, err := w.store.WritePage(w.t.Context(), w.mailing, page); err != nil || !written {
 		w.t.Fatalf("written %t, %v", written, err)
@@ -168,8 +167,8 @@ func (w *world) read(k mailing.BatchKey) mailing.Batch {
 	return mailing.Batch{}
 }
 
-// want requires that all messages of a batch have one status, and as many attempts and
-// uncertain attempts as given.
+// want reports each message of a batch that has another status, or other numbers of
+// attempts and of uncertain attempts, than given.
 func (w *world) want(k mailing.BatchKey, status mailing.MessageStatus, attempts, uncertain int) {
 	w.t.Helper()
 	for _, rec := range w.read(k).Recipients {

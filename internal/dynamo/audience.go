@@ -21,9 +21,9 @@ const audiencePages = 10
 // left out; the zero time leaves none out.
 //
 // It stops at limit clients, at the end of the slice (done), or when it has read
-// audiencePages pages, possibly without a match. next is the last client that was
-// looked at, whether it matched or not: a walk that continues after it misses no client
-// and meets none twice.
+// audiencePages pages, possibly without a match. A later step that begins after next
+// misses no client and reads none twice. Unless done, next is the last client that was
+// looked at, whether it matched or not.
 func (s *Store) Audience(ctx context.Context, slice int, f mailing.Filter, started time.Time, after mailing.ClientID, limit int) (clients []mailing.Client, next mailing.ClientID, done bool, err error) {
 	w := clientsAfter(s.tables.Clients, partKey, clientPart(slice), after)
 	w.limit, w.pages = limit, audiencePages
@@ -82,8 +82,9 @@ func (s *Store) countSlice(ctx context.Context, slice int, f mailing.Filter) (n 
 	return n, nil
 }
 
-// clientsAfter returns a walk through one partition of the table of clients, or of an
-// index of it, after a client in the order of ids. attr is the attribute of partitions.
+// clientsAfter returns a walk through one partition of the table of clients, or of one
+// of its indexes, in the order of ids. It begins after the client after. attr is the
+// attribute that has the value part in this partition.
 func clientsAfter(table, attr, part string, after mailing.ClientID) walk {
 	return walk{
 		table: table, key: "#" + attr + " = :part AND #id > :after",
@@ -91,7 +92,7 @@ func clientsAfter(table, attr, part string, after mailing.ClientID) walk {
 	}
 }
 
-// matching adds the condition [mailing.Filter.Matches].
+// matching adds the condition that [mailing.Filter.Matches] checks.
 func (w *walk) matching(f mailing.Filter) {
 	w.oneOf("operator_code", f.OperatorCodes)
 	w.oneOf("tag", f.Tags)

@@ -12,7 +12,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// audience seeds n clients of slice 3 and some of slice 4. Their tags are so long that
+// audience seeds n clients of slice 3 and one of slice 4. Their tags are so long that
 // 3,000 clients are more than one DynamoDB page.
 func audience(t *testing.T, e *dynamotest.Env, n int) []mailing.Client {
 	t.Helper()
@@ -49,7 +49,7 @@ func walkAudience(t *testing.T, s *dynamo.Store, f mailing.Filter, limit int) (m
 			t.Fatalf("%d clients, the limit is %d", len(clients), limit)
 		}
 		if !end && next <= after {
-			t.Fatalf("the walk does not get on after %d", after)
+			t.Fatalf("the walk does not advance after %d", after)
 		}
 		for _, c := range clients {
 			if c.ID <= after || c.ID > next {
@@ -62,7 +62,7 @@ func walkAudience(t *testing.T, s *dynamo.Store, f mailing.Filter, limit int) (m
 	return met, steps
 }
 
-func TestAnAudienceIsMetOnceOverAllPageBoundaries(t *testing.T) {
+func TestEachClientOfAnAudienceIsReadOnceWhateverThePageSize(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	clients := audience(t, e, 3000)

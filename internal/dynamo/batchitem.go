@@ -10,13 +10,13 @@ import (
 	"postrider/internal/mailing"
 )
 
-// batchItem is a batch as it is stored. Attributes that are not set are left out: so
+// batchItem is a batch as it is stored. Attributes that are not set are left out. So
 // the index "due" holds only batches that have a due_at.
 type batchItem struct {
 	Part string `dynamodbav:"part"`
 	Sort string `dynamodbav:"id"`
-	// Recipients is a list of recipientItem as JSON text. The recipients are always read and
-	// written together. As a list of maps they would cost four times as much to encode
+	// Recipients is a list of recipientItem as JSON text. The recipients are always
+	// read and written together. A list of maps would cost four times as much to encode
 	// and to transfer.
 	Recipients string `dynamodbav:"members"`
 	CreatedAt  int64  `dynamodbav:"created_at"`
@@ -71,16 +71,17 @@ var statusOfCode = func() map[string]mailing.MessageStatus { //nolint:gochecknog
 	return statuses
 }()
 
-// encodeBatch returns b as it is stored. A batch without pending messages expires some
-// time after the end of its mailing. A batch with pending messages never expires.
+// encodeBatch returns b as it is stored. A batch without pending messages expires when
+// the retention after the end of m is over. A batch with pending messages never
+// expires.
 func (s *Store) encodeBatch(b mailing.Batch, m mailing.Mailing) (item, error) {
-	members, err := encodeRecipients(b.Recipients)
+	recipients, err := encodeRecipients(b.Recipients)
 	if err != nil {
 		return nil, fmt.Errorf("encode the recipients of batch %s: %w", b.Key, err)
 	}
 	it := batchItem{
 		Part: batchPart(b.Key.Mailing, b.Key.Slice), Sort: batchSort(b.Key.Batch),
-		Recipients: members, CreatedAt: toMillis(b.CreatedAt),
+		Recipients: recipients, CreatedAt: toMillis(b.CreatedAt),
 		Holder: b.Holder, LeaseUntil: toMillis(b.LeaseUntil), Claims: b.Claims, Round: b.Round,
 		FirstFrom: toMillis(b.Lost.From), FirstUntil: toMillis(b.Lost.Until), Losses: b.Losses,
 		NotBefore: toMillis(b.NotBefore), DueAt: toMillis(b.DueAt), Generation: b.Generation, StartedAt: toMillis(b.StartedAt),
@@ -120,21 +121,21 @@ func decodeRecipients(text string) ([]mailing.Recipient, error) {
 		return nil, err
 	}
 	recipients := make([]mailing.Recipient, len(items))
-	for i, mem := range items {
-		status, ok := statusOfCode[mem.Status]
+	for i, it := range items {
+		status, ok := statusOfCode[it.Status]
 		if !ok {
-			return nil, fmt.Errorf("unknown status code %q", mem.Status)
+			return nil, fmt.Errorf("unknown status code %q", it.Status)
 		}
 		recipients[i] = mailing.Recipient{
-			Client: mem.Client, Status: status, Attempts: mem.Attempts, Uncertain: mem.Uncertain,
-			At: fromMillis(mem.At), Error: mem.Error, NotBefore: fromMillis(mem.NotBefore),
+			Client: it.Client, Status: status, Attempts: it.Attempts, Uncertain: it.Uncertain,
+			At: fromMillis(it.At), Error: it.Error, NotBefore: fromMillis(it.NotBefore),
 		}
 	}
 	return recipients, nil
 }
 
-// decodeBatch reads a batch from an item of the table. A row of the index does not have
-// all of its attributes.
+// decodeBatch reads a batch from an item of the table. It cannot read a row of an
+// index, which does not have all attributes of a batch.
 func decodeBatch(encoded item) (mailing.Batch, error) {
 	var it batchItem
 	if err := attributevalue.UnmarshalMap(encoded, &it); err != nil {

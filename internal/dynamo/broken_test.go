@@ -45,11 +45,11 @@ func TestAMailingThatCannotBeReadDoesNotStopTheWorkOnOthers(t *testing.T) {
 	}
 	// If no live mailing can be read, the result must be an error, not an empty list.
 	if got, err := s.Live(t.Context()); err == nil {
-		t.Errorf("there is only a broken one, and it reads %v", got)
+		t.Errorf("the only live mailing is broken, and Live returns %v without an error", got)
 	}
 }
 
-func TestABatchThatCannotBeReadDoesNotStopTheQueueingOfOthers(t *testing.T) {
+func TestARowThatCannotBeReadDoesNotHideOtherDueBatches(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store(atNoon())

@@ -18,13 +18,13 @@ const claimable = "attribute_exists(#due_at)" +
 	" AND (attribute_not_exists(#lease_until) OR #lease_until <= :now)" +
 	" AND (attribute_not_exists(#not_before) OR #not_before <= :now)"
 
-// Claim makes holder the only sender that may change a batch until lease, and returns
-// the batch. ok is false if the batch is not pending, another lease is live, or its
-// not_before has not come. Then Claim returns the batch as it is, or the zero batch if
-// there is none.
+// Claim makes holder the only sender that may change a batch, until the instant lease,
+// and returns the batch. ok is false if the batch is not pending, has a live lease, or
+// has a later not_before than now. Then Claim returns the batch as it is stored, or the
+// zero batch if there is none.
 //
-// holder must differ for each claim. first_from and first_until keep the lease of the
-// first claim since the last settlement. If that claim is lost, they show when its
+// holder must differ for each claim. first_from and first_until hold the lease of the
+// first claim since the last settlement. If this claim is lost, they show when its
 // sender may have handed messages over. due_at becomes the end of the lease, so that a
 // sweep finds a batch whose holder was killed.
 func (s *Store) Claim(ctx context.Context, k mailing.BatchKey, holder string, now, lease time.Time) (b mailing.Batch, ok bool, err error) {
@@ -44,8 +44,8 @@ func (s *Store) Claim(ctx context.Context, k mailing.BatchKey, holder string, no
 	case err == nil:
 		it, ok = out.Attributes, true
 	case errors.As(err, &condition):
-		// The SDK may have repeated a call whose answer was lost. Then the lease that
-		// refuses the call is the one of this claim.
+		// The SDK may have repeated a call whose answer was lost. Then the call is
+		// refused because of the lease that its first try has taken.
 		it, ok = condition.Item, heldBy(condition.Item, holder)
 		if it == nil {
 			return mailing.Batch{}, false, nil
@@ -58,11 +58,11 @@ func (s *Store) Claim(ctx context.Context, k mailing.BatchKey, holder string, no
 }
 
 // Unclaim takes back a claim under which no message was handed over. The batch is then
-// due, and may be claimed, at the given instant. It reports false, and writes nothing,
-// if the lease was lost.
+// due, and may be claimed, at the instant due. Unclaim reports false, and writes
+// nothing, if another sender has claimed the batch.
 //
-// It also refuses a batch with lost claims, because it removes the record of the first
-// lease.
+// It also does so if the batch has lost claims. Taking back the claim would remove the
+// lease of the first of them, which their recovery needs.
 func (s *Store) Unclaim(ctx context.Context, k mailing.BatchKey, holder string, due time.Time) (bool, error) {
 	return s.update(ctx, update{
 		table: s.tables.Batches, key: batchKey(k), condition: "#holder = :holder AND #claims = :one",
@@ -72,11 +72,11 @@ func (s *Store) Unclaim(ctx context.Context, k mailing.BatchKey, holder string, 
 }
 
 // Replan writes a batch whose messages are planned again: the batch may then be claimed
-// at once. It reports false, and writes nothing, if a sender holds the batch, or its
-// recipients have changed since it was seen.
+// at once. Replan reports false, and writes nothing, if a sender holds the batch, if no
+// message is pending, or if the recipients are not those of seen.
 //
-// A lease counts even after its end: the next sender that claims the batch decides on
-// it again.
+// A batch whose lease has ended without a settlement is not written, either. The next
+// sender that claims it plans its deferred messages again.
 func (s *Store) Replan(ctx context.Context, seen, replanned mailing.Batch) (bool, error) {
 	before, err := encodeRecipients(seen.Recipients)
 	if err != nil {

@@ -10,9 +10,8 @@ import (
 	"postrider/internal/mailing"
 )
 
-// heldBatches holds two batches of a mailing in one slice, of two clients each, that
-// wait to be claimed.
-type heldBatches struct {
+// twoBatches holds two batches of a mailing in one slice, with two clients each.
+type twoBatches struct {
 	t       *testing.T
 	env     *dynamotest.Env
 	store   *dynamo.Store
@@ -20,9 +19,9 @@ type heldBatches struct {
 	keys    [2]mailing.BatchKey
 }
 
-func waitingBatches(t *testing.T) *heldBatches {
+func waitingBatches(t *testing.T) *twoBatches {
 	t.Helper()
-	h := &heldBatches{t: t, env: dynamotest.Start(t)}
+	h := &twoBatches{t: t, env: dynamotest.Start(t)}
 	h.store = h.env.Store(dynamotest.NewClock(noon).Option())
 	h.mailing = newMailing(t, h.store, noon)
 	expand(t, h.store, h.mailing, noon, []mailing.ClientID{16, 32, 48, 64}, 2, 2, everyone(mailing.Queued))
@@ -32,9 +31,9 @@ func waitingBatches(t *testing.T) *heldBatches {
 	return h
 }
 
-// claim claims one of the batches for a minute. It checks whether the claim is allowed
-// or refused, as expected.
-func (h *heldBatches) claim(batch int, holder string, now time.Time, allowed bool) mailing.Batch {
+// claim claims one of the batches for a minute. It fails the test unless the claim is
+// allowed or refused as expected.
+func (h *twoBatches) claim(batch int, holder string, now time.Time, allowed bool) mailing.Batch {
 	h.t.Helper()
 	b, ok, err := h.store.Claim(h.t.Context(), h.keys[batch], holder, now, now.Add(time.Minute))
 	if err != nil || ok != allowed {
@@ -56,8 +55,9 @@ func allSent(b mailing.Batch, holder string) mailing.Settlement {
 	}
 }
 
-// settle checks that exactly these batches are lost.
-func (h *heldBatches) settle(lost []mailing.BatchKey, settlements ...mailing.Settlement) {
+// settle writes settlements. It fails the test unless exactly the batches lost are
+// returned as lost.
+func (h *twoBatches) settle(lost []mailing.BatchKey, settlements ...mailing.Settlement) {
 	h.t.Helper()
 	got, err := h.store.Settle(h.t.Context(), h.mailing, 0, settlements)
 	if err != nil || !slices.Equal(got, lost) {
@@ -66,7 +66,7 @@ func (h *heldBatches) settle(lost []mailing.BatchKey, settlements ...mailing.Set
 }
 
 // counts checks that the stored counts match the messages, and returns them.
-func (h *heldBatches) counts() mailing.Counts {
+func (h *twoBatches) counts() mailing.Counts {
 	h.t.Helper()
 	p, err := h.store.Progress(h.t.Context(), []mailing.Mailing{h.mailing})
 	if err != nil {
@@ -81,7 +81,7 @@ func (h *heldBatches) counts() mailing.Counts {
 		recount = recount.Plus(mailing.CountRecipients(b.Recipients))
 	}
 	if recount != p[0].Counts {
-		h.t.Errorf("recounted %+v, counts say %+v", recount, p[0].Counts)
+		h.t.Errorf("the messages are %+v, the stored counts are %+v", recount, p[0].Counts)
 	}
 	return p[0].Counts
 }
@@ -103,7 +103,7 @@ func TestClaimsAreCountedUntilTheBatchIsSettled(t *testing.T) {
 		at := noon.Add(time.Duration(n) * time.Hour)
 		b := h.claim(0, "holder "+at.String(), at, true)
 		if b.Claims != n {
-			t.Errorf("at the claim %d it has been claimed %d times", n, b.Claims)
+			t.Errorf("claim %d: the batch counts %d claims", n, b.Claims)
 		}
 		if n < 3 {
 			continue
@@ -114,7 +114,7 @@ func TestClaimsAreCountedUntilTheBatchIsSettled(t *testing.T) {
 		h.settle(nil, left)
 	}
 	if b := h.claim(0, "the next one", noon.Add(5*time.Hour), true); b.Claims != 1 {
-		t.Errorf("after a settlement it has been claimed %d times", b.Claims)
+		t.Errorf("after a settlement the batch counts %d claims, want 1", b.Claims)
 	}
 }
 
@@ -124,11 +124,11 @@ func TestAClaimThatIsRepeatedIsRecognised(t *testing.T) {
 	first := h.claim(0, "one", noon, true)
 	again := h.claim(0, "one", noon.Add(time.Millisecond), true)
 	if again.Claims != 1 || !again.LeaseUntil.Equal(first.LeaseUntil) {
-		t.Errorf("it has been claimed %d times, until %s", again.Claims, again.LeaseUntil)
+		t.Errorf("the batch counts %d claims, the last until %s", again.Claims, again.LeaseUntil)
 	}
 }
 
-func TestAClaimedBatchIsDueAsItsLeaseEnds(t *testing.T) {
+func TestAClaimedBatchIsDueAtTheEndOfItsLease(t *testing.T) {
 	t.Parallel()
 	h := waitingBatches(t)
 	h.claim(0, "one", noon, true)
@@ -164,7 +164,7 @@ func TestOnlyItsHolderSettlesABatch(t *testing.T) {
 	}
 }
 
-func TestCountsChangeWithTheirBatchesWhereverASettlementIsCut(t *testing.T) {
+func TestASettlementIsWrittenWithItsCountsOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	for n := 1; ; n++ {
 		h := waitingBatches(t)
@@ -175,12 +175,12 @@ func TestCountsChangeWithTheirBatchesWhereverASettlementIsCut(t *testing.T) {
 		got := h.counts()
 		if faults.Calls(dynamotest.TransactWriteItems) < n {
 			if err != nil || got != (mailing.Counts{Total: 4, Queued: 2, Sent: 2}) {
-				t.Errorf("settled in peace: %+v, %v", got, err)
+				t.Errorf("without a fault: %+v, %v", got, err)
 			}
 			return
 		}
 		if err == nil {
-			t.Errorf("killed in transaction %d it is settled", n)
+			t.Errorf("killed in transaction %d, the settlement returns no error", n)
 		}
 	}
 }

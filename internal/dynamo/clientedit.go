@@ -12,17 +12,17 @@ import (
 	"postrider/internal/mailing"
 )
 
-// UpdateClient reads a client, lets change return the client as it should be, and
-// writes that. If the client was changed between the two, it begins again; so change
-// may be called several times. change cannot alter the id. A phone that another client
-// has is a [mailing.KindConflict].
+// UpdateClient reads a client, calls change with it, and writes the client that change
+// returns. If another process writes the client in between, UpdateClient begins again.
+// So it may call change several times. change cannot alter the id. A phone that another
+// client has is a [mailing.KindConflict].
 func (s *Store) UpdateClient(ctx context.Context, id mailing.ClientID, change func(mailing.Client) (mailing.Client, error)) (mailing.Client, error) {
 	var updated mailing.Client
 	err := s.editClient(ctx, id, func(old clientItem) (done bool, err error) {
 		if updated, err = change(old.client()); err != nil {
 			return false, err
 		}
-		// change cannot set ZoneSince: replacement does, when the time zone changes.
+		// replacement sets ZoneSince when the time zone changes. change cannot set it.
 		updated.ID, updated.ZoneSince = id, old.client().ZoneSince
 		if updated == old.client() {
 			return true, nil
@@ -40,9 +40,10 @@ func (s *Store) DeleteClient(ctx context.Context, id mailing.ClientID) error {
 	return s.editClient(ctx, id, func(old clientItem) (bool, error) { return s.removeClient(ctx, old) })
 }
 
-// editClient reads a client and calls edit to write it, until no other write has come
-// between the two. It waits a random time between two tries, so that of many editors of
-// one client each succeeds in the end.
+// editClient reads a client and calls edit, which writes it. If another process has
+// written the client in between, editClient tries again. After retryTries tries the
+// error is a [mailing.KindConflict]. The random wait between two tries lets many
+// editors of one client succeed one after the other.
 func (s *Store) editClient(ctx context.Context, id mailing.ClientID, edit func(old clientItem) (done bool, err error)) error {
 	done, err := s.repeat(ctx, retryTries, func() (bool, error) {
 		old, err := s.client(ctx, id)
@@ -57,31 +58,32 @@ func (s *Store) editClient(ctx context.Context, id mailing.ClientID, edit func(o
 	return err
 }
 
-// replaceClient writes a changed client. It reports false if old is no longer what is
-// stored.
+// replaceClient writes a changed client. It reports false if the stored client has
+// changed since old was read.
 func (s *Store) replaceClient(ctx context.Context, old clientItem, updated mailing.Client) (bool, error) {
 	replacement, err := s.replacement(old, updated)
 	if err != nil {
 		return false, err
 	}
 	items := append([]types.TransactWriteItem{replacement}, s.putZoneEdit(old, updated)...)
-	// The old phone is freed and the new one reserved in the same transaction, so no
-	// other client can get between. The new one is the last action.
+	// The same transaction frees the old phone and reserves the new one. So no other
+	// client can take the new phone in between. The action that reserves it is the last
+	// one.
 	if updated.Phone != old.Phone {
 		items = append(items, s.freePhone(old), put(s.tables.Clients, phoneItem(updated), isNew, nil))
 	}
 	err = s.transact(ctx, items, "update client %d", old.ID)
-	// The phone is reported as taken only if its action alone was refused. Otherwise the
-	// client itself has changed, and the edit begins again.
+	// The phone is reported as taken only if no other action was refused. If another
+	// one was, the client itself has changed, and the edit begins again.
 	if actions, _ := refused(err); slices.Equal(actions, []int{len(items) - 1}) && updated.Phone != old.Phone {
 		return false, phoneTaken()
 	}
 	return unlessRefused(err)
 }
 
-// replacement returns the write that replaces a client, on the condition that old is
-// still what is stored. It sets ZoneSince if the time zone changes, and keeps the
-// instant of creation.
+// replacement returns the write that replaces a client, on the condition that the
+// client has not changed since old was read. It sets ZoneSince if the time zone
+// changes, and keeps the instant of creation.
 func (s *Store) replacement(old clientItem, updated mailing.Client) (types.TransactWriteItem, error) {
 	updated.ZoneSince = old.client().ZoneSince
 	if updated.Timezone != old.Timezone {
@@ -96,17 +98,17 @@ func (s *Store) replacement(old clientItem, updated mailing.Client) (types.Trans
 	return put(s.tables.Clients, it, sameVersion, item{":version": num(old.Version)}), err
 }
 
-// goneItem holds what is kept of a deleted client: no phone, and nothing else that
-// identifies the person.
+// goneItem holds the data that are kept of a deleted client: no phone, and nothing else
+// that identifies the person.
 type goneItem struct {
 	DeletedAt int64  `dynamodbav:"deleted_at"`
 	Timezone  string `dynamodbav:"timezone,omitempty"`
 	ZoneSince int64  `dynamodbav:"zone_since,omitempty"`
 }
 
-// Departed returns what is kept of deleted clients, strongly consistent: the id, the
-// time zone, and when the zone was edited and the client deleted. Ids that no deleted
-// client had are left out.
+// Departed returns the data that are kept of deleted clients, strongly consistent: the
+// id, the time zone, the instant of the last edit of the zone, and the instant of the
+// deletion. Ids that no deleted client had are left out.
 func (s *Store) Departed(ctx context.Context, ids []mailing.ClientID) (map[mailing.ClientID]mailing.Client, error) {
 	keys := make([]item, len(ids))
 	for i, id := range ids {
@@ -135,7 +137,8 @@ func (s *Store) Departed(ctx context.Context, ids []mailing.ClientID) (map[maili
 	return found, nil
 }
 
-// removeClient deletes a client. It reports false if old is no longer what is stored.
+// removeClient deletes a client. It reports false if the stored client has changed
+// since old was read.
 func (s *Store) removeClient(ctx context.Context, old clientItem) (bool, error) {
 	gone, err := attributevalue.MarshalMap(goneItem{toMillis(s.now()), old.Timezone, old.ZoneSince})
 	if err != nil {
@@ -145,7 +148,7 @@ func (s *Store) removeClient(ctx context.Context, old clientItem) (bool, error) 
 	return unlessRefused(s.transact(ctx, []types.TransactWriteItem{
 		remove(s.tables.Clients, clientKey(old.ID), sameVersion, item{":version": num(old.Version)}),
 		s.freePhone(old),
-		// The mark is written with the deletion, so the id can never be given out in
+		// The same transaction writes the goneItem, so no new client can get the id in
 		// between.
 		put(s.tables.Clients, gone, "", nil),
 	}, "delete client %d", old.ID))

@@ -126,8 +126,8 @@ func TestAnUpdateThatIsRefusedByItsCallerWritesNothing(t *testing.T) {
 func TestConcurrentUpdatesLoseNothing(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
-	// The store really waits. Without waits, 20 editors would overtake one another more
-	// often than the store tries.
+	// This store really waits between two tries. Without waits, an edit of 20 at once
+	// could fail in each of its tries.
 	s := dynamo.New(e.Client, dynamo.Config{Tables: e.Tables, Clock: clock.System{}})
 	first := client(0)
 	first.Tag = ""
@@ -154,7 +154,7 @@ func TestConcurrentUpdatesLoseNothing(t *testing.T) {
 	}
 	for n := range 20 {
 		if strings.Count(got.Tag, string(rune('a'+n))) != 1 {
-			t.Errorf("update %d is in the tag %q not once", n, got.Tag)
+			t.Errorf("update %d is not in the tag %q exactly once", n, got.Tag)
 		}
 	}
 	// All phones that the client had before are free; the last one is not.
@@ -199,7 +199,7 @@ func TestADeletionOfAClientThatIsUpdatedMeanwhileFreesItsNewPhone(t *testing.T) 
 	create(t, s, client(2))
 }
 
-func TestOfTwoDeletionsOneFindsNothing(t *testing.T) {
+func TestTheSecondOfTwoDeletionsIsNotFound(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store()
@@ -209,7 +209,7 @@ func TestOfTwoDeletionsOneFindsNothing(t *testing.T) {
 		if err := s.DeleteClient(t.Context(), c.ID); err != nil {
 			t.Error(err)
 		}
-		create(t, s, client(1)) // another client has the phone by now, and must keep it
+		create(t, s, client(1)) // now another client has the phone, and must keep it
 	}})
 	wantKind(t, e.StoreOver(faults).DeleteClient(t.Context(), c.ID), mailing.KindNotFound)
 	_, err := s.CreateClient(t.Context(), client(1), mailing.Idempotency{})

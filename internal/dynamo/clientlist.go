@@ -80,8 +80,9 @@ func (s *Store) searchPhone(ctx context.Context, q mailing.ClientQuery) ([]maili
 	return []mailing.Client{c}, nil
 }
 
-// searchIndex reads the index of tags if the query has a tag, else that of operator
-// codes. Tags divide the directory more finely, so fewer clients are read in vain.
+// searchIndex reads the index of tags if the query has a tag, and otherwise the index
+// of operator codes. Tags divide the directory more finely, so fewer clients are read
+// in vain.
 func (s *Store) searchIndex(ctx context.Context, q mailing.ClientQuery, after mailing.ClientID) ([]mailing.Client, *clientPosition, error) {
 	attr, value, index := "operator_code", q.OperatorCode, operatorIndex
 	if q.Tag != "" {
@@ -104,10 +105,10 @@ func (s *Store) searchIndex(ctx context.Context, q mailing.ClientQuery, after ma
 	return clients, &clientPosition{After: last}, err
 }
 
-// directory reads the slice that the list is in. If that does not fill the page, it
-// reads further slices, as many at the same time as will probably fill it. A large
-// directory needs this once a slice. So a small directory is one page and not sixteen,
-// and of a large one no slice is read in vain.
+// directory reads the slice in which the list continues. If this slice does not fill
+// the page, directory reads further slices: as many at the same time as will probably
+// fill the page. So a small directory fits on one page instead of sixteen. In a large
+// directory, further slices are read only at the end of each slice.
 func (s *Store) directory(ctx context.Context, at clientPosition, limit int) ([]mailing.Client, *clientPosition, error) {
 	// The first slice is read alone: it often fills the page, and its density says how
 	// many others are needed.
@@ -136,16 +137,17 @@ func (s *Store) directory(ctx context.Context, at clientPosition, limit int) ([]
 }
 
 // likelySlices returns how many slices probably hold need clients. It assumes that ids
-// are spread evenly, so that all slices are as dense as this one: seen of its clients
-// come after the given id. The result is rather too large, because too few slices cost
-// another round of reads.
+// are spread evenly. So all slices are as dense as the slice that was read, which has
+// seen clients after the client after. The result is a quarter larger than the
+// estimate, because too few slices cost another round of reads.
 func likelySlices(need, seen int, after mailing.ClientID) int {
-	rest := 1 - float64(after)/(1<<32) // the share of the slice that was read
+	rest := 1 - float64(after)/(1<<32) // the share of the ids that come after
 	return 1 + int(1.25*float64(need)*rest/float64(seen+1))
 }
 
-// fill appends to clients the beginnings of slices, of which the first is number from.
-// next is where the list continues; nil if it may continue with the slices after these.
+// fill appends the clients of found to clients, up to limit. found holds the beginnings
+// of consecutive slices, from slice number from on. next is where the list continues;
+// nil if all these slices are appended to their end.
 func fill(clients []mailing.Client, found []clientSlice, from, limit int) (_ []mailing.Client, next *clientPosition) {
 	for i, slice := range found {
 		need := limit - len(clients)
@@ -168,15 +170,16 @@ func fill(clients []mailing.Client, found []clientSlice, from, limit int) (_ []m
 	return clients, nil
 }
 
-// clientSlice is the beginning of a slice: some of its clients, the last one that was
-// looked at, and whether that is the end of the slice.
+// clientSlice is the beginning of a slice. last is the last client that was looked at.
+// end reports that the slice ends there.
 type clientSlice struct {
 	clients []mailing.Client
 	last    mailing.ClientID
 	end     bool
 }
 
-// slicesFrom reads the beginnings of n slices, from number from on, at the same time.
+// slicesFrom reads the beginnings of n slices at the same time, from slice number from
+// on.
 func (s *Store) slicesFrom(ctx context.Context, from, n, limit int) ([]clientSlice, error) {
 	rest := make([]clientSlice, n)
 	group, ctx := errgroup.WithContext(ctx)

@@ -48,7 +48,7 @@ func listClients(t *testing.T, s *dynamo.Store, q mailing.ClientQuery) []mailing
 	})
 }
 
-func TestADirectoryIsWalkedInStorageOrderWithAnyLimit(t *testing.T) {
+func TestADirectoryIsListedInStorageOrderWithAnyLimit(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	want := directory(t, e, 120)
@@ -84,7 +84,7 @@ func TestAnEmptyDirectoryIsAnEmptyPage(t *testing.T) {
 	}
 }
 
-func TestASearchFindsWhatMatchesWithAnyLimit(t *testing.T) {
+func TestASearchFindsAllMatchingClientsWithAnyLimit(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	clients := directory(t, e, 150)
@@ -116,7 +116,7 @@ func TestASearchFindsWhatMatchesWithAnyLimit(t *testing.T) {
 	}
 }
 
-func TestASearchThatMatchesLittleReadsOnBeforeItGivesAShortPage(t *testing.T) {
+func TestASearchWithFewMatchesReadsFurtherDynamoDBPages(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	clients := make([]mailing.Client, 0, 60)
@@ -181,7 +181,7 @@ func TestACursorOfAnotherSearchIsMalformed(t *testing.T) {
 	}
 }
 
-func TestAWalkMeetsClientsOnceWhileOthersComeAndGo(t *testing.T) {
+func TestAListShowsEachClientOnceWhileOthersAreCreated(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	want := directory(t, e, 60)
@@ -197,7 +197,7 @@ func TestAWalkMeetsClientsOnceWhileOthersComeAndGo(t *testing.T) {
 	}
 	for _, c := range want {
 		if seen[c.ID] != 1 {
-			t.Errorf("client %d was met %d times", c.ID, seen[c.ID])
+			t.Errorf("client %d was listed %d times", c.ID, seen[c.ID])
 		}
 	}
 }

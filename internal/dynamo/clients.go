@@ -35,11 +35,12 @@ type clientItem struct {
 	CreatedAt int64 `dynamodbav:"created_at,omitempty"`
 	// ZoneSince is when Timezone was last edited.
 	ZoneSince int64 `dynamodbav:"zone_since,omitempty"`
-	// Version increases with each write. An edit is refused if it has changed since.
+	// Version increases with each write. An edit is refused if the version has changed
+	// since the client was read.
 	Version int64 `dynamodbav:"version"`
 }
 
-// encodeClient returns a client as it is stored, but for the instant of its creation.
+// encodeClient returns a client as it is stored, without the instant of its creation.
 func encodeClient(c mailing.Client, version int64) (item, error) {
 	encoded, err := attributevalue.MarshalMap(clientItem{
 		Part: clientPart(c.ID.Slice()), Sort: clientSort(c.ID),
@@ -71,7 +72,8 @@ func parseClientSort(s string) (mailing.ClientID, error) {
 	return id, nil
 }
 
-// decodeClient reads a client from its item, without its version and creation.
+// decodeClient reads a client from its item, without the version and the instant of
+// creation.
 func decodeClient(encoded item) (mailing.Client, error) {
 	it, err := decodeClientItem(encoded)
 	if err != nil {
@@ -80,7 +82,7 @@ func decodeClient(encoded item) (mailing.Client, error) {
 	return it.client(), nil
 }
 
-// client returns the client that is stored, without its version and creation.
+// client returns the stored client, without the version and the instant of creation.
 func (it clientItem) client() mailing.Client {
 	return mailing.Client{ID: it.ID, Phone: it.Phone, OperatorCode: it.Operator, Tag: it.Tag, Timezone: it.Timezone, ZoneSince: fromMillis(it.ZoneSince)}
 }
@@ -155,8 +157,8 @@ func (s *Store) clientItems(ctx context.Context, ids []mailing.ClientID, attribu
 const idTries = 16
 
 // CreateClient gives c a random id that was never used before, and stores it. A phone
-// that another client has is a [mailing.KindConflict]. If the request has created the
-// client already, the error is [mailing.ErrCreated].
+// that another client has is a [mailing.KindConflict]. If a request with the same
+// idempotency key has created a client already, the error is [mailing.ErrCreated].
 func (s *Store) CreateClient(ctx context.Context, c mailing.Client, idem mailing.Idempotency) (mailing.Client, error) {
 	return s.createClient(ctx, c, idem, randomClientID)
 }
@@ -205,8 +207,9 @@ func (s *Store) putNewClient(ctx context.Context, c mailing.Client, idem mailing
 	return unlessRefused(err)
 }
 
-// creationClient is the index of the action of a creation that writes the client
-// itself. creationPhone is that of the action which is refused if the phone is taken.
+// These are indexes of actions in a creation. The action at creationClient writes the
+// client. The action at creationPhone reserves the phone; DynamoDB refuses it if the
+// phone is taken.
 const (
 	creationClient = iota
 	creationPhone

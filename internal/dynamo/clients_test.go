@@ -47,7 +47,7 @@ func TestAnUnknownClientIsNotFound(t *testing.T) {
 	wantKind(t, s.DeleteClient(t.Context(), 5), mailing.KindNotFound)
 }
 
-func TestAPhoneGoesToOneOfTwentyThatWantItAtOnce(t *testing.T) {
+func TestOfTwentyCreationsWithOnePhoneOneSucceeds(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
 	var (
@@ -133,7 +133,7 @@ func TestTheIDOfADeletedClientIsNeverGivenOutAgain(t *testing.T) {
 	}
 }
 
-func TestATryToFindAFreeIDEndsWithAnError(t *testing.T) {
+func TestACreationThatFindsNoFreeIDIsAnError(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
 	five := func() mailing.ClientID { return 5 }
@@ -144,7 +144,7 @@ func TestATryToFindAFreeIDEndsWithAnError(t *testing.T) {
 	wantKind(t, err, mailing.KindInternal)
 }
 
-func TestACreationThatMeetsAnotherTransactionIsTriedAgain(t *testing.T) {
+func TestACreationThatConflictsWithAnotherTransactionIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	faults := dynamotest.NewFaults(e.Client)

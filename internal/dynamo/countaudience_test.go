@@ -22,7 +22,7 @@ type onlyCounts struct{ dynamo.API }
 func (o onlyCounts) Query(ctx context.Context, in *dynamodb.QueryInput, opts ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
 	out, err := o.API.Query(ctx, in, opts...)
 	if err == nil && (in.Select != types.SelectCount || !aws.ToBool(in.ConsistentRead) || len(out.Items) > 0) {
-		return nil, errors.New("this query transfers what it should count")
+		return nil, errors.New("this query is not a strongly consistent count")
 	}
 	return out, err
 }
@@ -64,7 +64,7 @@ func TestAnAudienceIsCountedWithoutBeingTransferred(t *testing.T) {
 	}
 }
 
-func TestASliceThatCannotBeCountedIsAnErrorAndNotLess(t *testing.T) {
+func TestASliceThatCannotBeCountedIsAnErrorAndNotASmallerCount(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	seed(t, e, []mailing.Client{{ID: 5, Phone: phone(5), Timezone: "UTC"}})

@@ -11,14 +11,16 @@ import (
 )
 
 // These are the attributes of a counter: the id given out last and, for mailings, also
-// the first one. The counter of an older table has no first id: it is 1.
+// the first one. The counter of an older table has no first id; there the first id is
+// 1.
 const (
 	lastAttr  = "last"
 	firstAttr = "first"
 )
 
-// beginning returns an id for the first mailing. Several processes may draw different
-// ids: the id that is stored with the counter is the one of the deployment.
+// beginning returns an id for the first mailing. Processes that begin at the same time
+// may draw different ids. Only one of these ids is stored with the counter, and the
+// deployment uses this one.
 func (s *Store) beginning() mailing.ID {
 	if s.firstMailing > 0 {
 		return s.firstMailing
@@ -26,11 +28,11 @@ func (s *Store) beginning() mailing.ID {
 	return 1 + rand.N(mailing.MaxFirstID) //nolint:gosec // G404: it must differ between deployments, and need not be secret
 }
 
-// counted returns the action on the counter in the creation of a mailing. It moves the
-// counter from last to id, or creates it with id as the first one if last is 0.
-// DynamoDB refuses it if another mailing was created since last was read, and then
-// returns the counter with the refusal.
-func (s *Store) counted(id mailing.ID, last int64) types.TransactWriteItem {
+// counterMove returns the action that the creation of a mailing makes on the counter.
+// It moves the counter from last to id. If last is 0, it creates the counter, with id
+// as the first id. DynamoDB refuses the action if the value of the counter is not last,
+// and returns the counter with the refusal.
+func (s *Store) counterMove(id mailing.ID, last int64) types.TransactWriteItem {
 	u := update{
 		table: s.tables.Mailings, key: counterKey(), change: "SET #last = :id", condition: "#last = :seen",
 		values: item{":seen": num(last), ":id": num(id)},
@@ -53,7 +55,7 @@ func counterOf(err error) (int64, error) {
 	return number(cancelled.CancellationReasons[0].Item, lastAttr)
 }
 
-// givenOut returns the range of ids that mailings have, from first to last, strongly
+// givenOut returns the first and the last id that mailings were given, strongly
 // consistent. last is 0 if there are no mailings.
 func (s *Store) givenOut(ctx context.Context) (first, last mailing.ID, err error) {
 	it, err := s.get(ctx, s.tables.Mailings, counterKey(), "read the ids of mailings")
@@ -71,9 +73,9 @@ func (s *Store) givenOut(ctx context.Context) (first, last mailing.ID, err error
 	return bounded(max(from, 1)), bounded(to), err
 }
 
-// nextTest returns the id for the next test message. A random first id is used only
-// where no counter is stored: one update reads and increments the counter, so no id is
-// given out twice.
+// nextTest returns the id for the next test message. One update reads and increments
+// the counter, so no id is given out twice. A random first id is used only if no
+// counter is stored.
 func (s *Store) nextTest(ctx context.Context) (int64, error) {
 	before := mailing.ClientID(0)
 	if s.firstMailing == 0 {

@@ -12,7 +12,7 @@ import (
 )
 
 // countsItem holds counts as attributes, named for the statuses. The total is not
-// stored: it is computed as their sum, so the two cannot differ.
+// stored. It is computed as the sum of the counts, so it cannot differ from them.
 type countsItem struct {
 	Queued    int64 `dynamodbav:"queued"`
 	Retrying  int64 `dynamodbav:"retrying"`
@@ -62,8 +62,8 @@ func (a *adder) add(attr string, n int64) {
 	a.values[":"+attr] = num(n)
 }
 
-// addCounts adds each count to the attribute of its status, whose name begins with
-// prefix.
+// addCounts adds each count to the attribute of its status. The name of this attribute
+// is prefix and then the status.
 func (a *adder) addCounts(prefix string, c mailing.Counts) {
 	for _, status := range mailing.MessageStatuses {
 		if n := c.Of(status); n != nil {
@@ -89,17 +89,19 @@ func (a *adder) actions(table string, key item) []types.TransactWriteItem {
 	return []types.TransactWriteItem{update{table: table, key: key, change: a.expression(), values: a.values}.action()}
 }
 
-// mailingsSuffix ends the attributes of the totals item that count mailings. That item
-// sums up the finished mailings by final status: the number of mailings as
-// {status}_mailings, their messages as {status}_{message status}.
+// The totals item sums up the finished mailings by final status. The attribute
+// {status}_mailings is the number of mailings with this status; mailingsSuffix is the
+// end of its name. The attributes {status}_{message status} are the counts of their
+// messages.
 const mailingsSuffix = "_mailings"
 
-// changesAttr counts the changes of the totals, so that a reader also notices two
-// changes that cancel each other out.
+// changesAttr is the attribute that counts the changes of the totals. It also shows a
+// reader two changes that cancel each other out.
 const changesAttr = "changes"
 
-// totalsChange returns the write to the totals when updated replaces old. The totals
-// include a mailing while it is finished and not deleted.
+// totalsChange returns the write to the totals when updated replaces old; none if the
+// totals do not change. The totals include a mailing while it is finished and not
+// deleted.
 func (s *Store) totalsChange(old, updated mailing.Mailing) []types.TransactWriteItem {
 	var a adder
 	if inTotals(old) && !inTotals(updated) {

@@ -22,7 +22,7 @@ func TestMailingsGetTheirIDsInOneCallEach(t *testing.T) {
 	if n := faults.Calls(dynamotest.TransactWriteItems) + faults.Calls(dynamotest.UpdateItem); n != 3 {
 		t.Errorf("%d calls for three mailings", n)
 	}
-	// Another process has moved the counter: that costs one more call.
+	// After another process has moved the counter, a creation costs one more call.
 	if m, err := other.CreateMailing(t.Context(), mailing.Mailing{}, mailing.Idempotency{}); err != nil || m.ID != 4 {
 		t.Fatalf("id %d, %v", m.ID, err)
 	}

@@ -12,9 +12,9 @@ import (
 	"postrider/internal/mailing"
 )
 
-// thereAt returns the clients of all slices in an audience that started at an instant,
-// in the order of ids.
-func thereAt(t *testing.T, s *dynamo.Store, f mailing.Filter, started time.Time) []mailing.ClientID {
+// audienceAt returns the audience of a mailing that started at an instant, from all
+// slices, in the order of ids.
+func audienceAt(t *testing.T, s *dynamo.Store, f mailing.Filter, started time.Time) []mailing.ClientID {
 	t.Helper()
 	var ids []mailing.ClientID
 	for slice := range mailing.Slices {
@@ -56,19 +56,19 @@ func TestAnAudienceIsTheClientsThatExistedAtTheStart(t *testing.T) {
 	want := func(when string, started time.Time, f mailing.Filter, ids ...mailing.ClientID) {
 		t.Helper()
 		slices.Sort(ids)
-		if diff := cmp.Diff(ids, thereAt(t, s, f, started)); diff != "" {
+		if diff := cmp.Diff(ids, audienceAt(t, s, f, started)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", when, diff)
 		}
 	}
 	all := mailing.Filter{}
 	want("before all", noon.Add(-time.Millisecond), all, 7)
-	want("as the first is created", noon, all, 7, created.ID)
-	want("as the second is imported", noon.Add(time.Millisecond), all, 7, created.ID, imported)
-	want("without an instant", time.Time{}, all, 7, created.ID, imported)
-	want("by tag, too", noon.Add(time.Hour), mailing.Filter{Tags: []string{"vip"}}, 7, created.ID)
+	want("at the creation of the first", noon, all, 7, created.ID)
+	want("at the import of the second", noon.Add(time.Millisecond), all, 7, created.ID, imported)
+	want("without a start", time.Time{}, all, 7, created.ID, imported)
+	want("by tag", noon.Add(time.Hour), mailing.Filter{Tags: []string{"vip"}}, 7, created.ID)
 
-	// An edit, an edit of the phone, and an import of the same phone make no client
-	// newer.
+	// An edit of the tag, an edit of the phone, and an import of the same phone do not
+	// change the instant of creation.
 	clock.Advance(time.Hour)
 	for _, id := range []mailing.ClientID{7, created.ID, imported} {
 		for _, edit := range []func(*mailing.Client){

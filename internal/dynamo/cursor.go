@@ -12,9 +12,9 @@ import (
 	"postrider/internal/mailing"
 )
 
-// cursor is a position in one list. It is opaque to the client of the API that holds
-// it. It names the list, filters included, so that it cannot silently continue another
-// list. The limit is not part of it and may differ from page to page.
+// cursor is a position in one list. Callers of the API do not interpret it. A cursor
+// names its list and the filters, so that it cannot silently continue another list. It
+// does not name the limit, which may differ from page to page.
 type cursor struct {
 	List     string          `json:"l"`
 	Position json.RawMessage `json:"p"`
@@ -22,8 +22,8 @@ type cursor struct {
 
 // position is the place in a list at which the next page begins.
 type position interface {
-	// valid reports whether a list can have this position. The caller of the API sent
-	// the cursor, so it may hold anything.
+	// valid reports whether a list can have this position. The position comes from a
+	// caller of the API, so it may have any value.
 	valid() bool
 }
 
@@ -72,7 +72,7 @@ func decodeCursor(list, text string, p position) error {
 	return nil
 }
 
-// strict is json.Unmarshal that refuses unknown fields and anything after the value.
+// strict decodes one JSON value. Unlike json.Unmarshal, it refuses unknown fields.
 func strict(raw []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()

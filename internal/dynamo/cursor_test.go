@@ -10,7 +10,7 @@ import (
 
 func TestACursorContinuesAtItsPosition(t *testing.T) {
 	t.Parallel()
-	at := dynamo.Position{Mailing: 7, Slice: 15, Batch: "0000000031#002", Member: 49}
+	at := dynamo.Position{Mailing: 7, Slice: 15, Batch: "0000000031#002", Recipient: 49}
 	text, err := dynamo.EncodeCursor(&at, "messages", 7, "sent")
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +40,7 @@ func TestACursorOfAnotherListIsMalformed(t *testing.T) {
 		"a filter less":            {"a"},
 		"a filter more":            {"a", "b", ""},
 		"filters that join up":     {"ab", ""},
-		"filters the other way":    {"b", "a"},
+		"filters in another order": {"b", "a"},
 		"a filter with the quotes": {`a" "b`},
 	} {
 		if _, err := dynamo.DecodeCursor(text, "messages", filters...); mailing.KindOf(err) != mailing.KindMalformed {
@@ -52,7 +52,7 @@ func TestACursorOfAnotherListIsMalformed(t *testing.T) {
 	}
 }
 
-func TestACursorThatWasTamperedWithIsMalformed(t *testing.T) {
+func TestAnAlteredCursorIsMalformed(t *testing.T) {
 	t.Parallel()
 	text, err := dynamo.EncodeCursor(&dynamo.Position{Mailing: 1}, "l")
 	if err != nil {
@@ -64,19 +64,19 @@ func TestACursorThatWasTamperedWithIsMalformed(t *testing.T) {
 	}
 	b64 := base64.RawURLEncoding.EncodeToString
 	bad := map[string]string{
-		"not base64":          "***",
-		"not JSON":            b64([]byte("hello")),
-		"cut":                 text[:len(text)-4],
-		"data after the end":  b64(append(raw, "{}"...)),
-		"an unknown field":    b64(append(raw[:len(raw)-1:len(raw)-1], `,"x":1}`...)),
-		"blanks":              text + " ",
-		"JSON of another":     b64([]byte(`[]`)),
-		"a position missing":  b64([]byte(`{"l":"` + listOf(t, raw) + `"}`)),
-		"a position too high": b64([]byte(`{"l":"` + listOf(t, raw) + `","p":{"m":99999999}}`)),
-		"a slice too high":    b64([]byte(`{"l":"` + listOf(t, raw) + `","p":{"m":1,"s":16}}`)),
-		"a slice below 0":     b64([]byte(`{"l":"` + listOf(t, raw) + `","p":{"m":1,"s":-1}}`)),
-		"a member too high":   b64([]byte(`{"l":"` + listOf(t, raw) + `","p":{"m":1,"i":51}}`)),
-		"no batch's id":       b64([]byte(`{"l":"` + listOf(t, raw) + `","p":{"m":1,"b":"~"}}`)),
+		"not base64":            "***",
+		"not JSON":              b64([]byte("hello")),
+		"cut":                   text[:len(text)-4],
+		"data after the end":    b64(append(raw, "{}"...)),
+		"an unknown field":      b64(append(raw[:len(raw)-1:len(raw)-1], `,"x":1}`...)),
+		"blanks":                text + " ",
+		"JSON of another type":  b64([]byte(`[]`)),
+		"a position missing":    b64([]byte(`{"l":"` + listOf(t, raw) + `"}`)),
+		"a position too high":   b64([]byte(`{"l":"` + listOf(t, raw) + `","p":{"m":99999999}}`)),
+		"a slice too high":      b64([]byte(`{"l":"` + listOf(t, raw) + `","p":{"m":1,"s":16}}`)),
+		"a slice below 0":       b64([]byte(`{"l":"` + listOf(t, raw) + `","p":{"m":1,"s":-1}}`)),
+		"a recipient too high":  b64([]byte(`{"l":"` + listOf(t, raw) + `","p":{"m":1,"i":51}}`)),
+		"not the id of a batch": b64([]byte(`{"l":"` + listOf(t, raw) + `","p":{"m":1,"b":"~"}}`)),
 	}
 	for name, c := range bad {
 		if _, err := dynamo.DecodeCursor(c, "l"); mailing.KindOf(err) != mailing.KindMalformed {

@@ -81,15 +81,15 @@ func decodeDue(encoded item) (mailing.Due, error) {
 	}, nil
 }
 
-// Postpone moves the due_at of a batch on, before the batch is queued again, and counts
-// the sweep. With freed the batch may also be claimed at once. It reports false, and
-// writes nothing, if the stored due_at is no longer the one that was seen: then another
-// process has changed the batch, and takes care of it.
+// Postpone moves the due_at of a batch to due, before the batch is queued again, and
+// counts the sweep. If freed is true, the batch may be claimed at once. Postpone
+// reports false, and writes nothing, if the stored due_at is not that of seen. Then
+// another process has taken the batch.
 func (s *Store) Postpone(ctx context.Context, seen mailing.Due, due time.Time, freed bool) (bool, error) {
 	u := update{
 		table: s.tables.Batches, key: batchKey(seen.Key), change: "SET #due_at = :due, #sweeps = :sweeps",
-		// Each process that takes a batch sets its due_at. So an unchanged due_at means
-		// that no other process takes care of the batch.
+		// Each process that takes a batch changes its due_at. So an unchanged due_at
+		// means that no other process has taken the batch.
 		condition: "#due_at = :seen",
 		values:    item{":seen": millis(seen.DueAt), ":due": millis(due), ":sweeps": num(seen.Sweeps + 1)},
 	}
@@ -97,7 +97,7 @@ func (s *Store) Postpone(ctx context.Context, seen mailing.Due, due time.Time, f
 		u.change += " REMOVE #not_before"
 	}
 	in := u.input()
-	// The refusal returns the batch, so that a repeated call can recognise itself.
+	// The refusal returns the batch, so that postponed can recognise a repeated call.
 	in.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
 	_, err := s.api.UpdateItem(ctx, in)
 	var condition *types.ConditionalCheckFailedException
@@ -110,9 +110,9 @@ func (s *Store) Postpone(ctx context.Context, seen mailing.Due, due time.Time, f
 	return true, nil
 }
 
-// postponed reports whether a refused call finds the batch exactly as the call should
-// leave it. This happens when an answer was lost and the SDK repeated the call: the
-// first try has then succeeded.
+// postponed reports whether a refused call found the batch as the call was to leave it.
+// Then the first try has succeeded, its answer was lost, and the SDK has repeated the
+// call.
 func postponed(encoded item, seen mailing.Due, due time.Time) bool {
 	var it dueItem
 	return attributevalue.UnmarshalMap(encoded, &it) == nil && it.DueAt == due.UnixMilli() && it.Sweeps == seen.Sweeps+1

@@ -8,7 +8,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-func TestPostponingIsRecognisedWhenRepeatedAndRefusedToAnother(t *testing.T) {
+func TestARepeatedPostponementSucceedsAndThatOfAnotherTaskIsRefused(t *testing.T) {
 	t.Parallel()
 	store := dynamotest.Store(t)
 	now := time.Now().Truncate(time.Millisecond)
@@ -29,7 +29,7 @@ func TestPostponingIsRecognisedWhenRepeatedAndRefusedToAnother(t *testing.T) {
 	}{
 		{"at first", due, true},
 		{"repeated, as the SDK does when an answer is lost", due, true},
-		{"by another task that saw the same", due.Add(time.Second), false},
+		{"by another task that saw the same due_at", due.Add(time.Second), false},
 	} {
 		if moved, err := store.Postpone(t.Context(), seen, test.due, false); err != nil || moved != test.want {
 			t.Errorf("%s: moved %t, %v", test.name, moved, err)

@@ -38,7 +38,7 @@ func optional(expression string) *string {
 	return &expression
 }
 
-// put returns the action that writes an item if the stored one meets a condition. An
+// put returns the action that writes an item if the stored item meets a condition. An
 // empty condition is always met.
 func put(table string, it item, condition string, values item) types.TransactWriteItem {
 	return types.TransactWriteItem{Put: &types.Put{

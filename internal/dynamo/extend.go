@@ -22,13 +22,14 @@ type keptItem struct {
 // 1970.
 func (s *Store) expiry(m mailing.Mailing) int64 { return m.EndAt.Add(s.retention).Unix() }
 
-// ExtendBatches moves the time to live of some settled batches of a slice to that of
-// the end of m, where theirs is earlier. It begins after the batch with the sort key
-// after, "" for the beginning of the slice. next is where to continue, "" at the end.
+// ExtendBatches gives the settled batches of one page of a slice the time to live that
+// belongs to the end of m, if their own is earlier. The page begins after the batch
+// with the sort key after, "" for the beginning of the slice. next is where to
+// continue, "" at the end.
 //
-// A batch that a sender holds is left as it is, because the sender may settle it by an
-// earlier end; held is the number of these. A pending batch has no time to live, and
-// gets one when it is settled.
+// A batch that a sender holds stays as it is, because the sender may settle it by an
+// earlier end. held is the number of these batches. A pending batch has no time to
+// live; its settlement sets one.
 func (s *Store) ExtendBatches(ctx context.Context, m mailing.Mailing, slice int, after string) (next string, held int, err error) {
 	part, err := s.batchesAfter(ctx, m.ID, slice, after)
 	if err != nil {
@@ -44,8 +45,8 @@ func (s *Store) ExtendBatches(ctx context.Context, m mailing.Mailing, slice int,
 		switch {
 		case it.LeaseUntil > s.now().UnixMilli():
 			held++
-		// A batch without due_at is settled. Its time to live is never shortened: an
-		// earlier end hides its messages without that.
+		// A batch without due_at is settled. Its time to live is never shortened:
+		// readers hide its messages by the present end of the mailing.
 		case it.DueAt == 0 && it.TTL < s.expiry(m):
 			group.Go(func() error { return s.extendBatch(groupCtx, m, slice, it) })
 		}
@@ -60,7 +61,7 @@ func (s *Store) ExtendBatches(ctx context.Context, m mailing.Mailing, slice int,
 }
 
 // batchesAfter reads some batches of a slice in storage order, strongly consistent. It
-// begins after the sort key after, "" for the beginning.
+// begins after the sort key after; "" is the beginning of the slice.
 func (s *Store) batchesAfter(ctx context.Context, id mailing.ID, slice int, after string) (walked, error) {
 	from := batchPrefix
 	if after != "" {
@@ -77,7 +78,8 @@ func (s *Store) batchesAfter(ctx context.Context, id mailing.ID, slice int, afte
 }
 
 // extendBatch moves the time to live of one settled batch. It does nothing if the batch
-// has changed since it was read: then it is pending, or has a new time to live already.
+// has changed since it was read. Then the batch is pending, or has a new time to live
+// already.
 func (s *Store) extendBatch(ctx context.Context, m mailing.Mailing, slice int, seen keptItem) error {
 	_, err := s.update(ctx, update{
 		table: s.tables.Batches, key: key(batchPart(m.ID, slice), seen.Sort), change: "SET #ttl = :ttl",
@@ -87,14 +89,13 @@ func (s *Store) extendBatch(ctx context.Context, m mailing.Mailing, slice int, s
 	return err
 }
 
-// MarkExtended notes that the settled batches of a slice are kept by the end that m was
-// given at its ExtendedAt. From then on, pages that were planned by an earlier end are
-// refused.
+// MarkExtended notes that the settled batches of a slice are kept by the end that m got
+// at its ExtendedAt. After that, pages that were planned by an earlier end are refused.
 //
-// It reports false, and writes nothing, if pages have been written since the slice was
-// in state, or if a later end is noted already. state must have been read before the
-// batches of the slice were: a page that was written after that may hold settled
-// batches that were not looked at.
+// It reports false, and writes nothing, if a page has been written since state was
+// read, or if the slice is marked already for the same ExtendedAt or a later one. state
+// must be read before the batches of the slice. A page that is written after state was
+// read may hold settled batches that were not looked at.
 func (s *Store) MarkExtended(ctx context.Context, m mailing.Mailing, slice int, state mailing.SliceState) (bool, error) {
 	return s.update(ctx, update{
 		table: s.tables.Batches, key: sliceKey(m.ID, slice), change: "SET #extended_at = :at",

@@ -44,7 +44,8 @@ func ttls(t *testing.T, e *dynamotest.Env, id mailing.ID) []time.Time {
 	return all
 }
 
-// extendAll extends the batches of slice 3 page by page. It returns how many were held.
+// extendAll extends the batches of slice 3 page by page. It returns how many batches
+// were held, and the number of pages.
 func extendAll(t *testing.T, s *dynamo.Store, m mailing.Mailing) (held, pages int) {
 	t.Helper()
 	for after := ""; pages == 0 || after != ""; pages++ {
@@ -67,7 +68,7 @@ func TestSettledBatchesAreKeptByTheNewEndAndTheOthersAreLeft(t *testing.T) {
 		[]mailing.Recipient{sentTo(35), queuedTo(51)},
 		[]mailing.Recipient{sentTo(67), queuedTo(83)}, // held
 		[]mailing.Recipient{failedTo(99)},
-		[]mailing.Recipient{queuedTo(115)}) // its holder is gone
+		[]mailing.Recipient{queuedTo(115)}) // its lease has ended
 	mustClaim(t, s, batches[2].Key, "me", noon, noon.Add(time.Minute))
 	mustClaim(t, s, batches[4].Key, "gone", noon, noon)
 	old := m.EndAt.Add(dynamotest.Retention)
@@ -85,7 +86,7 @@ func TestSettledBatchesAreKeptByTheNewEndAndTheOthersAreLeft(t *testing.T) {
 	extendAll(t, e.StoreOver(faults, atNoon()), m)
 	extendAll(t, e.StoreOver(faults, atNoon()), moveEnd(t, s, m, -2*time.Hour))
 	if n := faults.Calls(dynamotest.UpdateItem); n > 0 {
-		t.Errorf("done again it makes %d writes", n)
+		t.Errorf("the repetitions make %d writes", n)
 	}
 }
 
@@ -127,7 +128,7 @@ func TestEachPageOfASliceIsExtended(t *testing.T) {
 	}
 }
 
-func TestASliceIsMarkedAsExtendedOnlyAsItWasLookedAt(t *testing.T) {
+func TestASliceIsMarkedAsExtendedOnlyIfNoPageWasWrittenSince(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	first := newMailing(t, s, noon)
@@ -147,10 +148,10 @@ func TestASliceIsMarkedAsExtendedOnlyAsItWasLookedAt(t *testing.T) {
 		want  bool
 	}{
 		{"a page was written since", extended, before, false},
-		{"as it is", extended, state, true},
-		{"once more", extended, state, false},
+		{"no page was written since", extended, state, true},
+		{"for the same edit again", extended, state, false},
 		{"for a later edit", again, state, true},
-		{"for an earlier one", extended, state, false},
+		{"for an earlier edit", extended, state, false},
 	} {
 		if marked, err := s.MarkExtended(t.Context(), step.m, 3, step.state); err != nil || marked != step.want {
 			t.Errorf("%s: marked %t, %v", step.name, marked, err)

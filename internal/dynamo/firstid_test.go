@@ -15,7 +15,7 @@ import (
 // anyFirst makes a store use random first ids, as a deployed one does.
 func anyFirst() dynamotest.Option { return dynamotest.WithFirstMailing(0) }
 
-func TestEachNewDeploymentBeginsAtIDsOfItsOwn(t *testing.T) {
+func TestEachNewDeploymentBeginsAtRandomIDs(t *testing.T) {
 	t.Parallel()
 	mailings, tests := map[mailing.ID]bool{}, map[mailing.ClientID]bool{}
 	for range 20 {
@@ -36,7 +36,7 @@ func TestEachNewDeploymentBeginsAtIDsOfItsOwn(t *testing.T) {
 	// Of 20 random ids out of a million, two are equal in one of five thousand runs. So
 	// 19 different ones are enough.
 	if len(mailings) < 19 || len(tests) < 19 {
-		t.Errorf("20 deployments begin at %d mailings and %d test messages", len(mailings), len(tests))
+		t.Errorf("20 deployments have %d first mailing ids and %d first test message ids", len(mailings), len(tests))
 	}
 }
 
@@ -52,7 +52,7 @@ func TestTheLargestFirstIDLeavesMessageIDsBelow2To53(t *testing.T) {
 	}
 }
 
-func TestFirstMailingsThatAreCreatedAtOnceHaveOneBeginning(t *testing.T) {
+func TestFirstMailingsThatAreCreatedAtOnceShareOneFirstID(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	var (
@@ -85,7 +85,7 @@ func TestFirstMailingsThatAreCreatedAtOnceHaveOneBeginning(t *testing.T) {
 	}
 }
 
-func TestFirstTestMessagesThatAreCreatedAtOnceHaveOneBeginning(t *testing.T) {
+func TestFirstTestMessagesThatAreCreatedAtOnceShareOneFirstID(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	var (
@@ -115,7 +115,7 @@ func TestFirstTestMessagesThatAreCreatedAtOnceHaveOneBeginning(t *testing.T) {
 	}
 }
 
-func TestAFirstIDThatIsGivenLaterChangesNothing(t *testing.T) {
+func TestAFirstIDThatIsConfiguredLaterChangesNothing(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	first := newMailing(t, e.Store(anyFirst()), noon)
@@ -138,7 +138,7 @@ func TestAnOlderTableContinuesItsIDs(t *testing.T) {
 	}
 	msg, _ := createTest(t, s, mailing.Test{Mailing: 1, Phone: phone(7)})
 	if msg.ID.Client() <= 41 {
-		t.Errorf("test message %d was there before", msg.ID)
+		t.Errorf("the id of test message %d was given out before", msg.ID)
 	}
 }
 

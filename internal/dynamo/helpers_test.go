@@ -35,7 +35,8 @@ func create(t *testing.T, s *dynamo.Store, c mailing.Client) mailing.Client {
 	return created
 }
 
-// seed writes clients with their phones directly into the table, which is faster.
+// seed writes clients and their phones directly into the table. This is faster than
+// creating them.
 func seed(t *testing.T, e *dynamotest.Env, clients []mailing.Client) {
 	t.Helper()
 	puts := make([]types.WriteRequest, 0, 2*len(clients))
@@ -93,14 +94,14 @@ func all[T any](t *testing.T, limit int, page func(cursor string) (mailing.List[
 			return items
 		}
 		if got.Next == cursor {
-			t.Fatal("the list does not get on")
+			t.Fatal("the list does not advance")
 		}
 		cursor = got.Next
 	}
 }
 
-// smallPages is a DynamoDB whose pages hold few items. So tests of several pages need
-// some hundred items instead of megabytes.
+// smallPages is a DynamoDB whose pages hold few items. So tests of several pages need a
+// few hundred items instead of megabytes.
 type smallPages struct {
 	dynamo.API
 	size int32
@@ -155,8 +156,8 @@ func finish(t *testing.T, s *dynamo.Store, id mailing.ID, counts mailing.Counts)
 	change(t, s, id, func(m mailing.Mailing) (mailing.Mailing, error) { return m.AsFinished(counts, noon), nil })
 }
 
-// pageOf returns a page of an expansion with one message per client, in batches of
-// size; status returns the status of each message.
+// pageOf returns a page of an expansion with one message per client, in batches of size
+// messages. status returns the status of each message.
 func pageOf(m mailing.Mailing, slice int, seen mailing.ClientID, done bool, size int, now time.Time, clients []mailing.ClientID, status func(mailing.ClientID) mailing.MessageStatus) mailing.Page {
 	p := mailing.Page{Mailing: m.ID, Slice: slice, Seen: seen, Next: clients[len(clients)-1], Done: done}
 	for part := range slices.Chunk(clients, size) {
@@ -209,7 +210,7 @@ func inStorageOrder(ids []mailing.ClientID) []mailing.ClientID {
 	return sorted
 }
 
-// countLooked counts the queries, and the items that they look at.
+// countLooked is a DynamoDB that counts the queries, and the items that they look at.
 type countLooked struct {
 	dynamo.API
 	mu              sync.Mutex

@@ -13,9 +13,10 @@ import (
 	"postrider/internal/mailing"
 )
 
-// idempotencyItem is the record of a request with an idempotency key. It is in the table of
-// batches because that table has a time to live. An attribute with the name of the kind
-// holds the object that the request created, as it was at that time.
+// idempotencyItem is the record of a request with an idempotency key. It is in the
+// table of batches because that table has a time to live. One more attribute holds the
+// object that the request created, as it was at that time. Its name is the kind of the
+// object, for example createdClient.
 type idempotencyItem struct {
 	// Request is a hash of the content of the request. Until is when the record
 	// expires, in milliseconds since 1970. Until is stored beside TTL because DynamoDB
@@ -32,7 +33,7 @@ const (
 	createdTest    = "test"
 )
 
-// idempotencySort is the sort key of such a record, the only item in its partition.
+// idempotencySort is the sort key of a record, which is the only item in its partition.
 const idempotencySort = "once"
 
 // idempotencyKey returns the key of the record of a request.
@@ -40,7 +41,7 @@ func idempotencyKey(o mailing.Idempotency) item { return key("once#"+o.Key, idem
 
 // Created returns the object that an earlier request with the same idempotency key
 // created. It returns false if there was no such request, or its record has expired. If
-// that request had another content, the error is a [mailing.KindInvalid].
+// the content of that request was different, the error is a [mailing.KindInvalid].
 func (s *Store) Created(ctx context.Context, o mailing.Idempotency) (mailing.Creation, bool, error) {
 	record, err := s.get(ctx, s.tables.Batches, idempotencyKey(o), "read an idempotency record")
 	if err != nil || record == nil {
@@ -82,10 +83,10 @@ func (s *Store) creationOf(record item) (mailing.Creation, error) {
 	return mailing.Creation{}, errors.New("decode an idempotency record: it has no created object")
 }
 
-// idempotencyItems returns the action that stores the record of a request together with the object
-// that it creates. It returns no action if the request has no idempotency key. DynamoDB
-// refuses the action while an unexpired record exists, and with it the whole
-// transaction: so concurrent requests create one object.
+// idempotencyItems returns the action that stores the record of a request, with the
+// object that the request creates. It returns no action if the request has no
+// idempotency key. While an unexpired record exists, DynamoDB refuses the action, and
+// the whole transaction with it. So concurrent requests create one object.
 func (s *Store) idempotencyItems(o mailing.Idempotency, kind string, created item) ([]types.TransactWriteItem, error) {
 	if !o.HasKey() {
 		return nil, nil
@@ -102,8 +103,9 @@ func (s *Store) idempotencyItems(o mailing.Idempotency, kind string, created ite
 	}, nil
 }
 
-// createdBefore reports whether a transaction was refused because the same request has
-// created its object already. The record must be the last of items.
+// createdBefore reports whether a transaction was refused because a request with the
+// same idempotency key has created its object already. The record must be the last of
+// items.
 func createdBefore(o mailing.Idempotency, err error, items []types.TransactWriteItem) bool {
 	actions, ok := refused(err)
 	return ok && o.HasKey() && slices.Contains(actions, len(items)-1)

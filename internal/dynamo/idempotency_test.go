@@ -14,7 +14,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// aDay returns a request that is remembered until the next noon.
+// aDay returns a request whose record is kept for a day, until the next noon.
 func aDay(key, request string) mailing.Idempotency {
 	return mailing.Idempotency{Key: key, Request: request, Until: noon.Add(mailing.IdempotencyTime)}
 }
@@ -82,11 +82,11 @@ func TestTheRecordOfARequestIsKeptForADay(t *testing.T) {
 		t.Errorf("after a day the key cannot be used: %v", err)
 	}
 	if _, known, err := s.Created(t.Context(), again); !known || err != nil {
-		t.Errorf("then it is known %t, %v", known, err)
+		t.Errorf("the new request with this key is known %t, %v", known, err)
 	}
 }
 
-func TestOfTwentyTimesTheSameRequestOneCreates(t *testing.T) {
+func TestOfTwentyEqualRequestsAtOnceOneCreates(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"client", "mailing", "test"} {
 		t.Run(kind, func(t *testing.T) {
@@ -137,7 +137,7 @@ func TestACreationWhoseAnswerIsLostIsFoundByTheNextRequest(t *testing.T) {
 	}
 }
 
-func TestACreationThatFailsIsNotKnown(t *testing.T) {
+func TestACreationThatFailsLeavesNoRecord(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
 	create(t, s, client(1))

@@ -17,7 +17,8 @@ const (
 	sortKey = "id"
 )
 
-// item is an item, or the key of one, as DynamoDB has it.
+// item holds the attributes of an item, or of its key, in the types of the DynamoDB
+// client.
 type item = map[string]types.AttributeValue
 
 // str returns a string attribute.
@@ -54,11 +55,12 @@ func toMillis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// clientPart returns the partition of the clients of one slice of the audience, in
-// which they are in the order of ids.
+// clientPart returns the partition of the clients of one slice of the directory. It
+// holds them in the order of ids.
 //
-// The table of clients also has one item per phone, which keeps phones unique, and one
-// item per deleted id, so that no id is used again.
+// The table of clients has three more kinds of items: one per phone, which keeps phones
+// unique; one per deleted client, so that no id is used again; and one per edited time
+// zone.
 func clientPart(slice int) string { return fmt.Sprintf("%02d", slice) }
 
 // clientSort returns the sort key of a client: ten digits, so that the order of keys is
@@ -72,11 +74,11 @@ func phoneKey(phone string) item { return key(phonePrefix+phone, "phone") }
 
 const phonePrefix = "phone#"
 
-// goneKey returns the key of the item that is kept of a deleted client.
+// goneKey returns the key of the item that stays after a client is deleted.
 func goneKey(id mailing.ClientID) item { return key("gone#"+clientPart(id.Slice()), clientSort(id)) }
 
-// mailingsPerPart is how many ids of mailings share a partition. As thousands are
-// stored together, a list that shows the newest first needs no index.
+// mailingsPerPart is how many ids of mailings share a partition. A list reads one
+// partition after the other, newest first, so it needs no index.
 const mailingsPerPart = 1000
 
 // mailingPart returns the partition of a mailing.

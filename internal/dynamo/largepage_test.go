@@ -58,7 +58,7 @@ func TestLargePagesOfMessagesReadNotMuchMoreThanTheyShow(t *testing.T) {
 		{"", 5000, 12_800, 2 * batches},
 		{"", 1000, 12_800, 2 * batches},
 		{mailing.Failed, 5000, 6400, 2 * batches},
-		{mailing.Failed, 300, 6400, 4 * batches}, // each page begins with its whole slice
+		{mailing.Failed, 300, 6400, 4 * batches}, // each page first reads all batches of a slice
 	} {
 		counter := &countLooked{API: e.Client}
 		store := e.StoreOver(counter)

@@ -17,8 +17,8 @@ type mailingPosition struct {
 func (p *mailingPosition) valid() bool { return p.At > 0 && p.At <= mailing.MaxID }
 
 // mailingPages is how many DynamoDB pages are read at most for one page of mailings. A
-// page is up to 1 MB, and holds at most a thousand mailings, because it is of one
-// partition.
+// DynamoDB page is up to 1 MB. It belongs to one partition, so it holds at most a
+// thousand mailings.
 const mailingPages = 10
 
 // ListMailings returns a page of the mailings that are not deleted, newest first,
@@ -48,9 +48,9 @@ func (s *Store) ListMailings(ctx context.Context, q mailing.MailingQuery) (maili
 	return page, err
 }
 
-// liveDown returns mailings of a status that only live ones have, from an id downwards.
-// It reads the rows of live mailings, so it does not search the whole history for a
-// few. next is where to continue, 0 at the end.
+// liveDown returns mailings of a status that only live mailings have, from an id
+// downwards. It reads only the rows of live mailings, not all mailings. next is where
+// to continue, 0 at the end.
 func (s *Store) liveDown(ctx context.Context, from mailing.ID, status mailing.Status, limit int) (found []mailing.Mailing, next mailing.ID, err error) {
 	live, err := s.Live(ctx)
 	if err != nil {
@@ -119,7 +119,8 @@ func mailingsFrom(table string, id mailing.ID) walk {
 // below returns the largest id that a walk down from id has not looked at; 0 if that
 // would be less than first.
 func below(id, first mailing.ID, part walked) (mailing.ID, error) {
-	// This is the lowest id of the partition, which a walk to its end has looked at.
+	// A walk to the end of the partition has looked at all its ids; this is the lowest
+	// one.
 	next := id / mailingsPerPart * mailingsPerPart
 	if !part.end {
 		if _, err := fmt.Sscanf(part.last, "%d", &next); err != nil {

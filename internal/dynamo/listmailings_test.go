@@ -24,8 +24,8 @@ func listMailings(t *testing.T, s *dynamo.Store, status mailing.Status, limit in
 	return got
 }
 
-// history stores n mailings of all statuses, some of them deleted. It returns the ids
-// that lists show, newest first: all of them, and by status.
+// history stores n mailings of several statuses, some of them deleted. It returns the
+// ids that lists show, newest first, by status; all of them by "".
 func history(t *testing.T, s *dynamo.Store, n int) map[mailing.Status][]mailing.ID {
 	t.Helper()
 	shown := map[mailing.Status][]mailing.ID{}
@@ -86,12 +86,12 @@ func TestWithoutMailingsTheListIsEmpty(t *testing.T) {
 	}
 }
 
-func TestManyDeletedMailingsArePassedPageByPage(t *testing.T) {
+func TestAGapOfManyIDsIsPassedPageByPage(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store()
 	first := newMailing(t, s, noon)
-	// No mailing is stored for the 12,000 ids up to here.
+	// No mailing is stored for the ids from 2 to 12,500.
 	put(t, e, e.Tables.Mailings, dynamo.CounterItem(12_500))
 	last := newMailing(t, s, noon)
 	if diff := cmp.Diff([]mailing.ID{last.ID, first.ID}, listMailings(t, s, "", 10)); diff != "" {

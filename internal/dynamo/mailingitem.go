@@ -10,7 +10,8 @@ import (
 )
 
 // mailingItem is a mailing as it is stored. Instants are in milliseconds since 1970.
-// Counts is set only on a finished mailing: those of a live one are in its slices.
+// Counts is set only on a finished mailing: the counts of a live mailing are in its
+// slices.
 type mailingItem struct {
 	Part string `dynamodbav:"part"`
 	Sort string `dynamodbav:"id"`

@@ -13,17 +13,18 @@ import (
 	"postrider/internal/mailing"
 )
 
-// createTries is how often the creation of a mailing is tried. A try is refused if
-// another process was given the id; so in each round at least one process succeeds.
+// createTries is how often the creation of a mailing is tried. A try is refused only if
+// another process was given the id. So of the processes that try at the same time, at
+// least one succeeds.
 const createTries = 40
 
 // CreateMailing gives m the next id, or the first one in new tables, and stores it as
-// live, in one transaction that also moves the counter. If the request has created it
-// already, the error is [mailing.ErrCreated].
+// live, in one transaction that also moves the counter. If a request with the same
+// idempotency key has created a mailing already, the error is [mailing.ErrCreated].
 //
-// The id that this process knows as the last one is its guess of the counter, which
-// saves a read. If another process has moved the counter since, the refusal returns its
-// value, and the next try uses that.
+// CreateMailing does not read the counter first. It assumes that the counter has the
+// last id that this process knows. If another process has moved the counter, DynamoDB
+// refuses the try and returns the counter, and the next try uses its value.
 func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, idem mailing.Idempotency) (mailing.Mailing, error) {
 	for n := range createTries {
 		last := s.lastMailing.Load()
@@ -45,8 +46,8 @@ func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, idem maili
 			s.lastMailing.CompareAndSwap(last, int64(m.ID))
 			return m, nil
 		}
-		// This comes before the counter: if both conditions failed, an earlier request
-		// has created the mailing, and a new id would not help.
+		// This check comes before the check of the counter: if both conditions failed,
+		// an earlier request has created the mailing, and a new id would not help.
 		if createdBefore(idem, err, items) {
 			return mailing.Mailing{}, mailing.ErrCreated
 		}
@@ -58,7 +59,8 @@ func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, idem maili
 			return mailing.Mailing{}, fmt.Errorf("create mailing %d: %w", m.ID, err)
 		}
 		s.lastMailing.Store(given)
-		// The first refusal needs no wait: it only shows that the guess was old.
+		// The first refusal needs no wait: it only shows that the last known id was out
+		// of date.
 		if n > 0 {
 			if err := s.clock.Sleep(ctx, backoff(n)); err != nil {
 				return mailing.Mailing{}, fmt.Errorf("create mailing %d: %w", m.ID, err)
@@ -68,8 +70,9 @@ func (s *Store) CreateMailing(ctx context.Context, m mailing.Mailing, idem maili
 	return mailing.Mailing{}, mailing.Conflict("others keep creating mailings at the same time: try again")
 }
 
-// creation returns the writes for a new mailing. The counter is the first, on the
-// condition that last is still the last id; the record of the request is the last.
+// creation returns the writes for a new mailing. The first write moves the counter, on
+// the condition that its value is still last. The final write is the record of the
+// request, if the request has an idempotency key.
 func (s *Store) creation(m mailing.Mailing, last int64, idem mailing.Idempotency) ([]types.TransactWriteItem, error) {
 	it, err := encodeMailing(m)
 	if err != nil {
@@ -80,7 +83,7 @@ func (s *Store) creation(m mailing.Mailing, last int64, idem mailing.Idempotency
 		return nil, err
 	}
 	return append([]types.TransactWriteItem{
-		s.counted(m.ID, last),
+		s.counterMove(m.ID, last),
 		put(s.tables.Mailings, it, isNew, nil),
 		put(s.tables.Mailings, liveKey(m.ID), "", nil),
 	}, record...), nil
@@ -126,9 +129,9 @@ func (s *Store) Mailings(ctx context.Context, ids []mailing.ID) (map[mailing.ID]
 	return found, errors.Join(broken...)
 }
 
-// Live returns all mailings that are not finished, oldest first. One that cannot be
-// read is logged and left out, so that work on the others goes on. If none can be read,
-// that is an error.
+// Live returns all mailings that are not finished, oldest first. A mailing that cannot
+// be read is logged and left out, so that work on the others goes on. If none can be
+// read, that is an error.
 func (s *Store) Live(ctx context.Context) ([]mailing.Mailing, error) {
 	var ids []mailing.ID
 	w := walk{table: s.tables.Mailings, key: "#part = :live", values: item{":live": str(livePart)}}
@@ -152,7 +155,7 @@ func (s *Store) Live(ctx context.Context) ([]mailing.Mailing, error) {
 	case err != nil && len(found) == 0 && len(ids) > 0:
 		return nil, err
 	case err != nil:
-		slog.ErrorContext(ctx, "live mailings that cannot be read", "error", err)
+		slog.ErrorContext(ctx, "some live mailings cannot be read", "error", err)
 	}
 	live := make([]mailing.Mailing, 0, len(ids))
 	for _, id := range ids {
@@ -168,15 +171,16 @@ func (s *Store) Live(ctx context.Context) ([]mailing.Mailing, error) {
 // between.
 const editTries = 10
 
-// UpdateMailing reads a mailing, lets change return the mailing as it should be, and
-// writes that. If the mailing was changed between the two, it begins again; so change
-// may be called several times. A change that keeps the version writes nothing.
+// UpdateMailing reads a mailing, calls change with it, and writes the mailing that
+// change returns. If another process writes the mailing in between, UpdateMailing
+// begins again. So it may call change several times. If change keeps the version,
+// nothing is written.
 func (s *Store) UpdateMailing(ctx context.Context, id mailing.ID, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error) {
 	return s.updateMailing(ctx, mailing.Mailing{ID: id}, change)
 }
 
-// updateMailing is UpdateMailing for a mailing that was read before as m. If the version
-// of m is 0, it is read first.
+// updateMailing is UpdateMailing for a mailing that was already read as m. If the
+// version of m is 0, updateMailing reads the mailing first.
 func (s *Store) updateMailing(ctx context.Context, m mailing.Mailing, change func(mailing.Mailing) (mailing.Mailing, error)) (mailing.Mailing, error) {
 	var updated mailing.Mailing
 	done, err := s.repeat(ctx, editTries, func() (saved bool, err error) {
@@ -203,7 +207,7 @@ func (s *Store) updateMailing(ctx context.Context, m mailing.Mailing, change fun
 
 // save replaces old by updated, together with all that depends on it: its row among the
 // live mailings, and its part in the totals of finished ones. It reports false, and
-// writes nothing, if old is no longer what is stored.
+// writes nothing, if the stored mailing has changed since old was read.
 func (s *Store) save(ctx context.Context, old, updated mailing.Mailing) (bool, error) {
 	items, err := s.saveItems(old, updated)
 	if err != nil {
@@ -212,7 +216,7 @@ func (s *Store) save(ctx context.Context, old, updated mailing.Mailing) (bool, e
 	return unlessRefused(s.transact(ctx, items, "save mailing %d", old.ID))
 }
 
-// saveItems returns the writes of save. The mailing itself is the first, on the
+// saveItems returns the writes of save. The first one writes the mailing itself, on the
 // condition that the stored version is that of old.
 func (s *Store) saveItems(old, updated mailing.Mailing) ([]types.TransactWriteItem, error) {
 	it, err := encodeMailing(updated)

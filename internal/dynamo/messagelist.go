@@ -47,7 +47,7 @@ func (s *Store) ListMessages(ctx context.Context, q mailing.MessageQuery) (maili
 }
 
 // mailingMessages reads the messages of one mailing; with a client in the query, only
-// its message.
+// the message to this client.
 func (s *Store) mailingMessages(ctx context.Context, q mailing.MessageQuery, at messagePosition) ([]mailing.Message, *messagePosition, error) {
 	m, err := s.Mailing(ctx, q.Mailing)
 	if err != nil {
@@ -111,8 +111,8 @@ func (s *Store) allMessages(ctx context.Context, q mailing.MessageQuery, at mess
 	return messages, next, nil
 }
 
-// clientMessages reads the messages to one client, newest mailing first. In each
-// mailing the ids show where the message must be, so no list of messages is read.
+// clientMessages reads the messages to one client, newest mailing first. The ids of
+// mailing and client show where the message must be, so no list of messages is read.
 func (s *Store) clientMessages(ctx context.Context, q mailing.MessageQuery, at messagePosition) ([]mailing.Message, *messagePosition, error) {
 	mailings, below, err := s.mailingsDown(ctx, at.Mailing, "", messageMailings)
 	if err != nil {
@@ -139,8 +139,8 @@ func (s *Store) clientMessages(ctx context.Context, q mailing.MessageQuery, at m
 	return found, startOf(below), nil
 }
 
-// messagesOf reads the message to a client in each of some mailings, all at the same
-// time. The result has the order of mailings.
+// messagesOf reads the message of each of mailings to a client, all at the same time.
+// The result has the order of mailings.
 func (s *Store) messagesOf(ctx context.Context, mailings []mailing.Mailing, client mailing.ClientID) ([][]mailing.Message, error) {
 	found := make([][]mailing.Message, len(mailings))
 	group, ctx := errgroup.WithContext(ctx)
@@ -153,8 +153,8 @@ func (s *Store) messagesOf(ctx context.Context, mailings []mailing.Mailing, clie
 	return found, group.Wait()
 }
 
-// ofStatus returns messages, which are one or none, if they have the status. An empty
-// status admits any.
+// ofStatus returns messages if they have the status, and otherwise none. messages holds
+// at most one. An empty status matches every message.
 func ofStatus(messages []mailing.Message, status mailing.MessageStatus) []mailing.Message {
 	if len(messages) > 0 && status != "" && messages[0].Member.Status != status {
 		return nil

@@ -26,8 +26,8 @@ func listMessages(t *testing.T, s *dynamo.Store, q mailing.MessageQuery) []maili
 	return got
 }
 
-// mixed makes one message in a hundred fail and one in seven wait; in slice 2 all
-// expire.
+// mixed returns a status: of a hundred messages one is failed, and of seven one is
+// queued. In slice 2 all are expired.
 func mixed(id mailing.ClientID) mailing.MessageStatus {
 	switch n := id / mailing.Slices; {
 	case id.Slice() == 2:
@@ -126,7 +126,7 @@ func TestMessagesToOneClientAreFoundInAllMailings(t *testing.T) {
 	t.Parallel()
 	clock := dynamotest.NewClock(noon)
 	s := dynamotest.Store(t, clock.Option())
-	const us mailing.ClientID = 16*100 + 5
+	const addressee mailing.ClientID = 16*100 + 5
 	var want, failed []mailing.MessageID
 	for n := range 23 {
 		m := newMailing(t, s, noon)
@@ -134,12 +134,12 @@ func TestMessagesToOneClientAreFoundInAllMailings(t *testing.T) {
 		if n%4 == 0 {
 			status = mailing.Failed
 		}
-		to := []mailing.ClientID{us - 16, us + 16}
+		to := []mailing.ClientID{addressee - 16, addressee + 16}
 		if n%3 != 0 {
-			to = append(to, us)
-			want = append(want, mailing.NewMessageID(m.ID, us))
+			to = append(to, addressee)
+			want = append(want, mailing.NewMessageID(m.ID, addressee))
 			if status == mailing.Failed {
-				failed = append(failed, mailing.NewMessageID(m.ID, us))
+				failed = append(failed, mailing.NewMessageID(m.ID, addressee))
 			}
 		}
 		expand(t, s, m, noon, to, 2, 2, everyone(status))
@@ -147,14 +147,14 @@ func TestMessagesToOneClientAreFoundInAllMailings(t *testing.T) {
 	slices.Reverse(want)
 	slices.Reverse(failed)
 	for _, limit := range []int{1, 5, 100} {
-		if diff := cmp.Diff(want, listMessages(t, s, mailing.MessageQuery{Client: us, Limit: limit}), cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(want, listMessages(t, s, mailing.MessageQuery{Client: addressee, Limit: limit}), cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("limit %d: %s", limit, diff)
 		}
-		if diff := cmp.Diff(failed, listMessages(t, s, mailing.MessageQuery{Client: us, Status: mailing.Failed, Limit: limit})); diff != "" {
+		if diff := cmp.Diff(failed, listMessages(t, s, mailing.MessageQuery{Client: addressee, Status: mailing.Failed, Limit: limit})); diff != "" {
 			t.Errorf("failed, limit %d: %s", limit, diff)
 		}
 	}
-	one := mailing.MessageQuery{Mailing: failed[0].Mailing(), Client: us, Limit: 10}
+	one := mailing.MessageQuery{Mailing: failed[0].Mailing(), Client: addressee, Limit: 10}
 	for status, n := range map[mailing.MessageStatus]int{"": 1, mailing.Failed: 1, mailing.Sent: 0} {
 		one.Status = status
 		if got := listMessages(t, s, one); len(got) != n {
@@ -163,7 +163,7 @@ func TestMessagesToOneClientAreFoundInAllMailings(t *testing.T) {
 	}
 }
 
-func TestAWalkMeetsMessagesOnceWhileTheirStatusesChange(t *testing.T) {
+func TestAListShowsEachMessageOnceWhileStatusesChange(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	clock := dynamotest.NewClock(noon)
@@ -179,7 +179,8 @@ func TestAWalkMeetsMessagesOnceWhileTheirStatusesChange(t *testing.T) {
 	if err != nil || len(first.Items) != 7 {
 		t.Fatal(first, err)
 	}
-	// The messages of the first page are sent now, and three that it did not show.
+	// Now ten messages are sent: those of the first page, and three that it did not
+	// show.
 	send(t, s, m, mailing.BatchKey{Mailing: m.ID, Batch: mailing.BatchID{First: 16}})
 	q.Cursor = first.Next
 	rest := all(t, 7, func(cursor string) (mailing.List[mailing.Message], error) {
@@ -240,14 +241,14 @@ func TestARareStatusIsFoundByReadingOnlyTheSlicesThatHoldIt(t *testing.T) {
 	}
 }
 
-func TestAPageOfMessagesReadsABoundedNumberOfPages(t *testing.T) {
+func TestAPageOfMessagesReadsABoundedNumberOfDynamoDBPages(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	clock := dynamotest.NewClock(noon)
 	s := e.Store(clock.Option())
 	m := newMailing(t, s, noon)
 	to := someIDs(1600, mailing.Slices)
-	// In each slice only the last message waits.
+	// In each slice only the last message is queued.
 	last := map[mailing.ClientID]bool{}
 	ordered := inStorageOrder(to)
 	for i, id := range ordered {
@@ -278,15 +279,15 @@ func TestAPageOfOneClientsMessagesLooksAtAHundredMailingsAtMost(t *testing.T) {
 	e := dynamotest.Start(t)
 	clock := dynamotest.NewClock(noon)
 	s := e.Store(clock.Option())
-	const us mailing.ClientID = 16*100 + 5
+	const addressee mailing.ClientID = 16*100 + 5
 	first := newMailing(t, s, noon)
-	expand(t, s, first, noon, []mailing.ClientID{us}, 2, 2, everyone(mailing.Sent))
+	expand(t, s, first, noon, []mailing.ClientID{addressee}, 2, 2, everyone(mailing.Sent))
 	for range 120 {
-		expand(t, s, newMailing(t, s, noon), noon, []mailing.ClientID{us + 16}, 2, 2, everyone(mailing.Sent))
+		expand(t, s, newMailing(t, s, noon), noon, []mailing.ClientID{addressee + 16}, 2, 2, everyone(mailing.Sent))
 	}
 	faults := dynamotest.NewFaults(e.Client)
 	s = e.StoreOver(faults, clock.Option())
-	page, err := s.ListMessages(t.Context(), mailing.MessageQuery{Client: us, Limit: 50})
+	page, err := s.ListMessages(t.Context(), mailing.MessageQuery{Client: addressee, Limit: 50})
 	if err != nil || len(page.Items) != 0 || page.Next == "" {
 		t.Errorf("%d messages, next %q, %v", len(page.Items), page.Next, err)
 	}
@@ -294,8 +295,8 @@ func TestAPageOfOneClientsMessagesLooksAtAHundredMailingsAtMost(t *testing.T) {
 	if n := faults.Calls(dynamotest.Query); n > 102 {
 		t.Errorf("a page took %d queries", n)
 	}
-	page, err = s.ListMessages(t.Context(), mailing.MessageQuery{Client: us, Limit: 50, Cursor: page.Next})
-	if err != nil || len(page.Items) != 1 || page.Items[0].ID != mailing.NewMessageID(first.ID, us) || page.Next != "" {
+	page, err = s.ListMessages(t.Context(), mailing.MessageQuery{Client: addressee, Limit: 50, Cursor: page.Next})
+	if err != nil || len(page.Items) != 1 || page.Items[0].ID != mailing.NewMessageID(first.ID, addressee) || page.Next != "" {
 		t.Errorf("then %d messages, next %q, %v", len(page.Items), page.Next, err)
 	}
 }

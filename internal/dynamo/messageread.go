@@ -11,13 +11,13 @@ import (
 
 // messagePosition is the first message that a list has not shown yet. Recipient is an
 // index in a batch; it may be one past the end of the batch. An empty Batch is the
-// beginning of the slice. A recipient never changes its place, so the position stays exact
-// when statuses change.
+// beginning of the slice. A recipient never changes its index, so the position stays
+// exact when statuses change.
 type messagePosition struct {
-	Mailing mailing.ID `json:"m"`
-	Slice   int        `json:"s,omitempty"`
-	Batch   string     `json:"b,omitempty"`
-	Member  int        `json:"i,omitempty"`
+	Mailing   mailing.ID `json:"m"`
+	Slice     int        `json:"s,omitempty"`
+	Batch     string     `json:"b,omitempty"`
+	Recipient int        `json:"i,omitempty"`
 }
 
 func (p *messagePosition) valid() bool {
@@ -27,15 +27,15 @@ func (p *messagePosition) valid() bool {
 		}
 	}
 	return p.Mailing > 0 && p.Mailing <= mailing.MaxID && p.Slice >= 0 && p.Slice < mailing.Slices &&
-		p.Member >= 0 && p.Member <= mailing.BatchSize
+		p.Recipient >= 0 && p.Recipient <= mailing.BatchSize
 }
 
 // These constants limit how much of one mailing is read for one page of a list. A
 // DynamoDB page holds about 17,000 messages.
 const (
-	// largeSlices is how many slices are read at the same time for a list with a
-	// filter, if a slice does not fit one DynamoDB page; of each, up to largePages are
-	// read. Slices that fit one page are all read at the same time.
+	// If a slice is larger than one DynamoDB page, a list with a filter reads
+	// largeSlices slices at the same time, and up to largePages pages of each. If a
+	// slice fits one page, all slices are read at the same time.
 	largeSlices = 4
 	largePages  = 2
 	// anyBatches is more batches than a DynamoDB page holds.
@@ -54,7 +54,8 @@ type messageReader struct {
 	holds [mailing.Slices]int64
 
 	found []placed
-	// next is where to continue; nil at the end. It is not set if want was reached.
+	// next is where to continue; nil at the end. It is not set if want messages were
+	// found.
 	next *messagePosition
 	// pages is how many DynamoDB pages were read.
 	pages int
@@ -67,8 +68,8 @@ type placed struct {
 }
 
 // read collects messages from at on. It first reads one DynamoDB page of the first
-// slice that may hold any. How far that page reaches decides how many slices are read
-// at the same time afterwards.
+// slice that may hold any. If this page is a whole slice, the next slices are all read
+// at the same time; otherwise fewer are.
 func (r *messageReader) read(ctx context.Context, at messagePosition) error {
 	todo, err := r.slices(ctx, at)
 	if err != nil || len(todo) == 0 {
@@ -102,9 +103,9 @@ func (r *messageReader) read(ctx context.Context, at messagePosition) error {
 }
 
 // readTogether reads the first width positions of todo at the same time, up to pages
-// DynamoDB pages of each. It takes the results in their order. At the first slice that
-// was not read to its end it stops: what was read of later slices is dropped, so that
-// no message is skipped.
+// DynamoDB pages of each. It takes the results in their order. It stops after the first
+// slice that was not read to its end. It drops the messages of later slices, so that no
+// message is skipped.
 func (r *messageReader) readTogether(ctx context.Context, todo []messagePosition, width, pages int) error {
 	parts := make([]messagePart, width)
 	limit := anyBatches
@@ -144,9 +145,9 @@ func (r *messageReader) readTogether(ctx context.Context, todo []messagePosition
 // that it holds messages of the status. The counts change in the same transactions as
 // the messages, so no slice with such messages is left out.
 func (r *messageReader) slices(ctx context.Context, at messagePosition) ([]messagePosition, error) {
-	// A scheduled mailing has no messages yet, and those of a past one are hidden. A
-	// finished mailing has its own counts, so its slices need not be read to find that
-	// there are none.
+	// A scheduled mailing has no messages yet. The messages of a mailing whose
+	// retention is over are hidden. A finished mailing has its own counts, so its
+	// slices are not read if the counts have none of the status.
 	if r.m.Status == mailing.StatusScheduled || r.store.past(r.m) || (r.m.Finished && countOf(r.m.Counts, r.status) == 0) {
 		return nil, nil
 	}
@@ -167,8 +168,8 @@ func (r *messageReader) slices(ctx context.Context, at messagePosition) ([]messa
 	return todo, nil
 }
 
-// enough returns how many of the slices together hold the messages that are wanted, so
-// that no others are read in vain.
+// enough returns how many slices of todo, from the first one on, together hold the
+// messages that are wanted. So no further slice is read in vain.
 func (r *messageReader) enough(todo []messagePosition) int {
 	need := int64(r.want - len(r.found))
 	for n, at := range todo {
@@ -184,8 +185,8 @@ func (r *messageReader) enough(todo []messagePosition) int {
 	return len(todo)
 }
 
-// countOf returns how many messages of a status counts have. For [mailing.Sending] that
-// is an upper bound: all pending ones.
+// countOf returns how many messages of a status c counts. For [mailing.Sending] it
+// returns an upper bound: the number of all pending messages.
 func countOf(c mailing.Counts, status mailing.MessageStatus) int64 {
 	switch status {
 	case "":
@@ -215,8 +216,8 @@ type messagePart struct {
 	pages int
 }
 
-// slice reads messages of one slice from at on: up to pages DynamoDB pages, of up to
-// batches batches each, or until want messages are found.
+// slice reads messages of one slice from at on. It stops after pages DynamoDB pages, of
+// up to batches batches each, or when want messages are found.
 func (r *messageReader) slice(ctx context.Context, at messagePosition, batches, pages int) (messagePart, error) {
 	part := messagePart{next: &at}
 	for part.pages < pages && part.next != nil && len(part.found) < r.want {
@@ -249,7 +250,7 @@ func (r *messageReader) slice(ctx context.Context, at messagePosition, batches, 
 func (r *messageReader) matching(b mailing.Batch, from messagePosition) []placed {
 	begin, id := 0, b.Key.Batch.String()
 	if id == from.Batch {
-		begin = from.Member
+		begin = from.Recipient
 	}
 	var found []placed
 	for i := begin; i < len(b.Recipients); i++ {

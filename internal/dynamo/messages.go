@@ -40,8 +40,8 @@ func (s *Store) Message(ctx context.Context, id mailing.MessageID) (mailing.Mess
 }
 
 const (
-	// lookupBatches is how many batches a look-up of one message reads together: as
-	// many full ones as a page of an expansion has.
+	// lookupBatches is how many batches a look-up of one message reads together: the
+	// number of full batches in a page of an expansion.
 	lookupBatches = mailing.PageSize / mailing.BatchSize
 	// lastBatch is the number of a batch that sorts after all batches of a page.
 	lastBatch = 999
@@ -58,7 +58,7 @@ func (s *Store) messagesTo(ctx context.Context, m mailing.Mailing, client mailin
 }
 
 // BatchOf returns the batch that holds the message of a mailing to a client, strongly
-// consistent. ok is false if there is none.
+// consistent. ok is false if there is no such message.
 func (s *Store) BatchOf(ctx context.Context, m mailing.Mailing, client mailing.ClientID) (b mailing.Batch, ok bool, err error) {
 	b, n, err := s.batchOf(ctx, m, client)
 	return b, n >= 0 && err == nil, err
@@ -125,8 +125,8 @@ func between(part, from, to string) item {
 	return item{":part": str(part), ":from": str(from), ":to": str(to)}
 }
 
-// batches decodes the batches of a mailing. Of test messages it leaves out those that
-// are past their time.
+// batches decodes the batches of a mailing. It leaves out test messages whose retention
+// is over.
 func (s *Store) batches(id mailing.ID, items []item) ([]mailing.Batch, error) {
 	if id != mailing.TestMailing {
 		return decodeAll(items, decodeBatch)
@@ -144,10 +144,10 @@ func (s *Store) batches(id mailing.ID, items []item) ([]mailing.Batch, error) {
 	return decodeAll(kept, decodeBatch)
 }
 
-// gone reports whether the stored batch of a test message is past its time. DynamoDB
-// removes an item up to some days after its ttl. Until then readers hide the messages of
-// a mailing by the mailing as it is now. Only a test message, which has no mailing of its
-// own, is hidden by its ttl.
+// gone reports whether the retention of a test message is over. batch is its stored
+// batch. DynamoDB removes an item up to some days after its ttl. Until then readers
+// hide a message by the present end of its mailing. A test message has no mailing of
+// its own, so readers hide it by its ttl.
 func (s *Store) gone(batch item) (bool, error) {
 	ttl, err := number(batch, "ttl")
 	return ttl != 0 && ttl <= s.now().Unix(), err
@@ -156,8 +156,8 @@ func (s *Store) gone(batch item) (bool, error) {
 // past reports whether the time for which the messages of m are kept is over.
 func (s *Store) past(m mailing.Mailing) bool { return !s.now().Before(m.EndAt.Add(s.retention)) }
 
-// message returns a recipient of a batch as the API shows it. Only a test message has its
-// phone already.
+// message returns a recipient of a batch as the API shows it. It sets the phone of a
+// test message only.
 func (s *Store) message(b mailing.Batch, rec mailing.Recipient) mailing.Message {
 	rec.Status = shown(b, rec, s.now())
 	msg := mailing.Message{
@@ -169,8 +169,8 @@ func (s *Store) message(b mailing.Batch, rec mailing.Recipient) mailing.Message 
 	return msg
 }
 
-// shown returns the status that the API shows for a recipient. A pending one shows as
-// [mailing.Sending] while a sender holds its batch.
+// shown returns the status that the API shows for a recipient. A pending recipient
+// shows as [mailing.Sending] while a sender holds its batch.
 func shown(b mailing.Batch, rec mailing.Recipient, now time.Time) mailing.MessageStatus {
 	if rec.Status.Pending() && b.Holder != "" && now.Before(b.LeaseUntil) {
 		return mailing.Sending
@@ -178,8 +178,8 @@ func shown(b mailing.Batch, rec mailing.Recipient, now time.Time) mailing.Messag
 	return rec.Status
 }
 
-// addPhones sets the phones to those that the clients have now. Those of deleted
-// clients stay empty.
+// addPhones sets the phones of messages to the present phones of their clients. The
+// phone of a deleted client is empty.
 func (s *Store) addPhones(ctx context.Context, messages []mailing.Message) error {
 	ids := make([]mailing.ClientID, len(messages))
 	for i, msg := range messages {

@@ -77,7 +77,7 @@ func TestAnImpossibleMessageIDIsNotFound(t *testing.T) {
 	}
 }
 
-func TestAMessageShowsItsClientsPhoneWhileThereIsOne(t *testing.T) {
+func TestAMessageShowsThePhoneWhileItsClientExists(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
 	c := create(t, s, client(1))
@@ -91,7 +91,7 @@ func TestAMessageShowsItsClientsPhoneWhileThereIsOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := s.Message(t.Context(), id); err != nil || got.Phone != "" || got.Member.Status != mailing.Sent {
-		t.Errorf("of a deleted client it is %+v, %v", got, err)
+		t.Errorf("after the deletion of its client the message is %+v, %v", got, err)
 	}
 }
 
@@ -115,17 +115,17 @@ func TestAPendingMessageShowsAsSendingWhileItsBatchIsHeld(t *testing.T) {
 		return got.Member.Status
 	}
 	if got := status(32); got != mailing.Retrying {
-		t.Errorf("before it is claimed it is %s", got)
+		t.Errorf("before the claim the message is %s", got)
 	}
 	k := mailing.BatchKey{Mailing: m.ID, Batch: mailing.BatchID{First: 16}}
 	if _, ok, err := s.Claim(t.Context(), k, "me", noon, noon.Add(time.Minute)); err != nil || !ok {
 		t.Fatal(ok, err)
 	}
 	if got := status(32); got != mailing.Sending {
-		t.Errorf("held it is %s", got)
+		t.Errorf("during the lease the message is %s", got)
 	}
 	if got := status(16); got != mailing.Sent {
-		t.Errorf("a sent one of the same batch is %s", got)
+		t.Errorf("a sent message of the same batch is %s", got)
 	}
 	for wanted, n := range map[mailing.MessageStatus]int{mailing.Sending: 1, mailing.Retrying: 0, mailing.Sent: 1, "": 2} {
 		if got := listMessages(t, s, mailing.MessageQuery{Mailing: m.ID, Status: wanted, Limit: 9}); len(got) != n {
@@ -134,7 +134,7 @@ func TestAPendingMessageShowsAsSendingWhileItsBatchIsHeld(t *testing.T) {
 	}
 	clock.Advance(time.Minute)
 	if got := status(32); got != mailing.Retrying {
-		t.Errorf("after the lease it is %s", got)
+		t.Errorf("after the lease the message is %s", got)
 	}
 }
 
@@ -159,7 +159,7 @@ func TestMessagesOfADeletedMailingAreNotFound(t *testing.T) {
 	}
 }
 
-func TestMessagesAreGoneOnceTheyWereKeptLongEnough(t *testing.T) {
+func TestMessagesAreHiddenWhenTheirRetentionIsOver(t *testing.T) {
 	t.Parallel()
 	// A pending message has no time to live of its own.
 	for _, status := range []mailing.MessageStatus{mailing.Sent, mailing.Queued} {
@@ -175,7 +175,7 @@ func TestMessagesAreGoneOnceTheyWereKeptLongEnough(t *testing.T) {
 	}
 }
 
-func TestMessagesAreShownByTheEndAsItIsNow(t *testing.T) {
+func TestTheRetentionBeginsAtThePresentEndOfTheMailing(t *testing.T) {
 	t.Parallel()
 	for _, moved := range []time.Duration{48 * time.Hour, -12 * time.Hour} {
 		e := dynamotest.Start(t)
@@ -191,7 +191,7 @@ func TestMessagesAreShownByTheEndAsItIsNow(t *testing.T) {
 	}
 }
 
-// moveEnd moves the end of a mailing at noon.
+// moveEnd moves the end of a mailing by a duration, in an edit at noon.
 func moveEnd(t *testing.T, s *dynamo.Store, m mailing.Mailing, by time.Duration) mailing.Mailing {
 	t.Helper()
 	return change(t, s, m.ID, func(m mailing.Mailing) (mailing.Mailing, error) {
@@ -201,8 +201,8 @@ func moveEnd(t *testing.T, s *dynamo.Store, m mailing.Mailing, by time.Duration)
 	})
 }
 
-// wantMessages looks for the messages of a mailing to clients 5, 21 and 22, all of one
-// status, in all ways that the store has.
+// wantMessages reads the messages of a mailing to clients 5, 21 and 22 in all ways that
+// the store has. It expects n messages, all of one status.
 func wantMessages(t *testing.T, s *dynamo.Store, m mailing.Mailing, status mailing.MessageStatus, n int) {
 	t.Helper()
 	for _, to := range []mailing.ClientID{5, 21, 22} {

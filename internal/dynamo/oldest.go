@@ -17,14 +17,14 @@ import (
 // 25 pages are eleven million messages.
 const oldestPages = 25
 
-// OldestWaiting returns since when the oldest waiting batch has waited: of all batches
-// of running mailings that could be sent now, the one that has waited longest. It
-// returns the zero time if none waits.
+// OldestWaiting returns the instant since which the oldest waiting batch has waited. A
+// batch of a running mailing waits if a sender could claim it now. OldestWaiting
+// returns the zero time if no batch waits.
 //
 // It looks at all pending batches, because due_at does not show which batch has waited
 // longest: due_at moves on while a batch waits. The index holds only pending batches.
-// So this takes one call for each half a million messages or part of them, whatever the
-// number of running mailings.
+// So the scan takes one call for each half a million messages or part of them, whatever
+// the number of running mailings.
 //
 // known is false if more than [oldestPages] pages are pending and no batch on the pages
 // that were read waits.
@@ -36,8 +36,8 @@ func (s *Store) OldestWaiting(ctx context.Context) (since time.Time, known bool,
 	now := s.now()
 	pages := dynamodb.NewScanPaginator(s.api, &dynamodb.ScanInput{
 		TableName: &s.tables.Batches, IndexName: aws.String(dueIndex),
-		// DynamoDB then returns only batches that could be claimed. The index does not
-		// hold whether their mailing is running.
+		// With this filter DynamoDB returns only batches that could be claimed. The
+		// index does not show whether their mailing is running.
 		FilterExpression: aws.String(claimable), ExpressionAttributeNames: names(claimable),
 		ExpressionAttributeValues: item{":now": millis(now)},
 	})

@@ -22,7 +22,8 @@ func oldest(t *testing.T, s *dynamo.Store) time.Time {
 	return since
 }
 
-// waits stores a running mailing with one batch of a slice, as how changes it.
+// waits stores a running mailing with one batch in a slice. The batch is due at noon,
+// unless how changes it.
 func waits(t *testing.T, s *dynamo.Store, slice int, how func(*mailing.Batch)) mailing.Mailing {
 	t.Helper()
 	m := newMailing(t, s, noon.Add(-5*time.Hour))
@@ -41,7 +42,7 @@ func waits(t *testing.T, s *dynamo.Store, slice int, how func(*mailing.Batch)) m
 	return m
 }
 
-func TestABatchWaitsFromWhenItCouldHaveBeenSent(t *testing.T) {
+func TestABatchWaitsSinceItCouldBeClaimed(t *testing.T) {
 	t.Parallel()
 	created := noon.Add(-4 * time.Hour)
 	tests := []struct {
@@ -49,13 +50,13 @@ func TestABatchWaitsFromWhenItCouldHaveBeenSent(t *testing.T) {
 		how  func(*mailing.Batch)
 		want time.Time
 	}{
-		{"queued as it was made", nil, created},
+		{"queued at its creation", nil, created},
 		{"put off until an hour ago", func(b *mailing.Batch) { b.NotBefore = noon.Add(-time.Hour) }, noon.Add(-time.Hour)},
 		{"put off until now", func(b *mailing.Batch) { b.NotBefore = noon }, noon},
-		{"put off for longer", func(b *mailing.Batch) { b.NotBefore = noon.Add(time.Millisecond) }, time.Time{}},
+		{"put off until later", func(b *mailing.Batch) { b.NotBefore = noon.Add(time.Millisecond) }, time.Time{}},
 		{"held", func(b *mailing.Batch) { b.Holder, b.LeaseUntil = "me", noon.Add(time.Millisecond) }, time.Time{}},
-		{"left by a sender that did not survive", func(b *mailing.Batch) { b.Holder, b.LeaseUntil = "killed", noon }, created},
-		{"done", func(b *mailing.Batch) { b.Recipients[0].Status, b.DueAt = mailing.Sent, time.Time{} }, time.Time{}},
+		{"its sender was killed", func(b *mailing.Batch) { b.Holder, b.LeaseUntil = "killed", noon }, created},
+		{"settled", func(b *mailing.Batch) { b.Recipients[0].Status, b.DueAt = mailing.Sent, time.Time{} }, time.Time{}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -93,8 +94,8 @@ func TestTheOldestBatchOfTheRunningMailingsIsFound(t *testing.T) {
 	}
 }
 
-// The due_at of a batch that waits moves on. So other batches, which are held or are
-// put off for a short time again and again, come before it in the index.
+// The due_at of a batch that waits moves on. So held batches can come before it in the
+// index.
 func TestTheOldestBatchIsFoundAfterHeldOnes(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
@@ -115,8 +116,8 @@ func TestTheOldestBatchIsFoundAfterHeldOnes(t *testing.T) {
 	}
 }
 
-// everySlice stores a running mailing with a batch in each slice, which waits since an
-// instant.
+// everySlice stores a running mailing with one batch in each slice. The batches have
+// waited since the instant since.
 func everySlice(t *testing.T, s *dynamo.Store, since time.Time) {
 	t.Helper()
 	m := newMailing(t, s, noon)
@@ -166,13 +167,13 @@ func TestTheSearchForTheOldestIsBoundedAndReportsWhenItWasIncomplete(t *testing.
 	t.Parallel()
 	// Each page holds one batch, and 25 pages are read.
 	for _, c := range []struct {
-		name          string
-		put, waiting  int // batches that are put off, and batches that wait
-		known, should bool
+		name         string
+		put, waiting int // batches that are put off, and batches that wait
+		known, found bool
 	}{
-		{"less than is looked at, and nothing waits", 24, 0, true, false},
-		{"more, and nothing that was looked at waits", 40, 0, false, false},
-		{"more, and one in two waits", 20, 20, true, true},
+		{"fewer than are read, and none waits", 24, 0, true, false},
+		{"more than are read, and none that was read waits", 40, 0, false, false},
+		{"more than are read, and one in two waits", 20, 20, true, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -186,7 +187,7 @@ func TestTheSearchForTheOldestIsBoundedAndReportsWhenItWasIncomplete(t *testing.
 			}
 			faults := dynamotest.NewFaults(smallPages{e.Client, 1})
 			since, known, err := e.StoreOver(faults, atNoon()).OldestWaiting(t.Context())
-			if err != nil || known != c.known || since.IsZero() == c.should {
+			if err != nil || known != c.known || since.IsZero() == c.found {
 				t.Errorf("since %s, known %t, %v", since, known, err)
 			}
 			if n := faults.Calls(dynamotest.Scan); n > 26 {
@@ -208,7 +209,7 @@ func TestAFailedReadIsNeverReportedAsNoWaitingBatch(t *testing.T) {
 			since, known, err := e.StoreOver(faults, atNoon()).OldestWaiting(t.Context())
 			if faults.Calls(op) < n {
 				if err != nil || since.IsZero() || !known {
-					t.Errorf("nothing fails: since %s, %t, %v", since, known, err)
+					t.Errorf("without a fault: since %s, known %t, %v", since, known, err)
 				}
 				break
 			}

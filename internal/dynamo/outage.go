@@ -20,11 +20,11 @@ type outageItem struct {
 	Ended   int64 `dynamodbav:"ended,omitempty"`
 }
 
-// outageKey returns the key of that item in the table of mailings.
+// outageKey returns the key of the outageItem in the table of mailings.
 func outageKey() item { return key("provider", "outage") }
 
 // Outage returns the known state of the sending API, strongly consistent. If nothing is
-// stored, that is the zero [mailing.Outage].
+// stored, it returns the zero [mailing.Outage].
 func (s *Store) Outage(ctx context.Context) (mailing.Outage, error) {
 	stored, err := s.get(ctx, s.tables.Mailings, outageKey(), "read the state of the sending API")
 	if err != nil {
@@ -40,8 +40,8 @@ func (s *Store) Outage(ctx context.Context) (mailing.Outage, error) {
 }
 
 // SaveOutage replaces seen by next. It reports false, and writes nothing, if the stored
-// version is no longer that of seen. So only one of several senders that saw the same
-// state changes it.
+// version is no longer that of seen. So of several senders that saw the same state,
+// only one changes it.
 func (s *Store) SaveOutage(ctx context.Context, seen, next mailing.Outage) (bool, error) {
 	encoded, err := attributevalue.MarshalMap(outageItem{
 		Version: next.Version, Since: toMillis(next.Since), ProbeAt: toMillis(next.ProbeAt), Probes: next.Probes, Ended: toMillis(next.Ended),
@@ -55,8 +55,9 @@ func (s *Store) SaveOutage(ctx context.Context, seen, next mailing.Outage) (bool
 	if seen.Version == 0 {
 		condition, values = isNew, nil
 	}
-	// One write is a transaction because of its token: if an answer is lost, the
-	// repetition is not refused by the write of the first try.
+	// This single write is a transaction, because a transaction has a token: if an
+	// answer is lost, the write of the first try does not make DynamoDB refuse the
+	// repetition.
 	return unlessRefused(s.transact(ctx, []types.TransactWriteItem{put(s.tables.Mailings, encoded, condition, values)},
 		"write the state of the sending API"))
 }

@@ -14,8 +14,8 @@ import (
 // Each mailing is in the sum once, either as a live one or in the totals of finished
 // mailings. A mailing could move from one to the other between the two reads. So the
 // totals are read before and after the live mailings; if they changed, the sum is
-// discarded and computed again. The counts of a live mailing are as current as a single
-// read of it.
+// discarded and computed again. The counts of a live mailing are those of a single read
+// during the call.
 func (s *Store) Overall(ctx context.Context, status mailing.Status) (mailing.Overall, error) {
 	before, err := s.Totals(ctx)
 	if err != nil {
@@ -37,7 +37,7 @@ func (s *Store) Overall(ctx context.Context, status mailing.Status) (mailing.Ove
 		return same, nil
 	})
 	if !done && err == nil {
-		err = errors.New("mailings finish faster than they can be read")
+		err = errors.New("the totals of finished mailings changed during each try")
 	}
 	if err != nil {
 		return mailing.Overall{}, fmt.Errorf("sum up all mailings: %w", err)

@@ -19,10 +19,10 @@ func overall(t *testing.T, s *dynamo.Store, status mailing.Status) mailing.Overa
 	return got
 }
 
-// fourMailings stores a completed mailing with 5 sent, a cancelled one with 3
-// cancelled, a running one with 32 queued, and a deleted one. It returns the running
-// one.
-func fourMailings(t *testing.T, s *dynamo.Store) mailing.Mailing {
+// fiveMailings stores a completed mailing with 5 sent messages, a cancelled one with 3
+// cancelled, a running one with 32 queued, and two deleted ones, one finished and one
+// live. It returns the running one.
+func fiveMailings(t *testing.T, s *dynamo.Store) mailing.Mailing {
 	t.Helper()
 	finish(t, s, newMailing(t, s, noon).ID, counts(mailing.Sent, 5))
 	cancelled := newMailing(t, s, noon)
@@ -31,8 +31,8 @@ func fourMailings(t *testing.T, s *dynamo.Store) mailing.Mailing {
 	deleted := newMailing(t, s, noon)
 	finish(t, s, deleted.ID, counts(mailing.Sent, 100))
 	change(t, s, deleted.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.AsDeleted(noon), nil })
-	dying := newMailing(t, s, noon)
-	change(t, s, dying.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.AsDeleted(noon), nil })
+	deletedLive := newMailing(t, s, noon)
+	change(t, s, deletedLive.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.AsDeleted(noon), nil })
 
 	running := newMailing(t, s, noon)
 	to := make([]mailing.ClientID, 32)
@@ -59,7 +59,7 @@ func byStatus(completed, cancelled, running int64) map[mailing.Status]int64 {
 func TestTheOverallSumCoversFinishedAndLiveMailings(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
-	fourMailings(t, s)
+	fiveMailings(t, s)
 	sum := counts(mailing.Sent, 5).Plus(counts(mailing.Cancelled, 3)).Plus(counts(mailing.Queued, 32))
 	if diff := cmp.Diff(mailing.Overall{Totals: sum, Mailings: byStatus(1, 1, 1)}, overall(t, s, "")); diff != "" {
 		t.Error(diff)
@@ -83,7 +83,7 @@ func TestAnEmptyStoreSumsUpToNothing(t *testing.T) {
 	}
 }
 
-func TestAMailingThatFinishesWhileTheSumIsMadeIsInItOnce(t *testing.T) {
+func TestAMailingThatFinishesDuringASumIsCountedOnce(t *testing.T) {
 	t.Parallel()
 	for _, at := range []struct {
 		op dynamotest.Op
@@ -96,7 +96,7 @@ func TestAMailingThatFinishesWhileTheSumIsMadeIsInItOnce(t *testing.T) {
 	} {
 		e := dynamotest.Start(t)
 		s := e.Store()
-		running := fourMailings(t, s)
+		running := fiveMailings(t, s)
 		faults := dynamotest.NewFaults(e.Client)
 		faults.On(at.op, at.n, dynamotest.Fault{Before: func() { finish(t, s, running.ID, counts(mailing.Sent, 32)) }})
 		want := mailing.Overall{Totals: counts(mailing.Sent, 37).Plus(counts(mailing.Cancelled, 3)), Mailings: byStatus(2, 1, 0)}

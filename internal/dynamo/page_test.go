@@ -15,7 +15,7 @@ import (
 
 var errKilled = errors.New("killed")
 
-func TestAPageIsWrittenOnceForTheCursorThatItBeganAt(t *testing.T) {
+func TestAPageIsWrittenOnlyIfTheCursorHasNotMoved(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
 	m := newMailing(t, s, noon)
@@ -29,11 +29,11 @@ func TestAPageIsWrittenOnceForTheCursorThatItBeganAt(t *testing.T) {
 		then int64
 	}{
 		{"the first", page(0, false, 16, 32), true, 2},
-		{"the first, by two at once", page(0, false, 16, 32), false, 2},
-		{"the first, longer: an audience that has grown", page(0, false, 16, 32, 48), false, 2},
+		{"the first, from another task", page(0, false, 16, 32), false, 2},
+		{"the first, longer because the audience has grown", page(0, false, 16, 32, 48), false, 2},
 		{"one that leaves a gap", page(48, false, 64), false, 2},
 		{"the second, and last", page(32, true, 48), true, 3},
-		{"the second, by two at once", page(32, true, 48), false, 3},
+		{"the second, from another task", page(32, true, 48), false, 3},
 		{"one after the end", page(48, true, 64), false, 3},
 		{"the first, long after", page(0, false, 16, 32), false, 3},
 	} {
@@ -64,11 +64,11 @@ func TestAPageIsWrittenWithItsCountsOrNotAtAll(t *testing.T) {
 			t.Fatal(err)
 		}
 		if state.Counts.Total != int64(len(batches)) || state.Done != (len(batches) == 2) {
-			t.Errorf("killed in transaction %d it has %d batches of one, done %t, and counts %+v", n, len(batches), state.Done, state.Counts)
+			t.Errorf("killed in transaction %d: the slice has %d batches of one message, done %t, and counts %+v", n, len(batches), state.Done, state.Counts)
 		}
 		if faults.Calls(dynamotest.TransactWriteItems) < n {
 			if err != nil || len(batches) != 2 {
-				t.Errorf("written in peace: %d batches, %v", len(batches), err)
+				t.Errorf("without a fault: %d batches, %v", len(batches), err)
 			}
 			return
 		}
@@ -95,7 +95,7 @@ func attributesOf(t *testing.T, e *dynamotest.Env, k mailing.BatchKey) map[strin
 	return there
 }
 
-func TestABatchExpiresOnlyOnceNothingOfItIsPending(t *testing.T) {
+func TestABatchHasATimeToLiveOnlyWhenNoMessageOfItIsPending(t *testing.T) {
 	t.Parallel()
 	h := waitingBatches(t)
 	for _, step := range []struct {
@@ -111,11 +111,11 @@ func TestABatchExpiresOnlyOnceNothingOfItIsPending(t *testing.T) {
 			left.Batch.Recipients[1].Status, left.Batch.DueAt = mailing.Retrying, noon
 			h.settle(nil, left)
 		}, true},
-		{"as it is settled for good", func() { h.settle(nil, allSent(h.claim(0, "two", noon, true), "two")) }, false},
+		{"as it is settled with all sent", func() { h.settle(nil, allSent(h.claim(0, "two", noon, true), "two")) }, false},
 	} {
 		step.do()
 		if there := attributesOf(t, h.env, h.keys[0]); there["ttl"] == step.pending || there["due_at"] != step.pending {
-			t.Errorf("%s it has %v", step.name, there)
+			t.Errorf("%s: its attributes are %v", step.name, there)
 		}
 	}
 }

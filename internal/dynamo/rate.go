@@ -63,9 +63,11 @@ func (s *Store) Rate(ctx context.Context, id mailing.ID) (float64, error) {
 	return float64(sent) / now.Sub(begun).Seconds(), nil
 }
 
-// CountOutcomes adds outcomes to the window of a mailing that began at an instant. It
-// returns the outcomes of the window, including those of other senders. A full window
-// is closed: later outcomes go into a new window.
+// CountOutcomes adds o to the outcomes of a mailing that all senders count together, in
+// a window of [mailing.RejectionWindow] outcomes. began is the last resume of the
+// mailing, or the zero time. CountOutcomes returns the outcomes of the window,
+// including those of other senders. A full window is closed: later outcomes go into a
+// new window.
 func (s *Store) CountOutcomes(ctx context.Context, id mailing.ID, began time.Time, o mailing.Outcomes) (mailing.Outcomes, error) {
 	window := key(fmt.Sprintf("%d#rate", id), fmt.Sprintf("outcomes#%d", toMillis(began)))
 	in := update{

@@ -50,7 +50,7 @@ func (s *Store) batchGet(ctx context.Context, table string, keys []item, consist
 }
 
 // batchGetPart reads up to batchGetKeys items. It gives up after retryTries answers in
-// a row that processed no key.
+// a row if none of them, except perhaps the first, processed a key.
 func (s *Store) batchGetPart(ctx context.Context, table string, w types.KeysAndAttributes) ([]item, error) {
 	var found []item
 	for idle := 0; len(w.Keys) > 0; {
@@ -69,7 +69,8 @@ func (s *Store) batchGetPart(ctx context.Context, table string, w types.KeysAndA
 		found = append(found, out.Responses[table]...)
 		left := out.UnprocessedKeys[table].Keys
 		// DynamoDB also cuts an answer at 16 MB, so unprocessed keys alone are no sign
-		// of trouble. Only answers in a row that processed no key count.
+		// of trouble. idle counts the answers without progress. After progress it is 1,
+		// so that the next call waits, too.
 		idle++
 		if len(left) < len(w.Keys) {
 			idle = min(idle, 1)

@@ -35,7 +35,7 @@ func TestKeysThatDynamoDBLeavesUnprocessedAreReadAgain(t *testing.T) {
 	}
 }
 
-func TestKeysThatStayUnprocessedAreAnErrorAndNotTakenForDeleted(t *testing.T) {
+func TestKeysThatStayUnprocessedAreAnErrorAndNotLeftOut(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	clients, keys := someClients(10)

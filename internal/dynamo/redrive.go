@@ -9,11 +9,11 @@ import (
 
 // Redrive queues the failures named by dead letters of one mailing again, and reopens
 // the mailing if it was completed, in one transaction. A letter is stale if the message
-// no longer has that failure. It is kept if a sender holds its batch, or the
-// transaction has no room for the batch.
+// no longer has that failure. A letter is kept if its batch has a holder, or if the
+// transaction has no room for its batch.
 //
 // If nothing of the mailing can be tried again, the error is a [mailing.KindConflict]
-// or [mailing.KindNotFound]. If other writes come in between in each of editTries
+// or [mailing.KindNotFound]. If another write comes in between in each of editTries
 // tries, all letters are kept.
 func (s *Store) Redrive(ctx context.Context, id mailing.ID, letters []mailing.DeadLetter) (m mailing.Mailing, r mailing.Redriving, err error) {
 	done, err := s.repeat(ctx, editTries, func() (bool, error) {
@@ -24,8 +24,8 @@ func (s *Store) Redrive(ctx context.Context, id mailing.ID, letters []mailing.De
 		if m, err = old.Redriven(s.now()); err != nil {
 			return false, err
 		}
-		// The batches are read after the mailing. If the mailing changes after that,
-		// the write is refused, and all is read again.
+		// The batches are read after the mailing. If the mailing changes after it was
+		// read, the write is refused, and everything is read again.
 		var requeuings []mailing.Requeuing
 		if r, requeuings, err = s.redriving(ctx, m, letters); err != nil {
 			return false, err
@@ -41,8 +41,8 @@ func (s *Store) Redrive(ctx context.Context, id mailing.ID, letters []mailing.De
 	return m, r, nil
 }
 
-// redriving decides what becomes of each letter, and returns the changed batches.
-// Letters of the same batch are one change.
+// redriving decides whether each letter is requeued, stale or kept, and returns the
+// changed batches. Letters of the same batch make one change.
 func (s *Store) redriving(ctx context.Context, m mailing.Mailing, letters []mailing.DeadLetter) (r mailing.Redriving, requeuings []mailing.Requeuing, err error) {
 	batches := map[mailing.BatchKey]mailing.Batch{}
 	wanted := map[mailing.BatchKey][]mailing.DeadLetter{}
@@ -75,8 +75,8 @@ func (s *Store) redriving(ctx context.Context, m mailing.Mailing, letters []mail
 }
 
 // saveRedriven writes the changed batches and the mailing. It reports false, and writes
-// nothing, if one of them has changed since it was read. Without changed batches the
-// mailing stays as it is, too.
+// nothing, if one of them has changed since it was read. If no batch is changed, it
+// does not write the mailing, either, and reports true.
 func (s *Store) saveRedriven(ctx context.Context, old, updated mailing.Mailing, requeuings []mailing.Requeuing) (bool, error) {
 	if len(requeuings) == 0 {
 		return true, nil

@@ -32,7 +32,7 @@ func redrive(t *testing.T, s *dynamo.Store, id mailing.ID, letters ...mailing.De
 func wantRedriving(t *testing.T, got, want mailing.Redriving) {
 	t.Helper()
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("what became of the letters (-want +got):\n%s", diff)
+		t.Errorf("result of the redrive (-want +got):\n%s", diff)
 	}
 }
 
@@ -45,8 +45,8 @@ func statusOf(t *testing.T, s *dynamo.Store, m mailing.Mailing, client mailing.C
 	return got.Member.Status
 }
 
-// stands holds all that the end of a mailing changes.
-type stands struct {
+// mailingState holds all that changes when a mailing finishes or is reopened.
+type mailingState struct {
 	Status   mailing.Status
 	Finished bool
 	Live     bool
@@ -54,8 +54,8 @@ type stands struct {
 	Counts   mailing.Counts
 }
 
-// standing reads the present state of a mailing.
-func standing(t *testing.T, s *dynamo.Store, id mailing.ID) stands {
+// stateOf reads the present state of a mailing.
+func stateOf(t *testing.T, s *dynamo.Store, id mailing.ID) mailingState {
 	t.Helper()
 	m, err := s.Mailing(t.Context(), id)
 	if err != nil {
@@ -74,21 +74,21 @@ func standing(t *testing.T, s *dynamo.Store, id mailing.ID) stands {
 		t.Fatal(err)
 	}
 	totals.Changes = 0
-	got := stands{Status: m.Status, Finished: m.Finished, Totals: totals, Counts: progress[0].Counts}
+	got := mailingState{Status: m.Status, Finished: m.Finished, Totals: totals, Counts: progress[0].Counts}
 	for _, each := range live {
 		got.Live = got.Live || each.ID == id
 	}
 	return got
 }
 
-func wantStanding(t *testing.T, s *dynamo.Store, id mailing.ID, want stands) {
+func wantState(t *testing.T, s *dynamo.Store, id mailing.ID, want mailingState) {
 	t.Helper()
-	if diff := cmp.Diff(want, standing(t, s, id)); diff != "" {
-		t.Errorf("how it stands (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, stateOf(t, s, id)); diff != "" {
+		t.Errorf("state of the mailing (-want +got):\n%s", diff)
 	}
 }
 
-// summed returns the totals when some mailings are completed, with counts.
+// summed returns the totals over a number of completed mailings with the counts c.
 func summed(completed int64, c mailing.Counts) dynamo.Totals {
 	return dynamo.Totals{
 		Mailings: map[mailing.Status]int64{mailing.StatusCompleted: completed, mailing.StatusCancelled: 0},
@@ -96,9 +96,8 @@ func summed(completed int64, c mailing.Counts) dynamo.Totals {
 	}
 }
 
-// oneFailed stores a mailing of which every message was sent but that to client 19,
-// which has failed. It returns the letter of that failure. The mailing is not finished
-// yet.
+// oneFailed stores a mailing that is not finished. The message to client 19 has failed;
+// all others were sent. oneFailed returns the dead letter of that failure.
 func oneFailed(t *testing.T, s *dynamo.Store) (mailing.Mailing, mailing.DeadLetter) {
 	t.Helper()
 	m := inEverySlice(t, s, func(id mailing.ClientID) mailing.MessageStatus {
@@ -112,10 +111,10 @@ func oneFailed(t *testing.T, s *dynamo.Store) (mailing.Mailing, mailing.DeadLett
 
 var (
 	allTerminal = mailing.Counts{Total: 16, Sent: 15, Failed: 1}
-	oneRevived  = mailing.Counts{Total: 16, Sent: 15, Queued: 1}
+	oneRequeued = mailing.Counts{Total: 16, Sent: 15, Queued: 1}
 )
 
-func finishMailing(t *testing.T, s *dynamo.Store, id mailing.ID) bool {
+func finishIfDone(t *testing.T, s *dynamo.Store, id mailing.ID) bool {
 	t.Helper()
 	finished, err := s.FinishMailing(t.Context(), mailing.Mailing{ID: id})
 	if err != nil {
@@ -144,7 +143,7 @@ func TestOnlyTheFailureThatALetterReportsIsTriedAgain(t *testing.T) {
 		Requeued: []mailing.DeadLetter{same, twice}, Stale: []mailing.DeadLetter{otherTry, otherTime, done, unknown}, Kept: []mailing.DeadLetter{busy},
 	})
 	if stored, err := s.Mailing(t.Context(), m.ID); err != nil || !cmp.Equal(stored, redriven) || stored.Version != m.Version+1 {
-		t.Errorf("%v, the mailing that it gives (-stored +given):\n%s", err, cmp.Diff(stored, redriven))
+		t.Errorf("%v, the returned mailing (-stored +returned):\n%s", err, cmp.Diff(stored, redriven))
 	}
 	if diff := cmp.Diff(mailing.Counts{Total: 6, Queued: 2, Failed: 3, Sent: 1}, wantExact(t, s, m.ID, 3)); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
@@ -152,7 +151,7 @@ func TestOnlyTheFailureThatALetterReportsIsTriedAgain(t *testing.T) {
 	got := mustClaim(t, s, batches[0].Key, "me", noon, noon.Add(time.Minute))
 	want := []mailing.Recipient{{Client: 19, Status: mailing.Queued, At: noon, Error: "http_400"}, failedTo(35), failedTo(51), sentTo(67)}
 	if diff := cmp.Diff(want, got.Recipients); diff != "" {
-		t.Errorf("members (-want +got):\n%s", diff)
+		t.Errorf("recipients (-want +got):\n%s", diff)
 	}
 }
 
@@ -169,7 +168,7 @@ func TestARedriveThatIsRepeatedIsStale(t *testing.T) {
 	// The letter is stale even if the message has failed again since, in the same way.
 	failedAgain := failedTo(19)
 	failedAgain.At = noon
-	leave(t, s, m, mustClaim(t, s, b.Key, "me", noon, noon.Add(time.Minute)), failedAgain)
+	settleAs(t, s, m, mustClaim(t, s, b.Key, "me", noon, noon.Add(time.Minute)), failedAgain)
 	_, r = redrive(t, s, m.ID, letter)
 	wantRedriving(t, r, mailing.Redriving{Stale: []mailing.DeadLetter{letter}})
 	if diff := cmp.Diff(counts(mailing.Failed, 1), wantExact(t, s, m.ID, 3)); diff != "" {
@@ -186,11 +185,11 @@ func TestARedriveReopensACompletedMailingWithItsCountsOrNotAtAll(t *testing.T) {
 		e := dynamotest.Start(t)
 		s := e.Store(atNoon())
 		m, letter := oneFailed(t, s)
-		if !finishMailing(t, s, m.ID) {
+		if !finishIfDone(t, s, m.ID) {
 			t.Fatal("it is not finished")
 		}
-		completed := stands{mailing.StatusCompleted, true, false, summed(1, allTerminal), allTerminal}
-		wantStanding(t, s, m.ID, completed)
+		completed := mailingState{mailing.StatusCompleted, true, false, summed(1, allTerminal), allTerminal}
+		wantState(t, s, m.ID, completed)
 
 		faults, down := dynamotest.NewFaults(e.Client), errors.New("down")
 		faults.On(dynamotest.TransactWriteItems, n, dynamotest.Fault{Refuse: down})
@@ -199,9 +198,9 @@ func TestARedriveReopensACompletedMailingWithItsCountsOrNotAtAll(t *testing.T) {
 			if !errors.Is(err, down) {
 				t.Errorf("cut in transaction %d: error is %v", n, err)
 			}
-			wantStanding(t, s, m.ID, completed)
+			wantState(t, s, m.ID, completed)
 			if got := statusOf(t, s, m, 19); got != mailing.Failed {
-				t.Errorf("cut in transaction %d its message is %s", n, got)
+				t.Errorf("cut in transaction %d: the message is %s", n, got)
 			}
 			continue
 		}
@@ -209,9 +208,9 @@ func TestARedriveReopensACompletedMailingWithItsCountsOrNotAtAll(t *testing.T) {
 			t.Errorf("it is %s, %v", reopened.Status, err)
 		}
 		wantRedriving(t, r, mailing.Redriving{Requeued: []mailing.DeadLetter{letter}})
-		wantStanding(t, s, m.ID, stands{mailing.StatusRunning, false, true, summed(0, mailing.Counts{}), oneRevived})
-		if finishMailing(t, s, m.ID) {
-			t.Error("it is finished with something pending")
+		wantState(t, s, m.ID, mailingState{mailing.StatusRunning, false, true, summed(0, mailing.Counts{}), oneRequeued})
+		if finishIfDone(t, s, m.ID) {
+			t.Error("it is finished with a pending message")
 		}
 		return
 	}
@@ -221,43 +220,43 @@ func TestACompletedMailingWithoutFailuresStaysCompleted(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	m, letter := oneFailed(t, s)
-	finishMailing(t, s, m.ID)
-	before := standing(t, s, m.ID)
+	finishIfDone(t, s, m.ID)
+	before := stateOf(t, s, m.ID)
 	letter.Attempts++
 	_, r := redrive(t, s, m.ID, letter)
 	wantRedriving(t, r, mailing.Redriving{Stale: []mailing.DeadLetter{letter}})
 	_, r = redrive(t, s, m.ID)
 	wantRedriving(t, r, mailing.Redriving{})
-	wantStanding(t, s, m.ID, before)
+	wantState(t, s, m.ID, before)
 }
 
-func TestAMailingIsNotFinishedByAStateFromBeforeARedrive(t *testing.T) {
+func TestAMailingIsNotFinishedByAStateThatWasReadBeforeARedrive(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store(atNoon())
 	m, letter := oneFailed(t, s)
 	faults := dynamotest.NewFaults(e.Client)
 	faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Before: func() { redrive(t, s, m.ID, letter) }})
-	if finishMailing(t, e.StoreOver(faults, atNoon()), m.ID) || faults.Calls(dynamotest.TransactWriteItems) != 1 {
-		t.Errorf("it is finished, or was tried to be again: %d writes", faults.Calls(dynamotest.TransactWriteItems))
+	if finishIfDone(t, e.StoreOver(faults, atNoon()), m.ID) || faults.Calls(dynamotest.TransactWriteItems) != 1 {
+		t.Errorf("the mailing is finished, or FinishMailing has tried again: %d writes", faults.Calls(dynamotest.TransactWriteItems))
 	}
-	wantStanding(t, s, m.ID, stands{mailing.StatusRunning, false, true, summed(0, mailing.Counts{}), oneRevived})
+	wantState(t, s, m.ID, mailingState{mailing.StatusRunning, false, true, summed(0, mailing.Counts{}), oneRequeued})
 }
 
-func TestARedriveThatMeetsTheEndOfTheMailingReopensIt(t *testing.T) {
+func TestARedriveDuringWhichTheMailingFinishesReopensIt(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store(atNoon())
 	m, letter := oneFailed(t, s)
 	faults := dynamotest.NewFaults(e.Client)
 	faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Before: func() {
-		if !finishMailing(t, s, m.ID) {
+		if !finishIfDone(t, s, m.ID) {
 			t.Error("it is not finished")
 		}
 	}})
 	_, r := redrive(t, e.StoreOver(faults, atNoon()), m.ID, letter)
 	wantRedriving(t, r, mailing.Redriving{Requeued: []mailing.DeadLetter{letter}})
-	wantStanding(t, s, m.ID, stands{mailing.StatusRunning, false, true, summed(0, mailing.Counts{}), oneRevived})
+	wantState(t, s, m.ID, mailingState{mailing.StatusRunning, false, true, summed(0, mailing.Counts{}), oneRequeued})
 }
 
 func TestFinishesAndRedrivesAtOnceLeaveTheMailingOpenAndTheFailureQueuedOnce(t *testing.T) {
@@ -291,7 +290,7 @@ func TestFinishesAndRedrivesAtOnceLeaveTheMailingOpenAndTheFailureQueuedOnce(t *
 		if requeued != 1 {
 			t.Errorf("queued again %d times", requeued)
 		}
-		wantStanding(t, s, m.ID, stands{mailing.StatusRunning, false, true, summed(0, mailing.Counts{}), oneRevived})
+		wantState(t, s, m.ID, mailingState{mailing.StatusRunning, false, true, summed(0, mailing.Counts{}), oneRequeued})
 		if t.Failed() {
 			return
 		}
@@ -315,12 +314,12 @@ func TestALetterWhoseBatchIsTakenWhileItIsRedrivenIsKept(t *testing.T) {
 		t.Errorf("the batch is %+v", held)
 	}
 	// The letter can be requeued after the sender has settled the batch.
-	leave(t, s, m, readBatch(t, s, b.Key), failedTo(19), sentTo(35))
+	settleAs(t, s, m, readBatch(t, s, b.Key), failedTo(19), sentTo(35))
 	_, r = redrive(t, s, m.ID, letter)
 	wantRedriving(t, r, mailing.Redriving{Requeued: []mailing.DeadLetter{letter}})
 }
 
-func TestWhatDoesNotFitIntoOneTransactionIsKeptForTheNext(t *testing.T) {
+func TestLettersThatDoNotFitIntoOneTransactionAreKept(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	m := newMailing(t, s, noon)
@@ -354,7 +353,7 @@ func TestWhatDoesNotFitIntoOneTransactionIsKeptForTheNext(t *testing.T) {
 	}
 }
 
-func TestAMailingThatIsOverIsNotRetried(t *testing.T) {
+func TestAMailingThatHasEndedIsNotRedriven(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string

@@ -24,7 +24,7 @@ type reportItem struct {
 }
 
 const (
-	// reportSort is the sort key of such a record, the only item in its partition.
+	// reportSort is the sort key of a record, which is the only item in its partition.
 	reportSort = "report"
 	// reportTTL is how long the record of a day is kept: longer than any report looks
 	// back.
@@ -67,8 +67,8 @@ func (s *Store) MarkReported(ctx context.Context, of time.Time, holder string, r
 	}, "mark the report of %s", of.Format(time.DateOnly))
 }
 
-// LastReported returns what is remembered of the newest report on one of the
-// [mailing.ReportMemory] days before the given one. It returns the zero
+// LastReported returns the instant and the counts of the newest published report for
+// one of the [mailing.ReportMemory] days that precede before. It returns the zero
 // [mailing.Reported] if there is none.
 func (s *Store) LastReported(ctx context.Context, before time.Time) (mailing.Reported, error) {
 	for n := 1; n <= mailing.ReportMemory; n++ {
@@ -80,8 +80,8 @@ func (s *Store) LastReported(ctx context.Context, before time.Time) (mailing.Rep
 	return mailing.Reported{}, nil
 }
 
-// reported returns what is remembered of the report of a day, strongly consistent. A
-// report that was claimed but never marked counts as none.
+// reported returns the instant and the counts of the report of a day, strongly
+// consistent. A report that was claimed but never marked counts as none.
 func (s *Store) reported(ctx context.Context, of time.Time) (mailing.Reported, error) {
 	record, err := s.get(ctx, s.tables.Batches, reportKey(of), "read the report of %s", of.Format(time.DateOnly))
 	if err != nil {
@@ -106,19 +106,19 @@ func (s *Store) reported(ctx context.Context, of time.Time) (mailing.Reported, e
 }
 
 // reportPages is how many DynamoDB pages are read at most for a report. A page is up to
-// 1 MB, and holds at most a thousand mailings, because it is of one partition. So these
-// are 100,000 mailings at most, and take seconds.
+// 1 MB. It belongs to one partition, so it holds at most a thousand mailings. So 100
+// pages hold at most 100,000 mailings. Reading them takes seconds.
 const reportPages = 100
 
 // ChangedSince returns the live mailings, and those finished ones that have changed at
 // since or later, in no particular order. A mailing that cannot be read is logged and
 // left out, so that the others are still reported.
 //
-// unread is the id below which no finished mailings were looked for; 0 if all were.
+// unread is the id below which the finished mailings were not read; 0 if all were read.
 func (s *Store) ChangedSince(ctx context.Context, since time.Time) (ms []mailing.Mailing, unread mailing.ID, err error) {
 	found := map[mailing.ID]mailing.Mailing{}
-	// The live mailings are read first. One that finishes during the reading is then
-	// found below, as a finished one.
+	// The live mailings are read first. A mailing that finishes after that is found
+	// below, as a finished one.
 	live, err := s.Live(ctx)
 	if err != nil {
 		return nil, 0, err

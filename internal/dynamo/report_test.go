@@ -22,7 +22,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// reported is the day of the report.
+// reported is the day that the report is about.
 var reported = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
 func TestOfTwentyRunsAtOnceOneClaimsTheReport(t *testing.T) {
@@ -75,7 +75,7 @@ func TestAReportIsClaimedAgainAfterItsLeaseUntilItIsDone(t *testing.T) {
 	claim("b", noon.Add(time.Hour), false)
 }
 
-func TestTheLastReportIsThatOfTheNewestDayThatHasOne(t *testing.T) {
+func TestTheLastReportIsThatOfTheNewestDayWithAPublishedReport(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
 	want := mailing.Reported{At: noon, Counts: map[mailing.ID]mailing.Counts{
@@ -132,7 +132,7 @@ func TestTheLargestReportIsRemembered(t *testing.T) {
 	}
 }
 
-func TestMailingsThatChangedAreFoundWithAllThatAreNotFinished(t *testing.T) {
+func TestChangedSinceReturnsLiveMailingsAndFinishedOnesThatChanged(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
 	long, recently := newMailing(t, s, noon.Add(-90*time.Hour)), newMailing(t, s, noon)
@@ -155,7 +155,7 @@ func TestMailingsThatChangedAreFoundWithAllThatAreNotFinished(t *testing.T) {
 	}
 }
 
-func TestAMailingThatFinishesMeanwhileIsFoundOnce(t *testing.T) {
+func TestAMailingThatFinishesDuringTheReadingIsFoundOnce(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store()
@@ -221,7 +221,7 @@ func TestAReportThatCannotBeReadIsAnError(t *testing.T) {
 	}
 }
 
-func TestAReportIsRememberedForAsLongAsReportsLookBack(t *testing.T) {
+func TestTheRecordOfAReportIsKeptAsLongAsReportsLookBack(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	if _, err := e.Store().ClaimReport(t.Context(), reported, "a", noon, noon.Add(time.Minute)); err != nil {
@@ -244,7 +244,8 @@ func TestAReportIsRememberedForAsLongAsReportsLookBack(t *testing.T) {
 	}
 }
 
-// consistent is a DynamoDB that reports reads that are not strongly consistent.
+// consistent is a DynamoDB that fails the test at a read that is not strongly
+// consistent.
 type consistent struct {
 	dynamo.API
 
@@ -274,9 +275,9 @@ func (c consistent) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemI
 	return c.API.BatchGetItem(ctx, in, opts...)
 }
 
-// If these reads are strongly consistent, a message that was sent just before a report
-// is either in it or new in the next one, and the counts of the report before are
-// found.
+// Because these reads are strongly consistent, a message that was sent just before a
+// report is in this report, or new in the next one. And a report finds the counts of
+// the report before.
 func TestAReportReadsConsistently(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)

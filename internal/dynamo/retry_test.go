@@ -31,8 +31,9 @@ func inSlice(slice, n int) []mailing.ClientID {
 	return ids
 }
 
-// writeSlice writes batches of one slice, which is then expanded. It returns them as
-// they are stored. Pending ones are due at noon.
+// writeSlice writes batches of one slice as its only page, so that the slice is
+// expanded. It returns the batches as they are stored. A batch with a pending message
+// is due at noon.
 func writeSlice(t *testing.T, s *dynamo.Store, m mailing.Mailing, slice int, recipients ...[]mailing.Recipient) []mailing.Batch {
 	t.Helper()
 	p := mailing.Page{Mailing: m.ID, Slice: slice, Done: true}
@@ -65,8 +66,8 @@ func queuedTo(client mailing.ClientID) mailing.Recipient {
 	return mailing.Recipient{Client: client, Status: mailing.Queued, At: noon.Add(-time.Hour)}
 }
 
-// leave settles a held batch with other recipients.
-func leave(t *testing.T, s *dynamo.Store, m mailing.Mailing, b mailing.Batch, recipients ...mailing.Recipient) {
+// settleAs settles a held batch with changed recipients.
+func settleAs(t *testing.T, s *dynamo.Store, m mailing.Mailing, b mailing.Batch, recipients ...mailing.Recipient) {
 	t.Helper()
 	after := b
 	after.Recipients, after.Holder, after.LeaseUntil, after.Claims, after.DueAt = recipients, "", time.Time{}, 0, time.Time{}
@@ -118,7 +119,7 @@ func TestTheBatchesOfASliceAreEachReadOnce(t *testing.T) {
 			expand(t, e.Store(atNoon()), m, noon, inSlice(3, n), 40, 1, everyone(mailing.Failed))
 		}
 		for name, s := range map[string]*dynamo.Store{
-			"large pages": e.Store(atNoon()), "small ones of DynamoDB": e.StoreOver(smallPages{e.Client, 7}, atNoon()),
+			"large pages": e.Store(atNoon()), "small pages of DynamoDB": e.StoreOver(smallPages{e.Client, 7}, atNoon()),
 		} {
 			var got []mailing.ClientID
 			for _, b := range sliceBatches(t, s, m.ID, 3) {
@@ -157,14 +158,14 @@ func TestAPageOfBatchesIsNotLargerThanOneTransactionCanRequeue(t *testing.T) {
 	}
 }
 
-func TestARetryReadsFailuresThatTheOldEndWouldHideAfterTheEndWasPutOff(t *testing.T) {
+func TestARetryReadsFailuresByThePresentEnd(t *testing.T) {
 	t.Parallel()
 	clock := dynamotest.NewClock(noon)
 	s := dynamotest.Store(t, clock.Option())
 	m := newMailing(t, s, noon)
 	batches := writeSlice(t, s, m, 3, []mailing.Recipient{failedTo(19)}, []mailing.Recipient{queuedTo(35)})
 	m = moveEnd(t, s, m, 2*dynamotest.Retention)
-	clock.Advance(m.EndAt.Sub(noon) - time.Hour) // after the old end and the time for which messages are kept
+	clock.Advance(m.EndAt.Sub(noon) - time.Hour) // the retention after the old end is over
 	if diff := cmp.Diff(batches, sliceBatches(t, s, m.ID, 3)); diff != "" {
 		t.Errorf("it reads (-want +got):\n%s", diff)
 	}
@@ -183,7 +184,7 @@ func TestRequeuedFailuresCanBeClaimedAtOnceWithFreshAttempts(t *testing.T) {
 	}
 	got := mustClaim(t, s, batches[0].Key, "me", noon, noon.Add(time.Minute))
 	if diff := cmp.Diff([]mailing.Recipient{again(19), sentTo(35)}, got.Recipients); diff != "" {
-		t.Errorf("members (-want +got):\n%s", diff)
+		t.Errorf("recipients (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(mailing.Counts{Total: 4, Queued: 2, Sent: 2}, wantExact(t, s, m.ID, 3)); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
@@ -195,14 +196,14 @@ func TestHeldAndChangedBatchesAreLeftWhileTheOthersAreRequeued(t *testing.T) {
 	s := dynamotest.Store(t, atNoon())
 	m := newMailing(t, s, noon)
 	batches := writeSlice(t, s, m, 3,
-		[]mailing.Recipient{failedTo(19), queuedTo(35)}, // held when it is written
-		[]mailing.Recipient{failedTo(51), queuedTo(67)}, // changed by then
+		[]mailing.Recipient{failedTo(19), queuedTo(35)}, // held during the requeue
+		[]mailing.Recipient{failedTo(51), queuedTo(67)}, // changed before the requeue
 		[]mailing.Recipient{failedTo(83), queuedTo(99)}, // its sender was killed
 		[]mailing.Recipient{failedTo(115), queuedTo(131)},
 	)
 	asRead := requeuings(sliceBatches(t, s, m.ID, 3))
 	mustClaim(t, s, batches[0].Key, "me", noon, noon.Add(time.Minute))
-	leave(t, s, m, mustClaim(t, s, batches[1].Key, "me", noon, noon.Add(time.Minute)), failedTo(51), sentTo(67))
+	settleAs(t, s, m, mustClaim(t, s, batches[1].Key, "me", noon, noon.Add(time.Minute)), failedTo(51), sentTo(67))
 	mustClaim(t, s, batches[2].Key, "killed", noon.Add(-time.Hour), noon.Add(-time.Minute))
 
 	left, err := s.Requeue(t.Context(), m, 3, asRead)
@@ -216,7 +217,7 @@ func TestHeldAndChangedBatchesAreLeftWhileTheOthersAreRequeued(t *testing.T) {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 	if held := readBatch(t, s, batches[0].Key); held.Holder != "me" {
-		t.Errorf("it took the batch from its holder: %+v", held)
+		t.Errorf("the requeue took the batch from its holder: %+v", held)
 	}
 }
 
@@ -239,7 +240,7 @@ func TestRequeueingTheSameFailuresTwiceCountsThemOnce(t *testing.T) {
 	}
 	written := faults.Calls(dynamotest.TransactWriteItems)
 	if left, err := s.Requeue(t.Context(), m, 3, nil); err != nil || len(left) > 0 || faults.Calls(dynamotest.TransactWriteItems) != written {
-		t.Errorf("nothing to be queued again: %v, %v, %d writes", left, err, faults.Calls(dynamotest.TransactWriteItems)-written)
+		t.Errorf("without failures: %v, %v, %d writes", left, err, faults.Calls(dynamotest.TransactWriteItems)-written)
 	}
 }
 
@@ -275,7 +276,7 @@ func TestTheLaterOfTwoRetriesStaysMarked(t *testing.T) {
 	}{
 		{"the first", time.Minute, time.Minute},
 		{"the same again", time.Minute, time.Minute},
-		{"an earlier one, whose task came late", 0, time.Minute},
+		{"an earlier one, marked late", 0, time.Minute},
 		{"a later one", time.Minute + time.Millisecond, time.Minute + time.Millisecond},
 		{"the first once more", time.Minute, time.Minute + time.Millisecond},
 	} {
@@ -290,7 +291,7 @@ func TestTheLaterOfTwoRetriesStaysMarked(t *testing.T) {
 	}
 }
 
-func TestASliceThatWasNeverBegunCanBeMarkedAndBegunThen(t *testing.T) {
+func TestASliceCanBeMarkedAsRetriedBeforeItIsExpanded(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	m := newMailing(t, s, noon)
@@ -333,14 +334,14 @@ func TestAMailingIsNotFinishedWhileFailuresWaitToBeQueuedAgain(t *testing.T) {
 	retried := change(t, s, m.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Retried(true, false, noon) })
 	for slice := range mailing.Slices {
 		if finished() {
-			t.Fatalf("it is finished before slice %d was looked at", slice)
+			t.Fatalf("it is finished before slice %d was marked", slice)
 		}
 		if err := s.MarkRetried(t.Context(), m.ID, slice, retried.RetriedAt); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if !finished() {
-		t.Error("it is not finished although all slices were looked at")
+		t.Error("it is not finished although all slices are marked")
 	}
 
 	again := change(t, s, m.ID, func(m mailing.Mailing) (mailing.Mailing, error) { return m.Retried(true, false, noon.Add(time.Second)) })

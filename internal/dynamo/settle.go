@@ -13,22 +13,23 @@ import (
 )
 
 // batchWrite is a changed batch, with the difference that it makes to the counts. It is
-// written under a condition, in which :seen stands for the text seen.
+// written only if the stored batch meets condition, in which seen is the value of
+// :seen.
 type batchWrite struct {
 	batch           mailing.Batch
 	condition, seen string
 	change          mailing.Counts
 }
 
-// settleWrite returns the write of a settlement. It replaces the whole item, so it must
-// not happen after another sender has claimed the batch.
+// settleWrite returns the write of a settlement. The write replaces the whole item, so
+// its condition is that no other sender has claimed the batch.
 func settleWrite(one mailing.Settlement) batchWrite {
 	return batchWrite{one.Batch, "#holder = :seen", one.Holder, one.Change}
 }
 
-// requeueWrites returns the writes of batches with failures queued again. Their condition
-// makes the change of the counts exact: no sender holds the batch, and its recipients are
-// those that were read.
+// requeueWrites returns the writes of batches with failures queued again. Their
+// condition is that no sender holds the batch, and that its recipients are those that
+// were read. So the change of the counts is exact.
 func requeueWrites(requeuings []mailing.Requeuing) ([]batchWrite, error) {
 	writes := make([]batchWrite, len(requeuings))
 	for i, r := range requeuings {
@@ -41,8 +42,8 @@ func requeueWrites(requeuings []mailing.Requeuing) ([]batchWrite, error) {
 	return writes, nil
 }
 
-// batchItems returns the actions of writes, one each in their order, and then those that
-// change the counts of their slices.
+// batchItems returns one action for each of writes, in the same order, and then the
+// actions that change the counts of their slices.
 func (s *Store) batchItems(m mailing.Mailing, writes []batchWrite) ([]types.TransactWriteItem, error) {
 	items := make([]types.TransactWriteItem, 0, len(writes)+1)
 	var changes [mailing.Slices]mailing.Counts
@@ -80,9 +81,11 @@ func keysOf(writes []batchWrite) (keys []mailing.BatchKey) {
 // changes the counts of the slice accordingly, in one transaction. So the counts always
 // match the messages.
 //
-// A batch that has another holder by now is left as it is, and returned as lost; the
-// transaction is repeated without it. After an error the same call may be repeated: the
-// token of a transaction comes from its content, so it is written once.
+// A batch that its sender no longer holds stays as it is, and lost has its key; the
+// transaction is repeated without it. After an error the same call, with the same m,
+// may be repeated: the token of a transaction comes from its content, so the
+// transaction is written once. If the first call had left out lost batches, the
+// repeated call may also return batches as lost that the first call has written.
 func (s *Store) Settle(ctx context.Context, m mailing.Mailing, slice int, settlements []mailing.Settlement) (lost []mailing.BatchKey, err error) {
 	writes := make([]batchWrite, len(settlements))
 	for i, one := range settlements {
@@ -98,8 +101,8 @@ func (s *Store) Settle(ctx context.Context, m mailing.Mailing, slice int, settle
 	return keysOf(refusals), err
 }
 
-// contentToken returns a ClientRequestToken: the same for the same writes, and a different
-// one for any others. It has 32 characters; DynamoDB accepts up to 36.
+// contentToken returns a ClientRequestToken: the same one for the same writes, and a
+// different one for different writes. It has 32 characters; DynamoDB accepts up to 36.
 func contentToken(writes []batchWrite) string {
 	hash := sha256.New()
 	for _, w := range writes {
@@ -108,14 +111,14 @@ func contentToken(writes []batchWrite) string {
 	return hex.EncodeToString(hash.Sum(nil)[:16])
 }
 
-// requeueBatches is how many batches are queued again in one transaction at most. It
-// leaves room among its 100 actions for the mailing, its row, the totals, and the
-// counts of up to 16 slices.
+// requeueBatches is how many batches are queued again in one transaction at most. The
+// transaction may have 100 actions. The other actions change the mailing, its row, the
+// totals, and the counts of up to 16 slices.
 const requeueBatches = 64
 
 // Requeue writes batches of one slice with failures queued again, and the counts of the
 // slice, in one transaction. A batch that has a holder, or whose recipients have
-// changed since it was read, is left as it is; left holds these.
+// changed since it was read, stays as it is. left has the keys of these batches.
 //
 // If m is finished by now, or was retried again, nothing is written, and the error is a
 // [mailing.KindConflict].
@@ -131,15 +134,15 @@ func (s *Store) Requeue(ctx context.Context, m mailing.Mailing, slice int, reque
 		}
 		return s.transact(ctx, append(items, s.stillRetried(m)), "queue failures of mailing %d slice %d again", m.ID, slice)
 	})
-	// Only the check of the mailing can be refused beside the batches.
+	// Beside the batches, only the check of the mailing can be refused.
 	if _, ok := refused(err); ok {
 		return nil, mailing.Conflict("mailing %d was finished, or retried again, while its failures were queued", m.ID)
 	}
 	return keysOf(refusals), err
 }
 
-// stillRetried returns the check that m is not finished and that no later retry was made.
-// Without a retry, m must still have none.
+// stillRetried returns the check that m is not finished and that no later retry was
+// made. If m has no retry, the check is that the stored mailing has none.
 func (s *Store) stillRetried(m mailing.Mailing) types.TransactWriteItem {
 	condition, values := "#finished = :false AND attribute_not_exists(#retried_at)", item{":false": boolean(false)}
 	if !m.RetriedAt.IsZero() {
@@ -149,8 +152,8 @@ func (s *Store) stillRetried(m mailing.Mailing) types.TransactWriteItem {
 }
 
 // SliceBatches returns batches of a slice of a mailing in storage order, strongly
-// consistent, as many as one transaction can change. It begins after the sort key
-// after, "" for the beginning. next is where to continue, "" at the end.
+// consistent. It returns at most as many as one transaction can change. It begins after
+// the sort key after, "" for the beginning. next is where to continue, "" at the end.
 func (s *Store) SliceBatches(ctx context.Context, id mailing.ID, slice int, after string) (batches []mailing.Batch, next string, err error) {
 	part, err := s.batchesAfter(ctx, id, slice, after)
 	if err != nil {
@@ -163,8 +166,8 @@ func (s *Store) SliceBatches(ctx context.Context, id mailing.ID, slice int, afte
 	return batches, next, err
 }
 
-// MarkRetried notes that the failures of a slice from before a retry are queued again.
-// It never replaces the mark of a later retry.
+// MarkRetried notes that a retry has queued the failures of a slice again. at is the
+// instant of the retry. It never replaces the mark of a later retry.
 func (s *Store) MarkRetried(ctx context.Context, id mailing.ID, slice int, at time.Time) error {
 	_, err := s.update(ctx, update{
 		table: s.tables.Batches, key: sliceKey(id, slice), change: "SET #retried_at = :at",

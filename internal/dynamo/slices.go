@@ -18,16 +18,17 @@ type sliceItem struct {
 	Part   string           `dynamodbav:"part"`
 	Cursor mailing.ClientID `dynamodbav:"cursor"`
 	Done   bool             `dynamodbav:"done"`
-	// RetriedAt is the retried_at of the mailing whose failures were queued again.
+	// RetriedAt is the retried_at of the mailing up to which the failures of the slice
+	// were queued again.
 	RetriedAt int64 `dynamodbav:"retried_at"`
-	// ExtendedAt is the extended_at of the mailing by which the settled batches are
-	// kept.
+	// ExtendedAt is the extended_at of the mailing up to which the settled batches of
+	// the slice got a longer time to live.
 	ExtendedAt int64 `dynamodbav:"extended_at"`
 	countsItem
 }
 
-// decodeSlice reads the state of a slice, and the partition that it is in. No item is a
-// slice at its start.
+// decodeSlice reads the state of a slice, and the partition that it is in. Without an
+// item, the state is that of a slice that was never begun.
 func decodeSlice(it item) (part string, state mailing.SliceState, err error) {
 	var stored sliceItem
 	if err := attributevalue.UnmarshalMap(it, &stored); err != nil {
@@ -40,7 +41,7 @@ func decodeSlice(it item) (part string, state mailing.SliceState, err error) {
 }
 
 // Slice returns the state of one slice of a mailing, strongly consistent. A slice that
-// was never begun is at its start.
+// was never begun has the zero state.
 func (s *Store) Slice(ctx context.Context, id mailing.ID, slice int) (mailing.SliceState, error) {
 	it, err := s.get(ctx, s.tables.Batches, sliceKey(id, slice), "read slice %d of mailing %d", slice, id)
 	if err != nil {
@@ -80,8 +81,9 @@ func (s *Store) Slices(ctx context.Context, ids []mailing.ID) (map[mailing.ID]*m
 	return states, nil
 }
 
-// Progress returns the counts of each of ms, in their order. Those of a live mailing
-// are the sum of its slices, each of which is exact in itself.
+// Progress returns the counts of each of ms, in their order. The counts of a live
+// mailing are the sum over its slices. Each slice is exact at the instant at which it
+// is read.
 func (s *Store) Progress(ctx context.Context, ms []mailing.Mailing) ([]mailing.Progress, error) {
 	var live []mailing.ID
 	for _, m := range ms {
@@ -107,8 +109,8 @@ func (s *Store) Progress(ctx context.Context, ms []mailing.Mailing) ([]mailing.P
 
 // WritePage stores one page of an expansion with its batches in one transaction. It
 // reports false, and writes nothing, in two cases: another run has moved the cursor of
-// the slice since, or the slice is kept by a later end than that of m. In the second
-// case the settled batches of the page would expire too early.
+// the slice, or the settled batches of the slice are kept by a later end than that of
+// m. In the second case the settled batches of the page would expire too early.
 func (s *Store) WritePage(ctx context.Context, m mailing.Mailing, p mailing.Page) (bool, error) {
 	items := make([]types.TransactWriteItem, 0, len(p.Batches)+1)
 	for _, b := range p.Batches {
@@ -116,7 +118,8 @@ func (s *Store) WritePage(ctx context.Context, m mailing.Mailing, p mailing.Page
 		if err != nil {
 			return false, err
 		}
-		// The batches need no condition: that on the cursor admits each page once.
+		// The batches need no condition: by the condition on the cursor, each page is
+		// written once.
 		items = append(items, put(s.tables.Batches, it, "", nil))
 	}
 	items = append(items, s.cursorMove(m, p))
@@ -124,8 +127,9 @@ func (s *Store) WritePage(ctx context.Context, m mailing.Mailing, p mailing.Page
 }
 
 // cursorMove returns the write that moves the cursor of a slice and adds the counts of
-// the page. Its condition is that the cursor is still p.Seen, so each page is written
-// once, and that no later end than that of m is noted.
+// the page. The write has two conditions. The cursor is still p.Seen, so each page is
+// written once. And the slice is not marked as extended by a later edit than
+// m.ExtendedAt.
 func (s *Store) cursorMove(m mailing.Mailing, p mailing.Page) types.TransactWriteItem {
 	var a adder
 	a.addCounts("", p.Counts)
@@ -145,8 +149,8 @@ func (s *Store) cursorMove(m mailing.Mailing, p mailing.Page) types.TransactWrit
 	return u.action()
 }
 
-// StartMailing makes a scheduled mailing running if its start has come, and returns the
-// mailing as it is now. Any other mailing is returned unchanged.
+// StartMailing sets a scheduled mailing to running if its start has come, and returns
+// the mailing as it is then stored. It returns any other mailing unchanged.
 func (s *Store) StartMailing(ctx context.Context, id mailing.ID) (mailing.Mailing, error) {
 	return s.UpdateMailing(ctx, id, func(m mailing.Mailing) (mailing.Mailing, error) {
 		started, _ := m.Started(s.now())
@@ -154,8 +158,9 @@ func (s *Store) StartMailing(ctx context.Context, id mailing.ID) (mailing.Mailin
 	})
 }
 
-// FinishMailing finishes a mailing, read before as m, if [mailing.Mailing.Done] says that
-// none of its slices needs work any more. It reports whether the mailing is finished now.
+// FinishMailing finishes a mailing that was already read as m, if
+// [mailing.Mailing.Done] reports that none of its slices needs work. It reports whether
+// the mailing is finished then.
 func (s *Store) FinishMailing(ctx context.Context, m mailing.Mailing) (bool, error) {
 	if m.Finished {
 		m.Version = 0 // it may have been reopened since: read it again
@@ -164,9 +169,9 @@ func (s *Store) FinishMailing(ctx context.Context, m mailing.Mailing) (bool, err
 		if m.Finished {
 			return m, nil
 		}
-		// The slices are read after the mailing. All that could make a message pending
-		// again changes the version of the mailing first, and then this change is
-		// refused.
+		// The slices are read after the mailing. Each operation that makes a message
+		// pending again changes the version of the mailing first, or in the same
+		// transaction. Then this change is refused.
 		states, err := s.Slices(ctx, []mailing.ID{m.ID})
 		if err != nil {
 			return m, err

@@ -1,8 +1,8 @@
 // Package dynamo stores clients, mailings and batches in DynamoDB.
 //
-// It is the only package that knows how things are stored: tables, keys, attribute
-// names, conditions. The packages api, schedule and deliver declare the interfaces that
-// they need; [Store] implements them. docs/architecture.md draws the tables.
+// No other package knows how these objects are stored: tables, keys, attribute names,
+// conditions. The packages api, schedule and deliver declare the interfaces that they
+// need; [Store] implements them. docs/architecture.md describes the tables.
 package dynamo
 
 import (

@@ -10,12 +10,13 @@ import (
 )
 
 // CreateTest stores a test message as a batch that a sender can claim, and returns the
-// message with the key of the batch. If the request has created it already, the error
-// is [mailing.ErrCreated]; the id that was given out for this try then stays unused.
+// message with the key of the batch. If a request with the same idempotency key has
+// created a test message already, the error is [mailing.ErrCreated]. Then the id of
+// this try stays unused.
 func (s *Store) CreateTest(ctx context.Context, t mailing.Test, now time.Time, idem mailing.Idempotency) (mailing.Message, mailing.BatchKey, error) {
 	n, err := s.nextTest(ctx)
 	if err != nil {
-		return mailing.Message{}, mailing.BatchKey{}, fmt.Errorf("count up the id of test messages: %w", err)
+		return mailing.Message{}, mailing.BatchKey{}, fmt.Errorf("take the next id of test messages: %w", err)
 	}
 	if n > int64(^mailing.ClientID(0)) {
 		return mailing.Message{}, mailing.BatchKey{}, errors.New("all ids of test messages are used up")
@@ -57,8 +58,9 @@ func (s *Store) testMessage(ctx context.Context, id mailing.MessageID) (mailing.
 	return s.testOf(it)
 }
 
-// testOf returns the message of the batch of a test message. A batch that is past its
-// time, or is not one of a test message, is a [mailing.KindNotFound].
+// testOf returns the message of the batch of a test message. If the retention of the
+// message is over, or the batch is not that of a test message, the error is a
+// [mailing.KindNotFound].
 func (s *Store) testOf(batch item) (mailing.Message, error) {
 	found, err := s.batches(mailing.TestMailing, []item{batch})
 	if err != nil {

@@ -45,11 +45,11 @@ func TestATestMessageIsReadAndClaimedAsItWasCreated(t *testing.T) {
 		t.Errorf("claimed (-want +got):\n%s", diff)
 	}
 	if got, err := s.Message(t.Context(), msg.ID); err != nil || got.Member.Status != mailing.Sending {
-		t.Errorf("held it is %s, %v", got.Member.Status, err)
+		t.Errorf("during the lease it is %s, %v", got.Member.Status, err)
 	}
 }
 
-func TestATestMessageIsDueUntilItEnds(t *testing.T) {
+func TestATestMessageIsDueUntilItIsSettledAndHiddenAfterItsRetention(t *testing.T) {
 	t.Parallel()
 	clock := dynamotest.NewClock(noon)
 	s := dynamotest.Store(t, clock.Option())
@@ -62,9 +62,9 @@ func TestATestMessageIsDueUntilItEnds(t *testing.T) {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 	tests := mailing.Tests(noon)
-	leave(t, s, tests, mustClaim(t, s, k, "me", noon, noon.Add(time.Minute)), sentTo(msg.ID.Client()))
+	settleAs(t, s, tests, mustClaim(t, s, k, "me", noon, noon.Add(time.Minute)), sentTo(msg.ID.Client()))
 	if rows := dueRows(t, s, mailing.TestMailing, k.Slice); len(rows) > 0 {
-		t.Errorf("sent it is due: %v", rows)
+		t.Errorf("it is due after it was sent: %v", rows)
 	}
 	if diff := cmp.Diff(counts(mailing.Sent, 1), wantExact(t, s, mailing.TestMailing, k.Slice)); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
@@ -72,7 +72,7 @@ func TestATestMessageIsDueUntilItEnds(t *testing.T) {
 
 	clock.Advance(tests.EndAt.Sub(noon) + dynamotest.Retention - time.Second)
 	if got, err := s.Message(t.Context(), msg.ID); err != nil || got.Member.Status != mailing.Sent || got.Phone != phone(7) {
-		t.Errorf("sent it is %+v, %v", got, err)
+		t.Errorf("before the end of its retention it is %+v, %v", got, err)
 	}
 	clock.Advance(time.Second)
 	_, err := s.Message(t.Context(), msg.ID)
@@ -97,7 +97,7 @@ func TestTestMessagesAreInNoStatisticsAndNoList(t *testing.T) {
 	if got := overall(t, s, "").Totals; got != (mailing.Counts{}) {
 		t.Errorf("totals %+v", got)
 	}
-	wantStanding(t, s, m.ID, stands{mailing.StatusRunning, false, true, summed(0, mailing.Counts{}), mailing.Counts{}})
+	wantState(t, s, m.ID, mailingState{mailing.StatusRunning, false, true, summed(0, mailing.Counts{}), mailing.Counts{}})
 	for _, q := range []mailing.MessageQuery{{Limit: 50}, {Mailing: m.ID, Limit: 50}} {
 		if got := listMessages(t, s, q); len(got) > 0 {
 			t.Errorf("%+v lists %d messages", q, len(got))
@@ -109,7 +109,7 @@ func TestTestMessagesAreInNoStatisticsAndNoList(t *testing.T) {
 	}
 }
 
-func TestAnIdThatNoTestMessageHasIsNotFound(t *testing.T) {
+func TestAnIDThatNoTestMessageHasIsNotFound(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	msg, _ := createTest(t, s, mailing.Test{Mailing: 1, Phone: phone(7)})
@@ -119,7 +119,7 @@ func TestAnIdThatNoTestMessageHasIsNotFound(t *testing.T) {
 	}
 }
 
-func TestTestMessagesEndWithTheirIds(t *testing.T) {
+func TestNoTestMessageIsCreatedAfterTheLastID(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	s := e.Store(atNoon())
@@ -128,6 +128,6 @@ func TestTestMessagesEndWithTheirIds(t *testing.T) {
 		t.Errorf("the last id is %d", msg.ID)
 	}
 	if msg, _, err := s.CreateTest(t.Context(), mailing.Test{Mailing: 1, Phone: phone(7)}, noon, mailing.Idempotency{}); err == nil {
-		t.Errorf("there is another: %d", msg.ID)
+		t.Errorf("after the last id, another was given out: %d", msg.ID)
 	}
 }

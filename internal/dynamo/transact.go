@@ -17,24 +17,24 @@ const (
 	// transactActions is how many actions one transaction may have (a limit of
 	// DynamoDB).
 	transactActions = 100
-	// retryTries is how often a call is tried whose failures the SDK does not retry:
-	// transactions that conflicted with another one, and unprocessed keys. The wait
-	// between two tries has full jitter; its upper bound doubles from retryBase to
-	// retryMax.
+	// retryTries is how often the store tries an operation that the SDK does not
+	// repeat: after a conflict of two transactions, after unprocessed keys, and after a
+	// write of another process between a read and a write. The wait between two tries
+	// has full jitter; its upper bound doubles from retryBase to retryMax.
 	retryTries = 12
 	retryBase  = 20 * time.Millisecond
 	retryMax   = time.Second
 )
 
-// backoff returns how long to wait before repetition n, counted from 0: a random time
-// with full jitter. n is bounded because a longer shift would overflow; the longest
-// wait is reached well before the bound.
+// backoff returns a random time, with full jitter, to wait before repetition n, counted
+// from 0. The shift is bounded, because a longer one would overflow. The longest wait
+// is reached before the bound.
 func backoff(n int) time.Duration {
 	return rand.N(min(retryBase<<min(n, 10), retryMax)) //nolint:gosec // G404: jitter needs no secrecy
 }
 
-// repeat calls try until it is done or fails, at most the given number of times, and
-// waits between two calls. It reports whether try was done.
+// repeat calls try until try reports that it is done, or fails, but at most tries
+// times. It waits between two calls. It reports whether try was done.
 func (s *Store) repeat(ctx context.Context, tries int, try func() (done bool, err error)) (bool, error) {
 	for n := range tries {
 		if n > 0 {
@@ -49,10 +49,11 @@ func (s *Store) repeat(ctx context.Context, tries int, try func() (done bool, er
 	return false, nil
 }
 
-// passing reports whether a failed write may succeed when it is repeated unchanged. It
-// knows only the reasons that the SDK does not retry. A transaction passes only if each
-// of its actions has such a reason or none: one unmet condition stays unmet.
-func passing(err error) bool {
+// transient reports whether a failed write may succeed when the store repeats it
+// unchanged. It looks only for reasons that the SDK does not retry. The failure of a
+// transaction is transient only if each of its actions has such a reason or none,
+// because an unmet condition stays unmet.
+func transient(err error) bool {
 	var cancelled *types.TransactionCanceledException
 	if errors.As(err, &cancelled) {
 		for _, r := range cancelled.CancellationReasons {
@@ -89,7 +90,8 @@ func refused(err error) (actions []int, ok bool) {
 	return actions, len(actions) > 0
 }
 
-// unlessRefused returns whether a write was made. A refusal is not an error.
+// unlessRefused reports whether the write with the error err was made. A refusal is not
+// an error.
 func unlessRefused(err error) (written bool, _ error) {
 	if _, ok := refused(err); ok {
 		return false, nil
@@ -97,8 +99,8 @@ func unlessRefused(err error) (written bool, _ error) {
 	return err == nil, err
 }
 
-// get reads one item, strongly consistent; nil if there is none. The format and its
-// arguments name the operation in errors, here and in the other calls.
+// get reads one item, strongly consistent; nil if there is none. In errors, format and
+// args name the operation; so they do in update and transact.
 func (s *Store) get(ctx context.Context, table string, key item, format string, args ...any) (item, error) {
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &table, Key: key, ConsistentRead: aws.Bool(true)})
 	if err != nil {
@@ -116,20 +118,21 @@ func (s *Store) update(ctx context.Context, u update, format string, args ...any
 	return unlessRefused(err)
 }
 
-// transact writes all of items or none. It repeats failures that may pass. All tries
-// have the same token, so the items are written once even if an answer is lost.
+// transact writes all of items or none. It repeats the transaction after a transient
+// failure. All tries have the same token, so the items are written once even if an
+// answer is lost.
 func (s *Store) transact(ctx context.Context, items []types.TransactWriteItem, format string, args ...any) error {
 	token := fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64()) //nolint:gosec // G404: it must be unique, not secret
 	return s.transactAs(ctx, token, items, format, args...)
 }
 
-// transactAs is transact with a given ClientRequestToken: calls with the same token and
-// the same items write once.
+// transactAs is transact with a given ClientRequestToken: repeated calls with the same
+// token and the same items write once.
 func (s *Store) transactAs(ctx context.Context, token string, items []types.TransactWriteItem, format string, args ...any) error {
 	var last error
 	done, err := s.repeat(ctx, retryTries, func() (bool, error) {
 		_, last = s.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items, ClientRequestToken: &token})
-		if passing(last) {
+		if transient(last) {
 			return false, nil
 		}
 		return true, last
@@ -143,11 +146,13 @@ func (s *Store) transactAs(ctx context.Context, token string, items []types.Tran
 	return nil
 }
 
-// writeEach calls write with all of all, and again without those whose condition was
-// refused, until a call has no refusal. It returns the refused ones.
+// writeEach writes the elements of all. If DynamoDB refuses some of them, writeEach
+// calls write again without these, until none is refused. It returns the refused
+// elements.
 //
-// write makes one transaction. Its first actions must be those of rest, one each in their
-// order. If any other action is refused, that is an error, which [refused] recognises.
+// write makes one transaction. Its first actions must be one for each element of rest,
+// in the same order. If DynamoDB refuses a later action, writeEach returns that error,
+// and [refused] returns true for it.
 func writeEach[T any](all []T, write func(rest []T) error) (refusals []T, err error) {
 	for rest := all; len(rest) > 0; {
 		err := write(rest)

@@ -60,7 +60,7 @@ func mustUnclaim(t *testing.T, s *dynamo.Store, k mailing.BatchKey, holder strin
 	return done
 }
 
-// dueRows returns the rows of a slice in the index of waiting batches.
+// dueRows returns the rows of a slice in the index of pending batches.
 func dueRows(t *testing.T, s *dynamo.Store, id mailing.ID, slice int) []mailing.Due {
 	t.Helper()
 	var all []mailing.Due
@@ -99,7 +99,7 @@ func TestAClaimThatIsTakenBackLeavesNoTrace(t *testing.T) {
 	}
 }
 
-func TestAClaimAfterLostOnesKnowsTheLeaseOfTheFirst(t *testing.T) {
+func TestAClaimAfterLostClaimsReturnsTheLeaseOfTheFirst(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	k := oneBatch(t, s)
@@ -111,7 +111,7 @@ func TestAClaimAfterLostOnesKnowsTheLeaseOfTheFirst(t *testing.T) {
 		t.Errorf("claimed %d times, lost %+v", b.Claims, b.Lost)
 	}
 	if mustUnclaim(t, s, k, "me", at(8)) {
-		t.Error("a claim that found lost ones is taken back, and they are forgotten")
+		t.Error("a claim after lost claims is taken back")
 	}
 	settled := b.Settled(b.Recipients, make([]mailing.Wait, len(b.Recipients)), 0, at(8), func(d time.Duration) time.Duration { return d })
 	if lost, err := s.Settle(t.Context(), mailing.Mailing{ID: k.Mailing}, 0, []mailing.Settlement{{Batch: settled, Holder: "me"}}); err != nil || len(lost) > 0 {
@@ -133,11 +133,11 @@ func TestARefusedClaimReturnsTheBatchThatRefusedIt(t *testing.T) {
 	}
 	none := mailing.BatchKey{Mailing: 9, Batch: mailing.BatchID{First: 16}}
 	if b, ok, err := s.Claim(t.Context(), none, "another", noon, noon.Add(time.Minute)); ok || err != nil || b.Key != (mailing.BatchKey{}) {
-		t.Errorf("of no batch: claimed %t, %v: %+v", ok, err, b)
+		t.Errorf("an unknown batch: claimed %t, %v: %+v", ok, err, b)
 	}
 }
 
-func TestALeaseThatWasLostIsNotTakenBack(t *testing.T) {
+func TestAClaimIsNotTakenBackAfterAnotherSenderClaimedTheBatch(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	k := oneBatch(t, s)

@@ -17,19 +17,19 @@ import (
 // time.
 const writeConcurrency = 8
 
-// UpsertClients makes each row the client that it describes: a new one, or a change of
-// the client that has its phone. Rows must have passed [mailing.ClientRow.Check], and
-// their phones must differ.
+// UpsertClients stores the clients that rows describe. A row changes the client that
+// has its phone, or creates a client. Rows must have passed [mailing.ClientRow.Check],
+// and their phones must differ.
 //
 // The results are in the order of the rows; a rejected row does not affect the others.
 // After an error the results still say which rows are known to be done. The others are
-// [mailing.RowOpen], and may be done, too: it is safe to repeat all of them.
+// [mailing.RowOpen]; some of them may have been written. It is safe to repeat all rows.
 func (s *Store) UpsertClients(ctx context.Context, rows []mailing.ClientRow) ([]mailing.RowResult, error) {
 	return s.upsertClients(ctx, rows, randomClientID)
 }
 
 // upsertClients is UpsertClients with a source of ids. It works in rounds: a row whose
-// write was refused is read and decided again in the next one. A row that is not done
+// write was refused is read and decided again in the next round. A row that is not done
 // after retryTries rounds is rejected.
 func (s *Store) upsertClients(ctx context.Context, rows []mailing.ClientRow, newID func() mailing.ClientID) ([]mailing.RowResult, error) {
 	u := upserts{store: s, rows: rows, newID: newID, results: make([]mailing.RowResult, len(rows)), given: map[mailing.ClientID]bool{}}
@@ -44,7 +44,8 @@ func (s *Store) upsertClients(ctx context.Context, rows []mailing.ClientRow, new
 	if err != nil || done {
 		return u.results, err
 	}
-	// In each round the write of these rows was refused, or their phone changed hands.
+	// In each round the write of these rows was refused, or their phone moved to
+	// another client.
 	for _, o := range todo {
 		u.results[o.row] = mailing.RowResult{Outcome: mailing.RowRejected, Err: mailing.Conflict("others keep changing this client: try again")}
 	}
@@ -57,8 +58,8 @@ type upserts struct {
 	rows    []mailing.ClientRow
 	results []mailing.RowResult
 	newID   func() mailing.ClientID
-	// given holds the ids that new clients were given. An id must not come twice,
-	// because an item can be in a transaction only once.
+	// given holds the ids that new clients were given. An id must not be given twice,
+	// because a transaction can hold an item only once.
 	given map[mailing.ClientID]bool
 }
 
@@ -90,14 +91,14 @@ func (u *upserts) round(ctx context.Context, todo []openRow) (left []openRow, er
 		id, taken := owners[u.rows[o.row].Phone]
 		it, found := clients[id]
 		if taken && (!found || it.Phone != u.rows[o.row].Phone) {
-			left = append(left, o) // the phone changed hands between the two reads
+			left = append(left, o) // the phone moved to another client between the two reads
 			continue
 		}
 		w, err := u.decide(o, it, found)
 		if err != nil {
 			return nil, err
 		}
-		// The result of any other row is noted already.
+		// decide has noted the results of all other rows.
 		if w.outcome == mailing.RowCreated || w.outcome == mailing.RowUpdated {
 			writes = append(writes, w)
 		}
@@ -131,8 +132,8 @@ func (u *upserts) read(ctx context.Context, todo []openRow) (map[string]mailing.
 	return owners, clients, err
 }
 
-// decide returns the write that a row needs. For a row that needs none, it notes the
-// result.
+// decide returns the write that a row needs. it is the stored client with the phone of
+// the row, if found. For a row that needs no write, decide notes the result.
 func (u *upserts) decide(o openRow, it clientItem, found bool) (rowWrite, error) {
 	var old *mailing.Client
 	if found {
@@ -156,9 +157,9 @@ func (u *upserts) decide(o openRow, it clientItem, found bool) (rowWrite, error)
 	return rowWrite{o, mailing.RowUpdated, append([]types.TransactWriteItem{put}, u.store.putZoneEdit(it, c)...)}, err
 }
 
-// freshID returns an id that this call has not given to another new client. It may
-// belong to a stored client: then the write is refused, and the next round tries
-// another id.
+// freshID returns an id that this call of UpsertClients has not given to another new
+// client. It may belong to a stored client: then the write is refused, and the next
+// round tries another id.
 func (u *upserts) freshID() mailing.ClientID {
 	for {
 		if id := u.newID(); !u.given[id] {

@@ -49,7 +49,7 @@ func byPhone(t *testing.T, s *dynamo.Store) map[string]mailing.Client {
 	return found
 }
 
-func TestEachRowBecomesItsClientIndependentlyOfTheOthers(t *testing.T) {
+func TestEachRowIsStoredIndependentlyOfTheOthers(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
 	same, changed := create(t, s, client(1)), create(t, s, client(2))
@@ -107,7 +107,7 @@ func TestRowsCostFewCalls(t *testing.T) {
 			}
 			return rows
 		}(), 20, 10, mailing.RowUpdated},
-		{"what is written together", rowsOf(1000, 1000+mailing.ImportRows), 4, 12, mailing.RowCreated},
+		{"as many as an import reads at a time", rowsOf(1000, 1000+mailing.ImportRows), 4, 12, mailing.RowCreated},
 		{"none", nil, 0, 0, mailing.RowOpen},
 	} {
 		faults := dynamotest.NewFaults(e.Client)
@@ -128,8 +128,8 @@ func TestRowsCostFewCalls(t *testing.T) {
 func TestACallThatFailsInTheMiddleLosesNoRow(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]dynamotest.Fault{
-		"refused":        {Refuse: errors.New("no")},
-		"its answer was": {Lose: errors.New("no")},
+		"refused":            {Refuse: errors.New("no")},
+		"its answer is lost": {Lose: errors.New("no")},
 	} {
 		e := dynamotest.Start(t)
 		faults := dynamotest.NewFaults(e.Client)
@@ -138,7 +138,7 @@ func TestACallThatFailsInTheMiddleLosesNoRow(t *testing.T) {
 		got, err := e.StoreOver(faults).UpsertClients(t.Context(), rows)
 		wantKind(t, err, mailing.KindInternal)
 		if diff := cmp.Diff(map[mailing.RowOutcome]int{mailing.RowCreated: 367, mailing.RowOpen: 33}, outcomes(got)); diff != "" {
-			t.Errorf("%s lost: results (-want +got):\n%s", name, diff)
+			t.Errorf("%s: results (-want +got):\n%s", name, diff)
 		}
 		stored := byPhone(t, e.Store())
 		again, err := e.Store().UpsertClients(t.Context(), rows)
@@ -151,10 +151,10 @@ func TestACallThatFailsInTheMiddleLosesNoRow(t *testing.T) {
 				want = mailing.RowCreated
 			}
 			if r.Outcome == mailing.RowCreated && want != mailing.RowUnchanged {
-				t.Errorf("%s lost: row %d is said to be created and is not there", name, i)
+				t.Errorf("%s: row %d is reported as created, but no client has its phone", name, i)
 			}
 			if again[i].Outcome != want {
-				t.Errorf("%s lost: row %d is %d the second time, want %d", name, i, again[i].Outcome, want)
+				t.Errorf("%s: row %d is %d the second time, want %d", name, i, again[i].Outcome, want)
 			}
 		}
 	}
@@ -172,18 +172,18 @@ func TestAReadThatFailsLeavesAllRowsOpen(t *testing.T) {
 	}
 }
 
-func TestRowsThatOthersOvertakeAreDecidedAgain(t *testing.T) {
+func TestARowWhoseClientChangesMeanwhileIsDecidedAgain(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		overtake func(*testing.T, *dynamo.Store, mailing.Client)
-		// want is the outcome of the row of the client that was there before.
+		// want is the outcome of the row with the phone of the old client.
 		want mailing.RowOutcome
 	}{
 		"another caller makes the same change": {func(t *testing.T, s *dynamo.Store, old mailing.Client) {
 			t.Helper()
 			editing(t, s, old.ID, func(c *mailing.Client) { c.Tag = "gold" })
 		}, mailing.RowUnchanged},
-		"another caller makes another one": {func(t *testing.T, s *dynamo.Store, old mailing.Client) {
+		"another caller makes another change": {func(t *testing.T, s *dynamo.Store, old mailing.Client) {
 			t.Helper()
 			editing(t, s, old.ID, func(c *mailing.Client) { c.Timezone = "Asia/Tomsk" })
 		}, mailing.RowUpdated},
@@ -229,7 +229,7 @@ func editing(t *testing.T, s *dynamo.Store, id mailing.ClientID, how func(*maili
 	}
 }
 
-func TestANewPhoneThatIsTakenMeanwhileIsAnUpdate(t *testing.T) {
+func TestARowWhosePhoneIsTakenMeanwhileBecomesAnUpdate(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
 	faults := dynamotest.NewFaults(e.Client)
@@ -254,13 +254,13 @@ func TestNewClientsOfAnImportNeverGetAnIDThatWasGivenOut(t *testing.T) {
 	if err := s.DeleteClient(t.Context(), 6); err != nil {
 		t.Fatal(err)
 	}
-	// One id is taken, one was taken, and one comes twice.
+	// A client has id 5, a deleted client had id 6, and id 7 is drawn twice.
 	got, err := s.UpsertClientsWithIDs(t.Context(), rowsOf(10, 13), ids(5, 6, 7, 7, 8, 9, 10, 11))
 	if err != nil || outcomes(got)[mailing.RowCreated] != 3 {
 		t.Fatalf("%v, %v", got, err)
 	}
 	if first, err := s.Client(t.Context(), 5); err != nil || first.Phone != phone(0) {
-		t.Errorf("the client that was there is %v, %v", first, err)
+		t.Errorf("the client that had the id before is %v, %v", first, err)
 	}
 	if _, err := s.Client(t.Context(), 6); mailing.KindOf(err) != mailing.KindNotFound {
 		t.Errorf("the deleted client's id was given out again: %v", err)
@@ -287,7 +287,7 @@ func TestAClientThatOthersKeepChangingDoesNotStopOtherRows(t *testing.T) {
 	wantKind(t, got[10].Err, mailing.KindConflict)
 }
 
-func TestFourImportsOfTheSameFileAtOnceMakeEachClientOnce(t *testing.T) {
+func TestFourImportsOfTheSameFileAtOnceCreateEachClientOnce(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t)
 	rows := rowsOf(0, 200)

@@ -10,13 +10,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// walk describes a way through one partition of a table or an index, in the order of
-// sort keys. Reads of a table are strongly consistent; reads of an index cannot be.
+// walk describes a query that reads one partition of a table or an index, page by page,
+// in the order of sort keys. Reads of a table are strongly consistent; reads of an
+// index cannot be.
 type walk struct {
 	table string
 	index string
 	// key is the key condition. filter is the condition that an item must match; an
-	// empty one matches every item. values are those of both.
+	// empty filter matches every item. values holds the values of both.
 	key, filter string
 	values      item
 	descending  bool
@@ -29,7 +30,8 @@ type walk struct {
 type walked struct {
 	items []item
 	// last is the sort key of the last item that was looked at, whether it matched or
-	// not; "" if there was none.
+	// not; "" if there was none. If end is true, last may be an earlier item, after
+	// which none matched.
 	last string
 	// end reports that no item comes after last.
 	end bool
@@ -38,8 +40,8 @@ type walked struct {
 }
 
 // walk reads until it has found limit matching items, the partition ends, or w.pages
-// pages are read. In each case a later walk that begins after last meets each remaining
-// item once.
+// pages are read. In each case a later walk that begins after last finds each remaining
+// matching item once.
 func (s *Store) walk(ctx context.Context, w walk) (walked, error) {
 	in := w.input()
 	var (
@@ -94,10 +96,10 @@ func (w *walk) input() *dynamodb.QueryInput {
 
 // pageSize returns how many items the next page should look at to find need more items
 // that match. With a filter it estimates this by the share that has matched so far. It
-// returns nil for as many items as 1 MB holds.
+// returns nil if the page should look at as many items as 1 MB holds.
 //
-// So a walk does not read, and pay for, much more than it returns. One item more than
-// needed shows whether anything follows.
+// The limit keeps a walk from reading, and paying for, much more than it returns. One
+// item more than needed shows whether anything follows.
 func (w *walk) pageSize(need, looked, matched int) *int32 {
 	const many = 50_000 // more than a page ever holds
 	size := need + 1
@@ -113,8 +115,10 @@ func (w *walk) pageSize(need, looked, matched int) *int32 {
 	return aws.Int32(int32(size)) //nolint:gosec // G115: bounded above
 }
 
-// lookedAt returns the sort key of the last item that a page looked at; "" if it is not
-// known.
+// lookedAt returns the sort key of the last item that a page looked at. On the last
+// page of a partition it returns the sort key of the last matching item, because
+// DynamoDB returns no key of an item that does not match. It returns "" if the page has
+// neither.
 func lookedAt(out *dynamodb.QueryOutput) (string, error) {
 	if len(out.LastEvaluatedKey) == 0 && len(out.Items) > 0 {
 		return text(out.Items[len(out.Items)-1], sortKey)

@@ -11,10 +11,10 @@ import (
 	"postrider/internal/mailing"
 )
 
-// zoneEditItem notes that the time zone of a client was edited while messages may still
-// wait by the old one. As with clients, there is one partition per slice: so an import
-// that edits many zones writes no more to one of these partitions than to one of the
-// clients'.
+// zoneEditItem notes that the time zone of a client was edited. Messages may still wait
+// by the old zone. Each slice has a partition for these items, as it has one for its
+// clients. So an import that edits many zones spreads these writes as it spreads those
+// to the clients.
 type zoneEditItem struct {
 	Part    string `dynamodbav:"part"`
 	Sort    string `dynamodbav:"id"`
@@ -38,9 +38,9 @@ func (s *Store) putZoneEdit(old clientItem, updated mailing.Client) []types.Tran
 	return []types.TransactWriteItem{put(s.tables.Clients, it, "", nil)}
 }
 
-// ZoneEdits returns up to limit clients of a slice whose zone was edited and whose
-// messages may still be planned by the old one. It begins after the client after, in
-// the order of ids, and is strongly consistent.
+// ZoneEdits returns up to limit edits of time zones of the clients of a slice, strongly
+// consistent. Messages to these clients may still wait by the old zone. The edits are
+// in the order of client ids, and begin after the client after.
 func (s *Store) ZoneEdits(ctx context.Context, slice int, after mailing.ClientID, limit int) ([]mailing.ZoneEdit, error) {
 	w := clientsAfter(s.tables.Clients, partKey, zoneEditPart(slice), after)
 	w.limit, w.pages = limit, 1
@@ -61,8 +61,8 @@ func decodeZoneEdit(encoded item) (mailing.ZoneEdit, error) {
 	return mailing.ZoneEdit{Client: id, Version: it.Version, At: fromMillis(it.At)}, err
 }
 
-// DeleteZoneEdits removes edits of clients of one slice. An edit that was followed by
-// another one stays: the stored version is then a later one.
+// DeleteZoneEdits removes edits of clients of one slice. If the zone was edited again
+// since, the newer edit stays, because the stored version differs.
 func (s *Store) DeleteZoneEdits(ctx context.Context, slice int, edits []mailing.ZoneEdit) error {
 	for some := range slices.Chunk(edits, transactActions) {
 		_, err := writeEach(some, func(rest []mailing.ZoneEdit) error {
@@ -70,7 +70,7 @@ func (s *Store) DeleteZoneEdits(ctx context.Context, slice int, edits []mailing.
 			for i, e := range rest {
 				items[i] = remove(s.tables.Clients, zoneEditKey(e.Client), sameVersion, item{":version": num(e.Version)})
 			}
-			return s.transact(ctx, items, "forget edited zones of slice %d", slice)
+			return s.transact(ctx, items, "delete edits of zones of slice %d", slice)
 		})
 		if err != nil {
 			return err

@@ -12,7 +12,7 @@ import (
 	"postrider/internal/mailing"
 )
 
-// rezoned returns the clients of all slices whose zone was edited.
+// zoneEdits returns the stored edits of time zones of all slices.
 func zoneEdits(t *testing.T, s *dynamo.Store) []mailing.ZoneEdit {
 	t.Helper()
 	var all []mailing.ZoneEdit
@@ -44,7 +44,7 @@ func editClient(t *testing.T, s *dynamo.Store, id mailing.ClientID, edit func(*m
 	}
 }
 
-func TestAZoneEditIsStoredAndNoOtherEdit(t *testing.T) {
+func TestOnlyAnEditOfTheZoneIsStored(t *testing.T) {
 	t.Parallel()
 	clock := dynamotest.NewClock(noon)
 	s := dynamotest.Store(t, clock.Option())
@@ -95,11 +95,11 @@ func TestAnImportStoresTheEditedZones(t *testing.T) {
 	}
 	found, err := s.Clients(t.Context(), ids)
 	if err != nil || len(found) != n*2/3 {
-		t.Errorf("%d zones are kept in mind, of %d clients, %v", len(edits), len(found), err)
+		t.Errorf("%d edits of zones are stored, of %d clients, %v", len(edits), len(found), err)
 	}
 	for id, c := range found {
 		if c.Timezone != zone {
-			t.Errorf("client %d is kept in mind, in %s", id, c.Timezone)
+			t.Errorf("the edit of client %d is stored, but its zone is %s", id, c.Timezone)
 		}
 	}
 	if n := faults.Calls(dynamotest.TransactWriteItems); n != 2 { // 50 to a transaction
@@ -107,7 +107,7 @@ func TestAnImportStoresTheEditedZones(t *testing.T) {
 	}
 }
 
-func TestEditedZonesAreReadPageByPageAndForgottenUnlessEditedAgain(t *testing.T) {
+func TestZoneEditsAreReadPageByPageAndDeletedUnlessEditedAgain(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	n := mailing.ClientID(0)
@@ -141,14 +141,14 @@ func TestEditedZonesAreReadPageByPageAndForgottenUnlessEditedAgain(t *testing.T)
 	}
 }
 
-func TestABatchIsPlannedAgainOnlyAsItWasSeen(t *testing.T) {
+func TestABatchIsPlannedAgainOnlyIfItHasNotChanged(t *testing.T) {
 	t.Parallel()
 	s := dynamotest.Store(t, atNoon())
 	m := newMailing(t, s, noon)
 	deferred := mailing.Recipient{Client: 19, Status: mailing.Deferred, At: noon, NotBefore: noon.Add(time.Hour)}
 	b := writeSlice(t, s, m, 3, []mailing.Recipient{deferred, queuedTo(35)})[0]
-	mustClaim(t, s, b.Key, "who puts it off", noon, noon.Add(time.Minute))
-	mustUnclaim(t, s, b.Key, "who puts it off", noon.Add(time.Hour))
+	mustClaim(t, s, b.Key, "a sender that defers", noon, noon.Add(time.Minute))
+	mustUnclaim(t, s, b.Key, "a sender that defers", noon.Add(time.Hour))
 	seen, ok, err := s.BatchOf(t.Context(), m, 19)
 	if err != nil || !ok || seen.Key != b.Key {
 		t.Fatalf("%+v, %t, %v", seen, ok, err)
@@ -170,18 +170,18 @@ func TestABatchIsPlannedAgainOnlyAsItWasSeen(t *testing.T) {
 		t.Error("it is not planned again")
 	}
 	if replan() {
-		t.Error("it is planned again though its members have changed")
+		t.Error("it is planned again although its recipients have changed")
 	}
 	if got := readBatch(t, s, b.Key); !cmp.Equal(got, replanned) {
 		t.Errorf("batch (-want +got):\n%s", cmp.Diff(replanned, got))
 	}
 	seen = mustClaim(t, s, b.Key, "me", noon, noon.Add(time.Minute))
 	if replan() {
-		t.Error("it is planned again though it is held")
+		t.Error("it is planned again although it is held")
 	}
-	leave(t, s, m, seen, sentTo(19), sentTo(35))
+	settleAs(t, s, m, seen, sentTo(19), sentTo(35))
 	seen.Recipients = []mailing.Recipient{sentTo(19), sentTo(35)}
 	if replan() {
-		t.Error("it is planned again though nothing waits")
+		t.Error("it is planned again although no message is pending")
 	}
 }

@@ -13,10 +13,10 @@ import (
 // are kept.
 func wasExtended(m mailing.Mailing) bool { return !m.Finished && !m.Deleted && !m.ExtendedAt.IsZero() }
 
-// extend moves the time to live of the slice's settled batches to that of the mailing's
-// new end, after the end was put off. It updates state accordingly. It runs after the
-// expansion, because it also has to reach the batches of the last pages. Batches that a
-// sender may still settle by the earlier end are left to the next sweep: until then the
+// extend moves the time to live of the slice's settled batches, after the mailing's end
+// was moved to a later instant. It updates state accordingly. It runs after the expansion,
+// because it also has to reach the batches of the last pages. Batches that a sender may
+// still settle by the earlier end are left to a later sweep. Until they are extended, the
 // slice is not marked, and the mailing cannot be finished. more reports whether the turn
 // ended first. The next turn begins at the first batch again, but does not move a batch
 // twice.

@@ -11,7 +11,7 @@ import (
 // settleAll expands slice 0 and leaves all of its messages sent.
 func (w *world) settleAll() {
 	w.t.Helper()
-	if err := w.do(w.peace()); err != nil {
+	if err := w.do(w.noFaults()); err != nil {
 		w.t.Fatal(err)
 	}
 	for _, b := range w.batches() {
@@ -80,26 +80,26 @@ func TestSettledBatchesAreKeptLongerOnceNoSenderCanSettleByTheOldEnd(t *testing.
 	w.settleAll()
 	w.putOff()
 	w.clock.Advance(mailing.ExtendAfter - time.Millisecond)
-	faults := w.peace()
+	faults := w.noFaults()
 	if err := w.do(faults); err != nil || w.extended() || faults.Calls(dynamotest.UpdateItem) > 0 {
 		t.Errorf("a moment too early: extended %t, %d writes, %v", w.extended(), faults.Calls(dynamotest.UpdateItem), err)
 	}
 	if n := w.tasks.size(); n > 0 {
-		t.Errorf("it is left to the next sweep, and queues %d tasks", n)
+		t.Errorf("a task that comes too early queues %d tasks", n)
 	}
 	w.clock.Advance(time.Millisecond)
-	faults = w.peace()
+	faults = w.noFaults()
 	faults.On(dynamotest.UpdateItem, 2, dynamotest.Fault{Refuse: errKilled})
 	if err := w.do(faults); err == nil || w.extended() {
 		t.Errorf("killed after the first batch: extended %t, %v", w.extended(), err)
 	}
-	faults = w.peace()
+	faults = w.noFaults()
 	if err := w.do(faults); err != nil || !w.extended() {
-		t.Errorf("done again: extended %t, %v", w.extended(), err)
+		t.Errorf("the task is repeated: extended %t, %v", w.extended(), err)
 	}
-	faults = w.peace()
+	faults = w.noFaults()
 	if err := w.do(faults); err != nil || faults.Calls(dynamotest.UpdateItem) > 0 {
-		t.Errorf("what was extended is extended again: %d writes, %v", faults.Calls(dynamotest.UpdateItem), err)
+		t.Errorf("batches that were extended are extended again: %d writes, %v", faults.Calls(dynamotest.UpdateItem), err)
 	}
 }
 
@@ -107,7 +107,7 @@ func TestASliceWithAHeldBatchIsExtendedByALaterSweep(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.clients(mailing.BatchSize + 1)
-	if err := w.do(w.peace()); err != nil {
+	if err := w.do(w.noFaults()); err != nil {
 		t.Fatal(err)
 	}
 	batches := w.batches()
@@ -118,14 +118,14 @@ func TestASliceWithAHeldBatchIsExtendedByALaterSweep(t *testing.T) {
 	}
 	w.putOff()
 	w.clock.Advance(mailing.ExtendAfter)
-	if err := w.do(w.peace()); err != nil || w.extended() {
-		t.Errorf("held: extended %t, %v", w.extended(), err)
+	if err := w.do(w.noFaults()); err != nil || w.extended() {
+		t.Errorf("a sender holds a batch: extended %t, %v", w.extended(), err)
 	}
-	// A holder whose lease is over settles no more, and the next sender that claims the
+	// A holder whose lease is over cannot settle any more. The next sender that claims the
 	// batch has read the new end.
 	w.clock.AdvanceTo(lease)
-	if err := w.do(w.peace()); err != nil || !w.extended() {
-		t.Errorf("its holder is gone: extended %t, %v", w.extended(), err)
+	if err := w.do(w.noFaults()); err != nil || !w.extended() {
+		t.Errorf("the lease is over: extended %t, %v", w.extended(), err)
 	}
 }
 
@@ -133,7 +133,7 @@ func TestAPausedMailingIsExtendedAndNoOtherWorkIsDone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.clients(mailing.BatchSize + 1)
-	if err := w.do(w.peace()); err != nil {
+	if err := w.do(w.noFaults()); err != nil {
 		t.Fatal(err)
 	}
 	batches := w.batches()
@@ -144,10 +144,10 @@ func TestAPausedMailingIsExtendedAndNoOtherWorkIsDone(t *testing.T) {
 	w.edit(func(m mailing.Mailing) (mailing.Mailing, error) { return m.Paused(now) })
 	w.putOff()
 	w.clock.Advance(time.Hour) // the other batch is overdue
-	if err := w.scheduler(w.peace()).Sweep(t.Context()); err != nil {
+	if err := w.scheduler(w.noFaults()).Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, err := range w.scheduler(w.peace()).Do(t.Context(), w.tasks.take()) {
+	for _, err := range w.scheduler(w.noFaults()).Do(t.Context(), w.tasks.take()) {
 		if err != nil {
 			t.Error(err)
 		}
@@ -156,10 +156,10 @@ func TestAPausedMailingIsExtendedAndNoOtherWorkIsDone(t *testing.T) {
 		t.Errorf("extended %t, %d batches queued", w.extended(), w.deliveries.size())
 	}
 	if got := w.batches()[0].Recipients[0].Status; got != mailing.Failed {
-		t.Errorf("what failed is %s", got)
+		t.Errorf("the failed message is %s", got)
 	}
-	if err := w.scheduler(w.peace()).Sweep(t.Context()); err != nil || w.tasks.size() > 0 {
-		t.Errorf("done, a sweep queues %d tasks, %v", w.tasks.size(), err)
+	if err := w.scheduler(w.noFaults()).Sweep(t.Context()); err != nil || w.tasks.size() > 0 {
+		t.Errorf("after the extension, a sweep queues %d tasks, %v", w.tasks.size(), err)
 	}
 }
 
@@ -178,16 +178,16 @@ func TestAnExtensionEndsWithItsTurnAndGoesOnInAnother(t *testing.T) {
 	}
 	w.putOff()
 	w.clock.Advance(mailing.ExtendAfter)
-	faults := w.peace()
+	faults := w.noFaults()
 	faults.On(dynamotest.UpdateItem, 1, dynamotest.Fault{Before: func() { w.clock.Advance(6 * time.Second) }})
 	if err := w.do(faults); err != nil || w.extended() {
-		t.Errorf("its turn is over: extended %t, %v", w.extended(), err)
+		t.Errorf("after the first turn: extended %t, %v", w.extended(), err)
 	}
 	tasks := w.tasks.take()
 	if len(tasks) != 1 {
 		t.Fatalf("%d tasks are queued", len(tasks))
 	}
-	faults = w.peace()
+	faults = w.noFaults()
 	for _, err := range w.scheduler(faults).Do(t.Context(), tasks) {
 		if err != nil {
 			t.Error(err)

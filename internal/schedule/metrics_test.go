@@ -19,7 +19,7 @@ type tallies [][]mailing.Counts
 func (ts *tallies) Expanded(wrote []mailing.Counts) { *ts = append(*ts, wrote) }
 func (ts *tallies) Swept(bool)                      {}
 
-// crowd is a store whose slice 0 has n clients that are not stored.
+// crowd is a store that invents n clients for the audience of slice 0.
 type crowd struct {
 	*dynamo.Store
 
@@ -60,7 +60,7 @@ func TestOnlyTheFirstBatchOfASliceStoresTheStart(t *testing.T) {
 	}
 	batches := w.batches()
 	if last := batches[len(batches)-1].Key.Batch.First; last == batches[0].Key.Batch.First {
-		t.Fatalf("it is one page, of %d batches", len(batches))
+		t.Fatalf("all %d batches are of one page", len(batches))
 	}
 	for i, b := range batches {
 		want := time.Time{}
@@ -81,6 +81,6 @@ func TestAMessageThatEndsAtItsExpansionIsCountedByItsStatus(t *testing.T) {
 		t.Errorf("expanded after the end (-want +got):\n%s", diff)
 	}
 	if again := w.metered(60); again != nil {
-		t.Errorf("done again: got %+v", again)
+		t.Errorf("the task is repeated: got %+v", again)
 	}
 }

@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	// probeBatches is the number of batches that a sweep queues for a probe of the
-	// sending API. It is more than one, because a batch may turn out to have no message
-	// to send.
+	// probeBatches is the number of batches that a sweep queues for a probe of the sending
+	// API. One batch is not enough, because it may have no message that can be sent.
 	probeBatches = 3
-	// probeLists is the maximum number of lists of due batches that are read to find
-	// them. The sweep of the next minute begins probeStep lists further on, so that
-	// sweeps come to all lists, whatever their number.
+	// probeLists is the maximum number of lists that are read to find these batches. A
+	// list holds the due batches of one slice of a mailing. The sweep of the next minute
+	// begins probeStep lists further on. So sweeps read all lists after some time, even if
+	// there are more than probeLists.
 	probeLists = 64
 	probeStep  = 61
 	// sweepEvery is the interval at which the rule wakes the scheduler.
@@ -25,9 +25,10 @@ const (
 )
 
 // probe queues a few batches while the sending API is down and a probe is due before the
-// next sweep. It chooses the batches that have been due for longest. All other batches
-// wait until a probe has found that the API works. A batch that was probed is due later
-// than the others, so probes take different messages in turn.
+// next sweep. It takes from each list the first batch that may be claimed, and chooses the
+// batches with the earliest due_at. All other batches wait until a probe has found that
+// the API works. A batch that was used for a probe is due later than the others. So probes
+// take different batches in turn.
 func (s *Scheduler) probe(ctx context.Context, live []mailing.Mailing, o mailing.Outage, now time.Time) error {
 	delay := max(0, o.ProbeAt.Sub(now)+time.Second)
 	if o.ProbeDue(now) {

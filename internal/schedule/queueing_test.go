@@ -62,8 +62,8 @@ func (w *world) do(faults *dynamotest.Faults) error {
 	return errors.Join(w.scheduler(faults).Do(w.t.Context(), []mailing.Task{{Mailing: w.mailing.ID}})...)
 }
 
-// peace returns a DynamoDB without faults.
-func (w *world) peace() *dynamotest.Faults { return dynamotest.NewFaults(w.env.Client) }
+// noFaults returns a DynamoDB without faults.
+func (w *world) noFaults() *dynamotest.Faults { return dynamotest.NewFaults(w.env.Client) }
 
 // clients creates clients until n of them are in slice 0.
 func (w *world) clients(n int) {
@@ -125,57 +125,57 @@ func (q *fakeQueue[T]) size() int {
 
 var errKilled = errors.New("killed")
 
-func TestNothingIsQueuedBeforeItsPageIsWritten(t *testing.T) {
+func TestNoBatchIsQueuedBeforeItsPageIsWritten(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.clients(mailing.BatchSize + 1)
-	faults := w.peace()
+	faults := w.noFaults()
 	faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Refuse: errKilled})
 	if err := w.do(faults); !errors.Is(err, errKilled) || w.deliveries.size() != 0 {
-		t.Errorf("killed before its page is written, a task has queued %d batches, %v", w.deliveries.size(), err)
+		t.Errorf("a task that is killed before the page is written has queued %d batches, %v", w.deliveries.size(), err)
 	}
-	faults = w.peace()
+	faults = w.noFaults()
 	faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Before: func() {
 		if n := w.deliveries.size(); n != 0 {
-			t.Errorf("%d batches are queued as their page is being written", n)
+			t.Errorf("%d batches are queued before their page is written", n)
 		}
 	}})
 	if err := w.do(faults); err != nil || len(w.deliveries.take()) != 2 || len(w.batches()) != 2 {
-		t.Errorf("done again: %d batches, %v", len(w.batches()), err)
+		t.Errorf("the task is repeated: %d batches, %v", len(w.batches()), err)
 	}
 }
 
-func TestAnOverdueBatchIsQueuedOnceAndThenAfterLongerTimes(t *testing.T) {
+func TestAnOverdueBatchIsQueuedAgainAfterGrowingTimes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.clients(1)
-	if err := w.do(w.peace()); err != nil || len(w.deliveries.take()) != 1 {
+	if err := w.do(w.noFaults()); err != nil || len(w.deliveries.take()) != 1 {
 		t.Fatal(err)
 	}
-	// The batch is never taken out of the queue.
+	// No sender takes the batch from the queue.
 	due := monday.Add(mailing.QueuedOverdueAfter)
 	for sweeps := range 6 {
 		w.clock.Advance(due.Sub(w.clock.Now()) - mailing.LookAhead)
-		for range 3 { // one after the other, as if sweeps came too often
-			if err := w.do(w.peace()); err != nil {
+		for range 3 { // as if sweeps came too often
+			if err := w.do(w.noFaults()); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if n := len(w.deliveries.take()); n != 1 {
-			t.Errorf("overdue for the time %d it is queued %d times", sweeps+1, n)
+			t.Errorf("overdue for the time %d, the batch is queued %d times, want 1", sweeps+1, n)
 		}
 		due = due.Add(mailing.OverdueAfter(sweeps))
 		if got := w.batches()[0].DueAt; !got.Equal(due) {
-			t.Errorf("then it is due at %s, want %s", got, due)
+			t.Errorf("then the batch is due at %s, want %s", got, due)
 		}
 	}
 }
 
-func TestABatchIsMovedOnBeforeItIsQueuedAgain(t *testing.T) {
+func TestTheDueTimeOfABatchIsMovedBeforeTheBatchIsQueuedAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.clients(1)
-	if err := w.do(w.peace()); err != nil || len(w.deliveries.take()) != 1 {
+	if err := w.do(w.noFaults()); err != nil || len(w.deliveries.take()) != 1 {
 		t.Fatal(err)
 	}
 	w.clock.Advance(mailing.QueuedOverdueAfter)
@@ -183,32 +183,33 @@ func TestABatchIsMovedOnBeforeItIsQueuedAgain(t *testing.T) {
 		name  string
 		fault dynamotest.Fault
 	}{
-		{"killed before it is moved on", dynamotest.Fault{Refuse: errKilled}},
-		{"moved on by another task just then", dynamotest.Fault{Before: w.postpone}},
+		{"the task is killed before it moves the due time", dynamotest.Fault{Refuse: errKilled}},
+		{"another task has just moved the due time", dynamotest.Fault{Before: w.postpone}},
 	} {
-		faults := w.peace()
+		faults := w.noFaults()
 		faults.On(dynamotest.UpdateItem, 1, step.fault)
 		if err := w.do(faults); !errors.Is(err, step.fault.Refuse) || w.deliveries.size() != 0 {
-			t.Errorf("%s: it is queued %d times, %v", step.name, len(w.deliveries.take()), err)
+			t.Errorf("%s: the batch is queued %d times, %v", step.name, len(w.deliveries.take()), err)
 		}
 	}
 	w.clock.Advance(2 * mailing.QueuedOverdueAfter)
-	faults := w.peace()
+	faults := w.noFaults()
 	faults.On(dynamotest.UpdateItem, 1, dynamotest.Fault{Before: func() {
 		if w.deliveries.size() != 0 {
-			t.Error("it is queued as it is being moved on")
+			t.Error("the batch is queued before its due time is moved")
 		}
 	}})
 	if err := w.do(faults); err != nil || len(w.deliveries.take()) != 1 {
-		t.Errorf("done again: %v", err)
+		t.Errorf("the task is repeated: %v", err)
 	}
 }
 
-// postpone moves the due_at of the only batch, as a task does that began a second later.
+// postpone moves the due_at of the only batch, as another task would that began a second
+// later.
 func (w *world) postpone() {
 	w.t.Helper()
 	b, due := w.batches()[0], w.clock.Now().Add(mailing.QueuedOverdueAfter+time.Second)
 	if moved, err := w.store.Postpone(w.t.Context(), mailing.Due{Key: b.Key, DueAt: b.DueAt}, due, false); err != nil || !moved {
-		w.t.Errorf("moved on: %t, %v", moved, err)
+		w.t.Errorf("due time moved: %t, %v", moved, err)
 	}
 }

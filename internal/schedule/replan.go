@@ -24,9 +24,9 @@ const (
 	replanTime = time.Minute
 )
 
-// sweepZones queues a task if the zone of a client was edited and a message to that
-// client may wait by it. While no live mailing can have such a message, edits are neither
-// read nor forgotten.
+// sweepZones queues a replan task if the zone of a client was edited and a message to that
+// client may wait by the old zone. While no live mailing can have such a message, the
+// edits are not read, and stay stored.
 func (s *Scheduler) sweepZones(ctx context.Context, live []mailing.Mailing, now time.Time) error {
 	if !slices.ContainsFunc(live, func(m mailing.Mailing) bool { return m.Replans(now) }) {
 		return nil
@@ -50,12 +50,11 @@ func (s *Scheduler) sweepZones(ctx context.Context, live []mailing.Mailing, now 
 	return s.tasks.QueueReplan(ctx, now.Add(replanTime))
 }
 
-// Replan computes again the waiting times of messages to clients whose zone was
-// edited, for one turn. If any are left it queues itself for another turn, but
-// not after until: by then another sweep has queued a task of its own. An edit
-// is forgotten when all waiting messages of its client are free to be decided
-// on by the new zone. Replan may be killed anywhere, run twice, or run twice at
-// the same time.
+// Replan frees the messages that wait by the old zone of their client, for one turn. A
+// sender then decides them by the new zone. If edits are left after the turn, Replan
+// queues another task, but not after until: by then another sweep has queued a task of its
+// own. An edit is deleted when no message of its client can wait by the old zone any more.
+// Replan may be killed at any point, run twice, or run twice at the same time.
 func (s *Scheduler) Replan(ctx context.Context, until time.Time) error {
 	end := s.clock.Now().Add(turn)
 	var (
@@ -70,7 +69,7 @@ func (s *Scheduler) Replan(ctx context.Context, until time.Time) error {
 			return nil
 		})
 	}
-	_ = group.Wait() // its functions return no errors; they are in errs
+	_ = group.Wait() // always nil: the functions put their errors into errs
 	err := errors.Join(errs[:]...)
 	if slices.Contains(more[:], true) && s.clock.Now().Before(until) {
 		err = errors.Join(err, s.tasks.QueueReplan(ctx, until))
@@ -78,8 +77,8 @@ func (s *Scheduler) Replan(ctx context.Context, until time.Time) error {
 	return err
 }
 
-// replanSlice is [Scheduler.Replan] for the clients of one slice. more reports whether
-// the turn ended first.
+// replanSlice does the work of [Scheduler.Replan] for the clients of one slice. more
+// reports whether the turn ended first.
 func (s *Scheduler) replanSlice(ctx context.Context, slice int, until time.Time) (more bool, err error) {
 	for after := mailing.ClientID(0); ; {
 		if !s.clock.Now().Before(until) {
@@ -99,11 +98,11 @@ func (s *Scheduler) replanSlice(ctx context.Context, slice int, until time.Time)
 	}
 }
 
-// replanSome computes again the waiting times of messages to some clients of a
-// slice, and forgets the edits that need no further work.
+// replanSome frees the waiting messages to some clients of a slice, and deletes the edits
+// that need no further work.
 func (s *Scheduler) replanSome(ctx context.Context, slice int, edits []mailing.ZoneEdit) error {
-	// The mailings are read after the edits. A mailing that starts or gets a window later
-	// than that is planned by the new zones anyway.
+	// The mailings are read after the edits. A mailing that starts, or gets a window,
+	// after this reading is planned by the new zones.
 	live, err := s.store.Live(ctx)
 	if err != nil {
 		return fmt.Errorf("plan for edited zones: %w", err)
@@ -115,8 +114,8 @@ func (s *Scheduler) replanSome(ctx context.Context, slice int, edits []mailing.Z
 			continue
 		}
 		if err := r.mailing(ctx, m); err != nil {
-			// The error keeps all of these edits stored. It does not keep the other
-			// mailings from being planned.
+			// After an error all of these edits stay stored. The other mailings are still
+			// planned again.
 			errs = append(errs, fmt.Errorf("plan for edited zones: mailing %d slice %d: %w", m.ID, slice, err))
 		}
 	}
@@ -127,7 +126,7 @@ func (s *Scheduler) replanSome(ctx context.Context, slice int, edits []mailing.Z
 	return s.store.DeleteZoneEdits(ctx, slice, done)
 }
 
-// replanning is the work on some edits of clients of one slice.
+// replanning is the state of the work on some edits of clients of one slice.
 type replanning struct {
 	*Scheduler
 
@@ -142,8 +141,8 @@ func (r *replanning) edited(id mailing.ClientID) bool {
 	return slices.ContainsFunc(r.edits, func(e mailing.ZoneEdit) bool { return e.Client == id })
 }
 
-// mailing computes again the waiting times of messages of m to the edited clients,
-// and queues their batches if m runs.
+// mailing frees the waiting messages of m to the edited clients, and queues their batches
+// if m runs.
 func (r *replanning) mailing(ctx context.Context, m mailing.Mailing) error {
 	state, err := r.store.Slice(ctx, m.ID, r.slice)
 	if err != nil {
@@ -167,8 +166,8 @@ func (r *replanning) mailing(ctx context.Context, m mailing.Mailing) error {
 }
 
 // batches returns the batches of a mailing with a message to an edited client. state has
-// to be read before the call: then every batch that the slice's cursor covers is found
-// here.
+// to be read before the call. Then every batch up to the cursor in state is found. If a
+// later page may still be written by an old zone, the edit is left to a later sweep.
 func (r *replanning) batches(ctx context.Context, m mailing.Mailing, state mailing.SliceState) ([]mailing.Batch, error) {
 	var batches []mailing.Batch
 	now := r.clock.Now()
@@ -193,10 +192,10 @@ func (r *replanning) batches(ctx context.Context, m mailing.Mailing, state maili
 	return batches, nil
 }
 
-// batch computes the waiting time of b again, and reports whether b was changed. If a
-// sender holds b, the sender may settle it by the clients as it has read them: b is left
-// to a later sweep. If the holder's lease is over, nothing has to be done: the next sender
-// that claims b recovers it, and a recovery looks at edits of the zone itself.
+// batch frees the messages of b to edited clients, and reports whether b was changed. If a
+// sender holds b, it may settle b by the old zones: the edits are left to a later sweep.
+// If the holder's lease is over, nothing has to be done: the next claim of b settles the
+// lost claim, and that settlement takes edits of zones into account.
 func (r *replanning) batch(ctx context.Context, m mailing.Mailing, b mailing.Batch) (bool, error) {
 	now := r.clock.Now()
 	if b.LeaseUntil.After(now) {
@@ -208,8 +207,8 @@ func (r *replanning) batch(ctx context.Context, m mailing.Mailing, b mailing.Bat
 		return false, nil
 	}
 	if m.Status == mailing.StatusRunning {
-		// A running mailing's batch is queued now, so it is not overdue before a sender
-		// had time to claim it. A paused mailing's batch is queued after the resume.
+		// A running mailing's batch is queued now. The later due_at gives a sender time to
+		// claim it. A paused mailing's batch is queued after the resume.
 		replanned.DueAt = now.Add(mailing.QueuedOverdueAfter)
 	}
 	written, err := r.store.Replan(ctx, b, replanned)

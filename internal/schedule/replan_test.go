@@ -28,8 +28,8 @@ func (q *fakeQueue[T]) takeReplans() []time.Time {
 	return all
 }
 
-// evening is a window that opens at 20:00. In each zone of these tests that is in the
-// evening.
+// evening is a window that opens at 20:00. At the instant monday it is closed in each zone
+// of these tests.
 var evening = mailing.Window{From: mailing.ClockTime(20 * time.Hour), To: mailing.ClockTime(21 * time.Hour)}
 
 // waiting returns a world with n messages in slice 0 that wait for the evening.
@@ -42,7 +42,7 @@ func waiting(t *testing.T, n int) *world {
 		return m.Edit(d, w.clock.Now())
 	})
 	w.clients(n)
-	if err := w.do(w.peace()); err != nil {
+	if err := w.do(w.noFaults()); err != nil {
 		t.Fatal(err)
 	}
 	w.tasks.take()
@@ -70,8 +70,8 @@ func (w *world) rezone(from int) {
 	}
 }
 
-// remembered returns the number of edits that are stored for slice 0.
-func (w *world) remembered() int {
+// storedEdits returns the number of edits that are stored for slice 0.
+func (w *world) storedEdits() int {
 	w.t.Helper()
 	edits, err := w.store.ZoneEdits(w.t.Context(), 0, 0, 1000)
 	if err != nil {
@@ -93,63 +93,63 @@ func TestASweepQueuesOneTaskForEditedZonesWhileAMessageMayWait(t *testing.T) {
 	w := waiting(t, 3)
 	queued := func() []time.Time {
 		t.Helper()
-		if err := w.sweep(w.peace()); err != nil {
+		if err := w.sweep(w.noFaults()); err != nil {
 			t.Fatal(err)
 		}
 		return w.tasks.takeReplans()
 	}
 	if got := queued(); len(got) > 0 {
-		t.Errorf("nothing is edited, and %d tasks are queued", len(got))
+		t.Errorf("no zone was edited, and %d tasks are queued", len(got))
 	}
 	w.rezone(0)
 	if diff := cmp.Diff([]time.Time{monday.Add(time.Minute)}, queued()); diff != "" {
 		t.Errorf("edited (-want +got):\n%s", diff)
 	}
-	// Without a window no message waits for a zone: the edits stay stored, and are not
-	// even read.
+	// Without a window no message waits by a zone: the edits stay stored, and no task is
+	// queued.
 	w.edit(func(m mailing.Mailing) (mailing.Mailing, error) {
 		d := m.Draft
 		d.Window = nil
 		return m.Edit(d, w.clock.Now())
 	})
-	if got := queued(); len(got) > 0 || w.remembered() != 3 {
-		t.Errorf("no message waits, and %d tasks are queued; %d edits are kept in mind", len(got), w.remembered())
+	if got := queued(); len(got) > 0 || w.storedEdits() != 3 {
+		t.Errorf("no message waits, and %d tasks are queued; %d edits are stored", len(got), w.storedEdits())
 	}
 }
 
-func TestMessagesThatWaitByAnOldZoneAreFreedAndQueuedBeforeTheEditIsForgotten(t *testing.T) {
+func TestMessagesThatWaitByAnOldZoneAreFreedAndQueuedBeforeTheEditIsDeleted(t *testing.T) {
 	t.Parallel()
 	w := waiting(t, mailing.BatchSize+5)
 	w.rezone(mailing.BatchSize) // the clients of the second batch
-	for name, op := range map[string]dynamotest.Op{"freed": dynamotest.UpdateItem, "forgotten": dynamotest.TransactWriteItems} {
-		faults := w.peace()
+	for name, op := range map[string]dynamotest.Op{"the messages are freed": dynamotest.UpdateItem, "the edits are deleted": dynamotest.TransactWriteItems} {
+		faults := w.noFaults()
 		faults.On(op, 1, dynamotest.Fault{Refuse: errKilled})
-		if err := w.replan(faults); err == nil || w.remembered() != 5 {
-			t.Errorf("killed before they are %s: %v, %d edits are kept in mind", name, err, w.remembered())
+		if err := w.replan(faults); err == nil || w.storedEdits() != 5 {
+			t.Errorf("killed before %s: %v, %d edits are stored", name, err, w.storedEdits())
 		}
 	}
 	w.deliveries.take()
-	faults := w.peace()
+	faults := w.noFaults()
 	faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Before: func() {
 		if n := w.deliveries.size(); n != 1 {
-			t.Errorf("%d batches are queued as the edits are forgotten", n)
+			t.Errorf("%d batches are queued before the edits are deleted, want 1", n)
 		}
 	}})
-	if err := w.replan(faults); err != nil || w.remembered() != 0 {
-		t.Errorf("%v, %d edits are kept in mind", err, w.remembered())
+	if err := w.replan(faults); err != nil || w.storedEdits() != 0 {
+		t.Errorf("%v, %d edits are stored", err, w.storedEdits())
 	}
 	batches := w.batches()
 	if diff := cmp.Diff([]mailing.BatchKey{batches[1].Key}, w.deliveries.take()); diff != "" {
 		t.Errorf("queued (-want +got):\n%s", diff)
 	}
 	if batches[0].NotBefore.IsZero() || !batches[1].NotBefore.IsZero() {
-		t.Errorf("they may be claimed from %s and %s on", batches[0].NotBefore, batches[1].NotBefore)
+		t.Errorf("the batches may be claimed from %s and %s on", batches[0].NotBefore, batches[1].NotBefore)
 	}
 	if want := monday.Add(mailing.QueuedOverdueAfter); !batches[1].DueAt.Equal(want) {
 		t.Errorf("due at %s, want %s", batches[1].DueAt, want)
 	}
 	if n := len(w.tasks.takeReplans()); n > 0 {
-		t.Errorf("done, it queues %d tasks", n)
+		t.Errorf("after all edits, the task queues %d tasks", n)
 	}
 }
 
@@ -164,14 +164,13 @@ func TestAZoneEditOfAHeldBatchIsKept(t *testing.T) {
 	if _, ok, err := w.store.Claim(t.Context(), k, "a sender", opening, lease); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if err := w.replan(w.peace()); err != nil || w.remembered() != 1 || w.deliveries.size() > 0 {
-		t.Errorf("held: %v, %d edits are kept in mind, %d batches queued", err, w.remembered(), w.deliveries.size())
+	if err := w.replan(w.noFaults()); err != nil || w.storedEdits() != 1 || w.deliveries.size() > 0 {
+		t.Errorf("a sender holds the batch: %v, %d edits are stored, %d batches queued", err, w.storedEdits(), w.deliveries.size())
 	}
-	// A sender that claims the batch after its holder decides by the clients as they are
-	// then.
+	// The next sender that claims the batch decides by the new zone.
 	w.clock.AdvanceTo(lease)
-	if err := w.replan(w.peace()); err != nil || w.remembered() != 0 || w.deliveries.size() > 0 {
-		t.Errorf("its holder is gone: %v, %d edits are kept in mind, %d batches queued", err, w.remembered(), w.deliveries.size())
+	if err := w.replan(w.noFaults()); err != nil || w.storedEdits() != 0 || w.deliveries.size() > 0 {
+		t.Errorf("the lease is over: %v, %d edits are stored, %d batches queued", err, w.storedEdits(), w.deliveries.size())
 	}
 }
 
@@ -181,14 +180,14 @@ func TestABatchThatIsClaimedAsItIsPlannedAgainIsLeftToALaterSweep(t *testing.T) 
 	k := w.batches()[0].Key
 	w.clock.AdvanceTo(w.batches()[0].NotBefore)
 	w.rezone(0)
-	faults := w.peace()
+	faults := w.noFaults()
 	faults.On(dynamotest.UpdateItem, 1, dynamotest.Fault{Before: func() {
 		if _, ok, err := w.store.Claim(t.Context(), k, "a sender", w.clock.Now(), w.clock.Now().Add(time.Minute)); !ok || err != nil {
 			t.Error(ok, err)
 		}
 	}})
-	if err := w.replan(faults); err != nil || w.remembered() != 1 || w.deliveries.size() > 0 {
-		t.Errorf("%v, %d edits are kept in mind, %d batches queued", err, w.remembered(), w.deliveries.size())
+	if err := w.replan(faults); err != nil || w.storedEdits() != 1 || w.deliveries.size() > 0 {
+		t.Errorf("%v, %d edits are stored, %d batches queued", err, w.storedEdits(), w.deliveries.size())
 	}
 }
 
@@ -197,12 +196,12 @@ func TestAPausedMailingIsPlannedAgainAndQueuedByItsResume(t *testing.T) {
 	w := waiting(t, 1)
 	w.edit(func(m mailing.Mailing) (mailing.Mailing, error) { return m.Paused(w.clock.Now()) })
 	w.rezone(0)
-	if err := w.replan(w.peace()); err != nil || w.remembered() != 0 || w.deliveries.size() > 0 {
-		t.Errorf("%v, %d edits are kept in mind, %d batches queued", err, w.remembered(), w.deliveries.size())
+	if err := w.replan(w.noFaults()); err != nil || w.storedEdits() != 0 || w.deliveries.size() > 0 {
+		t.Errorf("%v, %d edits are stored, %d batches queued", err, w.storedEdits(), w.deliveries.size())
 	}
 	w.clock.Advance(time.Hour)
 	w.edit(func(m mailing.Mailing) (mailing.Mailing, error) { return m.Resumed(w.clock.Now()) })
-	if err := w.do(w.peace()); err != nil || w.deliveries.size() != 1 {
+	if err := w.do(w.noFaults()); err != nil || w.deliveries.size() != 1 {
 		t.Errorf("resumed: %v, %d batches queued", err, w.deliveries.size())
 	}
 }
@@ -221,33 +220,33 @@ func TestAMailingThatCannotBePlannedDoesNotStopTheOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	faults := w.peace()
+	faults := w.noFaults()
 	faults.On(dynamotest.GetItem, 2, dynamotest.Fault{Refuse: errKilled}) // the slice of the second mailing
-	if err := w.replan(faults); err == nil || w.remembered() != 1 || w.deliveries.size() != 1 {
-		t.Errorf("%v, %d edits are kept in mind, %d batches queued", err, w.remembered(), w.deliveries.size())
+	if err := w.replan(faults); err == nil || w.storedEdits() != 1 || w.deliveries.size() != 1 {
+		t.Errorf("%v, %d edits are stored, %d batches queued", err, w.storedEdits(), w.deliveries.size())
 	}
 }
 
-func TestManyEditsTakeTurnsUntilTheNextSweep(t *testing.T) {
+func TestManyEditsAreWorkedOnTurnByTurnUntilTheNextSweep(t *testing.T) {
 	t.Parallel()
 	w := waiting(t, 101)
 	w.rezone(0)
 	slow := func() *dynamotest.Faults {
-		faults := w.peace()
+		faults := w.noFaults()
 		// The first page takes all of the turn.
 		faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Before: func() { w.clock.Advance(6 * time.Second) }})
 		return faults
 	}
 	until := w.clock.Now().Add(time.Minute)
-	if err := w.scheduler(slow()).Replan(t.Context(), until); err != nil || w.remembered() != 1 {
-		t.Errorf("%v, %d edits are kept in mind", err, w.remembered())
+	if err := w.scheduler(slow()).Replan(t.Context(), until); err != nil || w.storedEdits() != 1 {
+		t.Errorf("%v, %d edits are stored", err, w.storedEdits())
 	}
 	if diff := cmp.Diff([]time.Time{until}, w.tasks.takeReplans()); diff != "" {
 		t.Errorf("queued (-want +got):\n%s", diff)
 	}
-	w.rezone(0) // back to the old zone; by now the next sweep has come
+	w.rezone(0) // edits all zones again
 	w.clock.AdvanceTo(until.Add(-5 * time.Second))
 	if err := w.scheduler(slow()).Replan(t.Context(), until); err != nil || len(w.tasks.takeReplans()) > 0 {
-		t.Errorf("after the next sweep it goes on by itself, %v", err)
+		t.Errorf("after the next sweep the task queues itself again, %v", err)
 	}
 }

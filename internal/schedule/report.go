@@ -16,12 +16,12 @@ type ReportStore interface {
 	// ClaimReport makes holder the only run that may publish the report of a day, up to
 	// until. It returns false if the report is published, or another run holds it.
 	ClaimReport(ctx context.Context, day time.Time, holder string, now, until time.Time) (bool, error)
-	// LastReported returns the stored summary of the newest report of the days before
-	// one, the zero value if there is none.
+	// LastReported returns the stored summary of the newest report of a day before the
+	// given one. It returns the zero value if there is none.
 	LastReported(ctx context.Context, before time.Time) (mailing.Reported, error)
 	// ChangedSince returns the mailings that are not finished, and the finished ones that
-	// have changed since an instant. unread is the id below which finished ones were not
-	// looked for, 0 if all were.
+	// have changed since an instant. unread is the id below which finished mailings were
+	// not looked for, or 0 if all were looked for.
 	ChangedSince(ctx context.Context, since time.Time) (ms []mailing.Mailing, unread mailing.ID, err error)
 	// Progress returns the counts of each of ms, in their order.
 	Progress(ctx context.Context, ms []mailing.Mailing) ([]mailing.Progress, error)
@@ -49,17 +49,16 @@ func NewReporter(store ReportStore, topic Topic, clock clock.Clock, holder func(
 	return &Reporter{store: store, topic: topic, clock: clock, holder: holder}
 }
 
-// reportLease is how long a run keeps other runs from the report. It is longer than an
-// invocation of the scheduler (30 s). It is less than a minute, so that a request one
-// minute after a failed run need not wait.
+// reportLease is how long a run's claim keeps other runs from the report. It is longer
+// than an invocation of the scheduler (30 s). It is less than a minute, so that a run one
+// minute after a failed run can claim the report.
 const reportLease = 45 * time.Second
 
-// Report publishes the report of yesterday, unless it is published already or
-// another run holds it. If a run fails or is killed, any later run of the day
-// publishes the report. The report is published twice only if a run ends after
-// it has published the report and before it has marked it as published. This
-// order is a choice: readers recognise a report that comes twice, but do not
-// notice a report that never comes.
+// Report publishes the report of yesterday, unless it is published already or another run
+// holds it. If a run fails or is killed, any later run of the day publishes the report.
+// The report is published twice only if a run has published the report, and has not marked
+// it as published before its claim ends. Publishing before marking is a choice: readers
+// recognise a report that comes twice, but do not notice a report that never comes.
 func (r *Reporter) Report(ctx context.Context) error {
 	now, holder := r.clock.Now(), r.holder()
 	day := mailing.ReportDay(now)
@@ -86,8 +85,8 @@ func (r *Reporter) Report(ctx context.Context) error {
 	return nil
 }
 
-// make returns the report of a day from what is stored. The previous report limits how
-// far back finished mailings are looked for.
+// make makes the report of a day from the tables. It looks for finished mailings that have
+// changed since [mailing.ReportSince].
 func (r *Reporter) make(ctx context.Context, day, now time.Time) (mailing.Report, error) {
 	before, err := r.store.LastReported(ctx, day)
 	if err != nil {

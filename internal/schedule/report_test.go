@@ -48,7 +48,7 @@ func (w *world) report(topic *fakeTopic, faults *dynamotest.Faults) error {
 
 func (w *world) mustReport(topic *fakeTopic, published int) {
 	w.t.Helper()
-	if err := w.report(topic, w.peace()); err != nil {
+	if err := w.report(topic, w.noFaults()); err != nil {
 		w.t.Fatal(err)
 	}
 	if n := len(topic.published); n != published {
@@ -59,7 +59,7 @@ func (w *world) mustReport(topic *fakeTopic, published int) {
 func TestAReportIsPublishedOnceADay(t *testing.T) {
 	w, topic := newWorld(t), &fakeTopic{}
 	w.clients(3)
-	if err := w.do(w.peace()); err != nil {
+	if err := w.do(w.noFaults()); err != nil {
 		t.Fatal(err)
 	}
 	w.clock.Advance(24 * time.Hour)
@@ -90,11 +90,11 @@ func TestAReportIsPublishedOnceADay(t *testing.T) {
 	}
 }
 
-func TestOfRunsAtOnceOnePublishes(t *testing.T) {
+func TestOneOfSeveralRunsAtOncePublishes(t *testing.T) {
 	w := newWorld(t)
 	second := &fakeTopic{}
 	first := &fakeTopic{before: func() {
-		if err := w.report(second, w.peace()); err != nil {
+		if err := w.report(second, w.noFaults()); err != nil {
 			t.Error(err)
 		}
 	}}
@@ -104,17 +104,17 @@ func TestOfRunsAtOnceOnePublishes(t *testing.T) {
 	}
 }
 
-func TestAReportThatBrokeOffIsPublishedByALaterRun(t *testing.T) {
+func TestAReportOfAFailedRunIsPublishedByALaterRun(t *testing.T) {
 	broken := errors.New("broken")
 	for name, run := range map[string]func(w *world) error{
-		"it cannot be published": func(w *world) error { return w.report(&fakeTopic{fail: broken}, w.peace()) },
+		"the report cannot be published": func(w *world) error { return w.report(&fakeTopic{fail: broken}, w.noFaults()) },
 		"mailings cannot be read": func(w *world) error {
-			faults := w.peace()
+			faults := w.noFaults()
 			faults.Always(dynamotest.Query, dynamotest.Fault{Refuse: broken})
 			return w.report(&fakeTopic{}, faults)
 		},
-		"its claim's answer is lost": func(w *world) error {
-			faults := w.peace()
+		"the answer to the claim is lost": func(w *world) error {
+			faults := w.noFaults()
 			faults.On(dynamotest.UpdateItem, 1, dynamotest.Fault{Lose: broken})
 			return w.report(&fakeTopic{}, faults)
 		},
@@ -125,7 +125,7 @@ func TestAReportThatBrokeOffIsPublishedByALaterRun(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.mustReport(topic, 0)       // the lease is not over: the run might still continue
-			w.clock.Advance(time.Minute) // Lambda's own repetition
+			w.clock.Advance(time.Minute) // longer than the lease
 			w.mustReport(topic, 1)
 			w.clock.Advance(time.Hour)
 			w.mustReport(topic, 1)
@@ -133,11 +133,11 @@ func TestAReportThatBrokeOffIsPublishedByALaterRun(t *testing.T) {
 	}
 }
 
-// The design prefers a report twice to no report.
+// A report that comes twice is better than a report that never comes.
 func TestAReportIsRepeatedOnlyIfItsPublicationWasNotStored(t *testing.T) {
 	w, topic := newWorld(t), &fakeTopic{}
 	killed := errors.New("killed")
-	faults := w.peace()
+	faults := w.noFaults()
 	faults.On(dynamotest.UpdateItem, 2, dynamotest.Fault{Refuse: killed})
 	if err := w.report(topic, faults); !errors.Is(err, killed) || len(topic.published) != 1 {
 		t.Fatal(len(topic.published), err)
@@ -148,7 +148,7 @@ func TestAReportIsRepeatedOnlyIfItsPublicationWasNotStored(t *testing.T) {
 	w.mustReport(topic, 2)
 }
 
-func TestARunThatOutlivesItsLeaseDoesNotUndoAnothers(t *testing.T) {
+func TestARunThatOutlivesItsLeaseDoesNotUndoALaterRun(t *testing.T) {
 	w := newWorld(t)
 	second := &fakeTopic{}
 	first := &fakeTopic{before: func() {
@@ -174,7 +174,7 @@ func TestMessagesSentBetweenMidnightAndTheReportAreNewInTheNextReport(t *testing
 	w.clock.Advance(24 * time.Hour)
 	w.mustReport(topic, 2)
 	if !strings.Contains(topic.published[0], "There were none.") {
-		t.Errorf("it is in the report of the day before:\n%s", topic.published[0])
+		t.Errorf("the mailing is in the report of the day before:\n%s", topic.published[0])
 	}
 	line := "1 completed 5 5 5 0 0 0 0 0 0"
 	if got := strings.Join(strings.Fields(topic.published[1]), " "); !strings.Contains(got, line) {
@@ -200,7 +200,7 @@ func TestADayWithoutAReportIsCoveredByTheNext(t *testing.T) {
 	}
 }
 
-// halfRead is a store that could not look for all mailings that changed.
+// halfRead is a store that did not look for finished mailings below id 17.
 type halfRead struct{ schedule.ReportStore }
 
 func (h halfRead) ChangedSince(ctx context.Context, since time.Time) ([]mailing.Mailing, mailing.ID, error) {
@@ -241,10 +241,11 @@ func TestAReportsLeaseOutlivesItsRunAndEndsWithinAMinute(t *testing.T) {
 	if err := schedule.NewReporter(store, &fakeTopic{}, w.clock, func() string { return "me" }).Report(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	// Some seconds, because clocks differ, and a run begins before it claims.
+	// reserve allows for clocks that differ, and for the time from a run's start to its
+	// claim.
 	const reserve = 5 * time.Second
 	run := time.Duration(timeout) * time.Second
 	if len(store.taken) != 1 || run == 0 || store.taken[0] < run+reserve || store.taken[0] > time.Minute-reserve {
-		t.Errorf("leases of %s; a run takes up to %s, and may be asked for after a minute", store.taken, run)
+		t.Errorf("leases of %s; want one that is longer than a run (%s) and shorter than a minute", store.taken, run)
 	}
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // retry queues again the failures of a slice that are not newer than the mailing's last
-// retry, and updates state accordingly. A batch that a sender holds at present is left to
-// the next sweep: until then the slice is not marked as done, and the mailing cannot be
+// retry, and updates state accordingly. A batch that a sender holds is left to the next
+// sweep. Until then the slice is not marked as retried, and the mailing cannot be
 // finished. more reports whether the turn ended first. The next turn does not queue the
 // same failures again: they are pending by then.
 func (s *Scheduler) retry(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, until time.Time) (more bool, err error) {
@@ -40,14 +40,14 @@ func (s *Scheduler) retry(ctx context.Context, m mailing.Mailing, slice int, sta
 		}
 		// The mailing is read again for each page: a cancellation, an end or a later
 		// retry applies from the next page on.
-		now, err := s.store.Mailing(ctx, m.ID)
+		current, err := s.store.Mailing(ctx, m.ID)
 		if err != nil {
 			return false, err
 		}
-		if now.Finished || !now.RetriedAt.Equal(m.RetriedAt) || !now.Retries(*state, s.clock.Now()) {
+		if current.Finished || !current.RetriedAt.Equal(m.RetriedAt) || !current.Retries(*state, s.clock.Now()) {
 			return false, nil
 		}
-		m = now
+		m = current
 	}
 	if left > 0 {
 		slog.InfoContext(ctx, "failures of held batches wait for the next sweep", "mailing_id", m.ID, "slice", slice, "batches", left)
@@ -60,8 +60,8 @@ func (s *Scheduler) retry(ctx context.Context, m mailing.Mailing, slice int, sta
 	return false, nil
 }
 
-// requeueFailed queues again the failures in some batches that a retry of m gives fresh
-// attempts, and returns how many batches had to be left as they are. A
+// requeueFailed queues again those failures of some batches that the retry of m includes.
+// It returns the number of batches that had to be left as they are. A
 // [mailing.KindConflict] means that m has changed since it was read.
 func (s *Scheduler) requeueFailed(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, batches []mailing.Batch) (left int, err error) {
 	var requeuings []mailing.Requeuing

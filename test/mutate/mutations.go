@@ -75,7 +75,7 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 		new: `"SET #holder = :holder, #lease_until = :lease," +
 			" #first_from = if_not_exists(#first_from, :now), #first_until = if_not_exists(#first_until, :lease)" +
 			" ADD #claims :one REMOVE #sweeps, #due_at"`,
-		pkg: store, test: "TestAClaimedBatchIsDueAsItsLeaseEnds",
+		pkg: store, test: "TestAClaimedBatchIsDueAtTheEndOfItsLease",
 	},
 	{
 		name: "a lease is shorter than its invocation",
@@ -152,7 +152,7 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 		file: "internal/dynamo/batchitem.go",
 		old:  "if it.DueAt == 0 {",
 		new:  "if it.DueAt >= 0 {",
-		pkg:  store, test: "TestABatchExpiresOnlyOnceNothingOfItIsPending",
+		pkg:  store, test: "TestABatchHasATimeToLiveOnlyWhenNoMessageOfItIsPending",
 	},
 	{
 		name: "counts do not change with a settlement",
@@ -169,7 +169,7 @@ var ofClaims = []mutation{ //nolint:gochecknoglobals // as above
 			return err
 		}
 		return s.transact(ctx, items[len(rest):],`,
-		pkg: store, test: "TestCountsChangeWithTheirBatchesWhereverASettlementIsCut",
+		pkg: store, test: "TestASettlementIsWrittenWithItsCountsOrNotAtAll",
 	},
 }
 
@@ -184,21 +184,21 @@ var ofPages = []mutation{ //nolint:gochecknoglobals // as above
 			return false, err
 		}
 		written, err := s.store.WritePage(ctx, m, page)`,
-		pkg: scheduler, test: "TestNothingIsQueuedBeforeItsPageIsWritten",
+		pkg: scheduler, test: "TestNoBatchIsQueuedBeforeItsPageIsWritten",
 	},
 	{
 		name: "the first page is written whatever the cursor",
 		file: "internal/dynamo/slices.go",
 		old:  `condition: "attribute_not_exists(#cursor)",`,
 		new:  `condition: "attribute_not_exists(#cursor) OR attribute_exists(#cursor)",`,
-		pkg:  store, test: "TestAPageIsWrittenOnceForTheCursorThatItBeganAt",
+		pkg:  store, test: "TestAPageIsWrittenOnlyIfTheCursorHasNotMoved",
 	},
 	{
 		name: "a later page is written whatever the cursor",
 		file: "internal/dynamo/slices.go",
 		old:  `condition = "#cursor = :seen AND #done = :false"`,
 		new:  `condition = "attribute_exists(#cursor) OR #cursor = :seen OR #done = :false"`,
-		pkg:  store, test: "TestAPageIsWrittenOnceForTheCursorThatItBeganAt",
+		pkg:  store, test: "TestAPageIsWrittenOnlyIfTheCursorHasNotMoved",
 	},
 	{
 		name: "the cursor moves in a transaction of its own, after the page",
@@ -215,7 +215,7 @@ var ofPages = []mutation{ //nolint:gochecknoglobals // as above
 		file: "internal/schedule/task.go",
 		old:  "s.store.Postpone(ctx, row, now.Add(delay+mailing.OverdueAfter(row.Sweeps)), freed)",
 		new:  "s.store.Postpone(ctx, row, row.DueAt, freed)",
-		pkg:  scheduler, test: "TestAnOverdueBatchIsQueuedOnceAndThenAfterLongerTimes",
+		pkg:  scheduler, test: "TestAnOverdueBatchIsQueuedAgainAfterGrowingTimes",
 	},
 	{
 		name: "a sweep queues before it moves due_at on",
@@ -227,7 +227,7 @@ var ofPages = []mutation{ //nolint:gochecknoglobals // as above
 		}
 		group.Go(func() error {
 			moved, err := s.store.Postpone(`,
-		pkg: scheduler, test: "TestABatchIsMovedOnBeforeItIsQueuedAgain",
+		pkg: scheduler, test: "TestTheDueTimeOfABatchIsMovedBeforeTheBatchIsQueuedAgain",
 	},
 	{
 		name: "batches of a paused mailing are queued again",

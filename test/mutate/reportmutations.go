@@ -93,7 +93,7 @@ var ofReports = []mutation{ //nolint:gochecknoglobals // as the others
 		file: reportStoreGo,
 		old:  "reportTTL = 35 * 24 * time.Hour",
 		new:  "reportTTL = 6 * 24 * time.Hour",
-		pkg:  store, test: "TestAReportIsRememberedForAsLongAsReportsLookBack",
+		pkg:  store, test: "TestTheRecordOfAReportIsKeptAsLongAsReportsLookBack",
 	},
 	{
 		name: "a report may not find the one before it",

@@ -23,14 +23,14 @@ var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 		file: rezoneGo,
 		old:  `sameVersion, item{":version": num(e.Version)}`,
 		new:  `"#version >= :version", item{":version": num(e.Version)}`,
-		pkg:  store, test: "TestEditedZonesAreReadPageByPageAndForgottenUnlessEditedAgain",
+		pkg:  store, test: "TestZoneEditsAreReadPageByPageAndDeletedUnlessEditedAgain",
 	},
 	{
 		name: "waits: a batch is planned again whatever has become of its members",
 		file: claimGo,
 		old:  "attribute_not_exists(#lease_until) AND #members = :seen",
 		new:  "attribute_not_exists(#lease_until) AND #members <= :seen OR #members > :seen",
-		pkg:  store, test: "TestABatchIsPlannedAgainOnlyAsItWasSeen",
+		pkg:  store, test: "TestABatchIsPlannedAgainOnlyIfItHasNotChanged",
 	},
 	{
 		name: "waits: the edit of a batch that is held is forgotten",
@@ -51,7 +51,7 @@ var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 		file: replanGo,
 		old:  "return r.deliveries.Queue(ctx, keys, 0)",
 		new:  "return r.deliveries.Queue(ctx, keys[:0], 0)",
-		pkg:  scheduler, test: "TestMessagesThatWaitByAnOldZoneAreFreedAndQueuedBeforeTheEditIsForgotten",
+		pkg:  scheduler, test: "TestMessagesThatWaitByAnOldZoneAreFreedAndQueuedBeforeTheEditIsDeleted",
 	},
 	{
 		name: "keeps: what a sender may still settle by the old end is not awaited",
@@ -107,6 +107,6 @@ var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 		file: "internal/dynamo/messages.go",
 		old:  "if id != mailing.TestMailing {",
 		new:  "if id != mailing.TestMailing && false {",
-		pkg:  store, test: "TestARetryReadsFailuresThatTheOldEndWouldHideAfterTheEndWasPutOff",
+		pkg:  store, test: "TestARetryReadsFailuresByThePresentEnd",
 	},
 }

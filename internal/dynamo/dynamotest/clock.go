@@ -32,7 +32,8 @@ func (c *Clock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// AdvanceTo moves the clock forward to an instant, unless that has passed.
+// AdvanceTo moves the clock forward to an instant. It does nothing if the instant has
+// passed.
 func (c *Clock) AdvanceTo(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -50,14 +51,15 @@ func (c *Clock) Sleep(ctx context.Context, d time.Duration) error {
 // Option makes a store use the clock.
 func (c *Clock) Option() Option { return func(config *dynamo.Config) { config.Clock = c } }
 
-// impatient is a clock by which a wait takes no time.
+// impatient is a clock whose Sleep returns at once. Its value returns the present time.
 type impatient func() time.Time
 
 func (c impatient) Now() time.Time { return c() }
 
 func (impatient) Sleep(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) }
 
-// Impatient makes a store take the time from now, and wait no time between two tries.
+// Impatient makes a store read the time from now. The store does not wait between two
+// tries.
 func Impatient(now func() time.Time) Option {
 	return func(config *dynamo.Config) { config.Clock = impatient(now) }
 }

@@ -30,15 +30,16 @@ type Client interface {
 // Env is DynamoDB as one test sees it.
 type Env struct {
 	Client Client
-	// Tables are the test's own.
+	// Tables are used by this test only.
 	Tables dynamo.Tables
 }
 
-// tableNumber separates tests that run at the same time.
+// tableNumber makes the names of tables unique, so that tests can run at the same time.
 var tableNumber atomic.Int64 //nolint:gochecknoglobals // one per process is intended
 
-// Start gives a test its own tables: in memory, or with the build tag "integration" in
-// a DynamoDB Local, which the first call starts and which ends with the test binary.
+// Start gives a test its own tables. They are in memory. With the build tag
+// "integration" they are in a DynamoDB Local, which the first call starts. It ends with
+// the test binary.
 func Start(tb testing.TB) *Env {
 	tb.Helper()
 	client, err := backend(tb)
@@ -70,7 +71,7 @@ func startOver(tb testing.TB, client Client) *Env {
 	return e
 }
 
-// readDefinitions is [definitions], which reads the template once a process.
+// readDefinitions returns the result of [definitions], which it calls once a process.
 var readDefinitions = sync.OnceValues(definitions) //nolint:gochecknoglobals // it never changes
 
 func (e *Env) create(tb testing.TB, table *dynamodb.CreateTableInput, name string) string {
@@ -87,7 +88,7 @@ func (e *Env) create(tb testing.TB, table *dynamodb.CreateTableInput, name strin
 // Its mailing ids begin at 1.
 func (e *Env) Store(options ...Option) *dynamo.Store { return e.StoreOver(e.Client, options...) }
 
-// StoreOver is like [Env.Store] with a layer in between, such as [Faults].
+// StoreOver is like [Env.Store], but the store calls api, for example a [Faults].
 func (e *Env) StoreOver(api dynamo.API, options ...Option) *dynamo.Store {
 	config := dynamo.Config{Tables: e.Tables, Retention: Retention, Clock: impatient(time.Now), FirstMailing: 1}
 	for _, option := range options {

@@ -21,12 +21,12 @@ type scope struct {
 
 func (s *scope) name(place string) (string, error) {
 	if !strings.HasPrefix(place, "#") {
-		return "", invalid("%q: write attributes as #names", place)
+		return "", invalid("%q: an attribute needs a placeholder #name", place)
 	}
 	s.used[place] = true
 	name, ok := s.names[place]
 	if !ok {
-		return "", invalid("%s stands for nothing", place)
+		return "", invalid("placeholder %s is not defined", place)
 	}
 	return name, nil
 }
@@ -35,7 +35,7 @@ func (s *scope) value(place string) (types.AttributeValue, error) {
 	s.used[place] = true
 	v, ok := s.values[place]
 	if !ok {
-		return nil, invalid("%s stands for nothing", place)
+		return nil, invalid("placeholder %s is not defined", place)
 	}
 	return v, nil
 }
@@ -54,19 +54,20 @@ func (s *scope) firstValue(expression string) types.AttributeValue {
 func (s *scope) allUsed() error {
 	for place := range s.names {
 		if !s.used[place] {
-			return invalid("%s is not used", place)
+			return invalid("placeholder %s is not used", place)
 		}
 	}
 	for place := range s.values {
 		if !s.used[place] {
-			return invalid("%s is not used", place)
+			return invalid("placeholder %s is not used", place)
 		}
 	}
 	return nil
 }
 
-// tokens splits an expression into words, operators and punctuation. No caller changes
-// the result: it is shared, as a query needs the same tokens for each item.
+// tokens splits an expression into words, operators and punctuation. Callers must not
+// change the result, because they share it: a query needs the same tokens for each
+// item.
 func tokens(expression string) []string {
 	if known, ok := tokenized.Load(expression); ok {
 		if list, ok := known.([]string); ok {
@@ -96,7 +97,7 @@ func (s *scope) holds(condition string, it item) (bool, error) {
 	p := &parser{scope: s, item: it, tokens: tokens(condition)}
 	ok := p.or()
 	if p.err == nil && len(p.tokens) > 0 {
-		p.err = invalid("%q: what is %q?", condition, p.tokens[0])
+		p.err = invalid("%q: unexpected token %q", condition, p.tokens[0])
 	}
 	return ok, p.err
 }
@@ -126,7 +127,7 @@ func (p *parser) fail(format string, args ...any) {
 
 func (p *parser) expect(token string) {
 	if got := p.next(); got != token {
-		p.fail("%q instead of %q", got, token)
+		p.fail("found %q, want %q", got, token)
 	}
 }
 
@@ -141,23 +142,23 @@ func (p *parser) or() bool {
 }
 
 func (p *parser) and() bool {
-	ok := p.one()
+	ok := p.term()
 	for p.peek() == "AND" {
 		p.next()
-		right := p.one()
+		right := p.term()
 		ok = ok && right
 	}
 	return ok
 }
 
-func (p *parser) one() bool {
+func (p *parser) term() bool {
 	switch token := p.next(); token {
 	case "(":
 		ok := p.or()
 		p.expect(")")
 		return ok
 	case "NOT":
-		return !p.one()
+		return !p.term()
 	case "attribute_exists", "attribute_not_exists":
 		p.expect("(")
 		v := p.operand(p.next())
@@ -216,7 +217,7 @@ func (p *parser) in(left types.AttributeValue) bool {
 		found = found || left != nil && equal(left, right)
 		if token := p.next(); token != "," {
 			if token != ")" {
-				p.fail("%q instead of )", token)
+				p.fail("found %q, want )", token)
 			}
 			return found
 		}
@@ -243,12 +244,13 @@ func (p *parser) compared(operator string, left, right types.AttributeValue) boo
 	case ">=":
 		return order >= 0
 	}
-	p.fail("what is %q?", operator)
+	p.fail("unknown operator %q", operator)
 	return false
 }
 
-// apply changes an item as an update expression says. It knows SET to a value or to
-// if_not_exists of the same attribute, plus a number; ADD of numbers; and REMOVE.
+// apply changes an item by an update expression. It supports SET to a value, SET to
+// if_not_exists of the same attribute with or without a number added, ADD of numbers,
+// and REMOVE.
 func (s *scope) apply(update string, it item) error {
 	clause := ""
 	for list := tokens(update); len(list) > 0; {
@@ -276,7 +278,7 @@ func (s *scope) applyOne(clause string, list []string, it item) (rest []string, 
 	}
 	length := map[string]int{"SET": 3, "ADD": 2, "REMOVE": 1}[clause]
 	if length == 0 || len(list) < length {
-		return nil, invalid("%q is no update", strings.Join(list, " "))
+		return nil, invalid("%q is not an update", strings.Join(list, " "))
 	}
 	if clause == "REMOVE" {
 		delete(it, name)
@@ -305,7 +307,7 @@ func sum(a, b types.AttributeValue) types.AttributeValue {
 func (s *scope) setOnce(name string, list []string, it item) (rest []string, err error) {
 	const length = 8
 	if len(list) < length || list[4] != list[0] {
-		return nil, invalid("%q: if_not_exists is known of the attribute itself only", strings.Join(list, " "))
+		return nil, invalid("%q: if_not_exists is supported only for the attribute that is set", strings.Join(list, " "))
 	}
 	v, err := s.value(list[6])
 	if err != nil {

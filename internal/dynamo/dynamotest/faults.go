@@ -27,16 +27,16 @@ const (
 
 // Fault describes what happens to one call.
 type Fault struct {
-	// Before runs first. It does what another process does at that moment.
+	// Before runs first. A test uses it to act as another process at that moment.
 	Before func()
 	// Refuse is the error of the call; DynamoDB never sees the call.
 	Refuse error
-	// Lose is the error of the call although DynamoDB did it: the answer was lost.
+	// Lose is the error of a call that DynamoDB has executed: its answer is lost.
 	Lose error
 	// Unless is called before the fault happens; if it returns true, the call meets no
 	// fault.
 	Unless func() bool
-	// Unprocessed is how many of its keys a BatchGetItem leaves unread.
+	// Unprocessed is how many keys a BatchGetItem returns as unprocessed.
 	Unprocessed int
 }
 
@@ -61,7 +61,7 @@ type Faults struct {
 
 var _ dynamo.API = (*Faults)(nil)
 
-// NewFaults returns a Faults that passes all calls on to api until a fault is set.
+// NewFaults returns a Faults without faults: it passes all calls on to api.
 func NewFaults(api dynamo.API) *Faults {
 	return &Faults{api: api, calls: map[Op]int{}, plans: map[Op]map[int]Fault{}, every: map[Op]Fault{}}
 }
@@ -147,7 +147,8 @@ func (f *Faults) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWr
 	return meet(ctx, f, TransactWriteItems, in, f.api.TransactWriteItems, opts)
 }
 
-// BatchGetItem passes a call on like the others, without the keys that stay unprocessed.
+// BatchGetItem passes a call on to DynamoDB, unless its fault refuses it. It leaves out
+// the keys that stay unprocessed, and returns them as such.
 func (f *Faults) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
 	fault := f.next(BatchGetItem)
 	if fault.Before != nil {

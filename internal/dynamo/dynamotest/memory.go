@@ -17,10 +17,10 @@ import (
 
 type item = map[string]types.AttributeValue
 
-// Memory is as much of DynamoDB as the stores need. It has no process and no network,
-// so that tests can make thousands of runs. All tests of the store run both on it and
-// on DynamoDB Local: where the two differ, Memory is wrong. It is safe for concurrent
-// use.
+// Memory is a DynamoDB in memory. It does as much as the stores need, without a process
+// and without a network, so that tests can make thousands of runs. All tests of the
+// store run both on Memory and on DynamoDB Local. Where the two differ, Memory is
+// wrong. It is safe for concurrent use.
 type Memory struct {
 	mu     sync.Mutex
 	tables map[string]*table
@@ -232,7 +232,7 @@ func (m *Memory) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInpu
 		for _, keys := range want.Keys {
 			id := textOf(keys[t.hash]) + "\x00" + textOf(keys[t.sort])
 			if seen[id] {
-				return nil, invalid("a key comes twice")
+				return nil, invalid("a key is repeated")
 			}
 			seen[id] = true
 			it, err := t.get(keys)
@@ -323,7 +323,7 @@ func (m *Memory) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWr
 		reasons[i].Code = aws.String("None")
 		if !p.met {
 			reasons[i].Code, refused = aws.String("ConditionalCheckFailed"), true
-			if a.tell {
+			if a.returnOld {
 				reasons[i].Item = maps.Clone(p.old)
 			}
 		}
@@ -352,9 +352,9 @@ type action struct {
 	update    *string
 	remove    bool
 	condition *string
-	// tell means that a refusal returns the item.
-	tell  bool
-	scope scope
+	// returnOld means that a refusal returns the stored item.
+	returnOld bool
+	scope     scope
 }
 
 func (a *action) keys() item {
@@ -369,8 +369,8 @@ func actionOf(t types.TransactWriteItem) action {
 	case t.Put != nil:
 		return action{table: t.Put.TableName, item: t.Put.Item, condition: t.Put.ConditionExpression, scope: scope{t.Put.ExpressionAttributeNames, t.Put.ExpressionAttributeValues, nil}}
 	case t.Update != nil:
-		tell := t.Update.ReturnValuesOnConditionCheckFailure == types.ReturnValuesOnConditionCheckFailureAllOld
-		return action{tell: tell, table: t.Update.TableName, key: t.Update.Key, update: t.Update.UpdateExpression, condition: t.Update.ConditionExpression, scope: scope{t.Update.ExpressionAttributeNames, t.Update.ExpressionAttributeValues, nil}}
+		returnOld := t.Update.ReturnValuesOnConditionCheckFailure == types.ReturnValuesOnConditionCheckFailureAllOld
+		return action{returnOld: returnOld, table: t.Update.TableName, key: t.Update.Key, update: t.Update.UpdateExpression, condition: t.Update.ConditionExpression, scope: scope{t.Update.ExpressionAttributeNames, t.Update.ExpressionAttributeValues, nil}}
 	case t.Delete != nil:
 		return action{table: t.Delete.TableName, key: t.Delete.Key, remove: true, condition: t.Delete.ConditionExpression, scope: scope{t.Delete.ExpressionAttributeNames, t.Delete.ExpressionAttributeValues, nil}}
 	default:
@@ -460,7 +460,7 @@ func (m *Memory) Scan(ctx context.Context, in *dynamodb.ScanInput, _ ...func(*dy
 	if in.IndexName != nil {
 		var ok bool
 		if ix, ok = t.indexes[*in.IndexName]; !ok || aws.ToBool(in.ConsistentRead) {
-			return nil, invalid("no index %s, or one that is to be read consistently", *in.IndexName)
+			return nil, invalid("there is no index %s, or the read is strongly consistent", *in.IndexName)
 		}
 		keys = append(keys, ix.hash, ix.sort)
 	}
@@ -473,7 +473,7 @@ func (m *Memory) Scan(ctx context.Context, in *dynamodb.ScanInput, _ ...func(*dy
 }
 
 // scanned returns the items of an index, or of the table itself, that come after a
-// start key, with the attributes that it shows, partition by partition.
+// start key, partition by partition. They have the attributes that the index shows.
 func (t *table) scanned(ix index, start item) (rows []item) {
 	order := func(a, b item) int {
 		return cmp.Or(compare(a[ix.hash], b[ix.hash]), compare(a[ix.sort], b[ix.sort]), compare(a[t.hash], b[t.hash]), compare(a[t.sort], b[t.sort]))
@@ -523,8 +523,8 @@ func (s *scope) page(rows []item, keys []string, filter *string, limit *int32) (
 	return p, s.allUsed()
 }
 
-// rows returns the items that a query looks at, in its order, after its start key. keys
-// are the attributes of such a key.
+// rows returns the items that a query looks at, in the order of the query, after its
+// start key. keys are the attributes of a start key.
 func (t *table) rows(in *dynamodb.QueryInput, s *scope) (rows []item, keys []string, err error) {
 	keys = append(make([]string, 0, 4), t.hash, t.sort)
 	part := t.parts[textOf(s.firstValue(*in.KeyConditionExpression))]
@@ -538,7 +538,7 @@ func (t *table) rows(in *dynamodb.QueryInput, s *scope) (rows []item, keys []str
 	}
 	ix, ok := t.indexes[*in.IndexName]
 	if !ok || aws.ToBool(in.ConsistentRead) {
-		return nil, nil, invalid("no index %s, or one that is to be read consistently", *in.IndexName)
+		return nil, nil, invalid("there is no index %s, or the read is strongly consistent", *in.IndexName)
 	}
 	if ix.hash != t.hash {
 		part = slices.Concat(slices.Collect(maps.Values(t.parts))...)
@@ -571,8 +571,8 @@ func (t *table) forward(part []item, in *dynamodb.QueryInput, s *scope) (rows []
 	return rows, nil
 }
 
-// choose returns the items that have a sort key and meet a condition, with the
-// attributes that are shown.
+// choose returns the items that have the attribute sort and meet a condition, with the
+// attributes in kept.
 func (s *scope) choose(all []item, sort, condition string, kept map[string]bool) (rows []item, err error) {
 	for _, it := range all {
 		if it[sort] == nil {

@@ -77,14 +77,14 @@ func start() (s *server, err error) {
 	url := fmt.Sprintf("http://127.0.0.1:%d", port)
 	if err := answers(url); err != nil {
 		output, unread := os.ReadFile(log.Name())
-		return nil, errors.Join(fmt.Errorf("%w; it said: %s", err, output), unread)
+		return nil, errors.Join(fmt.Errorf("%w; its log: %s", err, output), unread)
 	}
 	return &server{url, lifeline}, nil
 }
 
-// launch runs Java under a shell that kills it, by its pid, as soon as this process
-// ends. A test that panics or is killed runs no code afterwards, but the operating
-// system closes its end of the pipe in each case.
+// launch runs Java under a shell. The shell kills Java, by its pid, as soon as this
+// process ends. A test that panics or is killed runs no code afterwards, but the
+// operating system closes this end of the pipe in each case.
 func launch(jar string, port int, log *os.File) (lifeline io.Closer, err error) {
 	const script = `"$@" </dev/null & child=$!; cat >/dev/null; kill -9 "$child"`
 	//nolint:gosec // G204: the jar comes from the environment of the tests
@@ -93,8 +93,8 @@ func launch(jar string, port int, log *os.File) (lifeline io.Closer, err error) 
 		"-jar", jar, "-inMemory", "-sharedDb", "-disableTelemetry", "-port", strconv.Itoa(port))
 	cmd.Dir = filepath.Dir(jar)
 	cmd.Stdout, cmd.Stderr = log, log
-	// Java has its own process group: Ctrl-C goes to the tests only, and their end
-	// stops Java.
+	// The shell and Java have their own process group. So Ctrl-C goes to the tests
+	// only, and their end stops Java.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if lifeline, err = cmd.StdinPipe(); err != nil {
 		return nil, err

@@ -33,7 +33,8 @@ func definitions() (map[string]*dynamodb.CreateTableInput, error) {
 	tables := map[string]*dynamodb.CreateTableInput{}
 	for name, properties := range template.Resources("AWS::DynamoDB::Table") {
 		tables[name] = &dynamodb.CreateTableInput{}
-		// Both have the same names, except for the encryption, which no test needs.
+		// The template and the request use the same names, except for the encryption,
+		// which no test needs.
 		delete(properties, "SSESpecification")
 		if err := cfn.Decode(properties, tables[name]); err != nil {
 			return nil, fmt.Errorf("template.yaml: %s: %w", name, err)

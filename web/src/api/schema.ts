@@ -443,7 +443,7 @@ export interface paths {
         };
         /**
          * Read the queues and dead letters
-         * @description Returns the number of entries in the queues and the age of the oldest, and up to 50 dead letters: messages that are not retried automatically, with the reason. The numbers are approximate, because SQS cannot count exactly. An entry of `deliveries` is a batch of up to 50 messages, and an entry of `tasks` is a piece of work on a mailing. The request changes nothing.
+         * @description Returns the number of entries in the queues and the age of the oldest, and up to 50 dead letters: messages that are not retried automatically, with the reason. The numbers are approximate, because SQS cannot count exactly. An entry of `deliveries` is a batch of up to 50 messages, and an entry of `tasks` is a piece of work on a mailing. While the sending API is down, `provider` has the instant since when; messages then wait, and go on after its first valid answer. The request changes nothing. It hides the dead letters that it returns from a redrive for a few seconds, so a program that repeats the request should use `limit=0`.
          */
         get: operations["get-queues"];
         put?: never;
@@ -1144,6 +1144,20 @@ export interface components {
              */
             title: string;
         };
+        Provider: {
+            /**
+             * Format: date-time
+             * @description The instant since which the sending API is down. Null while it works.
+             * @example 2030-01-31T09:00:00.000Z
+             */
+            down_since: string | null;
+            /**
+             * Format: date-time
+             * @description While it is down: the instant at which one message is tried next. It may have passed, if no message can be tried.
+             * @example 2030-01-31T09:00:00.000Z
+             */
+            next_probe_at: string | null;
+        };
         Queue: {
             /**
              * Format: int64
@@ -1171,6 +1185,7 @@ export interface components {
         QueueList: {
             /** @description Some of the dead letters, at most 50. */
             dead_letters: components["schemas"]["DeadLetter"][];
+            provider: components["schemas"]["Provider"];
             queues: components["schemas"]["Queue"][];
         };
         Redriven: {
@@ -4706,7 +4721,13 @@ export interface operations {
     };
     "get-queues": {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description The maximum number of dead letters. 0 returns none, and the age of the oldest one is then unknown.
+                 * @example 50
+                 */
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4753,7 +4774,11 @@ export interface operations {
                      *           "attempts": 1,
                      *           "at": "2030-03-01T09:31:00.000Z"
                      *         }
-                     *       ]
+                     *       ],
+                     *       "provider": {
+                     *         "down_since": null,
+                     *         "next_probe_at": null
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["QueueList"];
@@ -4887,7 +4912,7 @@ export interface operations {
                     /**
                      * @example # HELP postrider_build_info Always 1. The label is the version of the API.
                      *     # TYPE postrider_build_info gauge
-                     *     postrider_build_info{version="1.3.1"} 1
+                     *     postrider_build_info{version="1.4.0"} 1
                      *     # HELP postrider_mailings Mailings that are not deleted, by status.
                      *     # TYPE postrider_mailings gauge
                      *     postrider_mailings{status="scheduled"} 0

@@ -3,6 +3,9 @@ import type { FunctionComponent } from 'preact';
 import type { Key } from '../i18n/index.ts';
 import { t } from '../i18n/index.ts';
 import { link } from '../router.ts';
+import { Help } from './help/help.tsx';
+import { Overview } from './overview/overview.tsx';
+import { Queues } from './queues/queues.tsx';
 import { Empty, LinkButton, Page } from '../ui/basic.tsx';
 import type { IconName } from '../ui/icons.tsx';
 import { EditMailing, NewMailing } from './edit/index.tsx';
@@ -24,14 +27,19 @@ export const pages: Entry[] = [
   { path: 'help', name: 'page.help', icon: 'help', shortcut: 'h' },
 ];
 
+// routes leads from addresses to pages; the first match counts.
+const routes: [RegExp, FunctionComponent][] = [
+  [/^$/, Overview],
+  [/^mailings\/new$/, NewMailing],
+  [/^mailings\/\d+\/edit$/, EditMailing],
+  [/^queues$/, Queues],
+  [/^help$/, Help],
+];
+
 // pageOf returns the page at an address.
 export function pageOf(path: string[]): { View: FunctionComponent } {
-  const [first = '', second, third, ...rest] = path;
-  const id = /^\d+$/;
-  if (rest.length > 0) return { View: Missing };
-  if (first === 'mailings' && second === 'new' && !third) return { View: NewMailing };
-  if (first === 'mailings' && id.test(second ?? '') && third === 'edit') return { View: EditMailing };
-  return { View: Missing };
+  const View = routes.find(([pattern]) => pattern.test(path.join('/')))?.[1];
+  return { View: View ?? Missing };
 }
 
 function Missing() {

@@ -1,4 +1,26 @@
 import type { Message } from '../message.ts';
 
 export const help = {
+  'help.messages': 'What the statuses of a message mean',
+  'help.messages.about': 'Each recipient of a mailing gets one message. Its status is one of these.',
+  'help.final': 'final',
+  'help.open': 'still open',
+  'help.mailings': 'What the statuses of a mailing mean',
+  'help.mailing.scheduled': 'The mailing waits for its start. Everything can be edited.',
+  'help.mailing.running': 'Messages are being sent. Text, end and hours can be edited, for what is not yet sent.',
+  'help.mailing.paused': 'Nothing is sent until the mailing is resumed. A mailing pauses itself if the sending API rejects at least half of 200 or more messages in a row.',
+  'help.mailing.completed': 'Every message has a final status, or the end has come. Failed messages can be retried before the end.',
+  'help.mailing.cancelled': 'A person has stopped the mailing. What was not sent stays unsent.',
+  'help.keys': 'Keyboard',
+  'help.keys.about': 'Outside of fields.',
+  'help.key.then': 'then',
+  'help.key.new': 'New mailing',
+  'help.key.search': 'Search on this page',
+  'help.key.help': 'This page',
+  'help.key.close': 'Close a dialog or a menu',
+  'help.more': 'More',
+  'help.api': 'The API that these pages use, to read and to try out',
+  'help.docs': 'API documentation',
+  'help.licences': 'Licences of the libraries in these pages',
+  'help.zone': 'Times are shown in your zone: {zone}.',
 } satisfies Record<string, Message>;
