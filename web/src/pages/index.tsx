@@ -12,6 +12,7 @@ import { Queues } from './queues/queues.tsx';
 import { Empty, LinkButton, Page } from '../ui/basic.tsx';
 import type { IconName } from '../ui/icons.tsx';
 import { Mailings } from './mailings/mailings.tsx';
+import { EditMailing, NewMailing } from './edit/index.tsx';
 
 interface Entry {
   path: string;
@@ -37,6 +38,8 @@ const routes: [RegExp, FunctionComponent][] = [
   [/^clients$/, Clients],
   [/^clients\/import$/, Import],
   [/^clients\/[1-9]\d*$/, OneClient],
+  [/^mailings\/new$/, NewMailing],
+  [/^mailings\/\d+\/edit$/, EditMailing],
   [/^queues$/, Queues],
   [/^help$/, Help],
 ];

@@ -5,13 +5,15 @@ import { useId, useRef, useState } from 'preact/hooks';
 import { t } from '../i18n/index.ts';
 import { Icon } from './icons.tsx';
 
-export function Choices({ label, values, offered, change, valid, placeholder, disabled = false, ids = {} }: {
+export function Choices({ label, values, offered, change, valid, typing, placeholder, disabled = false, ids = {} }: {
   label: string;
   values: string[];
   offered: string[];
   change: (values: string[]) => void;
   // valid returns why a typed value cannot be taken, or nothing.
   valid?: (value: string) => string | undefined;
+  // typing tells what stands in the field and is not taken yet.
+  typing?: (text: string) => void;
   placeholder?: string;
   disabled?: boolean;
   ids?: { id?: string; 'aria-describedby'?: string; 'aria-invalid'?: boolean };
@@ -27,11 +29,15 @@ export function Choices({ label, values, offered, change, valid, placeholder, di
   const add = (value: string) => {
     const v = value.trim();
     if (!v) return;
-    const why = values.includes(v) ? undefined : valid?.(v);
+    // Several values may have been pasted at once.
+    const parts = valid?.(v) ? [...new Set(v.split(/[\s,;]+/).filter(Boolean))] : [v];
+    const fresh = parts.filter((x) => !values.includes(x));
+    const why = fresh.map((x) => valid?.(x)).find(Boolean);
     setRefused(why);
     if (why) return;
-    if (!values.includes(v)) change([...values, v]);
+    if (fresh.length) change([...values, ...fresh]);
     setTyped('');
+    typing?.('');
     setAt(0);
   };
   const onKey = (e: KeyboardEvent) => {
@@ -77,7 +83,7 @@ export function Choices({ label, values, offered, change, valid, placeholder, di
         aria-controls={list}
         aria-activedescendant={open && rest.length ? `${list}-${active}` : undefined}
         autocomplete="off"
-        onInput={(e) => { setTyped(e.currentTarget.value); setOpen(true); setAt(0); setRefused(undefined); }}
+        onInput={(e) => { setTyped(e.currentTarget.value); setOpen(true); setAt(0); setRefused(undefined); typing?.(e.currentTarget.value); }}
         onFocus={() => setOpen(true)}
         onBlur={() => { setOpen(false); if (typed) add(typed); }}
         onKeyDown={onKey}
