@@ -11,6 +11,7 @@ import { Overview } from './overview/overview.tsx';
 import { Queues } from './queues/queues.tsx';
 import { Empty, LinkButton, Page } from '../ui/basic.tsx';
 import type { IconName } from '../ui/icons.tsx';
+import { OneMailing } from './mailing/mailing.tsx';
 import { Mailings } from './mailings/mailings.tsx';
 import { EditMailing, NewMailing } from './edit/index.tsx';
 
@@ -35,6 +36,7 @@ export const pages: Entry[] = [
 const routes: [RegExp, FunctionComponent][] = [
   [/^$/, Overview],
   [/^mailings$/, Mailings],
+  [/^mailings\/[1-9]\d*$/, OneMailing],
   [/^clients$/, Clients],
   [/^clients\/import$/, Import],
   [/^clients\/[1-9]\d*$/, OneClient],

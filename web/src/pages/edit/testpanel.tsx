@@ -19,7 +19,7 @@ export const tested: Signal<Tested | null> = signal(null);
 
 // phone is the number of the last test: the next mailing is mostly tested by the same
 // person.
-const phone = signal('');
+export const phone = signal('');
 
 export function TestPanel({ form, saved }: { form: Form; saved: Mailing | null }) {
   const [busy, setBusy] = useState(false);
