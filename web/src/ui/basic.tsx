@@ -166,7 +166,7 @@ export function Empty({ icon, title, children, action }: { icon: IconName; title
   return (
     <div class="empty">
       <Icon name={icon} width="28" height="28" />
-      <h3>{title}</h3>
+      <h2>{title}</h2>
       {children && <p>{children}</p>}
       {action}
     </div>

@@ -12,9 +12,7 @@ export interface Series {
   values: number[];
 }
 
-const height = 200; // pixels
-
-// StackedPlot draws one bar a step. at are seconds since 1970 at which steps begin. Screen
+// StackedPlot draws one bar a step, as large as its place in the page allows. at are seconds since 1970 at which steps begin. Screen
 // readers get the label: offer the numbers as a table, too. hover is called with the
 // number of the bar under the pointer.
 export function StackedPlot({ at, step, series, label, hover }: {
@@ -34,7 +32,7 @@ export function StackedPlot({ at, step, series, label, hover }: {
     const root = box.current!;
     const u = new uPlot(options(root, span, series, hover), data, root);
     plot.current = u;
-    const watch = new ResizeObserver(() => u.setSize({ width: root.clientWidth, height }));
+    const watch = new ResizeObserver(() => u.setSize({ width: root.clientWidth, height: root.clientHeight }));
     watch.observe(root);
     return () => {
       watch.disconnect();
@@ -56,7 +54,7 @@ function options(root: HTMLElement, span: { current: { at: number[]; step: numbe
   const axis = { stroke: color('--muted'), font: `12px ${css.fontFamily}`, ticks: { show: false }, grid: { stroke: color('--line'), width: 1 } };
   return {
     width: root.clientWidth,
-    height,
+    height: root.clientHeight,
     padding: [8, 0, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
@@ -65,8 +63,8 @@ function options(root: HTMLElement, span: { current: { at: number[]; step: numbe
       y: { range: (_u, _min, max) => [0, Math.max(1, max * 1.05)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, size: 40, values: (_u, splits, _axis, _space, apart) => tickLabels(splits, apart, locale.peek()) },
-      { ...axis, size: 46, incrs: steps, values: (_u, splits) => splits.map(compact) },
+      { ...axis, grid: { show: false }, space: 70, size: 40, values: (u, splits, _axis, _space, apart) => uncut(u, splits, tickLabels(splits, apart, locale.peek())) },
+      { ...axis, space: 40, size: 46, incrs: steps, values: (_u, splits) => splits.map(compact) },
     ],
     series: [
       {},
@@ -79,6 +77,14 @@ function options(root: HTMLElement, span: { current: { at: number[]; step: numbe
     ],
     hooks: { setCursor: [(u) => hover(u.cursor.idx ?? null)] },
   };
+}
+
+// labelHalf is about half the width of a label, in pixels.
+const labelHalf = 30;
+
+// uncut leaves out labels that the right edge would cut.
+function uncut(u: uPlot, splits: number[], labels: string[]): string[] {
+  return labels.map((label, i) => (u.valToPos(splits[i]!, 'x') > u.over.clientWidth - labelHalf ? '' : label));
 }
 
 // useScheme returns light or dark, as the page is shown now.

@@ -101,17 +101,12 @@ function Shown({ live, info }: { live: Live<Info>; info: Info }) {
   const again = retriable(m, counts, now.value);
   const retry = again.failed + again.uncertain > 0 ? () => setDialog('retry') : undefined;
   return (
-    <Page title={title(m.text)} back={back()} about={<Line m={m} />} actions={<Actions m={m} counts={counts} changed={changed} show={setDialog} />}>
+    <Page title={title(m.text, 64)} back={back()} about={<Line m={m} />} actions={<Actions m={m} counts={counts} changed={changed} show={setDialog} />}>
       <Notices info={info} resume={() => resume(m, changed)} />
       <div class="split">
         <div class="stack">
           <Progress info={info} status={status} choose={choose} retry={retry} />
           {counts.total > 0 && <Chart m={m} done={counts.total - open(counts)} />}
-          {counts.total > 0 && (
-            <div ref={messages} class="anchor">
-              <Messages m={m} counts={counts} status={status} choose={choose} save={() => setDialog('some')} />
-            </div>
-          )}
         </div>
         <div class="stack">
           <Text m={m} />
@@ -119,6 +114,11 @@ function Shown({ live, info }: { live: Live<Info>; info: Info }) {
           <Facts m={m} />
         </div>
       </div>
+      {counts.total > 0 && (
+        <div ref={messages} class="anchor">
+          <Messages m={m} counts={counts} status={status} choose={choose} save={() => setDialog('some')} />
+        </div>
+      )}
       {dialog === 'test' && <TestDialog m={m} close={close} />}
       {(dialog === 'all' || dialog === 'some') && <ExportMessages m={m} counts={counts} status={dialog === 'some' ? status : undefined} close={close} />}
       {dialog === 'retry' && <RetryDialog m={m} counts={counts} changed={changed} close={close} />}

@@ -91,8 +91,7 @@ function Table({ messages, old }: { messages: Message[]; old: boolean }) {
             <th scope="col">{t('mailing.message.phone')}</th>
             <th scope="col">{t('mailings.status')}</th>
             <th scope="col" class="number">{t('mailing.message.attempts')}</th>
-            <th scope="col">{t('mailing.message.reason')}</th>
-            <th scope="col">{t('mailing.message.sent_at')}</th>
+            <th scope="col">{t('mailing.message.outcome')}</th>
           </tr>
         </thead>
         <tbody>
@@ -119,10 +118,19 @@ function Row({ x }: { x: Message }) {
           {x.uncertain_attempts > 0 && <small title={t('mailing.message.uncertain.about')}>{t('mailing.message.uncertain', { n: x.uncertain_attempts })}</small>}
         </div>
       </td>
-      <td data-label={t('mailing.message.reason')} class="reason-cell">
-        {x.last_error ? <span>{t(`reason.${reasonOf(x.last_error)}` as Key)} <code>{x.last_error}</code></span> : nothing}
-      </td>
-      <td data-label={t('mailing.message.sent_at')} class="nowrap">{x.sent_at ? <Time at={x.sent_at} as="brief" /> : nothing}</td>
+      <td data-label={t('mailing.message.outcome')} class="reason-cell"><Outcome x={x} /></td>
     </tr>
+  );
+}
+
+// Outcome says when a message was sent, or what went wrong last.
+function Outcome({ x }: { x: Message }) {
+  const error = x.last_error && <span>{t(`reason.${reasonOf(x.last_error)}` as Key)} <code>{x.last_error}</code></span>;
+  if (!x.sent_at) return error || nothing;
+  return (
+    <div>
+      <Time at={x.sent_at} as="brief" />
+      {error && <small>{t('mailing.message.before')} {error}</small>}
+    </div>
   );
 }

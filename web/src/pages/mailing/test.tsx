@@ -49,7 +49,7 @@ export function TestDialog({ m, close }: { m: Mailing; close: () => void }) {
     <Dialog title={t('mailing.test.title')} close={close} locked={busy}>
       <form class="dialog-form" onSubmit={(e) => void submit(e)}>
         <p>{t('mailing.test.about')}</p>
-        <blockquote class="quoted message-text">{m.text}</blockquote>
+        <blockquote class="quoted mail-text">{m.text}</blockquote>
         <Field label={t('mailing.message.phone')} hint={t('mailing.test.hint')} errors={error ? [error] : []}>
           {(ids) => (
             <input {...ids} ref={input} type="tel" inputMode="tel" autocomplete="tel" placeholder="+7 900 123-45-67" value={phone.value}

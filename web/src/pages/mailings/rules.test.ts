@@ -47,5 +47,5 @@ test('a title is one line, cut between characters', () => {
 });
 
 test('a forecast is rounded, and never zero', () => {
-  assert.deepEqual([0.2, 7, 58, 66, 592, 1234, 5000].map(roughly), [5, 5, 60, 60, 585, 1260, 5100]);
+  assert.deepEqual([0.2, 7, 58, 66, 592, 1234, 5000].map(roughly), [5, 5, 60, 60, 600, 1260, 5100]);
 });

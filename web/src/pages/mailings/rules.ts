@@ -47,6 +47,6 @@ export function title(text: string, length = 80): string {
 
 // roughly rounds a length of time in seconds, so that a forecast does not flicker.
 export function roughly(seconds: number): number {
-  const unit = seconds < 60 ? 5 : seconds < 600 ? 15 : seconds < 3600 ? 60 : 300;
+  const unit = seconds < 60 ? 5 : seconds < 3600 ? 60 : 300;
   return Math.max(unit, Math.round(seconds / unit) * unit);
 }
