@@ -2,6 +2,7 @@ package deliver_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -93,7 +94,15 @@ func TestASettlementOfALaterInvocationIsCounted(t *testing.T) {
 	d, _ := w.batch(moscow(2)...)
 	_, probe := w.test("79001234567")
 	faults := dynamotest.NewFaults(w.env.Client)
-	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{Refuse: errors.New("throttled")})
+	// The settlements fail until the time is over. They begin after all hand-overs, since
+	// their repetitions move the clock on.
+	var handedOver sync.WaitGroup
+	handedOver.Add(3)
+	w.api.answer = func(mailing.Handover) mailing.Outcome {
+		handedOver.Done()
+		return mailing.Outcome{Kind: mailing.OutcomeSent}
+	}
+	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{Before: handedOver.Wait, Refuse: errors.New("throttled")})
 	s := w.sender(w.env.StoreOver(faults, w.clock.Option()))
 	s.Deliver(t.Context(), []mailing.Delivery{d, probe})
 	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{})
