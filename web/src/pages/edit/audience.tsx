@@ -1,6 +1,6 @@
 // Who gets a mailing: operator codes and tags, and the exact number of clients.
 import { signal, type Signal } from '@preact/signals';
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { api, call, type Schemas } from '../../api/client.ts';
 import { session } from '../../api/connection.ts';
 import { either } from '../../format.ts';
@@ -16,7 +16,9 @@ export interface Audience {
   // recipients is the last number that is known. It stays while the next one is counted.
   recipients: Signal<number | undefined>;
   counting: Signal<boolean>;
+  // error is why the clients could not be counted last.
   error: Signal<unknown>;
+  // again counts at once.
   again: () => void;
 }
 
@@ -28,6 +30,7 @@ const pause = 400;
 export function useAudience(d: Pick<Draft, 'operatorCodes' | 'tags'>, on: boolean): Audience {
   const a = useMemo(() => ({ recipients: signal<number | undefined>(undefined), counting: signal(on), error: signal<unknown>(undefined) }), []);
   const [round, setRound] = useState(0);
+  const last = useRef(0);
   const filter = { operator_codes: d.operatorCodes, tags: d.tags };
   const signedIn = session.value !== null;
   useEffect(() => {
@@ -41,7 +44,8 @@ export function useAudience(d: Pick<Draft, 'operatorCodes' | 'tags'>, on: boolea
       } catch (e) {
         if (!stop.signal.aborted) [a.error.value, a.counting.value] = [e, false];
       }
-    }, a.recipients.peek() === undefined ? 0 : pause);
+    }, round !== last.current || a.recipients.peek() === undefined ? 0 : pause);
+    last.current = round;
     return () => {
       clearTimeout(timer);
       stop.abort();
@@ -89,14 +93,18 @@ export function AudiencePanel({ form, audience }: { form: Form; audience: Audien
       <div class="fields">
         <Field label={t('edit.tags')} optional={!locked} hint={locked ? <Locked /> : t('edit.tags.hint')} errors={form.errors('tags')}>
           {(ids) => (
-            <Choices ids={ids} label={t('edit.tags')} values={tags} offered={facets?.tags ?? []} disabled={locked} valid={validTag} typing={(text) => { typing('tags', text); search(text); }}
-              placeholder={t('edit.any_tag')} change={(v) => form.set({ tags: v }, 'tags')} />
+            <div data-field="tags">
+              <Choices ids={ids} label={t('edit.tags')} values={tags} offered={facets?.tags ?? []} disabled={locked} valid={validTag} typing={(text) => { typing('tags', text); search(text); }}
+                placeholder={t('edit.any_tag')} change={(v) => form.set({ tags: v }, 'tags')} />
+            </div>
           )}
         </Field>
         <Field label={t('edit.codes')} optional={!locked} hint={locked ? <Locked /> : t('edit.codes.hint')} errors={form.errors('operator_codes')}>
           {(ids) => (
-            <Choices ids={ids} label={t('edit.codes')} values={operatorCodes} offered={facets?.operator_codes ?? []} disabled={locked} valid={validCode} typing={(text) => typing('operator_codes', text)}
-              placeholder={t('edit.any_code')} change={(v) => form.set({ operatorCodes: v }, 'operator_codes')} />
+            <div data-field="operator_codes">
+              <Choices ids={ids} label={t('edit.codes')} values={operatorCodes} offered={facets?.operator_codes ?? []} disabled={locked} valid={validCode} typing={(text) => typing('operator_codes', text)}
+                placeholder={t('edit.any_code')} change={(v) => form.set({ operatorCodes: v }, 'operator_codes')} />
+            </div>
           )}
         </Field>
       </div>

@@ -33,11 +33,15 @@ export function Editor({ form, latest, left }: { form: Form; latest?: Mailing; l
 
   const show = (field: Field) => {
     // The field may be drawn only after this: an error can open it.
-    setTimeout(() => root.current?.querySelector<HTMLElement>(`[data-field=${field}], .choices input`)?.focus());
+    setTimeout(() => {
+      const place = root.current?.querySelector<HTMLElement>(`[data-field=${field}]`);
+      (place?.querySelector('input') ?? place)?.focus();
+    });
   };
   const review = () => {
     // A value that is still typed becomes a chosen one when its field loses the focus.
-    if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
+    const at = document.activeElement;
+    if (at instanceof HTMLElement && at.closest('.choices')) at.blur();
     const wrong = form.check();
     form.failure.value = undefined;
     if (wrong) show(wrong);
@@ -63,7 +67,7 @@ export function Editor({ form, latest, left }: { form: Form; latest?: Mailing; l
   return (
     <Page title={title} back={base ? { to: link(`mailings/${base.id}`), text: t('edit.back', { id: String(base.id) }) } : { to: link('mailings'), text: t('page.mailings') }}>
       {form.restored.value && (
-        <Notice kind="info" actions={<Button onClick={form.discard}>{t('edit.start_over')}</Button>}>{t('edit.restored')}</Notice>
+        <Notice kind="info" actions={<Button onClick={() => discard(form)}>{t('edit.start_over')}</Button>}>{t('edit.restored')}</Notice>
       )}
       {moved && (
         <Notice kind="warning" title={t('edit.moved')} actions={<Button onClick={() => { setTheirs(latest); setAsked('versions'); }}>{t('edit.compare')}</Button>}>
