@@ -13,7 +13,8 @@ import type { Form } from './form.ts';
 import { characters } from './sms.ts';
 
 export interface Audience {
-  // recipients is the last number that is known. It stays while the next one is counted.
+  // recipients is the last number that is known. It stays while the next one is counted,
+  // and goes if that fails: it would be the number of another filter.
   recipients: Signal<number | undefined>;
   counting: Signal<boolean>;
   // error is why the clients could not be counted last.
@@ -36,13 +37,13 @@ export function useAudience(d: Pick<Draft, 'operatorCodes' | 'tags'>, on: boolea
   useEffect(() => {
     if (!on || !signedIn) return;
     const stop = new AbortController();
-    a.counting.value = true;
+    [a.counting.value, a.error.value] = [true, undefined];
     const timer = setTimeout(async () => {
       try {
         const { data } = await call(api.POST('/api/mailings/preview', { body: { filter }, signal: stop.signal }));
         [a.recipients.value, a.error.value, a.counting.value] = [data.recipients, undefined, false];
       } catch (e) {
-        if (!stop.signal.aborted) [a.error.value, a.counting.value] = [e, false];
+        if (!stop.signal.aborted) [a.error.value, a.recipients.value, a.counting.value] = [e, undefined, false];
       }
     }, round !== last.current || a.recipients.peek() === undefined ? 0 : pause);
     last.current = round;
@@ -118,7 +119,7 @@ export function AudiencePanel({ form, audience }: { form: Form; audience: Audien
         </div>
       )}
       <p class="reach">
-        {!locked && <Recipients audience={audience} />}
+        {!locked && <Recipients audience={audience} live />}
         <span class="muted">{audienceText(form.draft.value)}</span>
       </p>
       {audience.error.value !== undefined && !locked && (
@@ -147,12 +148,12 @@ export function Locked() {
 }
 
 // Recipients shows the number. While the next one is counted the last one stays, dimmed.
-export function Recipients({ audience }: { audience: Audience }) {
+// Screen readers read new numbers aloud at the one place that is live.
+export function Recipients({ audience, live = false }: { audience: Audience; live?: boolean }) {
   const n = audience.recipients.value;
-  const old = audience.counting.value || audience.error.value !== undefined;
   return (
-    <strong class={`recipients${old ? ' old' : ''}`} aria-live="polite" aria-busy={audience.counting.value}>
-      {n === undefined ? (audience.error.value === undefined ? t('edit.counting') : '—') : t('counts.recipients', { n })}
+    <strong class={`recipients${audience.counting.value ? ' old' : ''}`} aria-live={live ? 'polite' : 'off'} aria-busy={audience.counting.value}>
+      {audience.error.value !== undefined ? '—' : n === undefined ? t('edit.counting') : t('counts.recipients', { n })}
       {audience.counting.value && n !== undefined && <span class="spinner" aria-hidden="true" />}
     </strong>
   );

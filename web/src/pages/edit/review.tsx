@@ -35,7 +35,7 @@ export function Review({ form, audience, left, run, close }: {
     try {
       await run();
     } catch {
-      setFailed(form.failure.value ?? t('error.unknown'));
+      setFailed(form.failure.value);
     }
     setBusy(false);
   };

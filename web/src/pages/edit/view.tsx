@@ -57,8 +57,10 @@ export function Editor({ form, latest, left }: { form: Form; latest?: Mailing; l
         setAsked('versions');
         return;
       }
-      form.refuse(e);
-      throw e;
+      const field = form.refuse(e);
+      if (!field) throw e;
+      setAsked(undefined);
+      show(field);
     }
   };
   useEffect(() => follow(form, latest), [latest?.version]);
@@ -66,9 +68,10 @@ export function Editor({ form, latest, left }: { form: Form; latest?: Mailing; l
   const title = base ? t('edit.title.edit', { id: String(base.id) }) : t('edit.title.new');
   return (
     <Page title={title} back={base ? { to: link(`mailings/${base.id}`), text: t('edit.back', { id: String(base.id) }) } : { to: link('mailings'), text: t('page.mailings') }}>
-      {form.restored.value && (
+      {form.restored.value === 'reload' && (
         <Notice kind="info" actions={<Button onClick={() => discard(form)}>{t('edit.start_over')}</Button>}>{t('edit.restored')}</Notice>
       )}
+      {form.restored.value === 'earlier' && <Notice kind="warning" title={t('edit.earlier')}>{t('edit.earlier.about')}</Notice>}
       {moved && (
         <Notice kind="warning" title={t('edit.moved')} actions={<Button onClick={() => { setTheirs(latest); setAsked('versions'); }}>{t('edit.compare')}</Button>}>
           {t('edit.moved.about', { version: latest.version })}
@@ -91,7 +94,7 @@ export function Editor({ form, latest, left }: { form: Form; latest?: Mailing; l
             <h2>{t('edit.summary')}</h2>
             <Facts form={form} audience={audience} left={left} />
             <Warnings form={form} audience={audience} />
-            {form.failure.value && asked !== 'review' && <Notice kind="error">{form.failure.value}</Notice>}
+            {form.failure.value && asked !== 'review' && <Notice kind="error" title={t(base ? 'edit.not_saved' : 'edit.not_created')}>{form.failure.value}</Notice>}
             <div class="edit-actions">
               <Button kind="primary" type="submit" form="mailing" disabled={base !== null && !form.changed.value} title={apple ? '⌘ Enter' : 'Ctrl+Enter'}>
                 {t(base ? 'edit.review_changes' : 'edit.review_mailing')}
@@ -140,9 +143,8 @@ async function createNow(form: Form) {
   }
   const address = `mailings/${mailing.id}/edit`;
   const next = openForm(address, mailing, draftOf(mine, zone));
-  next.save();
+  next.restored.value = 'earlier';
   next.close(false);
-  toast(t('edit.created_earlier', { id: String(mailing.id) }), 'error');
   go(link(address));
 }
 
