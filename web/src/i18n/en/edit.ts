@@ -143,9 +143,9 @@ export const edit = {
   'edit.conflict.theirs': 'Keep theirs',
   'edit.mine': 'Yours',
   'edit.theirs': 'Theirs',
-  'edit.both_changed': 'Both have changed it',
-  'edit.you_changed': 'You have changed it',
-  'edit.they_changed': 'They have changed it',
+  'edit.both_changed': 'Both changed it',
+  'edit.you_changed': 'You changed it',
+  'edit.they_changed': 'They changed it',
 
   'edit.gone': 'There is no such mailing',
   'edit.gone.about': 'It never existed, or it was deleted.',
