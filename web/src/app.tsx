@@ -84,7 +84,7 @@ function Current() {
 function Side() {
   const here = place.value.path[0] ?? '';
   return (
-    <>
+    <header class="contents">
       <div class="topbar">
         <IconButton label={t('nav.menu')} icon="menu" aria-expanded={drawer.value} onClick={() => (drawer.value = !drawer.value)} />
         <Logo />
@@ -102,7 +102,7 @@ function Side() {
         </nav>
         <Account />
       </div>
-    </>
+    </header>
   );
 }
 
