@@ -49,7 +49,7 @@ export const edit = {
   'edit.zone': 'Time zone',
   'edit.zone.other': 'Start and end are on the clock of {zone}. Yours is {yours}.',
   'edit.zone.near': 'Yours',
-  'edit.zone.all': 'All zones',
+  'edit.zone.others': 'Others',
   'edit.yours': '{time} on your clock',
   'edit.gap': 'On that day there is no {time} in {zone}: clocks go forward. It is taken as {then}.',
   'edit.overlap': 'On that day clocks in {zone} go back and show {time} twice. Which one?',

@@ -50,7 +50,7 @@ export const edit: Record<keyof typeof en, Message> = {
   'edit.zone': 'Часовой пояс',
   'edit.zone.other': 'Начало и конец — по часам пояса {zone}. Ваш пояс — {yours}.',
   'edit.zone.near': 'Ваш',
-  'edit.zone.all': 'Все пояса',
+  'edit.zone.others': 'Другие',
   'edit.yours': 'по вашим часам {time}',
   'edit.gap': 'В этот день в поясе {zone} нет времени {time}: часы переводят вперёд. Будет взято {then}.',
   'edit.overlap': 'В этот день в поясе {zone} часы переводят назад, и {time} бывает дважды. Какое из двух?',

@@ -7,7 +7,7 @@ import { now } from '../../ui/now.ts';
 import { Locked } from './audience.tsx';
 import { after, instantOf, inZone, startOf, type Draft, type Field as FieldName, type Moment } from './draft.ts';
 import type { Form } from './form.ts';
-import { offsetText, toInstant, toLocal, zoneNames } from './zone.ts';
+import { byRegion, offsetText, toInstant, toLocal, zoneNames } from './zone.ts';
 
 const hour = 3_600_000;
 
@@ -18,7 +18,7 @@ const lengths: { key: Key; n: number; length: number }[] = [
   { key: 'edit.days_later', n: 7, length: 168 * hour },
 ];
 
-let names: string[] | undefined;
+let regions: ReturnType<typeof byRegion> | undefined;
 
 export function TimePanel({ form }: { form: Form }) {
   const d = form.draft.value;
@@ -63,7 +63,7 @@ export function TimePanel({ form }: { form: Form }) {
 
 function ZoneChoice({ form }: { form: Form }) {
   const d = form.draft.value;
-  const all = (names ??= zoneNames(readerZone));
+  const all = (regions ??= byRegion(zoneNames(readerZone)));
   const near = [...new Set([readerZone, 'UTC'])];
   const at = now.peek().getTime();
   return (
@@ -74,9 +74,11 @@ function ZoneChoice({ form }: { form: Form }) {
         <optgroup label={t('edit.zone.near')}>
           {near.map((z) => <option key={z} value={z}>{offsetText(z, at) === z ? z : `${place(z)} · ${offsetText(z, at)}`}</option>)}
         </optgroup>
-        <optgroup label={t('edit.zone.all')}>
-          {all.filter((z) => !near.includes(z)).map((z) => <option key={z} value={z}>{place(z)}</option>)}
-        </optgroup>
+        {all.map(({ region, zones }) => (
+          <optgroup key={region} label={region || t('edit.zone.others')}>
+            {zones.filter((z) => !near.includes(z)).map((z) => <option key={z} value={z}>{place(z.slice(region ? region.length + 1 : 0))}</option>)}
+          </optgroup>
+        ))}
       </select>
     </label>
   );
