@@ -7,7 +7,7 @@ export const edit = {
 
   'edit.message': 'Message',
   'edit.text': 'Text',
-  'edit.left': { one: '{n} character left in it', other: '{n} characters left in it' },
+  'edit.left': '{n} left',
   'edit.characters': '{n} of {max} characters',
   'edit.gsm.about': 'GSM-7: 160 characters fit into one SMS, 153 into each part of a longer text.',
   'edit.ucs.about': 'UCS-2, for letters that GSM-7 does not have: 70 characters fit into one SMS, 67 into each part of a longer text.',

@@ -8,7 +8,7 @@ export const edit: Record<keyof typeof en, Message> = {
 
   'edit.message': 'Сообщение',
   'edit.text': 'Текст',
-  'edit.left': { one: 'в нём ещё {n} символ', few: 'в нём ещё {n} символа', many: 'в нём ещё {n} символов', other: 'в нём ещё {n} символа' },
+  'edit.left': 'ещё {n}',
   'edit.characters': '{n} из {max} символов',
   'edit.gsm.about': 'GSM-7: в одно SMS входит 160 символов, в каждую часть длинного текста — 153.',
   'edit.ucs.about': 'UCS-2, для букв, которых нет в GSM-7: в одно SMS входит 70 символов, в каждую часть длинного текста — 67.',
