@@ -179,7 +179,7 @@ func (s *shooter) shoot(l look, name, address string) error {
 	err := s.do(
 		chromedp.EmulateViewport(l.width, l.height),
 		chromedp.Navigate(s.url+"/#/"+address), chromedp.Reload(),
-		await(`document.querySelector("h1") !== null && document.querySelector(".skeleton, .starting") === null`),
+		await(`document.querySelector("h1") !== null && document.querySelector(".skeleton, .starting, [aria-busy=true]") === null`),
 	)
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)

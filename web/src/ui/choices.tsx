@@ -1,6 +1,6 @@
 // Choices is a field for several values: those that are known are offered, others can be
-// typed. Arrows move in the offer, Enter or a comma takes a value, Backspace in an empty
-// field removes the last one.
+// typed. Arrows move in the offer, Enter or a comma takes the typed or the marked value,
+// Backspace in an empty field removes the last one.
 import { useId, useRef, useState } from 'preact/hooks';
 import { t } from '../i18n/index.ts';
 import { Icon } from './icons.tsx';
@@ -20,7 +20,7 @@ export function Choices({ label, values, offered, change, valid, typing, placeho
 }) {
   const [typed, setTyped] = useState('');
   const [open, setOpen] = useState(false);
-  const [at, setAt] = useState(0);
+  const [at, setAt] = useState(-1); // nothing is marked before the person types or moves
   const [refused, setRefused] = useState<string | undefined>();
   const input = useRef<HTMLInputElement>(null);
   const list = useId();
@@ -38,15 +38,17 @@ export function Choices({ label, values, offered, change, valid, typing, placeho
     if (fresh.length) change([...values, ...fresh]);
     setTyped('');
     typing?.('');
-    setAt(0);
+    setAt(-1);
   };
   const onKey = (e: KeyboardEvent) => {
+    if (e.ctrlKey || e.metaKey || e.altKey) return;
     if (e.key === 'ArrowDown' || e.key === 'ArrowUp') {
       setOpen(true);
-      if (rest.length) setAt((active + (e.key === 'ArrowDown' ? 1 : -1) + rest.length) % rest.length);
+      if (rest.length) setAt(e.key === 'ArrowDown' ? (active + 1) % rest.length : (Math.max(active, 0) - 1 + rest.length) % rest.length);
     } else if (e.key === 'Enter' || e.key === ',') {
-      const chosen = open && typed && rest[active];
-      add(chosen || typed || (open && rest[active]) || '');
+      const marked = open ? rest[active] : undefined;
+      if (!marked && !typed) return; // Enter in an empty field sends the form
+      add(marked ?? typed);
     } else if (e.key === 'Escape' && open) {
       setOpen(false);
       e.stopPropagation();
@@ -81,7 +83,7 @@ export function Choices({ label, values, offered, change, valid, typing, placeho
         aria-autocomplete="list"
         aria-expanded={open && rest.length > 0}
         aria-controls={list}
-        aria-activedescendant={open && rest.length ? `${list}-${active}` : undefined}
+        aria-activedescendant={open && active >= 0 && rest.length ? `${list}-${active}` : undefined}
         autocomplete="off"
         onInput={(e) => { setTyped(e.currentTarget.value); setOpen(true); setAt(0); setRefused(undefined); typing?.(e.currentTarget.value); }}
         onFocus={() => setOpen(true)}

@@ -1,6 +1,6 @@
 // Who gets a mailing: operator codes and tags, and the exact number of clients.
 import { signal, type Signal } from '@preact/signals';
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { api, call, type Schemas } from '../../api/client.ts';
 import { session } from '../../api/connection.ts';
 import { either } from '../../format.ts';
@@ -13,10 +13,13 @@ import type { Form } from './form.ts';
 import { characters } from './sms.ts';
 
 export interface Audience {
-  // recipients is the last number that is known. It stays while the next one is counted.
+  // recipients is the last number that is known. It stays while the next one is counted,
+  // and goes if that fails: it would be the number of another filter.
   recipients: Signal<number | undefined>;
   counting: Signal<boolean>;
+  // error is why the clients could not be counted last.
   error: Signal<unknown>;
+  // again counts at once.
   again: () => void;
 }
 
@@ -28,20 +31,22 @@ const pause = 400;
 export function useAudience(d: Pick<Draft, 'operatorCodes' | 'tags'>, on: boolean): Audience {
   const a = useMemo(() => ({ recipients: signal<number | undefined>(undefined), counting: signal(on), error: signal<unknown>(undefined) }), []);
   const [round, setRound] = useState(0);
+  const last = useRef(0);
   const filter = { operator_codes: d.operatorCodes, tags: d.tags };
   const signedIn = session.value !== null;
   useEffect(() => {
     if (!on || !signedIn) return;
     const stop = new AbortController();
-    a.counting.value = true;
+    [a.counting.value, a.error.value] = [true, undefined];
     const timer = setTimeout(async () => {
       try {
         const { data } = await call(api.POST('/api/mailings/preview', { body: { filter }, signal: stop.signal }));
         [a.recipients.value, a.error.value, a.counting.value] = [data.recipients, undefined, false];
       } catch (e) {
-        if (!stop.signal.aborted) [a.error.value, a.counting.value] = [e, false];
+        if (!stop.signal.aborted) [a.error.value, a.recipients.value, a.counting.value] = [e, undefined, false];
       }
-    }, a.recipients.peek() === undefined ? 0 : pause);
+    }, round !== last.current || a.recipients.peek() === undefined ? 0 : pause);
+    last.current = round;
     return () => {
       clearTimeout(timer);
       stop.abort();
@@ -89,14 +94,18 @@ export function AudiencePanel({ form, audience }: { form: Form; audience: Audien
       <div class="fields">
         <Field label={t('edit.tags')} optional={!locked} hint={locked ? <Locked /> : t('edit.tags.hint')} errors={form.errors('tags')}>
           {(ids) => (
-            <Choices ids={ids} label={t('edit.tags')} values={tags} offered={facets?.tags ?? []} disabled={locked} valid={validTag} typing={(text) => { typing('tags', text); search(text); }}
-              placeholder={t('edit.any_tag')} change={(v) => form.set({ tags: v }, 'tags')} />
+            <div data-field="tags">
+              <Choices ids={ids} label={t('edit.tags')} values={tags} offered={facets?.tags ?? []} disabled={locked} valid={validTag} typing={(text) => { typing('tags', text); search(text); }}
+                placeholder={t('edit.any_tag')} change={(v) => form.set({ tags: v }, 'tags')} />
+            </div>
           )}
         </Field>
         <Field label={t('edit.codes')} optional={!locked} hint={locked ? <Locked /> : t('edit.codes.hint')} errors={form.errors('operator_codes')}>
           {(ids) => (
-            <Choices ids={ids} label={t('edit.codes')} values={operatorCodes} offered={facets?.operator_codes ?? []} disabled={locked} valid={validCode} typing={(text) => typing('operator_codes', text)}
-              placeholder={t('edit.any_code')} change={(v) => form.set({ operatorCodes: v }, 'operator_codes')} />
+            <div data-field="operator_codes">
+              <Choices ids={ids} label={t('edit.codes')} values={operatorCodes} offered={facets?.operator_codes ?? []} disabled={locked} valid={validCode} typing={(text) => typing('operator_codes', text)}
+                placeholder={t('edit.any_code')} change={(v) => form.set({ operatorCodes: v }, 'operator_codes')} />
+            </div>
           )}
         </Field>
       </div>
@@ -110,7 +119,7 @@ export function AudiencePanel({ form, audience }: { form: Form; audience: Audien
         </div>
       )}
       <p class="reach">
-        {!locked && <Recipients audience={audience} />}
+        {!locked && <Recipients audience={audience} live />}
         <span class="muted">{audienceText(form.draft.value)}</span>
       </p>
       {audience.error.value !== undefined && !locked && (
@@ -139,12 +148,12 @@ export function Locked() {
 }
 
 // Recipients shows the number. While the next one is counted the last one stays, dimmed.
-export function Recipients({ audience }: { audience: Audience }) {
+// Screen readers read new numbers aloud at the one place that is live.
+export function Recipients({ audience, live = false }: { audience: Audience; live?: boolean }) {
   const n = audience.recipients.value;
-  const old = audience.counting.value || audience.error.value !== undefined;
   return (
-    <strong class={`recipients${old ? ' old' : ''}`} aria-live="polite" aria-busy={audience.counting.value}>
-      {n === undefined ? (audience.error.value === undefined ? t('edit.counting') : '—') : t('counts.recipients', { n })}
+    <strong class={`recipients${audience.counting.value ? ' old' : ''}`} aria-live={live ? 'polite' : 'off'} aria-busy={audience.counting.value}>
+      {audience.error.value !== undefined ? '—' : n === undefined ? t('edit.counting') : t('counts.recipients', { n })}
       {audience.counting.value && n !== undefined && <span class="spinner" aria-hidden="true" />}
     </strong>
   );

@@ -31,18 +31,18 @@ export function DeliveryPanel({ form }: { form: Form }) {
   const off = form.locked.value.includes('window');
   return (
     <Panel title={t('edit.delivery')}>
-      <Field label={t('edit.hours')} errors={form.errors('window')} hint={hoursText(d)}>
-        {({ id, ...ids }) => (
+      <Field group label={t('edit.hours')} errors={form.errors('window')} hint={hoursText(d)}>
+        {(ids) => (
           <div class="hours">
-            <span class="segments" role="group" aria-label={t('edit.hours')}>
+            <span class="segments">
               <button type="button" aria-pressed={!d.windowed} disabled={off} onClick={() => mode(false)}>{t('edit.hours.any')}</button>
-              <button type="button" id={id} data-field={d.windowed ? undefined : 'window'} aria-pressed={d.windowed} disabled={off} onClick={() => mode(true)}>{t('edit.hours.only')}</button>
+              <button type="button" data-field={d.windowed ? undefined : 'window'} aria-pressed={d.windowed} disabled={off} onClick={() => mode(true)}>{t('edit.hours.only')}</button>
             </span>
             {d.windowed && (
               <span class="from-to">
-                <input {...ids} type="time" data-field="window" aria-label={t('edit.hours.from')} value={d.window.from} disabled={off} onInput={(e) => set({ from: e.currentTarget.value })} onBlur={() => form.show('window')} />
+                <input type="time" aria-invalid={ids['aria-invalid']} data-field="window" aria-label={t('edit.hours.from')} value={d.window.from} disabled={off} onInput={(e) => set({ from: e.currentTarget.value })} onBlur={() => form.show('window')} />
                 <span aria-hidden="true">–</span>
-                <input {...ids} type="time" aria-label={t('edit.hours.to')} value={d.window.to} disabled={off} onInput={(e) => set({ to: e.currentTarget.value })} onBlur={() => form.show('window')} />
+                <input type="time" aria-invalid={ids['aria-invalid']} aria-label={t('edit.hours.to')} value={d.window.to} disabled={off} onInput={(e) => set({ to: e.currentTarget.value })} onBlur={() => form.show('window')} />
               </span>
             )}
           </div>
@@ -121,11 +121,10 @@ function Night({ form }: { form: Form }) {
   const d = form.draft.value;
   const start = startOf(d, now.value.getTime());
   if (d.windowed || start === undefined || form.locked.value.includes('start_at')) return null;
-  const asleep = cities.find((c) => {
-    const face = faceAt(c.zone, start);
-    return face < 8 * hour || face >= 22 * hour;
-  });
-  if (!asleep) return null;
+  // The city that is deepest in its night: 03:00 is the middle of it.
+  const awake = (c: (typeof cities)[number]) => Math.abs(((faceAt(c.zone, start) + 9 * hour) % (24 * hour)) - 12 * hour);
+  const asleep = cities.reduce((a, b) => (awake(b) < awake(a) ? b : a));
+  if (awake(asleep) >= 5 * hour) return null;
   const there = toLocal(asleep.zone, start).slice(11);
   return (
     <div class="advice" role="status">

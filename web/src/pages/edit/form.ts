@@ -12,8 +12,9 @@ export interface Form {
   draft: Signal<Draft>;
   // base is the version of the mailing that is edited, null for a new one.
   base: Signal<Mailing | null>;
-  // restored is true while the draft is one that an earlier load of the page has left.
-  restored: Signal<boolean>;
+  // restored is set while the draft is one that an earlier load of the page has left, or
+  // that a try to create the mailing has left.
+  restored: Signal<'reload' | 'earlier' | undefined>;
   key: string;
   attempts: Attempt[];
   changed: ReadonlySignal<boolean>;
@@ -29,8 +30,9 @@ export interface Form {
   check: () => Field | undefined;
   // errors returns the sentences about a field.
   errors: (field: Field) => string[];
-  // refuse shows the answer to a request that failed.
-  refuse: (error: unknown) => void;
+  // refuse shows the answer to a request that failed. It returns the first field that
+  // the answer is about.
+  refuse: (error: unknown) => Field | undefined;
   // rebase goes on with another version of the mailing, and with these values.
   rebase: (to: Mailing, values: Values) => void;
   // save stores the draft for a reload.
@@ -47,7 +49,7 @@ export function openForm(address: string, base: Mailing | null, first: Draft): F
   const left = keptAt(address);
   const draft = signal<Draft>(left?.draft ?? first);
   const from = signal<Mailing | null>(left?.base ?? base);
-  const restored = signal(left !== undefined);
+  const restored = signal<'reload' | 'earlier' | undefined>(left && (left.earlier ? 'earlier' : 'reload'));
   const shown = signal<Field[]>([]);
   const refused = signal<Partial<Record<Field, string[]>>>({});
   const failure = signal<string | undefined>(undefined);
@@ -93,7 +95,10 @@ export function openForm(address: string, base: Mailing | null, first: Draft): F
         else others.push(`${e.location}: ${e.message}`);
       }
       refused.value = found;
-      failure.value = [errorText(error), ...others].join(' ');
+      // A session that has ended says so itself.
+      const signedOut = error instanceof ApiError && error.status === 401;
+      failure.value = signedOut ? undefined : [errorText(error), ...others].join(' ');
+      return fields.find((f) => found[f]);
     },
     rebase(to, values) {
       from.value = to;
@@ -101,13 +106,13 @@ export function openForm(address: string, base: Mailing | null, first: Draft): F
       failure.value = undefined;
     },
     save() {
-      if (changed.value || form.attempts.length > 0) keep(address, { draft: draft.value, base: from.value, key: form.key, attempts: form.attempts } satisfies Kept);
+      if (changed.value || form.attempts.length > 0) keep(address, { draft: draft.value, base: from.value, key: form.key, attempts: form.attempts, earlier: restored.value === 'earlier' } satisfies Kept);
       else forget(address);
     },
     discard() {
       from.value = base;
       draft.value = base ? draftOf(valuesOf(base), readerZone) : first;
-      [shown.value, refused.value, failure.value, restored.value] = [[], {}, undefined, false];
+      [shown.value, refused.value, failure.value, restored.value] = [[], {}, undefined, undefined];
       [form.key, form.attempts] = [newKey(), []];
     },
     close(done) {

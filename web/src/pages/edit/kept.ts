@@ -16,6 +16,9 @@ export interface Kept {
   // key is the idempotency key of the creation: it stays until the mailing is created.
   key: string;
   attempts: Attempt[];
+  // earlier is true if the draft belongs to a mailing that a try with a lost answer has
+  // created.
+  earlier?: boolean;
 }
 
 // The number rises when the shape of what is kept changes.

@@ -1,5 +1,5 @@
 // The last look before a mailing is created or changed.
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { t } from '../../i18n/index.ts';
 import { Button, Notice } from '../../ui/basic.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
@@ -23,18 +23,23 @@ export function Review({ form, audience, left, run, close }: {
   const [failed, setFailed] = useState<string | undefined>();
   const d = form.draft.value;
   const base = form.base.value;
-  const n = audience.recipients.value;
+  // The number on the button is that of this moment.
+  const counting = !base && audience.counting.value;
+  const n = audience.error.value === undefined ? audience.recipients.value : undefined;
+  useEffect(() => {
+    if (!base) audience.again();
+  }, []);
   const submit = async () => {
     setBusy(true);
     setFailed(undefined);
     try {
       await run();
     } catch {
-      setFailed(form.failure.value ?? t('error.unknown'));
+      setFailed(form.failure.value);
     }
     setBusy(false);
   };
-  const action = base ? t('edit.save') : n === undefined ? t(d.startNow ? 'edit.start_sending' : 'edit.schedule') : t(d.startNow ? 'edit.start_sending_to' : 'edit.schedule_for', { n });
+  const action = base ? t('edit.save') : counting ? t('edit.counting') : n === undefined ? t(d.startNow ? 'edit.start_sending' : 'edit.schedule') : t(d.startNow ? 'edit.start_sending_to' : 'edit.schedule_for', { n });
   return (
     <Dialog
       title={t(base ? 'edit.review.changes' : 'edit.review')}
@@ -44,7 +49,7 @@ export function Review({ form, audience, left, run, close }: {
       footer={
         <>
           <Button onClick={close} disabled={busy}>{t('action.back')}</Button>
-          <Button kind="primary" busy={busy} onClick={() => void submit()} autofocus>{action}</Button>
+          <Button kind="primary" busy={busy || counting} onClick={() => void submit()}>{action}</Button>
         </>
       }
     >

@@ -25,8 +25,8 @@ export function Facts({ form, audience, left }: { form: Form; audience: Audience
         <span class="muted">{audienceText(d)}</span>
       </Fact>
       <Fact name={t('edit.sms')}>
-        <span>{recipients === undefined ? '…' : t('counts.segments', { n: recipients * sms.segments })}</span>
-        <span class="muted">{t('edit.sms.each', { n: sms.segments, encoding: sms.encoding })}</span>
+        <span>{d.text === '' ? '—' : recipients === undefined ? '…' : t('counts.segments', { n: recipients * sms.segments })}</span>
+        {d.text !== '' && <span class="muted">{t('edit.sms.each', { n: sms.segments, encoding: sms.encoding })}</span>}
       </Fact>
       <Fact name={t('edit.starts')}>
         {d.startNow ? <span>{t('edit.start.now.fact')}</span> : <Instant d={d} at={startOf(d, now.value.getTime())} />}

@@ -69,7 +69,7 @@ function Advice({ form, text, sms }: { form: Form; text: string; sms: SMS }) {
   const plain = plainer(text);
   const odd = foreign(text);
   const few = odd.length <= 8 && [...text].filter((c) => odd.includes(c)).length * 4 <= characters(text);
-  if (!plain && !few) return null;
+  if (!plain && (!few || sms.segments === 1)) return null;
   return (
     <div class="advice" role="status">
       <Icon name="info" />

@@ -3,9 +3,9 @@
 import { useState } from 'preact/hooks';
 import type { Mailing } from '../../api/client.ts';
 import { t } from '../../i18n/index.ts';
-import { Button, Notice, Time } from '../../ui/basic.tsx';
+import { Button, Time } from '../../ui/basic.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
-import { mailingStatusName } from '../../ui/status.tsx';
+import { MailingBadge } from '../../ui/status.tsx';
 import { compare, merge, type Row, type Side } from './conflict.ts';
 import { lockedIn, valuesIn, valuesOf, type Field, type Values } from './draft.ts';
 import type { Form } from './form.ts';
@@ -41,16 +41,18 @@ export function Versions({ form, theirs, save, close }: { form: Form; theirs: Ma
       wide
       footer={
         <>
-          {open > 0 && <span class="muted">{t('edit.conflict.open', { n: open })}</span>}
+          {open > 0 && <span class="muted to-choose">{t('edit.conflict.open', { n: open })}</span>}
           <Button disabled={busy || open > 0} onClick={() => void take('edit')}>{t('edit.conflict.edit')}</Button>
-          <Button kind="primary" busy={busy} disabled={open > 0} onClick={() => void take('save')}>{t(kept ? 'edit.conflict.save' : 'edit.conflict.theirs')}</Button>
+          <Button kind="primary" busy={busy} disabled={open > 0} onClick={() => void take('save')}>{t(kept || open > 0 ? 'edit.conflict.save' : 'edit.conflict.theirs')}</Button>
         </>
       }
     >
-      <p>
-        {t('edit.conflict.about', { version: theirs.version, status: mailingStatusName(theirs.status).toLowerCase() })} (<Time at={theirs.updated_at} />)
+      <p>{t('edit.conflict.about')}</p>
+      <p class="outcome">
+        <span>{t('edit.version', { n: theirs.version })}</span>
+        <MailingBadge status={theirs.status} />
+        <span class="muted"><Time at={theirs.updated_at} /></span>
       </p>
-      {theirs.status !== form.base.value!.status && <Notice kind="info">{t('edit.conflict.status', { status: mailingStatusName(theirs.status) })}</Notice>}
       <div class="table-wrap">
         <table class="cards versions choose">
           <thead>

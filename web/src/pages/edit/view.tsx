@@ -33,11 +33,15 @@ export function Editor({ form, latest, left }: { form: Form; latest?: Mailing; l
 
   const show = (field: Field) => {
     // The field may be drawn only after this: an error can open it.
-    setTimeout(() => root.current?.querySelector<HTMLElement>(`[data-field=${field}], .choices input`)?.focus());
+    setTimeout(() => {
+      const place = root.current?.querySelector<HTMLElement>(`[data-field=${field}]`);
+      (place?.querySelector('input') ?? place)?.focus();
+    });
   };
   const review = () => {
     // A value that is still typed becomes a chosen one when its field loses the focus.
-    if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
+    const at = document.activeElement;
+    if (at instanceof HTMLElement && at.closest('.choices')) at.blur();
     const wrong = form.check();
     form.failure.value = undefined;
     if (wrong) show(wrong);
@@ -53,8 +57,10 @@ export function Editor({ form, latest, left }: { form: Form; latest?: Mailing; l
         setAsked('versions');
         return;
       }
-      form.refuse(e);
-      throw e;
+      const field = form.refuse(e);
+      if (!field) throw e;
+      setAsked(undefined);
+      show(field);
     }
   };
   useEffect(() => follow(form, latest), [latest?.version]);
@@ -62,9 +68,10 @@ export function Editor({ form, latest, left }: { form: Form; latest?: Mailing; l
   const title = base ? t('edit.title.edit', { id: String(base.id) }) : t('edit.title.new');
   return (
     <Page title={title} back={base ? { to: link(`mailings/${base.id}`), text: t('edit.back', { id: String(base.id) }) } : { to: link('mailings'), text: t('page.mailings') }}>
-      {form.restored.value && (
-        <Notice kind="info" actions={<Button onClick={form.discard}>{t('edit.start_over')}</Button>}>{t('edit.restored')}</Notice>
+      {form.restored.value === 'reload' && (
+        <Notice kind="info" actions={<Button onClick={() => discard(form)}>{t('edit.start_over')}</Button>}>{t('edit.restored')}</Notice>
       )}
+      {form.restored.value === 'earlier' && <Notice kind="warning" title={t('edit.earlier')}>{t('edit.earlier.about')}</Notice>}
       {moved && (
         <Notice kind="warning" title={t('edit.moved')} actions={<Button onClick={() => { setTheirs(latest); setAsked('versions'); }}>{t('edit.compare')}</Button>}>
           {t('edit.moved.about', { version: latest.version })}
@@ -87,7 +94,7 @@ export function Editor({ form, latest, left }: { form: Form; latest?: Mailing; l
             <h2>{t('edit.summary')}</h2>
             <Facts form={form} audience={audience} left={left} />
             <Warnings form={form} audience={audience} />
-            {form.failure.value && asked !== 'review' && <Notice kind="error">{form.failure.value}</Notice>}
+            {form.failure.value && asked !== 'review' && <Notice kind="error" title={t(base ? 'edit.not_saved' : 'edit.not_created')}>{form.failure.value}</Notice>}
             <div class="edit-actions">
               <Button kind="primary" type="submit" form="mailing" disabled={base !== null && !form.changed.value} title={apple ? '⌘ Enter' : 'Ctrl+Enter'}>
                 {t(base ? 'edit.review_changes' : 'edit.review_mailing')}
@@ -136,9 +143,8 @@ async function createNow(form: Form) {
   }
   const address = `mailings/${mailing.id}/edit`;
   const next = openForm(address, mailing, draftOf(mine, zone));
-  next.save();
+  next.restored.value = 'earlier';
   next.close(false);
-  toast(t('edit.created_earlier', { id: String(mailing.id) }), 'error');
   go(link(address));
 }
 
