@@ -72,6 +72,16 @@ export function zoneNames(own: string): string[] {
   return [...new Set([...Intl.supportedValuesOf('timeZone'), 'UTC', own])].sort();
 }
 
+// validZone reports whether the browser knows a zone.
+export function validZone(zone: string): boolean {
+  try {
+    format(zone);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 // byRegion groups zones by what stands before the first slash: people look for the city.
 // Zones without a region come last.
 export function byRegion(zones: string[]): { region: string; zones: string[] }[] {
