@@ -4,7 +4,7 @@ import uPlot from 'uplot';
 import { compact } from '../format.ts';
 import { locale } from '../i18n/index.ts';
 import { theme } from '../theme.ts';
-import { stack, steps, tickLabels } from './stacking.ts';
+import { stack, steps, tickLabels, timeRange, timeSteps } from './stacking.ts';
 
 export interface Series {
   // color is the name of a colour in the style sheet: --s-sent.
@@ -59,11 +59,11 @@ function options(root: HTMLElement, span: { current: { at: number[]; step: numbe
     legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
     scales: {
-      x: { time: true, range: () => [span.current.at[0]!, span.current.at[span.current.at.length - 1]! + span.current.step] },
+      x: { time: true, range: () => timeRange(span.current.at, span.current.step) },
       y: { range: (_u, _min, max) => [0, Math.max(1, max * 1.05)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, size: 40, values: (u, splits, _axis, _space, apart) => uncut(u, splits, tickLabels(splits, apart, locale.peek())) },
+      { ...axis, grid: { show: false }, space: 70, incrs: () => timeSteps.filter((s) => s >= span.current.step), size: 40, values: (u, splits, _axis, _space, apart) => uncut(u, splits, tickLabels(splits, apart, locale.peek())) },
       { ...axis, space: 40, size: 46, incrs: steps, values: (_u, splits) => splits.map(compact) },
     ],
     series: [
@@ -72,7 +72,7 @@ function options(root: HTMLElement, span: { current: { at: number[]; step: numbe
         fill: color(s.color),
         width: 0,
         points: { show: false },
-        paths: uPlot.paths.bars!({ align: 1, size: [0.86, 36] }),
+        paths: uPlot.paths.bars!({ align: 1, size: [0.86, 60] }),
       })),
     ],
     hooks: { setCursor: [(u) => hover(u.cursor.idx ?? null)] },
