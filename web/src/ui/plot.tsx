@@ -63,7 +63,7 @@ function options(root: HTMLElement, span: { current: { at: number[]; step: numbe
       y: { range: (_u, _min, max) => [0, Math.max(1, max * 1.05)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, incrs: () => timeSteps.filter((s) => s >= span.current.step), size: 40, values: (u, splits, _axis, _space, apart) => uncut(u, splits, tickLabels(splits, apart, locale.peek())) },
+      { ...axis, grid: { show: false }, space: 92, incrs: () => timeSteps.filter((s) => s >= span.current.step), size: 40, values: (u, splits, _axis, _space, apart) => uncut(u, splits, tickLabels(splits, apart, locale.peek())) },
       { ...axis, space: 40, size: 46, incrs: steps, values: (_u, splits) => splits.map(compact) },
     ],
     series: [
@@ -80,7 +80,7 @@ function options(root: HTMLElement, span: { current: { at: number[]; step: numbe
 }
 
 // labelHalf is about half the width of a label, in pixels.
-const labelHalf = 30;
+const labelHalf = 38;
 
 // uncut leaves out labels that the right edge would cut.
 function uncut(u: uPlot, splits: number[], labels: string[]): string[] {
