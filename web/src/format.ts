@@ -25,9 +25,15 @@ export function rate(perSecond: number): string {
   return new Intl.NumberFormat(locale.value, { maximumFractionDigits: perSecond < 10 ? 1 : 0 }).format(perSecond);
 }
 
-// moment writes a date and a time in the reader's zone, in minutes.
-export function moment(at: Date | string): string {
-  return new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(at));
+// moment writes a date and a time in minutes, on the clock of a zone: by default the
+// reader's.
+export function moment(at: Date | string, on: string = zone): string {
+  return new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium', timeStyle: 'short', timeZone: on }).format(new Date(at));
+}
+
+// either writes a choice of texts: "a, b or c".
+export function either(texts: string[]): string {
+  return new Intl.ListFormat(locale.value, { type: 'disjunction' }).format(texts);
 }
 
 // brief writes a date and a time without the year if it is the present one, for tables.

@@ -72,6 +72,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/clients/facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the tags and operator codes of clients
+         * @description Returns the values that the filter of a mailing can choose from, in order. Each tag and operator code of a client is listed. A value stays listed after its last client is changed or deleted, so the number of clients with it may be 0: `POST /api/mailings/preview` counts them. Clients from before version 1.4 are listed from their next change or import on.
+         */
+        get: operations["get-client-facets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/clients/import": {
         parameters: {
             query?: never;
@@ -372,6 +392,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/mailings/{id}/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the messages of a mailing over time
+         * @description Returns how many messages of a mailing became `sent`, `failed` or `uncertain` in each step of time, for a chart. The points begin with the first step that has a message, and end with the last one; while the mailing is running, they end with the present. Steps in between without a message have zeros. There are at most 1,000 points.
+         *
+         *     Steps are counted from a Monday at 00:00 UTC. Without `step`, the smallest of 10, 30, 60, 300, 600, 1,800, 3,600, 10,800 and 86,400 seconds, or of some weeks, is chosen that gives at most about 200 points. While a mailing is running, the chosen step can grow.
+         *
+         *     The points are for display. A message that fails, is tried again and fails again counts twice, and a count can be lost when a sender is killed or a table refuses a write. So the sums can differ from the counts in `GET /api/mailings/{id}/info`, which are exact. Points are kept as long as the messages; after that there are none, and there are none from before version 1.4.
+         */
+        get: operations["get-mailing-series"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/mailings/{id}/test": {
         parameters: {
             query?: never;
@@ -471,6 +515,36 @@ export interface paths {
          */
         post: operations["redrive-dead-letters"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read whose key a request has
+         * @description Returns the name and the role of the key that the request has, in a header or in the cookie of a session.
+         */
+        get: operations["get-session"];
+        put?: never;
+        /**
+         * Sign a browser in
+         * @description Checks a key, and sets the cookie `postrider_session`, with which a browser sends the key from then on. The cookie is for pages of this service itself: scripts cannot read it, and the pages of other sites cannot use it, not even those of allowed origins (CORS). A request with a key in a header is not affected by it.
+         *
+         *     The browser keeps the cookie for 12 hours. It holds the key itself. So when the key is revoked, the session ends, too: the answer is 401, and removes the cookie. Programs need no session.
+         */
+        post: operations["create-session"];
+        /**
+         * Sign a browser out
+         * @description Removes the cookie of the session. Without a cookie, or with one whose key is not valid any more, the status is 204, too. The key itself stays valid.
+         */
+        delete: operations["delete-session"];
         options?: never;
         head?: never;
         patch?: never;
@@ -714,6 +788,14 @@ export interface components {
             message_id: number;
             /** @example http_400 */
             reason: string;
+        };
+        Facets: {
+            /** @description Whether there are more tags than are listed. A longer prefix finds them. */
+            more_tags: boolean;
+            /** @description All operator codes. */
+            operator_codes: string[];
+            /** @description Tags that begin with the prefix, at most 500. */
+            tags: string[];
         };
         FieldError: {
             /**
@@ -1109,6 +1191,20 @@ export interface components {
              */
             uncertain_attempts: number;
         };
+        Point: {
+            /**
+             * Format: date-time
+             * @description The beginning of the step.
+             * @example 2030-01-31T09:00:00.000Z
+             */
+            at: string;
+            /** Format: int64 */
+            failed: number;
+            /** Format: int64 */
+            sent: number;
+            /** Format: int64 */
+            uncertain: number;
+        };
         Preview: {
             /**
              * Format: int64
@@ -1310,6 +1406,31 @@ export interface components {
              */
             units: number;
         };
+        Series: {
+            points: components["schemas"]["Point"][];
+            /**
+             * Format: int64
+             * @description The seconds from one point to the next.
+             * @example 60
+             */
+            step: number;
+        };
+        Session: {
+            /**
+             * @description The name of the key.
+             * @example billing
+             */
+            name: string;
+            /**
+             * @description What the key allows.
+             * @enum {string}
+             */
+            role: "admin" | "viewer";
+        };
+        SessionBody: {
+            /** @description A key of the API. */
+            key: string;
+        };
         TestBody: {
             /**
              * @description The recipient of the test message. It need not be the phone of a client.
@@ -1319,7 +1440,7 @@ export interface components {
         };
     };
     responses: {
-        /** @description The role of the key is viewer, and the operation needs an admin. */
+        /** @description The role of the key is viewer, and the operation needs an admin. Or a page of another site has made the request with a session. */
         Forbidden: {
             headers: {
                 [name: string]: unknown;
@@ -1820,6 +1941,69 @@ export interface operations {
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description A query parameter is unknown, empty, repeated, or has an invalid value. `errors` lists the invalid fields, all of them where possible. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "the request is not valid",
+                     *       "errors": [
+                     *         {
+                     *           "location": "query.no_such_key",
+                     *           "message": "there is no such key"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    "get-client-facets": {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only tags that begin with exactly this text. By default all tags. Operator codes do not change.
+                 * @example v
+                 */
+                prefix?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The values. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "tags": [
+                     *         "vip"
+                     *       ],
+                     *       "more_tags": false,
+                     *       "operator_codes": [
+                     *         "900"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Facets"];
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -2878,6 +3062,22 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
+            /** @description A page of another site has made the request with a session. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "a page of another site may not make this request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             413: components["responses"]["RequestEntityTooLarge"];
             /** @description The `Content-Type` is not one of those described. A body without one is read as JSON. */
             415: {
@@ -4373,6 +4573,99 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    "get-mailing-series": {
+        parameters: {
+            query?: {
+                /**
+                 * @description The seconds from one point to the next, a multiple of 10. By default, a step that gives at most about 200 points.
+                 * @example 60
+                 */
+                step?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the mailing.
+                 * @example 1
+                 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The points, earliest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "step": 60,
+                     *       "points": [
+                     *         {
+                     *           "at": "2030-03-01T09:30:00.000Z",
+                     *           "sent": 0,
+                     *           "failed": 1,
+                     *           "uncertain": 0
+                     *         },
+                     *         {
+                     *           "at": "2030-03-01T09:31:00.000Z",
+                     *           "sent": 2,
+                     *           "failed": 0,
+                     *           "uncertain": 0
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Series"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description There is no mailing with this id: it never existed or is deleted. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no mailing with this id"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The id is not an integer, `step` is not a multiple of 10, or it is so small that there would be more than 1,000 points: then `errors` names the smallest step that fits. Or a query parameter is unknown, empty or repeated. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "the request is not valid",
+                     *       "errors": [
+                     *         {
+                     *           "location": "query.step",
+                     *           "message": "must be a multiple of 10"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     "test-mailing": {
         parameters: {
             query?: never;
@@ -4865,6 +5158,276 @@ export interface operations {
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    "get-session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The holder of the key. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "billing",
+                     *       "role": "admin"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description A query parameter is unknown, empty, repeated, or has an invalid value. `errors` lists the invalid fields, all of them where possible. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "the request is not valid",
+                     *       "errors": [
+                     *         {
+                     *           "location": "query.no_such_key",
+                     *           "message": "there is no such key"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    "create-session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "key": "K7QFXNP2MZ4TBRA6CVHLWE3DGY"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SessionBody"];
+            };
+        };
+        responses: {
+            /** @description The holder of the key. The cookie is set. */
+            200: {
+                headers: {
+                    /**
+                     * @description The cookie of the session, or its removal.
+                     * @example postrider_session=K7QFXNP2MZ4TBRA6CVHLWE3DGY; Path=/; Max-Age=43200; HttpOnly; Secure; SameSite=Strict
+                     */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "billing",
+                     *       "role": "admin"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description The body is missing or is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "the request needs a body in JSON"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key is unknown. No cookie is set. */
+            401: {
+                headers: {
+                    /**
+                     * @description How to send a key.
+                     * @example Bearer realm="postrider"
+                     */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "the key is unknown"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A page of another site has made the request. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "a page of another site may not make this request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["RequestEntityTooLarge"];
+            /** @description The `Content-Type` is not one of those described. A body without one is read as JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "the body's Content-Type must be application/json"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A query parameter is unknown, empty, repeated, or has an invalid value. A field of the body is missing, unknown or invalid. `errors` lists the invalid fields, all of them where possible. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "the request is not valid",
+                     *       "errors": [
+                     *         {
+                     *           "location": "body.no_such_key",
+                     *           "message": "there is no such key"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            /** @description Keys cannot be checked at the moment. Nothing was done. Repeat the request later. */
+            503: {
+                headers: {
+                    /**
+                     * @description The number of seconds after which to repeat the request. It may be missing.
+                     * @example 1
+                     */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "keys cannot be checked at the moment; repeat the request later"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The browser has no session. */
+            204: {
+                headers: {
+                    /**
+                     * @description The cookie of the session, or its removal.
+                     * @example postrider_session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Strict
+                     */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A page of another site has made the request. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "a page of another site may not make this request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A query parameter is unknown, empty, repeated, or has an invalid value. `errors` lists the invalid fields, all of them where possible. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "the request is not valid",
+                     *       "errors": [
+                     *         {
+                     *           "location": "query.no_such_key",
+                     *           "message": "there is no such key"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
         };
     };
     "get-health": {

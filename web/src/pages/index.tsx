@@ -11,7 +11,9 @@ import { Overview } from './overview/overview.tsx';
 import { Queues } from './queues/queues.tsx';
 import { Empty, LinkButton, Page } from '../ui/basic.tsx';
 import type { IconName } from '../ui/icons.tsx';
+import { OneMailing } from './mailing/mailing.tsx';
 import { Mailings } from './mailings/mailings.tsx';
+import { EditMailing, NewMailing } from './edit/index.tsx';
 
 interface Entry {
   path: string;
@@ -34,9 +36,12 @@ export const pages: Entry[] = [
 const routes: [RegExp, FunctionComponent][] = [
   [/^$/, Overview],
   [/^mailings$/, Mailings],
+  [/^mailings\/[1-9]\d*$/, OneMailing],
   [/^clients$/, Clients],
   [/^clients\/import$/, Import],
   [/^clients\/[1-9]\d*$/, OneClient],
+  [/^mailings\/new$/, NewMailing],
+  [/^mailings\/\d+\/edit$/, EditMailing],
   [/^queues$/, Queues],
   [/^help$/, Help],
 ];

@@ -94,22 +94,27 @@ export function Time({ at, as = 'relative' }: { at: string | Date; as?: 'relativ
 }
 
 // Field is a labelled control with a hint and errors. The control gets the id and the
-// ids of hint and errors.
-export function Field({ label, hint, errors = [], optional = false, children }: {
+// ids of hint and errors. group is for several controls, such as buttons to choose from:
+// the label then names them together.
+export function Field({ label, hint, errors = [], optional = false, group = false, children }: {
   label: string;
   hint?: ComponentChildren;
   errors?: string[];
   optional?: boolean;
+  group?: boolean;
   children: (ids: { id: string; 'aria-describedby'?: string; 'aria-invalid'?: boolean }) => ComponentChildren;
 }) {
   const id = useId();
   const described = [hint ? `${id}-hint` : '', errors.length ? `${id}-errors` : ''].filter(Boolean).join(' ');
+  const name = (
+    <>
+      {label}
+      {optional && <span class="optional"> {t('form.optional')}</span>}
+    </>
+  );
   return (
-    <div class="field">
-      <label for={id}>
-        {label}
-        {optional && <span class="optional"> {t('form.optional')}</span>}
-      </label>
+    <div class="field" {...(group ? { role: 'group' as const, 'aria-labelledby': `${id}-label`, ...(described ? { 'aria-describedby': described } : {}) } : {})}>
+      {group ? <span class="label" id={`${id}-label`}>{name}</span> : <label for={id}>{name}</label>}
       {children({ id, ...(described ? { 'aria-describedby': described } : {}), ...(errors.length ? { 'aria-invalid': true } : {}) })}
       {hint && (
         <div class="hint" id={`${id}-hint`}>
@@ -166,7 +171,7 @@ export function Empty({ icon, title, children, action }: { icon: IconName; title
   return (
     <div class="empty">
       <Icon name={icon} width="28" height="28" />
-      <h3>{title}</h3>
+      <h2>{title}</h2>
       {children && <p>{children}</p>}
       {action}
     </div>

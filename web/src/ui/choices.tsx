@@ -1,24 +1,26 @@
 // Choices is a field for several values: those that are known are offered, others can be
-// typed. Arrows move in the offer, Enter or a comma takes a value, Backspace in an empty
-// field removes the last one.
+// typed. Arrows move in the offer, Enter or a comma takes the typed or the marked value,
+// Backspace in an empty field removes the last one.
 import { useId, useRef, useState } from 'preact/hooks';
 import { t } from '../i18n/index.ts';
 import { Icon } from './icons.tsx';
 
-export function Choices({ label, values, offered, change, valid, placeholder, disabled = false, ids = {} }: {
+export function Choices({ label, values, offered, change, valid, typing, placeholder, disabled = false, ids = {} }: {
   label: string;
   values: string[];
   offered: string[];
   change: (values: string[]) => void;
   // valid returns why a typed value cannot be taken, or nothing.
   valid?: (value: string) => string | undefined;
+  // typing tells what stands in the field and is not taken yet.
+  typing?: (text: string) => void;
   placeholder?: string;
   disabled?: boolean;
   ids?: { id?: string; 'aria-describedby'?: string; 'aria-invalid'?: boolean };
 }) {
   const [typed, setTyped] = useState('');
   const [open, setOpen] = useState(false);
-  const [at, setAt] = useState(0);
+  const [at, setAt] = useState(-1); // nothing is marked before the person types or moves
   const [refused, setRefused] = useState<string | undefined>();
   const input = useRef<HTMLInputElement>(null);
   const list = useId();
@@ -27,20 +29,26 @@ export function Choices({ label, values, offered, change, valid, placeholder, di
   const add = (value: string) => {
     const v = value.trim();
     if (!v) return;
-    const why = values.includes(v) ? undefined : valid?.(v);
+    // Several values may have been pasted at once.
+    const parts = valid?.(v) ? [...new Set(v.split(/[\s,;]+/).filter(Boolean))] : [v];
+    const fresh = parts.filter((x) => !values.includes(x));
+    const why = fresh.map((x) => valid?.(x)).find(Boolean);
     setRefused(why);
     if (why) return;
-    if (!values.includes(v)) change([...values, v]);
+    if (fresh.length) change([...values, ...fresh]);
     setTyped('');
-    setAt(0);
+    typing?.('');
+    setAt(-1);
   };
   const onKey = (e: KeyboardEvent) => {
+    if (e.ctrlKey || e.metaKey || e.altKey) return;
     if (e.key === 'ArrowDown' || e.key === 'ArrowUp') {
       setOpen(true);
-      if (rest.length) setAt((active + (e.key === 'ArrowDown' ? 1 : -1) + rest.length) % rest.length);
+      if (rest.length) setAt(e.key === 'ArrowDown' ? (active + 1) % rest.length : (Math.max(active, 0) - 1 + rest.length) % rest.length);
     } else if (e.key === 'Enter' || e.key === ',') {
-      const chosen = open && typed && rest[active];
-      add(chosen || typed || (open && rest[active]) || '');
+      const marked = open ? rest[active] : undefined;
+      if (!marked && !typed) return; // Enter in an empty field sends the form
+      add(marked ?? typed);
     } else if (e.key === 'Escape' && open) {
       setOpen(false);
       e.stopPropagation();
@@ -75,9 +83,9 @@ export function Choices({ label, values, offered, change, valid, placeholder, di
         aria-autocomplete="list"
         aria-expanded={open && rest.length > 0}
         aria-controls={list}
-        aria-activedescendant={open && rest.length ? `${list}-${active}` : undefined}
+        aria-activedescendant={open && active >= 0 && rest.length ? `${list}-${active}` : undefined}
         autocomplete="off"
-        onInput={(e) => { setTyped(e.currentTarget.value); setOpen(true); setAt(0); setRefused(undefined); }}
+        onInput={(e) => { setTyped(e.currentTarget.value); setOpen(true); setAt(0); setRefused(undefined); typing?.(e.currentTarget.value); }}
         onFocus={() => setOpen(true)}
         onBlur={() => { setOpen(false); if (typed) add(typed); }}
         onKeyDown={onKey}

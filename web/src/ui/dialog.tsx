@@ -3,6 +3,7 @@
 import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { session } from '../api/connection.ts';
 import { t } from '../i18n/index.ts';
 import { Button, errorText, IconButton, Notice } from './basic.tsx';
 
@@ -18,7 +19,9 @@ export function Dialog({ title, close, locked = false, wide = false, children, f
 }) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
+  const signedOut = session.value === null;
   useEffect(() => {
+    if (signedOut) return; // the form to sign in is below dialogs: they come back after it
     const dialog = ref.current!;
     const before = document.activeElement;
     if (!dialog.open) dialog.showModal();
@@ -26,7 +29,7 @@ export function Dialog({ title, close, locked = false, wide = false, children, f
       dialog.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
-  }, []);
+  }, [signedOut]);
   return (
     <dialog
       ref={ref}

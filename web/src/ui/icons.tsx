@@ -37,6 +37,7 @@ const shapes = {
   send: 'M14 2L2 7l4.5 2L14 2zM14 2L9 14l-2.5-5',
   question: 'M5.5 5.5C5.5 4 6.5 3 8 3s2.5 1 2.5 2.3C10.5 7.3 8 7.3 8 9.5M8 12.5v.2',
   minus: 'M3 8h10',
+  lock: 'M4 7h8v6.5H4zM5.5 7V5a2.5 2.5 0 0 1 5 0v2',
   skip: 'M3 3.5l6 4.5-6 4.5zM12 3.5v9',
 } as const;
 

@@ -59,7 +59,7 @@ export const common = {
   'state.loading': 'Loading',
   'form.optional': '(optional)',
   'choices.remove': 'Remove {value}',
-  'toasts': 'Messages',
+  'toasts': 'Notifications',
   'pager.label': 'Pages of the list',
   'pager.before': 'Previous',
   'pager.after': 'Next',

@@ -20,7 +20,7 @@ export const overview = {
   'overview.uncertain.about': 'The sending API may have accepted them. A retry may deliver them twice.',
   'overview.look': 'Look',
   'overview.totals': 'All messages',
-  'overview.totals.about': { one: 'of {n} mailing', other: 'of {n} mailings' },
+  'overview.totals.about': { one: 'in {n} mailing', other: 'in {n} mailings' },
   'overview.rate': '{rate} messages a second',
   'overview.left': 'about {time} left',
   'overview.waiting_window': { one: '{n} waits for its hours', other: '{n} wait for their hours' },

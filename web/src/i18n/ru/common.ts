@@ -60,7 +60,7 @@ export const common: Record<keyof typeof en, Message> = {
   'state.loading': 'Загрузка',
   'form.optional': '(необязательно)',
   'choices.remove': 'Убрать {value}',
-  'toasts': 'Сообщения',
+  'toasts': 'Уведомления',
   'pager.label': 'Страницы списка',
   'pager.before': 'Назад',
   'pager.after': 'Дальше',

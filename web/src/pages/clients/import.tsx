@@ -7,7 +7,7 @@ import { link } from '../../router.ts';
 import { Button, Empty, Notice, Page } from '../../ui/basic.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { detect, foreign, type Found } from './encoding.ts';
-import { download, startOf } from './files.ts';
+import { download, startOf } from '../../files.ts';
 import { Preview } from './preview.tsx';
 import { Watch } from './progress.tsx';
 import { sampleOf, shapeOf } from './reader.ts';

@@ -16,7 +16,7 @@ import { isPhone, rewritten } from './columns.ts';
 import { set, useNumber, zoneText, type Filters } from './data.ts';
 import { askDelete } from './delete.tsx';
 import { ClientDialog } from './dialog.tsx';
-import { ExportDialog } from './export.tsx';
+import { ExportClients } from './export.tsx';
 import { current } from './running.ts';
 
 const size = 50; // rows of a page
@@ -74,7 +74,7 @@ export function Clients() {
         {found && found.items.length > 0 && <Table clients={found.items} old={old} edit={setDialog} reload={reload} />}
         {found && <Pager page={page} size={size} shown={found.items.length} total={n} more={found.next !== ''} to={(p) => link('clients', { ...used, page: p > 1 ? p : undefined })} />}
       </Panel>
-      {dialog === 'export' && <ExportDialog filters={filters} close={() => setDialog(undefined)} />}
+      {dialog === 'export' && <ExportClients filters={filters} close={() => setDialog(undefined)} />}
       {dialog && dialog !== 'export' && <ClientDialog client={dialog === 'add' ? undefined : dialog} close={() => setDialog(undefined)} saved={reload} />}
     </Page>
   );

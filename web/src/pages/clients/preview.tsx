@@ -10,7 +10,7 @@ import { validZone } from '../edit/zone.ts';
 import { assign, fields, guess, rewritten, type Field as Name, type Mapping } from './columns.ts';
 import { zoneOffers } from './data.ts';
 import { encodings, type Encoding } from './encoding.ts';
-import { chunksOf } from './files.ts';
+import { chunksOf } from '../../files.ts';
 import type { Chosen } from './import.tsx';
 import { sampleOf, separators, shapeOf, survey, type Sample, type Shape, type Survey } from './reader.ts';
 import { begin } from './running.ts';

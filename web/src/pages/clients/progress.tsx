@@ -6,7 +6,7 @@ import { Button, errorText, LinkButton, Notice, Panel } from '../../ui/basic.tsx
 import { ask } from '../../ui/dialog.tsx';
 import { now } from '../../ui/now.ts';
 import { Progress } from '../../ui/progress.tsx';
-import { download } from './files.ts';
+import { download } from '../../files.ts';
 import { goOn, stop, tryNow, type Running } from './running.ts';
 
 const outcomes = ['created', 'updated', 'unchanged', 'rejected'] as const;

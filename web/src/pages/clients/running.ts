@@ -5,7 +5,7 @@ import { api, ApiError, call, isAway } from '../../api/client.ts';
 import { session } from '../../api/connection.ts';
 import { loadFacets } from '../../api/facets.ts';
 import { t } from '../../i18n/index.ts';
-import { chunksOf } from './files.ts';
+import { chunksOf } from '../../files.ts';
 import { Job, Stalled, type Totals } from './job.ts';
 import type { Plan, Reason, Rejected } from './part.ts';
 import { rowsOf, type Shape } from './reader.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { faceAt, offset, offsetText, toInstant, toLocal, validZone, zoneNames } from './zone.ts';
+import { byRegion, faceAt, offset, offsetText, toInstant, toLocal, validZone, zoneNames } from './zone.ts';
 
 const at = (text: string) => Date.parse(text);
 
@@ -68,5 +68,14 @@ test('zones are those of the browser, with UTC and the own one', () => {
   const names = zoneNames('Europe/Moscow');
   assert.ok(names.includes('UTC') && names.includes('Asia/Vladivostok'));
   assert.equal(new Set(names).size, names.length);
+});
+
+test('zones are grouped by region, those without one last', () => {
+  assert.deepEqual(byRegion(['America/Argentina/Salta', 'UTC', 'Europe/Berlin', 'Europe/Moscow']), [
+    { region: 'America', zones: ['America/Argentina/Salta'] }, { region: 'Europe', zones: ['Europe/Berlin', 'Europe/Moscow'] }, { region: '', zones: ['UTC'] },
+  ]);
+});
+
+test('a zone is valid if the browser knows it', () => {
   assert.deepEqual([validZone('Europe/Berlin'), validZone('Nowhere/Land')], [true, false]);
 });

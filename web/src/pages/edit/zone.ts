@@ -81,3 +81,15 @@ export function validZone(zone: string): boolean {
     return false;
   }
 }
+
+// byRegion groups zones by what stands before the first slash: people look for the city.
+// Zones without a region come last.
+export function byRegion(zones: string[]): { region: string; zones: string[] }[] {
+  const groups = new Map<string, string[]>();
+  for (const z of zones) {
+    const region = z.includes('/') ? z.slice(0, z.indexOf('/')) : '';
+    groups.set(region, [...(groups.get(region) ?? []), z]);
+  }
+  const all = Array.from(groups, ([region, zones]) => ({ region, zones }));
+  return [...all.filter((g) => g.region), ...all.filter((g) => !g.region)];
+}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Counts, Mailing } from '../../api/client.ts';
-import { cancellable, closed, editable, moving, pausable, resumable, retriable, title } from './rules.ts';
+import { cancellable, closed, editable, moving, pausable, resumable, retriable, roughly, title } from './rules.ts';
 
 const now = new Date('2030-03-01T12:00:00Z');
 const counts: Counts = { total: 10, queued: 0, retrying: 0, deferred: 0, sent: 5, failed: 3, expired: 0, cancelled: 0, skipped: 0, uncertain: 2 };
@@ -44,4 +44,8 @@ test('a title is one line, cut between characters', () => {
   assert.equal(title('  Your order\n is ready '), 'Your order is ready');
   assert.equal(title('😀😀😀😀', 3), '😀😀…');
   assert.equal(title('one two', 5), 'one…');
+});
+
+test('a forecast is rounded, and never zero', () => {
+  assert.deepEqual([0.2, 7, 58, 66, 592, 1234, 5000].map(roughly), [5, 5, 60, 60, 600, 1260, 5100]);
 });

@@ -44,3 +44,9 @@ export function title(text: string, length = 80): string {
   const characters = [...line];
   return characters.length > length ? `${characters.slice(0, length - 1).join('').trimEnd()}…` : line;
 }
+
+// roughly rounds a length of time in seconds, so that a forecast does not flicker.
+export function roughly(seconds: number): number {
+  const unit = seconds < 60 ? 5 : seconds < 3600 ? 60 : 300;
+  return Math.max(unit, Math.round(seconds / unit) * unit);
+}
