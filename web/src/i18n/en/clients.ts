@@ -53,7 +53,6 @@ export const clients = {
   'client.missing': 'There is no such client',
   'client.missing.about': 'The client {id} is deleted, or never existed. Messages that it got are still listed below.',
   'client.deleted.title': 'Client {id}',
-  'client.facts': 'Details',
   'client.id': 'Id',
   'client.operator.derived': 'as in the phone',
   'client.operator.moved': 'differs from the phone: the number has moved',

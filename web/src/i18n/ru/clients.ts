@@ -54,7 +54,6 @@ export const clients: Record<keyof typeof en, Message> = {
   'client.missing': 'Такого клиента нет',
   'client.missing.about': 'Клиент {id} удалён, или его никогда не было. Сообщения, которые он получил, остались в списке ниже.',
   'client.deleted.title': 'Клиент {id}',
-  'client.facts': 'Данные',
   'client.id': 'Номер записи',
   'client.operator.derived': 'как в номере',
   'client.operator.moved': 'не совпадает с номером: номер перенесён',

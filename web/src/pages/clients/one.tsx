@@ -44,18 +44,24 @@ export function OneClient() {
 
 function Facts({ c }: { c: Client }) {
   return (
-    <Panel title={t('client.facts')}>
-      <dl class="facts">
-        <dt>{t('field.phone')}</dt>
-        <dd class="phone">{c.phone}</dd>
-        <dt>{t('field.operator_code')}</dt>
-        <dd>{c.operator_code} <small>{t(isDerived(c) ? 'client.operator.derived' : 'client.operator.moved')}</small></dd>
-        <dt>{t('field.tag')}</dt>
-        <dd>{c.tag ? <a href={link('clients', { tag: c.tag })}>{c.tag}</a> : <span class="muted">{t('clients.no_tag')}</span>}</dd>
-        <dt>{t('field.timezone')}</dt>
-        <dd>{c.timezone} <small>{zoneText(c.timezone)}</small></dd>
-        <dt>{t('client.id')}</dt>
-        <dd>{c.id}</dd>
+    <Panel>
+      <dl class="facts wide">
+        <div>
+          <dt>{t('field.operator_code')}</dt>
+          <dd>{c.operator_code} <small>{t(isDerived(c) ? 'client.operator.derived' : 'client.operator.moved')}</small></dd>
+        </div>
+        <div>
+          <dt>{t('field.tag')}</dt>
+          <dd>{c.tag ? <a href={link('clients', { tag: c.tag })}>{c.tag}</a> : <span class="muted">{t('clients.no_tag')}</span>}</dd>
+        </div>
+        <div>
+          <dt>{t('field.timezone')}</dt>
+          <dd>{c.timezone} <small>{zoneText(c.timezone)}</small></dd>
+        </div>
+        <div>
+          <dt>{t('client.id')}</dt>
+          <dd>{c.id}</dd>
+        </div>
       </dl>
     </Panel>
   );
@@ -134,8 +140,8 @@ function Table({ messages, old }: { messages: Message[]; old: boolean }) {
               <td data-label={t('client.messages.status')}><StatusBadge status={m.status} /></td>
               <td class="number" data-label={t('client.messages.attempts')}>{count(m.attempts)}</td>
               <td data-label={t('client.messages.error')}>{m.last_error ? <code>{m.last_error}</code> : <span class="muted">—</span>}</td>
-              <td data-label={t('client.messages.created')}><Time at={m.created_at} as="moment" /></td>
-              <td data-label={t('client.messages.sent')}>{m.sent_at ? <Time at={m.sent_at} as="moment" /> : <span class="muted">{t('client.messages.not_sent')}</span>}</td>
+              <td data-label={t('client.messages.created')}><Time at={m.created_at} as="brief" /></td>
+              <td data-label={t('client.messages.sent')}>{m.sent_at ? <Time at={m.sent_at} as="brief" /> : <span class="muted">{t('client.messages.not_sent')}</span>}</td>
             </tr>
           ))}
         </tbody>

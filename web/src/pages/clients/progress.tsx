@@ -49,9 +49,9 @@ export function Watch({ r, again }: { r: Running; again: () => void }) {
         </p>
         <dl class="stats">
           {outcomes.map((o) => (
-            <div key={o} class={`stat${o === 'rejected' && totals.rejected > 0 ? ' bad' : ''}`}>
+            <div key={o} class="stat">
               <dt>{t(`import.${o}`)}</dt>
-              <dd>{count(totals[o])}</dd>
+              <dd class={o === 'rejected' && totals.rejected > 0 ? 'bad' : ''}>{count(totals[o])}</dd>
             </div>
           ))}
         </dl>
