@@ -4,6 +4,7 @@ import { api, ApiError, call, type Client } from '../../api/client.ts';
 import { loadFacets, useFacets } from '../../api/facets.ts';
 import { zone } from '../../format.ts';
 import { t } from '../../i18n/index.ts';
+import { said } from '../../i18n/said.ts';
 import { link } from '../../router.ts';
 import { Button, errorText, Field, Notice } from '../../ui/basic.tsx';
 import { Combo } from '../../ui/combo.tsx';
@@ -37,7 +38,7 @@ export function ClientDialog({ client, close, saved }: { client: Client | undefi
   const problem = error instanceof ApiError ? error.problem : undefined;
   const taken = error instanceof ApiError && error.status === 409;
   const at = (name: Name) => [
-    ...(problem?.errors ?? []).filter((e) => e.location === `body.${name}`).map((e) => e.message),
+    ...(problem?.errors ?? []).filter((e) => e.location === `body.${name}`).map((e) => said(e.message)),
     ...(taken && name === 'phone' ? [t('client.taken')] : []),
   ];
   const placed = fields.some((name) => at(name).length > 0);

@@ -174,7 +174,9 @@ test('a file of nothing but wrong rows sends nothing', async () => {
 
 test('rejected rows become a file with line and reason, safe for spreadsheets', () => {
   const rejects = new Rejects(['line', 'reason', 'phone', 'tag'], ';');
-  rejects.add([{ row: { line: 7, cells: ['+7900', 'a;b'] }, reason: 'phone: must be 11 digits' }]);
-  assert.equal(rejects.file().join(''), "\ufeffline;reason;phone;tag\n7;phone: must be 11 digits;'+7900;\"a;b\"\n");
-  assert.deepEqual(rejects.first, [{ line: 7, reason: 'phone: must be 11 digits', cells: ['+7900', 'a;b'] }]);
+  rejects.add([{ row: { line: 7, cells: ['+7900', 'a;b'] }, reason: 'phone: must be 11 digits', kinds: ['phone', 'tag'] }]);
+  rejects.add([{ row: { line: 8, cells: [] }, reason: 'x', kinds: ['tag'] }]);
+  assert.deepEqual([...rejects.kinds], [['phone', 1], ['tag', 2]]);
+  assert.equal(rejects.file().join(''), "\ufeffline;reason;phone;tag\n7;phone: must be 11 digits;'+7900;\"a;b\"\n8;x\n");
+  assert.deepEqual(rejects.first.slice(0, 1), [{ line: 7, reason: 'phone: must be 11 digits', cells: ['+7900', 'a;b'] }]);
 });

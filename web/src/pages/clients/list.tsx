@@ -1,5 +1,5 @@
 // The directory of clients: search, table, and what can be done with each client.
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { api, call, type Client } from '../../api/client.ts';
 import { isAdmin } from '../../api/connection.ts';
 import { useFacets } from '../../api/facets.ts';
@@ -67,7 +67,7 @@ export function Clients() {
     >
       <Importing />
       <Panel flush>
-        <Search key={JSON.stringify(filters)} filters={filters} />
+        <Search filters={filters} />
         {list.error.value !== undefined && <div class="inset"><Failed error={list.error.value} retry={list.reload} /></div>}
         {!found && list.error.value === undefined && <Skeleton lines={8} />}
         {none && (filtered ? <NoMatch /> : <Nobody add={add} />)}
@@ -116,9 +116,12 @@ function Search({ filters }: { filters: Filters }) {
   const [draft, setDraft] = useState(filters);
   const [wrong, setWrong] = useState<string | undefined>();
   const known = useFacets(draft.tag === filters.tag ? '' : draft.tag);
+  const shown = JSON.stringify(filters);
+  // The fields follow the address, for links and for the browser's Back.
+  useEffect(() => setDraft(filters), [shown]);
   const search = (change: Partial<Filters>) => {
     const next = { ...filters, ...change };
-    if (JSON.stringify(next) !== JSON.stringify(filters)) go(link('clients', { ...set(next) }));
+    if (JSON.stringify(next) !== shown) go(link('clients', { ...set(next) }));
   };
   const takePhone = (text: string, typing: boolean) => {
     const phone = rewritten(text.trim());

@@ -77,9 +77,9 @@ export function Preview({ chosen, other, unreadable }: { chosen: Chosen; other: 
         </label>
       </Panel>
       <Columns sample={sample} mapping={mapping} names={names} change={(i, field) => setChanged(assign(mapping, i, field))} />
-      <Values empty={empty} change={setEmpty} />
       {!mapping.includes('phone') && <Notice kind="error" title={t('import.no_phone')}>{t('import.no_phone.about')}</Notice>}
       {looked.survey && mapping.includes('phone') && <Findings found={looked.survey} zone={empty.timezone} rewrite={rewrite} setRewrite={setRewrite} />}
+      <Values empty={empty} change={setEmpty} />
       <div class="finish">
         {looked.survey ? <span /> : <div class="grow"><p class="muted">{t('import.counting')}</p><Progress part={looked.part} label={t('import.counting')} /></div>}
         <Button kind="primary" type="submit" icon="upload" disabled={!ready}>{looked.survey ? t('import.start', { n: looked.survey.rows }) : t('clients.import')}</Button>

@@ -17,6 +17,7 @@ export function Watch({ r, again }: { r: Running; again: () => void }) {
   const totals = r.totals.value;
   const { kind } = state;
   const active = kind === 'running' || kind === 'stopping' || kind === 'waiting';
+  const name = t(state.kind === 'waiting' && state.why === 'session' ? 'import.state.session' : `import.state.${kind}`);
   const rows = Math.max(r.rows, totals.read);
   const discard = () => {
     const n = rows - totals.read;
@@ -31,7 +32,7 @@ export function Watch({ r, again }: { r: Running; again: () => void }) {
   return (
     <>
       <Panel
-        title={`${t(`import.state.${kind}`)}: ${r.name}`}
+        title={`${name}: ${r.name}`}
         actions={
           <>
             {(kind === 'running' || kind === 'waiting') && <Button icon="pause" onClick={() => stop(r)}>{t('import.stop')}</Button>}
@@ -42,8 +43,8 @@ export function Watch({ r, again }: { r: Running; again: () => void }) {
           </>
         }
       >
-        <Progress part={kind === 'done' ? 1 : totals.read / Math.max(1, rows)} label={t(`import.state.${kind}`)} />
-        <p class="visually-hidden" role="status">{t(`import.state.${kind}`)}</p>
+        <Progress part={kind === 'done' ? 1 : totals.read / Math.max(1, rows)} label={name} />
+        <p class="visually-hidden" role="status">{name}</p>
         <p class="muted">
           <Line r={r} rows={rows} />
         </p>
@@ -84,17 +85,25 @@ function Line({ r, rows }: { r: Running; rows: number }) {
 
 function Rejected({ r }: { r: Running }) {
   const { first } = r.rejects;
+  const kinds = [...r.rejects.kinds].sort((a, b) => b[1] - a[1]).slice(0, 10);
   const n = r.totals.value.rejected;
   const save = () => download(`${r.name.replace(/\.\w+$/, '')}-${t('import.file.rejected')}.csv`, r.rejects.file());
   return (
     <Panel flush title={t('import.rejected.title', { n })} actions={<Button icon="download" onClick={save}>{t('import.rejected.download')}</Button>}>
+      <ul class="kinds">
+        {kinds.map(([kind, rows]) => (
+          <li key={kind}>
+            <strong>{count(rows)}</strong> {kind}
+          </li>
+        ))}
+      </ul>
       <p class="inset muted">{t('import.rejected.about')} {n > first.length && t('import.rejected.first', { n: first.length })}</p>
       <div class="table-wrap">
         <table class="cards" aria-label={t('import.rejected.title', { n })}>
           <thead>
             <tr>
               <th scope="col" class="number">{t('import.line')}</th>
-              <th scope="col">{t('import.rejected.reason')}</th>
+              <th scope="col">{t('import.reason')}</th>
               <th scope="col">{t('import.rejected.row')}</th>
             </tr>
           </thead>
@@ -102,8 +111,8 @@ function Rejected({ r }: { r: Running }) {
             {first.map((row) => (
               <tr key={row.line}>
                 <td class="number" data-label={t('import.line')}>{count(row.line)}</td>
-                <td data-label={t('import.rejected.reason')}>{row.reason}</td>
-                <td class="clip" data-label={t('import.rejected.row')}><code title={row.cells.join(' · ')}>{row.cells.join(' · ')}</code></td>
+                <td data-label={t('import.reason')}>{row.reason}</td>
+                <td class="clip half" data-label={t('import.rejected.row')}><code title={row.cells.join(' · ')}>{row.cells.join(' · ')}</code></td>
               </tr>
             ))}
           </tbody>

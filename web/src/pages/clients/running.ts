@@ -4,10 +4,12 @@ import { effect, signal, type Signal } from '@preact/signals';
 import { api, ApiError, call, isAway } from '../../api/client.ts';
 import { session } from '../../api/connection.ts';
 import { loadFacets } from '../../api/facets.ts';
+import { said } from '../../i18n/said.ts';
 import { t } from '../../i18n/index.ts';
 import { chunksOf } from '../../files.ts';
+import { fields } from './columns.ts';
 import { Job, Stalled, type Totals } from './job.ts';
-import type { Plan, Reason, Rejected } from './part.ts';
+import type { Plan, Reason } from './part.ts';
 import { rowsOf, type Shape } from './reader.ts';
 import { Rejects } from './rejects.ts';
 import { Speed } from './speed.ts';
@@ -49,7 +51,7 @@ export function begin(o: { file: File; rows: number; shape: Shape; plan: Plan; h
     send,
     now: () => performance.now(),
     done: (rejected) => {
-      rejects.add(rejected.map((r) => ({ row: r.row, reason: reasonText(r) })));
+      rejects.add(rejected.map(({ row, reasons }) => ({ row, reason: reasons.map(reasonText).join('; '), kinds: reasons.map(kindText) })));
       totals.value = { ...job.totals };
       speed.add(job.totals.read, performance.now());
     },
@@ -160,13 +162,16 @@ function warn(e: BeforeUnloadEvent) {
   e.preventDefault();
 }
 
-// reasonText returns why a row was rejected, as one text. Reasons of the API are in its
-// words.
-export function reasonText(r: Rejected): string {
-  return r.reasons.map(one).join('; ');
+// reasonText returns why a row was rejected.
+function reasonText(reason: Reason): string {
+  if ('key' in reason) return t(`reject.${reason.key}`, reason.values);
+  if (reason.field === 'row') return said(reason.message);
+  const field = fields.find((f) => f === reason.field);
+  return `${field ? t(`field.${field}`) : reason.field}: ${said(reason.message)}`;
 }
 
-function one(reason: Reason): string {
-  if ('key' in reason) return t(`reject.${reason.key}`, reason.values);
-  return reason.field === 'row' ? reason.message : `${reason.field}: ${reason.message}`;
+// kindText returns the reason without the numbers that differ from row to row.
+function kindText(reason: Reason): string {
+  if ('key' in reason && (reason.key === 'twice' || reason.key === 'cells')) return t(`reject.kind.${reason.key}`);
+  return reasonText(reason);
 }
