@@ -81,7 +81,7 @@ key: ## make a new key: ROLE=admin or viewer, NAME=who it is for
 
 ##@ The code
 
-.PHONY: fmt lint unit openapi web web-dev mutate test
+.PHONY: fmt lint unit openapi web web-dev screenshots mutate test
 fmt: gate-tools ## format
 	@$(GATE)/gofumpt -w functions infra internal localstack test web
 
@@ -101,6 +101,9 @@ web: web-tools ## build the admin pages again, after a change below web
 
 web-dev: web-tools ## the admin pages at port 8010, built again at each load, with the API of the stack that runs (API=)
 	@go run ./web/bundle -serve 127.0.0.1:8010 -api $(or $(API),http://localhost:8000)
+
+screenshots: web-tools ## pictures of all admin pages of the stack that runs, in docs/screenshots, and what axe-core finds (URL=, ONLY=)
+	@go run ./test/screenshots -url $(or $(URL),http://localhost:8000) -only '$(ONLY)'
 
 mutate: ## break the promise in many ways, one at a time: a test must find out each time
 	@go run ./test/mutate

@@ -33,10 +33,11 @@ func (s *server) allow(method, path string, needed mailing.Role) {
 // needed returns the role that a request needs, by the route that the mux has found
 // for it. A route that is not registered with [server.allow] needs an admin. The
 // answer to a request without a route is 404 or 405: such a request needs a viewer
-// under /api, and no key elsewhere.
+// under /api, and no key elsewhere. At the path of sessions it needs no key, because a
+// caller without a key already gets answers there.
 func (s *server) needed(r *http.Request, route string) mailing.Role {
 	if route == "" {
-		if r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/") {
+		if r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/") && r.URL.Path != sessionPath {
 			return mailing.Viewer
 		}
 		return everyone

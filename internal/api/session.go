@@ -107,9 +107,9 @@ func (s *server) createSession(ctx context.Context, in *struct{ Body SessionBody
 
 // cookie returns the cookie of a session, to be kept for a time.
 //
-// A script cannot read it, and a browser sends it only with requests of our own pages,
-// over HTTPS. Some browsers keep no such cookie of http://localhost, so there it may go
-// over HTTP.
+// A script cannot read it. A browser sends it only with requests of pages of the same
+// site, and only over HTTPS. Some browsers keep no such cookie of http://localhost, so
+// there it may go over HTTP.
 func (r *request) cookie(key string, keep time.Duration) *http.Cookie {
 	return &http.Cookie{ //nolint:gosec // G124: Secure is left out only for http://localhost
 		Name: sessionCookie, Value: key, Path: "/", MaxAge: int(keep / time.Second),

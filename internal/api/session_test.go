@@ -116,6 +116,19 @@ func TestASessionIsTheHolderOfItsKey(t *testing.T) {
 	wantProblem(t, v.call(http.MethodGet, "/api/session", "", noHeader, without), http.StatusUnauthorized)
 }
 
+func TestAnotherMethodThanThoseOfSessionsNeedsNoKey(t *testing.T) {
+	t.Parallel()
+	v := serve(t, &stores{})
+	for _, key := range []string{without, "Bearer unknown", "Bearer " + adminKey} {
+		w := v.call(http.MethodPut, "/api/session/", "{}", noHeader, key)
+		wantProblem(t, w, http.StatusMethodNotAllowed)
+		if got := w.Header().Get("Allow"); got != "DELETE, GET, HEAD, POST" {
+			t.Errorf("Allow %q", got)
+		}
+	}
+	wantProblem(t, v.call(http.MethodPost, "/api/session/1", "{}", noHeader, without), http.StatusUnauthorized)
+}
+
 func TestSigningOutRemovesTheCookie(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})

@@ -2,11 +2,11 @@ package deliver_test
 
 import (
 	"errors"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"postrider/internal/deliver"
 	"postrider/internal/dynamo/dynamotest"
 	"postrider/internal/mailing"
 )
@@ -94,19 +94,18 @@ func TestASettlementOfALaterInvocationIsCounted(t *testing.T) {
 	d, _ := w.batch(moscow(2)...)
 	_, probe := w.test("79001234567")
 	faults := dynamotest.NewFaults(w.env.Client)
-	// The settlements fail until the time is over. They begin after all hand-overs, since
-	// their repetitions move the clock on.
-	var handedOver sync.WaitGroup
-	handedOver.Add(3)
-	w.api.answer = func(mailing.Handover) mailing.Outcome {
-		handedOver.Done()
-		return mailing.Outcome{Kind: mailing.OutcomeSent}
+	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{Refuse: errors.New("throttled")})
+	store := w.env.StoreOver(faults, w.clock.Option())
+	senders := []*deliver.Sender{w.sender(store), w.sender(store)}
+	senders[0].Deliver(t.Context(), []mailing.Delivery{d})
+	senders[1].Deliver(t.Context(), []mailing.Delivery{probe})
+	if got := w.points(); len(got) != 0 {
+		t.Errorf("settlements that failed are counted: %v", got)
 	}
-	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{Before: handedOver.Wait, Refuse: errors.New("throttled")})
-	s := w.sender(w.env.StoreOver(faults, w.clock.Option()))
-	s.Deliver(t.Context(), []mailing.Delivery{d, probe})
 	faults.Always(dynamotest.TransactWriteItems, dynamotest.Fault{})
-	s.Deliver(t.Context(), nil)
+	for _, s := range senders {
+		s.Deliver(t.Context(), nil)
+	}
 	w.want(d.Key, mailing.Sent, 1, 0)
 	if got := w.points(); len(got) != 1 || got[0].Sent != 2 {
 		t.Errorf("points %v", got)

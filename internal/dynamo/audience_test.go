@@ -65,7 +65,7 @@ func walkAudience(t *testing.T, s *dynamo.Store, f mailing.Filter, limit int) (m
 func TestEachClientOfAnAudienceIsReadOnceWhateverThePageSize(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
-	clients := audience(t, e, 3000)
+	clients := audience(t, e, sized(3000, 1100))
 	var fifty []string
 	for _, c := range clients {
 		if c.Tag != "" && len(fifty) < 50 { // a filter cannot name the empty tag

@@ -124,10 +124,15 @@ func TestMarkersCostAHandfulOfCallsOnce(t *testing.T) {
 	for i := range rows {
 		rows[i].Tag = &tags[i%3]
 	}
+	last := mailing.ClientID(0)
+	next := func() mailing.ClientID { // of so many random ids, two may be equal, which costs further calls
+		last++
+		return last
+	}
 	upsert := func(s *dynamo.Store) {
 		t.Helper()
 		for part := range slices.Chunk(rows, mailing.ImportRows) {
-			if _, err := s.UpsertClients(t.Context(), part); err != nil {
+			if _, err := s.UpsertClientsWithIDs(t.Context(), part, next); err != nil {
 				t.Fatal(err)
 			}
 		}

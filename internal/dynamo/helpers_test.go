@@ -35,6 +35,15 @@ func create(t *testing.T, s *dynamo.Store, c mailing.Client) mailing.Client {
 	return created
 }
 
+// sized returns the size of a large test: all over the tables in memory, and some over
+// DynamoDB Local, which takes a hundred times as long.
+func sized(all, some int) int {
+	if dynamotest.Fast {
+		return all
+	}
+	return some
+}
+
 // seed writes clients and their phones directly into the table. This is faster than
 // creating them.
 func seed(t *testing.T, e *dynamotest.Env, clients []mailing.Client) {

@@ -14,7 +14,7 @@ import (
 func TestLargePagesOfADirectoryReadNotMuchMoreThanTheyShow(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
-	want, random := make([]mailing.Client, 6400), rand.New(rand.NewPCG(1, 2))
+	want, random := make([]mailing.Client, sized(6400, 2000)), rand.New(rand.NewPCG(1, 2))
 	for i := range want {
 		want[i] = client(i)
 		want[i].ID = mailing.ClientID(random.Uint32())

@@ -59,7 +59,7 @@ func TestMessagesOfAMailingAreListedOnceEachWithAnyLimit(t *testing.T) {
 	e := dynamotest.Start(t)
 	clock := dynamotest.NewClock(noon)
 	s := e.Store(clock.Option())
-	to := someIDs(220, mailing.Slices)
+	to := someIDs(sized(220, 90), mailing.Slices)
 	for _, shape := range []struct{ perPage, size int }{{1000, 50}, {11, 3}} {
 		m := newMailing(t, s, noon)
 		expand(t, s, m, noon, to, shape.perPage, shape.size, mixed)

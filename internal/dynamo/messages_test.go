@@ -34,7 +34,7 @@ func TestEachMessageIsFoundByItsID(t *testing.T) {
 	e := dynamotest.Start(t)
 	clock := dynamotest.NewClock(noon)
 	s := e.Store(clock.Option())
-	to := someIDs(150, 3)
+	to := someIDs(sized(150, 100), 3)
 	there := map[mailing.ClientID]bool{}
 	for _, id := range to {
 		there[id] = true

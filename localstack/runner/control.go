@@ -109,6 +109,7 @@ func (c *control) serveDeploy(w http.ResponseWriter, r *http.Request) {
 // of the sending API, or "" for the fake provider.
 func addresses(s *stack.Stack, provider string) string {
 	lines := [][2]string{
+		{"admin pages", s.BaseURL + "/"},
 		{"API", s.BaseURL + "/api/"},
 		{"its keys", stack.AdminKey + ", " + stack.ViewerKey + " (Authorization: Bearer ..., or X-API-Key)"},
 		{"documentation", s.BaseURL + "/docs/"},

@@ -58,9 +58,9 @@ func build(from string) (map[string][]byte, error) {
 	result := api.Build(api.BuildOptions{
 		AbsWorkingDir: from,
 		EntryPoints:   []string{"src/main.tsx"},
-		EntryNames:    "[name]-[hash]",
-		Outdir:        "dist", // only the names matter: Write is false
-		Bundle:        true, Metafile: true,
+		EntryNames:    "[name]-[hash]", ChunkNames: "[name]-[hash]", Splitting: true,
+		Outdir: "dist", // only the names matter: Write is false
+		Bundle: true, Metafile: true,
 		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true,
 		Format: api.FormatESModule, Platform: api.PlatformBrowser, Target: api.ES2022,
 		Charset: api.CharsetUTF8, // Russian texts are half as long as with escapes
@@ -96,7 +96,7 @@ func index(from string, names []string) ([]byte, error) {
 	}
 	page := string(text)
 	for _, kind := range []string{".js", ".css"} {
-		i := slices.IndexFunc(names, func(name string) bool { return path.Ext(name) == kind })
+		i := slices.IndexFunc(names, func(name string) bool { return path.Ext(name) == kind && strings.HasPrefix(name, "main-") })
 		place := "main" + kind
 		if i < 0 || strings.Count(page, place) != 1 {
 			return nil, fmt.Errorf("index.html must name %s once, and the build must make one", place)

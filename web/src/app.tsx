@@ -138,7 +138,7 @@ function Account() {
         </p>
       )}
       <div class="account-tools">
-        <Menu up label={t('settings.language')} icon="globe" items={languages.map((l) => ({ text: l.name, chosen: language.value === l.id, run: () => choose(l.id) }))} />
+        <Menu up label={t('settings.language')} icon="globe" items={languages.map((l) => ({ text: l.name, chosen: language.value === l.id, run: () => void choose(l.id) }))} />
         <Menu up label={t('settings.theme')} icon={theme.value === 'dark' ? 'moon' : theme.value === 'light' ? 'sun' : 'system'} items={themes.map((x) => ({ text: t(`theme.${x}`), chosen: theme.value === x, run: () => chooseTheme(x) }))} />
         <IconButton label={t('action.sign_out')} icon="signout" onClick={() => void leave()} />
       </div>

@@ -1,8 +1,7 @@
 // The texts of the pages in two languages, and how numbers, times and plurals are
 // written in them.
-import { computed, signal } from '@preact/signals';
-import { en } from './en.ts';
-import { ru } from './ru.ts';
+import { batch, computed, signal } from '@preact/signals';
+import type { en } from './en.ts';
 import { fill, type Message, type Values } from './message.ts';
 
 export type Language = 'en' | 'ru';
@@ -13,7 +12,11 @@ export const languages: { id: Language; name: string }[] = [
   { id: 'ru', name: 'Русский' },
 ];
 
-const catalogues: Record<Language, Record<Key, Message>> = { en, ru };
+// Each catalogue is a file of its own, so that a browser loads only one of them.
+const catalogues: Record<Language, () => Promise<Record<Key, Message>>> = {
+  en: async () => (await import('./en.ts')).en,
+  ru: async () => (await import('./ru.ts')).ru,
+};
 const stored = 'postrider.language';
 
 // initial returns the language that the person chose before, or the first language of
@@ -29,10 +32,21 @@ function initial(): Language {
 }
 
 export const language = signal<Language>(initial());
+const texts = signal<Record<Key, Message> | undefined>(undefined);
 
-// choose switches the language and remembers it.
-export function choose(l: Language) {
-  language.value = l;
+// start loads the texts. Nothing can be shown before.
+export async function start() {
+  texts.value = await catalogues[language.value]();
+}
+
+// choose switches the language and remembers it. The language stays if its texts cannot
+// be loaded.
+export async function choose(l: Language) {
+  const loaded = await catalogues[l]();
+  batch(() => {
+    texts.value = loaded;
+    language.value = l;
+  });
   localStorage.setItem(stored, l);
 }
 
@@ -46,5 +60,5 @@ export const locale = computed(() => {
 // t returns the text of a key. values replace the names in braces; the value n also
 // chooses the plural form.
 export function t(key: Key, values?: Values): string {
-  return fill(catalogues[language.value][key], locale.value, values);
+  return fill(texts.value![key], locale.value, values);
 }

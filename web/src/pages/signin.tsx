@@ -47,7 +47,7 @@ export function SignIn({ again }: { again: boolean }) {
           <Button kind="primary" type="submit" busy={busy}>{t('action.sign_in')}</Button>
           <p class="signin-languages">
             {languages.map((l) => (
-              <button key={l.id} type="button" class="linklike" lang={l.id} aria-pressed={language.value === l.id} onClick={() => choose(l.id)}>{l.name}</button>
+              <button key={l.id} type="button" class="linklike" lang={l.id} aria-pressed={language.value === l.id} onClick={() => void choose(l.id)}>{l.name}</button>
             ))}
           </p>
         </form>

@@ -102,7 +102,7 @@ function QuestionDialog({ q }: { q: Question }) {
       locked={busy}
       footer={
         <>
-          <Button onClick={close} disabled={busy}>{t('action.keep')}</Button>
+          <Button autofocus onClick={close} disabled={busy}>{t('action.keep')}</Button>
           <Button kind={q.kind ?? 'primary'} busy={busy} onClick={run}>{q.action}</Button>
         </>
       }

@@ -53,7 +53,7 @@ export function ExportDialog({ title, about, file, label, read, total, state, do
       close={close}
       footer={
         <>
-          <Button onClick={close}>{t('export.stop')}</Button>
+          <Button autofocus onClick={close}>{t('export.stop')}</Button>
           {error !== undefined && <Button kind="primary" icon="retry" onClick={() => void run()}>{t('action.try_again')}</Button>}
         </>
       }

@@ -1,10 +1,10 @@
 // Bars over time, drawn by uPlot. Colours are those of the style sheet, and change with it.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import uPlot from 'uplot';
+import type uPlot from 'uplot';
 import { compact } from '../format.ts';
 import { locale } from '../i18n/index.ts';
 import { theme } from '../theme.ts';
-import { stack, steps, tickLabels } from './stacking.ts';
+import { stack, steps, tickLabels, timeRange, timeSteps } from './stacking.ts';
 
 export interface Series {
   // color is the name of a colour in the style sheet: --s-sent.
@@ -26,17 +26,25 @@ export function StackedPlot({ at, step, series, label, hover }: {
   const plot = useRef<uPlot | undefined>(undefined);
   const scheme = useScheme();
   const data = toData(at, series);
+  const latest = useRef(data);
+  latest.current = data;
   const span = useRef({ at, step });
   span.current = { at, step };
   useEffect(() => {
     const root = box.current!;
-    const u = new uPlot(options(root, span, series, hover), data, root);
-    plot.current = u;
-    const watch = new ResizeObserver(() => u.setSize({ width: root.clientWidth, height: root.clientHeight }));
-    watch.observe(root);
+    let ended = false;
+    const watch = new ResizeObserver(() => plot.current?.setSize({ width: root.clientWidth, height: root.clientHeight }));
+    // The library is a file of its own: most pages do not need it.
+    void import('uplot').then(({ default: UPlot }) => {
+      if (ended) return;
+      plot.current = new UPlot(options(UPlot, root, span, series, hover), latest.current, root);
+      watch.observe(root);
+    });
     return () => {
+      ended = true;
       watch.disconnect();
-      u.destroy();
+      plot.current?.destroy();
+      plot.current = undefined;
     };
   }, [scheme, locale.value]);
   useEffect(() => plot.current?.setData(data), [at, series]);
@@ -48,7 +56,7 @@ function toData(at: number[], series: Series[]): uPlot.AlignedData {
   return [at, ...stack(series.map((s) => s.values)).reverse()];
 }
 
-function options(root: HTMLElement, span: { current: { at: number[]; step: number } }, series: Series[], hover: (bar: number | null) => void): uPlot.Options {
+function options(UPlot: typeof uPlot, root: HTMLElement, span: { current: { at: number[]; step: number } }, series: Series[], hover: (bar: number | null) => void): uPlot.Options {
   const css = getComputedStyle(root);
   const color = (name: string) => css.getPropertyValue(name).trim();
   const axis = { stroke: color('--muted'), font: `12px ${css.fontFamily}`, ticks: { show: false }, grid: { stroke: color('--line'), width: 1 } };
@@ -59,11 +67,11 @@ function options(root: HTMLElement, span: { current: { at: number[]; step: numbe
     legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
     scales: {
-      x: { time: true, range: () => [span.current.at[0]!, span.current.at[span.current.at.length - 1]! + span.current.step] },
+      x: { time: true, range: () => timeRange(span.current.at, span.current.step) },
       y: { range: (_u, _min, max) => [0, Math.max(1, max * 1.05)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, size: 40, values: (u, splits, _axis, _space, apart) => uncut(u, splits, tickLabels(splits, apart, locale.peek())) },
+      { ...axis, grid: { show: false }, space: 92, incrs: () => timeSteps.filter((s) => s >= span.current.step), size: 40, values: (u, splits, _axis, _space, apart) => uncut(u, splits, tickLabels(splits, apart, locale.peek())) },
       { ...axis, space: 40, size: 46, incrs: steps, values: (_u, splits) => splits.map(compact) },
     ],
     series: [
@@ -72,7 +80,7 @@ function options(root: HTMLElement, span: { current: { at: number[]; step: numbe
         fill: color(s.color),
         width: 0,
         points: { show: false },
-        paths: uPlot.paths.bars!({ align: 1, size: [0.86, 36] }),
+        paths: UPlot.paths.bars!({ align: 1, size: [0.86, 60] }),
       })),
     ],
     hooks: { setCursor: [(u) => hover(u.cursor.idx ?? null)] },
@@ -80,7 +88,7 @@ function options(root: HTMLElement, span: { current: { at: number[]; step: numbe
 }
 
 // labelHalf is about half the width of a label, in pixels.
-const labelHalf = 30;
+const labelHalf = 38;
 
 // uncut leaves out labels that the right edge would cut.
 function uncut(u: uPlot, splits: number[], labels: string[]): string[] {

@@ -73,8 +73,8 @@ export const mailings = {
   'mailing.rate.about': 'over the last minute',
   'mailing.left': 'Time left',
   'mailing.left.about': '~ {time}',
-  'mailing.left.end': 'the mailing ends {end}',
-  'mailing.left.deferred': { one: 'and {n} waits for its hours', other: 'and {n} wait for their hours' },
+  'mailing.left.end': 'it ends {end}',
+  'mailing.left.deferred': { one: '{n} waits for its hours', other: '{n} wait for their hours' },
   'mailing.starts': 'Starts {when}',
   'mailing.starts.now': 'Starts within a minute',
   'mailing.scheduled.matches': { one: '{n} client matches now.', other: '{n} clients match now.' },
@@ -158,4 +158,5 @@ export const mailings = {
   'reason.other': 'Another reason',
   'mailing.message.outcome': 'Outcome',
   'mailing.message.before': 'before that:',
+  'mailing.left.retrying': { one: '{n} waits for another attempt', other: '{n} wait for another attempt' },
 } satisfies Record<string, Message>;

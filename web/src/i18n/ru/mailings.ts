@@ -74,8 +74,8 @@ export const mailings: Record<keyof typeof en, Message> = {
   'mailing.rate.about': 'за последнюю минуту',
   'mailing.left': 'Осталось',
   'mailing.left.about': '~ {time}',
-  'mailing.left.end': 'конец рассылки {end}',
-  'mailing.left.deferred': { one: 'и {n} ждёт своих часов', few: 'и {n} ждут своих часов', many: 'и {n} ждут своих часов', other: 'и {n} ждут своих часов' },
+  'mailing.left.end': 'конец {end}',
+  'mailing.left.deferred': { one: '{n} ждёт своих часов', few: '{n} ждут своих часов', many: '{n} ждут своих часов', other: '{n} ждут своих часов' },
   'mailing.starts': 'Начнётся {when}',
   'mailing.starts.now': 'Начнётся в течение минуты',
   'mailing.scheduled.matches': { one: 'Сейчас подходит {n} клиент.', few: 'Сейчас подходят {n} клиента.', many: 'Сейчас подходят {n} клиентов.', other: 'Сейчас подходят {n} клиента.' },
@@ -159,4 +159,5 @@ export const mailings: Record<keyof typeof en, Message> = {
   'reason.other': 'Другая причина',
   'mailing.message.outcome': 'Итог',
   'mailing.message.before': 'до этого:',
+  'mailing.left.retrying': { one: '{n} ждёт новой попытки', few: '{n} ждут новой попытки', many: '{n} ждут новой попытки', other: '{n} ждут новой попытки' },
 };

@@ -1,6 +1,6 @@
 // Messages over time, as bars and as a table.
 import { signal, type Signal } from '@preact/signals';
-import { useEffect, useMemo } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { api, call, type Mailing, type Schemas, type Status } from '../../api/client.ts';
 import { useLive } from '../../api/live.ts';
 import { brief, clock, count, duration } from '../../format.ts';
@@ -16,9 +16,15 @@ const shown = ['sent', 'failed', 'uncertain'] as const satisfies Status[];
 
 const sum = (series: Points, s: (typeof shown)[number]) => series.points.reduce((all, p) => all + p[s], 0);
 
+// often is the largest step, in seconds, with which the points are read as often as the
+// numbers. Larger ones belong to long mailings, whose points are many and change slowly.
+const often = 30;
+
 // done is the number of messages with a final status.
 export function Chart({ m, done }: { m: Mailing; done: number }) {
-  const live = useLive((stop) => call(api.GET('/api/mailings/{id}/series', { params: { path: { id: m.id } }, signal: stop })), () => false, [m.id]);
+  const running = useRef(false);
+  running.current = m.status === 'running';
+  const live = useLive((stop) => call(api.GET('/api/mailings/{id}/series', { params: { path: { id: m.id } }, signal: stop })), (d) => running.current && d.step <= often, [m.id]);
   // The first messages and the last ones are shown at once, not at the next idle read.
   useEffect(() => {
     if (live.data.peek()) live.reload();

@@ -110,7 +110,7 @@ function Shown({ live, info }: { live: Live<Info>; info: Info }) {
         </div>
         <div class="stack">
           <Text m={m} />
-          {counts.failed + counts.uncertain > 0 && <Reasons id={m.id} counts={counts} />}
+          {counts.failed + counts.uncertain > 0 && <Reasons id={m.id} counts={counts} over={m.status !== 'running'} />}
           <Facts m={m} />
         </div>
       </div>

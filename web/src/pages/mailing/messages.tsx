@@ -1,5 +1,5 @@
 // The table of a mailing's messages.
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { api, call, type Counts, type Mailing, type Message, type Status } from '../../api/client.ts';
 import { useKept, useLive } from '../../api/live.ts';
 import { open } from '../../counts.ts';
@@ -41,6 +41,12 @@ export function Messages({ m, counts, status, choose, save }: {
   const moves = useRef(true);
   moves.current = moving(m, open(counts), now.peek());
   const live = useLive((signal) => read(m.id, status, page, signal), () => moves.current, [m.id, status, page]);
+  // When the numbers stand still the table is read seldom. What changes then, and the last
+  // messages of a mailing, are shown at once.
+  const still = moves.current ? '' : JSON.stringify(counts);
+  useEffect(() => {
+    if (live.data.peek()) live.reload();
+  }, [m.status, still]);
   const { value: d, old } = useKept(live.data.value);
   const top = useRef<HTMLDivElement>(null);
   useTop(top, page);
@@ -112,13 +118,13 @@ function Row({ x }: { x: Message }) {
         <small title={t('mailing.message.id')}>{x.id}</small>
       </td>
       <td data-label={t('mailings.status')}><StatusBadge status={x.status} /></td>
-      <td data-label={t('mailing.message.attempts')} class="number">
+      <td data-label={t('mailing.message.attempts')} class={`number${x.attempts === 0 ? ' none' : ''}`}>
         <div>
           {x.attempts === 0 ? nothing : count(x.attempts)}
           {x.uncertain_attempts > 0 && <small title={t('mailing.message.uncertain.about')}>{t('mailing.message.uncertain', { n: x.uncertain_attempts })}</small>}
         </div>
       </td>
-      <td data-label={t('mailing.message.outcome')} class="reason-cell"><Outcome x={x} /></td>
+      <td data-label={t('mailing.message.outcome')} class={`reason-cell${x.sent_at || x.last_error ? '' : ' none'}`}><Outcome x={x} /></td>
     </tr>
   );
 }

@@ -53,12 +53,16 @@ function Stat({ name, small, children }: { name: string; small?: ComponentChildr
 
 function Running({ info }: { info: Info }) {
   const { counts, rate } = info;
-  const left = timeLeft(counts, rate);
-  const end = t('mailing.left.end', { end: relative(info.mailing.end_at, now.value) });
+  // Messages that are tried again wait longer and longer: no forecast is made of them alone.
+  const left = counts.queued > 0 ? timeLeft(counts, rate) : null;
+  const about = [
+    counts.queued === 0 && counts.retrying > 0 ? t('mailing.left.retrying', { n: counts.retrying }) : '',
+    counts.deferred > 0 ? t('mailing.left.deferred', { n: counts.deferred }) : '',
+  ].filter(Boolean).join(', ');
   return (
     <>
       <Stat name={t('mailing.rate')} small={t('mailing.rate.about')}>{rateText(rate)}</Stat>
-      <Stat name={t('mailing.left')} small={counts.deferred > 0 ? t('mailing.left.deferred', { n: counts.deferred }) : end}>
+      <Stat name={t('mailing.left')} small={about || t('mailing.left.end', { end: relative(info.mailing.end_at, now.value) })}>
         {left === null ? '–' : t('mailing.left.about', { time: duration(roughly(left)) })}
       </Stat>
     </>

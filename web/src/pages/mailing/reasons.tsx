@@ -1,6 +1,6 @@
 // Why messages failed, and why the outcome of others is unknown: the codes of their last
 // errors, as bars.
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { api, call, type Counts, type Message } from '../../api/client.ts';
 import { useLive } from '../../api/live.ts';
 import { count, share } from '../../format.ts';
@@ -33,7 +33,9 @@ async function readGroup(id: number, status: Group['status'], signal: AbortSigna
   return { status, bars: bars(items.map((m) => m.last_error)), read: items.length, complete: next === '' };
 }
 
-export function Reasons({ id, counts }: { id: number; counts: Counts }) {
+// over reports whether the mailing has come to its end: then the bars are brought up to
+// date at once.
+export function Reasons({ id, counts, over }: { id: number; counts: Counts; over: boolean }) {
   const latest = useRef(counts);
   latest.current = counts;
   const last = useRef('');
@@ -46,6 +48,9 @@ export function Reasons({ id, counts }: { id: number; counts: Counts }) {
     last.current = state;
     return { data, etag: null };
   }, () => false, [id]);
+  useEffect(() => {
+    if (live.data.peek()) live.reload();
+  }, [over]);
   const groups = live.data.value;
   return (
     <Panel title={t('mailing.reasons')}>
@@ -70,7 +75,7 @@ function GroupOf({ g, total }: { g: Group; total: number }) {
           </li>
         ))}
       </ul>
-      <small>{g.complete ? t('mailing.reasons.all', { n: g.read }) : t('mailing.reasons.some', { n: g.read, total: Math.max(total, g.read) })}</small>
+      <small>{g.complete && g.read >= total ? t('mailing.reasons.all', { n: g.read }) : t('mailing.reasons.some', { n: g.read, total: Math.max(total, g.read) })}</small>
     </div>
   );
 }

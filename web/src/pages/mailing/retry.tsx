@@ -33,7 +33,7 @@ export function RetryDialog({ m, counts, changed, close }: { m: Mailing; counts:
   return (
     <Dialog title={t('mailing.retry.title')} close={close} locked={busy}>
       <form class="dialog-form" onSubmit={(e) => void submit(e)}>
-        <Choice checked={failed} change={setFailed} disabled={possible.failed === 0 || busy} title={t('mailing.retry.failed', { n: counts.failed })} about={t('mailing.retry.failed.about')} />
+        <Choice first checked={failed} change={setFailed} disabled={possible.failed === 0 || busy} title={t('mailing.retry.failed', { n: counts.failed })} about={t('mailing.retry.failed.about')} />
         <Choice
           checked={uncertain}
           change={setUncertain}
@@ -54,10 +54,10 @@ export function RetryDialog({ m, counts, changed, close }: { m: Mailing; counts:
   );
 }
 
-function Choice({ checked, change, disabled, title, about }: { checked: boolean; change: (on: boolean) => void; disabled: boolean; title: string; about: string }) {
+function Choice({ checked, change, disabled, title, about, first = false }: { checked: boolean; change: (on: boolean) => void; disabled: boolean; title: string; about: string; first?: boolean }) {
   return (
     <label class="check">
-      <input type="checkbox" checked={checked} disabled={disabled} onChange={(e) => change(e.currentTarget.checked)} />
+      <input type="checkbox" autofocus={first} checked={checked} disabled={disabled} onChange={(e) => change(e.currentTarget.checked)} />
       <span>
         {title}
         <small>{about}</small>

@@ -24,7 +24,7 @@ export function Table({ mailings, old, changed }: { mailings: CountedMailing[]; 
             <th scope="col">{t('mailings.text')}</th>
             <th scope="col">{t('mailings.status')}</th>
             <th scope="col">{t('mailings.progress')}</th>
-            <th scope="col" class="number">{t('status.sent')}</th>
+            <th scope="col" class="number sent-cell">{t('status.sent')}</th>
             <th scope="col" class="number">{t('status.failed')}</th>
             <th scope="col">{t('mailings.time')}</th>
             {admin && <th scope="col"><span class="visually-hidden">{t('mailings.actions')}</span></th>}
@@ -57,8 +57,8 @@ function Row({ m, admin, changed }: { m: CountedMailing; admin: boolean; changed
       </td>
       <td data-label={t('mailings.status')}><MailingBadge status={m.status} /></td>
       <td data-label={t('mailings.progress')} class="progress-cell"><Progress m={m} /></td>
-      <td data-label={t('status.sent')} class="number"><Count n={m.counts.sent} /></td>
-      <td data-label={t('status.failed')} class="number">
+      <td data-label={t('status.sent')} class={`number sent-cell${m.counts.sent === 0 ? ' none' : ''}`}><Count n={m.counts.sent} /></td>
+      <td data-label={t('status.failed')} class={`number${m.counts.failed + m.counts.uncertain === 0 ? ' none' : ''}`}>
         <div>
           <Count n={m.counts.failed} bad />
           {m.counts.uncertain > 0 && <small title={t('status.uncertain.about')}>{t('mailings.uncertain', { n: m.counts.uncertain })}</small>}
