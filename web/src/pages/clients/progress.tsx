@@ -93,7 +93,8 @@ function Rejected({ r }: { r: Running }) {
       <ul class="kinds">
         {kinds.map(([kind, rows]) => (
           <li key={kind}>
-            <strong>{count(rows)}</strong> {kind}
+            <strong>{count(rows)}</strong>
+            <span>{kind}</span>
           </li>
         ))}
       </ul>
