@@ -13,7 +13,15 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
+
+	"postrider/test/chromium"
 )
+
+// page is the documentation in a tab.
+type page struct {
+	*chromium.Tab
+	t *testing.T
+}
 
 // description holds the fields of openapi.json that these tests read.
 type description struct {
@@ -54,13 +62,13 @@ func (d description) operations() []string {
 func TestTheDocumentationShowsAndTriesOutEveryOperation(t *testing.T) {
 	s := newService(t)
 	d := s.description(t)
-	browser, version := startBrowser(t)
+	browser := chromium.Start(t)
 	for _, at := range []struct{ name, base string }{{"at the root", s.url}, {"under a prefix", s.url + prefix}} {
 		t.Run(at.name, func(t *testing.T) {
 			base := at.base
-			page := openTab(browser, t)
-			page.do(chromedp.Navigate(base+"/docs"), chromedp.WaitVisible(chromedp.CSS(".opblock")))
-			if got := read(page, chromedp.Location()); got != base+"/docs/" {
+			page := page{browser.Open(t), t}
+			page.Do(chromedp.Navigate(base+"/docs"), chromedp.WaitVisible(chromedp.CSS(".opblock")))
+			if got := chromium.Read(page.Tab, chromedp.Location()); got != base+"/docs/" {
 				t.Errorf("/docs leads to %s", got)
 			}
 			listed := page.listed()
@@ -76,7 +84,7 @@ func TestTheDocumentationShowsAndTriesOutEveryOperation(t *testing.T) {
 			page.fillIn("PATCH", "/api/mailings/{id}")
 			page.openSchemas()
 
-			requests, errors := page.seen()
+			requests, errors := page.Seen()
 			if len(errors) > 0 {
 				t.Errorf("the console shows errors: %q", errors)
 			}
@@ -85,41 +93,41 @@ func TestTheDocumentationShowsAndTriesOutEveryOperation(t *testing.T) {
 				t.Errorf("requests go elsewhere: %q", elsewhere)
 			}
 			t.Logf("figure: /docs/ in %s, %s: %d of %d operations listed, 2 tried out, %d requests, %d of them elsewhere, %d errors in the console",
-				version, at.name, len(listed), len(d.operations()), len(requests), len(elsewhere), len(errors))
+				browser.Version, at.name, len(listed), len(d.operations()), len(requests), len(elsewhere), len(errors))
 		})
 	}
 }
 
 // listed returns the operations that the page shows.
-func (v *tab) listed() []string {
+func (v page) listed() []string {
 	v.t.Helper()
-	all := read(v, chromedp.Evaluate[[]string](`[...document.querySelectorAll(".opblock")].filter(o => o.checkVisibility()).map(o =>
+	all := chromium.Read(v.Tab, chromedp.Evaluate[[]string](`[...document.querySelectorAll(".opblock")].filter(o => o.checkVisibility()).map(o =>
 		o.querySelector(".opblock-summary-method").textContent + " " + o.querySelector("[data-path]").dataset.path)`))
 	slices.Sort(all)
 	return all
 }
 
 // authorize enters the key for every security scheme of the description.
-func (v *tab) authorize(key string) {
+func (v page) authorize(key string) {
 	v.t.Helper()
-	v.do(chromedp.Click(chromedp.CSS(".auth-wrapper > .authorize")), chromedp.WaitVisible(chromedp.CSS(".auth-container input")))
-	for i := range read(v, chromedp.Evaluate[int](`document.querySelectorAll(".auth-container").length`)) {
+	v.Do(chromedp.Click(chromedp.CSS(".auth-wrapper > .authorize")), chromedp.WaitVisible(chromedp.CSS(".auth-container input")))
+	for i := range chromium.Read(v.Tab, chromedp.Evaluate[int](`document.querySelectorAll(".auth-container").length`)) {
 		scheme := fmt.Sprintf(".auth-container:nth-of-type(%d)", i+1)
-		v.do(
+		v.Do(
 			chromedp.SendKeys(chromedp.CSS(scheme+" input"), key),
 			chromedp.Click(chromedp.CSS(scheme+" .authorize")),
 			chromedp.WaitNotPresent(chromedp.CSS(scheme+" input")),
 		)
 	}
-	v.do(chromedp.Click(chromedp.CSS(".auth-btn-wrapper .btn-done")), chromedp.WaitNotPresent(chromedp.CSS(".dialog-ux")))
+	v.Do(chromedp.Click(chromedp.CSS(".auth-btn-wrapper .btn-done")), chromedp.WaitNotPresent(chromedp.CSS(".dialog-ux")))
 }
 
 // fillIn opens an operation's form, and returns its selector.
-func (v *tab) fillIn(method, path string) string {
+func (v page) fillIn(method, path string) string {
 	v.t.Helper()
-	operation := "#" + read(v, chromedp.Evaluate[string](fmt.Sprintf(
+	operation := "#" + chromium.Read(v.Tab, chromedp.Evaluate[string](fmt.Sprintf(
 		`document.querySelector('.opblock-%s [data-path=%q]').closest(".opblock").id`, strings.ToLower(method), path)))
-	v.do(
+	v.Do(
 		chromedp.Click(chromedp.CSS(operation+" .opblock-summary-control")),
 		chromedp.Click(chromedp.CSS(operation+" .try-out__btn"), chromedp.NodeVisible),
 		chromedp.WaitVisible(chromedp.CSS(operation+" .execute")),
@@ -129,19 +137,19 @@ func (v *tab) fillIn(method, path string) string {
 
 // tryOut executes an operation with the values of its form, and looks for a text in the
 // answer. The call must go to base followed by the unchanged path.
-func (v *tab) tryOut(method, path, base, text string) {
+func (v page) tryOut(method, path, base, text string) {
 	v.t.Helper()
 	operation := v.fillIn(method, path)
-	v.do(
+	v.Do(
 		chromedp.Click(chromedp.CSS(operation+" .execute")),
 		chromedp.WaitVisible(chromedp.CSS(operation+" .live-responses-table .response-col_status")),
 	)
-	status := read(v, chromedp.Text(chromedp.CSS(operation+" .live-responses-table .response .response-col_status")))
-	body := read(v, chromedp.TextContent(chromedp.CSS(operation+" .live-responses-table .response .response-col_description")))
+	status := chromium.Read(v.Tab, chromedp.Text(chromedp.CSS(operation+" .live-responses-table .response .response-col_status")))
+	body := chromium.Read(v.Tab, chromedp.TextContent(chromedp.CSS(operation+" .live-responses-table .response .response-col_description")))
 	if !strings.HasPrefix(status, "200") || !strings.Contains(body, text) {
 		v.t.Errorf("%s %s: status %s, want 200 and %q in: %s", method, path, status, text, body)
 	}
-	requests, _ := v.seen()
+	requests, _ := v.Seen()
 	if !slices.ContainsFunc(requests, func(r string) bool {
 		target, _, _ := strings.Cut(r, "?")
 		return target == method+" "+base+path
@@ -152,9 +160,9 @@ func (v *tab) tryOut(method, path, base, text string) {
 
 // openSchemas opens the list of schemas and the first schema. The console reports
 // anything in it that the page's policy forbids.
-func (v *tab) openSchemas() {
+func (v page) openSchemas() {
 	v.t.Helper()
-	v.do(
+	v.Do(
 		chromedp.Click(chromedp.CSS(".models .models-control")),
 		chromedp.Click(chromedp.CSS(".models .json-schema-2020-12-accordion"), chromedp.NodeVisible),
 		chromedp.WaitVisible(chromedp.CSS(".models .json-schema-2020-12-property")),
@@ -162,9 +170,9 @@ func (v *tab) openSchemas() {
 }
 
 // screenshot writes a picture of the whole page to a file.
-func (v *tab) screenshot(file string) {
+func (v page) screenshot(file string) {
 	v.t.Helper()
-	if err := os.WriteFile(file, read(v, chromedp.FullScreenshot(100)), 0o600); err != nil {
+	if err := os.WriteFile(file, chromium.Read(v.Tab, chromedp.FullScreenshot(100)), 0o600); err != nil {
 		v.t.Error(err)
 	}
 }

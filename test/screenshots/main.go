@@ -5,12 +5,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -21,6 +19,8 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"postrider/test/chromium"
 )
 
 // patience is the longest time for one picture.
@@ -59,7 +59,7 @@ func main() {
 type shooter struct {
 	ctx      context.Context
 	url, out string
-	axe      string
+	axe      chromium.Axe
 
 	mu     sync.Mutex
 	errors []string
@@ -70,14 +70,14 @@ func run(url, key, out, only, pages string) error {
 	if err != nil {
 		return fmt.Errorf("-only: %w", err)
 	}
-	axe, err := os.ReadFile(filepath.FromSlash("web/node_modules/axe-core/axe.min.js"))
+	axe, err := chromium.ReadAxe(".")
 	if err != nil {
-		return fmt.Errorf("axe-core is not installed: run make web-tools (%w)", err)
+		return err
 	}
 	if err := os.MkdirAll(out, 0o750); err != nil {
 		return err
 	}
-	program, err := chromium()
+	program, err := chromium.Program()
 	if err != nil {
 		return err
 	}
@@ -87,11 +87,11 @@ func run(url, key, out, only, pages string) error {
 	defer end()
 	ctx, cancel := chromedp.NewContext(allocator)
 	defer cancel()
-	s := &shooter{ctx: ctx, url: url, out: out, axe: string(axe)}
+	s := &shooter{ctx: ctx, url: url, out: out, axe: axe}
 	if err := chromedp.Listen(ctx, s.note); err != nil {
 		return err
 	}
-	if err := s.do(chromedp.Navigate(url+"/"), await("document.querySelector('form') !== null")); err != nil {
+	if err := s.do(chromedp.Navigate(url+"/"), chromium.Await("document.querySelector('form') !== null")); err != nil {
 		return err
 	}
 	var problems []error
@@ -179,12 +179,12 @@ func (s *shooter) shoot(l look, name, address string) error {
 	err := s.do(
 		chromedp.EmulateViewport(l.width, l.height),
 		chromedp.Navigate(s.url+"/#/"+address), chromedp.Reload(),
-		await(`document.querySelector("h1") !== null && document.querySelector(".skeleton, .starting, [aria-busy=true]") === null`),
+		chromium.Await(`document.querySelector("h1") !== null && document.querySelector(".skeleton, .starting, [aria-busy=true]") === null`),
 	)
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	found, err := s.violations()
+	found, err := chromedp.Run(s.ctx, s.axe.Violations())
 	if err != nil {
 		return fmt.Errorf("%s: axe-core: %w", file, err)
 	}
@@ -204,47 +204,4 @@ func (s *shooter) shoot(l look, name, address string) error {
 		return fmt.Errorf("%s: %s", file, strings.Join(append(found, shown...), "\n  "))
 	}
 	return nil
-}
-
-// violations returns what axe-core finds, of any level.
-func (s *shooter) violations() ([]string, error) {
-	if _, err := chromedp.Run(s.ctx, chromedp.Evaluate[any](s.axe+"; 0")); err != nil {
-		return nil, err
-	}
-	text, err := chromedp.Run(s.ctx, chromedp.Evaluate[string](
-		`axe.run(document, {resultTypes: ["violations"]}).then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html.slice(0, 160) + " " + (n.any[0]?.message ?? "")).slice(0, 3).join(" | "))))`,
-		chromedp.EvalAwaitPromise))
-	if err != nil {
-		return nil, err
-	}
-	var found []string
-	return found, json.Unmarshal([]byte(text), &found)
-}
-
-// await waits until an expression of JavaScript is true.
-func await(expression string) chromedp.Action[chromedp.Void] {
-	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		for {
-			ok, err := chromedp.Evaluate[bool](expression)(ctx, t)
-			if ok || err != nil && ctx.Err() != nil {
-				return err
-			}
-			select {
-			case <-ctx.Done():
-				return fmt.Errorf("waited for %s: %w", expression, ctx.Err())
-			case <-time.After(50 * time.Millisecond):
-			}
-		}
-	})
-}
-
-// chromium returns the path of the browser.
-func chromium() (string, error) {
-	names := []string{os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
-	for _, name := range names {
-		if path, err := exec.LookPath(name); name != "" && err == nil {
-			return path, nil
-		}
-	}
-	return "", errors.New("Chromium is missing: install it, or name its program in CHROMIUM") //nolint:staticcheck // ST1005: a name
 }
