@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/chromedp"
 )
 
@@ -39,4 +40,9 @@ func again(what string, try func(context.Context, *chromedp.Target) (bool, error
 			}
 		}
 	})
+}
+
+// Command returns the step that runs a command of the browser's protocol.
+func Command[P, R any](command cdp.Command[P, R], params P) chromedp.Action[R] {
+	return func(ctx context.Context, t *chromedp.Target) (R, error) { return cdp.Call(ctx, t, command, params) }
 }

@@ -24,7 +24,7 @@ import (
 func (s *service) check(t *testing.T) {
 	t.Helper()
 	created := s.mailings.list()
-	if len(created) == 0 {
+	if len(created) == 0 || borrowed {
 		return
 	}
 	tables := openTables()
