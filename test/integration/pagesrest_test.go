@@ -1,0 +1,228 @@
+//go:build integration
+
+package integration_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"postrider/internal/keys"
+	domain "postrider/internal/mailing"
+	"postrider/localstack/stack"
+	"postrider/test/chromium"
+)
+
+// The file of the test of an import: every thousandth row is wrong.
+const (
+	largeRows = 25_000
+	wrongRows = largeRows / 1000
+)
+
+// testLargeFile imports a file, and downloads the rows that were rejected.
+func testLargeFile(t *testing.T, v visitor) {
+	tag := tagged("import")
+	var file strings.Builder
+	file.WriteString("Телефон;tag;timezone\n")
+	var wrong []string // their lines
+	for n := range largeRows {
+		phone := fmt.Sprintf("76%04d%05d", number%10_000, n)
+		if n%1000 == 500 {
+			phone, wrong = "no phone", append(wrong, strconv.Itoa(n+2)) // line 1 is the header
+		}
+		fmt.Fprintf(&file, "%s;%s;Europe/Moscow\n", phone, tag)
+	}
+	path := filepath.Join(t.TempDir(), "people.csv")
+	if err := os.WriteFile(path, []byte(file.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	v.signIn(stack.AdminKey)
+	v.Click("link", "Clients")
+	v.Click("link", "Import")
+	v.Choose("Choose a file", path)
+	v.See("Semicolon", fmt.Sprintf("%d rows have no valid phone and will be rejected", wrongRows))
+	begun := time.Now()
+	v.Click("button", "Import 25,000 rows")
+	v.See("The import is done: people.csv")
+	took := time.Since(begun)
+	v.See("New 24,975", "Rejected 25", "25 rejected rows")
+
+	saved := v.Download(t, "Download as CSV", "people-rejected.csv")
+	reader := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(saved, []byte("\ufeff"))))
+	reader.Comma = ';'
+	rows, err := reader.ReadAll()
+	if err != nil || len(rows) != wrongRows+1 {
+		t.Fatalf("the file of rejected rows: %v, %d rows in %.300s", err, len(rows), saved)
+	}
+	for i, row := range rows[1:] {
+		if row[0] != wrong[i] || row[2] != "no phone" {
+			t.Errorf("rejected row %q, want that of line %s", row, wrong[i])
+		}
+	}
+	v.Click("link", "To the clients")
+	v.Fill("combobox", "Tag", tag)
+	v.Press(kb.Enter)
+	v.See("24,975 clients match.")
+	requests := v.clean()
+	figure(t, "a file of %d rows imported by the page in %.1f s, %.0f rows a second; %d rejected rows downloaded; %d requests",
+		largeRows, took.Seconds(), largeRows/took.Seconds(), wrongRows, requests)
+}
+
+// testVersions changes a mailing while a person edits it.
+func testVersions(t *testing.T, v visitor) {
+	m := now("The text before", filter{Tags: []string{tagged("versions")}})
+	m.StartAt, m.EndAt = time.Now().Add(24*time.Hour), time.Now().Add(48*time.Hour)
+	m = v.create(t, m)
+	path := fmt.Sprintf("/api/mailings/%d", m.ID)
+	defer v.call(t, http.MethodPost, path+"/cancel", nil, http.StatusOK, nil)
+	v.signIn(stack.AdminKey)
+	v.Click("link", "Mailings")
+	v.turn(fmt.Sprintf("mailings/%d", m.ID))
+	v.Click("link", "Edit")
+	v.Fill("textbox", "Text", "The text of this person")
+	v.call(t, http.MethodPatch, path, map[string]string{"text": "The text of somebody else"}, http.StatusOK, nil)
+	v.Click("button", "Review changes")
+	v.Click("button", "Save changes")
+	v.Find("heading", "Two versions of this mailing")
+	v.See("The text of this person", "The text of somebody else", "1 field to choose")
+	v.Click("radio", "The text of this person")
+	v.Click("button", "Save the chosen")
+	v.See(fmt.Sprintf("Mailing %d is changed.", m.ID))
+	v.call(t, http.MethodGet, path, nil, http.StatusOK, &m)
+	if m.Text != "The text of this person" {
+		t.Errorf("the text is %q", m.Text)
+	}
+	v.clean("412")
+}
+
+// testRevokedKey takes a person's key back while they write a mailing.
+func testRevokedKey(t *testing.T, v visitor) {
+	ring := openKeyring(t, v.service)
+	ring.write(t, ring.before+"\n"+keys.Line(domain.Caller{Role: domain.Admin, Name: "leaver"}, "leavers-key"))
+	ring.until(t, "leavers-key", http.StatusOK)
+	v.signIn("leavers-key")
+	v.See("leaver")
+	v.Click("link", "New mailing")
+	v.Fill("textbox", "Text", "Written before the key was revoked")
+	v.See("All clients.")
+
+	ring.write(t, ring.before)
+	ring.until(t, "leavers-key", http.StatusUnauthorized)
+	v.Click("combobox", "Tags")
+	v.Press("somebody" + kb.Enter) // counts the recipients
+	v.See("Your session has ended. Sign in again: what you have typed is still here.")
+	v.Fill("textbox", "Key", "leavers-key")
+	v.Press(kb.Enter)
+	v.See("This key is not known. It may have been revoked.")
+	v.Fill("textbox", "Key", stack.AdminKey)
+	v.Press(kb.Enter)
+	v.SeeNo("Your session has ended.")
+	v.See(stack.AdminKey, "0 recipients")
+	const text = `document.querySelector("textarea").value`
+	if got := chromium.Read(v.Tab, chromedp.Evaluate[string](text)); got != "Written before the key was revoked" {
+		t.Errorf("the text is %q", got)
+	}
+	v.Do(chromedp.Reload())
+	v.See("This is what you had typed before.")
+	v.clean(refused)
+}
+
+// testLooks looks at each page in both languages, both themes and two widths.
+func testLooks(t *testing.T, v visitor) {
+	axe, err := chromium.ReadAxe(filepath.FromSlash("../.."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tag := tagged("looks")
+	v.people(tag, "UTC", phones(7, 3))
+	m := v.create(t, now("Looked at "+tag, filter{Tags: []string{tag}}))
+	v.completed(t, m.ID)
+	client := v.messages(t, m.ID, "")[0].ClientID
+	one := fmt.Sprintf("mailings/%d", m.ID)
+	pages := []string{"", "mailings", one, one + "/edit", "mailings/new", "clients", fmt.Sprintf("clients/%d", client), "clients/import", "queues", "help", "nothing-here"}
+
+	v.looksGood(axe, "signing in", "Sign in to Postrider")
+	v.signIn(stack.AdminKey)
+	looked := 1
+	for _, look := range []struct {
+		language, item string // the button of the menu, and its entry
+		theme, chosen  string
+		id             string
+		titles         []string // of the pages in the language
+	}{
+		{"Language", "English", "Colours", "Light", "en", []string{"Overview", "Mailings", "New mailing", "Clients", "Queues", "Help"}},
+		{"Language", "Русский", "Оформление", "Тёмное", "ru", []string{"Обзор", "Рассылки", "Новая рассылка", "Клиенты", "Очереди", "Справка"}},
+	} {
+		v.Click("button", look.language)
+		v.Click("menuitemradio", look.item)
+		v.Do(chromium.Await(fmt.Sprintf(`document.documentElement.lang === %q`, look.id)))
+		v.Click("button", look.theme)
+		v.Click("menuitemradio", look.chosen)
+		var titles []string
+		for _, address := range pages {
+			v.turn(address)
+			titles = append(titles, v.looksGood(axe, fmt.Sprintf("%q, %s, %s", address, look.chosen, look.id), ""))
+			looked++
+		}
+		for _, title := range look.titles {
+			if !slices.Contains(titles, title) {
+				t.Errorf("no page has the title %q: %q", title, titles)
+			}
+		}
+	}
+	v.clean()
+	first := v.firstPage(5)
+	figure(t, "%d looks at %d pages in two languages, two themes, 1200 and 360 px: axe-core finds nothing in %d of them; the first page is shown after %d to %d ms, median %d",
+		looked, len(pages)+1, looked, first[0], first[len(first)-1], first[len(first)/2])
+}
+
+// looksGood demands that a page violates no rule of axe-core, and that it fits into 360 px.
+// It returns the title.
+func (v visitor) looksGood(axe chromium.Axe, name, title string) string {
+	v.t.Helper()
+	v.settled()
+	if title != "" {
+		v.See(title)
+	}
+	for _, violation := range chromium.Read(v.Tab, axe.Violations()) {
+		v.t.Errorf("%s: %s", name, violation)
+	}
+	v.Do(chromedp.EmulateViewport(360, 780), chromium.Await(`innerWidth === 360`))
+	v.settled()
+	const wide = `[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > 361).map(e => e.outerHTML.slice(0, 120))[0] ?? ""`
+	if width := chromium.Read(v.Tab, chromedp.Evaluate[int](`document.documentElement.scrollWidth`)); width > 360 {
+		v.t.Errorf("%s: %d px wide, because of %s", name, width, chromium.Read(v.Tab, chromedp.Evaluate[string](wide)))
+	}
+	v.Do(chromedp.EmulateViewport(1200, 900), chromium.Await(`innerWidth === 1200`))
+	return chromium.Read(v.Tab, chromedp.Evaluate[string](`document.querySelector("h1").innerText`))
+}
+
+// firstPage loads the page several times with an empty cache. It returns the times until
+// the overview was shown with its data, in milliseconds, in ascending order.
+func (v visitor) firstPage(times int) []int {
+	v.t.Helper()
+	chromium.Read(v.Tab, chromium.Command(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `
+		new MutationObserver(() => {
+			if (!window.shownAfter && document.querySelector("main h1") && !document.querySelector(".skeleton")) window.shownAfter = performance.now();
+		}).observe(document, {childList: true, subtree: true});`}))
+	v.turn("")
+	var all []int
+	for range times {
+		v.Do(chromedp.Reload(), chromium.Await(`window.shownAfter > 0`))
+		all = append(all, chromium.Read(v.Tab, chromedp.Evaluate[int](`Math.round(window.shownAfter)`)))
+	}
+	slices.Sort(all)
+	return all
+}
