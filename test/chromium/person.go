@@ -10,8 +10,10 @@ import (
 	"github.com/chromedp/cdproto/accessibility"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/dom"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // Click presses the mouse on the element with a role and a name, as soon as it is there,
@@ -24,8 +26,10 @@ func (v *Tab) Click(role, name string) {
 		if err != nil || at == nil {
 			return false, err
 		}
-		_, err = chromedp.MouseClickXY(at.X, at.Y)(ctx, t)
-		return err == nil, err
+		if _, err := chromedp.MouseClickXY(at.X, at.Y)(ctx, t); err != nil {
+			return false, fmt.Errorf("press the mouse: %w", err)
+		}
+		return true, nil
 	}))
 }
 
@@ -42,10 +46,32 @@ func (v *Tab) Fill(role, name, text string) {
 }
 
 // Press presses keys, one after the other. package kb names those that write nothing.
-func (v *Tab) Press(keys string, options ...chromedp.KeyOption) {
+func (v *Tab) Press(keys string) {
 	v.t.Helper()
 	v.Keys += utf8.RuneCountInString(keys)
-	v.Do(chromedp.KeyEvent(keys, options...))
+	v.Do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		for _, r := range keys {
+			for _, event := range strokes(r) {
+				if _, err := cdp.Call(ctx, t, input.DispatchKeyEvent, *event); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}))
+}
+
+// strokes returns the events of a key. The one that presses it also has its text:
+// chromedp.KeyEvent sends the text by itself, which the page then cannot prevent by
+// handling the key.
+func strokes(r rune) []*input.DispatchKeyEventParams {
+	events := kb.Encode(r)
+	if len(events) != 3 {
+		return events
+	}
+	down, char, up := events[0], events[1], events[2]
+	down.Text, down.UnmodifiedText = char.Text, char.UnmodifiedText
+	return []*input.DispatchKeyEventParams{down, up}
 }
 
 // Find waits for an element with a role and a name that a person can see.

@@ -123,7 +123,7 @@ function Account() {
   const leave = async () => {
     try {
       await signOut();
-      go(link(''));
+      history.replaceState(null, '', link('')); // the next person begins at the overview
       location.reload(); // forgets all that was read
     } catch {
       toast(t('error.unreachable'), 'error');
