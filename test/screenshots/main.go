@@ -35,7 +35,7 @@ type look struct {
 	language string
 }
 
-var looks = []look{
+var looks = []look{ //nolint:gochecknoglobals // a list that never changes
 	{"light", 1280, 860, "light", "en"},
 	{"dark", 1280, 860, "dark", "en"},
 	{"narrow", 360, 780, "light", "en"},
