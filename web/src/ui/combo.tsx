@@ -11,7 +11,7 @@ export interface Offer {
   detail?: string;
 }
 
-const most = 100; // offers that are shown at once
+const most = 600; // offers that are shown at once
 
 export function Combo({ label, value, offered, change, take, placeholder, clear = false, ids = {}, inputMode }: {
   // label names the field where no visible label does.
@@ -36,7 +36,7 @@ export function Combo({ label, value, offered, change, take, placeholder, clear 
   const list = useRef<HTMLUListElement>(null);
   const id = useId();
   const wanted = value.trim().toLowerCase();
-  const shown = (typed && wanted ? offered.filter((o) => `${o.value} ${o.detail ?? ''}`.toLowerCase().includes(wanted)) : offered).slice(0, most);
+  const shown = (typed && wanted ? matching(offered, wanted) : offered).slice(0, most);
   const visible = open && shown.length > 0;
   const active = Math.min(at, shown.length - 1);
   useLayoutEffect(() => {
@@ -60,7 +60,7 @@ export function Combo({ label, value, offered, change, take, placeholder, clear 
   const show = () => {
     setOpen(true);
     setTyped(false);
-    setAt(-1);
+    setAt(offered.findIndex((o) => o.value === value));
   };
   const choose = (v: string) => {
     change(v);
@@ -113,6 +113,12 @@ export function Combo({ label, value, offered, change, take, placeholder, clear 
       )}
     </div>
   );
+}
+
+// matching returns the offers that contain the text, those that begin with it first.
+function matching(offered: readonly Offer[], wanted: string): Offer[] {
+  const found = offered.map((o) => ({ o, at: `${o.value} ${o.detail ?? ''}`.toLowerCase().indexOf(wanted) })).filter(({ at }) => at >= 0);
+  return [...found.filter(({ at }) => at === 0), ...found.filter(({ at }) => at > 0)].map(({ o }) => o);
 }
 
 const gap = 4; // pixels

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assign, fieldOf, guess, hasHeader, rewritten, type Field } from './columns.ts';
+import { assign, fieldOf, guess, hasHeader, rewritten, visible, type Field } from './columns.ts';
 
 test('names of columns are known in English and Russian', () => {
   const known: Record<string, Field | undefined> = {
@@ -39,4 +39,8 @@ test('phones are rewritten where they have one meaning', () => {
     assert.equal(rewritten(cell), '79000000008', cell);
   }
   for (const cell of ['7,9E+10', '', '1234567890', '+1 900 000 00 08', '790000000089', 'phone']) assert.equal(rewritten(cell), cell);
+});
+
+test('characters that are not seen are named', () => {
+  assert.equal(visible('79000000004\u202c 5\u00a0'), '79000000004[U+202C] 5[U+00A0]');
 });

@@ -90,3 +90,8 @@ export function rewritten(cell: string): string {
   const parts = /^(?:\+?7|8)?(9\d{9})$/.exec(plain) ?? /^(?:\+?7|8)(\d{10})$/.exec(plain);
   return parts ? `7${parts[1]}` : cell;
 }
+
+// visible returns a text with the names of characters that are not seen, such as [U+202C].
+export function visible(text: string): string {
+  return text.replace(/[\u00a0\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g, (c) => `[U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}]`);
+}

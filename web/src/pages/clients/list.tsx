@@ -1,5 +1,5 @@
 // The directory of clients: search, table, and what can be done with each client.
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { api, call, type Client } from '../../api/client.ts';
 import { isAdmin } from '../../api/connection.ts';
 import { useFacets } from '../../api/facets.ts';
@@ -7,7 +7,7 @@ import { useKept, useLive } from '../../api/live.ts';
 import { t } from '../../i18n/index.ts';
 import { gather, pageNumber, trail } from '../../paging.ts';
 import { go, link, place, replace } from '../../router.ts';
-import { Button, Empty, Failed, LinkButton, Notice, Page, Panel, Skeleton } from '../../ui/basic.tsx';
+import { Button, Empty, Failed, IconButton, LinkButton, Notice, Page, Panel, Skeleton } from '../../ui/basic.tsx';
 import { Combo } from '../../ui/combo.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { Menu } from '../../ui/menu.tsx';
@@ -56,7 +56,7 @@ export function Clients() {
   return (
     <Page
       title={t('page.clients')}
-      about={n !== undefined && !(none && !filtered) ? t(filtered ? 'clients.about.some' : 'clients.about', { n }) : undefined}
+      about={n !== undefined && !none ? t(filtered ? 'clients.about.some' : 'clients.about', { n }) : undefined}
       actions={
         <>
           {isAdmin() && <LinkButton to={link('clients/import')} icon="upload">{t('clients.import')}</LinkButton>}
@@ -115,10 +115,14 @@ function Nobody({ add }: { add: preact.ComponentChildren }) {
 function Search({ filters }: { filters: Filters }) {
   const [draft, setDraft] = useState(filters);
   const [wrong, setWrong] = useState<string | undefined>();
+  const input = useRef<HTMLInputElement>(null);
   const known = useFacets(draft.tag === filters.tag ? '' : draft.tag);
   const shown = JSON.stringify(filters);
   // The fields follow the address, for links and for the browser's Back.
-  useEffect(() => setDraft(filters), [shown]);
+  useEffect(() => {
+    setDraft(filters);
+    setWrong(undefined);
+  }, [shown]);
   const search = (change: Partial<Filters>) => {
     const next = { ...filters, ...change };
     if (JSON.stringify(next) !== shown) go(link('clients', { ...set(next) }));
@@ -135,25 +139,30 @@ function Search({ filters }: { filters: Filters }) {
   };
   const on = Object.values(filters).some(Boolean);
   return (
-    <form class="filters" role="search" aria-label={t('clients.find')} onSubmit={(e) => { e.preventDefault(); takePhone(draft.phone, false); }}>
-      <div class="with-icon">
+    <div class="filters" role="search" aria-label={t('clients.find')}>
+      <div class={`combo with-icon${draft.phone ? ' clearable' : ''}`}>
         <Icon name="search" />
         <input
           data-search
-          type="search"
+          ref={input}
+          type="text"
           inputMode="tel"
+          autocomplete="off"
           aria-label={t('field.phone')}
           placeholder={t('clients.find.phone')}
           value={draft.phone}
           aria-invalid={wrong === t('clients.find.bad_phone')}
           onInput={(e) => { setDraft({ ...draft, phone: e.currentTarget.value }); takePhone(e.currentTarget.value, true); }}
+          onKeyDown={(e) => e.key === 'Enter' && takePhone(draft.phone, false)}
+          onBlur={() => takePhone(draft.phone, false)}
         />
+        {draft.phone && <IconButton label={t('combo.clear', { name: t('field.phone') })} icon="cancel" onMouseDown={(e) => e.preventDefault()} onClick={() => { setDraft({ ...draft, phone: '' }); takePhone('', true); input.current?.focus(); }} />}
       </div>
       <Combo clear label={t('field.operator_code')} inputMode="numeric" placeholder={t('clients.find.operator')} value={draft.operator_code} offered={known.operator_codes.map((value) => ({ value }))} change={(v) => setDraft({ ...draft, operator_code: v })} take={takeCode} />
       <Combo clear label={t('field.tag')} placeholder={t('clients.find.tag')} value={draft.tag} offered={known.tags.map((value) => ({ value }))} change={(v) => setDraft({ ...draft, tag: v })} take={(tag) => search({ tag })} />
       {on && <LinkButton kind="quiet" to={link('clients')}>{t('clients.find.clear')}</LinkButton>}
       {wrong && <p class="refused" role="alert">{wrong}</p>}
-    </form>
+    </div>
   );
 }
 
@@ -177,7 +186,7 @@ function Table({ clients, old, edit, reload }: { clients: Client[]; old: boolean
               <td class="head"><a class="named phone" href={link(`clients/${c.id}`)}>{c.phone}</a></td>
               <td data-label={t('field.operator_code')}>{c.operator_code}</td>
               <td class="clip" data-label={t('field.tag')}>{c.tag ? <span title={c.tag}>{c.tag}</span> : <span class="muted">{t('clients.no_tag')}</span>}</td>
-              <td data-label={t('field.timezone')}><span>{c.timezone} <small>{zoneText(c.timezone)}</small></span></td>
+              <td data-label={t('field.timezone')}><span class="zone">{c.timezone} <small>{zoneText(c.timezone)}</small></span></td>
               {admin && (
                 <td class="actions-cell">
                   <Menu

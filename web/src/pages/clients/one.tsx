@@ -36,7 +36,7 @@ export function OneClient() {
       {error !== undefined && !missing && <Failed error={error} retry={live.reload} />}
       {!c && error === undefined && <Panel><Skeleton lines={4} /></Panel>}
       {c && !missing && <Facts c={c} />}
-      <Messages client={id} />
+      {(c || missing) && <Messages client={id} />}
       {editing && c && <ClientDialog client={c} close={() => setEditing(false)} saved={live.reload} />}
     </Page>
   );
@@ -56,7 +56,7 @@ function Facts({ c }: { c: Client }) {
         </div>
         <div>
           <dt>{t('field.timezone')}</dt>
-          <dd>{c.timezone} <small>{zoneText(c.timezone)}</small></dd>
+          <dd class="zone">{c.timezone} <small>{zoneText(c.timezone)}</small></dd>
         </div>
         <div>
           <dt>{t('client.id')}</dt>

@@ -7,7 +7,7 @@ import { Button, Field, Notice, Panel } from '../../ui/basic.tsx';
 import { Combo } from '../../ui/combo.tsx';
 import { Progress } from '../../ui/progress.tsx';
 import { validZone } from '../edit/zone.ts';
-import { assign, fields, guess, rewritten, type Field as Name, type Mapping } from './columns.ts';
+import { assign, fields, guess, rewritten, visible, type Field as Name, type Mapping } from './columns.ts';
 import { zoneOffers } from './data.ts';
 import { encodings, type Encoding } from './encoding.ts';
 import { chunksOf } from '../../files.ts';
@@ -30,7 +30,7 @@ export function Preview({ chosen, other, unreadable }: { chosen: Chosen; other: 
   const guessed = useMemo(() => guess(sample.header, sample.rows.map((r) => r.cells)), [sample]);
   const [changed, setChanged] = useState<Mapping | undefined>();
   const mapping = changed?.length === guessed.length ? changed : guessed;
-  const [empty, setEmpty] = useState({ tag: '', timezone: guessed.includes('timezone') ? '' : zone });
+  const [empty, setEmpty] = useState({ tag: '', timezone: '' });
   const [rewrite, setRewrite] = useState(false);
   const read = (next: Shape, from: Source) => {
     setShape(next);
@@ -78,7 +78,7 @@ export function Preview({ chosen, other, unreadable }: { chosen: Chosen; other: 
       </Panel>
       <Columns sample={sample} mapping={mapping} names={names} change={(i, field) => setChanged(assign(mapping, i, field))} />
       {!mapping.includes('phone') && <Notice kind="error" title={t('import.no_phone')}>{t('import.no_phone.about')}</Notice>}
-      {looked.survey && mapping.includes('phone') && <Findings found={looked.survey} zone={empty.timezone} rewrite={rewrite} setRewrite={setRewrite} />}
+      {looked.survey && mapping.includes('phone') && <Findings found={looked.survey} zoned={empty.timezone.trim() !== ''} setZone={() => setEmpty({ ...empty, timezone: zone })} rewrite={rewrite} setRewrite={setRewrite} />}
       <Values empty={empty} change={setEmpty} />
       <div class="finish">
         {looked.survey ? <span /> : <div class="grow"><p class="muted">{t('import.counting')}</p><Progress part={looked.part} label={t('import.counting')} /></div>}
@@ -172,12 +172,12 @@ function Values({ empty, change }: { empty: { tag: string; timezone: string }; c
 }
 
 // Findings are what the whole file will run into, with what helps.
-function Findings({ found, zone: fallback, rewrite, setRewrite }: { found: Survey; zone: string; rewrite: boolean; setRewrite: (on: boolean) => void }) {
+function Findings({ found, zoned, setZone, rewrite, setRewrite }: { found: Survey; zoned: boolean; setZone: () => void; rewrite: boolean; setRewrite: (on: boolean) => void }) {
   const { rewritable, wrong } = found.phones;
   return (
     <>
       {rewritable > 0 && (
-        <Notice kind={rewrite ? 'info' : 'warning'} title={t('import.rewrite', { n: rewritable, example: found.example ?? '' })}>
+        <Notice kind={rewrite ? 'info' : 'warning'} title={t('import.rewrite', { n: rewritable, example: visible(found.example ?? '') })}>
           <p>{t('import.rewrite.about')}</p>
           <label class="check">
             <input type="checkbox" checked={rewrite} onChange={(e) => setRewrite(e.currentTarget.checked)} />
@@ -186,7 +186,11 @@ function Findings({ found, zone: fallback, rewrite, setRewrite }: { found: Surve
         </Notice>
       )}
       {wrong > 0 && <Notice kind="warning" title={t('import.wrong', { n: wrong })}>{t('import.wrong.about')}</Notice>}
-      {found.withoutZone > 0 && !fallback.trim() && <Notice kind="warning" title={t('import.without_zone', { n: found.withoutZone })}>{t('import.without_zone.about')}</Notice>}
+      {found.withoutZone > 0 && !zoned && (
+        <Notice kind="warning" title={t('import.without_zone', { n: found.withoutZone })} actions={<Button onClick={setZone}>{t('import.without_zone.use', { zone })}</Button>}>
+          {t('import.without_zone.about')}
+        </Notice>
+      )}
     </>
   );
 }
