@@ -47,8 +47,9 @@ type Store interface {
 	// FinishMailing finishes a mailing if no slice of it needs work. It reports whether
 	// the mailing is finished now.
 	FinishMailing(ctx context.Context, m mailing.Mailing) (bool, error)
-	// CountSent adds n sent messages to the rate of a mailing.
-	CountSent(ctx context.Context, id mailing.ID, n int64) error
+	// CountSettled adds messages that have just become sent, failed or uncertain to the
+	// series of m, which is only for display.
+	CountSettled(ctx context.Context, m mailing.Mailing, settled mailing.Counts) error
 	// CountOutcomes adds o to the current window of outcomes of a mailing that has run
 	// since began. It returns the sum in the window.
 	CountOutcomes(ctx context.Context, id mailing.ID, began time.Time, o mailing.Outcomes) (mailing.Outcomes, error)

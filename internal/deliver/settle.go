@@ -171,21 +171,21 @@ func logSettled(ctx context.Context, w *work) {
 }
 
 // updateMailings updates the mailings of an invocation's settled batches. It adds the
-// messages that were sent to the rate of their mailing. It tries to finish a mailing if
-// none of these batches has a pending message.
+// messages that were settled to the series of their mailing. It tries to finish a mailing
+// if none of these batches has a pending message.
 func (s *Sender) updateMailings(ctx context.Context, works []*work) {
-	sent, pending := map[mailing.ID]int64{}, map[mailing.ID]bool{}
+	settled, pending := map[mailing.ID]mailing.Counts{}, map[mailing.ID]bool{}
 	for _, w := range works {
 		id := w.batch.Key.Mailing
 		if id == mailing.TestMailing || !w.settled {
 			continue
 		}
-		sent[id] += w.change.Sent
+		settled[id] = settled[id].Plus(w.change)
 		pending[id] = pending[id] || w.batch.Pending()
 	}
 	var wg sync.WaitGroup
-	for id, n := range sent {
-		wg.Go(func() { s.countSent(ctx, id, n) })
+	for id, change := range settled {
+		wg.Go(func() { s.countSettled(ctx, id, change) })
 		if !pending[id] {
 			wg.Go(func() { s.finish(ctx, id) })
 		}
@@ -193,14 +193,16 @@ func (s *Sender) updateMailings(ctx context.Context, works []*work) {
 	wg.Wait()
 }
 
-// countSent adds n messages to the rate of a mailing. The rate is only for display, so a
-// failure has no consequences.
-func (s *Sender) countSent(ctx context.Context, id mailing.ID, n int64) {
-	if n == 0 {
+// countSettled adds the messages that settlements have changed to the series of a
+// mailing. The series is only for display, so a failure has no consequences.
+func (s *Sender) countSettled(ctx context.Context, id mailing.ID, change mailing.Counts) {
+	if change.Sent == 0 && change.Failed == 0 && change.Uncertain == 0 {
 		return
 	}
-	if err := s.store.CountSent(ctx, id, n); err != nil {
-		slog.WarnContext(ctx, "count sent messages", "mailing_id", id, "error", err)
+	m := s.mailings.cached(id)
+	m.ID = id // m is empty if it is not in the cache
+	if err := s.store.CountSettled(ctx, m, change); err != nil {
+		slog.WarnContext(ctx, "count settled messages", "mailing_id", id, "error", err)
 	}
 }
 

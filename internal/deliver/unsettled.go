@@ -59,8 +59,13 @@ func (s *Sender) settleEarlier(ctx context.Context, inv *invocation) bool {
 			continue
 		}
 		worked = true
+		var change mailing.Counts
 		for _, w := range set.works {
-			inv.earlier = inv.earlier.Plus(w.change)
+			change = change.Plus(w.change)
+		}
+		inv.earlier = inv.earlier.Plus(change)
+		if set.key.mailing != mailing.TestMailing {
+			s.countSettled(ctx, set.key.mailing, change)
 		}
 	}
 	if worked {

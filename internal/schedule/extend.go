@@ -42,9 +42,27 @@ func (s *Scheduler) extend(ctx context.Context, m mailing.Mailing, slice int, st
 		slog.InfoContext(ctx, "held batches are kept longer after the next sweep", "mailing_id", m.ID, "slice", slice, "batches", held)
 		return false, nil
 	}
+	if more, err := s.extendSeries(ctx, m, until); err != nil || more {
+		return more, err
+	}
 	marked, err := s.store.MarkExtended(ctx, m, slice, *state)
 	if marked {
 		state.ExtendedAt = m.ExtendedAt
 	}
 	return false, err
+}
+
+// extendSeries moves the time to live of the counts over time of m in the same way. They
+// belong to the whole mailing. Each slice with messages calls it, because no slice knows
+// the others. After the first call there is nothing left to write. more reports whether
+// the turn ended first.
+func (s *Scheduler) extendSeries(ctx context.Context, m mailing.Mailing, until time.Time) (more bool, err error) {
+	for after := ""; ; {
+		if after, err = s.store.ExtendSeries(ctx, m, after); err != nil || after == "" {
+			return false, err
+		}
+		if !s.clock.Now().Before(until) {
+			return true, nil
+		}
+	}
 }

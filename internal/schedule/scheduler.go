@@ -69,6 +69,9 @@ type Store interface {
 	// m. after and next are as in SliceBatches. held is the number of batches that it left
 	// as they are because a sender holds them.
 	ExtendBatches(ctx context.Context, m mailing.Mailing, slice int, after string) (next string, held int, err error)
+	// ExtendSeries moves the time to live of some of the counts over time. next is where to
+	// continue, "" at the end.
+	ExtendSeries(ctx context.Context, m mailing.Mailing, after string) (next string, err error)
 	// MarkExtended marks the slice as kept by the end of m. It returns false if pages
 	// were written since state was read, or if a later end is marked already.
 	MarkExtended(ctx context.Context, m mailing.Mailing, slice int, state mailing.SliceState) (bool, error)
