@@ -24,6 +24,10 @@ func (s *Store) UpdateClient(ctx context.Context, id mailing.ClientID, change fu
 		}
 		// replacement sets ZoneSince when the time zone changes. change cannot set it.
 		updated.ID, updated.ZoneSince = id, old.client().ZoneSince
+		// An unchanged client is marked, too: it may be older than the markers.
+		if err := s.markFacets(ctx, updated); err != nil {
+			return false, err
+		}
 		if updated == old.client() {
 			return true, nil
 		}

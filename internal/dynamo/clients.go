@@ -171,6 +171,9 @@ func randomClientID() mailing.ClientID {
 
 // createClient is CreateClient with a source of ids.
 func (s *Store) createClient(ctx context.Context, c mailing.Client, idem mailing.Idempotency, newID func() mailing.ClientID) (mailing.Client, error) {
+	if err := s.markFacets(ctx, c); err != nil {
+		return mailing.Client{}, err
+	}
 	for range idTries {
 		c.ID = newID()
 		created, err := s.putNewClient(ctx, c, idem)

@@ -147,6 +147,7 @@ func TestACreationThatFindsNoFreeIDIsAnError(t *testing.T) {
 func TestACreationThatConflictsWithAnotherTransactionIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	e := dynamotest.Start(t)
+	create(t, e.Store(), client(2)) // it stores the markers of both
 	faults := dynamotest.NewFaults(e.Client)
 	faults.On(dynamotest.TransactWriteItems, 1, dynamotest.Fault{Refuse: dynamotest.Conflicted()})
 	// This transaction succeeds, but its answer is lost. The repetition must count as

@@ -55,3 +55,18 @@ func DecodeCursor(text, list string, filters ...any) (Position, error) {
 func (s *Store) UpsertClientsWithIDs(ctx context.Context, rows []mailing.ClientRow, newID func() mailing.ClientID) ([]mailing.RowResult, error) {
 	return s.upsertClients(ctx, rows, newID)
 }
+
+// MaxKnownFacets is how many markers a process remembers.
+const MaxKnownFacets = maxKnownFacets
+
+// MarkFacets stores the markers of clients, without the clients.
+func (s *Store) MarkFacets(ctx context.Context, clients ...mailing.Client) error {
+	return s.markFacets(ctx, clients...)
+}
+
+// KnownFacets returns how many markers this process remembers.
+func (s *Store) KnownFacets() int {
+	s.facets.mu.Lock()
+	defer s.facets.mu.Unlock()
+	return len(s.facets.known)
+}

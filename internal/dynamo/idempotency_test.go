@@ -122,6 +122,7 @@ func TestACreationWhoseAnswerIsLostIsFoundByTheNextRequest(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			e := dynamotest.Start(t)
+			create(t, e.Store(), client(99)) // it stores the markers of all
 			faults := dynamotest.NewFaults(e.Client)
 			s := e.StoreOver(faults)
 			lost := errors.New("the answer is lost")

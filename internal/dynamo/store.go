@@ -55,6 +55,7 @@ type Store struct {
 	// lastMailing is the newest mailing id that this process knows. Another process may
 	// have given out newer ones.
 	lastMailing atomic.Int64
+	facets      knownFacets
 }
 
 // New returns a store over tables that exist.

@@ -70,10 +70,11 @@ type openRow struct {
 	alone bool
 }
 
-// rowWrite is a row with the actions that write it, and the outcome once they are
-// written.
+// rowWrite is a row with the client that it describes, the actions that write it, and the
+// outcome once they are written.
 type rowWrite struct {
 	openRow
+	client  mailing.Client
 	outcome mailing.RowOutcome
 	actions []types.TransactWriteItem
 }
@@ -87,6 +88,7 @@ func (u *upserts) round(ctx context.Context, todo []openRow) (left []openRow, er
 		return nil, err
 	}
 	var writes []rowWrite
+	var marked []mailing.Client
 	for _, o := range todo {
 		id, taken := owners[u.rows[o.row].Phone]
 		it, found := clients[id]
@@ -102,6 +104,13 @@ func (u *upserts) round(ctx context.Context, todo []openRow) (left []openRow, er
 		if w.outcome == mailing.RowCreated || w.outcome == mailing.RowUpdated {
 			writes = append(writes, w)
 		}
+		// An unchanged client is marked, too: it may be older than the markers.
+		if w.outcome != mailing.RowOpen {
+			marked = append(marked, w.client)
+		}
+	}
+	if err := u.store.markFacets(ctx, marked...); err != nil {
+		return nil, err
 	}
 	refused, err := u.write(ctx, writes)
 	return append(left, refused...), err
@@ -133,7 +142,8 @@ func (u *upserts) read(ctx context.Context, todo []openRow) (map[string]mailing.
 }
 
 // decide returns the write that a row needs. it is the stored client with the phone of
-// the row, if found. For a row that needs no write, decide notes the result.
+// the row, if found. For a row that needs no write, decide notes the result. The outcome
+// of a rejected row is then RowOpen.
 func (u *upserts) decide(o openRow, it clientItem, found bool) (rowWrite, error) {
 	var old *mailing.Client
 	if found {
@@ -148,13 +158,13 @@ func (u *upserts) decide(o openRow, it clientItem, found bool) (rowWrite, error)
 	case !found:
 		c.ID = u.freshID()
 		actions, err := u.store.clientCreation(c)
-		return rowWrite{o, mailing.RowCreated, actions}, err
+		return rowWrite{o, c, mailing.RowCreated, actions}, err
 	case c == *old:
 		u.results[o.row] = mailing.RowResult{Outcome: mailing.RowUnchanged}
-		return rowWrite{}, nil
+		return rowWrite{o, c, mailing.RowUnchanged, nil}, nil
 	}
 	put, err := u.store.replacement(it, c)
-	return rowWrite{o, mailing.RowUpdated, append([]types.TransactWriteItem{put}, u.store.putZoneEdit(it, c)...)}, err
+	return rowWrite{o, c, mailing.RowUpdated, append([]types.TransactWriteItem{put}, u.store.putZoneEdit(it, c)...)}, err
 }
 
 // freshID returns an id that this call of UpsertClients has not given to another new
