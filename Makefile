@@ -147,7 +147,7 @@ show-stop: tools ## uncertain outcomes of a mailing that says on_uncertain: stop
 show-test: tools ## a test message
 	$(call show,a_test_message)
 show-access: ## no key: 401 everywhere; a viewer: 403 on all that writes
-	@go test -count=1 -v -run 'TestEveryOperationButHealthNeedsAKey|TestAViewerReadsAndChangesNothing' ./internal/api 2>&1 | $(figures)
+	@go test -count=1 -v -run 'TestEveryOperationThatIsNotPublicNeedsAKey|TestAViewerReadsAndChangesNothing' ./internal/api 2>&1 | $(figures)
 	$(call show,side_by_side/keys)
 show-walk: ## all operations and all documented errors, by the description alone
 	@go test -count=1 -v ./test/walk 2>&1 | $(figures)

@@ -21,6 +21,8 @@ const (
 	keyNeeded      = "the request needs a key, as Authorization: Bearer <key> or as " + keyHeader + ": <key>"
 	keysUnreadable = "keys cannot be checked at the moment; repeat the request later"
 	adminNeeded    = "this request needs the key of an admin; the key of a viewer may only read"
+	keyUnknown     = "the key is unknown"
+	foreignPage    = "a page of another site may not make this request"
 )
 
 // allow registers a route with the role that it needs.
@@ -31,10 +33,11 @@ func (s *server) allow(method, path string, needed mailing.Role) {
 // needed returns the role that a request needs, by the route that the mux has found
 // for it. A route that is not registered with [server.allow] needs an admin. The
 // answer to a request without a route is 404 or 405: such a request needs a viewer
-// under /api, and no key elsewhere.
+// under /api, and no key elsewhere. At the path of sessions it needs no key, because a
+// caller without a key already gets answers there.
 func (s *server) needed(r *http.Request, route string) mailing.Role {
 	if route == "" {
-		if r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/") {
+		if r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/") && r.URL.Path != sessionPath {
 			return mailing.Viewer
 		}
 		return everyone
@@ -48,57 +51,70 @@ func (s *server) needed(r *http.Request, route string) mailing.Role {
 // admit returns nil if the key of the request has the needed role, and otherwise the
 // problem that refuses the request:
 //
-//   - 401 if there is no key or it is unknown,
-//   - 403 if the role of the key is too low,
+//   - 401 if there is no key or it is unknown; a cookie with an unknown key is removed,
+//   - 403 if the role of the key is too low, or if a page of another site has made the
+//     request, which changes something, with a session,
 //   - 503 if the keys cannot be read; the request can be repeated.
 //
-// It notes the name of the caller for the log line and for idempotency keys.
+// It notes the caller for the log line and for idempotency keys.
 func (s *server) admit(ctx context.Context, r *http.Request, needed mailing.Role) *Problem {
+	secret, bySession := secretOf(r)
+	// Signing in and out is guarded, too: a page of another site could sign a person in
+	// as somebody else.
+	if (bySession || r.URL.Path == sessionPath) && s.crossOrigin.Check(r) != nil {
+		return problemOf(http.StatusForbidden, foreignPage)
+	}
 	if needed == everyone {
 		return nil
 	}
-	secret := secretOf(r.Header)
 	if secret == "" {
 		return problemOf(http.StatusUnauthorized, keyNeeded)
 	}
-	caller, known, err := s.keys.Caller(ctx, secret)
-	switch {
-	case err != nil:
-		s.log.LogAttrs(ctx, slog.LevelError, "keys not read", failure(ctx, err))
-		return problemOf(http.StatusServiceUnavailable, keysUnreadable)
-	case !known:
-		return problemOf(http.StatusUnauthorized, "the key is unknown")
+	caller, refused := s.callerOf(ctx, secret)
+	if refused != nil {
+		if bySession && refused.Status == http.StatusUnauthorized {
+			refused.header.Set("Set-Cookie", requestOf(ctx).signOut().String())
+		}
+		return refused
 	}
-	requestOf(ctx).caller = caller.Name
+	requestOf(ctx).caller = caller
 	if !caller.Role.May(needed) {
 		return problemOf(http.StatusForbidden, adminNeeded)
 	}
 	return nil
 }
 
-// secretOf returns the key that a request carries, "" if there is none. If there is
-// an Authorization header, [keyHeader] is not looked at.
-func secretOf(h http.Header) string {
-	authorization := h.Get("Authorization")
-	if authorization == "" {
-		return strings.TrimSpace(h.Get(keyHeader))
+// callerOf returns the holder of a key, or the problem that refuses an unknown key, or
+// any key while the keys cannot be read.
+func (s *server) callerOf(ctx context.Context, secret string) (mailing.Caller, *Problem) {
+	caller, known, err := s.keys.Caller(ctx, secret)
+	switch {
+	case err != nil:
+		s.log.LogAttrs(ctx, slog.LevelError, "keys not read", failure(ctx, err))
+		return caller, problemOf(http.StatusServiceUnavailable, keysUnreadable)
+	case !known:
+		return caller, problemOf(http.StatusUnauthorized, keyUnknown)
 	}
-	scheme, secret, _ := strings.Cut(strings.TrimSpace(authorization), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
-	return strings.TrimSpace(secret)
+	return caller, nil
 }
 
-// refuse writes the answer to a request that is not admitted, with the header
-// that its status asks for: WWW-Authenticate for 401 (RFC 9110, 15.5.2),
-// Retry-After in seconds for 503.
-func refuse(w http.ResponseWriter, p *Problem) {
-	switch p.Status {
-	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", `Bearer realm="postrider"`)
-	case http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", "1")
+// secretOf returns the key that a request carries, "" if there is none, and whether the
+// cookie of a session holds it. If there is an Authorization header, [keyHeader] is not
+// looked at; if there is any of the two, the cookie is not.
+func secretOf(r *http.Request) (secret string, bySession bool) {
+	if authorization := r.Header.Get("Authorization"); authorization != "" {
+		scheme, secret, _ := strings.Cut(strings.TrimSpace(authorization), " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			return "", false
+		}
+		return strings.TrimSpace(secret), false
 	}
-	writeProblem(w, p)
+	if secret := strings.TrimSpace(r.Header.Get(keyHeader)); secret != "" {
+		return secret, false
+	}
+	cookie, err := r.Cookie(sessionCookie)
+	if err != nil {
+		return "", false
+	}
+	return cookie.Value, true
 }

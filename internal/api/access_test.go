@@ -39,9 +39,15 @@ func routes(t *testing.T, v service) []aRoute {
 
 // readsOnly has the operations that a viewer may use although their method is not
 // GET.
-var readsOnly = map[string]bool{"preview-mailing": true}
+var readsOnly = map[string]bool{"preview-mailing": true, "create-session": true, "delete-session": true}
 
-func TestEveryOperationButHealthNeedsAKey(t *testing.T) {
+// public has the operations that need no key, with the status of a request without a
+// body.
+var public = map[string]int{
+	"get-health": http.StatusOK, "create-session": http.StatusBadRequest, "delete-session": http.StatusNoContent,
+}
+
+func TestEveryOperationThatIsNotPublicNeedsAKey(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})
 	var walked int
@@ -55,11 +61,13 @@ func TestEveryOperationButHealthNeedsAKey(t *testing.T) {
 			{"Authorization", without, "X-API-Key", "unknown"},
 			{"Authorization", "Bearer unknown", "X-API-Key", adminKey},
 			{"Authorization", without, "Cookie", "key=" + adminKey},
+			{"Authorization", without, "Cookie", "postrider_session=unknown"},
+			{"Authorization", "Basic " + adminKey, "Cookie", "postrider_session=" + adminKey},
 		} {
 			w := v.call(r.method, r.path, "", headers...)
-			if r.id == "get-health" {
-				if w.Code != http.StatusOK {
-					t.Errorf("health answers %d without a key", w.Code)
+			if want, ok := public[r.id]; ok {
+				if w.Code != want {
+					t.Errorf("%s answers %d without a key", r.id, w.Code)
 				}
 				continue
 			}

@@ -20,7 +20,7 @@ import (
 )
 
 // Version is the version of the API's description.
-const Version = "1.3.1"
+const Version = "1.4.0"
 
 // MaxBody is the largest request body in bytes. Files have a limit of their own,
 // [MaxImport].
@@ -48,6 +48,8 @@ type server struct {
 	// access is the role that each route needs. A key is a route as the mux writes
 	// it: method, blank, path.
 	access map[string]mailing.Role
+	// crossOrigin refuses changes that pages of other sites request.
+	crossOrigin *http.CrossOriginProtection
 }
 
 // init sets huma's error function, its messages and its casing rule. huma keeps
@@ -68,11 +70,12 @@ func New(clients Clients, mailings Mailings, tasks Tasks, queues Queues, keys Ke
 	mux := http.NewServeMux()
 	s := &server{
 		clients: clients, mailings: mailings, tasks: tasks, queues: queues, keys: keys, now: c.Now, log: c.Log,
-		origins: c.Origins,
-		api:     humago.New(mux, configuration()), access: map[string]mailing.Role{},
+		origins: c.Origins, crossOrigin: http.NewCrossOriginProtection(),
+		api: humago.New(mux, configuration()), access: map[string]mailing.Role{},
 	}
 	s.api.UseMiddleware(s.checkContentType, s.checkQuery)
 	s.routeService()
+	s.routeSession()
 	s.routeClients()
 	s.routeFiles()
 	s.routeMailings()

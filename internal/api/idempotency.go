@@ -80,7 +80,7 @@ func (s *server) idempotencyOf(ctx context.Context, in Idempotent, operation str
 		return mailing.Idempotency{}, fmt.Errorf("write a request as JSON: %w", err)
 	}
 	return mailing.Idempotency{
-		Key:     hash(requestOf(ctx).caller + "\n" + in.Key),
+		Key:     hash(requestOf(ctx).caller.Name + "\n" + in.Key),
 		Request: hash(string(asked)),
 		Until:   s.now().Add(mailing.IdempotencyTime),
 	}, nil

@@ -28,7 +28,9 @@ func (s *server) middleware(mux *http.ServeMux) http.Handler {
 	routed := s.origins.allow(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.route(mux, w, r) }))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.now()
-		ctx := context.WithValue(r.Context(), requestKey{}, &request{id: r.Header.Get(RequestIDHeader), path: r.URL.Path})
+		ctx := context.WithValue(r.Context(), requestKey{}, &request{
+			id: r.Header.Get(RequestIDHeader), path: r.URL.Path, plainLocal: isPlainLocal(r),
+		})
 		r = withoutSlash(ctx, r)
 		out := &recorded{ResponseWriter: w}
 		defer func() {
@@ -94,7 +96,7 @@ func (s *server) route(mux *http.ServeMux, w http.ResponseWriter, r *http.Reques
 		r.Pattern = ""
 	}
 	if refused := s.admit(r.Context(), r, s.needed(r, r.Pattern)); refused != nil {
-		refuse(w, refused)
+		writeProblem(w, refused)
 		return
 	}
 	if !clean {

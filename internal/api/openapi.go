@@ -42,8 +42,12 @@ func configuration() huma.Config {
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer": {Type: "http", Scheme: "bearer", Description: "A key, as `Authorization: Bearer <key>`."},
 		"apiKey": {Type: "apiKey", In: "header", Name: keyHeader, Description: "A key, as `" + keyHeader + ": <key>`."},
+		"session": {
+			Type: "apiKey", In: "cookie", Name: sessionCookie,
+			Description: "The cookie that `POST /api/session` sets, for browsers.",
+		},
 	}
-	config.Security = []map[string][]string{{"bearer": {}}, {"apiKey": {}}}
+	config.Security = []map[string][]string{{"bearer": {}}, {"apiKey": {}}, {"session": {}}}
 	// huma's own pages load scripts from another site. Its hook adds "$schema" to
 	// bodies. Its handler builds the description on first use without a lock. So
 	// none of them is used.
@@ -158,6 +162,8 @@ func describeHeader(op *huma.Operation, name string, h *huma.Header) {
 		h.Example = `<?cursor=eyJsIjoi&limit=1000>; rel="next"`
 	case "ETag":
 		h.Example = `"1"`
+	case "Set-Cookie":
+		h.Example = exampleCookie(op.Method)
 	case "Location":
 		collection := op.Path
 		if op.Path == mailingPath+"/test" {

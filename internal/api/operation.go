@@ -139,17 +139,28 @@ func commonErrors(op *huma.Operation, role mailing.Role) map[int]errorText {
 	}
 	if role != everyone {
 		errs[http.StatusUnauthorized] = errorText{when: "The request has no key, or an unknown one.", detail: keyNeeded}
-		errs[http.StatusServiceUnavailable] = errorText{
-			when:   "Keys cannot be checked at the moment. Nothing was done. Repeat the request later.",
-			detail: keysUnreadable,
-		}
+		errs[http.StatusServiceUnavailable] = keysUnreadableText()
 	}
 	if role == mailing.Admin {
 		errs[http.StatusForbidden] = errorText{
-			when: "The role of the key is viewer, and the operation needs an admin.", detail: adminNeeded,
+			when: "The role of the key is viewer, and the operation needs an admin. Or a page of another site has " +
+				"made the request with a session.",
+			detail: adminNeeded,
 		}
 	}
 	return errs
+}
+
+// foreignPageText returns the text for 403 of an operation that needs no admin and is no
+// GET.
+func foreignPageText(when string) errorText { return errorText{when: when, detail: foreignPage} }
+
+// keysUnreadableText returns the text for 503 while keys cannot be read.
+func keysUnreadableText() errorText {
+	return errorText{
+		when:   "Keys cannot be checked at the moment. Nothing was done. Repeat the request later.",
+		detail: keysUnreadable,
+	}
 }
 
 // bodyErrors returns the errors of a request with a body in JSON.

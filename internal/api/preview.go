@@ -20,6 +20,7 @@ func (s *server) routePreview() {
 			"when the mailing starts.",
 		request: PreviewBody{Filter: FilterBody{Tags: m.Filter.Tags}, Text: m.Text},
 		success: "The numbers.", answer: Preview{Recipients: 500, SMS: &m.SMS},
+		errors: map[int]errorText{http.StatusForbidden: foreignPageText("A page of another site has made the request with a session.")},
 	}, s.preview)
 }
 

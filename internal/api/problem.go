@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -48,6 +49,9 @@ type Problem struct { //nolint:errname // integrators know the schema by this na
 	Status int          `json:"status" example:"422" doc:"The HTTP status."`
 	Detail string       `json:"detail,omitempty" example:"the client is not valid" doc:"The reason for the error."`
 	Errors []FieldError `json:"errors,omitempty" nullable:"false" doc:"The invalid fields."`
+
+	// header has the headers of the answer, never nil.
+	header http.Header
 }
 
 // FieldError is one rule that one field of a request breaks.
@@ -65,9 +69,21 @@ func (p *Problem) GetStatus() int { return p.Status }
 // ContentType returns the content type, for huma.
 func (p *Problem) ContentType(string) string { return problemType }
 
-// problemOf returns a problem without fields. Its title is the text of the status.
+// GetHeaders returns the headers of the answer, for huma.
+func (p *Problem) GetHeaders() http.Header { return p.header }
+
+// problemOf returns a problem without fields. Its title is the text of the status. It
+// has the header that its status asks for: WWW-Authenticate for 401 (RFC 9110, 15.5.2),
+// Retry-After in seconds for 503.
 func problemOf(status int, detail string) *Problem {
-	return &Problem{Title: http.StatusText(status), Status: status, Detail: detail}
+	p := &Problem{Title: http.StatusText(status), Status: status, Detail: detail, header: http.Header{}}
+	switch status {
+	case http.StatusUnauthorized:
+		p.header.Set("WWW-Authenticate", `Bearer realm="postrider"`)
+	case http.StatusServiceUnavailable:
+		p.header.Set("Retry-After", "1")
+	}
+	return p
 }
 
 // pathNotFound returns the answer for a path that the API does not have.
@@ -220,6 +236,7 @@ func ownKey(location string) string {
 
 // writeProblem writes a problem as the answer, without huma.
 func writeProblem(w http.ResponseWriter, p *Problem) {
+	maps.Copy(w.Header(), p.header)
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) //nolint:errchkjson // the status is sent: an error cannot be reported any more

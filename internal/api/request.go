@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"postrider/internal/mailing"
 )
 
 // requestKey is the key of the [request] in a context.
@@ -18,8 +20,10 @@ type request struct {
 	id string
 	// path is the path as it was sent, with a slash at its end if it had one.
 	path string
-	// caller is the name of the key.
-	caller string
+	// plainLocal is whether it was made by plain HTTP to this machine.
+	plainLocal bool
+	// caller is the holder of the key.
+	caller mailing.Caller
 	// created has the ids of created resources, which are not in the path.
 	created []slog.Attr
 }
@@ -76,7 +80,7 @@ func (s *server) logRequest(ctx context.Context, r *http.Request, status int, to
 		slog.Float64("ms", float64(took.Microseconds())/1000),
 		slog.String("request_id", requestID(ctx)),
 	}
-	if caller := requestOf(ctx).caller; caller != "" {
+	if caller := requestOf(ctx).caller.Name; caller != "" {
 		attrs = append(attrs, slog.String("caller", caller))
 	}
 	var id idParam

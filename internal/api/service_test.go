@@ -46,14 +46,14 @@ func TestTheDescriptionHasEveryOperation(t *testing.T) {
 	}
 	slices.Sort(got)
 	want := []string{
-		"DELETE /api/clients/{id}", "DELETE /api/mailings/{id}",
+		"DELETE /api/clients/{id}", "DELETE /api/mailings/{id}", "DELETE /api/session",
 		"GET /api/", "GET /api/clients", "GET /api/clients/export", "GET /api/clients/{id}", "GET /api/mailings", "GET /api/mailings/fullinfo",
 		"GET /api/mailings/{id}", "GET /api/mailings/{id}/info", "GET /api/mailings/{id}/messages/export", "GET /api/messages", "GET /api/messages/{id}",
-		"GET /api/queues", "GET /healthz", "GET /metrics",
+		"GET /api/queues", "GET /api/session", "GET /healthz", "GET /metrics",
 		"PATCH /api/clients/{id}", "PATCH /api/mailings/{id}",
 		"POST /api/clients", "POST /api/clients/import", "POST /api/mailings", "POST /api/mailings/preview", "POST /api/mailings/process",
 		"POST /api/mailings/{id}/cancel", "POST /api/mailings/{id}/pause", "POST /api/mailings/{id}/resume",
-		"POST /api/mailings/{id}/retry", "POST /api/mailings/{id}/test", "POST /api/queues/dead-letters/redrive",
+		"POST /api/mailings/{id}/retry", "POST /api/mailings/{id}/test", "POST /api/queues/dead-letters/redrive", "POST /api/session",
 		"PUT /api/clients/{id}", "PUT /api/mailings/{id}",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

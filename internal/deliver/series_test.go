@@ -25,11 +25,12 @@ func (w *world) points() []mailing.Point {
 // ends as uncertain.
 func byStatus(clients []mailing.Client) func(mailing.Handover) mailing.Outcome {
 	return func(h mailing.Handover) mailing.Outcome {
-		switch h.ID.Client() {
-		case clients[0].ID:
-			return mailing.Outcome{Kind: mailing.OutcomeRejected, Code: "http_400"}
-		case clients[1].ID:
-			return mailing.Outcome{Kind: mailing.OutcomeAmbiguous, Code: "timeout"}
+		outcomes := map[mailing.ClientID]mailing.Outcome{
+			clients[0].ID: {Kind: mailing.OutcomeRejected, Code: "http_400"},
+			clients[1].ID: {Kind: mailing.OutcomeAmbiguous, Code: "timeout"},
+		}
+		if o, ok := outcomes[h.ID.Client()]; ok {
+			return o
 		}
 		return mailing.Outcome{Kind: mailing.OutcomeSent}
 	}

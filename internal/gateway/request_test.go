@@ -46,6 +46,16 @@ func TestHeadersComeInAsTheyWereSent(t *testing.T) {
 			},
 			http.Header{"Accept": {"a", "b"}, "Authorization": {"Bearer k"}},
 		},
+		"the session and the page of a browser": {
+			events.APIGatewayProxyRequest{MultiValueHeaders: map[string][]string{
+				"cookie": {"theme=dark; postrider_session=KEY"}, "origin": {"https://api.example.org"}, "sec-fetch-site": {"same-origin"},
+				"X-Forwarded-Proto": {"https"},
+			}},
+			http.Header{
+				"Cookie": {"theme=dark; postrider_session=KEY"}, "Origin": {"https://api.example.org"}, "Sec-Fetch-Site": {"same-origin"},
+				"X-Forwarded-Proto": {"https"},
+			},
+		},
 		"the chain of proxies": {
 			events.APIGatewayProxyRequest{MultiValueHeaders: map[string][]string{"X-Forwarded-For": {"203.0.113.7, 198.51.100.2"}}},
 			http.Header{"X-Forwarded-For": {"203.0.113.7, 198.51.100.2"}},

@@ -38,6 +38,14 @@ func TestHeadersGoOutAsTheyWereSet(t *testing.T) {
 				"Last-Modified": {"Sat, 26 Jul 2025 00:00:00 GMT"},
 			},
 		},
+		"a session": {
+			func(w http.ResponseWriter, _ *http.Request) {
+				http.SetCookie(w, &http.Cookie{
+					Name: "postrider_session", Value: "KEY", Path: "/", MaxAge: 43_200, HttpOnly: true, Secure: true, SameSite: http.SameSiteStrictMode,
+				})
+			},
+			map[string][]string{"Set-Cookie": {"postrider_session=KEY; Path=/; Max-Age=43200; HttpOnly; Secure; SameSite=Strict"}},
+		},
 		"what is set when the head is out is too late": {
 			func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Etag", `"1"`)

@@ -48,7 +48,7 @@ func TestARequestPassesUnchanged(t *testing.T) {
 			t.Fatal(err)
 		}
 		request.Host = "localhost:8000"
-		request.Header = http.Header{"X-Own": {"1", "2"}, "Authorization": {"Bearer x"}, "Origin": {"http://localhost:8000"}, "X-Forwarded-For": {"192.0.2.1"}, "Accept-Encoding": {"br"}}
+		request.Header = http.Header{"X-Own": {"1", "2"}, "Authorization": {"Bearer x"}, "Origin": {"http://localhost:8000"}, "Sec-Fetch-Site": {"same-origin"}, "Cookie": {"postrider_session=x"}, "X-Forwarded-For": {"192.0.2.1"}, "Accept-Encoding": {"br"}}
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
 			t.Fatal(err)
@@ -60,7 +60,7 @@ func TestARequestPassesUnchanged(t *testing.T) {
 		if got.host != "localhost:8000" || got.body != binary {
 			t.Errorf("%s: host %q, body %q", path, got.host, got.body)
 		}
-		for name, want := range map[string]int{"X-Own": 2, "Authorization": 1, "Origin": 1} {
+		for name, want := range map[string]int{"X-Own": 2, "Authorization": 1, "Origin": 1, "Sec-Fetch-Site": 1, "Cookie": 1} {
 			if len(got.header[name]) != want {
 				t.Errorf("%s: header %s is %q", path, name, got.header[name])
 			}

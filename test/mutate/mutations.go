@@ -27,7 +27,7 @@ const (
 	outcomes = "TestAHandOverChangesItsMessageByTheOutcome"
 )
 
-var mutations = slices.Concat(ofClaims, ofPages, ofHandOvers, ofOutcomes, ofRequests, ofAccess, ofCreation, ofMetrics, ofReports, ofAges, ofBeginnings, ofAudiences, ofWaits) //nolint:gochecknoglobals // a list that never changes
+var mutations = slices.Concat(ofClaims, ofPages, ofHandOvers, ofOutcomes, ofRequests, ofAccess, ofCreation, ofMetrics, ofReports, ofAges, ofBeginnings, ofAudiences, ofWaits, ofBrowsers) //nolint:gochecknoglobals // a list that never changes
 
 // ofClaims are mutations of which sender may change a batch, and when.
 var ofClaims = []mutation{ //nolint:gochecknoglobals // as above

@@ -29,6 +29,10 @@ var gatewayOnly = map[int]string{
 var never = map[string]map[int]string{
 	"get-index":  {http.StatusInternalServerError: "it uses nothing that could fail"},
 	"get-health": {http.StatusInternalServerError: "it uses nothing that could fail"},
+	// Keys that cannot be read are a 503.
+	"create-session": {http.StatusInternalServerError: "it uses nothing that could fail but the keys"},
+	"get-session":    {http.StatusInternalServerError: "it uses nothing that could fail but the keys"},
+	"delete-session": {http.StatusInternalServerError: "it uses nothing that could fail"},
 }
 
 // common returns how to provoke an error of any operation that has it.
@@ -80,6 +84,12 @@ func special() map[string]map[int]provoke {
 		r.body = with(w, r.body, map[string]any{"filter": map[string]any{"tags": []string{"other"}}})
 	}
 	endFirst := func(w *world, r *request) { r.body = with(w, r.body, map[string]any{"end_at": "2030-03-01T09:10:00Z"}) }
+	// The page of another site has made the request, with a session.
+	foreign := func(w *world, r *request) {
+		r.header.Set("Cookie", "postrider_session="+w.key)
+		r.header.Set("Sec-Fetch-Site", "cross-site")
+		w.key = ""
+	}
 	// A new mailing is scheduled.
 	asItIs := func(*world, *request) {}
 	return map[string]map[int]provoke{
@@ -136,7 +146,13 @@ func special() map[string]map[int]provoke {
 			http.StatusRequestEntityTooLarge: func(_ *world, r *request) { r.body = append(r.body, strings.Repeat("\n", 4<<20)...) },
 			http.StatusUnprocessableEntity:   func(_ *world, r *request) { r.body = []byte("tag,timezone\n") },
 		},
-		"list-messages": {http.StatusNotFound: func(_ *world, r *request) { r.query.Set("mailing_id", "2097151") }},
+		"create-session": {
+			http.StatusForbidden:    foreign,
+			http.StatusUnauthorized: func(w *world, r *request) { r.body = with(w, r.body, map[string]any{"key": "unknown"}) },
+		},
+		"delete-session":  {http.StatusForbidden: foreign},
+		"preview-mailing": {http.StatusForbidden: foreign},
+		"list-messages":   {http.StatusNotFound: func(_ *world, r *request) { r.query.Set("mailing_id", "2097151") }},
 		"process-mailings": {
 			http.StatusServiceUnavailable: func(w *world, _ *request) { w.lines.meet = func() error { return errors.New("no queue") } },
 			// There a failing queue is a 503; only a mistake in the code is a 500.

@@ -25,6 +25,9 @@ func story() []leg {
 	return []leg{
 		{op: "get-health"},
 		{op: "get-index"},
+		{op: "create-session"},
+		{op: "get-session"},
+		{op: "delete-session"},
 		{op: "create-client"},
 		{op: "get-client"},
 		{op: "list-clients", found: "items"},
