@@ -40,12 +40,14 @@ type stores struct {
 
 	countAudience func(mailing.Filter) (int64, error)
 	upsertClients func([]mailing.ClientRow) ([]mailing.RowResult, error)
+	facets        func(prefix string) (mailing.Facets, error)
 
 	createMailing func(mailing.Mailing) (mailing.Mailing, error)
 	mailing       *mailing.Mailing
 	listMailings  func(mailing.MailingQuery) (mailing.List[mailing.Mailing], error)
 	progress      []mailing.Progress
 	overall       func(mailing.Status) (mailing.Overall, error)
+	series        []mailing.Point
 	listMessages  func(mailing.MessageQuery) (mailing.List[mailing.Message], error)
 	message       *mailing.Message
 	redrive       func(mailing.ID, []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error)
@@ -124,6 +126,10 @@ func (s *stores) UpsertClients(_ context.Context, rows []mailing.ClientRow) ([]m
 	return s.upsertClients(rows)
 }
 
+func (s *stores) Facets(_ context.Context, prefix string) (mailing.Facets, error) {
+	return s.facets(prefix)
+}
+
 func (s *stores) CreateMailing(_ context.Context, m mailing.Mailing, o mailing.Idempotency) (mailing.Mailing, error) {
 	return recorded(s, o, func() (mailing.Mailing, error) { return s.createMailing(m) },
 		func(m *mailing.Mailing) mailing.Creation { return mailing.Creation{Mailing: m} })
@@ -157,6 +163,10 @@ func (s *stores) Overall(_ context.Context, status mailing.Status) (mailing.Over
 }
 
 func (s *stores) Rate(context.Context, mailing.ID) (float64, error) { return 812.500_04, s.fail }
+
+func (s *stores) Series(context.Context, mailing.Mailing) ([]mailing.Point, error) {
+	return s.series, s.fail
+}
 
 func (s *stores) ListMessages(_ context.Context, q mailing.MessageQuery) (mailing.List[mailing.Message], error) {
 	return s.listMessages(q)

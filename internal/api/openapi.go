@@ -121,6 +121,8 @@ func describeParam(op *huma.Operation, p *huma.Param) {
 		p.Example, p.Explode, p.Schema = exampleClient().ID, nil, &huma.Schema{Type: huma.TypeInteger}
 	case "limit":
 		p.Example = p.Schema.Default
+	case "step":
+		p.Example = 60
 	case "status":
 		p.Example = string(mailing.StatusRunning)
 		if !slices.Contains(p.Schema.Enum, p.Example) {

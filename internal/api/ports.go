@@ -27,6 +27,9 @@ type Clients interface {
 	ListClients(ctx context.Context, q mailing.ClientQuery) (mailing.List[mailing.Client], error)
 	// CountAudience returns the exact number of clients that a filter chooses.
 	CountAudience(ctx context.Context, f mailing.Filter) (int64, error)
+	// Facets returns the tags that begin with a prefix, and all operator codes, that
+	// clients have.
+	Facets(ctx context.Context, prefix string) (mailing.Facets, error)
 	// UpsertClients creates or changes the client of each row, and returns an
 	// outcome for each, in the order of the rows. The rows must have passed
 	// [mailing.ClientRow.Check], and their phones must differ. With an error, the
@@ -60,6 +63,9 @@ type Mailings interface {
 	Overall(ctx context.Context, status mailing.Status) (mailing.Overall, error)
 	// Rate returns how many messages a second were sent over the last minute.
 	Rate(ctx context.Context, id mailing.ID) (float64, error)
+	// Series returns what happened in a mailing over time: the points of
+	// [mailing.SeriesStep] that are not zero, in the order of time.
+	Series(ctx context.Context, m mailing.Mailing) ([]mailing.Point, error)
 	// ListMessages returns one page of messages.
 	ListMessages(ctx context.Context, q mailing.MessageQuery) (mailing.List[mailing.Message], error)
 	// Redrive requeues the failures that dead letters of one mailing report. The

@@ -261,4 +261,5 @@ func replaceMessages() {
 	validation.MsgExpectedMaxItems = "must be at most %d entries"
 	validation.MsgExpectedMinimumNumber = "must be %v or more"
 	validation.MsgExpectedMaximumNumber = "must be at most %v"
+	validation.MsgExpectedNumberBeMultipleOf = "must be a multiple of %v"
 }

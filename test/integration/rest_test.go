@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +39,15 @@ func testRest(t *testing.T, s *service) {
 			t.Errorf("%s finds %+v", query, list.Items)
 		}
 	}
+	var facets struct {
+		Tags          []string `json:"tags"`
+		MoreTags      bool     `json:"more_tags"`
+		OperatorCodes []string `json:"operator_codes"`
+	}
+	s.call(t, http.MethodGet, "/api/clients/facets?prefix=re", nil, http.StatusOK, &facets)
+	if !slices.Contains(facets.Tags, "rest") || !slices.Contains(facets.OperatorCodes, "777") || facets.MoreTags {
+		t.Errorf("facets %+v", facets)
+	}
 	m := now("rest", filter{Tags: []string{"rest"}})
 	m.StartAt, m.EndAt = time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
 	got := s.call(t, http.MethodPost, "/api/mailings", m, http.StatusCreated, &m)
@@ -62,9 +73,81 @@ func testRest(t *testing.T, s *service) {
 	s.call(t, http.MethodDelete, whole, nil, http.StatusNoContent, nil)
 	s.call(t, http.MethodDelete, path, nil, http.StatusNoContent, nil)
 	s.call(t, http.MethodGet, path, nil, http.StatusNotFound, nil)
+	testSeries(t, s)
+	testSession(t, s)
 	s.walk(t, "/api/mailings?limit=7")
 	s.walk(t, "/api/mailings?limit=7&status=completed")
 	s.walk(t, fmt.Sprintf("/api/messages?limit=40&client_id=%d", s.anyClient(t)))
+}
+
+// testSeries finds all messages of a mailing in its series: no sender is killed.
+func testSeries(t *testing.T, s *service) {
+	t.Helper()
+	c := s.clients(t, "1980", 20, func(_ int, c *client) { c.Tag = "series" })
+	m := s.create(t, now("series", filter{Tags: []string{"series"}}))
+	s.completed(t, m.ID)
+	// A sender counts just after it has settled.
+	poll(t, "all messages are in the series", func() (bool, string) {
+		var series struct {
+			Step   int `json:"step"`
+			Points []struct {
+				Sent int `json:"sent"`
+			} `json:"points"`
+		}
+		s.call(t, http.MethodGet, fmt.Sprintf("/api/mailings/%d/series?step=10", m.ID), nil, http.StatusOK, &series)
+		sent := 0
+		for _, p := range series.Points {
+			sent += p.Sent
+		}
+		return sent == len(c) && series.Step == 10, fmt.Sprintf("%+v", series)
+	})
+}
+
+// testSession signs a browser in, lets it read and change something, and signs it out.
+func testSession(t *testing.T, s *service) {
+	t.Helper()
+	ask := func(method, path string, body any, header map[string]string) answer {
+		t.Helper()
+		if header["Authorization"] == "" {
+			header["Authorization"] = ""
+		}
+		got, err := s.askWith(t.Context(), method, s.base+path, body, header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	page := func(site string, cookie string) map[string]string {
+		return map[string]string{"Cookie": cookie, "Sec-Fetch-Site": site, "Origin": s.base}
+	}
+	const path = "/api/session"
+	signedIn := ask(http.MethodPost, path, map[string]string{"key": stack.AdminKey}, page("same-origin", ""))
+	cookie := signedIn.header.Get("Set-Cookie")
+	if want := "postrider_session=" + stack.AdminKey + "; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict"; signedIn.status != http.StatusOK || cookie != want {
+		t.Fatalf("status %d, cookie %q", signedIn.status, cookie)
+	}
+	cookie, _, _ = strings.Cut(cookie, ";")
+	process := "/api/mailings/process"
+	for _, c := range []struct {
+		method, path string
+		header       map[string]string
+		want         int
+	}{
+		{http.MethodGet, path, page("same-origin", cookie), http.StatusOK},
+		{http.MethodPost, process, page("same-origin", cookie), http.StatusAccepted},
+		{http.MethodPost, process, page("cross-site", cookie), http.StatusForbidden},
+		{http.MethodPost, process, map[string]string{"Cookie": cookie, "Origin": s.base}, http.StatusAccepted}, // an older browser
+		{http.MethodPost, process, map[string]string{"Cookie": cookie, "Origin": "https://example.org"}, http.StatusForbidden},
+		{http.MethodGet, path, page("same-origin", "postrider_session=unknown"), http.StatusUnauthorized},
+		{http.MethodDelete, path, page("cross-site", cookie), http.StatusForbidden},
+		{http.MethodDelete, path, page("same-origin", cookie), http.StatusNoContent},
+	} {
+		got := ask(c.method, c.path, nil, c.header)
+		removed := strings.HasPrefix(got.header.Get("Set-Cookie"), "postrider_session=; Path=/; Max-Age=0;")
+		if got.status != c.want || removed != (c.want == http.StatusUnauthorized || c.want == http.StatusNoContent) {
+			t.Errorf("%s %s with %v: status %d, want %d; %v", c.method, c.path, c.header, got.status, c.want, got.header["Set-Cookie"])
+		}
+	}
 }
 
 // walk follows a list to its end, and demands that no id occurs twice.
