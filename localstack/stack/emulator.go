@@ -75,24 +75,28 @@ func environment(dir string, port int, ipv6 bool, lambdaEndpoint string) []strin
 	return env
 }
 
-// prepare creates the stack's folder for LocalStack. Packages are links to the tools.
+// prepare creates the stack's folder for LocalStack, with links to the tools.
 // Java is a script: LocalStack starts it in a process group of its own, so it needs a
 // guard of its own.
-func prepare(dir, dynamodb, javaHome string) error {
-	libs := filepath.Join(dir, "localstack", "var", "lib", "localstack", "lib")
+func prepare(dir string, tools installed) error {
+	root := filepath.Join(dir, "localstack")
+	libs := filepath.Join(root, "var", "lib", "localstack", "lib")
 	java := filepath.Join(libs, "java", "21")                                                    // LocalStack's name for a version that is new enough
 	bins := []string{filepath.Join(java, "bin"), filepath.Join(java, "Contents", "Home", "bin")} // the second one is for macOS
-	for _, folder := range append(bins, filepath.Join(dir, "tmp"), logs(dir), filepath.Join(libs, "dynamodb-local")) {
+	for _, folder := range append(bins, filepath.Join(dir, "tmp"), logs(dir), filepath.Join(libs, "dynamodb-local"), filepath.Join(root, "usr", "lib")) {
 		if err := os.MkdirAll(folder, 0o750); err != nil {
 			return err
 		}
 	}
-	if err := os.Symlink(dynamodb, filepath.Join(libs, "dynamodb-local", "2")); err != nil {
+	if err := os.Symlink(tools.dynamodb, filepath.Join(libs, "dynamodb-local", "2")); err != nil {
+		return err
+	}
+	if err := os.Symlink(tools.staticLibs, filepath.Join(root, "usr", "lib", "localstack")); err != nil {
 		return err
 	}
 	// DynamoDB Local unpacks a library into Java's temporary folder.
 	script := fmt.Sprintf("#!/bin/sh\nset -- %s -Djava.io.tmpdir=%s \"$@\"\n%s",
-		quote(filepath.Join(javaHome, "bin", "java")), quote(filepath.Join(dir, "tmp")), process.Guard)
+		quote(filepath.Join(tools.javaHome, "bin", "java")), quote(filepath.Join(dir, "tmp")), process.Guard)
 	for _, bin := range bins {
 		if err := os.WriteFile(filepath.Join(bin, "java"), []byte(script), 0o755); err != nil {
 			return err

@@ -138,7 +138,7 @@ func (s *Stack) startLocalStack(ctx context.Context, open []net.Listener) error 
 	if err != nil {
 		return err
 	}
-	if err := prepare(s.opts.Dir, tools.dynamodb, tools.javaHome); err != nil {
+	if err := prepare(s.opts.Dir, tools); err != nil {
 		return fmt.Errorf("lay out the stack's folder: %w", err)
 	}
 	s.EndpointURL = fmt.Sprintf("http://localhost:%d", number)

@@ -78,6 +78,12 @@ func TestStack(t *testing.T) {
 	})
 	deployed := time.Now()
 
+	t.Run("LocalStack takes the index of services that was installed", func(t *testing.T) {
+		made, err := filepath.Glob(filepath.Join(opts.Dir, "localstack", "var", "lib", "localstack", "cache", "service-catalog-*"))
+		if err != nil || len(made) != 0 {
+			t.Errorf("it has made %v, %v", made, err)
+		}
+	})
 	t.Run("a request passes with its body and headers", func(t *testing.T) {
 		body := string([]byte{0, 200, 10, 13})
 		got := get(t, s, "/a/b?x=1", body)

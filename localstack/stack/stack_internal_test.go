@@ -48,7 +48,7 @@ func TestJavaIsGuardedAndGetsItsOwnTemporaryFolder(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(home, "bin", "java"), []byte(program), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := prepare(dir, filepath.Join(dir, "dynamodb"), home); err != nil {
+	if err := prepare(dir, installed{javaHome: home, dynamodb: filepath.Join(dir, "dynamodb"), staticLibs: filepath.Join(dir, "libs")}); err != nil {
 		t.Fatal(err)
 	}
 	java := exec.Command(filepath.Join(dir, "localstack", "var", "lib", "localstack", "lib", "java", "21", "bin", "java"), "-jar", "a b.jar")

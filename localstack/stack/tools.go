@@ -8,9 +8,10 @@ import (
 
 // installed holds the paths of what `make tools` has installed below a repository.
 type installed struct {
-	python   string // of LocalStack's virtual environment
-	dynamodb string // DynamoDB Local's folder, in the layout that LocalStack expects
-	javaHome string
+	python     string // of LocalStack's virtual environment
+	staticLibs string // what LocalStack's own image has in /usr/lib/localstack: the index of all services
+	dynamodb   string // DynamoDB Local's folder, in the layout that LocalStack expects
+	javaHome   string
 }
 
 // findTools returns the tools below root. It returns an error if an installation is not
@@ -26,6 +27,11 @@ func findTools(root string) (installed, error) {
 			return installed{}, fmt.Errorf("a program of %s is gone: run `make tools`: %w", filepath.Join(dir, tool), err)
 		}
 	}
-	dynamodb := filepath.Join(dir, "dynamodb")
-	return installed{filepath.Join(dir, "localstack", "bin", "python"), dynamodb, filepath.Join(dynamodb, "jdk")}, nil
+	localstack, dynamodb := filepath.Join(dir, "localstack"), filepath.Join(dir, "dynamodb")
+	return installed{
+		python:     filepath.Join(localstack, "bin", "python"),
+		staticLibs: filepath.Join(localstack, "root", "usr", "lib", "localstack"),
+		dynamodb:   dynamodb,
+		javaHome:   filepath.Join(dynamodb, "jdk"),
+	}, nil
 }
