@@ -10,10 +10,11 @@ class ProcessExecutorPlugin(RuntimeExecutorPlugin):
     name = "process"
 
     def load(self, *args, **kwargs):
-        from postrider_executor import polling
+        from postrider_executor import polling, thrift
         from postrider_executor.executor import ProcessExecutor
 
         polling.install()
+        thrift.store_nothing_in_cloudwatch()
         return ProcessExecutor
 
 
@@ -23,6 +24,8 @@ class LoopbackServerPlugin(RuntimeServerPlugin):
     name = "loopback"
 
     def load(self, *args, **kwargs):
+        from postrider_executor import thrift
         from postrider_executor.server import LoopbackServer
 
+        thrift.collect_less_often()
         return LoopbackServer()
