@@ -46,7 +46,7 @@ func environment(dir string, port int, ipv6 bool, lambdaEndpoint string) []strin
 		"DNS_ADDRESS=0",                                        // no DNS server
 		"DISABLE_EVENTS=1",                                     // no analytics
 		"SKIP_SSL_CERT_DOWNLOAD=1",                             // a self-signed certificate instead of one from the internet
-		"SQS_DISABLE_CLOUDWATCH_METRICS=1",                     // unused, and each is a request to itself
+		"SQS_DISABLE_CLOUDWATCH_METRICS=1",                     // nobody reads them, and each is a request to itself
 		"SQS_ENDPOINT_STRATEGY=path",                           // queue URLs on plain localhost: no wildcard DNS
 		"DYNAMODB_IN_MEMORY=1",                                 //
 		"DYNAMODB_HEAP_SIZE=1g",                                // the default of 256m is too small for a large mailing
@@ -95,8 +95,9 @@ func prepare(dir string, tools installed) error {
 	if err := os.Symlink(tools.staticLibs, filepath.Join(root, "usr", "lib", "localstack")); err != nil {
 		return err
 	}
-	// DynamoDB Local unpacks a library into Java's temporary folder.
-	script := fmt.Sprintf("#!/bin/sh\nset -- %s -Djava.io.tmpdir=%s \"$@\"\n%s",
+	// DynamoDB Local unpacks a library into Java's temporary folder. It does not run long
+	// enough for Java's second compiler, nor has it enough data for a collector with threads.
+	script := fmt.Sprintf("#!/bin/sh\nset -- %s -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Djava.io.tmpdir=%s \"$@\"\n%s",
 		quote(filepath.Join(tools.javaHome, "bin", "java")), quote(filepath.Join(dir, "tmp")), process.Guard)
 	for _, bin := range bins {
 		if err := os.WriteFile(filepath.Join(bin, "java"), []byte(script), 0o755); err != nil {
