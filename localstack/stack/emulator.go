@@ -46,7 +46,7 @@ func environment(dir string, port int, ipv6 bool, lambdaEndpoint string) []strin
 		"DNS_ADDRESS=0",                                        // no DNS server
 		"DISABLE_EVENTS=1",                                     // no analytics
 		"SKIP_SSL_CERT_DOWNLOAD=1",                             // a self-signed certificate instead of one from the internet
-		"SQS_DISABLE_CLOUDWATCH_METRICS=1",                     // nobody reads them, and each is a request to itself
+		"SQS_DISABLE_CLOUDWATCH_METRICS=1",                     // unused, and each is a request to itself
 		"SQS_ENDPOINT_STRATEGY=path",                           // queue URLs on plain localhost: no wildcard DNS
 		"DYNAMODB_IN_MEMORY=1",                                 //
 		"DYNAMODB_HEAP_SIZE=1g",                                // the default of 256m is too small for a large mailing

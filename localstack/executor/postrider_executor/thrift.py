@@ -1,6 +1,6 @@
-"""What LocalStack does besides, and nobody here asks for.
+"""Turns off work of LocalStack that no test and no person needs here.
 
-After each invocation it stores the function's lines and a metric in its own CloudWatch, by several
+After each invocation LocalStack stores the function's lines and a metric in its own CloudWatch, by several
 requests to itself. They took half of its processor time: 34 ms for a request to the API with them,
 17 ms without. Here the lines are in files, and the metrics come from the lines and from the API.
 The log groups exist, and stay empty.
