@@ -19,14 +19,15 @@ func TestATextIsCountedAsTheShortMessagesThatItTakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	var cases []struct {
-		Name string
+		Name string `json:"name"`
 		// Text is the pieces of the text, each so many times.
 		Text []struct {
-			Piece string
-			Times int
-		}
-		Encoding        mailing.Encoding
-		Units, Segments int
+			Piece string `json:"piece"`
+			Times int    `json:"times"`
+		} `json:"text"`
+		Encoding mailing.Encoding `json:"encoding"`
+		Units    int              `json:"units"`
+		Segments int              `json:"segments"`
 	}
 	if err := json.Unmarshal(read, &cases); err != nil {
 		t.Fatal(err)

@@ -95,8 +95,9 @@ func prepare(dir string, tools installed) error {
 	if err := os.Symlink(tools.staticLibs, filepath.Join(root, "usr", "lib", "localstack")); err != nil {
 		return err
 	}
-	// DynamoDB Local unpacks a library into Java's temporary folder.
-	script := fmt.Sprintf("#!/bin/sh\nset -- %s -Djava.io.tmpdir=%s \"$@\"\n%s",
+	// DynamoDB Local unpacks a library into Java's temporary folder. It does not run long
+	// enough for Java's second compiler, nor has it enough data for a collector with threads.
+	script := fmt.Sprintf("#!/bin/sh\nset -- %s -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Djava.io.tmpdir=%s \"$@\"\n%s",
 		quote(filepath.Join(tools.javaHome, "bin", "java")), quote(filepath.Join(dir, "tmp")), process.Guard)
 	for _, bin := range bins {
 		if err := os.WriteFile(filepath.Join(bin, "java"), []byte(script), 0o755); err != nil {

@@ -64,7 +64,7 @@ func TestJavaIsGuardedAndGetsItsOwnTemporaryFolder(t *testing.T) {
 	if err := java.Start(); err != nil {
 		t.Fatal(err)
 	}
-	want := "-Djava.io.tmpdir=" + filepath.Join(dir, "tmp") + "\n-jar\na b.jar\n"
+	want := "-XX:TieredStopAtLevel=1\n-XX:+UseSerialGC\n-Djava.io.tmpdir=" + filepath.Join(dir, "tmp") + "\n-jar\na b.jar\n"
 	got := make([]byte, len(want))
 	if _, err := io.ReadFull(output, got); err != nil || string(got) != want {
 		t.Errorf("java gets %q, %v; want %q", got, err, want)

@@ -4,10 +4,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"image/png"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -35,11 +37,11 @@ type look struct {
 	language string
 }
 
-var looks = []look{
-	{"light", 1280, 860, "light", "en"},
-	{"dark", 1280, 860, "dark", "en"},
+var looks = []look{ //nolint:gochecknoglobals // a list that never changes
+	{"light", 1280, 800, "light", "en"},
+	{"dark", 1280, 800, "dark", "en"},
 	{"narrow", 360, 780, "light", "en"},
-	{"russian", 1280, 860, "light", "ru"},
+	{"russian", 1280, 800, "light", "ru"},
 }
 
 func main() {
@@ -47,7 +49,7 @@ func main() {
 	key := flag.String("key", "local-admin", "a key of the stack")
 	out := flag.String("out", filepath.FromSlash("docs/screenshots"), "the folder for the pictures")
 	only := flag.String("only", "", "only pictures whose name matches this pattern")
-	pages := flag.String("pages", "", "pages as name=address, separated by blanks; by default all, with the newest mailing and client")
+	pages := flag.String("pages", "", "pages as name=address, separated by blanks; by default all, with a mailing that runs and one that is scheduled")
 	flag.Parse()
 	if err := run(*url, *key, *out, *only, *pages); err != nil {
 		fmt.Fprintln(os.Stderr, "screenshots:", err)
@@ -125,11 +127,22 @@ func (s *shooter) pages(given string) ([]string, error) {
 	if given != "" {
 		return strings.Fields(given), nil
 	}
-	newest := func(path string) (string, error) {
-		return chromedp.Run(s.ctx, chromedp.Evaluate[string](fmt.Sprintf(
-			`fetch(%q).then(r => r.json()).then(l => String(l.items[0]?.id ?? 0))`, path), chromedp.EvalAwaitPromise))
+	// newest returns the id of the first item of the first list that is not empty.
+	newest := func(paths ...string) (string, error) {
+		for _, path := range paths {
+			id, err := chromedp.Run(s.ctx, chromedp.Evaluate[string](fmt.Sprintf(
+				`fetch(%q).then(r => r.json()).then(l => String(l.items[0]?.id ?? ""))`, path), chromedp.EvalAwaitPromise))
+			if err != nil || id != "" {
+				return id, err
+			}
+		}
+		return "0", nil
 	}
-	mailing, err := newest("api/mailings?limit=1")
+	mailing, err := newest("api/mailings?limit=1&status=running", "api/mailings?limit=1")
+	if err != nil {
+		return nil, err
+	}
+	edited, err := newest("api/mailings?limit=1&status=scheduled", "api/mailings?limit=1")
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +151,7 @@ func (s *shooter) pages(given string) ([]string, error) {
 		return nil, err
 	}
 	return []string{
-		"overview=", "mailings=mailings", "mailing=mailings/" + mailing, "new=mailings/new", "edit=mailings/" + mailing + "/edit",
+		"overview=", "mailings=mailings", "mailing=mailings/" + mailing, "new=mailings/new", "edit=mailings/" + edited + "/edit",
 		"clients=clients", "client=clients/" + client, "import=clients/import", "queues=queues", "help=help",
 	}, nil
 }
@@ -192,6 +205,9 @@ func (s *shooter) shoot(l look, name, address string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
+	if picture, err = smaller(picture); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
 	if err := os.WriteFile(file, picture, 0o600); err != nil {
 		return err
 	}
@@ -204,4 +220,19 @@ func (s *shooter) shoot(l look, name, address string) error {
 		return fmt.Errorf("%s: %s", file, strings.Join(append(found, shown...), "\n  "))
 	}
 	return nil
+}
+
+// smaller returns the same picture in fewer bytes.
+func smaller(picture []byte) ([]byte, error) {
+	decoded, err := png.Decode(bytes.NewReader(picture))
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	best := png.Encoder{CompressionLevel: png.BestCompression}
+	err = best.Encode(&out, decoded)
+	if out.Len() < len(picture) {
+		picture = out.Bytes()
+	}
+	return picture, err
 }

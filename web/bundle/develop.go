@@ -8,9 +8,8 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"time"
-
 	"testing/fstest"
+	"time"
 
 	"postrider/internal/assets"
 )

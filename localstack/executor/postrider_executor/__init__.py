@@ -5,6 +5,7 @@ executor.py   one execution environment: start, invoke, stop
 runtime.py    the Lambda Runtime API that the environment's process talks to
 process.py    the process itself: its start, its end, its log lines
 polling.py    how event sources wait for messages
+thrift.py     what LocalStack need not do
 server.py     LocalStack's gateway on the loopback interface only
 
 Settings (environment of the LocalStack process):

@@ -112,8 +112,8 @@ function Rejected({ r }: { r: Running }) {
             {first.map((row) => (
               <tr key={row.line}>
                 <td class="number" data-label={t('import.line')}>{count(row.line)}</td>
-                <td data-label={t('import.reason')}>{row.reason}</td>
-                <td class="clip half" data-label={t('import.rejected.row')}><code title={row.cells.join(' · ')}>{row.cells.join(' · ')}</code></td>
+                <td class="long" data-label={t('import.reason')}>{row.reason}</td>
+                <td class="clip half long" data-label={t('import.rejected.row')}><code title={row.cells.join(' · ')}>{row.cells.join(' · ')}</code></td>
               </tr>
             ))}
           </tbody>

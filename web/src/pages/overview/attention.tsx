@@ -6,8 +6,8 @@ import { LinkButton, Notice } from '../../ui/basic.tsx';
 import type { Facts } from './overview.tsx';
 
 export function Attention({ d }: { d: Facts }) {
-  const letters = d.queues.queues.find((q) => q.name === 'dead-letters');
-  const dead = letters ? letters.waiting + letters.in_flight + letters.delayed : 0;
+  // Dead letters are also left of messages that were tried again since.
+  const { failed } = d.all.totals;
   const paused = d.paused.mailings.filter((m) => m.paused_by === 'rejections');
   const down = d.queues.provider.down_since;
   return (
@@ -18,7 +18,7 @@ export function Attention({ d }: { d: Facts }) {
           {t('overview.paused_itself.about')}
         </Notice>
       ))}
-      {dead > 0 && <Notice kind="warning" title={t('overview.dead_letters', { n: dead })} actions={<Look to={link('queues')} />}>{t('overview.dead_letters.about')}</Notice>}
+      {failed > 0 && <Notice kind="warning" title={t('overview.dead_letters', { n: failed })} actions={<Look to={link('queues')} />}>{t('overview.dead_letters.about')}</Notice>}
       {d.all.totals.uncertain > 0 && (
         <Notice kind="warning" title={t('overview.uncertain', { n: d.all.totals.uncertain })} actions={<Look to={link('mailings')} />}>
           {t('overview.uncertain.about')}
