@@ -147,7 +147,10 @@ func query(ctx context.Context, t *chromedp.Target, role, name string) ([]*acces
 }
 
 // point is a place in the window.
-type point struct{ X, Y float64 }
+type point struct {
+	X float64 `json:"x"`
+	Y float64 `json:"y"`
+}
 
 // aim is a function of an element. It returns where the mouse hits the element, and null if
 // it does not hit it now. What is out of sight is scrolled into sight.
@@ -155,10 +158,10 @@ const aim = `async function () {
 	const frame = () => new Promise((done) => { requestAnimationFrame(done); setTimeout(done, 200); });
 	const center = () => {
 		const r = this.getBoundingClientRect();
-		return {X: r.x + r.width / 2, Y: r.y + r.height / 2};
+		return {x: r.x + r.width / 2, y: r.y + r.height / 2};
 	};
-	const hit = ({X, Y}) => {
-		const top = document.elementFromPoint(X, Y);
+	const hit = ({x, y}) => {
+		const top = document.elementFromPoint(x, y);
 		return top !== null && (this === top || this.contains(top));
 	};
 	if (this.disabled || this.getAttribute("aria-disabled") === "true") return null;
@@ -170,7 +173,7 @@ const aim = `async function () {
 	await frame();
 	await frame();
 	const then = center();
-	return hit(then) && at.X === then.X && at.Y === then.Y ? then : null;
+	return hit(then) && at.x === then.x && at.y === then.y ? then : null;
 }`
 
 // locate returns where the mouse hits an element, nil if it does not hit one now.

@@ -65,11 +65,11 @@ func (v *Tab) note(event any) {
 		v.errors = append(v.errors, "exception: "+e.ExceptionDetails.Text)
 	case *runtime.EventConsoleAPICalled:
 		if e.Type == runtime.ConsoleAPICalledTypeError {
-			said := []string{"console.error:"}
+			said := "console.error:"
 			for _, arg := range e.Args {
-				said = append(said, cmp.Or(arg.Description, string(arg.Value)))
+				said += " " + cmp.Or(arg.Description, string(arg.Value))
 			}
-			v.errors = append(v.errors, strings.Join(said, " "))
+			v.errors = append(v.errors, said)
 		}
 	case *log.EventEntryAdded:
 		if e.Entry.Level == log.EntryLevelError {

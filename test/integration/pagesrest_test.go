@@ -210,7 +210,7 @@ func (v visitor) looksGood(axe chromium.Axe, name, title string) string {
 	return chromium.Read(v.Tab, chromedp.Evaluate[string](`document.querySelector("h1").innerText`))
 }
 
-// firstPage loads the page several times with an empty cache. It returns the times until
+// firstPage loads the page several times. It returns the times until
 // the overview was shown with its data, in milliseconds, in ascending order.
 func (v visitor) firstPage(times int) []int {
 	v.t.Helper()
