@@ -55,6 +55,7 @@ func Start(t *testing.T) Browser {
 		chromedp.ExecPath(program), // as root chromedp adds --no-sandbox
 		chromedp.DisableGPU,
 		chromedp.WindowSize(1200, 900),
+		chromedp.Flag("lang", "en-US"), // fields for times are written as in America
 		chromedp.Flag("no-proxy-server", true),
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"),
 	)

@@ -61,7 +61,7 @@ func testFirstMailing(t *testing.T, v visitor) {
 		v.Clicks, v.Keys, took.Seconds())
 
 	v.Click("link", people[0])
-		v.Click("link", fmt.Sprintf("Mailing %d", id))
+	v.Click("link", fmt.Sprintf("Mailing %d", id))
 	v.Find("heading", text)
 	v.clean()
 }
