@@ -142,10 +142,10 @@ func (v visitor) later() {
 
 // testFailures watches a mailing of which some messages fail, and tries them again.
 func testFailures(t *testing.T, v visitor) {
-	const all, bad = 60, 3
+	const all, bad = 300, 3
 	tag, people := tagged("failures"), phones(5, all)
 	v.people(tag, "UTC", people)
-	v.behave(t, behaviour{LatencyMS: 300, RejectPhones: people[:bad]})
+	v.behave(t, behaviour{LatencyMS: 1000, RejectPhones: people[:bad]})
 	v.signIn(stack.AdminKey)
 	v.Click("link", "New mailing") // of the overview
 	v.write("Some of them fail "+tag, tag, all)
@@ -159,7 +159,7 @@ func testFailures(t *testing.T, v visitor) {
 	v.See(fmt.Sprintf("%d failed messages", bad))
 	v.Click("button", fmt.Sprintf("Retry %d messages", bad))
 	v.See(fmt.Sprintf("%d messages are tried again.", bad))
-	v.Find("button", "Sent 60")
+	v.Find("button", fmt.Sprintf("Sent %d", all))
 	v.See("Completed")
 	sentOnce(t, v.ledger(t, id), all)
 	figure(t, "a mailing to %d was watched: done %v; %d failures were retried, all %d sent once", all, done, bad, all)

@@ -112,6 +112,9 @@ func testVersions(t *testing.T, v visitor) {
 func testRevokedKey(t *testing.T, v visitor) {
 	ring := openKeyring(t, v.service)
 	ring.write(t, ring.before+"\n"+keys.Line(domain.Caller{Role: domain.Admin, Name: "leaver"}, "leavers-key"))
+	// A process of the function that has read the keys just before reads them again for an
+	// unknown key after five seconds. Others may answer, so one good answer is not enough.
+	quiet(t, 6*time.Second)
 	ring.until(t, "leavers-key", http.StatusOK)
 	v.signIn("leavers-key")
 	v.See("leaver")
@@ -122,8 +125,18 @@ func testRevokedKey(t *testing.T, v visitor) {
 	ring.write(t, ring.before)
 	ring.until(t, "leavers-key", http.StatusUnauthorized)
 	v.Click("combobox", "Tags")
-	v.Press("somebody" + kb.Enter) // counts the recipients
-	v.See("Your session has ended. Sign in again: what you have typed is still here.")
+	const ended = "Your session has ended. Sign in again: what you have typed is still here."
+	tags := 0
+	poll(t, ended, func() (bool, string) {
+		// Each tag counts the recipients. A process of the function may know the key for a
+		// minute more.
+		if !v.Shows(ended) {
+			v.Press(fmt.Sprintf("somebody-%d", tags) + kb.Enter)
+			tags++
+			quiet(t, 2*time.Second)
+		}
+		return v.Shows(ended), fmt.Sprintf("%d tags", tags)
+	})
 	v.Fill("textbox", "Key", "leavers-key")
 	v.Press(kb.Enter)
 	v.See("This key is not known. It may have been revoked.")
