@@ -65,11 +65,11 @@ func (v *Tab) note(event any) {
 		v.errors = append(v.errors, "exception: "+e.ExceptionDetails.Text)
 	case *runtime.EventConsoleAPICalled:
 		if e.Type == runtime.ConsoleAPICalledTypeError {
-			said := "console.error:"
-			for _, arg := range e.Args {
-				said += " " + cmp.Or(arg.Description, string(arg.Value))
+			said := make([]string, len(e.Args))
+			for i, arg := range e.Args {
+				said[i] = cmp.Or(arg.Description, string(arg.Value))
 			}
-			v.errors = append(v.errors, said)
+			v.errors = append(v.errors, "console.error: "+strings.Join(said, " "))
 		}
 	case *log.EventEntryAdded:
 		if e.Entry.Level == log.EntryLevelError {
