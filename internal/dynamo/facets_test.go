@@ -297,10 +297,7 @@ func TestProcessesThatWriteTheSameMarkersDoNotHinderEachOther(t *testing.T) {
 // Forgotten ones are looked up again.
 func TestAProcessRemembersABoundedNumberOfMarkers(t *testing.T) {
 	t.Parallel()
-	s := dynamotest.Store(t)
-	if !dynamotest.Fast {
-		t.Skip("it would write eleven thousand items")
-	}
+	s := dynamotest.StartMemory(t).Store() // eleven thousand writes would take long over DynamoDB Local
 	clients := make([]mailing.Client, dynamo.MaxKnownFacets+100)
 	for i := range clients {
 		clients[i].Tag = fmt.Sprintf("%05d", i)
