@@ -4,7 +4,7 @@ import { useLive } from '../../api/live.ts';
 import { zone } from '../../format.ts';
 import { locale } from '../../i18n/index.ts';
 import { now } from '../../ui/now.ts';
-import { offsetText, validZone, zoneNames } from '../edit/zone.ts';
+import { offsetText, validZone, zoneNames } from '../../zone.ts';
 
 export interface Filters {
   phone: string;

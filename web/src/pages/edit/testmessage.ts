@@ -1,4 +1,4 @@
-// A test message before anybody else gets one. The API tests stored mailings only. So a
+// A test message before the recipients get theirs. The API tests stored mailings only. So a
 // text that is not stored is put into a mailing without recipients: its filter wants a random
 // tag. It is deleted as soon as the test has ended.
 import { api, ApiError, call, type Mailing, type Message } from '../../api/client.ts';
