@@ -24,8 +24,8 @@ export function useNumber(f: Filters) {
 }
 
 async function number(f: Filters, signal: AbortSignal): Promise<Answer<number | undefined>> {
-  if (f.phone) return { data: undefined, etag: null };
-  return { data: await countClients(f, signal), etag: null };
+  if (f.phone) return { data: undefined };
+  return { data: await countClients(f, signal) };
 }
 
 // countClients returns the number of clients with a tag and an operator code.

@@ -36,7 +36,7 @@ export function Clients() {
         return { items: data.items, next: data.next_cursor ?? '' };
       });
       pages.leave(page, found.next);
-      return { data: found, etag: null };
+      return { data: found };
     },
     () => false,
     [filters.phone, filters.operator_code, filters.tag, page],
