@@ -118,7 +118,7 @@ func calls(f *dynamotest.Faults) (n int) {
 // and three times as they are, once by another process.
 func TestMarkersCostAHandfulOfCallsOnce(t *testing.T) {
 	t.Parallel()
-	e := dynamotest.Start(t)
+	e := dynamotest.StartMemory(t)
 	rows := rowsOf(0, 10_000)
 	tags := []string{"gold", "silver", "vip"}
 	for i := range rows {
@@ -208,7 +208,7 @@ func TestNoClientHasATagWithoutAMarker(t *testing.T) {
 		for _, op := range []dynamotest.Op{dynamotest.GetItem, dynamotest.BatchGetItem, dynamotest.TransactWriteItems} {
 			for _, fault := range []dynamotest.Fault{{Refuse: broken}, {Lose: broken}} {
 				for n := 1; n <= 4; n++ {
-					e := dynamotest.Start(t)
+					e := dynamotest.StartMemory(t)
 					old := create(t, e.Store(), client(1))
 					faults := dynamotest.NewFaults(e.Client)
 					faults.On(op, n, fault)
@@ -297,10 +297,7 @@ func TestProcessesThatWriteTheSameMarkersDoNotHinderEachOther(t *testing.T) {
 // Forgotten ones are looked up again.
 func TestAProcessRemembersABoundedNumberOfMarkers(t *testing.T) {
 	t.Parallel()
-	s := dynamotest.Store(t)
-	if !dynamotest.Fast {
-		t.Skip("it would write eleven thousand items")
-	}
+	s := dynamotest.StartMemory(t).Store() // eleven thousand writes would take long over DynamoDB Local
 	clients := make([]mailing.Client, dynamo.MaxKnownFacets+100)
 	for i := range clients {
 		clients[i].Tag = fmt.Sprintf("%05d", i)

@@ -76,7 +76,7 @@ func pointsFrom(first, last time.Time, step time.Duration) int {
 	return int(last.Truncate(step).Sub(first.Truncate(step))/step) + 1
 }
 
-// readableStep returns the step for a series that nobody chose a step for.
+// readableStep returns the step for a series whose request has no step.
 func readableStep(first, last time.Time) time.Duration {
 	readable := func(step time.Duration) bool { return pointsFrom(first, last, step) <= readablePoints }
 	if i := slices.IndexFunc(readableSteps, readable); i >= 0 {

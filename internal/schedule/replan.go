@@ -194,16 +194,16 @@ func (r *replanning) batches(ctx context.Context, m mailing.Mailing, state maili
 
 // batch frees the messages of b to edited clients, and reports whether b was changed. If a
 // sender holds b, it may settle b by the old zones: the edits are left to a later sweep.
-// If the holder's lease is over, nothing has to be done: the next claim of b settles the
-// lost claim, and that settlement takes edits of zones into account.
+// This holds after the end of its lease, too: a sender that was frozen settles late if
+// no other sender has claimed b since.
 func (r *replanning) batch(ctx context.Context, m mailing.Mailing, b mailing.Batch) (bool, error) {
 	now := r.clock.Now()
-	if b.LeaseUntil.After(now) {
+	if b.Holder != "" {
 		r.leave(b)
 		return false, nil
 	}
 	replanned, ok := b.Replanned(r.edited, now)
-	if !ok || b.Holder != "" {
+	if !ok {
 		return false, nil
 	}
 	if m.Status == mailing.StatusRunning {

@@ -153,7 +153,7 @@ func TestMessagesThatWaitByAnOldZoneAreFreedAndQueuedBeforeTheEditIsDeleted(t *t
 	}
 }
 
-func TestAZoneEditOfAHeldBatchIsKept(t *testing.T) {
+func TestAZoneEditOfAHeldBatchIsKeptUntilItsSenderHasSettled(t *testing.T) {
 	t.Parallel()
 	w := waiting(t, 1)
 	k := w.batches()[0].Key
@@ -161,16 +161,30 @@ func TestAZoneEditOfAHeldBatchIsKept(t *testing.T) {
 	w.clock.AdvanceTo(opening)
 	w.rezone(0)
 	lease := opening.Add(time.Minute)
-	if _, ok, err := w.store.Claim(t.Context(), k, "a sender", opening, lease); !ok || err != nil {
+	b, ok, err := w.store.Claim(t.Context(), k, "a sender", opening, lease)
+	if !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	if err := w.replan(w.noFaults()); err != nil || w.storedEdits() != 1 || w.deliveries.size() > 0 {
 		t.Errorf("a sender holds the batch: %v, %d edits are stored, %d batches queued", err, w.storedEdits(), w.deliveries.size())
 	}
-	// The next sender that claims the batch decides by the new zone.
+	// The sender was frozen. It settles after the end of its lease, by the old zone.
 	w.clock.AdvanceTo(lease)
-	if err := w.replan(w.noFaults()); err != nil || w.storedEdits() != 0 || w.deliveries.size() > 0 {
+	if err := w.replan(w.noFaults()); err != nil || w.storedEdits() != 1 || w.deliveries.size() > 0 {
 		t.Errorf("the lease is over: %v, %d edits are stored, %d batches queued", err, w.storedEdits(), w.deliveries.size())
+	}
+	tomorrow := mailing.Wait{Kind: mailing.WaitUntil, Until: opening.Add(24 * time.Hour)}
+	b.Recipients[0].NotBefore = tomorrow.Until
+	settled := b.Settled(b.Recipients, []mailing.Wait{tomorrow}, b.Generation, lease, func(d time.Duration) time.Duration { return d })
+	lost, err := w.store.Settle(t.Context(), w.mailing, k.Slice, []mailing.Settlement{{Batch: settled, Holder: "a sender"}})
+	if len(lost) > 0 || err != nil {
+		t.Fatal(lost, err)
+	}
+	if err := w.replan(w.noFaults()); err != nil || w.storedEdits() != 0 || w.deliveries.size() != 1 {
+		t.Errorf("settled: %v, %d edits are stored, %d batches queued", err, w.storedEdits(), w.deliveries.size())
+	}
+	if b := w.batches()[0]; !b.NotBefore.IsZero() {
+		t.Errorf("the batch may be claimed from %s on", b.NotBefore)
 	}
 }
 

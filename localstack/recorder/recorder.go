@@ -1,11 +1,12 @@
 // Package recorder records which AWS calls the functions make. It is a reverse proxy
-// between the functions and LocalStack. LocalStack does not enforce IAM, so a test
-// compares these calls with the policies in the template.
+// between the functions, LocalStack and DynamoDB Local. LocalStack does not enforce IAM,
+// so a test compares these calls with the policies in the template.
 package recorder
 
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -28,12 +29,16 @@ type Call struct {
 	Count    int
 }
 
-// Recorder forwards requests to /<function's name>/... and counts their calls.
+// Recorder forwards requests to /<function's name>/... and counts their calls. With
+// /<function's name>/port/<port>/... they go to that port of 127.0.0.1.
 type Recorder struct {
 	proxy *httputil.ReverseProxy
 	mu    sync.Mutex
 	calls map[Call]int // the key has a Count of zero
 }
+
+// portKey is the context's key of the port that ServeHTTP found in a request's path.
+type portKey struct{}
 
 // New returns a recorder that forwards to the endpoint.
 func New(endpoint *url.URL, log *log.Logger) *Recorder {
@@ -41,8 +46,12 @@ func New(endpoint *url.URL, log *log.Logger) *Recorder {
 		calls: map[Call]int{},
 		proxy: &httputil.ReverseProxy{
 			Rewrite: func(r *httputil.ProxyRequest) {
-				r.SetURL(endpoint)
-				r.Out.Host = endpoint.Host
+				to := *endpoint
+				if port, ok := r.In.Context().Value(portKey{}).(string); ok {
+					to.Host = net.JoinHostPort("127.0.0.1", port)
+				}
+				r.SetURL(&to)
+				r.Out.Host = to.Host
 			},
 			Transport: &http.Transport{
 				DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
@@ -78,6 +87,11 @@ func (r *Recorder) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	}
 	r.record(function, request, body)
 	request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	if after, ok := strings.CutPrefix(rest, "port/"); ok {
+		var port string
+		port, rest, _ = strings.Cut(after, "/")
+		request = request.WithContext(context.WithValue(request.Context(), portKey{}, port))
+	}
 	request.URL.Path, request.URL.RawPath = "/"+rest, ""
 	r.proxy.ServeHTTP(w, request)
 }

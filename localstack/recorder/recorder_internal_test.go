@@ -24,6 +24,14 @@ func TestCallsAreToldAsIAMKnowsThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var direct []string
+	dynamoDB := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		direct = append(direct, r.URL.Path)
+		_, _ = w.Write(body)
+	}))
+	defer dynamoDB.Close()
+	port := dynamoDB.URL[strings.LastIndexByte(dynamoDB.URL, ':')+1:]
 	recorder := New(endpoint, log.New(io.Discard, "", 0))
 	server := httptest.NewServer(recorder)
 	defer server.Close()
@@ -37,7 +45,7 @@ func TestCallsAreToldAsIAMKnowsThem(t *testing.T) {
 		{"Api", dynamo + "Scan", `{"TableName":"T"}`},
 		{"Api", dynamo + "BatchGetItem", `{"RequestItems":{"T":{"Keys":[]},"U":{"Keys":[]}}}`},
 		{"Send", dynamo + "TransactWriteItems", `{"TransactItems":[{"Put":{"TableName":"T"}},{"Update":{"TableName":"U"}},{"Delete":{"TableName":"T"}},{"ConditionCheck":{"TableName":"U"}},{"Put":{"TableName":"T"}}]}`},
-		{"Send", dynamo + "TransactGetItems", `{"TransactItems":[{"Get":{"TableName":"T"}}]}`},
+		{"Send/port/" + port, dynamo + "TransactGetItems", `{"TransactItems":[{"Get":{"TableName":"T"}}]}`},
 		{"Send", sqs + "SendMessageBatch", `{"QueueUrl":"http://localhost:4566/queue/us-east-1/000000000000/Q"}`},
 		{"Send", sqs + "SendMessage", `{"QueueUrl":"http://localhost:4566/queue/us-east-1/000000000000/Q"}`},
 		{"Send", sqs + "ChangeMessageVisibilityBatch", `{"QueueUrl":"http://x/Q"}`},
@@ -66,6 +74,9 @@ func TestCallsAreToldAsIAMKnowsThem(t *testing.T) {
 		if path != "/" {
 			t.Errorf("LocalStack was asked for %s, want /", path)
 		}
+	}
+	if diff := cmp.Diff([]string{"/"}, direct); diff != "" {
+		t.Errorf("paths of the calls to a port of their own: %s", diff)
 	}
 	want := []Call{
 		{"Api", "dynamodb:BatchGetItem", "T", 1},

@@ -33,11 +33,11 @@ var ofWaits = []mutation{ //nolint:gochecknoglobals // as above
 		pkg:  store, test: "TestABatchIsPlannedAgainOnlyIfItHasNotChanged",
 	},
 	{
-		name: "waits: the edit of a batch that is held is forgotten",
+		name: "waits: the edit of a batch whose sender may settle late is deleted",
 		file: replanGo,
-		old:  "if b.LeaseUntil.After(now) {\n\t\tr.leave(b)",
-		new:  "if b.LeaseUntil.After(now) {",
-		pkg:  scheduler, test: "TestAZoneEditOfAHeldBatchIsKept",
+		old:  "if b.Holder != \"\" {\n\t\tr.leave(b)",
+		new:  "if b.Holder != \"\" {",
+		pkg:  scheduler, test: "TestAZoneEditOfAHeldBatchIsKeptUntilItsSenderHasSettled",
 	},
 	{
 		name: "waits: a page by the old zone that is not written yet is not awaited",

@@ -104,8 +104,11 @@ func run(url, key, out, only, pages string) error {
 	}
 	signIn := fmt.Sprintf(`fetch("api/session", {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({key: %q})}).then(r => r.status)`, key)
 	status, err := chromedp.Run(ctx, chromedp.Evaluate[int](signIn, chromedp.EvalAwaitPromise))
-	if err != nil || status != 200 {
-		return fmt.Errorf("sign in at %s: status %d, %w", url, status, err)
+	if err != nil {
+		return fmt.Errorf("sign in at %s: %w", url, err)
+	}
+	if status != 200 {
+		return fmt.Errorf("sign in at %s: status %d: give a key of the stack (-key)", url, status)
 	}
 	list, err := s.pages(pages)
 	if err != nil {

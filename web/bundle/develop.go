@@ -14,7 +14,7 @@ import (
 	"postrider/internal/assets"
 )
 
-// develop serves the pages while somebody works on them: a load of the page builds them
+// develop serves the pages during development: a load of the page builds them
 // again. All other requests go to the API.
 func develop(from, address, api string) error {
 	target, err := url.Parse(api)

@@ -1,5 +1,5 @@
 // Light or dark: as the system has it, unless the person has chosen.
-import { effect, signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 
 export type Theme = 'system' | 'light' | 'dark';
 
@@ -8,9 +8,15 @@ const chosen = localStorage.getItem(stored);
 
 export const theme = signal<Theme>(chosen === 'light' || chosen === 'dark' ? chosen : 'system');
 
+const query = matchMedia('(prefers-color-scheme: dark)');
+const systemIsDark = signal(query.matches);
+query.addEventListener('change', () => (systemIsDark.value = query.matches));
+
+// scheme is how the page is shown now.
+export const scheme = computed(() => (theme.value === 'system' ? (systemIsDark.value ? 'dark' : 'light') : theme.value));
+
 effect(() => {
-  if (theme.value === 'system') delete document.documentElement.dataset['theme'];
-  else document.documentElement.dataset['theme'] = theme.value;
+  document.documentElement.dataset['theme'] = scheme.value;
 });
 
 export function chooseTheme(to: Theme) {

@@ -12,5 +12,6 @@ Settings (environment of the LocalStack process):
 
 POSTRIDER_STATE            the stack's folder; logs/ below it is written here
 POSTRIDER_LAMBDA_ENDPOINT  optional: what functions get as AWS_ENDPOINT_URL, with the function's
-                           name appended to the path, instead of LocalStack's own address
+                           name appended to the path, instead of LocalStack's own address. Calls to
+                           DynamoDB have /port/PORT after it: the port of DynamoDB Local
 """

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from localstack import config
+from localstack.services.dynamodb.server import DynamodbServer
 from localstack.services.lambda_.invocation.executor_endpoint import (
     ShutdownDuringStartup,
     StatusErrorException,
@@ -60,8 +61,7 @@ class ProcessExecutor(RuntimeExecutor):
             "LAMBDA_TASK_ROOT": str(code),
             "AWS_LAMBDA_RUNTIME_API": self._api.address,
         }
-        if endpoint := os.environ.get("POSTRIDER_LAMBDA_ENDPOINT"):
-            self._env["AWS_ENDPOINT_URL"] = f"{endpoint.rstrip('/')}/{self._function}"
+        self._env.update(self._endpoints())
         self._spawn()
 
     def stop(self) -> None:
@@ -122,6 +122,23 @@ class ProcessExecutor(RuntimeExecutor):
     @classmethod
     def validate_environment(cls) -> bool:
         return True  # nothing is needed, least of all Docker
+
+    def _endpoints(self) -> dict[str, str]:
+        """Returns where the function's SDK sends its calls.
+
+        Calls to DynamoDB go to DynamoDB Local itself: LocalStack would only forward them, at
+        many times the processor time of the call. DynamoDB Local keeps the tables of an
+        account apart by the access key, for which LocalStack uses the account's id.
+        """
+        server = DynamodbServer.get()
+        account = {"AWS_ACCESS_KEY_ID": self.function_version.id.account}
+        recorder = os.environ.get("POSTRIDER_LAMBDA_ENDPOINT", "").rstrip("/")
+        if not recorder:
+            return account | {"AWS_ENDPOINT_URL_DYNAMODB": f"http://{HOST}:{server.port}"}
+        return account | {
+            "AWS_ENDPOINT_URL": f"{recorder}/{self._function}",
+            "AWS_ENDPOINT_URL_DYNAMODB": f"{recorder}/{self._function}/port/{server.port}",
+        }
 
     # ---- the process
 

@@ -35,12 +35,10 @@ export class Unreachable extends Error {}
 
 export interface Answer<T> {
   data: T;
-  etag: string | null;
 }
 
 // call waits for an answer of [api]. It throws an ApiError for an answer that is not a
-// success, and Unreachable if there is none. Several parts of the page watch failures by
-// [onFailure].
+// success, and Unreachable if there is none. The watcher of [onOutcome] sees both.
 export async function call<T>(request: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<Answer<T>> {
   let result;
   try {
@@ -48,17 +46,17 @@ export async function call<T>(request: Promise<{ data?: T; error?: unknown; resp
   } catch (e) {
     if (e instanceof DOMException && e.name === 'AbortError') throw e;
     const failure = new Unreachable(String(e));
-    watchers.forEach((w) => w(failure));
+    watch(failure);
     throw failure;
   }
   const { response } = result;
-  if (!response.ok && response.status !== 304) {
+  if (!response.ok) {
     const failure = new ApiError(response.status, problemOf(result.error));
-    watchers.forEach((w) => w(failure));
+    watch(failure);
     throw failure;
   }
-  watchers.forEach((w) => w(null));
-  return { data: result.data as T, etag: response.headers.get('ETag') };
+  watch(null);
+  return { data: result.data as T };
 }
 
 function problemOf(error: unknown): Problem | undefined {
@@ -67,11 +65,11 @@ function problemOf(error: unknown): Problem | undefined {
 
 type Watcher = (failure: ApiError | Unreachable | null) => void;
 
-const watchers = new Set<Watcher>();
+let watch: Watcher = () => {};
 
-// onFailure lets w see the outcome of every call; null is a success.
-export function onFailure(w: Watcher) {
-  watchers.add(w);
+// onOutcome lets w see the outcome of every call; null is a success.
+export function onOutcome(w: Watcher) {
+  watch = w;
 }
 
 // isAway reports whether an answer means that the service is not there, and not

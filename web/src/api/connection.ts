@@ -1,6 +1,6 @@
 // Whether the API answers, and who the caller is.
 import { signal } from '@preact/signals';
-import { api, ApiError, call, isAway, onFailure } from './client.ts';
+import { api, ApiError, call, isAway, onOutcome } from './client.ts';
 
 export interface Session {
   name: string;
@@ -16,7 +16,7 @@ export const awaySince = signal<Date | null>(null);
 // lastAnswer is when the last good answer came.
 export const lastAnswer = signal<Date | null>(null);
 
-onFailure((failure) => {
+onOutcome((failure) => {
   if (failure === null) {
     lastAnswer.value = new Date();
     if (awaySince.value) awaySince.value = null;

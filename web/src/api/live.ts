@@ -21,12 +21,11 @@ export interface Live<T> {
 // otherwise. It does not read in a hidden tab. After failures the pauses double up to a
 // minute. After a change of deps it starts again without data. once is for costly reads:
 // they are repeated only after failures, and by reload.
-export function useLive<T>(read: (signal: AbortSignal, etag: string | null) => Promise<Answer<T>>, busy: (data: T) => boolean, deps: unknown[], { once: single = false } = {}): Live<T> {
+export function useLive<T>(read: (signal: AbortSignal) => Promise<Answer<T>>, busy: (data: T) => boolean, deps: unknown[], { once: single = false } = {}): Live<T> {
   const live = useMemo(() => ({ data: signal<T | undefined>(undefined), error: signal<unknown>(undefined), reload: () => {} }), deps);
   useEffect(() => {
     const stop = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    let etag: string | null = null;
     let failures = 0;
     let reading: AbortController | undefined;
     const schedule = (pause: number) => {
@@ -38,11 +37,10 @@ export function useLive<T>(read: (signal: AbortSignal, etag: string | null) => P
       reading?.abort();
       const mine = (reading = new AbortController());
       try {
-        const answer = await read(mine.signal, etag);
+        const answer = await read(mine.signal);
         if (mine.signal.aborted) return;
-        // An answer without data is a 304: nothing has changed.
+        // An answer without data means that nothing has changed.
         if (answer.data !== undefined) live.data.value = answer.data;
-        etag = answer.etag ?? etag;
         live.error.value = undefined;
         failures = 0;
       } catch (e) {

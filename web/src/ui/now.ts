@@ -1,4 +1,4 @@
-// The time of the page, which moves on every second while somebody sees it.
+// The time of the page, which moves on every second while the tab is visible.
 import { signal } from '@preact/signals';
 
 export const now = signal(new Date());

@@ -1,9 +1,9 @@
 // Bars over time, drawn by uPlot. Colours are those of the style sheet, and change with it.
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type uPlot from 'uplot';
 import { compact } from '../format.ts';
 import { locale } from '../i18n/index.ts';
-import { theme } from '../theme.ts';
+import { scheme } from '../theme.ts';
 import { stack, steps, tickLabels, timeRange, timeSteps } from './stacking.ts';
 
 export interface Series {
@@ -24,7 +24,6 @@ export function StackedPlot({ at, step, series, label, hover }: {
 }) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
-  const scheme = useScheme();
   const data = toData(at, series);
   const latest = useRef(data);
   latest.current = data;
@@ -46,7 +45,7 @@ export function StackedPlot({ at, step, series, label, hover }: {
       plot.current?.destroy();
       plot.current = undefined;
     };
-  }, [scheme, locale.value]);
+  }, [scheme.value, locale.value]);
   useEffect(() => plot.current?.setData(data), [at, series]);
   return <div class="plot" ref={box} role="img" aria-label={label} />;
 }
@@ -93,16 +92,4 @@ const labelHalf = 38;
 // uncut leaves out labels that the right edge would cut.
 function uncut(u: uPlot, splits: number[], labels: string[]): string[] {
   return labels.map((label, i) => (u.valToPos(splits[i]!, 'x') > u.over.clientWidth - labelHalf ? '' : label));
-}
-
-// useScheme returns light or dark, as the page is shown now.
-function useScheme(): string {
-  const query = useRef(matchMedia('(prefers-color-scheme: dark)')).current;
-  const [dark, setDark] = useState(query.matches);
-  useEffect(() => {
-    const change = () => setDark(query.matches);
-    query.addEventListener('change', change);
-    return () => query.removeEventListener('change', change);
-  }, []);
-  return theme.value === 'system' ? (dark ? 'dark' : 'light') : theme.value;
 }

@@ -91,7 +91,7 @@ export const edit: Record<keyof typeof en, Message> = {
   'edit.sms.each': { one: 'по {n} на сообщение, {encoding}', few: 'по {n} на сообщение, {encoding}', many: 'по {n} на сообщение, {encoding}', other: 'по {n} на сообщение, {encoding}' },
   'edit.starts': 'Начало',
   'edit.ends': 'Конец',
-  'edit.nobody': 'Сейчас не подходит ни один клиент. Получатели определяются, когда рассылка начинается.',
+  'edit.no_recipients': 'Сейчас не подходит ни один клиент. Получатели определяются, когда рассылка начинается.',
   'edit.start_past': 'Начало в прошлом: рассылка начнётся, как только вы подтвердите.',
   'edit.review_mailing': 'Проверить рассылку',
   'edit.review_changes': 'Проверить изменения',

@@ -4,7 +4,7 @@ import { useLive } from '../../api/live.ts';
 import { zone } from '../../format.ts';
 import { locale } from '../../i18n/index.ts';
 import { now } from '../../ui/now.ts';
-import { offsetText, validZone, zoneNames } from '../edit/zone.ts';
+import { offsetText, validZone, zoneNames } from '../../zone.ts';
 
 export interface Filters {
   phone: string;
@@ -24,8 +24,8 @@ export function useNumber(f: Filters) {
 }
 
 async function number(f: Filters, signal: AbortSignal): Promise<Answer<number | undefined>> {
-  if (f.phone) return { data: undefined, etag: null };
-  return { data: await countClients(f, signal), etag: null };
+  if (f.phone) return { data: undefined };
+  return { data: await countClients(f, signal) };
 }
 
 // countClients returns the number of clients with a tag and an operator code.

@@ -36,7 +36,7 @@ export function Clients() {
         return { items: data.items, next: data.next_cursor ?? '' };
       });
       pages.leave(page, found.next);
-      return { data: found, etag: null };
+      return { data: found };
     },
     () => false,
     [filters.phone, filters.operator_code, filters.tag, page],
@@ -70,7 +70,7 @@ export function Clients() {
         <Search filters={filters} />
         {list.error.value !== undefined && <div class="inset"><Failed error={list.error.value} retry={list.reload} /></div>}
         {!found && list.error.value === undefined && <Skeleton lines={8} />}
-        {none && (filtered ? <NoMatch /> : <Nobody add={add} />)}
+        {none && (filtered ? <NoMatch /> : <NoClients add={add} />)}
         {found && found.items.length > 0 && <Table clients={found.items} old={old} edit={setDialog} reload={reload} />}
         {found && <Pager page={page} size={size} shown={found.items.length} total={n} more={found.next !== ''} to={(p) => link('clients', { ...used, page: p > 1 ? p : undefined })} />}
       </Panel>
@@ -100,7 +100,7 @@ function NoMatch() {
   );
 }
 
-function Nobody({ add }: { add: preact.ComponentChildren }) {
+function NoClients({ add }: { add: preact.ComponentChildren }) {
   if (!isAdmin()) return <Empty icon="clients" title={t('clients.none')}>{t('clients.none.viewer')}</Empty>;
   const actions = (
     <div class="actions">

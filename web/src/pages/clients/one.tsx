@@ -86,7 +86,7 @@ function Messages({ client }: { client: number }) {
         return { items: data.items, next: data.next_cursor ?? '' };
       }, reads);
       pages.leave(page, found.next);
-      return { data: found, etag: null };
+      return { data: found };
     },
     () => false,
     [client, status, page],

@@ -6,7 +6,7 @@ import { t } from '../../i18n/index.ts';
 import { Button, Field, Notice, Panel } from '../../ui/basic.tsx';
 import { Combo } from '../../ui/combo.tsx';
 import { Progress } from '../../ui/progress.tsx';
-import { validZone } from '../edit/zone.ts';
+import { validZone } from '../../zone.ts';
 import { assign, fields, guess, rewritten, visible, type Field as Name, type Mapping } from './columns.ts';
 import { zoneOffers } from './data.ts';
 import { encodings, type Encoding } from './encoding.ts';

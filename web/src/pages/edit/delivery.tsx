@@ -9,7 +9,7 @@ import { Locked } from './audience.tsx';
 import { endOf, startOf, windowOf, type Draft, type OnUncertain } from './draft.ts';
 import type { Form } from './form.ts';
 import { bars, clockTime, firstDelivery, opening, shifted } from './window.ts';
-import { faceAt, toLocal } from './zone.ts';
+import { faceAt, toLocal } from '../../zone.ts';
 
 // cities are examples of zones, from west to east, with the names of their catalogue.
 export const cities: { zone: string; name: Key; inside: Key }[] = [

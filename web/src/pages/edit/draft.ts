@@ -5,7 +5,7 @@ import type { Key } from '../../i18n/index.ts';
 import type { Values as Fill } from '../../i18n/message.ts';
 import { characters } from './sms.ts';
 import { clockTime, type Window } from './window.ts';
-import { toInstant, toLocal, type Found } from './zone.ts';
+import { toInstant, toLocal, type Found } from '../../zone.ts';
 
 // The limits are those of internal/mailing/mailing.go.
 export const maxText = 1600;

@@ -45,7 +45,7 @@ function isOtherRequest(e: unknown): boolean {
   return e instanceof ApiError && e.status === 422 && (e.problem?.errors ?? []).some((f) => f.location === 'header.Idempotency-Key');
 }
 
-// Conflict says that somebody else has changed the mailing since it was read.
+// Conflict says that another person has changed the mailing since it was read.
 export class Conflict extends Error {
   readonly theirs: Mailing;
   constructor(theirs: Mailing) {

@@ -74,7 +74,7 @@ export function Warnings({ form, audience }: { form: Form; audience: Audience })
   const start = startOf(d, now.value.getTime());
   const none = unreached(d, now.value.getTime());
   const all = [
-    !started && audience.recipients.value === 0 && t('edit.nobody'),
+    !started && audience.recipients.value === 0 && t('edit.no_recipients'),
     !started && !d.startNow && start !== undefined && start <= now.value.getTime() && t('edit.start_past'),
     none.length > 0 && t('edit.too_late.short', { places: none.join(', ') }),
   ].filter((x) => x !== false);

@@ -1,5 +1,5 @@
-// A test message before anybody else gets one. The API tests stored mailings only. So a
-// text that is not stored is put into a mailing for nobody: its filter wants a random
+// A test message before the recipients get theirs. The API tests stored mailings only. So a
+// text that is not stored is put into a mailing without recipients: its filter wants a random
 // tag. It is deleted as soon as the test has ended.
 import { api, ApiError, call, type Mailing, type Message } from '../../api/client.ts';
 import { newKey } from './kept.ts';
@@ -56,7 +56,7 @@ export function hasEnded(m: Message): boolean {
 }
 
 // follow reads a message until it has ended, and tells each of its states. Then the
-// mailing for nobody is deleted.
+// mailing without recipients is deleted.
 export async function follow(m: Message, tell: (m: Message) => void, stop: AbortSignal) {
   for (let last = m; !stop.aborted; ) {
     if (hasEnded(last)) return remove(last.mailing_id);
@@ -71,7 +71,7 @@ export async function follow(m: Message, tell: (m: Message) => void, stop: Abort
   }
 }
 
-// tidy deletes the mailings for nobody that an earlier page has left behind.
+// tidy deletes the mailings without recipients that an earlier page has left behind.
 export async function tidy() {
   for (const h of read()) if (h.until < Date.now()) await remove(h.id);
 }
@@ -98,6 +98,6 @@ function write(helpers: Helper[]) {
   try {
     localStorage.setItem(stored, JSON.stringify(helpers));
   } catch {
-    // Then a mailing for nobody stays in the list of mailings.
+    // Then a mailing without recipients stays in the list of mailings.
   }
 }

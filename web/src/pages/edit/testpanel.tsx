@@ -1,4 +1,4 @@
-// The panel that sends the text to one phone before anybody else gets it.
+// The panel that sends the text to one phone before the recipients get it.
 import { signal, type Signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { isAway, type Mailing, type Message, type Status } from '../../api/client.ts';

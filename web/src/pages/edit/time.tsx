@@ -7,7 +7,7 @@ import { now } from '../../ui/now.ts';
 import { Locked } from './audience.tsx';
 import { after, instantOf, inZone, startOf, type Draft, type Field as FieldName, type Moment } from './draft.ts';
 import type { Form } from './form.ts';
-import { byRegion, offsetText, toInstant, toLocal, zoneNames } from './zone.ts';
+import { byRegion, offsetText, toInstant, toLocal, zoneNames } from '../../zone.ts';
 
 const hour = 3_600_000;
 

@@ -1,4 +1,4 @@
-// Two versions of a mailing side by side, after somebody else has changed it (412). The
+// Two versions of a mailing side by side, after another person has changed it (412). The
 // person chooses for each field.
 import { useState } from 'preact/hooks';
 import type { Mailing } from '../../api/client.ts';

@@ -1,5 +1,5 @@
 // What the window of a mailing means for clients in other zones.
-import { faceAt, offset } from './zone.ts';
+import { faceAt, offset } from '../../zone.ts';
 
 const minute = 60_000;
 const day = 86_400_000;

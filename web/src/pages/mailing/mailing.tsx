@@ -37,7 +37,7 @@ export function OneMailing() {
   );
   const info = live.data.value;
   const error = live.error.value;
-  // A mailing can be deleted while somebody looks at it.
+  // A mailing can be deleted while a person looks at it.
   if (error instanceof ApiError && error.status === 404) return <Gone id={id} />;
   if (!info) return <Loading id={id} error={error} retry={live.reload} />;
   return <Shown live={live} info={info} />;

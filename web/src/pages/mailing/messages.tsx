@@ -17,7 +17,7 @@ import { moving } from '../mailings/rules.ts';
 
 const size = 25;
 
-async function read(id: number, status: Status | undefined, page: number, signal: AbortSignal): Promise<{ data: Part<Message>; etag: null }> {
+async function read(id: number, status: Status | undefined, page: number, signal: AbortSignal): Promise<{ data: Part<Message> }> {
   const pages = trail(`messages ${id} ${status}`);
   const part = await gather<Message>(size, pages.at(page) ?? '', async (cursor, limit) => {
     const query = { mailing_id: id, limit, ...(status ? { status } : {}), ...(cursor ? { cursor } : {}) };
@@ -25,7 +25,7 @@ async function read(id: number, status: Status | undefined, page: number, signal
     return { items: data.items, next: data.next_cursor ?? '' };
   });
   pages.leave(page, part.next);
-  return { data: part, etag: null };
+  return { data: part };
 }
 
 export function Messages({ m, counts, status, choose, save }: {

@@ -103,8 +103,8 @@ function None({ info }: { info: Info }) {
   }
   return (
     <Panel>
-      <Empty icon="clients" title={t('mailing.nobody')}>
-        {m.status === 'completed' ? t('mailing.nobody.about') : t('mailing.nobody.before')}
+      <Empty icon="clients" title={t('mailing.no_messages')}>
+        {m.status === 'completed' ? t('mailing.no_messages.about') : t('mailing.no_messages.before')}
       </Empty>
     </Panel>
   );

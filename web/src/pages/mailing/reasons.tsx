@@ -43,10 +43,10 @@ export function Reasons({ id, counts, over }: { id: number; counts: Counts; over
     const c = latest.current;
     const state = `${c.failed} ${c.uncertain}`;
     // Without a change there is nothing to read: an answer without data keeps the last one.
-    if (state === last.current) return { data: undefined as unknown as Group[], etag: null };
+    if (state === last.current) return { data: undefined as unknown as Group[] };
     const data = await Promise.all(explained.filter((s) => c[s] > 0).map((s) => readGroup(id, s, signal)));
     last.current = state;
-    return { data, etag: null };
+    return { data };
   }, () => false, [id]);
   useEffect(() => {
     if (live.data.peek()) live.reload();

@@ -29,7 +29,7 @@ interface Listed {
 
 // read returns one page of mailings. The API's sums cover only the mailings that match
 // the status, so the numbers beside the filters are a read of their own.
-async function read(status: MailingStatus | undefined, page: number, signal: AbortSignal): Promise<{ data: Listed; etag: null }> {
+async function read(status: MailingStatus | undefined, page: number, signal: AbortSignal): Promise<{ data: Listed }> {
   const statistics = async (query: { limit: number; cursor?: string; status?: MailingStatus }) =>
     (await call(api.GET('/api/mailings/fullinfo', { params: { query }, signal }))).data;
   const pages = trail(`mailings ${status}`);
@@ -43,7 +43,7 @@ async function read(status: MailingStatus | undefined, page: number, signal: Abo
     status ? statistics({ limit: 1 }) : undefined,
   ]);
   pages.leave(page, part.next);
-  return { data: { mailings: part.items, byStatus: (all?.mailings_by_status ?? byStatus)!, more: part.next !== '' }, etag: null };
+  return { data: { mailings: part.items, byStatus: (all?.mailings_by_status ?? byStatus)!, more: part.next !== '' } };
 }
 
 export function Mailings() {

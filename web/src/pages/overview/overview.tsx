@@ -25,7 +25,7 @@ export interface Facts {
   rates: Map<number, number>;
 }
 
-async function read(signal: AbortSignal): Promise<{ data: Facts; etag: null }> {
+async function read(signal: AbortSignal): Promise<{ data: Facts }> {
   const statistics = async (status?: 'running' | 'scheduled' | 'paused') =>
     (await call(api.GET('/api/mailings/fullinfo', { params: { query: { limit: status ? 100 : 1, ...(status ? { status } : {}) } }, signal }))).data;
   const [all, running, scheduled, paused, queues] = await Promise.all([
@@ -35,7 +35,7 @@ async function read(signal: AbortSignal): Promise<{ data: Facts; etag: null }> {
   const infos = await Promise.all(
     running.mailings.slice(0, shown).map((m) => call(api.GET('/api/mailings/{id}/info', { params: { path: { id: m.id }, query: { limit: 0 } }, signal }))),
   );
-  return { data: { all, running, scheduled, paused, queues, rates: new Map(infos.map((i) => [i.data.mailing.id, i.data.rate])) }, etag: null };
+  return { data: { all, running, scheduled, paused, queues, rates: new Map(infos.map((i) => [i.data.mailing.id, i.data.rate])) } };
 }
 
 export function Overview() {
