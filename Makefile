@@ -9,7 +9,7 @@ GATE   := $(LOCAL)/tools/bin
 
 ##@ The stack on this machine
 
-.PHONY: run up down logs tools gate-tools web-tools
+.PHONY: run up down logs tools gate-tools web-tools all-tools
 run: runner tools ## start everything, send a sample, stay until Ctrl-C (SAMPLE=0, PROVIDER_URL=, PROVIDER_TOKEN=)
 	@exec $(RUNNER) run
 
@@ -30,6 +30,9 @@ gate-tools: ## install what checks the code, below .local
 
 web-tools: ## install what builds and checks the admin pages, below .local and in web/node_modules
 	@localstack/tools/install.sh web-tools
+
+all-tools: ## install all of these tools, side by side
+	@localstack/tools/install.sh tools gate-tools web-tools
 
 .PHONY: runner
 runner:
@@ -87,7 +90,6 @@ fmt: gate-tools ## format
 
 lint: gate-tools ## check formatting and the linters' rules
 	@out=$$($(GATE)/gofumpt -l functions infra internal localstack test web) && test -z "$$out" || { echo "not formatted (make fmt):"; echo "$$out"; exit 1; }
-	@go vet -tags integration,browser,benchmarks ./...
 	@$(GATE)/golangci-lint run ./...
 
 unit: ## the tests that need nothing but Go

@@ -21,6 +21,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go/logging"
 	"github.com/caarlos0/env/v11"
 
 	"postrider/internal/clock"
@@ -56,8 +57,8 @@ const (
 	attempts = 4
 )
 
-// logging is the part of a function's configuration that sets what is logged.
-type logging struct {
+// logSettings is the part of a function's configuration that sets what is logged.
+type logSettings struct {
 	Level slog.Level `env:"LOG_LEVEL" envDefault:"info"`
 }
 
@@ -76,7 +77,7 @@ func Setup(ctx context.Context, name string, config any) aws.Config {
 
 // setup is [Setup] without the exit.
 func setup(ctx context.Context, name string, config any) (aws.Config, error) {
-	var l logging
+	var l logSettings
 	unread := parse(&l) // the level is info if this fails
 	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: l.Level})
 	slog.SetDefault(slog.New(handler).With("function", name))
@@ -87,6 +88,7 @@ func setup(ctx context.Context, name string, config any) (aws.Config, error) {
 		return aws.Config{}, fmt.Errorf("read the configuration: %w", err)
 	}
 	cfg, err := awsconfig.LoadDefaultConfig(ctx,
+		awsconfig.WithLogger(sdkLog{}),
 		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTime)),
 		awsconfig.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, attemptTime/2 })
@@ -95,6 +97,15 @@ func setup(ctx context.Context, name string, config any) (aws.Config, error) {
 		return aws.Config{}, fmt.Errorf("set up AWS: %w", err)
 	}
 	return cfg, nil
+}
+
+// sdkLog writes the lines of the AWS SDK to the log, at level debug: they do not name what
+// they are about, and an error that matters is also returned.
+type sdkLog struct{}
+
+// Logf writes a line.
+func (sdkLog) Logf(_ logging.Classification, format string, v ...any) {
+	slog.Debug("the AWS SDK says", "text", fmt.Sprintf(format, v...))
 }
 
 // parse reads the environment into config. Its errors name the variable: package env

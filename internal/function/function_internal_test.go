@@ -47,6 +47,44 @@ func TestAWrongConfigurationIsToldTogetherByItsVariables(t *testing.T) {
 	}
 }
 
+func TestLinesOfTheSDKAreForDebugging(t *testing.T) {
+	before, output := slog.Default(), log.Writer()
+	t.Cleanup(func() {
+		slog.SetDefault(before)
+		log.SetOutput(output)
+	})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Amz-Crc32", "0") // as DynamoDB Local does with errors
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, "{}")
+	}))
+	t.Cleanup(server.Close)
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": server.URL, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+		"AWS_EC2_METADATA_DISABLED": "true",
+	} {
+		t.Setenv(name, value)
+	}
+	var none struct{}
+	cfg, err := setup(t.Context(), "test", &none)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		level slog.Level
+		want  bool
+	}{{slog.LevelInfo, false}, {slog.LevelDebug, true}} {
+		var lines strings.Builder
+		slog.SetDefault(slog.New(slog.NewJSONHandler(&lines, &slog.HandlerOptions{Level: c.level})))
+		if _, err := dynamodb.NewFromConfig(cfg).ListTables(t.Context(), &dynamodb.ListTablesInput{}); err == nil {
+			t.Fatal("no error")
+		}
+		if got := strings.Contains(lines.String(), `"level":"DEBUG","msg":"the AWS SDK says"`); got != c.want || !c.want && lines.Len() > 0 {
+			t.Errorf("level %s: %q", c.level, lines.String())
+		}
+	}
+}
+
 func TestACallToAWSThatHangsIsMadeAgainWithinSeconds(t *testing.T) {
 	before, output := slog.Default(), log.Writer()
 	t.Cleanup(func() {

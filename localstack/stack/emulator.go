@@ -49,6 +49,7 @@ func environment(dir string, port int, ipv6 bool, lambdaEndpoint string) []strin
 		"SQS_DISABLE_CLOUDWATCH_METRICS=1",                     // unused, and each is a request to itself
 		"SQS_ENDPOINT_STRATEGY=path",                           // queue URLs on plain localhost: no wildcard DNS
 		"DYNAMODB_IN_MEMORY=1",                                 //
+		"DYNAMODB_SHARE_DB=1",                                  // functions call DynamoDB Local itself, with another access key than LocalStack
 		"DYNAMODB_HEAP_SIZE=1g",                                // the default of 256m is too small for a large mailing
 		"OVERRIDE_IN_DOCKER=0",                                 // independent of /.dockerenv and cgroups
 		"LAMBDA_SYNCHRONOUS_CREATE=1",                          // a function that cannot start fails the deployment

@@ -1,8 +1,8 @@
 #!/bin/sh
-# install.sh TARGET, in the repository's root, installs the tools of a target of tools.mk:
-# `tools`, `gate-tools` or `web-tools`. If something has to be installed, it first finds the programs that
-# the installation needs, and names all that are missing. A name on the PATH is not
-# enough: pyenv puts names there for versions that are not installed.
+# install.sh TARGET..., in the repository's root, installs the tools of targets of tools.mk,
+# side by side: `tools`, `gate-tools` and `web-tools`. If something has to be installed, it
+# first finds the programs that the installation needs, and names all that are missing. A
+# name on the PATH is not enough: pyenv puts names there for versions that are not installed.
 set -eu
 missing=
 
@@ -48,16 +48,19 @@ find_jdk() {
 
 mkdir -p .local/tools
 unset MAKEFLAGS MAKELEVEL # of the make that runs this script: its jobs are its own
-make -q -f localstack/tools/tools.mk "$1" && exit
+make -q -f localstack/tools/tools.mk "$@" && exit
 
 find_python
-if [ "$1" = tools ]; then
+case " $* " in *" tools "*)
   find_jdk
   command -v mvn >/dev/null ||
     tell "Maven is missing: DynamoDB Local is fetched by it. Install Maven 3.8 or newer, and have mvn on the PATH."
-else
+  ;;
+esac
+case " $* " in *-tools\ *)
   command -v go >/dev/null || tell "Go is missing. Install Go 1.26 or newer from go.dev."
-fi
+  ;;
+esac
 [ -z "$missing" ] || exit 1
 
 # Two installations at once would break each other. The lock belongs to the open file, which
@@ -70,4 +73,4 @@ except BlockingIOError:
     print("waiting for another installation to end ...", flush=True)
     fcntl.flock(9, fcntl.LOCK_EX)'
 export found_python found_jdk
-exec make -s -j4 -f localstack/tools/tools.mk "$1"
+exec make -s -j4 -f localstack/tools/tools.mk "$@"

@@ -35,11 +35,11 @@ begin = echo "installing $(@D) ..." && rm -rf $(@D)
 pip   = python -m pip install -q --no-input --disable-pip-version-check --no-deps
 
 # The locks are complete, so pip need not resolve dependencies. Compiling takes two thirds
-# of the time, and few of LocalStack's modules are ever imported.
+# of the time, and most modules are never imported. Python compiles the others on its own.
 $(LOCALSTACK) $(GATE) $(SCHEMATHESIS):
 	$(begin)
 	"$$found_python" -m venv $(@D)
-	$(@D)/bin/$(pip) --require-hashes $(if $(filter $@,$(LOCALSTACK)),--no-compile) -r $(HERE)/$(notdir $(@D)).lock
+	$(@D)/bin/$(pip) --require-hashes --no-compile -r $(HERE)/$(notdir $(@D)).lock
 	$(if $(filter $@,$(LOCALSTACK)),$(catalogue))
 	ln -s bin/python $@
 

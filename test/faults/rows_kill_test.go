@@ -199,7 +199,10 @@ func sampled() bool { return !dynamotest.Fast || raceDetector }
 
 // stride returns n where each n-th of many similar steps is tried.
 func stride() int {
-	if sampled() {
+	switch {
+	case !dynamotest.Fast:
+		return 40
+	case sampled():
 		return 16
 	}
 	return 1

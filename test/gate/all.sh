@@ -82,11 +82,12 @@ tests() { quick "$1" -race "${@:2}"; }
 by_sam() { DEPLOY=sam tests "$@"; }
 
 # quick NAME ARGUMENTS... runs go test as tests does, but without the race detector. The
-# limit of an hour is for a machine that is busy with other work.
+# limit of an hour is for a machine that is busy with other work. golangci-lint has the rules
+# of go vet, so go test does not check them again.
 quick() {
   local name=$1 status=0
   shift
-  go test -count=1 -timeout 60m -v "$@" >"$log/$name.log" 2>&1 || status=$?
+  go test -count=1 -vet=off -timeout 60m -v "$@" >"$log/$name.log" 2>&1 || status=$?
   grep -E '^(ok|FAIL|panic)|^ *--- (FAIL|SKIP)|figure:' "$log/$name.log" | sed -E 's/^ *[a-z_]+_test\.go:[0-9]+: figure/    figure/'
   if grep -qE '^ *--- SKIP' "$log/$name.log"; then
     echo "a test was skipped"
@@ -97,14 +98,10 @@ quick() {
 }
 
 # served lists the packages that have tests of their own with services, in files with the
-# tag integration, and the store, whose tests then run over DynamoDB Local. The tables in
-# memory pass the same tests, so the packages that only use the store do not run twice.
+# tag integration.
 served() {
   local of='{{.ImportPath}} {{.GoFiles}} {{.TestGoFiles}} {{.XTestGoFiles}}'
-  {
-    comm -13 <(go list -f "$of" ./... | sort) <(go list -tags integration -f "$of" ./... | sort) | cut -d ' ' -f 1
-    go list ./internal/dynamo
-  } | sort -u | grep -vE "$1"
+  comm -13 <(go list -f "$of" ./... | sort) <(go list -tags integration -f "$of" ./... | sort) | cut -d ' ' -f 1 | grep -vE "$1"
 }
 
 # The integration tests mostly wait: for the leases of killed processes, or until the
@@ -125,13 +122,12 @@ end_integration() {
   return $status
 }
 
-part "tools" make gate-tools web-tools tools
+part "tools" make all-tools
 # This part runs alone and without the race detector, because it measures times.
 part "figures of the api function" quick benchmarks -tags benchmarks ./test/benchmarks
 begin_integration
 part "gofumpt" formatted
-part "go vet" go vet -tags integration,browser,benchmarks ./...
-part "golangci-lint" "$bin/golangci-lint" run ./...
+part "golangci-lint, with go vet's rules" "$bin/golangci-lint" run ./...
 part "govulncheck" vulnerabilities
 part "sam validate --lint" .local/tools/gate/bin/sam validate --lint --template template.yaml --region us-east-1
 part "cfn-lint" templates
@@ -144,9 +140,12 @@ part "crash points, fault matrix, state machine" quick promise ./test/faults
 # only the tests about writes, a sample of each, without the race detector.
 part "the same over DynamoDB Local" quick tables -tags integration \
   -run 'TestMatrix|TestAFaultAtAnyCall|TestRandomRuns|IsLostByNoKill|TestAnImport|TestARequestWith|TestRedrive|TestRetrySends|TestADeferral' ./test/faults
+# The store's tests run over the tables in memory with the unit tests, and here over DynamoDB
+# Local. Both pass the same tests, so the packages that only use the store do not run twice.
+part "the store over DynamoDB Local" quick store -tags integration ./internal/dynamo
 part "browser test" tests browser -tags browser ./test/browser
 # shellcheck disable=SC2046 # a list of packages
-part "tests with services: DynamoDB Local, LocalStack" by_sam services -tags integration $(served 'test/(integration|faults)$')
+part "tests with services: LocalStack, SAM" by_sam services -tags integration $(served 'test/(integration|faults)$')
 part "integration tests, the rest of the time" end_integration
 
 echo

@@ -127,15 +127,14 @@ class ProcessExecutor(RuntimeExecutor):
         """Returns where the function's SDK sends its calls.
 
         Calls to DynamoDB go to DynamoDB Local itself: LocalStack would only forward them, at
-        many times the processor time of the call. DynamoDB Local keeps the tables of an
-        account apart by the access key, for which LocalStack uses the account's id.
+        many times the processor time of the call. DYNAMODB_SHARE_DB has to be set, because
+        LocalStack otherwise uses an access key of its own, and each key has tables of its own.
         """
         server = DynamodbServer.get()
-        account = {"AWS_ACCESS_KEY_ID": self.function_version.id.account}
         recorder = os.environ.get("POSTRIDER_LAMBDA_ENDPOINT", "").rstrip("/")
         if not recorder:
-            return account | {"AWS_ENDPOINT_URL_DYNAMODB": f"http://{HOST}:{server.port}"}
-        return account | {
+            return {"AWS_ENDPOINT_URL_DYNAMODB": f"http://{HOST}:{server.port}"}
+        return {
             "AWS_ENDPOINT_URL": f"{recorder}/{self._function}",
             "AWS_ENDPOINT_URL_DYNAMODB": f"{recorder}/{self._function}/port/{server.port}",
         }
