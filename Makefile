@@ -84,7 +84,7 @@ key: ## make a new key: ROLE=admin or viewer, NAME=who it is for
 
 ##@ The code
 
-.PHONY: fmt lint unit openapi web web-dev screenshots mutate test
+.PHONY: fmt lint unit openapi web web-dev screenshots show-lighthouse mutate test
 fmt: gate-tools ## format
 	@$(GATE)/gofumpt -w functions infra internal localstack test web
 
@@ -106,6 +106,10 @@ web-dev: web-tools ## the admin pages at port 8010, built again at each load, wi
 
 screenshots: web-tools ## pictures of all admin pages of the stack that runs, in docs/screenshots, and what axe-core finds (URL=, ONLY=)
 	@go run ./test/screenshots -url $(or $(URL),http://localhost:8000) -only '$(ONLY)'
+
+show-lighthouse: ## scores of the admin pages of the stack that runs, by Lighthouse (URL=, KEY=)
+	@localstack/tools/install.sh lighthouse-tools
+	@PATH="$(CURDIR)/.local/tools/node/bin:$$PATH" node test/lighthouse/run.mjs $(or $(URL),http://localhost:8000)
 
 mutate: ## break the promise in many ways, one at a time: a test must find out each time
 	@go run ./test/mutate

@@ -1,6 +1,6 @@
 #!/bin/sh
 # install.sh TARGET..., in the repository's root, installs the tools of targets of tools.mk,
-# side by side: `tools`, `gate-tools` and `web-tools`. If something has to be installed, it
+# side by side: `tools`, `gate-tools`, `web-tools` and `lighthouse-tools`. If something has to be installed, it
 # first finds the programs that the installation needs, and names all that are missing. A
 # name on the PATH is not enough: pyenv puts names there for versions that are not installed.
 set -eu

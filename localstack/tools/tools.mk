@@ -26,10 +26,13 @@ BIN          := $(call stamp,bin,$(HERE)/go.mod $(HERE)/go.sum,$(shell go env GO
 # The npm packages are where Node looks for them.
 PACKAGES     := web/node_modules/.from-$(firstword $(shell cat $(HERE)/tools.mk web/package.json web/package-lock.json 2>/dev/null | cksum))
 
-.PHONY: tools gate-tools web-tools
+LIGHTHOUSE   := test/lighthouse/node_modules/.from-$(firstword $(shell cat $(HERE)/tools.mk test/lighthouse/package-lock.json 2>/dev/null | cksum))
+
+.PHONY: tools gate-tools web-tools lighthouse-tools
 tools: $(LOCALSTACK) $(EXECUTOR) $(DYNAMODB)
 gate-tools: $(GATE) $(SCHEMATHESIS) $(BIN)
 web-tools: $(PACKAGES)
+lighthouse-tools: $(LIGHTHOUSE)
 
 begin = echo "installing $(@D) ..." && rm -rf $(@D)
 pip   = python -m pip install -q --no-input --disable-pip-version-check --no-deps
@@ -87,10 +90,10 @@ $(NODE):
 	ln -s bin/node $@
 
 # No script of a package runs.
-$(PACKAGES): $(NODE)
+$(PACKAGES) $(LIGHTHOUSE): $(NODE)
 	$(begin)
-	cd web && PATH="$(CURDIR)/$(DIR)/node/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
-	ln -s typescript/bin/tsc $@
+	cd $(@D)/.. && PATH="$(CURDIR)/$(DIR)/node/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	ln -s $(if $(filter $@,$(PACKAGES)),typescript/bin/tsc,lighthouse/cli/index.js) $@
 
 $(BIN):
 	$(begin)

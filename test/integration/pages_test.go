@@ -5,10 +5,13 @@ package integration_test
 import (
 	"fmt"
 	"net/http"
+	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,6 +40,7 @@ func testPages(t *testing.T, s *service) {
 		{"a revoked key", testRevokedKey},
 		{"the API is away", testAway},
 		{"two versions", testVersions},
+		{"hostile texts", testHostile},
 		{"looks of each page", testLooks},
 	} {
 		if borrowed && one.name == "a revoked key" {
@@ -130,7 +134,7 @@ func (v visitor) people(tag, timezone string, phones []string) {
 // known records the clients with a tag, who were created after an instant.
 func (v visitor) known(tag string, after time.Time) {
 	v.t.Helper()
-	rows, _ := v.exported(v.t, "/api/clients/export?tag="+tag)
+	rows, _ := v.exported(v.t, "/api/clients/export?tag="+url.QueryEscape(tag))
 	for _, row := range rows {
 		id, err := strconv.ParseUint(row[0], 10, 32)
 		if err != nil {
@@ -159,6 +163,33 @@ func (v visitor) turn(address string) {
 	v.Do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`location.hash = %q`, "#/"+address)))
 	v.settled()
 }
+
+// accessible demands that what is shown now violates no rule of axe-core, at 1200 and at 360
+// pixels, and that it fits into 360 pixels.
+func (v visitor) accessible(name string) {
+	v.t.Helper()
+	axe, err := readAxe()
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	check := func(width int) {
+		v.t.Helper()
+		for _, violation := range chromium.Read(v.Tab, axe.Violations()) {
+			v.t.Errorf("%s, %d px: %s", name, width, violation)
+		}
+	}
+	check(1200)
+	v.Do(chromedp.EmulateViewport(360, 780), chromium.Await(`innerWidth === 360`))
+	v.settled()
+	check(360)
+	const wide = `[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > 361).map(e => e.outerHTML.slice(0, 120))[0] ?? ""`
+	if width := chromium.Read(v.Tab, chromedp.Evaluate[int](`document.documentElement.scrollWidth`)); width > 360 {
+		v.t.Errorf("%s: %d px wide, because of %s", name, width, chromium.Read(v.Tab, chromedp.Evaluate[string](wide)))
+	}
+	v.Do(chromedp.EmulateViewport(1200, 900), chromium.Await(`innerWidth === 1200`))
+}
+
+var readAxe = sync.OnceValues(func() (chromium.Axe, error) { return chromium.ReadAxe(filepath.FromSlash("../..")) })
 
 // settled waits until nothing of a page is being loaded.
 func (v visitor) settled() {
