@@ -106,6 +106,9 @@ func TestAFaultAtAnyCallLosesNoMessage(t *testing.T) {
 	t.Parallel()
 	recorded, _ := story(t, 0, refused)
 	step := stride()
+	if sampled() {
+		step *= 3
+	}
 	var points atomic.Int64
 	var wg sync.WaitGroup
 	for kind := range accidents {
