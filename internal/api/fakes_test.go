@@ -231,6 +231,7 @@ type queues struct {
 	depths    []mailing.QueueDepth
 	peeked    []mailing.StoredLetter
 	taken     [][]mailing.StoredLetter // one element for each call
+	hidden    time.Duration            // of the last call
 	delivered []mailing.BatchKey
 	removed   []string
 	// fail has the errors of calls by the name of the call.
@@ -253,7 +254,8 @@ func (q *queues) Peek(context.Context) ([]mailing.StoredLetter, error) {
 	return q.peeked, q.fail["peek"]
 }
 
-func (q *queues) Take(context.Context) ([]mailing.StoredLetter, error) {
+func (q *queues) Take(_ context.Context, hidden time.Duration) ([]mailing.StoredLetter, error) {
+	q.hidden = hidden
 	if err := q.fail["take"]; err != nil || len(q.taken) == 0 {
 		return nil, err
 	}

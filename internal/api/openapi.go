@@ -115,6 +115,8 @@ func describeParam(op *huma.Operation, p *huma.Param) {
 		describeID(p, resourceOf(op))
 	case "mailing_id":
 		describeID(p, "mailing")
+	case "message_id":
+		describeID(p, "message")
 	case "client_id":
 		// Any integer is accepted, of any length. An id that no client can have
 		// finds no messages.

@@ -95,10 +95,10 @@ type Queues interface {
 	Deliver(ctx context.Context, keys []mailing.BatchKey) error
 	// Peek returns some dead letters and leaves them in the queue.
 	Peek(ctx context.Context) ([]mailing.StoredLetter, error)
-	// Take returns some dead letters, and hides them for a minute. Letters that are
-	// not removed within it come back. If it returns none, the queue is probably
-	// empty.
-	Take(ctx context.Context) ([]mailing.StoredLetter, error)
+	// Take returns some dead letters, and hides them for a time, in whole seconds of at
+	// least one. Letters that are not removed within it come back. If it returns none, the
+	// queue is probably empty.
+	Take(ctx context.Context, hidden time.Duration) ([]mailing.StoredLetter, error)
 	// Remove deletes letters that [Queues.Take] has returned.
 	Remove(ctx context.Context, letters []mailing.StoredLetter) error
 }

@@ -86,12 +86,14 @@ func (s *server) routeQueues() {
 		id: "redrive-dead-letters", method: http.MethodPost, path: queuesPath + "/dead-letters/redrive",
 		tag:     serviceTag,
 		summary: "Retry the messages of the dead letters",
-		about: "Retries the messages of the dead letters, as a retry of each message would: with new attempts, " +
+		about: "Retries the messages of the dead letters, all of them or those that match all given filters, as " +
+			"a retry of each message would: with new attempts, " +
 			"and its mailing is reopened if it was completed. A dead letter is removed when its message is " +
 			"retried, no longer exists, or was retried before. It stays if its mailing cannot be " +
 			"resumed.\n\nOne request works for up to eight seconds. If the answer has `more: true`, repeat the " +
 			"request. A repeated request does no harm: a message is only retried if its failure is still the " +
-			"one in the dead letter.",
+			"one in the dead letter. Letters that do not match stay, are not counted, and are hidden from other " +
+			"requests for a minute; with `message_id`, for ten seconds.",
 		success: "The numbers of dead letters by outcome.", answer: Redriven{Redriven: 12, Stale: 1},
 	}, s.redrive)
 }
@@ -177,21 +179,62 @@ func deadLetterJSON(l mailing.StoredLetter) DeadLetter {
 // The letters that it holds at the end of that time are still dealt with.
 const redriveTime = 8 * time.Second
 
-// redrive tries the messages of all dead letters again, as far as the time allows.
-// A repeated call does no harm: a letter whose failure was dealt with since is
+// hiddenTime is the time for which letters that a redrive takes and does not remove stay
+// hidden. Repeated requests must get through a long queue before letters come again.
+const hiddenTime = time.Minute
+
+// redriveInput has the filters of a redrive.
+type redriveInput struct {
+	Message idParam `query:"message_id" doc:"Only the dead letter of this message. The request ends when it is found."`
+	Mailing idParam `query:"mailing_id" doc:"Only dead letters of this mailing."`
+	Reason  string  `query:"reason" minLength:"1" maxLength:"100" example:"http_400" doc:"Only dead letters with exactly this reason."`
+}
+
+// possible returns not found if a filter has an id that nothing can have.
+func (in *redriveInput) possible() error {
+	if in.Message.given {
+		if _, err := in.Message.message(); err != nil {
+			return err
+		}
+	}
+	if in.Mailing.given {
+		if _, err := in.Mailing.mailing(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// matches reports whether a letter matches all filters.
+func (in *redriveInput) matches(l mailing.StoredLetter) bool {
+	d := deadLetterJSON(l)
+	return (!in.Message.given || int64(d.MessageID) == in.Message.n) && (!in.Mailing.given || int64(d.MailingID) == in.Mailing.n) &&
+		(in.Reason == "" || d.Reason == in.Reason)
+}
+
+// redrive tries the messages of the matching dead letters again, as far as the time
+// allows. A repeated call does no harm: a letter whose failure was dealt with since is
 // stale.
-func (s *server) redrive(ctx context.Context, _ *struct{}) (*struct{ Body Redriven }, error) {
+func (s *server) redrive(ctx context.Context, in *redriveInput) (*struct{ Body Redriven }, error) {
+	if err := in.possible(); err != nil {
+		return nil, err
+	}
 	var done Redriven
+	hidden := hiddenTime
+	if in.Message.given {
+		hidden = redriveTime + 2*time.Second // the others are soon seen again
+	}
 	for until := s.now().Add(redriveTime); ; {
-		letters, err := s.queues.Take(ctx)
+		taken, err := s.queues.Take(ctx, hidden)
 		if err != nil {
 			return nil, err
 		}
-		if len(letters) == 0 {
-			return &struct{ Body Redriven }{done}, nil
-		}
+		letters := slices.DeleteFunc(slices.Clone(taken), func(l mailing.StoredLetter) bool { return !in.matches(l) })
 		if err := s.redriveSome(ctx, letters, &done); err != nil {
 			return nil, err
+		}
+		if len(taken) == 0 || (in.Message.given && len(letters) > 0) {
+			return &struct{ Body Redriven }{done}, nil
 		}
 		if !s.now().Before(until) {
 			done.More = true

@@ -261,6 +261,60 @@ func TestNoLetterIsRemovedBeforeItsMessageIsRetried(t *testing.T) {
 	}
 }
 
+func TestARedriveTriesTheMatchingLettersOnly(t *testing.T) {
+	t.Parallel()
+	other := storedLetter("another reason", 3, 8)
+	other.Letter.Reason = "timeout"
+	rounds := [][]mailing.StoredLetter{
+		{storedLetter("first", 3, 7), other, storedDelivery("delivery"), storedNonsense("nonsense")},
+		{storedLetter("another mailing", 4, 7), storedLetter("last", 3, 9)},
+	}
+	for query, want := range map[string][]string{
+		"":                                     {"another mailing", "another reason", "delivery", "first", "last"},
+		"?reason=http_400":                     {"another mailing", "first", "last"},
+		"?mailing_id=3":                        {"another reason", "delivery", "first", "last"},
+		"?mailing_id=3&reason=http_400":        {"first", "last"},
+		"?reason=received_too_often":           {"delivery"},
+		"?reason=HTTP_400":                     nil,
+		"?message_id=12884901896":              {"another reason"},
+		"?message_id=12884901897":              {"last"},
+		"?message_id=12884901897&mailing_id=4": nil,
+		"?message_id=12884901999":              nil,
+	} {
+		var asked []string
+		v := serve(t, &stores{redrive: func(id mailing.ID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {
+			asked = append(asked, "")
+			return mailing.Mailing{ID: id}, mailing.Redriving{Requeued: letters}, nil
+		}})
+		v.queues.taken = slices.Clone(rounds)
+		w := v.call(http.MethodPost, redrivePath+query, "")
+		var got api.Redriven
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != http.StatusOK || got.More {
+			t.Fatalf("%s: status %d, %v: %s", query, w.Code, err, w.Body)
+		}
+		slices.Sort(v.queues.removed)
+		if diff := cmp.Diff(want, v.queues.removed, cmpopts.EquateEmpty()); diff != "" || got.Redriven != len(want) {
+			t.Errorf("%s: %+v, removed (-want +got):\n%s", query, got, diff)
+		}
+		hidden := time.Minute
+		if strings.Contains(query, "message_id") {
+			hidden = 10 * time.Second
+		}
+		if v.queues.hidden != hidden {
+			t.Errorf("%s: letters that do not match are hidden for %s", query, v.queues.hidden)
+		}
+		if len(want) == 0 && len(asked) > 0 {
+			t.Errorf("%s: the store is asked", query)
+		}
+	}
+	for _, query := range []string{"?message_id=0", "?mailing_id=0", "?mailing_id=4294967295&reason=http_400"} {
+		wantProblem(t, serve(t, &stores{}).call(http.MethodPost, redrivePath+query, ""), http.StatusNotFound)
+	}
+	for _, query := range []string{"?message_id=x", "?mailing_id=", "?reason=", "?reason=" + strings.Repeat("x", 101), "?client_id=1"} {
+		wantProblem(t, serve(t, &stores{}).call(http.MethodPost, redrivePath+query, ""), http.StatusUnprocessableEntity, "query."+strings.Split(query[1:], "=")[0])
+	}
+}
+
 func TestARedrivenMessageIsLoggedWithItsIds(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{redrive: func(id mailing.ID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {

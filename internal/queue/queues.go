@@ -96,8 +96,6 @@ const (
 	// short as possible: the SDK leaves a zero out of the request, and then the queue's
 	// own 30 seconds apply.
 	peekTime = 1
-	// takeTime is how long dead letters stay hidden after Take, in seconds.
-	takeTime = 60
 	// takeWait is how long one call waits for letters, in seconds: less than an attempt
 	// of a call to AWS may take. takeTries is how often Take waits before it reports that
 	// there are no letters. A redrive has to receive letters that were just looked at;
@@ -112,12 +110,13 @@ func (q *Queues) Peek(ctx context.Context) ([]mailing.StoredLetter, error) {
 	return q.receive(ctx, takers, peekTime, 0)
 }
 
-// Take takes some dead letters, at most 50. Those that are not removed within a minute
-// are in the queue again.
-func (q *Queues) Take(ctx context.Context) ([]mailing.StoredLetter, error) {
-	letters, err := q.receive(ctx, takers, takeTime, 0)
+// Take takes some dead letters, at most 50, and hides them for a time, in whole seconds of
+// at least one. Those that are not removed within it are in the queue again.
+func (q *Queues) Take(ctx context.Context, hidden time.Duration) ([]mailing.StoredLetter, error) {
+	seconds := int32(hidden / time.Second) //nolint:gosec // G115: it is some seconds
+	letters, err := q.receive(ctx, takers, seconds, 0)
 	for tries := 0; tries < takeTries && err == nil && len(letters) == 0; tries++ {
-		letters, err = q.receive(ctx, 1, takeTime, takeWait)
+		letters, err = q.receive(ctx, 1, seconds, takeWait)
 	}
 	return letters, err
 }

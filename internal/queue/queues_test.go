@@ -192,7 +192,7 @@ func TestADeadLetterIsReadAsWhatItIs(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.want.Handle, test.want.QueuedAt = "handle-1", noon
-			got, err := queue.NewQueues(&box{letters: []types.Message{letter(1, test.body)}}, urls).Take(t.Context())
+			got, err := queue.NewQueues(&box{letters: []types.Message{letter(1, test.body)}}, urls).Take(t.Context(), time.Minute)
 			if diff := cmp.Diff([]mailing.StoredLetter{test.want}, got); diff != "" || err != nil {
 				t.Errorf("%v (-want +got):\n%s", err, diff)
 			}
@@ -203,7 +203,7 @@ func TestADeadLetterIsReadAsWhatItIs(t *testing.T) {
 func TestALetterWithoutItsTimeIsRead(t *testing.T) {
 	bare := letter(1, "nonsense")
 	bare.Attributes = nil
-	got, err := queue.NewQueues(&box{letters: []types.Message{bare}}, urls).Take(t.Context())
+	got, err := queue.NewQueues(&box{letters: []types.Message{bare}}, urls).Take(t.Context(), time.Minute)
 	if diff := cmp.Diff([]mailing.StoredLetter{{Handle: "handle-1"}}, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
@@ -216,7 +216,9 @@ func TestFiftyLettersAreReceivedAtOnceHiddenForAsLongAsTheyAreNeeded(t *testing.
 		hidden  int32 // seconds
 	}{
 		{"to be looked at", (*queue.Queues).Peek, 1}, // the SDK does not send a zero
-		{"to be removed", (*queue.Queues).Take, 60},
+		{"to be removed", func(q *queue.Queues, ctx context.Context) ([]mailing.StoredLetter, error) {
+			return q.Take(ctx, time.Minute)
+		}, 60},
 	} {
 		api := &box{letters: manyLetters(70)}
 		got, err := test.receive(queue.NewQueues(api, urls), t.Context())
@@ -232,7 +234,7 @@ func TestFiftyLettersAreReceivedAtOnceHiddenForAsLongAsTheyAreNeeded(t *testing.
 }
 
 func TestNoLettersAreTheEnd(t *testing.T) {
-	got, err := queue.NewQueues(&box{}, urls).Take(t.Context())
+	got, err := queue.NewQueues(&box{}, urls).Take(t.Context(), time.Minute)
 	if len(got) > 0 || err != nil {
 		t.Errorf("%v, %v", got, err)
 	}
@@ -247,11 +249,11 @@ func TestLettersOfOneCallAreReturnedIfAnotherCallFails(t *testing.T) {
 		return nil
 	}
 	api := &box{letters: manyLetters(30), refuse: first}
-	if got, err := queue.NewQueues(api, urls).Take(t.Context()); err != nil || len(handles(got)) != 30 {
+	if got, err := queue.NewQueues(api, urls).Take(t.Context(), time.Minute); err != nil || len(handles(got)) != 30 {
 		t.Errorf("%d letters, %v", len(got), err)
 	}
 	// Take reports that there are no letters only if the queue could be asked.
-	if got, err := queue.NewQueues(&box{refuse: first}, urls).Take(t.Context()); !errors.Is(err, broken) || len(got) > 0 {
+	if got, err := queue.NewQueues(&box{refuse: first}, urls).Take(t.Context(), time.Minute); !errors.Is(err, broken) || len(got) > 0 {
 		t.Errorf("%d letters, %v", len(got), err)
 	}
 }

@@ -54,6 +54,7 @@ func Start(t *testing.T) Browser {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(program), // as root chromedp adds --no-sandbox
 		chromedp.DisableGPU,
+		chromedp.Flag("force-prefers-reduced-motion", true), // without a GPU each frame of an animation takes the processor's time
 		chromedp.WindowSize(1200, 900),
 		chromedp.Flag("lang", "en-US"), // fields for times are written as in America
 		chromedp.Flag("no-proxy-server", true),

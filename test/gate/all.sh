@@ -139,7 +139,7 @@ part "crash points, fault matrix, state machine" quick promise ./test/faults
 # Over the real DynamoDB Local a run takes a hundred times as long. So this part runs
 # only the tests about writes, a sample of each, without the race detector.
 part "the same over DynamoDB Local" quick tables -tags integration \
-  -run 'TestMatrix|TestAFaultAtAnyCall|TestRandomRuns|IsLostByNoKill|TestAnImport|TestARequestWith|TestRedrive|TestRetrySends|TestADeferral' ./test/faults
+  -run 'TestAFaultAtAnyCall|TestRandomRuns|IsLostByNoKill|TestAnImport|TestARequestWith' ./test/faults
 # The store's tests run over the tables in memory with the unit tests, and here over DynamoDB
 # Local. Both pass the same tests, so the packages that only use the store do not run twice.
 part "the store over DynamoDB Local" quick store -tags integration ./internal/dynamo

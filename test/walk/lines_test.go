@@ -75,7 +75,7 @@ func (l *lines) Peek(context.Context) ([]mailing.StoredLetter, error) {
 }
 
 // Take returns the dead letters, each of them once.
-func (l *lines) Take(context.Context) ([]mailing.StoredLetter, error) {
+func (l *lines) Take(context.Context, time.Duration) ([]mailing.StoredLetter, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.taken == nil {

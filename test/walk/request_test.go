@@ -41,6 +41,9 @@ func (w *world) documented(op *operation, media string) *request {
 	r := &request{op: op, path: map[string]string{}, query: url.Values{}, header: http.Header{}}
 	for _, p := range op.Parameters {
 		value := fmt.Sprint(p.Example)
+		if n, ok := p.Example.(float64); ok {
+			value = strconv.FormatFloat(n, 'f', -1, 64) // an id, without an exponent
+		}
 		if linked, ok := w.linked[op.OperationID][p.Name]; ok {
 			value = linked
 		}

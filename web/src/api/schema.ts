@@ -509,9 +509,9 @@ export interface paths {
         put?: never;
         /**
          * Retry the messages of the dead letters
-         * @description Retries the messages of the dead letters, as a retry of each message would: with new attempts, and its mailing is reopened if it was completed. A dead letter is removed when its message is retried, no longer exists, or was retried before. It stays if its mailing cannot be resumed.
+         * @description Retries the messages of the dead letters, all of them or those that match all given filters, as a retry of each message would: with new attempts, and its mailing is reopened if it was completed. A dead letter is removed when its message is retried, no longer exists, or was retried before. It stays if its mailing cannot be resumed.
          *
-         *     One request works for up to eight seconds. If the answer has `more: true`, repeat the request. A repeated request does no harm: a message is only retried if its failure is still the one in the dead letter.
+         *     One request works for up to eight seconds. If the answer has `more: true`, repeat the request. A repeated request does no harm: a message is only retried if its failure is still the one in the dead letter. Letters that do not match stay, are not counted, and are hidden from other requests for a minute; with `message_id`, for ten seconds.
          */
         post: operations["redrive-dead-letters"];
         delete?: never;
@@ -5107,7 +5107,23 @@ export interface operations {
     };
     "redrive-dead-letters": {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Only the dead letter of this message. The request ends when it is found.
+                 * @example 4294967297
+                 */
+                message_id?: number;
+                /**
+                 * @description Only dead letters of this mailing.
+                 * @example 1
+                 */
+                mailing_id?: number;
+                /**
+                 * @description Only dead letters with exactly this reason.
+                 * @example http_400
+                 */
+                reason?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5475,7 +5491,7 @@ export interface operations {
                     /**
                      * @example # HELP postrider_build_info Always 1. The label is the version of the API.
                      *     # TYPE postrider_build_info gauge
-                     *     postrider_build_info{version="1.4.0"} 1
+                     *     postrider_build_info{version="1.5.0"} 1
                      *     # HELP postrider_mailings Mailings that are not deleted, by status.
                      *     # TYPE postrider_mailings gauge
                      *     postrider_mailings{status="scheduled"} 0

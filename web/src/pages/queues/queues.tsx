@@ -6,11 +6,11 @@ import { useLive } from '../../api/live.ts';
 import { clock, count, duration, relative } from '../../format.ts';
 import { t, type Key } from '../../i18n/index.ts';
 import { link } from '../../router.ts';
-import { Button, Empty, Failed, Notice, Page, Panel, Skeleton, Time } from '../../ui/basic.tsx';
+import { Button, Empty, Failed, IconButton, Notice, Page, Panel, Skeleton, Time } from '../../ui/basic.tsx';
 import { ask } from '../../ui/dialog.tsx';
 import { now } from '../../ui/now.ts';
 import { toast } from '../../ui/toast.tsx';
-import { redriveAll, summary } from './redrive.ts';
+import { redrive, summary, type Some } from './redrive.ts';
 
 type Queue = Schemas['Queue'];
 type Letter = Schemas['DeadLetter'];
@@ -74,13 +74,24 @@ function Letters({ letters, total, reload }: { letters: Letter[]; total: number;
   const [reason, setReason] = useState('');
   const reasons = [...new Set(letters.map((l) => l.reason))].sort();
   const shown = reason ? letters.filter((l) => l.reason === reason) : letters;
-  const redrive = () =>
+  const tryAgain = async (some: Some) => {
+    toast(summary(await redrive(some)));
+    reload();
+  };
+  const several = () =>
+    ask(reason
+      ? {
+        title: t('queues.redrive.reason.title', { reason }), text: <p>{t('queues.redrive.reason.text')}</p>, action: t('queues.redrive.reason'),
+        run: () => tryAgain({ reason }),
+      }
+      : {
+        title: t('queues.redrive.title'), text: <p>{t('queues.redrive.text', { n: total })}</p>, action: t('queues.redrive'),
+        run: () => tryAgain({}),
+      });
+  const one = (l: Letter) =>
     ask({
-      title: t('queues.redrive.title'), text: <p>{t('queues.redrive.text', { n: total })}</p>, action: t('queues.redrive'),
-      run: async () => {
-        toast(summary(await redriveAll()));
-        reload();
-      },
+      title: t('queues.redrive.one.title', { id: l.message_id }), text: <p>{t('queues.redrive.one.text', { reason: l.reason })}</p>, action: t('queues.redrive.one'),
+      run: () => tryAgain({ message_id: l.message_id }),
     });
   const actions = (
     <>
@@ -90,7 +101,7 @@ function Letters({ letters, total, reload }: { letters: Letter[]; total: number;
           {reasons.map((r) => <option key={r}>{r}</option>)}
         </select>
       )}
-      {isAdmin() && total > 0 && <Button icon="retry" onClick={redrive}>{t('queues.redrive')}</Button>}
+      {isAdmin() && total > 0 && <Button icon="retry" onClick={several}>{t(reason ? 'queues.redrive.reason' : 'queues.redrive')}</Button>}
     </>
   );
   return (
@@ -99,7 +110,7 @@ function Letters({ letters, total, reload }: { letters: Letter[]; total: number;
         <Empty icon="check" title={t('queues.letters.none')}>{t('queues.letters.none.about')}</Empty>
       ) : (
         <>
-          {shown.length > 0 && <div class="table-wrap"><LetterTable letters={shown} /></div>}
+          {shown.length > 0 && <div class="table-wrap"><LetterTable letters={shown} redrive={one} /></div>}
           <p class="list-foot">{t('queues.letters.some', { n: shown.length })}. {t('queues.letters.hidden')}</p>
         </>
       )}
@@ -107,7 +118,7 @@ function Letters({ letters, total, reload }: { letters: Letter[]; total: number;
   );
 }
 
-function LetterTable({ letters }: { letters: Letter[] }) {
+function LetterTable({ letters, redrive }: { letters: Letter[]; redrive: (l: Letter) => void }) {
   return (
     <table class="cards">
       <thead>
@@ -118,6 +129,7 @@ function LetterTable({ letters }: { letters: Letter[] }) {
           <th>{t('queues.letter.client')}</th>
           <th class="number">{t('queues.letter.attempts')}</th>
           <th>{t('queues.letter.at')}</th>
+          {isAdmin() && <th class="actions-cell"><span class="visually-hidden">{t('queues.redrive.one')}</span></th>}
         </tr>
       </thead>
       <tbody>
@@ -129,6 +141,13 @@ function LetterTable({ letters }: { letters: Letter[] }) {
             <td data-label={t('queues.letter.client')}>{l.client_id ? <a class="named" href={link(`clients/${l.client_id}`)}>{l.client_id}</a> : '–'}</td>
             <td class="number" data-label={t('queues.letter.attempts')}>{count(l.attempts)}</td>
             <td data-label={t('queues.letter.at')}><Time at={l.at} /></td>
+            {isAdmin() && (
+              <td class="actions-cell">
+                {l.mailing_id > 0 && l.message_id > 0 && (
+                  <IconButton icon="retry" label={t('queues.redrive.one.of', { id: l.message_id })} onClick={() => redrive(l)} />
+                )}
+              </td>
+            )}
           </tr>
         ))}
       </tbody>

@@ -5,13 +5,19 @@ import { t } from '../../i18n/index.ts';
 type Redriven = Schemas['Redriven'];
 
 // most is how many requests one press of the button makes at most. Each handles some
-// hundred letters.
+// hundred letters. Letters that do not match are hidden for a minute and then come again, so
+// requests with a filter must end before.
 const most = 200;
+const mostFiltered = 6;
 
-export async function redriveAll(): Promise<Redriven> {
+// Some says which letters are tried again: one message's, those with a reason, or all.
+export interface Some { message_id?: number; reason?: string }
+
+export async function redrive(some: Some = {}): Promise<Redriven> {
   const all: Redriven = { redriven: 0, stale: 0, kept: 0, more: true };
-  for (let n = 0; n < most && all.more; n++) {
-    const { data } = await call(api.POST('/api/queues/dead-letters/redrive', {}));
+  const limit = Object.keys(some).length > 0 ? mostFiltered : most;
+  for (let n = 0; n < limit && all.more; n++) {
+    const { data } = await call(api.POST('/api/queues/dead-letters/redrive', { params: { query: some } }));
     all.redriven += data.redriven;
     all.stale += data.stale;
     all.kept += data.kept;
