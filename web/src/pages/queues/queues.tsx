@@ -90,7 +90,7 @@ function Letters({ letters, total, reload }: { letters: Letter[]; total: number;
       });
   const one = (l: Letter) =>
     ask({
-      title: t('queues.redrive.one.title', { id: l.message_id }), text: <p>{t('queues.redrive.one.text', { reason: l.reason })}</p>, action: t('queues.redrive.one'),
+      title: t('queues.redrive.one.title', { id: String(l.message_id) }), text: <p>{t('queues.redrive.one.text', { reason: l.reason })}</p>, action: t('queues.redrive.one'),
       run: () => tryAgain({ message_id: l.message_id }),
     });
   const actions = (
@@ -144,7 +144,7 @@ function LetterTable({ letters, redrive }: { letters: Letter[]; redrive: (l: Let
             {isAdmin() && (
               <td class="actions-cell">
                 {l.mailing_id > 0 && l.message_id > 0 && (
-                  <IconButton icon="retry" label={t('queues.redrive.one.of', { id: l.message_id })} onClick={() => redrive(l)} />
+                  <IconButton icon="retry" label={t('queues.redrive.one.of', { id: String(l.message_id) })} onClick={() => redrive(l)} />
                 )}
               </td>
             )}
