@@ -37,11 +37,11 @@ formatted() {
   [ -z "$files" ] || { echo "not formatted (make fmt): $files"; return 1; }
 }
 
-# The database of vulnerabilities is on the internet. If it cannot be reached, the check
-# is reported as not done, and does not fail.
+# The database of vulnerabilities is on the internet. If it cannot be reached, which a small
+# package shows soon, the check is reported as not done, and does not fail.
 vulnerabilities() {
   local out status=0
-  out=$("$bin/govulncheck" -tags integration,browser ./... 2>&1) || status=$?
+  out=$("$bin/govulncheck" ./internal/clock 2>&1 && "$bin/govulncheck" -tags integration,browser ./... 2>&1) || status=$?
   if [ $status -ne 0 ] && grep -q "fetching vulnerabilities" <<<"$out"; then
     echo "NOT CHECKED: govulncheck cannot reach its database from here"
     summary+=("$(printf '%-52s %s' "  (govulncheck)" "NOT CHECKED: its database cannot be reached from here")")
