@@ -183,8 +183,9 @@ show-report: tools ## the daily report, asked for several times, arrives once
 	$(call show,the_daily_report)
 show-docs: ## the documentation in Chromium; a picture of it in docs/swagger-ui.png
 	@SCREENSHOT="$(CURDIR)/docs/swagger-ui.png" go test -count=1 -v -timeout 5m -tags browser ./test/browser 2>&1 | $(figures)
-show-pages: tools web-tools ## the admin pages in Chromium, by clicking and typing: a mailing's life, an import, keys, looks
+show-pages: tools web-tools ## the admin pages in Chromium, by clicking and typing: a mailing's life, an import of 25,000 rows, keys, looks
 	$(call show,the_admin_pages)
+show-pages: export IMPORT_ROWS = 25000
 show-metrics: ## what GET /metrics gives, as parsers of Prometheus read it
 	@go test -count=1 -v -run 'TestPrometheusReadsTheMetrics$$' ./internal/api 2>&1 | $(figures)
 show-schemathesis: tools gate-tools ## some thousand generated requests, good and bad ones, against the description

@@ -311,7 +311,7 @@ func (s *server) routeMailings() {
 			"get-mailing-statistics": "id",
 			"pause-mailing":          "id", "resume-mailing": "id", "cancel-mailing": "id", "retry-mailing": "id",
 			"test-mailing":    "id",
-			"export-messages": "id", "list-messages": "mailing_id",
+			"export-messages": "id", "list-messages": "mailing_id", "redrive-dead-letters": "mailing_id",
 		},
 	}, s.createMailing)
 	register(s, operation{

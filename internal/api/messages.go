@@ -99,7 +99,7 @@ func (s *server) routeMessages() {
 			ID: 1, MailingID: 1, Test: true, Phone: exampleClient().Phone, Status: MessageStatus(mailing.Queued),
 			CreatedAt: exampleAt(5),
 		},
-		links: map[string]string{"get-message": "id"},
+		links: map[string]string{"get-message": "id", "redrive-dead-letters": "message_id"},
 	}, s.test)
 }
 

@@ -94,6 +94,9 @@ func (s *server) routeQueues() {
 			"request. A repeated request does no harm: a message is only retried if its failure is still the " +
 			"one in the dead letter. Letters that do not match stay, are not counted, and are hidden from other " +
 			"requests for a minute; with `message_id`, for ten seconds.",
+		errors: map[int]errorText{http.StatusNotFound: {
+			when: "A filter names a message or a mailing that does not exist.", detail: "there is no mailing with this id",
+		}},
 		success: "The numbers of dead letters by outcome.", answer: Redriven{Redriven: 12, Stale: 1},
 	}, s.redrive)
 }
@@ -190,21 +193,6 @@ type redriveInput struct {
 	Reason  string  `query:"reason" minLength:"1" maxLength:"100" example:"http_400" doc:"Only dead letters with exactly this reason."`
 }
 
-// possible returns not found if a filter has an id that nothing can have.
-func (in *redriveInput) possible() error {
-	if in.Message.given {
-		if _, err := in.Message.message(); err != nil {
-			return err
-		}
-	}
-	if in.Mailing.given {
-		if _, err := in.Mailing.mailing(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // matches reports whether a letter matches all filters.
 func (in *redriveInput) matches(l mailing.StoredLetter) bool {
 	d := deadLetterJSON(l)
@@ -212,11 +200,30 @@ func (in *redriveInput) matches(l mailing.StoredLetter) bool {
 		(in.Reason == "" || d.Reason == in.Reason)
 }
 
+// filtersExist returns not found if the message or the mailing of a filter does not exist.
+func (s *server) filtersExist(ctx context.Context, in *redriveInput) error {
+	if in.Message.given {
+		id, err := in.Message.message()
+		if err != nil {
+			return err
+		}
+		if _, err := s.mailings.Message(ctx, id); err != nil {
+			return err
+		}
+	}
+	if in.Mailing.given {
+		if _, err := s.mailing(ctx, in.Mailing); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // redrive tries the messages of the matching dead letters again, as far as the time
 // allows. A repeated call does no harm: a letter whose failure was dealt with since is
 // stale.
 func (s *server) redrive(ctx context.Context, in *redriveInput) (*struct{ Body Redriven }, error) {
-	if err := in.possible(); err != nil {
+	if err := s.filtersExist(ctx, in); err != nil {
 		return nil, err
 	}
 	var done Redriven

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -278,11 +280,16 @@ func TestARedriveTriesTheMatchingLettersOnly(t *testing.T) {
 		"?reason=HTTP_400":                     nil,
 		"?message_id=12884901896":              {"another reason"},
 		"?message_id=12884901897":              {"last"},
-		"?message_id=12884901897&mailing_id=4": nil,
+		"?message_id=12884901897&mailing_id=3": {"last"},
 		"?message_id=12884901999":              nil,
 	} {
 		var asked []string
-		v := serve(t, &stores{redrive: func(id mailing.ID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {
+		m, msg := sale(), mailing.Message{ID: 12884901999}
+		if values, err := url.ParseQuery(strings.TrimPrefix(query, "?")); err == nil && values.Has("message_id") {
+			n, _ := strconv.ParseInt(values.Get("message_id"), 10, 64)
+			msg.ID = mailing.MessageID(n)
+		}
+		v := serve(t, &stores{mailing: &m, message: &msg, redrive: func(id mailing.ID, letters []mailing.DeadLetter) (mailing.Mailing, mailing.Redriving, error) {
 			asked = append(asked, "")
 			return mailing.Mailing{ID: id}, mailing.Redriving{Requeued: letters}, nil
 		}})
@@ -307,8 +314,9 @@ func TestARedriveTriesTheMatchingLettersOnly(t *testing.T) {
 			t.Errorf("%s: the store is asked", query)
 		}
 	}
-	for _, query := range []string{"?message_id=0", "?mailing_id=0", "?mailing_id=4294967295&reason=http_400"} {
-		wantProblem(t, serve(t, &stores{}).call(http.MethodPost, redrivePath+query, ""), http.StatusNotFound)
+	m, msg := sale(), mailing.Message{ID: 12884901896}
+	for _, query := range []string{"?message_id=0", "?mailing_id=0", "?mailing_id=4294967295&reason=http_400", "?mailing_id=4", "?message_id=12884901897", "?message_id=12884901896&mailing_id=4"} {
+		wantProblem(t, serve(t, &stores{mailing: &m, message: &msg}).call(http.MethodPost, redrivePath+query, ""), http.StatusNotFound)
 	}
 	for _, query := range []string{"?message_id=x", "?mailing_id=", "?reason=", "?reason=" + strings.Repeat("x", 101), "?client_id=1"} {
 		wantProblem(t, serve(t, &stores{}).call(http.MethodPost, redrivePath+query, ""), http.StatusUnprocessableEntity, "query."+strings.Split(query[1:], "=")[0])

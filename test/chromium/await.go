@@ -9,8 +9,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// tick is the time between two looks at a page.
-const tick = 50 * time.Millisecond
+// tick is the time between two looks at a page. Each look lays out the page again.
+const tick = 150 * time.Millisecond
 
 // Await waits until an expression of JavaScript is true.
 func Await(expression string) chromedp.Action[chromedp.Void] {

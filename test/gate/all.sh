@@ -77,10 +77,6 @@ pages() {
 # test that cannot run has to be removed, with a reason.
 tests() { quick "$1" -race "${@:2}"; }
 
-# by_sam runs tests with integration tests on a stack that sam has deployed, as on AWS.
-# The tests below localstack cover this machine's own way to deploy.
-by_sam() { DEPLOY=sam tests "$@"; }
-
 # quick NAME ARGUMENTS... runs go test as tests does, but without the race detector. The
 # limit of an hour is for a machine that is busy with other work. golangci-lint has the rules
 # of go vet, so go test does not check them again.
@@ -98,17 +94,19 @@ quick() {
 }
 
 # served lists the packages that have tests of their own with services, in files with the
-# tag integration.
+# tag integration. The longest one, which mostly uses one processor, is the first.
 served() {
   local of='{{.ImportPath}} {{.GoFiles}} {{.TestGoFiles}} {{.XTestGoFiles}}'
-  comm -13 <(go list -f "$of" ./... | sort) <(go list -tags integration -f "$of" ./... | sort) | cut -d ' ' -f 1 | grep -vE "$1"
+  comm -13 <(go list -f "$of" ./... | sort) <(go list -tags integration -f "$of" ./... | sort) | cut -d ' ' -f 1 | grep -vE "$1" | sort -r
 }
 
 # The integration tests mostly wait: for the leases of killed processes, or until the
 # sending API answers again. So they begin first, and all other parts run beside them.
+# Their stack is deployed by sam, as on AWS. The tests below localstack cover this machine's
+# own way to deploy.
 begin_integration() {
   set -m # a process group of its own, which can be ended as a whole
-  by_sam integration -tags integration ./test/integration >"$log/integration.out" 2>&1 &
+  DEPLOY=sam tests integration -tags integration ./test/integration >"$log/integration.out" 2>&1 &
   integration=$!
   set +m
   trap 'kill -- -$integration 2>/dev/null' EXIT
@@ -145,7 +143,7 @@ part "the same over DynamoDB Local" quick tables -tags integration \
 part "the store over DynamoDB Local" quick store -tags integration ./internal/dynamo
 part "browser test" tests browser -tags browser ./test/browser
 # shellcheck disable=SC2046 # a list of packages
-part "tests with services: LocalStack, SAM" by_sam services -tags integration $(served 'test/(integration|faults)$')
+part "tests with services: LocalStack, SAM" tests services -tags integration $(served 'test/(integration|faults)$')
 part "integration tests, the rest of the time" end_integration
 
 echo

@@ -150,10 +150,11 @@ func special() map[string]map[int]provoke {
 			http.StatusForbidden:    foreign,
 			http.StatusUnauthorized: func(w *world, r *request) { r.body = with(w, r.body, map[string]any{"key": "unknown"}) },
 		},
-		"delete-session":     {http.StatusForbidden: foreign},
-		"preview-mailing":    {http.StatusForbidden: foreign},
-		"get-mailing-series": {http.StatusUnprocessableEntity: func(_ *world, r *request) { r.query.Set("step", "15") }},
-		"list-messages":      {http.StatusNotFound: func(_ *world, r *request) { r.query.Set("mailing_id", "2097151") }},
+		"delete-session":       {http.StatusForbidden: foreign},
+		"preview-mailing":      {http.StatusForbidden: foreign},
+		"get-mailing-series":   {http.StatusUnprocessableEntity: func(_ *world, r *request) { r.query.Set("step", "15") }},
+		"list-messages":        {http.StatusNotFound: func(_ *world, r *request) { r.query.Set("mailing_id", "2097151") }},
+		"redrive-dead-letters": {http.StatusNotFound: func(_ *world, r *request) { r.query.Set("mailing_id", "2097151") }},
 		"process-mailings": {
 			http.StatusServiceUnavailable: func(w *world, _ *request) { w.lines.meet = func() error { return errors.New("no queue") } },
 			// There a failing queue is a 503; only a mistake in the code is a 500.
