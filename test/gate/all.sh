@@ -93,6 +93,17 @@ quick() {
   return $status
 }
 
+# promise runs the state machine, which uses one processor, beside the other tests of faults.
+promise() {
+  local machine status=0
+  quick machine -run 'TestRandomRuns' ./test/faults >"$log/machine.out" 2>&1 &
+  machine=$!
+  quick promise -skip 'TestRandomRuns' ./test/faults || status=$?
+  wait "$machine" || status=$?
+  cat "$log/machine.out"
+  return $status
+}
+
 # served lists the packages that have tests of their own with services, in files with the
 # tag integration. The longest one, which mostly uses one processor, is the first.
 served() {
@@ -103,10 +114,12 @@ served() {
 # The integration tests mostly wait: for the leases of killed processes, or until the
 # sending API answers again. So they begin first, and all other parts run beside them.
 # Their stack is deployed by sam, as on AWS. The tests below localstack cover this machine's
-# own way to deploy.
+# own way to deploy. The race detector is off: the functions are other processes, and the
+# fake provider and the proxies, which run in this one, have their own tests with it. It
+# would take as much of the processor as the functions do.
 begin_integration() {
   set -m # a process group of its own, which can be ended as a whole
-  DEPLOY=sam tests integration -tags integration ./test/integration >"$log/integration.out" 2>&1 &
+  DEPLOY=sam quick integration -tags integration ./test/integration >"$log/integration.out" 2>&1 &
   integration=$!
   set +m
   trap 'kill -- -$integration 2>/dev/null' EXIT
@@ -133,7 +146,7 @@ part "admin pages: types, tests, bundle" pages
 part "unit tests" tests unit ./...
 # These are thousands of runs, so the race detector is off. The unit tests above run a
 # part of them with it.
-part "crash points, fault matrix, state machine" quick promise ./test/faults
+part "crash points, fault matrix, state machine" promise
 # Over the real DynamoDB Local a run takes a hundred times as long. So this part runs
 # only the tests about writes, a sample of each, without the race detector.
 part "the same over DynamoDB Local" quick tables -tags integration \
