@@ -186,6 +186,7 @@ show-docs: ## the documentation in Chromium; a picture of it in docs/swagger-ui.
 show-pages: tools web-tools ## the admin pages in Chromium, by clicking and typing: a mailing's life, an import of 25,000 rows, keys, looks
 	$(call show,the_admin_pages)
 show-pages: export IMPORT_ROWS = 25000
+show-pages: export LOOKS = all
 show-metrics: ## what GET /metrics gives, as parsers of Prometheus read it
 	@go test -count=1 -v -run 'TestPrometheusReadsTheMetrics$$' ./internal/api 2>&1 | $(figures)
 show-schemathesis: tools gate-tools ## some thousand generated requests, good and bad ones, against the description

@@ -148,6 +148,7 @@ func (s *server) importClients(ctx context.Context, in *struct {
 			// which of them were invalid.
 			s.log.LogAttrs(ctx, slog.LevelError, "import stopped", slog.Int("next_line", open), failure(ctx, err))
 			done.NextLine = open
+			done.Rows = slices.DeleteFunc(done.Rows, func(r RejectedRow) bool { return r.Line >= open })
 			break
 		}
 	}
@@ -188,7 +189,9 @@ func (s *server) importSome(ctx context.Context, file *csvfile.Reader, done *Imp
 
 // writeRows writes rows and counts their outcomes. lines are the lines in which the
 // rows begin. With an error it returns the first line whose outcome is unknown, or
-// the first line of all if the store knows each outcome but failed nevertheless.
+// the first line of all if the store knows each outcome but failed nevertheless. Rows
+// from that line on are not counted: they come again with the next request, and each row
+// is counted once.
 func (s *server) writeRows(ctx context.Context, lines []int, rows []mailing.ClientRow, done *Imported,
 ) (open int, err error) {
 	// The store tries again as long as other writers change the same clients. It
@@ -199,16 +202,18 @@ func (s *server) writeRows(ctx context.Context, lines []int, rows []mailing.Clie
 		defer cancel()
 	}
 	results, err := s.clients.UpsertClients(ctx, rows)
-	for i, r := range results {
-		if !done.count(lines[i], r) && open == 0 {
-			open = lines[i]
-		}
-	}
+	unknown := slices.IndexFunc(results, func(r mailing.RowResult) bool { return r.Outcome == mailing.RowOpen })
 	switch {
-	case err == nil && open > 0:
+	case err == nil && unknown >= 0:
 		err = errors.New("the outcome of some rows is unknown")
-	case err != nil && open == 0:
-		open = lines[0]
+	case err != nil && unknown < 0:
+		unknown = 0
+	}
+	if unknown >= 0 {
+		open, results = lines[unknown], results[:min(unknown, len(results))]
+	}
+	for i, r := range results {
+		done.count(lines[i], r)
 	}
 	if err != nil {
 		return open, fmt.Errorf("import %d rows: %w", len(rows), err)
@@ -216,8 +221,8 @@ func (s *server) writeRows(ctx context.Context, lines []int, rows []mailing.Clie
 	return 0, nil
 }
 
-// count counts the outcome of a row, and reports whether the outcome is known.
-func (d *Imported) count(line int, r mailing.RowResult) bool {
+// count counts the outcome of a row.
+func (d *Imported) count(line int, r mailing.RowResult) {
 	switch r.Outcome {
 	case mailing.RowCreated:
 		d.Created++
@@ -227,10 +232,8 @@ func (d *Imported) count(line int, r mailing.RowResult) bool {
 		d.Unchanged++
 	case mailing.RowRejected:
 		d.reject(line, csvfile.BrokenRules(r.Err))
-	case mailing.RowOpen:
-		return false
+	case mailing.RowOpen: // it comes again
 	}
-	return true
 }
 
 // reject notes an invalid row, with the rules that it breaks.

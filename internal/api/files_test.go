@@ -198,9 +198,10 @@ func TestAnImportThatFailsReturnsItsOutcomeAndTheNextLine(t *testing.T) {
 	for n := range mailing.ImportRows + 10 {
 		fmt.Fprintf(&file, "7900%07d,UTC\n", n)
 	}
+	file.WriteString("wrong,UTC\n") // after the next line, so it comes again
 	got := imported(t, v.importFile(t.Context(), file.String(), without))
 	want := api.Imported{
-		Created: mailing.ImportRows + 9, Rejected: 1, NextLine: 3 + mailing.ImportRows + 3,
+		Created: mailing.ImportRows + 3, Rejected: 1, NextLine: 3 + mailing.ImportRows + 3,
 		Rows: got.Rows,
 	}
 	if diff := cmp.Diff(want, got); diff != "" || len(got.Rows) != 1 || got.Rows[0].Line != 2 {
