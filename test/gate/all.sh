@@ -155,8 +155,10 @@ part "the same over DynamoDB Local" quick tables -tags integration \
 # Local. Both pass the same tests, so the packages that only use the store do not run twice.
 part "the store over DynamoDB Local" quick store -tags integration ./internal/dynamo
 part "browser test" tests browser -tags browser ./test/browser
+# These tests start processes and wait for them, so the race detector is off. The unit tests
+# of the same packages run with it.
 # shellcheck disable=SC2046 # a list of packages
-part "tests with services: LocalStack, SAM" tests services -tags integration $(served 'test/(integration|faults)$')
+part "tests with services: LocalStack, SAM" quick services -tags integration $(served 'test/(integration|faults)$')
 part "integration tests, the rest of the time" end_integration
 
 echo
