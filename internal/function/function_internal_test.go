@@ -11,16 +11,40 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
-func TestAWrongConfigurationIsToldTogetherByItsVariables(t *testing.T) {
+// keepLog restores the log after the test, because setup replaces it.
+func keepLog(t *testing.T) {
+	t.Helper()
 	before, output := slog.Default(), log.Writer()
 	t.Cleanup(func() {
 		slog.SetDefault(before)
 		log.SetOutput(output)
 	})
+}
+
+// setupAt sets a function up whose calls to AWS go to a server.
+func setupAt(t *testing.T, url string) aws.Config {
+	t.Helper()
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": url, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+		"AWS_EC2_METADATA_DISABLED": "true",
+	} {
+		t.Setenv(name, value)
+	}
+	var none struct{}
+	cfg, err := setup(t.Context(), "test", &none)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func TestAWrongConfigurationIsToldTogetherByItsVariables(t *testing.T) {
+	keepLog(t)
 	for name, value := range map[string]string{
 		"LOG_LEVEL": "loud", "RETENTION_DAYS": "a while", "CLIENTS_TABLE": "", "MAILINGS_TABLE": "m", "BATCHES_TABLE": "b", "MAX_SEND_RATE": "fast",
 	} {
@@ -48,28 +72,14 @@ func TestAWrongConfigurationIsToldTogetherByItsVariables(t *testing.T) {
 }
 
 func TestLinesOfTheSDKAreForDebugging(t *testing.T) {
-	before, output := slog.Default(), log.Writer()
-	t.Cleanup(func() {
-		slog.SetDefault(before)
-		log.SetOutput(output)
-	})
+	keepLog(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Amz-Crc32", "0") // as DynamoDB Local does with errors
 		w.WriteHeader(http.StatusBadRequest)
 		_, _ = io.WriteString(w, "{}")
 	}))
 	t.Cleanup(server.Close)
-	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": server.URL, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-		"AWS_EC2_METADATA_DISABLED": "true",
-	} {
-		t.Setenv(name, value)
-	}
-	var none struct{}
-	cfg, err := setup(t.Context(), "test", &none)
-	if err != nil {
-		t.Fatal(err)
-	}
+	cfg := setupAt(t, server.URL)
 	for _, c := range []struct {
 		level slog.Level
 		want  bool
@@ -86,11 +96,7 @@ func TestLinesOfTheSDKAreForDebugging(t *testing.T) {
 }
 
 func TestACallToAWSThatHangsIsMadeAgainWithinSeconds(t *testing.T) {
-	before, output := slog.Default(), log.Writer()
-	t.Cleanup(func() {
-		slog.SetDefault(before)
-		log.SetOutput(output)
-	})
+	keepLog(t)
 	var calls atomic.Int64
 	ended := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -106,17 +112,7 @@ func TestACallToAWSThatHangsIsMadeAgainWithinSeconds(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { close(ended) })
-	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": server.URL, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-		"AWS_EC2_METADATA_DISABLED": "true",
-	} {
-		t.Setenv(name, value)
-	}
-	var none struct{}
-	cfg, err := setup(t.Context(), "test", &none)
-	if err != nil {
-		t.Fatal(err)
-	}
+	cfg := setupAt(t, server.URL)
 	// Much more than two seconds, for a busy machine, but not without limit.
 	ctx, cancel := context.WithTimeout(t.Context(), 15*attemptTime)
 	defer cancel()

@@ -76,7 +76,7 @@ func (v visitor) signIn(key string) {
 	v.Find("link", "Overview")
 }
 
-// refused is what the console shows when nobody is signed in: the page asks first.
+// refused is in the line of the console about a request without a session.
 const refused = "401"
 
 // clean demands that all requests went to the stack, and that the console shows no errors
