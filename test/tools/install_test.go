@@ -14,13 +14,17 @@ import (
 )
 
 const (
-	// python makes a virtual environment with itself, and writes pip's commands to the file pip.
+	// python makes a virtual environment with itself. Its pip installs uv, which is uvScript.
 	python = `case "$*" in
   *zipfile*) ;;
   "-c import sys"*) echo %s ;;
   "-m venv "*) mkdir -p "$3/bin" && ln -s "$(command -v "$0")" "$3/bin/python" ;;
-  "-m pip "*) echo "$*" >>pip; test ! -e broken ;;
+  "-m pip "*" config get :env:.index-url") exit 1 ;;
+  "-m pip "*" config get "*) echo https://registry.example/simple ;;
+  "-m pip "*" install "*) cp uv .local/tools/uv/bin/uv ;;
 esac`
+	// uv writes its commands, after the address of the registry, to the file calls.
+	uv   = `echo "$UV_DEFAULT_INDEX $*" >>calls; test ! -e broken`
 	java = "echo '    java.home = %s' >&2; echo '    java.specification.version = %s' >&2"
 	// mvn copies one jar, which is also the agent.
 	mvn = `for option; do case $option in
@@ -56,6 +60,7 @@ func newMachine(t *testing.T, scripts map[string]string, env ...string) *machine
 	for name, script := range scripts {
 		m.write(filepath.Join(m.bin, name), "#!"+filepath.Join(m.bin, "sh")+"\n"+script+"\n")
 	}
+	m.write("uv", "#!"+filepath.Join(m.bin, "sh")+"\n"+uv+"\n")
 	m.write("jar", "content")
 	sum := sha256.Sum256([]byte("content"))
 	m.write("localstack/tools/dynamodb.lock", fmt.Sprintf("%x  DynamoDBLocal_lib/byte-buddy-agent-1.jar\n", sum))
@@ -91,14 +96,14 @@ func (m *machine) write(path, content string) {
 }
 
 // install runs what `make tools` runs, and returns its output and the number of calls of
-// pip.
-func (m *machine) install() (output string, pips int, err error) {
+// uv.
+func (m *machine) install() (output string, calls int, err error) {
 	m.t.Helper()
 	cmd := exec.CommandContext(m.t.Context(), filepath.Join(m.bin, "sh"), "localstack/tools/install.sh", "tools")
 	cmd.Dir, cmd.Env = m.root, m.env
 	out, err := cmd.CombinedOutput()
-	calls, _ := os.ReadFile(filepath.Join(m.root, "pip")) // there is none before the first call
-	return string(out), strings.Count(string(calls), "\n"), err
+	lines, _ := os.ReadFile(filepath.Join(m.root, "calls")) // there is none before the first call
+	return string(out), strings.Count(string(lines), "https://registry.example/simple pip install "), err
 }
 
 func TestAllMissingProgramsAreReportedTogether(t *testing.T) {
@@ -154,18 +159,18 @@ func TestAPythonOfPyenvIsFound(t *testing.T) {
 }
 
 // TestAnInstallationIsRepeatedOnlyWhenItIsNeeded follows one machine. A complete
-// installation calls pip twice: for LocalStack, and for its plugin.
+// installation calls uv twice: for LocalStack, and for its plugin.
 func TestAnInstallationIsRepeatedOnlyWhenItIsNeeded(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, complete(t))
-	pips := 0
+	before := 0
 	step := func(what string, calls int, fails string) {
 		t.Helper()
 		out, n, err := m.install()
-		if (err != nil) != (fails != "") || !strings.Contains(out, fails) || n != pips+calls {
-			t.Errorf("%s: %v after %d calls of pip, want %d and %q in:\n%s", what, err, n-pips, calls, fails, out)
+		if (err != nil) != (fails != "") || !strings.Contains(out, fails) || n != before+calls {
+			t.Errorf("%s: %v after %d calls of uv, want %d and %q in:\n%s", what, err, n-before, calls, fails, out)
 		}
-		pips = n
+		before = n
 	}
 	step("the first time", 2, "")
 	step("again", 0, "")
@@ -173,7 +178,7 @@ func TestAnInstallationIsRepeatedOnlyWhenItIsNeeded(t *testing.T) {
 	step("another plugin", 1, "")
 	m.write("localstack/tools/localstack.lock", "another==1 --hash=sha256:0")
 	m.write("broken", "")
-	step("another lock, and pip is interrupted", 1, "rror 1")
+	step("another lock, and uv is interrupted", 1, "rror 1")
 	if err := os.Remove(filepath.Join(m.root, "broken")); err != nil {
 		t.Fatal(err)
 	}
