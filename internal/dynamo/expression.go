@@ -1,7 +1,6 @@
 package dynamo
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,22 +12,27 @@ import (
 // #due_at is due_at. DynamoDB requires a placeholder for each name that is one of its
 // reserved words. The placeholder of a value begins with a colon.
 
-var namePattern = regexp.MustCompile(`#\w+`)
-
 // names returns the attributes that expressions name, by their placeholders; nil for
 // none, because DynamoDB refuses an empty map.
 func names(expressions ...string) map[string]string {
 	var found map[string]string
 	for _, e := range expressions {
-		for _, place := range namePattern.FindAllString(e, -1) {
+		for _, after := range strings.Split(e, "#")[1:] {
+			name := after
+			if end := strings.IndexFunc(after, notInName); end >= 0 {
+				name = after[:end]
+			}
 			if found == nil {
 				found = map[string]string{}
 			}
-			found[place] = place[1:]
+			found["#"+name] = name
 		}
 	}
 	return found
 }
+
+// notInName reports whether a character ends the name of an attribute.
+func notInName(r rune) bool { return r != '_' && (r < 'a' || r > 'z') && (r < '0' || r > '9') }
 
 // optional returns a pointer to an expression; nil for an empty one.
 func optional(expression string) *string {

@@ -26,7 +26,7 @@ func machineRuns() int {
 	if sampled() {
 		return 6
 	}
-	return 1000
+	return 500
 }
 
 // TestRandomRunsKeepThePromise is a state machine. It lets users, clocks, queues, the
@@ -62,7 +62,7 @@ func TestRandomRunsKeepThePromise(t *testing.T) {
 		}
 	})
 	t.Logf("figure: %s", &all)
-	if all.runs >= 1000 {
+	if all.runs >= 500 {
 		all.check(t)
 	}
 }
