@@ -223,7 +223,8 @@ func downgrade(v any) {
 			kept := slices.DeleteFunc(choices, func(c any) bool { s, ok := c.(map[string]any); return ok && s["type"] == "null" })
 			if v["oneOf"] = kept; len(kept) < len(choices) {
 				delete(v, "oneOf")
-				v["allOf"], v["nullable"] = kept, true
+				// OpenAPI 3.0 wants a type beside nullable. Only objects have this form.
+				v["allOf"], v["nullable"], v["type"] = kept, true, huma.TypeObject
 			}
 		}
 		if ref, ok := v["$ref"]; ok && len(v) > 1 {
