@@ -121,7 +121,7 @@ func TestAnUnknownPathBelowTheAPINeedsAKey(t *testing.T) {
 func TestDocumentationAndHealthArePublic(t *testing.T) {
 	t.Parallel()
 	v := serve(t, &stores{})
-	for _, target := range []string{"/healthz", "/openapi.json", "/openapi.yaml"} {
+	for _, target := range []string{"/healthz", "/openapi.json", "/openapi.yaml", "/openapi-3.0.json"} {
 		if w := v.call(http.MethodGet, target, "", "Authorization", without); w.Code != http.StatusOK {
 			t.Errorf("%s answers %d without a key", target, w.Code)
 		}

@@ -84,7 +84,7 @@ func TestTheServerIsRelativeToTheDescription(t *testing.T) {
 		} `json:"servers"`
 	}
 	w := serve(t, &stores{}).call(http.MethodGet, "/openapi.json", "")
-	if err := json.Unmarshal(w.Body.Bytes(), &d); err != nil || len(d.Servers) != 1 {
+	if err := json.Unmarshal(w.Body.Bytes(), &d); err != nil || len(d.Servers) == 0 {
 		t.Fatalf("servers %v, %v", d.Servers, err)
 	}
 	for _, base := range []string{"http://localhost:8000", "https://example.com/prod", "https://localhost:4566/_aws/execute-api/a1/local"} {

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -12,11 +13,17 @@ import (
 func (d document) compiler() *jsonschema.Compiler {
 	d.t.Helper()
 	c := jsonschema.NewCompiler()
+	c.UseRegexpEngine(ecma)
 	c.AssertFormat()
 	if err := c.AddResource("openapi.json", d.root); err != nil {
 		d.t.Fatal(err)
 	}
 	return c
+}
+
+// ecma reads a pattern of the description. Go has another form of the escape \u.
+func ecma(pattern string) (jsonschema.Regexp, error) {
+	return regexp.Compile(regexp.MustCompile(`\\u([0-9a-f]{4})`).ReplaceAllString(pattern, `\x{$1}`))
 }
 
 func TestEveryExampleIsValid(t *testing.T) {

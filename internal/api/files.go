@@ -51,35 +51,45 @@ func (s *server) routeFiles() {
 	var noPhone *mailing.Error
 	errors.As(err, &noPhone)
 	wrongHeader := domainProblem(noPhone)
+	const example = "phone,tag,timezone\n79001234567,vip,Europe/Moscow\n79007654321,,Europe/Moskow\n"
 	importClients := operation{
 		id: "import-clients", method: http.MethodPost, path: clientsPath + "/import", tag: clientsTag,
 		summary: "Import clients as CSV",
 		about:   aboutImport, maxBody: MaxImport,
-		body:    &huma.RequestBody{Description: "The file, at most 4 MiB."},
-		request: "phone,tag,timezone\n79001234567,vip,Europe/Moscow\n79007654321,,Europe/Moskow\n",
+		body: &huma.RequestBody{
+			Description: "The file, or a form with the file as its part `file`. The body has at most 4 MiB.",
+		},
+		request: example,
 		success: "The numbers of rows by outcome, and the rejected rows.",
 		answer:  Imported{Created: 1, Rejected: 1, Rows: []RejectedRow{{3, []FieldError{{"timezone", mailing.ZoneRule}}}}},
 		errors: map[int]errorText{
+			http.StatusBadRequest: {
+				when: "The body is `multipart/form-data` and cannot be read as a form.", detail: unreadableForm,
+			},
 			http.StatusRequestEntityTooLarge: {
-				when: "The file is larger than 4 MiB.", detail: "the body is larger than 4 MiB",
+				when: "The body is larger than 4 MiB.", detail: "the body is larger than 4 MiB",
 			},
 			http.StatusUnsupportedMediaType: {
-				when:   "The `Content-Type` is not `text/csv`. A body without one is read as CSV.",
-				detail: "the body's Content-Type must be " + csvType,
+				when: "The `Content-Type` is neither `text/csv` nor `multipart/form-data`. A body without one is read " +
+					"as CSV.",
+				detail: "the body's Content-Type must be " + formType + " or " + csvType,
 			},
 			http.StatusUnprocessableEntity: {
-				when: "The first line of the file is not a valid header, or there is a query parameter. " +
-					"Nothing was changed.",
+				when: "The first line of the file is not a valid header, there is a query parameter, or a form does " +
+					"not consist of the part `file`. Nothing was changed.",
 				detail: wrongHeader.Detail, fields: wrongHeader.Errors,
 			},
 		},
 	}
 	register(s, importClients, s.importClients)
+	// huma reads the body of a form like that of a file, see [importedFile]. It is
+	// described only now, because huma would parse a body that has a schema.
+	h := s.registered(importClients.method, importClients.path)
+	h.RequestBody.Content[formType] = importForm(example)
 	// The description says that a file is required. But huma must not check that:
 	// its answer to a missing body would not say which header a file needs. So the
 	// description gets a copy of the operation, and huma keeps one whose body is
 	// optional.
-	h := s.registered(importClients.method, importClients.path)
 	described, body := *h, *h.RequestBody
 	described.RequestBody, s.api.OpenAPI().Paths[h.Path].Post = &body, &described
 	h.RequestBody.Required = false
@@ -126,10 +136,16 @@ type RejectedRow struct {
 // stored already are unchanged when they come again. An error is returned only for
 // a wrong header, or if no row is known to be in the directory.
 func (s *server) importClients(ctx context.Context, in *struct {
-	RawBody []byte `contentType:"text/csv"`
+	// ContentType is hidden because the body's description has it.
+	ContentType string `header:"Content-Type" hidden:"true"`
+	RawBody     []byte `contentType:"text/csv"`
 },
 ) (*struct{ Body Imported }, error) {
-	file, err := csvfile.NewReader(in.RawBody)
+	content, err := importedFile(in.ContentType, in.RawBody)
+	if err != nil {
+		return nil, err
+	}
+	file, err := csvfile.NewReader(content)
 	if err != nil {
 		return nil, err
 	}

@@ -33,9 +33,9 @@ type FilterBody struct {
 }
 
 // blanks are the blanks of the domain (those of Unicode), for a class of characters
-// in a pattern. The meaning of \s depends on the reader of the pattern, and no
-// escape for the other blanks is understood by all readers.
-const blanks = "\\t-\\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+// in a pattern of Go. The meaning of \s depends on the reader of the pattern. The
+// description has the escapes of JSON Schema, see [published].
+const blanks = `\x{0009}-\x{000d} \x{0085}\x{00a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}`
 
 // Tags are the tags of a filter, in requests.
 type Tags []string
@@ -63,20 +63,30 @@ func (Text) Schema(huma.Registry) *huma.Schema {
 	}
 }
 
-// Window is the part of the day of a client in which messages may be sent. If from
-// is after to, the window crosses midnight. A window may be null.
+// Window is the part of the day of a client in which messages may be sent, in answers.
+// If from is after to, the window crosses midnight. A window may be null.
 type Window struct {
 	From ClockTime `json:"from" example:"09:00"`
 	To   ClockTime `json:"to" example:"21:00"`
 }
 
-// Schema describes the window in place, as a reference to a schema cannot be null.
-func (Window) Schema(r huma.Registry) *huma.Schema {
+// WindowBody is a window, in requests.
+type WindowBody Window
+
+// Schema describes the window.
+func (Window) Schema(r huma.Registry) *huma.Schema { return windowSchema(r, "Window") }
+
+// Schema describes the window.
+func (WindowBody) Schema(r huma.Registry) *huma.Schema { return windowSchema(r, "WindowBody") }
+
+// windowSchema describes a window in place, because huma's reference to a schema cannot
+// be null. The description has it under the name.
+func windowSchema(r huma.Registry, name string) *huma.Schema {
 	// plain has no Schema method: SchemaFromType would call that of Window again,
 	// without end.
 	type plain Window
 	s := huma.SchemaFromType(r, typeOf[plain]())
-	s.Nullable = true
+	s.Nullable, s.Extensions = true, map[string]any{nameKey: name}
 	return s
 }
 
@@ -124,12 +134,12 @@ type Mailing struct {
 
 // MailingBody is a mailing, in requests.
 type MailingBody struct {
-	Text        Text       `json:"text" doc:"Up to 1,600 characters, not only blanks."`
-	StartAt     Time       `json:"start_at" doc:"May be in the past. The mailing then starts at once."`
-	EndAt       Time       `json:"end_at" doc:"Must be in the future and after start_at." example:"2030-01-31T18:00:00.000Z"`
-	Filter      FilterBody `json:"filter"`
-	Window      *Window    `json:"window,omitempty" nullable:"true" doc:"Local hours of each client. By default, and with null, any time."`
-	OnUncertain string     `json:"on_uncertain,omitempty" enum:"resend,stop" doc:"The action for a message whose delivery is unknown: resend sends it again, stop never sends it a second time. By default, and with null, resend."`
+	Text        Text        `json:"text" doc:"Up to 1,600 characters, not only blanks."`
+	StartAt     Time        `json:"start_at" doc:"May be in the past. The mailing then starts at once."`
+	EndAt       Time        `json:"end_at" doc:"Must be in the future and after start_at." example:"2030-01-31T18:00:00.000Z"`
+	Filter      FilterBody  `json:"filter"`
+	Window      *WindowBody `json:"window,omitempty" nullable:"true" doc:"Local hours of each client. By default, and with null, any time."`
+	OnUncertain string      `json:"on_uncertain,omitempty" enum:"resend,stop" doc:"The action for a message whose delivery is unknown: resend sends it again, stop never sends it a second time. By default, and with null, resend."`
 
 	ID        ignored `json:"id,omitzero"`
 	SMS       ignored `json:"sms,omitzero"`
@@ -185,7 +195,7 @@ func mailingBody(m mailing.Mailing) MailingBody {
 	j := mailingJSON(m)
 	return MailingBody{
 		Text: Text(j.Text), StartAt: j.StartAt, EndAt: j.EndAt,
-		Filter: FilterBody{OperatorCodes: j.Filter.OperatorCodes, Tags: j.Filter.Tags}, Window: j.Window,
+		Filter: FilterBody{OperatorCodes: j.Filter.OperatorCodes, Tags: j.Filter.Tags}, Window: (*WindowBody)(j.Window),
 		OnUncertain: j.OnUncertain,
 	}
 }
@@ -247,7 +257,8 @@ func exampleMailing() Mailing {
 func exampleMailingBody() MailingBody {
 	m := exampleMailing()
 	return MailingBody{
-		Text: Text(m.Text), StartAt: m.StartAt, EndAt: m.EndAt, Filter: FilterBody{Tags: m.Filter.Tags}, Window: m.Window,
+		Text: Text(m.Text), StartAt: m.StartAt, EndAt: m.EndAt, Filter: FilterBody{Tags: m.Filter.Tags},
+		Window: (*WindowBody)(m.Window),
 	}
 }
 

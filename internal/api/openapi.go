@@ -32,6 +32,8 @@ const (
 func configuration() huma.Config {
 	config := huma.DefaultConfig("Postrider", Version)
 	config.Info.Description = conventions
+	config.Info.Contact = &huma.Contact{Name: "The operators of this deployment"}
+	config.Info.License = &huma.License{Name: "Proprietary", Identifier: "LicenseRef-Proprietary"}
 	config.Tags = []*huma.Tag{
 		{Name: clientsTag, Description: "The directory of clients, with phone, operator code, tag and time zone."},
 		{Name: mailingsTag, Description: "Texts that are sent to all clients that match a filter."},
@@ -42,12 +44,12 @@ func configuration() huma.Config {
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer": {Type: "http", Scheme: "bearer", Description: "A key, as `Authorization: Bearer <key>`."},
 		"apiKey": {Type: "apiKey", In: "header", Name: keyHeader, Description: "A key, as `" + keyHeader + ": <key>`."},
-		"session": {
+		"sessionCookie": {
 			Type: "apiKey", In: "cookie", Name: sessionCookie,
 			Description: "The cookie that `POST /api/session` sets, for browsers.",
 		},
 	}
-	config.Security = []map[string][]string{{"bearer": {}}, {"apiKey": {}}, {"session": {}}}
+	config.Security = []map[string][]string{{"bearer": {}}, {"apiKey": {}}, {"sessionCookie": {}}}
 	// huma's own pages load scripts from another site. Its hook adds "$schema" to
 	// bodies. Its handler builds the description on first use without a lock. So
 	// none of them is used.
@@ -55,8 +57,19 @@ func configuration() huma.Config {
 	config.CreateHooks = nil
 	// The URL is relative to that of the description, so it stays right where API
 	// Gateway puts the name of a stage before the path. It has no slash at the end,
-	// since programs append a path, which begins with one.
-	config.Servers = []*huma.Server{{URL: ".", Description: "This deployment"}}
+	// since programs append a path, which begins with one. The other servers are for
+	// programs that have the description only as a file.
+	config.Servers = []*huma.Server{
+		{URL: ".", Description: "The deployment that serves this description"},
+		{URL: "http://localhost:8000", Description: "The local stack"},
+		{URL: "https://{host}/{stage}", Description: "A deployment on AWS", Variables: map[string]*huma.ServerVariable{
+			"host": {
+				Default:     "api-id.execute-api.us-east-1.amazonaws.com",
+				Description: "The host of the API in API Gateway, or a domain of your own.",
+			},
+			"stage": {Default: "prod", Description: "The stage of the API."},
+		}},
+	}
 	// If a mistyped filter were ignored, the answer would hold everything.
 	config.RejectUnknownQueryParameters = true
 	return config
@@ -259,16 +272,14 @@ func errorHeaders(status int) map[string]*huma.Header {
 // routeDescription serves the OpenAPI description of all operations that are
 // registered before. Each form is written once, with the first request for it.
 func (s *server) routeDescription(mux *http.ServeMux) {
-	description := s.api.OpenAPI()
-	// The index is described with the slash. The API accepts both paths.
-	description.Paths["/api/"] = description.Paths["/api"]
-	delete(description.Paths, "/api")
+	description := published(s.api.OpenAPI())
 	for _, form := range []struct {
 		path, contentType string
 		write             func() ([]byte, error)
 	}{
 		{"/openapi.json", "application/openapi+json", sync.OnceValues(description.MarshalJSON)},
 		{"/openapi.yaml", "application/openapi+yaml", sync.OnceValues(description.YAML)},
+		{"/openapi-3.0.json", "application/openapi+json", sync.OnceValues(func() ([]byte, error) { return downgraded(description) })},
 	} {
 		s.allow(http.MethodGet, form.path, everyone)
 		mux.HandleFunc("GET "+form.path, func(w http.ResponseWriter, r *http.Request) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -29,12 +30,15 @@ func (p *Patch[T]) UnmarshalJSON(b []byte) error {
 // Schema describes a T in which each field may be left out. Fields that are
 // optional in a T may also be null, which clears them.
 func (Patch[T]) Schema(r huma.Registry) *huma.Schema {
-	name := strings.TrimSuffix(typeOf[T]().Name(), "Body") + "Patch"
+	name := patchName(typeOf[T]().Name())
 	if r.Map()[name] == nil {
 		r.Map()[name] = optional(r, r.Schema(typeOf[T](), true, ""))
 	}
-	return &huma.Schema{Ref: "#/components/schemas/" + name}
+	return &huma.Schema{Ref: schemaPrefix + name}
 }
+
+// patchName returns the name of the schema of a patch, from that of a whole body.
+func patchName(body string) string { return strings.TrimSuffix(body, "Body") + "Patch" }
 
 // optional returns a copy of a schema in which no property is required, down to all
 // nested objects. The original stays as it is, since other operations use it.
@@ -44,6 +48,10 @@ func optional(r huma.Registry, s *huma.Schema) *huma.Schema {
 	}
 	o := *s
 	o.Required = nil
+	if name, ok := s.Extensions[nameKey].(string); ok {
+		o.Extensions = maps.Clone(s.Extensions)
+		o.Extensions[nameKey] = patchName(name)
+	}
 	o.Properties = make(map[string]*huma.Schema, len(s.Properties))
 	for name, p := range s.Properties {
 		o.Properties[name] = optional(r, p)

@@ -16,15 +16,15 @@ type Index struct {
 
 // Links are the addresses to start from, relative to the address of the request.
 type Links struct {
-	Clients     string `json:"clients" example:"../api/clients"`
-	Mailings    string `json:"mailings" example:"../api/mailings"`
-	Statistics  string `json:"statistics" example:"../api/mailings/fullinfo"`
-	Messages    string `json:"messages" example:"../api/messages"`
-	Queues      string `json:"queues" example:"../api/queues"`
-	Description string `json:"description" example:"../openapi.json"`
-	Docs        string `json:"docs" example:"../docs/"`
-	Health      string `json:"health" example:"../healthz"`
-	Metrics     string `json:"metrics" example:"../metrics"`
+	Clients     string `json:"clients" example:"api/clients"`
+	Mailings    string `json:"mailings" example:"api/mailings"`
+	Statistics  string `json:"statistics" example:"api/mailings/fullinfo"`
+	Messages    string `json:"messages" example:"api/messages"`
+	Queues      string `json:"queues" example:"api/queues"`
+	Description string `json:"description" example:"openapi.json"`
+	Docs        string `json:"docs" example:"docs/"`
+	Health      string `json:"health" example:"healthz"`
+	Metrics     string `json:"metrics" example:"metrics"`
 }
 
 // linksFrom returns the links as seen from a path. They are relative references,
@@ -57,7 +57,7 @@ func (s *server) routeService() {
 		summary: "Read the links to start from",
 		about: "Returns links, which are relative to the address of the request. It reads no data, so it is " +
 			"also a cheap way to check a key.",
-		success: "The links.", answer: Index{linksFrom("/api/")},
+		success: "The links.", answer: Index{linksFrom("/api")},
 	}, func(ctx context.Context, _ *struct{}) (*struct{ Body Index }, error) {
 		return &struct{ Body Index }{Index{linksFrom(requestOf(ctx).path)}}, nil
 	})

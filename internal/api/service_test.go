@@ -47,7 +47,7 @@ func TestTheDescriptionHasEveryOperation(t *testing.T) {
 	slices.Sort(got)
 	want := []string{
 		"DELETE /api/clients/{id}", "DELETE /api/mailings/{id}", "DELETE /api/session",
-		"GET /api/", "GET /api/clients", "GET /api/clients/export", "GET /api/clients/facets", "GET /api/clients/{id}", "GET /api/mailings", "GET /api/mailings/fullinfo",
+		"GET /api", "GET /api/clients", "GET /api/clients/export", "GET /api/clients/facets", "GET /api/clients/{id}", "GET /api/mailings", "GET /api/mailings/fullinfo",
 		"GET /api/mailings/{id}", "GET /api/mailings/{id}/info", "GET /api/mailings/{id}/messages/export", "GET /api/mailings/{id}/series", "GET /api/messages", "GET /api/messages/{id}",
 		"GET /api/queues", "GET /api/session", "GET /healthz", "GET /metrics",
 		"PATCH /api/clients/{id}", "PATCH /api/mailings/{id}",

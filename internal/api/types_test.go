@@ -63,7 +63,7 @@ func TestBodiesAreAcceptedIfTheirSchemaAcceptsThem(t *testing.T) {
 		}
 		path, method := pathOf(op)
 		for kind := range asMap(d.in(op, "requestBody").value["content"]) {
-			if kind == "text/csv" {
+			if kind == "text/csv" || kind == "multipart/form-data" {
 				continue // its rules are not in a schema
 			}
 			body := d.in(op, "requestBody", "content", kind)

@@ -28,6 +28,11 @@ func (s *server) checkContentType(ctx huma.Context, next func(huma.Context)) {
 		writeProblem(w, problemOf(http.StatusUnsupportedMediaType, bodyTypes(body)))
 		return
 	}
+	if media == formType {
+		// Only the parameter of the type says where the parts of a form begin.
+		next(ctx)
+		return
+	}
 	// huma compares the type as text: in lower case and without parameters.
 	r.Header.Set("Content-Type", media)
 	next(ctx)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # install.sh TARGET..., in the repository's root, installs the tools of targets of tools.mk,
-# side by side: `tools`, `gate-tools`, `web-tools` and `lighthouse-tools`. If something has to be installed, it
+# side by side: `tools`, `gate-tools`, `web-tools`, `lighthouse-tools` and
+# `clients-tools`. If something has to be installed, it
 # first finds the programs that the installation needs, and names all that are missing. A
 # name on the PATH is not enough: pyenv puts names there for versions that are not installed.
 set -eu
@@ -43,7 +44,7 @@ find_jdk() {
     [ "${version:-0}" -lt 17 ] || return 0
     tried="$tried, $java (${version:+is }${version:-does not run})"
   done
-  tell "Java 17 or newer is missing: DynamoDB Local needs it. Tried ${tried#, }. Install a JDK, or set JAVA_HOME."
+  tell "Java 17 or newer is missing: DynamoDB Local and openapi-generator need it. Tried ${tried#, }. Install a JDK, or set JAVA_HOME."
 }
 
 mkdir -p .local/tools
@@ -51,10 +52,10 @@ unset MAKEFLAGS MAKELEVEL # of the make that runs this script: its jobs are its 
 make -q -f localstack/tools/tools.mk "$@" && exit
 
 find_python
-case " $* " in *" tools "*)
+case " $* " in *" tools "* | *" clients-tools "*)
   find_jdk
   command -v mvn >/dev/null ||
-    tell "Maven is missing: DynamoDB Local is fetched by it. Install Maven 3.8 or newer, and have mvn on the PATH."
+    tell "Maven is missing: DynamoDB Local and openapi-generator are fetched by it. Install Maven 3.8 or newer, and have mvn on the PATH."
   ;;
 esac
 case " $* " in *-tools\ *)

@@ -21,6 +21,7 @@ EXECUTOR     := $(call stamp,localstack/executor,localstack/executor/pyproject.t
 DYNAMODB     := $(call stamp,dynamodb,$(addprefix $(HERE)/,pom.xml dynamodb.lock log4j2.xml),$(JAVA_HOME))
 GATE         := $(call stamp,gate,$(HERE)/gate.lock,$(PYTHON))
 SCHEMATHESIS := $(call stamp,schemathesis,$(HERE)/schemathesis.lock,$(PYTHON))
+CLIENTS      := $(call stamp,clients,$(HERE)/clients.lock,$(PYTHON))
 NODE         := $(call stamp,node,$(HERE)/node.lock,$(PYTHON))
 BIN          := $(call stamp,bin,$(HERE)/go.mod $(HERE)/go.sum,$(shell go env GOVERSION 2>/dev/null))
 
@@ -29,11 +30,17 @@ PACKAGES     := web/node_modules/.from-$(firstword $(shell cat $(HERE)/tools.mk 
 
 LIGHTHOUSE   := test/lighthouse/node_modules/.from-$(firstword $(shell cat $(HERE)/tools.mk test/lighthouse/package-lock.json 2>/dev/null | cksum))
 
-.PHONY: tools gate-tools web-tools lighthouse-tools
+# What only `make show-clients` needs.
+CLIENTS_PYTHON    := $(call stamp,clients-python,$(HERE)/clients-python.lock,$(PYTHON))
+OPENAPI_GENERATOR := $(call stamp,openapi-generator,$(HERE)/openapi-generator.lock,$(JAVA_HOME))
+NEWMAN            := test/clients/newman/node_modules/.from-$(firstword $(shell cat $(HERE)/tools.mk test/clients/newman/package-lock.json 2>/dev/null | cksum))
+
+.PHONY: tools gate-tools web-tools lighthouse-tools clients-tools
 tools: $(LOCALSTACK) $(EXECUTOR) $(DYNAMODB)
-gate-tools: $(GATE) $(SCHEMATHESIS) $(BIN)
+gate-tools: $(GATE) $(SCHEMATHESIS) $(CLIENTS) $(BIN)
 web-tools: $(PACKAGES)
 lighthouse-tools: $(LIGHTHOUSE)
+clients-tools: $(CLIENTS_PYTHON) $(OPENAPI_GENERATOR) $(NEWMAN)
 
 begin = echo "installing $(@D) ..." && rm -rf $(@D)
 venv  = "$$found_python" -m venv
@@ -52,7 +59,7 @@ $(UV):
 	ln -s bin/python $@
 
 # The locks are complete, so uv need not resolve dependencies.
-$(LOCALSTACK) $(GATE) $(SCHEMATHESIS): | $(UV)
+$(LOCALSTACK) $(GATE) $(SCHEMATHESIS) $(CLIENTS) $(CLIENTS_PYTHON): | $(UV)
 	$(begin)
 	$(venv) $(@D) --without-pip
 	$(uv) $(@D)/bin/python --require-hashes -r $(HERE)/$(notdir $(@D)).lock
@@ -75,7 +82,7 @@ $(EXECUTOR): | $(LOCALSTACK)
 # the installer's archive has no version. DynamoDBLocal.jar is a manifest that names the
 # other jars. sqlite4java's native libraries need no folder: since 2.6, DynamoDB Local's
 # own jar contains them for Linux and macOS on both processors.
-$(DYNAMODB): SHA256 = $(shell command -v sha256sum || echo shasum -a 256)
+$(DYNAMODB) $(OPENAPI_GENERATOR): SHA256 = $(shell command -v sha256sum || echo shasum -a 256)
 $(DYNAMODB):
 	$(begin)
 	said=$$(JAVA_HOME="$$found_jdk" mvn -q -B -f $(HERE)/pom.xml \
@@ -91,6 +98,15 @@ $(DYNAMODB):
 	cd $(@D) && "$$found_python" -m zipfile -c DynamoDBLocal.jar META-INF log4j2.xml
 	ln -s "$$found_jdk" $(@D)/jdk && ln -s jdk/bin/java $@
 
+# openapi-generator is one jar. Its name in the lock has the version.
+$(OPENAPI_GENERATOR): JAR = $(lastword $(shell cat $(HERE)/openapi-generator.lock))
+$(OPENAPI_GENERATOR):
+	$(begin)
+	said=$$(JAVA_HOME="$$found_jdk" mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy -DoutputDirectory="$(CURDIR)/$(@D)" \
+		-Dartifact=org.openapitools:openapi-generator-cli:$(patsubst openapi-generator-cli-%.jar,%,$(JAR)) 2>&1) || { echo "$$said" >&2; exit 1; }
+	cd $(@D) && $(SHA256) -c "$(CURDIR)/$(HERE)/openapi-generator.lock" >/dev/null && ln -s $(JAR) generator.jar
+	ln -s "$$found_jdk" $(@D)/jdk && ln -s jdk/bin/java $@
+
 # Node comes from PyPI as well: so it is pinned, with hashes, on each system. The package's
 # own npm is a script that does not run from another folder.
 $(NODE): | $(UV)
@@ -103,10 +119,10 @@ $(NODE): | $(UV)
 	ln -s bin/node $@
 
 # No script of a package runs.
-$(PACKAGES) $(LIGHTHOUSE): $(NODE)
+$(PACKAGES) $(LIGHTHOUSE) $(NEWMAN): $(NODE)
 	$(begin)
 	cd $(@D)/.. && PATH="$(CURDIR)/$(DIR)/node/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
-	ln -s $(if $(filter $@,$(PACKAGES)),typescript/bin/tsc,lighthouse/cli/index.js) $@
+	ln -s $(if $(filter $@,$(PACKAGES)),typescript/bin/tsc,$(if $(filter $@,$(NEWMAN)),newman/bin/newman.js,lighthouse/cli/index.js)) $@
 
 $(BIN):
 	$(begin)

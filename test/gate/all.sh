@@ -154,6 +154,7 @@ part "the same over DynamoDB Local" quick tables -tags integration \
 # The store's tests run over the tables in memory with the unit tests, and here over DynamoDB
 # Local. Both pass the same tests, so the packages that only use the store do not run twice.
 part "the store over DynamoDB Local" quick store -tags integration ./internal/dynamo
+part "programs by three generators of clients" quick clients -tags clients ./test/clients
 part "browser test" tests browser -tags browser ./test/browser
 # These tests start processes and wait for them, so the race detector is off. The unit tests
 # of the same packages run with it.

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,6 +91,7 @@ func readDescription(t *testing.T) *description {
 		t.Fatal(err)
 	}
 	compiler := jsonschema.NewCompiler()
+	compiler.UseRegexpEngine(ecma)
 	compiler.AssertFormat()
 	if err := compiler.AddResource("openapi.json", root); err != nil {
 		t.Fatal(err)
@@ -111,6 +113,11 @@ func readDescription(t *testing.T) *description {
 		}
 	}
 	return d
+}
+
+// ecma reads a pattern of the description. Go has another form of the escape \u.
+func ecma(pattern string) (jsonschema.Regexp, error) {
+	return regexp.Compile(regexp.MustCompile(`\\u([0-9a-f]{4})`).ReplaceAllString(pattern, `\x{$1}`))
 }
 
 func escaped(key string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(key) }

@@ -144,7 +144,12 @@ func special() map[string]map[int]provoke {
 		}},
 		"import-clients": {
 			http.StatusRequestEntityTooLarge: func(_ *world, r *request) { r.body = append(r.body, strings.Repeat("\n", 4<<20)...) },
-			http.StatusUnprocessableEntity:   func(_ *world, r *request) { r.body = []byte("tag,timezone\n") },
+			// The first media type is a form, which says its boundary there.
+			http.StatusBadRequest: func(_ *world, r *request) { r.header.Set("Content-Type", "multipart/form-data") },
+			http.StatusUnprocessableEntity: func(_ *world, r *request) {
+				r.header.Set("Content-Type", "text/csv")
+				r.body = []byte("tag,timezone\n")
+			},
 		},
 		"create-session": {
 			http.StatusForbidden:    foreign,

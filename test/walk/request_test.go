@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -60,7 +61,10 @@ func (w *world) documented(op *operation, media string) *request {
 	if media != "" {
 		r.header.Set("Content-Type", media)
 		r.body = op.RequestBody.Content[media].Example
-		if !strings.HasSuffix(media, "json") {
+		switch {
+		case media == "multipart/form-data":
+			r.form(w)
+		case !strings.HasSuffix(media, "json"):
 			var text string
 			if err := json.Unmarshal(r.body, &text); err != nil {
 				w.t.Fatalf("%s: the example of its %s: %v", op.OperationID, media, err)
@@ -69,6 +73,31 @@ func (w *world) documented(op *operation, media string) *request {
 		}
 	}
 	return r
+}
+
+// form turns the body from an example in JSON into a form, each field a part.
+func (r *request) form(w *world) {
+	w.t.Helper()
+	var fields map[string]string
+	if err := json.Unmarshal(r.body, &fields); err != nil {
+		w.t.Fatalf("%s: the example of its form: %v", r.op.OperationID, err)
+	}
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for name, value := range fields {
+		part, err := form.CreateFormFile(name, "example.csv")
+		if err == nil {
+			_, err = io.WriteString(part, value)
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if err := form.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+	r.header.Set("Content-Type", form.FormDataContentType())
+	r.body = body.Bytes()
 }
 
 // first returns the documented request with the first media type.

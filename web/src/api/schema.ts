@@ -4,7 +4,7 @@
  */
 
 export interface paths {
-    "/api/": {
+    "/api": {
         parameters: {
             query?: never;
             header?: never;
@@ -105,7 +105,7 @@ export interface paths {
          * Import clients as CSV
          * @description Creates or changes a client for each row. A row belongs to the client with its phone. If there is none, the row creates a new client. Valid rows are stored even if other rows are invalid.
          *
-         *     The file is CSV in UTF-8, with or without a byte order mark, separated by commas or semicolons, up to 4 MiB. Its first line names the columns, in any order: `phone` (required), `operator_code`, `tag`, `timezone`, and `id`, which is ignored, so that an export can be imported.
+         *     The body is the file itself (`text/csv`), or a form (`multipart/form-data`) whose part `file` holds it; the form has no other part. The file is CSV in UTF-8, with or without a byte order mark, separated by commas or semicolons, up to 4 MiB. Its first line names the columns, in any order: `phone` (required), `operator_code`, `tag`, `timezone`, and `id`, which is ignored, so that an export can be imported.
          *
          *     If the file does not have a column, the field stays as it is. An empty cell clears the tag, and derives the operator code from the phone. A time zone cannot be empty, and a new client needs one. If a phone is in the file twice, the second row is rejected.
          *
@@ -604,32 +604,6 @@ export interface components {
             /** @enum {string} */
             status: "accepted";
         };
-        Client: {
-            /**
-             * Format: int64
-             * @description Set by the service, never used again.
-             * @example 1
-             */
-            id: number;
-            /** @example 900 */
-            operator_code: string;
-            /**
-             * @description Unique in the directory.
-             * @example 79001234567
-             */
-            phone: string;
-            /**
-             * @description May be empty.
-             * @example vip
-             */
-            tag: string;
-            /**
-             * Format: iana-timezone
-             * @description A name of the IANA database.
-             * @example Europe/Moscow
-             */
-            timezone: string;
-        };
         ClientBody: {
             /** @description Set by the service. Any value in a request is ignored, so that a resource can be sent back as it was read. */
             id?: unknown;
@@ -654,6 +628,13 @@ export interface components {
              * @example Europe/Moscow
              */
             timezone: string;
+        };
+        ClientFile: {
+            /**
+             * Format: binary
+             * @description The file.
+             */
+            file: string;
         };
         ClientPatch: {
             /** @description Set by the service. Any value in a request is ignored, so that a resource can be sent back as it was read. */
@@ -734,12 +715,7 @@ export interface components {
              */
             version: number;
             /** @description Local hours of each client. Null means any time. */
-            window: {
-                /** @example 09:00 */
-                from: string;
-                /** @example 21:00 */
-                to: string;
-            } | null;
+            window: components["schemas"]["Window"] | null;
         };
         Counts: {
             /** Format: int64 */
@@ -788,6 +764,32 @@ export interface components {
             message_id: number;
             /** @example http_400 */
             reason: string;
+        };
+        DirectoryClient: {
+            /**
+             * Format: int64
+             * @description Set by the service, never used again.
+             * @example 1
+             */
+            id: number;
+            /** @example 900 */
+            operator_code: string;
+            /**
+             * @description Unique in the directory.
+             * @example 79001234567
+             */
+            phone: string;
+            /**
+             * @description May be empty.
+             * @example vip
+             */
+            tag: string;
+            /**
+             * Format: iana-timezone
+             * @description A name of the IANA database.
+             * @example Europe/Moscow
+             */
+            timezone: string;
         };
         Facets: {
             /** @description Whether there are more tags than are listed. A longer prefix finds them. */
@@ -884,9 +886,6 @@ export interface components {
              */
             updated: number;
         };
-        Index: {
-            links: components["schemas"]["Links"];
-        };
         Info: {
             counts: components["schemas"]["Counts"];
             /** @description Whether the whole audience is known, so that total is final. */
@@ -915,27 +914,27 @@ export interface components {
             rejected_share: number | null;
         };
         Links: {
-            /** @example ../api/clients */
+            /** @example api/clients */
             clients: string;
-            /** @example ../openapi.json */
+            /** @example openapi.json */
             description: string;
-            /** @example ../docs/ */
+            /** @example docs/ */
             docs: string;
-            /** @example ../healthz */
+            /** @example healthz */
             health: string;
-            /** @example ../api/mailings */
+            /** @example api/mailings */
             mailings: string;
-            /** @example ../api/messages */
+            /** @example api/messages */
             messages: string;
-            /** @example ../metrics */
+            /** @example metrics */
             metrics: string;
-            /** @example ../api/queues */
+            /** @example api/queues */
             queues: string;
-            /** @example ../api/mailings/fullinfo */
+            /** @example api/mailings/fullinfo */
             statistics: string;
         };
-        ListClient: {
-            items: components["schemas"]["Client"][];
+        ListDirectoryClient: {
+            items: components["schemas"]["DirectoryClient"][];
             /**
              * Format: cursor
              * @description The value of the parameter `cursor` for the next page. The last page does not have it.
@@ -1011,12 +1010,7 @@ export interface components {
              */
             version: number;
             /** @description Local hours of each client. Null means any time. */
-            window: {
-                /** @example 09:00 */
-                from: string;
-                /** @example 21:00 */
-                to: string;
-            } | null;
+            window: components["schemas"]["Window"] | null;
         };
         MailingBody: {
             /** @description Set by the service. Any value in a request is ignored, so that a resource can be sent back as it was read. */
@@ -1057,12 +1051,7 @@ export interface components {
             /** @description Set by the service. Any value in a request is ignored, so that a resource can be sent back as it was read. */
             version?: unknown;
             /** @description Local hours of each client. By default, and with null, any time. */
-            window?: {
-                /** @example 09:00 */
-                from: string;
-                /** @example 21:00 */
-                to: string;
-            } | null;
+            window?: components["schemas"]["WindowBody"] | null;
         };
         MailingPatch: {
             /** @description Set by the service. Any value in a request is ignored, so that a resource can be sent back as it was read. */
@@ -1118,12 +1107,7 @@ export interface components {
             /** @description Set by the service. Any value in a request is ignored, so that a resource can be sent back as it was read. */
             version?: unknown;
             /** @description Local hours of each client. By default, and with null, any time. */
-            window?: {
-                /** @example 09:00 */
-                from?: string;
-                /** @example 21:00 */
-                to?: string;
-            } | null;
+            window?: components["schemas"]["WindowPatch"] | null;
         };
         MailingsByStatus: {
             /** Format: int64 */
@@ -1367,12 +1351,7 @@ export interface components {
              */
             version: number;
             /** @description Local hours of each client. Null means any time. */
-            window: {
-                /** @example 09:00 */
-                from: string;
-                /** @example 21:00 */
-                to: string;
-            } | null;
+            window: components["schemas"]["Window"] | null;
         };
         RetryBody: {
             /** @description The messages that get new attempts. A message that is uncertain may have been delivered, so a retry may deliver it twice. By default, and with null, only failed. */
@@ -1431,12 +1410,33 @@ export interface components {
             /** @description A key of the API. */
             key: string;
         };
+        StartingPoints: {
+            links: components["schemas"]["Links"];
+        };
         TestBody: {
             /**
              * @description The recipient of the test message. It need not be the phone of a client.
              * @example 79001234567
              */
             phone: string;
+        };
+        Window: {
+            /** @example 09:00 */
+            from: string;
+            /** @example 21:00 */
+            to: string;
+        };
+        WindowBody: {
+            /** @example 09:00 */
+            from: string;
+            /** @example 21:00 */
+            to: string;
+        };
+        WindowPatch: {
+            /** @example 09:00 */
+            from?: string;
+            /** @example 21:00 */
+            to?: string;
         };
     };
     responses: {
@@ -1593,19 +1593,19 @@ export interface operations {
                     /**
                      * @example {
                      *       "links": {
-                     *         "clients": "../api/clients",
-                     *         "mailings": "../api/mailings",
-                     *         "statistics": "../api/mailings/fullinfo",
-                     *         "messages": "../api/messages",
-                     *         "queues": "../api/queues",
-                     *         "description": "../openapi.json",
-                     *         "docs": "../docs/",
-                     *         "health": "../healthz",
-                     *         "metrics": "../metrics"
+                     *         "clients": "api/clients",
+                     *         "mailings": "api/mailings",
+                     *         "statistics": "api/mailings/fullinfo",
+                     *         "messages": "api/messages",
+                     *         "queues": "api/queues",
+                     *         "description": "openapi.json",
+                     *         "docs": "docs/",
+                     *         "health": "healthz",
+                     *         "metrics": "metrics"
                      *       }
                      *     }
                      */
-                    "application/json": components["schemas"]["Index"];
+                    "application/json": components["schemas"]["StartingPoints"];
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -1690,7 +1690,7 @@ export interface operations {
                      *       ]
                      *     }
                      */
-                    "application/json": components["schemas"]["ListClient"];
+                    "application/json": components["schemas"]["ListDirectoryClient"];
                 };
             };
             /** @description The cursor cannot be read, or it belongs to another list or to other filters. */
@@ -1788,7 +1788,7 @@ export interface operations {
                      *       "timezone": "Europe/Moscow"
                      *     }
                      */
-                    "application/json": components["schemas"]["Client"];
+                    "application/json": components["schemas"]["DirectoryClient"];
                 };
             };
             /** @description The body is missing or is not JSON. */
@@ -2041,9 +2041,15 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description The file, at most 4 MiB. */
+        /** @description The file, or a form with the file as its part `file`. The body has at most 4 MiB. */
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "file": "phone,tag,timezone\n79001234567,vip,Europe/Moscow\n79007654321,,Europe/Moskow\n"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["ClientFile"];
                 /**
                  * @example phone,tag,timezone
                  *     79001234567,vip,Europe/Moscow
@@ -2081,9 +2087,25 @@ export interface operations {
                     "application/json": components["schemas"]["Imported"];
                 };
             };
+            /** @description The body is `multipart/form-data` and cannot be read as a form. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "the body is not a form (multipart/form-data) with its boundary"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
-            /** @description The file is larger than 4 MiB. */
+            /** @description The body is larger than 4 MiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2099,7 +2121,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Content-Type` is not `text/csv`. A body without one is read as CSV. */
+            /** @description The `Content-Type` is neither `text/csv` nor `multipart/form-data`. A body without one is read as CSV. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2109,13 +2131,13 @@ export interface operations {
                      * @example {
                      *       "title": "Unsupported Media Type",
                      *       "status": 415,
-                     *       "detail": "the body's Content-Type must be text/csv"
+                     *       "detail": "the body's Content-Type must be multipart/form-data or text/csv"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The first line of the file is not a valid header, or there is a query parameter. Nothing was changed. */
+            /** @description The first line of the file is not a valid header, there is a query parameter, or a form does not consist of the part `file`. Nothing was changed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2172,7 +2194,7 @@ export interface operations {
                      *       "timezone": "Europe/Moscow"
                      *     }
                      */
-                    "application/json": components["schemas"]["Client"];
+                    "application/json": components["schemas"]["DirectoryClient"];
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -2260,7 +2282,7 @@ export interface operations {
                      *       "timezone": "Europe/Moscow"
                      *     }
                      */
-                    "application/json": components["schemas"]["Client"];
+                    "application/json": components["schemas"]["DirectoryClient"];
                 };
             };
             /** @description The body is missing or is not JSON. */
@@ -2487,7 +2509,7 @@ export interface operations {
                      *       "timezone": "Europe/Moscow"
                      *     }
                      */
-                    "application/json": components["schemas"]["Client"];
+                    "application/json": components["schemas"]["DirectoryClient"];
                 };
             };
             /** @description The body is missing or is not JSON. */
@@ -5507,7 +5529,7 @@ export interface operations {
                     /**
                      * @example # HELP postrider_build_info Always 1. The label is the version of the API.
                      *     # TYPE postrider_build_info gauge
-                     *     postrider_build_info{version="1.5.0"} 1
+                     *     postrider_build_info{version="1.6.0"} 1
                      *     # HELP postrider_mailings Mailings that are not deleted, by status.
                      *     # TYPE postrider_mailings gauge
                      *     postrider_mailings{status="scheduled"} 0
