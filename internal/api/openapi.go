@@ -123,6 +123,8 @@ func describeParam(op *huma.Operation, p *huma.Param) {
 		p.Example, p.Explode, p.Schema = exampleClient().ID, nil, &huma.Schema{Type: huma.TypeInteger}
 	case "limit":
 		p.Example = p.Schema.Default
+	case "bom", "ignore_unknown":
+		p.Example, p.Explode, p.Schema = true, nil, &huma.Schema{Type: huma.TypeBoolean, Default: false}
 	case "step":
 		p.Example = 60
 	case "status":

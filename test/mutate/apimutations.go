@@ -114,8 +114,8 @@ var ofCreation = []mutation{ //nolint:gochecknoglobals // as the others
 	{
 		name: "a missing column clears its field",
 		file: "internal/mailing/clientrow.go",
-		old:  "		c = *old",
-		new:  "		c = Client{ID: old.ID, Timezone: old.Timezone}",
+		old:  "		before = *old",
+		new:  "		before = Client{ID: old.ID, Timezone: old.Timezone}",
 		pkg:  domain, test: "TestARowBecomesTheClientThatItDescribes",
 	},
 	{
@@ -131,5 +131,19 @@ var ofCreation = []mutation{ //nolint:gochecknoglobals // as the others
 		old:  `"=+-@\t\r'"`,
 		new:  `"+-@\t\r'"`,
 		pkg:  csvFiles, test: "TestNoCellOfAnExportIsAFormula",
+	},
+	{
+		name: "a formula after a line break is exported",
+		file: "internal/csvfile/csvfile.go",
+		old:  `";\r\n"`,
+		new:  `";"`,
+		pkg:  csvFiles, test: "TestNoCellOfAnExportIsAFormula",
+	},
+	{
+		name: "any path to a zone file is a time zone",
+		file: "internal/mailing/zones.go",
+		old:  "	load, ok := zones()[name]\n",
+		new:  "	load, ok := func() (*time.Location, error) { return time.LoadLocation(name) }, true\n",
+		pkg:  domain, test: "TestAZoneHasItsNameInTheEmbeddedDatabase",
 	},
 }

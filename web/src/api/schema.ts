@@ -59,7 +59,11 @@ export interface paths {
          * Export clients as CSV
          * @description Returns one page of rows in UTF-8, separated by commas. Each page has the header line. If there are more rows, the `Link` header has the URL of the next page. A page before the last one may be short.
          *
-         *     Spreadsheets run some cells as formulas: those that begin with one of `= + - @ '`, a tab or a carriage return. Such a cell gets an apostrophe (`'`) at its beginning. It also gets one after a semicolon, because some spreadsheets split rows there. An import removes the apostrophes.
+         *     With `?bom=true` the page begins with a byte order mark. Without it, Excel takes the file for text of an old encoding, and shows Cyrillic letters as other characters.
+         *
+         *     Spreadsheets run some cells as formulas: those that begin with one of `= + - @ '`, a tab or a carriage return. Such a cell gets an apostrophe (`'`) at its beginning. It also gets one after a semicolon and after a line break, because some spreadsheets split rows there. An import removes the apostrophes.
+         *
+         *     A spreadsheet also changes cells that look like numbers or dates when it opens a file: the tag `007` becomes `7`, and `1-2` becomes a date. A file that is saved by a spreadsheet has the changed cells, and an import of it changes the clients. To keep them, import the file into the spreadsheet with all columns as text.
          *
          *     The file can be imported as it is.
          */
@@ -105,11 +109,28 @@ export interface paths {
          * Import clients as CSV
          * @description Creates or changes a client for each row. A row belongs to the client with its phone. If there is none, the row creates a new client. Valid rows are stored even if other rows are invalid.
          *
-         *     The file is CSV in UTF-8, with or without a byte order mark, separated by commas or semicolons, up to 4 MiB. Its first line names the columns, in any order: `phone` (required), `operator_code`, `tag`, `timezone`, and `id`, which is ignored, so that an export can be imported.
+         *     The file is CSV, separated by commas, semicolons or tabs, up to 4 MiB. It is in UTF-8, in UTF-16 with a byte order mark, or in Windows-1251. Lines end with LF, CR or CRLF. If it is not clear which encoding the file has, it is refused. A first line such as `sep=;`, which Excel writes, names the separator.
          *
-         *     If the file does not have a column, the field stays as it is. An empty cell clears the tag, and derives the operator code from the phone. A time zone cannot be empty, and a new client needs one. If a phone is in the file twice, the second row is rejected.
+         *     The header names the columns, in any order: `phone` (required), `operator_code`, `tag`, `timezone`, and `id`, which is ignored, so that an export can be imported. The names may be in Russian: `телефон`, `код оператора`, `тег`, `часовой пояс`. Columns without a name are ignored. A column with another name is refused, or ignored with `?ignore_unknown=true`. Rows of nothing but separators and blanks, and repetitions of the header, are skipped.
          *
-         *     A large file may take longer than one request can. The answer then has `next_line`: send the lines from that one on, with the header, or send the whole file again. Rows that are stored already are unchanged the second time, so both are safe. The same holds after an error, and after 10,000 rejected rows.
+         *     If the file does not have a column, the field stays as it is. An empty cell clears the tag, and derives the operator code from the phone. A time zone cannot be empty, and a new client needs one. If a phone is in the file twice, the second row is rejected. A rejected row has the rules that it breaks. Where a phone looks like one that a spreadsheet has changed, such as `7,9E+10`, the rule says how to correct it.
+         *
+         *     A large file may take longer than one request can. The answer then has `next_line`: send the lines from that one on, with the header. The same holds after an error, and after 10,000 rejected rows. A file of more than 4 MiB is sent in parts of complete rows, each with the header. This loop in Python does both; the rows in it have no line breaks:
+         *
+         *     ```python
+         *     import requests
+         *     url = "http://localhost:8000/api/clients/import"
+         *     key = {"Authorization": "Bearer local-admin", "Content-Type": "text/csv"}
+         *     header, *rows = open("contacts.csv", encoding="utf-8-sig").read().rstrip("\n").split("\n")
+         *     while rows:
+         *         part = rows[:10_000]
+         *         answer = requests.post(url, headers=key, data="\n".join([header, *part]).encode())
+         *         answer.raise_for_status()
+         *         done = answer.json().get("next_line", len(part) + 2) - 2  # line 1 is the header
+         *         rows = rows[done:]
+         *     ```
+         *
+         *     Rows that are stored already are unchanged when they come again, so it is also safe to send the whole file again. `make import FILE=contacts.csv` sends files of any size in this way.
          *
          *     For some seconds after an import, a search by tag or operator code may not find the new clients.
          */
@@ -319,7 +340,11 @@ export interface paths {
          * Export the messages of a mailing as CSV
          * @description Returns one page of rows in UTF-8, separated by commas. Each page has the header line. If there are more rows, the `Link` header has the URL of the next page. A page before the last one may be short.
          *
-         *     Spreadsheets run some cells as formulas: those that begin with one of `= + - @ '`, a tab or a carriage return. Such a cell gets an apostrophe (`'`) at its beginning. It also gets one after a semicolon, because some spreadsheets split rows there. An import removes the apostrophes.
+         *     With `?bom=true` the page begins with a byte order mark. Without it, Excel takes the file for text of an old encoding, and shows Cyrillic letters as other characters.
+         *
+         *     Spreadsheets run some cells as formulas: those that begin with one of `= + - @ '`, a tab or a carriage return. Such a cell gets an apostrophe (`'`) at its beginning. It also gets one after a semicolon and after a line break, because some spreadsheets split rows there. An import removes the apostrophes.
+         *
+         *     A spreadsheet also changes cells that look like numbers or dates when it opens a file: the tag `007` becomes `7`, and `1-2` becomes a date. A file that is saved by a spreadsheet has the changed cells, and an import of it changes the clients. To keep them, import the file into the spreadsheet with all columns as text.
          *
          *     Times are in UTC. `sent_at` is empty if the message was not sent. `phone` is empty if the client is deleted.
          */
@@ -863,7 +888,7 @@ export interface components {
             created: number;
             /**
              * Format: int64
-             * @description Only if the import stopped before the end of the file: the first line that was not read.
+             * @description Only if the import stopped before the end of the file: the line in which the first row begins that was not read. Lines end with LF, CR or CRLF, and the first line of what was sent is 1.
              */
             next_line?: number;
             /**
@@ -1883,6 +1908,11 @@ export interface operations {
                  */
                 cursor?: string;
                 /**
+                 * @description Whether each page begins with a byte order mark. Spreadsheets need it to read the file as UTF-8.
+                 * @example true
+                 */
+                bom?: boolean;
+                /**
                  * @description Only the client with this phone.
                  * @example 79001234567
                  */
@@ -2036,7 +2066,13 @@ export interface operations {
     };
     "import-clients": {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Whether columns with unknown names are left out. Otherwise such a file is refused.
+                 * @example true
+                 */
+                ignore_unknown?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2049,7 +2085,19 @@ export interface operations {
                  *     79001234567,vip,Europe/Moscow
                  *     79007654321,,Europe/Moskow
                  */
+                "application/vnd.ms-excel": string;
+                /**
+                 * @example phone,tag,timezone
+                 *     79001234567,vip,Europe/Moscow
+                 *     79007654321,,Europe/Moskow
+                 */
                 "text/csv": string;
+                /**
+                 * @example phone,tag,timezone
+                 *     79001234567,vip,Europe/Moscow
+                 *     79007654321,,Europe/Moskow
+                 */
+                "text/tab-separated-values": string;
             };
         };
         responses: {
@@ -2083,7 +2131,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
-            /** @description The file is larger than 4 MiB. */
+            /** @description The file is larger than 4 MiB. The detail says how to split it. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2093,13 +2141,13 @@ export interface operations {
                      * @example {
                      *       "title": "Request Entity Too Large",
                      *       "status": 413,
-                     *       "detail": "the body is larger than 4 MiB"
+                     *       "detail": "the body is larger than 4 MiB: send the file in parts of complete rows, one after the other, each part with the header line; the pages at / and the command make import FILE=... do this"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Content-Type` is not `text/csv`. A body without one is read as CSV. */
+            /** @description The `Content-Type` is not one of those described. A body without one is read as CSV. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2109,13 +2157,13 @@ export interface operations {
                      * @example {
                      *       "title": "Unsupported Media Type",
                      *       "status": 415,
-                     *       "detail": "the body's Content-Type must be text/csv"
+                     *       "detail": "the body's Content-Type must be application/vnd.ms-excel or text/csv or text/tab-separated-values"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The first line of the file is not a valid header, or there is a query parameter. Nothing was changed. */
+            /** @description The first line of the file is not a valid header, the encoding is not read or not clear, or a query parameter is unknown or invalid. Nothing was changed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2129,7 +2177,7 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "location": "body",
-                     *           "message": "the header has no column phone; a header in UTF-8, separated by commas or semicolons, has the column phone and, optionally, operator_code, tag, timezone and id, each once"
+                     *           "message": "the header has no column phone; a header, separated by commas, semicolons or tabs, has the column phone and, optionally, operator_code, tag, timezone and id, each once"
                      *         }
                      *       ]
                      *     }
@@ -4046,6 +4094,11 @@ export interface operations {
                  */
                 cursor?: string;
                 /**
+                 * @description Whether each page begins with a byte order mark. Spreadsheets need it to read the file as UTF-8.
+                 * @example true
+                 */
+                bom?: boolean;
+                /**
                  * @description Only messages of this status.
                  * @example sent
                  */
@@ -5507,7 +5560,7 @@ export interface operations {
                     /**
                      * @example # HELP postrider_build_info Always 1. The label is the version of the API.
                      *     # TYPE postrider_build_info gauge
-                     *     postrider_build_info{version="1.5.0"} 1
+                     *     postrider_build_info{version="1.6.0"} 1
                      *     # HELP postrider_mailings Mailings that are not deleted, by status.
                      *     # TYPE postrider_mailings gauge
                      *     postrider_mailings{status="scheduled"} 0
