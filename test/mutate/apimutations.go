@@ -140,6 +140,20 @@ var ofCreation = []mutation{ //nolint:gochecknoglobals // as the others
 		pkg:  csvFiles, test: "TestNoCellOfAnExportIsAFormula",
 	},
 	{
+		name: "the last of two equal keys wins",
+		file: "internal/api/jsonbody.go",
+		old:  "			if level.keys[text] {",
+		new:  "			if false {",
+		pkg:  httpAPI, test: "TestAKeyThatIsTwiceInAnObjectIsRefused",
+	},
+	{
+		name: "half of a surrogate pair is replaced",
+		file: "internal/api/jsonbody.go",
+		old:  "		if loneSurrogate(s.body[from:s.at]) {",
+		new:  "		if from > s.at {",
+		pkg:  httpAPI, test: "TestTextThatIsNoUnicodeIsRefused",
+	},
+	{
 		name: "any path to a zone file is a time zone",
 		file: "internal/mailing/zones.go",
 		old:  "	load, ok := zones()[name]\n",

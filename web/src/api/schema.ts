@@ -669,7 +669,7 @@ export interface components {
              */
             phone: string;
             /**
-             * @description Case-sensitive. Blanks at both ends are removed. By default, and with null, it is empty.
+             * @description Case-sensitive. It has no control characters, such as line breaks. Blanks at both ends are removed. By default, and with null, it is empty.
              * @example vip
              */
             tag?: string | null;
@@ -694,7 +694,7 @@ export interface components {
              */
             phone?: string;
             /**
-             * @description Case-sensitive. Blanks at both ends are removed. By default, and with null, it is empty.
+             * @description Case-sensitive. It has no control characters, such as line breaks. Blanks at both ends are removed. By default, and with null, it is empty.
              * @example vip
              */
             tag?: string | null;
@@ -1497,7 +1497,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The version of the mailing is not the one in `If-Match`. Nothing was changed. Read the mailing again, then repeat the change. */
+        /** @description The version of the mailing is not the one in `If-Match`, or `If-Match` has only weak tags or tags of others; the detail says which. Nothing was changed. Read the mailing again, then repeat the change. */
         PreconditionFailed: {
             headers: {
                 [name: string]: unknown;
@@ -1816,7 +1816,7 @@ export interface operations {
                     "application/json": components["schemas"]["Client"];
                 };
             };
-            /** @description The body is missing or is not JSON. */
+            /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2311,7 +2311,7 @@ export interface operations {
                     "application/json": components["schemas"]["Client"];
                 };
             };
-            /** @description The body is missing or is not JSON. */
+            /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2523,6 +2523,11 @@ export interface operations {
             /** @description The changed client. */
             200: {
                 headers: {
+                    /**
+                     * @description The types of body that are accepted.
+                     * @example application/merge-patch+json, application/json
+                     */
+                    "Accept-Patch"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2538,7 +2543,7 @@ export interface operations {
                     "application/json": components["schemas"]["Client"];
                 };
             };
-            /** @description The body is missing or is not JSON. */
+            /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2592,6 +2597,11 @@ export interface operations {
             /** @description The `Content-Type` is not one of those described. A body without one is read as JSON. */
             415: {
                 headers: {
+                    /**
+                     * @description The types of body that are accepted.
+                     * @example application/merge-patch+json, application/json
+                     */
+                    "Accept-Patch"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2831,7 +2841,7 @@ export interface operations {
                     "application/json": components["schemas"]["Mailing"];
                 };
             };
-            /** @description The body is missing or is not JSON. */
+            /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3093,7 +3103,7 @@ export interface operations {
                     "application/json": components["schemas"]["Preview"];
                 };
             };
-            /** @description The body is missing or is not JSON. */
+            /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3428,7 +3438,7 @@ export interface operations {
                     "application/json": components["schemas"]["Mailing"];
                 };
             };
-            /** @description The body is missing or is not JSON. */
+            /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3659,6 +3669,11 @@ export interface operations {
             200: {
                 headers: {
                     /**
+                     * @description The types of body that are accepted.
+                     * @example application/merge-patch+json, application/json
+                     */
+                    "Accept-Patch"?: string;
+                    /**
                      * @description The version, for If-Match.
                      * @example "1"
                      */
@@ -3698,7 +3713,7 @@ export interface operations {
                     "application/json": components["schemas"]["Mailing"];
                 };
             };
-            /** @description The body is missing or is not JSON. */
+            /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3753,6 +3768,11 @@ export interface operations {
             /** @description The `Content-Type` is not one of those described. A body without one is read as JSON. */
             415: {
                 headers: {
+                    /**
+                     * @description The types of body that are accepted.
+                     * @example application/merge-patch+json, application/json
+                     */
+                    "Accept-Patch"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4531,7 +4551,7 @@ export interface operations {
                     "application/json": components["schemas"]["RetriedMailing"];
                 };
             };
-            /** @description The body is not JSON. */
+            /** @description The body is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4783,7 +4803,7 @@ export interface operations {
                     "application/json": components["schemas"]["Message"];
                 };
             };
-            /** @description The body is missing or is not JSON. */
+            /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5335,7 +5355,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description The body is missing or is not JSON. */
+            /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
             400: {
                 headers: {
                     [name: string]: unknown;
