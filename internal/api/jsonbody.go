@@ -89,7 +89,7 @@ type jsonLevel struct {
 func (s *jsonScan) next() (refused *Problem, more bool) {
 	token, err := s.tokens.Token()
 	if err != nil {
-		return nil, false
+		return nil, false //nolint:nilerr // huma reports errors of syntax
 	}
 	from := s.at
 	s.at = s.tokens.InputOffset()

@@ -23,20 +23,31 @@ func WriteClients(clients []mailing.Client) ([]byte, error) {
 // ByteOrderMark lets spreadsheets read a file as UTF-8.
 const ByteOrderMark = "\ufeff"
 
-// Write returns a header line and a row for each item. Each cell is made safe for
-// spreadsheets, see [safeCell].
+// Write returns a header line and a row for each item, see [WriteRows].
 func Write[T any](columns []string, items []T, cells func(T) []string) ([]byte, error) {
-	var file bytes.Buffer
-	w := csv.NewWriter(&file)
 	rows := append(make([][]string, 0, len(items)+1), columns)
 	for _, item := range items {
-		row := cells(item)
-		for i := range row {
-			row[i] = safeCell(row[i])
-		}
-		rows = append(rows, row)
+		rows = append(rows, cells(item))
 	}
-	if err := w.WriteAll(rows); err != nil {
+	return WriteRows(rows)
+}
+
+// WriteRows returns rows, separated by commas. Each cell is made safe for spreadsheets,
+// see [safeCell].
+func WriteRows(rows [][]string) ([]byte, error) {
+	var file bytes.Buffer
+	w := csv.NewWriter(&file)
+	for _, row := range rows {
+		safe := make([]string, 0, len(row))
+		for _, cell := range row {
+			safe = append(safe, safeCell(cell))
+		}
+		if err := w.Write(safe); err != nil {
+			return nil, fmt.Errorf("write a row as CSV: %w", err)
+		}
+	}
+	w.Flush()
+	if err := w.Error(); err != nil {
 		return nil, fmt.Errorf("write %d rows as CSV: %w", len(rows), err)
 	}
 	return file.Bytes(), nil

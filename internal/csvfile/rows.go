@@ -39,6 +39,7 @@ type Row struct {
 // their cells. It may be used by one goroutine at a time.
 type Rows struct {
 	header header
+	names  []string
 	// head is the text up to the header and including it.
 	head []byte
 	csv  *csv.Reader
@@ -87,6 +88,7 @@ func NewRows(file io.ReadSeeker, c Config) (*Rows, error) {
 		return nil, wrongHeader("the first line must be a header")
 	}
 	r.head = append(r.head, head.Text...)
+	r.names = slices.Clone(head.Cells)
 	r.header, err = newHeader(head.Cells, c.IgnoreUnknown)
 	return r, err
 }
@@ -143,10 +145,13 @@ func separatorOf(preamble, text []byte) rune {
 // can be put before any rows of the file.
 func (r *Rows) Head() []byte { return r.head }
 
-// Phone returns the cell of a row in the column of phones, "" if it has none.
+// Names returns the names in the header.
+func (r *Rows) Names() []string { return r.names }
+
+// Phone returns the phone of a row, "" if it has no cell for it.
 func (r *Rows) Phone(row Row) string {
 	if i := slices.Index(r.header.columns, phoneColumn); i < len(row.Cells) {
-		return row.Cells[i]
+		return plainCell(row.Cells[i])
 	}
 	return ""
 }
