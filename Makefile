@@ -82,6 +82,17 @@ sam-api: ## the api function in a container, at port 3000, with the data of the 
 key: ## make a new key: ROLE=admin or viewer, NAME=who it is for
 	@go build -o $(LOCAL)/bin/key ./infra/key && exec $(LOCAL)/bin/key "$(ROLE)" "$(NAME)"
 
+##@ Clients
+
+.PHONY: import
+import: ## import a CSV file of any size: FILE= (API_URL=, API_KEY=, IGNORE_UNKNOWN=1); again: go on where it stopped
+	@go build -o $(LOCAL)/bin/import ./infra/import && exec $(LOCAL)/bin/import "$$FILE"
+
+import: export FILE := $(FILE)
+import: export API_URL := $(API_URL)
+import: export API_KEY := $(API_KEY)
+import: export IGNORE_UNKNOWN := $(IGNORE_UNKNOWN)
+
 ##@ The code
 
 .PHONY: fmt lint unit openapi web web-dev screenshots show-lighthouse mutate test

@@ -73,7 +73,7 @@ func New(clients Clients, mailings Mailings, tasks Tasks, queues Queues, keys Ke
 		origins: c.Origins, crossOrigin: http.NewCrossOriginProtection(),
 		api: humago.New(mux, configuration()), access: map[string]mailing.Role{},
 	}
-	s.api.UseMiddleware(s.checkContentType, s.checkQuery)
+	s.api.UseMiddleware(s.checkContentType, s.checkQuery, s.checkBody)
 	s.routeService()
 	s.routeSession()
 	s.routeClients()

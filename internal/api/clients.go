@@ -25,7 +25,7 @@ type Client struct {
 type ClientBody struct {
 	Phone        Phone        `json:"phone" doc:"A string. It is stored as it is sent. It must be unique in the directory."`
 	OperatorCode OperatorCode `json:"operator_code,omitempty" doc:"By default, and with null, digits 2 to 4 of the phone."`
-	Tag          string       `json:"tag,omitempty" maxLength:"64" example:"vip" doc:"Case-sensitive. Blanks at both ends are removed. By default, and with null, it is empty."`
+	Tag          string       `json:"tag,omitempty" maxLength:"64" pattern:"^[^\\x00-\\x1F\\x7F-\\x9F]*$" patternDescription:"text without control characters, such as line breaks" example:"vip" doc:"Case-sensitive. It has no control characters, such as line breaks. Blanks at both ends are removed. By default, and with null, it is empty."`
 	Timezone     Timezone     `json:"timezone" doc:"A name of the IANA database. An offset or Local is not accepted."`
 
 	ID ignored `json:"id,omitzero"`
@@ -245,18 +245,25 @@ func (s *server) changeClient(ctx context.Context, in *struct {
 },
 ) (*clientAnswer, error) {
 	return s.updateClient(ctx, in.ID, func(c mailing.Client) (mailing.Client, error) {
-		body, err := in.Body.applied(s.schemas(), clientBody(c))
+		before := clientBody(c)
+		if !in.Body.sets("tag") {
+			before.Tag = "" // a tag that was stored before may have control characters
+		}
+		body, err := in.Body.applied(s.schemas(), before)
 		if err != nil {
 			return c, err
 		}
 		next := body.client(c.ID)
+		if !in.Body.sets("tag") {
+			next.Tag = c.Tag
+		}
 		// A patch of the phone derives the operator code again only if the code was
 		// the derived one. The code of a client that took its number to another
 		// operator stays.
 		if !in.Body.sets("operator_code") {
 			next.OperatorCode = c.WithPhone(next.Phone).OperatorCode
 		}
-		return mailing.NewClient(next)
+		return c.Changed(next)
 	})
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -25,17 +26,40 @@ func (c *Conditional) Resolve(ctx huma.Context) []error {
 // etag returns the version of a mailing as an entity tag.
 func etag(m mailing.Mailing) string { return `"` + strconv.FormatInt(m.Version, 10) + `"` }
 
-// allows reports whether the header allows the version of the mailing. Without a header
-// all versions are allowed. A weak tag never matches, since If-Match asks for the
-// strong comparison (RFC 9110, 13.1.1).
-func (c *Conditional) allows(m mailing.Mailing) bool {
+// ownTag matches the entity tags of this API, see [etag].
+var ownTag = regexp.MustCompile(`^"[0-9]+"$`)
+
+// check returns nil if the header allows the version of the mailing. Without a header all
+// versions are allowed. A weak tag never matches, since If-Match asks for the strong
+// comparison (RFC 9110, 13.1.1). The error says whether the mailing has changed, or the
+// header has no tag that could match.
+func (c *Conditional) check(m mailing.Mailing) error {
 	if c.IfMatch == "" {
-		return true
+		return nil
 	}
+	weak, own := false, false
 	for tag := range strings.SplitSeq(c.IfMatch, ",") {
-		if tag = strings.TrimSpace(tag); tag == "*" || tag == etag(m) {
-			return true
+		tag = strings.TrimSpace(tag)
+		if tag == "*" || tag == etag(m) {
+			return nil
 		}
+		weak, own = weak || strings.HasPrefix(tag, "W/"), own || ownTag.MatchString(tag)
 	}
-	return false
+	switch {
+	case own:
+		return mailing.Stale()
+	case weak:
+		return &mailing.Error{Kind: mailing.KindStale, Message: weakTag}
+	default:
+		return &mailing.Error{Kind: mailing.KindStale, Message: foreignTag}
+	}
 }
+
+// The details of answers to tags that cannot match. Proxies that compress answers make
+// tags weak, or append to them.
+const (
+	weakTag = `the tag in If-Match is weak (W/), and a weak tag never matches: send the tag that the API gave, such as "3"`
+
+	foreignTag = `the tag in If-Match is none of this API, whose tags are numbers in quotes, such as "3": ` +
+		"a proxy may have changed it"
+)

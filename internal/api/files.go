@@ -21,6 +21,9 @@ import (
 
 const (
 	csvType = "text/csv"
+	// excelType is what browsers on Windows with Excel call a CSV file.
+	excelType = "application/vnd.ms-excel"
+	tabsType  = "text/tab-separated-values"
 	// MaxImport is the size of the largest file that can be imported, in bytes.
 	// Lambda accepts events of 6 MB, and the event holds the file as JSON text,
 	// which is longer.
@@ -47,7 +50,7 @@ var (
 
 // routeFiles registers the import and the exports.
 func (s *server) routeFiles() {
-	_, err := csvfile.NewReader([]byte("tag\n"))
+	_, err := csvfile.NewReader([]byte("tag\n"), csvfile.Config{})
 	var noPhone *mailing.Error
 	errors.As(err, &noPhone)
 	wrongHeader := domainProblem(noPhone)
@@ -58,6 +61,9 @@ func (s *server) routeFiles() {
 		about:   aboutImport, maxBody: MaxImport,
 		body: &huma.RequestBody{
 			Description: "The file, or a form with the file as its part `file`. The body has at most 4 MiB.",
+			Content: map[string]*huma.MediaType{
+				csvType: binaryFile(), excelType: binaryFile(), tabsType: binaryFile(),
+			},
 		},
 		request: example,
 		success: "The numbers of rows by outcome, and the rejected rows.",
@@ -67,16 +73,16 @@ func (s *server) routeFiles() {
 				when: "The body is `multipart/form-data` and cannot be read as a form.", detail: unreadableForm,
 			},
 			http.StatusRequestEntityTooLarge: {
-				when: "The body is larger than 4 MiB.", detail: "the body is larger than 4 MiB",
+				when: "The body is larger than 4 MiB. The detail says how to split the file.", detail: fileTooLarge,
 			},
 			http.StatusUnsupportedMediaType: {
-				when: "The `Content-Type` is neither `text/csv` nor `multipart/form-data`. A body without one is read " +
-					"as CSV.",
-				detail: "the body's Content-Type must be " + formType + " or " + csvType,
+				when: "The `Content-Type` is not one of those described. A body without one is read as CSV.",
+				detail: "the body's Content-Type must be " + excelType + " or " + formType + " or " + csvType + " or " +
+					tabsType,
 			},
 			http.StatusUnprocessableEntity: {
-				when: "The first line of the file is not a valid header, there is a query parameter, or a form does " +
-					"not consist of the part `file`. Nothing was changed.",
+				when: "The first line of the file is not a valid header, the encoding is not read or not clear, a query " +
+					"parameter is unknown or invalid, or a form does not consist of the part `file`. Nothing was changed.",
 				detail: wrongHeader.Detail, fields: wrongHeader.Errors,
 			},
 		},
@@ -112,6 +118,15 @@ func (s *server) routeFiles() {
 	}, s.exportMessages)
 }
 
+// binaryFile returns the description of a body with a file.
+func binaryFile() *huma.MediaType {
+	return &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
+}
+
+// fileTooLarge is the detail of the answer to a file that is too large.
+const fileTooLarge = "the body is larger than 4 MiB: send the file in parts of complete rows, one after the other, each " +
+	"part with the header line; the pages at / and the command make import FILE=... do this"
+
 // Imported is the outcome of an import.
 type Imported struct {
 	Created   int           `json:"created" minimum:"0" doc:"The number of new clients."`
@@ -119,7 +134,7 @@ type Imported struct {
 	Unchanged int           `json:"unchanged" minimum:"0" doc:"The number of clients that were already as in the file."`
 	Rejected  int           `json:"rejected" minimum:"0" doc:"The number of invalid rows. They changed nothing."`
 	Rows      []RejectedRow `json:"rows" nullable:"false" doc:"The rejected rows."`
-	NextLine  int           `json:"next_line,omitempty" minimum:"2" doc:"Only if the import stopped before the end of the file: the first line that was not read."`
+	NextLine  int           `json:"next_line,omitempty" minimum:"2" doc:"Only if the import stopped before the end of the file: the line in which the first row begins that was not read. Lines end with LF, CR or CRLF, and the first line of what was sent is 1."`
 }
 
 // RejectedRow is an invalid row of a file.
@@ -137,15 +152,16 @@ type RejectedRow struct {
 // a wrong header, or if no row is known to be in the directory.
 func (s *server) importClients(ctx context.Context, in *struct {
 	// ContentType is hidden because the body's description has it.
-	ContentType string `header:"Content-Type" hidden:"true"`
-	RawBody     []byte `contentType:"text/csv"`
+	ContentType   string `header:"Content-Type" hidden:"true"`
+	IgnoreUnknown flag   `query:"ignore_unknown" doc:"Whether columns with unknown names are left out. Otherwise such a file is refused."`
+	RawBody       []byte `contentType:"text/csv"`
 },
 ) (*struct{ Body Imported }, error) {
 	content, err := importedFile(in.ContentType, in.RawBody)
 	if err != nil {
 		return nil, err
 	}
-	file, err := csvfile.NewReader(content)
+	file, err := csvfile.NewReader(content, csvfile.Config{IgnoreUnknown: in.IgnoreUnknown.on})
 	if err != nil {
 		return nil, err
 	}
@@ -262,6 +278,7 @@ func (d *Imported) reject(line int, broken []mailing.Field) {
 type ExportPaging struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"5000" default:"1000" doc:"The maximum number of rows."`
 	Cursor string `query:"cursor" format:"cursor" doc:"The cursor in the Link header of the previous page. No other value is accepted."`
+	BOM    flag   `query:"bom" doc:"Whether each page begins with a byte order mark. Spreadsheets need it to read the file as UTF-8."`
 }
 
 // csvAnswer is one page of an export.
@@ -343,6 +360,10 @@ func (s *server) exportMessages(ctx context.Context, in *struct {
 // the path. Filters without a value are left out, because the API refuses empty
 // parameters.
 func (p ExportPaging) page(name string, body []byte, next string, filters map[string]string) *csvAnswer {
+	if p.BOM.on {
+		body = append([]byte(csvfile.ByteOrderMark), body...)
+		filters["bom"] = "true"
+	}
 	answer := &csvAnswer{
 		ContentType: csvType + "; charset=utf-8", Disposition: `attachment; filename="` + name + `"`, Body: body,
 	}

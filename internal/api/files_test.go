@@ -68,7 +68,9 @@ func TestAnImportIsCountedByOutcomeWithTheRejectedRows(t *testing.T) {
 	t.Parallel()
 	d := &directory{}
 	v := serve(t, &stores{upsertClients: d.upsert})
-	for _, contentType := range []string{"text/csv", without, "Text/CSV; charset=UTF-8; header=present"} {
+	for _, contentType := range []string{
+		"text/csv", without, "Text/CSV; charset=UTF-8; header=present", "application/vnd.ms-excel", "text/tab-separated-values",
+	} {
 		d.rows = nil
 		w := v.importFile(t.Context(), "phone;timezone\n79001234560;UTC\n7;Mars/Base\n79001234562;\n79001234561;UTC\n", contentType)
 		wantJSON(t, w, http.StatusOK, `{"created": 1, "updated": 0, "unchanged": 1, "rejected": 2, "rows": [
@@ -90,6 +92,28 @@ func TestAFileWithAWrongHeaderIsRefused(t *testing.T) {
 		if strings.Contains(w.Body.String(), "secret") {
 			t.Errorf("the answer repeats input: %s", w.Body)
 		}
+	}
+}
+
+func TestUnknownColumnsAreLeftOutOnRequest(t *testing.T) {
+	t.Parallel()
+	d := &directory{}
+	v := serve(t, &stores{upsertClients: d.upsert})
+	send := func(query string) *httptest.ResponseRecorder {
+		return v.call(http.MethodPost, "/api/clients/import"+query, "name;phone;timezone\nAnna;79001234560;UTC\n", "Content-Type", "text/csv")
+	}
+	for _, query := range []string{"", "?ignore_unknown=false"} {
+		w := send(query)
+		wantProblem(t, w, http.StatusUnprocessableEntity, "body")
+		if !strings.Contains(w.Body.String(), "?ignore_unknown=true") {
+			t.Errorf("the answer does not say what helps: %s", w.Body)
+		}
+	}
+	if done := imported(t, send("?ignore_unknown=true")); done.Created != 1 {
+		t.Errorf("%+v", done)
+	}
+	for _, query := range []string{"?ignore_unknown=1", "?ignore_unknown=TRUE", "?ignore_unknown="} {
+		wantProblem(t, send(query), http.StatusUnprocessableEntity, "query.ignore_unknown")
 	}
 }
 
@@ -117,8 +141,10 @@ func TestAnImportAcceptsCSVOfUpToFourMebibytes(t *testing.T) {
 	}
 	w := v.importFile(t.Context(), full+"\n", "text/csv")
 	wantProblem(t, w, http.StatusRequestEntityTooLarge)
-	if !strings.Contains(w.Body.String(), "4 MiB") {
-		t.Errorf("the answer does not name the limit: %s", w.Body)
+	for _, want := range []string{"4 MiB", "in parts of complete rows", "header line", "make import FILE"} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("the answer does not say %q: %s", want, w.Body)
+		}
 	}
 	if w := v.call(http.MethodPost, "/api/clients", strings.Repeat(" ", 1<<20+1)); !strings.Contains(w.Body.String(), "1 MiB") {
 		t.Errorf("the answer to JSON does not name the limit: %s", w.Body)
@@ -157,7 +183,7 @@ func TestAnImportWithoutTimeReadsNoRow(t *testing.T) {
 	ctx, cancel := context.WithDeadline(t.Context(), now.Add(3*time.Second))
 	defer cancel()
 	wantJSON(t, v.importFile(ctx, "\n\nphone\n\n79001234561\n", without), http.StatusOK,
-		`{"created": 0, "updated": 0, "unchanged": 0, "rejected": 0, "rows": [], "next_line": 4}`)
+		`{"created": 0, "updated": 0, "unchanged": 0, "rejected": 0, "rows": [], "next_line": 5}`)
 	wantJSON(t, v.importFile(ctx, "phone\n\n", without), http.StatusOK, `{"created": 0, "updated": 0, "unchanged": 0, "rejected": 0, "rows": []}`)
 }
 
@@ -243,9 +269,20 @@ func TestImportingAnExportChangesNothing(t *testing.T) {
 	if made.Created != 1000 {
 		t.Fatalf("%+v", made)
 	}
+	for _, query := range []string{"?limit=300", "?limit=300&bom=true"} {
+		reimport(t, v, query)
+	}
+}
+
+// reimport imports each page of an export, which must change none of 1,000 clients.
+func reimport(t *testing.T, v service, query string) {
+	t.Helper()
 	exported, pages := 0, 0
-	for next := "?limit=300"; next != ""; pages++ {
+	for next := query; next != ""; pages++ {
 		w := v.call(http.MethodGet, "/api/clients/export"+next, "")
+		if marked := strings.HasPrefix(w.Body.String(), "\ufeff"); marked != strings.Contains(query, "bom") {
+			t.Errorf("page %d of %s has a byte order mark: %v", pages, query, marked)
+		}
 		done := imported(t, v.importFile(t.Context(), w.Body.String(), without))
 		if done.Created+done.Updated+done.Rejected != 0 {
 			t.Fatalf("an export is imported as %+v", done)
@@ -400,7 +437,7 @@ func TestTheDescriptionHasTheTypeOfFiles(t *testing.T) {
 		}
 	}
 	in := d.Paths["/api/clients/import"]["post"]
-	if len(in.RequestBody.Content) != 2 || in.RequestBody.Content["text/csv"] == nil || in.RequestBody.Content["multipart/form-data"] == nil || !strings.Contains(in.Description, "next_line") {
+	if len(in.RequestBody.Content) != 4 || in.RequestBody.Content["text/csv"] == nil || in.RequestBody.Content["multipart/form-data"] == nil || in.RequestBody.Content["application/vnd.ms-excel"] == nil || !strings.Contains(in.Description, "next_line") {
 		t.Errorf("import: %+v", in)
 	}
 	if in.Responses["200"].Content["application/json"] == nil || in.Responses["413"].Content == nil || in.Responses["415"].Content == nil {

@@ -538,8 +538,8 @@ func (s *server) updateMailing(ctx context.Context, in MailingChange,
 		if m.Deleted {
 			return m, mailing.NotFound("mailing")
 		}
-		if !in.allows(m) {
-			return m, mailing.Stale()
+		if err := in.check(m); err != nil {
+			return m, err
 		}
 		// The last call decides: its mailing is the one that was replaced.
 		before = m

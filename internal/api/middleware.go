@@ -104,6 +104,9 @@ func (s *server) route(mux *http.ServeMux, w http.ResponseWriter, r *http.Reques
 		return
 	}
 	if r.Pattern != "" {
+		if r.Method == http.MethodPatch {
+			w.Header().Set(acceptPatch, patchTypes)
+		}
 		mux.ServeHTTP(w, r)
 		return
 	}
@@ -119,6 +122,9 @@ func (s *server) route(mux *http.ServeMux, w http.ResponseWriter, r *http.Reques
 		allow = discarded.header.Get("Allow")
 	}
 	w.Header().Set("Allow", allow)
+	if strings.Contains(allow, http.MethodPatch) {
+		w.Header().Set(acceptPatch, patchTypes)
+	}
 	writeProblem(w, problemOf(http.StatusMethodNotAllowed, "this path accepts "+allow))
 }
 

@@ -107,6 +107,10 @@ func (s *server) describe(h *huma.Operation, op operation) {
 	for name, header := range success.Headers {
 		describeHeader(h, name, header)
 	}
+	if op.method == http.MethodPatch {
+		describeAcceptPatch(success)
+		describeAcceptPatch(h.Responses[strconv.Itoa(http.StatusUnsupportedMediaType)])
+	}
 	for target, param := range op.links {
 		if success.Links == nil {
 			success.Links = map[string]*huma.Link{}
@@ -136,6 +140,8 @@ func describeParam(op *huma.Operation, p *huma.Param) {
 		p.Example, p.Explode, p.Schema = exampleClient().ID, nil, &huma.Schema{Type: huma.TypeInteger}
 	case "limit":
 		p.Example = p.Schema.Default
+	case "bom", "ignore_unknown":
+		p.Example, p.Explode, p.Schema = true, nil, &huma.Schema{Type: huma.TypeBoolean, Default: false}
 	case "step":
 		p.Example = 60
 	case "status":
@@ -187,6 +193,16 @@ func describeHeader(op *huma.Operation, name string, h *huma.Header) {
 			collection = messagesPath
 		}
 		h.Example = relative(op.Path, collection) + "/1"
+	}
+}
+
+// describeAcceptPatch adds the header with the types of a patch to a response.
+func describeAcceptPatch(r *huma.Response) {
+	if r.Headers == nil {
+		r.Headers = map[string]*huma.Header{}
+	}
+	r.Headers[acceptPatch] = &huma.Header{
+		Description: "The types of body that are accepted.", Schema: &huma.Schema{Type: huma.TypeString}, Example: patchTypes,
 	}
 }
 

@@ -132,8 +132,8 @@ func commonErrors(op *huma.Operation, role mailing.Role) map[int]errorText {
 	}
 	if takes(op, "header", "If-Match") {
 		errs[http.StatusPreconditionFailed] = errorText{
-			when: "The version of the mailing is not the one in `If-Match`. Nothing was changed. Read the " +
-				"mailing again, then repeat the change.",
+			when: "The version of the mailing is not the one in `If-Match`, or `If-Match` has only weak tags or tags of " +
+				"others; the detail says which. Nothing was changed. Read the mailing again, then repeat the change.",
 			detail: mailing.Stale().Error(),
 		}
 	}
@@ -165,9 +165,10 @@ func keysUnreadableText() errorText {
 
 // bodyErrors returns the errors of a request with a body in JSON.
 func bodyErrors(body *huma.RequestBody) map[int]errorText {
-	unreadable := errorText{when: "The body is missing or is not JSON.", detail: noBody}
+	const refused = " Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other."
+	unreadable := errorText{when: "The body is missing or is not JSON." + refused, detail: noBody}
 	if !body.Required {
-		unreadable = errorText{when: "The body is not JSON.", detail: fmt.Sprintf(notJSON, 1, 1)}
+		unreadable = errorText{when: "The body is not JSON." + refused, detail: fmt.Sprintf(notJSON, 1, 1)}
 	}
 	return map[int]errorText{
 		http.StatusBadRequest: unreadable,

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -10,12 +11,18 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
-	jsonpatch "github.com/evanphx/json-patch/v5"
 )
 
 // mergePatchType is the media type of a merge patch. A body of application/json is
 // accepted, too.
 const mergePatchType = "application/merge-patch+json"
+
+// acceptPatch is the header that names the types of a patch (RFC 5789, 3.1). Answers to
+// PATCH have it, and refusals of other methods, such as OPTIONS, where PATCH is accepted.
+const (
+	acceptPatch = "Accept-Patch"
+	patchTypes  = mergePatchType + ", application/json"
+)
 
 // Patch is a JSON merge patch (RFC 7396) of a T.
 type Patch[T any] struct{ raw json.RawMessage }
@@ -93,24 +100,59 @@ func (p Patch[T]) applied(r huma.Registry, current T) (T, error) {
 	if err != nil {
 		return zero, fmt.Errorf("write the resource to patch as JSON: %w", err)
 	}
-	after, err := jsonpatch.MergePatch(before, p.raw)
-	if err != nil {
-		return zero, fmt.Errorf("apply a merge patch of %d bytes: %w", len(p.raw), err)
+	var value, patch any
+	if err := cmp.Or(json.Unmarshal(before, &value), json.Unmarshal(p.raw, &patch)); err != nil {
+		return zero, fmt.Errorf("read a merge patch of %d bytes, and what it changes: %w", len(p.raw), err)
 	}
-	var value any
-	if err := json.Unmarshal(after, &value); err != nil {
-		return zero, fmt.Errorf("read the patched resource: %w", err)
+	if keys, ok := patch.(map[string]any); ok {
+		maps.DeleteFunc(keys, func(key string, _ any) bool { return isIgnored(typeOf[T](), key) })
 	}
+	value = merged(value, patch)
 	var found huma.ValidateResult
 	schema, path := r.Schema(typeOf[T](), true, ""), huma.NewPathBuffer([]byte("body"), len("body"))
 	huma.Validate(r, schema, path, huma.ModeWriteToServer, value, &found)
 	if len(found.Errors) > 0 {
 		return zero, invalid("the patched resource is not valid", found.Errors)
 	}
+	after, err := json.Marshal(value)
+	if err != nil {
+		return zero, fmt.Errorf("write the patched resource as JSON: %w", err)
+	}
 	if err := json.Unmarshal(after, &patched); err != nil {
 		return zero, fmt.Errorf("read the patched resource: %w", err)
 	}
 	return patched, nil
+}
+
+// merged returns target with a merge patch applied (RFC 7396, section 2). It may change
+// target. Its time is linear in the size of both.
+func merged(target, patch any) any {
+	changes, ok := patch.(map[string]any)
+	if !ok {
+		return patch
+	}
+	object, ok := target.(map[string]any)
+	if !ok {
+		object = map[string]any{}
+	}
+	for key, change := range changes {
+		if change == nil {
+			delete(object, key)
+		} else {
+			object[key] = merged(object[key], change)
+		}
+	}
+	return object
+}
+
+// isIgnored reports whether the field of a struct with this key is read-only in requests.
+func isIgnored(t reflect.Type, key string) bool {
+	for field := range t.Fields() {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name == key {
+			return field.Type == typeOf[ignored]()
+		}
+	}
+	return false
 }
 
 // typeOf returns the type T.

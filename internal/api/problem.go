@@ -166,12 +166,15 @@ func unreadable(errs []error) string {
 
 // tooLarge returns the problem for a body that is too large. huma's text has the
 // limit in bytes. It is one byte more than what is allowed, which the shift to MiB
-// drops.
+// drops. Only files may have [MaxImport].
 func tooLarge(detail string) *Problem {
 	_, limit, _ := strings.Cut(detail, "limit=")
 	var n int64
 	if _, err := fmt.Sscanf(limit, "%d bytes", &n); err != nil {
 		return problemOf(http.StatusRequestEntityTooLarge, "the body is too large")
+	}
+	if n == MaxImport+1 {
+		return problemOf(http.StatusRequestEntityTooLarge, fileTooLarge)
 	}
 	return problemOf(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d MiB", n>>20))
 }
@@ -214,6 +217,8 @@ func fieldError(d *huma.ErrorDetail) FieldError {
 		f.Message = strings.ReplaceAll(f.Message, "<nil>", "null")
 	case f.Message == "invalid integer", strings.HasSuffix(f.Message, notAnInteger):
 		f.Message = notAnInteger
+	case strings.HasSuffix(f.Message, notABoolean):
+		f.Message = notABoolean
 	default:
 		f.Message = "cannot be read"
 	}
@@ -249,7 +254,7 @@ func replaceMessages() {
 	validation.MsgExpectedString = "must be a string"
 	validation.MsgExpectedInteger = notAnInteger
 	validation.MsgExpectedNumber = "must be a number"
-	validation.MsgExpectedBoolean = "must be true or false"
+	validation.MsgExpectedBoolean = notABoolean
 	validation.MsgExpectedArray = "must be a list"
 	validation.MsgExpectedObject = "must be an object"
 	validation.MsgExpectedOneOf = "must be one of %s"

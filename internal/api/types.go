@@ -213,6 +213,27 @@ func (p idParam) message() (mailing.MessageID, error) {
 	return id, nil
 }
 
+const notABoolean = "must be true or false"
+
+// flag is a parameter that is true or false, and false by default.
+type flag struct{ on bool }
+
+// UnmarshalText reads the flag. Other texts that Go takes for a boolean are refused, since
+// they are none in JSON.
+func (f *flag) UnmarshalText(b []byte) error {
+	f.on = string(b) == "true"
+	if !f.on && string(b) != "false" {
+		return errors.New(notABoolean)
+	}
+	return nil
+}
+
+// Schema describes the flag as text, as huma reads it. [describeParam] replaces this in
+// the description.
+func (flag) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, MinLength: new(1)}
+}
+
 // ignored is a read-only field in a request. Its value is not looked at, so that a
 // caller may send back a resource as it was read.
 type ignored struct{}

@@ -63,8 +63,8 @@ func TestBodiesAreAcceptedIfTheirSchemaAcceptsThem(t *testing.T) {
 		}
 		path, method := pathOf(op)
 		for kind := range asMap(d.in(op, "requestBody").value["content"]) {
-			if kind == "text/csv" || kind == "multipart/form-data" {
-				continue // its rules are not in a schema
+			if id == "import-clients" {
+				continue // the rules of a file are not in a schema
 			}
 			body := d.in(op, "requestBody", "content", kind)
 			schema, err := compiler.Compile("openapi.json#" + body.at + "/schema")

@@ -105,9 +105,13 @@ func TestParametersAreAcceptedIfTheirSchemaAcceptsThem(t *testing.T) {
 						value = text
 					}
 				}
+				if asMap(asMap(one)["schema"])["type"] == "boolean" && text == "true" {
+					value = true
+				}
 				valid := schema.Validate(value) == nil
 				w := v.call(method, target, "")
-				if valid && w.Code == http.StatusUnprocessableEntity || !valid && w.Code < http.StatusBadRequest {
+				refused := w.Code == http.StatusUnprocessableEntity && strings.Contains(w.Body.String(), `"location":"`+in+`.`)
+				if valid && refused || !valid && w.Code < http.StatusBadRequest {
 					t.Errorf("%s: valid %v, but status %d: %s %s", id, valid, w.Code, target, w.Body)
 				}
 			}

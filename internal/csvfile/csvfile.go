@@ -6,27 +6,11 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"postrider/internal/mailing"
 )
-
-// The columns of a file of clients.
-const (
-	idColumn       = "id"
-	phoneColumn    = "phone"
-	operatorColumn = "operator_code"
-	tagColumn      = "tag"
-	timezoneColumn = "timezone"
-)
-
-// clientColumns returns the columns that a file of clients may have, in the order
-// in which [WriteClients] writes them.
-func clientColumns() []string {
-	return []string{idColumn, phoneColumn, operatorColumn, tagColumn, timezoneColumn}
-}
 
 // WriteClients returns a header line and a row for each client. A [Reader] reads it
 // as it is.
@@ -36,20 +20,34 @@ func WriteClients(clients []mailing.Client) ([]byte, error) {
 	})
 }
 
-// Write returns a header line and a row for each item. Each cell is made safe for
-// spreadsheets, see [safeCell].
+// ByteOrderMark lets spreadsheets read a file as UTF-8.
+const ByteOrderMark = "\ufeff"
+
+// Write returns a header line and a row for each item, see [WriteRows].
 func Write[T any](columns []string, items []T, cells func(T) []string) ([]byte, error) {
-	var file bytes.Buffer
-	w := csv.NewWriter(&file)
 	rows := append(make([][]string, 0, len(items)+1), columns)
 	for _, item := range items {
-		row := cells(item)
-		for i := range row {
-			row[i] = safeCell(row[i])
-		}
-		rows = append(rows, row)
+		rows = append(rows, cells(item))
 	}
-	if err := w.WriteAll(rows); err != nil {
+	return WriteRows(rows)
+}
+
+// WriteRows returns rows, separated by commas. Each cell is made safe for spreadsheets,
+// see [safeCell].
+func WriteRows(rows [][]string) ([]byte, error) {
+	var file bytes.Buffer
+	w := csv.NewWriter(&file)
+	for _, row := range rows {
+		safe := make([]string, 0, len(row))
+		for _, cell := range row {
+			safe = append(safe, safeCell(cell))
+		}
+		if err := w.Write(safe); err != nil {
+			return nil, fmt.Errorf("write a row as CSV: %w", err)
+		}
+	}
+	w.Flush()
+	if err := w.Error(); err != nil {
 		return nil, fmt.Errorf("write %d rows as CSV: %w", len(rows), err)
 	}
 	return file.Bytes(), nil
@@ -60,31 +58,39 @@ func Write[T any](columns []string, items []T, cells func(T) []string) ([]byte, 
 // apostrophe is among them so that [plainCell] can undo [safeCell] for every text.
 const formulaStarts = "=+-@\t\r'"
 
-// Some spreadsheets split rows at semicolons, where a comma separates decimals.
-// There a formula may also begin in the middle of a cell. innerFormula finds such
-// places, and safeFormula finds those that [safeCell] has made safe.
-var (
-	innerFormula = regexp.MustCompile(`;([ "]*[=+@\t\r'-])`)
-	safeFormula  = regexp.MustCompile(`;'([ "]*[=+@\t\r'-])`)
-)
+// cellStarts are the characters after which a spreadsheet may begin a cell in the middle
+// of a text: some split rows at semicolons, where a comma separates decimals, and some
+// at each line end.
+const cellStarts = ";\r\n"
+
+// startsFormula reports whether a spreadsheet may take a text for a formula. Blanks and
+// quotes do not prevent that.
+func startsFormula(text string) bool {
+	text = strings.TrimLeft(text, ` "`)
+	return text != "" && strings.IndexByte(formulaStarts, text[0]) >= 0
+}
 
 // safeCell returns a text as it is written: a spreadsheet shows it and does not run
 // it. [plainCell] undoes this.
 func safeCell(text string) string {
-	if text != "" && strings.ContainsRune(formulaStarts, rune(text[0])) {
-		text = "'" + text
+	var safe strings.Builder
+	for i := range len(text) {
+		if (i == 0 || strings.IndexByte(cellStarts, text[i-1]) >= 0) && startsFormula(text[i:]) {
+			safe.WriteByte('\'')
+		}
+		safe.WriteByte(text[i])
 	}
-	text = innerFormula.ReplaceAllString(text, ";'$1")
-	// encoding/csv reads \r\n at the end of a line in a cell as \n. It takes the
-	// first of two carriage returns as text, so one more keeps the text as it is.
-	return strings.ReplaceAll(text, "\r\n", "\r\r\n")
+	return safe.String()
 }
 
 // plainCell returns the text of a cell that [Write] or a person has written.
 func plainCell(cell string) string {
-	cell = safeFormula.ReplaceAllString(cell, ";$1")
-	if len(cell) > 1 && cell[0] == '\'' && strings.ContainsRune(formulaStarts, rune(cell[1])) {
-		return cell[1:]
+	var plain strings.Builder
+	for i := range len(cell) {
+		if cell[i] == '\'' && (i == 0 || strings.IndexByte(cellStarts, cell[i-1]) >= 0) && startsFormula(cell[i+1:]) {
+			continue
+		}
+		plain.WriteByte(cell[i])
 	}
-	return cell
+	return plain.String()
 }

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -46,22 +47,36 @@ func DerivedOperator(phone string) string {
 
 // NewClient checks c and fills in its optional fields: it trims the tag, and derives an
 // absent operator code from the phone. The error lists all rules that c breaks.
-func NewClient(c Client) (Client, error) {
+func NewClient(c Client) (Client, error) { return Client{}.Changed(c) }
+
+// Changed checks and fills in next, which replaces c, as [NewClient] does. A tag that
+// stays as it is may have control characters: it was stored before they were refused.
+func (c Client) Changed(next Client) (Client, error) {
 	var p problems
-	checkPhone(&p, c.Phone)
-	if c.OperatorCode == "" {
-		c.OperatorCode = DerivedOperator(c.Phone)
-	} else if !operatorPattern.MatchString(c.OperatorCode) {
+	checkPhone(&p, next.Phone)
+	if next.OperatorCode == "" {
+		next.OperatorCode = DerivedOperator(next.Phone)
+	} else if !operatorPattern.MatchString(next.OperatorCode) {
 		p.add("body.operator_code", "must be 3 digits")
 	}
-	c.Tag = strings.TrimSpace(c.Tag)
-	if utf8.RuneCountInString(c.Tag) > MaxTag {
-		p.add("body.tag", "must be at most %d characters", MaxTag)
+	next.Tag = strings.TrimSpace(next.Tag)
+	if next.Tag != c.Tag {
+		checkTag(&p, next.Tag)
 	}
-	if _, err := Zone(c.Timezone); err != nil {
+	if _, err := Zone(next.Timezone); err != nil {
 		p.add("body.timezone", ZoneRule)
 	}
-	return c, p.err("the client")
+	return next, p.err("the client")
+}
+
+func checkTag(p *problems, tag string) {
+	if at := strings.IndexFunc(tag, unicode.IsControl); at >= 0 {
+		r, _ := utf8.DecodeRuneInString(tag[at:])
+		p.add("body.tag", "must have no control characters, such as line breaks; it contains U+%04X", r)
+	}
+	if utf8.RuneCountInString(tag) > MaxTag {
+		p.add("body.tag", "must be at most %d characters", MaxTag)
+	}
 }
 
 func checkPhone(p *problems, phone string) {
@@ -78,22 +93,4 @@ func (c Client) WithPhone(phone string) Client {
 	}
 	c.Phone = phone
 	return c
-}
-
-// Zone loads a time zone by its IANA name. The error is [KindInvalid] for "", for "Local",
-// and for any other string that is not such a name.
-func Zone(name string) (*time.Location, error) {
-	// LoadLocation returns UTC for "", and the machine's own zone for "Local".
-	if name == "" || name == "Local" {
-		return nil, &Error{Kind: KindInvalid, Message: "unknown time zone"}
-	}
-	if loc, ok := zones.get(name); ok {
-		return loc, nil
-	}
-	loc, err := time.LoadLocation(name)
-	if err != nil {
-		return nil, &Error{Kind: KindInvalid, Message: "unknown time zone", Err: err}
-	}
-	zones.put(name, loc)
-	return loc, nil
 }

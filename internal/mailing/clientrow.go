@@ -21,10 +21,11 @@ func (r ClientRow) Check() error {
 // it is. An empty cell clears the tag, or derives the operator code from the phone. The
 // result must have a time zone. The error lists all rules that are broken.
 func (r ClientRow) Over(old *Client) (Client, error) {
-	var c Client
+	var before Client
 	if old != nil {
-		c = *old
+		before = *old
 	}
+	c := before
 	c.Phone = r.Phone
 	for _, cell := range []struct {
 		given *string
@@ -34,7 +35,7 @@ func (r ClientRow) Over(old *Client) (Client, error) {
 			*cell.field = *cell.given
 		}
 	}
-	return NewClient(c)
+	return before.Changed(c)
 }
 
 // RowOutcome is the result of importing one row.

@@ -86,3 +86,26 @@ func TestARowThatBreaksRulesGetsAnErrorThatListsAllOfThem(t *testing.T) {
 		}
 	}
 }
+
+func TestATagHasNoControlCharactersUnlessItWasStoredBefore(t *testing.T) {
+	for tag, name := range map[string]string{
+		"a\nb": "U+000A", "a\rb": "U+000D", "a\tb": "U+0009", "\x00": "U+0000", "a\x7fb": "U+007F", "a\u0085b": "U+0085", "a\n=cmd|x;b": "U+000A",
+	} {
+		given := mailing.Client{ID: 7, Phone: "79001234567", OperatorCode: "900", Tag: tag, Timezone: "UTC"}
+		if _, err := mailing.NewClient(given); !cmp.Equal(locations(err), []string{"body.tag"}) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%q: %v", tag, err)
+		}
+		if _, err := (mailing.ClientRow{Phone: "79001234567", Tag: &tag}).Over(nil); !cmp.Equal(locations(err), []string{"body.tag", "body.timezone"}) {
+			t.Errorf("%q in a file: %v", tag, err)
+		}
+		moved, err := mailing.ClientRow{Phone: "79001234567", Timezone: cell("Asia/Omsk")}.Over(&given)
+		if err != nil || moved.Tag != tag || moved.Timezone != "Asia/Omsk" {
+			t.Errorf("%q of before: %+v, %v", tag, moved, err)
+		}
+	}
+	for _, tag := range []string{"", "a b", "друзья", "a\u00a0b", "🙂", "\n a \t"} {
+		if _, err := mailing.NewClient(mailing.Client{Phone: "79001234567", Tag: tag, Timezone: "UTC"}); err != nil {
+			t.Errorf("%q: %v", tag, err)
+		}
+	}
+}

@@ -114,8 +114,8 @@ var ofCreation = []mutation{ //nolint:gochecknoglobals // as the others
 	{
 		name: "a missing column clears its field",
 		file: "internal/mailing/clientrow.go",
-		old:  "		c = *old",
-		new:  "		c = Client{ID: old.ID, Timezone: old.Timezone}",
+		old:  "		before = *old",
+		new:  "		before = Client{ID: old.ID, Timezone: old.Timezone}",
 		pkg:  domain, test: "TestARowBecomesTheClientThatItDescribes",
 	},
 	{
@@ -131,5 +131,33 @@ var ofCreation = []mutation{ //nolint:gochecknoglobals // as the others
 		old:  `"=+-@\t\r'"`,
 		new:  `"+-@\t\r'"`,
 		pkg:  csvFiles, test: "TestNoCellOfAnExportIsAFormula",
+	},
+	{
+		name: "a formula after a line break is exported",
+		file: "internal/csvfile/csvfile.go",
+		old:  `";\r\n"`,
+		new:  `";"`,
+		pkg:  csvFiles, test: "TestNoCellOfAnExportIsAFormula",
+	},
+	{
+		name: "the last of two equal keys wins",
+		file: "internal/api/jsonbody.go",
+		old:  "			if level.keys[text] {",
+		new:  "			if false {",
+		pkg:  httpAPI, test: "TestAKeyThatIsTwiceInAnObjectIsRefused",
+	},
+	{
+		name: "half of a surrogate pair is replaced",
+		file: "internal/api/jsonbody.go",
+		old:  "		if loneSurrogate(s.body[from:s.at]) {",
+		new:  "		if from > s.at {",
+		pkg:  httpAPI, test: "TestTextThatIsNoUnicodeIsRefused",
+	},
+	{
+		name: "any path to a zone file is a time zone",
+		file: "internal/mailing/zones.go",
+		old:  "	load, ok := zones()[name]\n",
+		new:  "	load, ok := func() (*time.Location, error) { return time.LoadLocation(name) }, true\n",
+		pkg:  domain, test: "TestAZoneHasItsNameInTheEmbeddedDatabase",
 	},
 }

@@ -10,7 +10,7 @@ test('the cursor of the next page is in the Link header', () => {
 
 test('pages become one file with one header, and an export goes on after an error', async () => {
   const pages: Record<string, { text: string; next: string }> = {
-    '': { text: 'id,tag\n1,a\n', next: 'x' }, 'x': { text: 'id,tag\n', next: 'y' }, 'y': { text: 'id,tag\n2,"b\n""c"\n3,d\n', next: '' },
+    '': { text: '\ufeffid,tag\n1,a\n', next: 'x' }, 'x': { text: 'id,tag\n', next: 'y' }, 'y': { text: 'id,tag\n2,"b\n""c"\n3,d\n', next: '' },
   };
   let fail = true;
   const seen: number[] = [];

@@ -14,9 +14,9 @@ export function cursorOf(header: string | null): string {
 
 // Export reads page after page. It can go on after an error.
 export class Export {
-  // texts are the pieces of the file. A byte order mark lets spreadsheets read it as
-  // UTF-8. The header comes once.
-  readonly texts: string[] = ['\ufeff'];
+  // texts are the pieces of the file. The header comes once, and before it the byte order
+  // mark that the first page has on request.
+  readonly texts: string[] = [];
   rows = 0;
   private next: string | undefined = '';
   private readonly read: (cursor: string) => Promise<ExportPage>;
@@ -31,7 +31,7 @@ export class Export {
       const page = await this.read(this.next);
       const header = page.text.indexOf('\n') + 1;
       const rows = page.text.slice(header);
-      this.texts.push(this.texts.length === 1 ? page.text : rows);
+      this.texts.push(this.texts.length === 0 ? page.text : rows);
       this.rows += rowsIn(rows);
       this.next = page.next || undefined;
       progress();

@@ -4,7 +4,7 @@
  */
 
 export interface paths {
-    "/api": {
+    "/api/": {
         parameters: {
             query?: never;
             header?: never;
@@ -59,7 +59,11 @@ export interface paths {
          * Export clients as CSV
          * @description Returns one page of rows in UTF-8, separated by commas. Each page has the header line. If there are more rows, the `Link` header has the URL of the next page. A page before the last one may be short.
          *
-         *     Spreadsheets run some cells as formulas: those that begin with one of `= + - @ '`, a tab or a carriage return. Such a cell gets an apostrophe (`'`) at its beginning. It also gets one after a semicolon, because some spreadsheets split rows there. An import removes the apostrophes.
+         *     With `?bom=true` the page begins with a byte order mark. Without it, Excel takes the file for text of an old encoding, and shows Cyrillic letters as other characters.
+         *
+         *     Spreadsheets run some cells as formulas: those that begin with one of `= + - @ '`, a tab or a carriage return. Such a cell gets an apostrophe (`'`) at its beginning. It also gets one after a semicolon and after a line break, because some spreadsheets split rows there. An import removes the apostrophes.
+         *
+         *     A spreadsheet also changes cells that look like numbers or dates when it opens a file: the tag `007` becomes `7`, and `1-2` becomes a date. A file that is saved by a spreadsheet has the changed cells, and an import of it changes the clients. To keep them, import the file into the spreadsheet with all columns as text.
          *
          *     The file can be imported as it is.
          */
@@ -105,11 +109,28 @@ export interface paths {
          * Import clients as CSV
          * @description Creates or changes a client for each row. A row belongs to the client with its phone. If there is none, the row creates a new client. Valid rows are stored even if other rows are invalid.
          *
-         *     The body is the file itself (`text/csv`), or a form (`multipart/form-data`) whose part `file` holds it; the form has no other part. The file is CSV in UTF-8, with or without a byte order mark, separated by commas or semicolons, up to 4 MiB. Its first line names the columns, in any order: `phone` (required), `operator_code`, `tag`, `timezone`, and `id`, which is ignored, so that an export can be imported.
+         *     The file is CSV, separated by commas, semicolons or tabs, up to 4 MiB. It is in UTF-8, in UTF-16 with a byte order mark, or in Windows-1251. Lines end with LF, CR or CRLF. If it is not clear which encoding the file has, it is refused. A first line such as `sep=;`, which Excel writes, names the separator.
          *
-         *     If the file does not have a column, the field stays as it is. An empty cell clears the tag, and derives the operator code from the phone. A time zone cannot be empty, and a new client needs one. If a phone is in the file twice, the second row is rejected.
+         *     The header names the columns, in any order: `phone` (required), `operator_code`, `tag`, `timezone`, and `id`, which is ignored, so that an export can be imported. The names may be in Russian: `телефон`, `код оператора`, `тег`, `часовой пояс`. Columns without a name are ignored. A column with another name is refused, or ignored with `?ignore_unknown=true`. Rows of nothing but separators and blanks, and repetitions of the header, are skipped.
          *
-         *     A large file may take longer than one request can. The answer then has `next_line`: send the lines from that one on, with the header, or send the whole file again. Rows that are stored already are unchanged the second time, so both are safe. The same holds after an error, and after 10,000 rejected rows.
+         *     If the file does not have a column, the field stays as it is. An empty cell clears the tag, and derives the operator code from the phone. A time zone cannot be empty, and a new client needs one. If a phone is in the file twice, the second row is rejected. A rejected row has the rules that it breaks. Where a phone looks like one that a spreadsheet has changed, such as `7,9E+10`, the rule says how to correct it.
+         *
+         *     A large file may take longer than one request can. The answer then has `next_line`: send the lines from that one on, with the header. The same holds after an error, and after 10,000 rejected rows. A file of more than 4 MiB is sent in parts of complete rows, each with the header. This loop in Python does both; the rows in it have no line breaks:
+         *
+         *     ```python
+         *     import requests
+         *     url = "http://localhost:8000/api/clients/import"
+         *     key = {"Authorization": "Bearer local-admin", "Content-Type": "text/csv"}
+         *     header, *rows = open("contacts.csv", encoding="utf-8-sig").read().rstrip("\n").split("\n")
+         *     while rows:
+         *         part = rows[:10_000]
+         *         answer = requests.post(url, headers=key, data="\n".join([header, *part]).encode())
+         *         answer.raise_for_status()
+         *         done = answer.json().get("next_line", len(part) + 2) - 2  # line 1 is the header
+         *         rows = rows[done:]
+         *     ```
+         *
+         *     Rows that are stored already are unchanged when they come again, so it is also safe to send the whole file again. `make import FILE=contacts.csv` sends files of any size in this way.
          *
          *     For some seconds after an import, a search by tag or operator code may not find the new clients.
          */
@@ -319,7 +340,11 @@ export interface paths {
          * Export the messages of a mailing as CSV
          * @description Returns one page of rows in UTF-8, separated by commas. Each page has the header line. If there are more rows, the `Link` header has the URL of the next page. A page before the last one may be short.
          *
-         *     Spreadsheets run some cells as formulas: those that begin with one of `= + - @ '`, a tab or a carriage return. Such a cell gets an apostrophe (`'`) at its beginning. It also gets one after a semicolon, because some spreadsheets split rows there. An import removes the apostrophes.
+         *     With `?bom=true` the page begins with a byte order mark. Without it, Excel takes the file for text of an old encoding, and shows Cyrillic letters as other characters.
+         *
+         *     Spreadsheets run some cells as formulas: those that begin with one of `= + - @ '`, a tab or a carriage return. Such a cell gets an apostrophe (`'`) at its beginning. It also gets one after a semicolon and after a line break, because some spreadsheets split rows there. An import removes the apostrophes.
+         *
+         *     A spreadsheet also changes cells that look like numbers or dates when it opens a file: the tag `007` becomes `7`, and `1-2` becomes a date. A file that is saved by a spreadsheet has the changed cells, and an import of it changes the clients. To keep them, import the file into the spreadsheet with all columns as text.
          *
          *     Times are in UTC. `sent_at` is empty if the message was not sent. `phone` is empty if the client is deleted.
          */
@@ -604,6 +629,32 @@ export interface components {
             /** @enum {string} */
             status: "accepted";
         };
+        Client: {
+            /**
+             * Format: int64
+             * @description Set by the service, never used again.
+             * @example 1
+             */
+            id: number;
+            /** @example 900 */
+            operator_code: string;
+            /**
+             * @description Unique in the directory.
+             * @example 79001234567
+             */
+            phone: string;
+            /**
+             * @description May be empty.
+             * @example vip
+             */
+            tag: string;
+            /**
+             * Format: iana-timezone
+             * @description A name of the IANA database.
+             * @example Europe/Moscow
+             */
+            timezone: string;
+        };
         ClientBody: {
             /** @description Set by the service. Any value in a request is ignored, so that a resource can be sent back as it was read. */
             id?: unknown;
@@ -618,7 +669,7 @@ export interface components {
              */
             phone: string;
             /**
-             * @description Case-sensitive. Blanks at both ends are removed. By default, and with null, it is empty.
+             * @description Case-sensitive. It has no control characters, such as line breaks. Blanks at both ends are removed. By default, and with null, it is empty.
              * @example vip
              */
             tag?: string | null;
@@ -628,13 +679,6 @@ export interface components {
              * @example Europe/Moscow
              */
             timezone: string;
-        };
-        ClientFile: {
-            /**
-             * Format: binary
-             * @description The file.
-             */
-            file: string;
         };
         ClientPatch: {
             /** @description Set by the service. Any value in a request is ignored, so that a resource can be sent back as it was read. */
@@ -650,7 +694,7 @@ export interface components {
              */
             phone?: string;
             /**
-             * @description Case-sensitive. Blanks at both ends are removed. By default, and with null, it is empty.
+             * @description Case-sensitive. It has no control characters, such as line breaks. Blanks at both ends are removed. By default, and with null, it is empty.
              * @example vip
              */
             tag?: string | null;
@@ -715,7 +759,12 @@ export interface components {
              */
             version: number;
             /** @description Local hours of each client. Null means any time. */
-            window: components["schemas"]["Window"] | null;
+            window: {
+                /** @example 09:00 */
+                from: string;
+                /** @example 21:00 */
+                to: string;
+            } | null;
         };
         Counts: {
             /** Format: int64 */
@@ -764,32 +813,6 @@ export interface components {
             message_id: number;
             /** @example http_400 */
             reason: string;
-        };
-        DirectoryClient: {
-            /**
-             * Format: int64
-             * @description Set by the service, never used again.
-             * @example 1
-             */
-            id: number;
-            /** @example 900 */
-            operator_code: string;
-            /**
-             * @description Unique in the directory.
-             * @example 79001234567
-             */
-            phone: string;
-            /**
-             * @description May be empty.
-             * @example vip
-             */
-            tag: string;
-            /**
-             * Format: iana-timezone
-             * @description A name of the IANA database.
-             * @example Europe/Moscow
-             */
-            timezone: string;
         };
         Facets: {
             /** @description Whether there are more tags than are listed. A longer prefix finds them. */
@@ -865,7 +888,7 @@ export interface components {
             created: number;
             /**
              * Format: int64
-             * @description Only if the import stopped before the end of the file: the first line that was not read.
+             * @description Only if the import stopped before the end of the file: the line in which the first row begins that was not read. Lines end with LF, CR or CRLF, and the first line of what was sent is 1.
              */
             next_line?: number;
             /**
@@ -885,6 +908,9 @@ export interface components {
              * @description The number of changed clients.
              */
             updated: number;
+        };
+        Index: {
+            links: components["schemas"]["Links"];
         };
         Info: {
             counts: components["schemas"]["Counts"];
@@ -914,27 +940,27 @@ export interface components {
             rejected_share: number | null;
         };
         Links: {
-            /** @example api/clients */
+            /** @example ../api/clients */
             clients: string;
-            /** @example openapi.json */
+            /** @example ../openapi.json */
             description: string;
-            /** @example docs/ */
+            /** @example ../docs/ */
             docs: string;
-            /** @example healthz */
+            /** @example ../healthz */
             health: string;
-            /** @example api/mailings */
+            /** @example ../api/mailings */
             mailings: string;
-            /** @example api/messages */
+            /** @example ../api/messages */
             messages: string;
-            /** @example metrics */
+            /** @example ../metrics */
             metrics: string;
-            /** @example api/queues */
+            /** @example ../api/queues */
             queues: string;
-            /** @example api/mailings/fullinfo */
+            /** @example ../api/mailings/fullinfo */
             statistics: string;
         };
-        ListDirectoryClient: {
-            items: components["schemas"]["DirectoryClient"][];
+        ListClient: {
+            items: components["schemas"]["Client"][];
             /**
              * Format: cursor
              * @description The value of the parameter `cursor` for the next page. The last page does not have it.
@@ -1010,7 +1036,12 @@ export interface components {
              */
             version: number;
             /** @description Local hours of each client. Null means any time. */
-            window: components["schemas"]["Window"] | null;
+            window: {
+                /** @example 09:00 */
+                from: string;
+                /** @example 21:00 */
+                to: string;
+            } | null;
         };
         MailingBody: {
             /** @description Set by the service. Any value in a request is ignored, so that a resource can be sent back as it was read. */
@@ -1051,7 +1082,12 @@ export interface components {
             /** @description Set by the service. Any value in a request is ignored, so that a resource can be sent back as it was read. */
             version?: unknown;
             /** @description Local hours of each client. By default, and with null, any time. */
-            window?: components["schemas"]["WindowBody"] | null;
+            window?: {
+                /** @example 09:00 */
+                from: string;
+                /** @example 21:00 */
+                to: string;
+            } | null;
         };
         MailingPatch: {
             /** @description Set by the service. Any value in a request is ignored, so that a resource can be sent back as it was read. */
@@ -1107,7 +1143,12 @@ export interface components {
             /** @description Set by the service. Any value in a request is ignored, so that a resource can be sent back as it was read. */
             version?: unknown;
             /** @description Local hours of each client. By default, and with null, any time. */
-            window?: components["schemas"]["WindowPatch"] | null;
+            window?: {
+                /** @example 09:00 */
+                from?: string;
+                /** @example 21:00 */
+                to?: string;
+            } | null;
         };
         MailingsByStatus: {
             /** Format: int64 */
@@ -1351,7 +1392,12 @@ export interface components {
              */
             version: number;
             /** @description Local hours of each client. Null means any time. */
-            window: components["schemas"]["Window"] | null;
+            window: {
+                /** @example 09:00 */
+                from: string;
+                /** @example 21:00 */
+                to: string;
+            } | null;
         };
         RetryBody: {
             /** @description The messages that get new attempts. A message that is uncertain may have been delivered, so a retry may deliver it twice. By default, and with null, only failed. */
@@ -1410,33 +1456,12 @@ export interface components {
             /** @description A key of the API. */
             key: string;
         };
-        StartingPoints: {
-            links: components["schemas"]["Links"];
-        };
         TestBody: {
             /**
              * @description The recipient of the test message. It need not be the phone of a client.
              * @example 79001234567
              */
             phone: string;
-        };
-        Window: {
-            /** @example 09:00 */
-            from: string;
-            /** @example 21:00 */
-            to: string;
-        };
-        WindowBody: {
-            /** @example 09:00 */
-            from: string;
-            /** @example 21:00 */
-            to: string;
-        };
-        WindowPatch: {
-            /** @example 09:00 */
-            from?: string;
-            /** @example 21:00 */
-            to?: string;
         };
     };
     responses: {
@@ -1472,7 +1497,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The version of the mailing is not the one in `If-Match`. Nothing was changed. Read the mailing again, then repeat the change. */
+        /** @description The version of the mailing is not the one in `If-Match`, or `If-Match` has only weak tags or tags of others; the detail says which. Nothing was changed. Read the mailing again, then repeat the change. */
         PreconditionFailed: {
             headers: {
                 [name: string]: unknown;
@@ -1593,19 +1618,19 @@ export interface operations {
                     /**
                      * @example {
                      *       "links": {
-                     *         "clients": "api/clients",
-                     *         "mailings": "api/mailings",
-                     *         "statistics": "api/mailings/fullinfo",
-                     *         "messages": "api/messages",
-                     *         "queues": "api/queues",
-                     *         "description": "openapi.json",
-                     *         "docs": "docs/",
-                     *         "health": "healthz",
-                     *         "metrics": "metrics"
+                     *         "clients": "../api/clients",
+                     *         "mailings": "../api/mailings",
+                     *         "statistics": "../api/mailings/fullinfo",
+                     *         "messages": "../api/messages",
+                     *         "queues": "../api/queues",
+                     *         "description": "../openapi.json",
+                     *         "docs": "../docs/",
+                     *         "health": "../healthz",
+                     *         "metrics": "../metrics"
                      *       }
                      *     }
                      */
-                    "application/json": components["schemas"]["StartingPoints"];
+                    "application/json": components["schemas"]["Index"];
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -1690,7 +1715,7 @@ export interface operations {
                      *       ]
                      *     }
                      */
-                    "application/json": components["schemas"]["ListDirectoryClient"];
+                    "application/json": components["schemas"]["ListClient"];
                 };
             };
             /** @description The cursor cannot be read, or it belongs to another list or to other filters. */
@@ -1788,10 +1813,10 @@ export interface operations {
                      *       "timezone": "Europe/Moscow"
                      *     }
                      */
-                    "application/json": components["schemas"]["DirectoryClient"];
+                    "application/json": components["schemas"]["Client"];
                 };
             };
-            /** @description The body is missing or is not JSON. */
+            /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1882,6 +1907,11 @@ export interface operations {
                  * @example
                  */
                 cursor?: string;
+                /**
+                 * @description Whether each page begins with a byte order mark. Spreadsheets need it to read the file as UTF-8.
+                 * @example true
+                 */
+                bom?: boolean;
                 /**
                  * @description Only the client with this phone.
                  * @example 79001234567
@@ -2036,26 +2066,38 @@ export interface operations {
     };
     "import-clients": {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Whether columns with unknown names are left out. Otherwise such a file is refused.
+                 * @example true
+                 */
+                ignore_unknown?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** @description The file, or a form with the file as its part `file`. The body has at most 4 MiB. */
+        /** @description The file, at most 4 MiB. */
         requestBody: {
             content: {
                 /**
-                 * @example {
-                 *       "file": "phone,tag,timezone\n79001234567,vip,Europe/Moscow\n79007654321,,Europe/Moskow\n"
-                 *     }
+                 * @example phone,tag,timezone
+                 *     79001234567,vip,Europe/Moscow
+                 *     79007654321,,Europe/Moskow
                  */
-                "multipart/form-data": components["schemas"]["ClientFile"];
+                "application/vnd.ms-excel": string;
                 /**
                  * @example phone,tag,timezone
                  *     79001234567,vip,Europe/Moscow
                  *     79007654321,,Europe/Moskow
                  */
                 "text/csv": string;
+                /**
+                 * @example phone,tag,timezone
+                 *     79001234567,vip,Europe/Moscow
+                 *     79007654321,,Europe/Moskow
+                 */
+                "text/tab-separated-values": string;
             };
         };
         responses: {
@@ -2087,25 +2129,9 @@ export interface operations {
                     "application/json": components["schemas"]["Imported"];
                 };
             };
-            /** @description The body is `multipart/form-data` and cannot be read as a form. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Bad Request",
-                     *       "status": 400,
-                     *       "detail": "the body is not a form (multipart/form-data) with its boundary"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
-            /** @description The body is larger than 4 MiB. */
+            /** @description The file is larger than 4 MiB. The detail says how to split it. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2115,13 +2141,13 @@ export interface operations {
                      * @example {
                      *       "title": "Request Entity Too Large",
                      *       "status": 413,
-                     *       "detail": "the body is larger than 4 MiB"
+                     *       "detail": "the body is larger than 4 MiB: send the file in parts of complete rows, one after the other, each part with the header line; the pages at / and the command make import FILE=... do this"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Content-Type` is neither `text/csv` nor `multipart/form-data`. A body without one is read as CSV. */
+            /** @description The `Content-Type` is not one of those described. A body without one is read as CSV. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2131,13 +2157,13 @@ export interface operations {
                      * @example {
                      *       "title": "Unsupported Media Type",
                      *       "status": 415,
-                     *       "detail": "the body's Content-Type must be multipart/form-data or text/csv"
+                     *       "detail": "the body's Content-Type must be application/vnd.ms-excel or text/csv or text/tab-separated-values"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The first line of the file is not a valid header, there is a query parameter, or a form does not consist of the part `file`. Nothing was changed. */
+            /** @description The first line of the file is not a valid header, the encoding is not read or not clear, or a query parameter is unknown or invalid. Nothing was changed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2151,7 +2177,7 @@ export interface operations {
                      *       "errors": [
                      *         {
                      *           "location": "body",
-                     *           "message": "the header has no column phone; a header in UTF-8, separated by commas or semicolons, has the column phone and, optionally, operator_code, tag, timezone and id, each once"
+                     *           "message": "the header has no column phone; a header, separated by commas, semicolons or tabs, has the column phone and, optionally, operator_code, tag, timezone and id, each once"
                      *         }
                      *       ]
                      *     }
@@ -2194,7 +2220,7 @@ export interface operations {
                      *       "timezone": "Europe/Moscow"
                      *     }
                      */
-                    "application/json": components["schemas"]["DirectoryClient"];
+                    "application/json": components["schemas"]["Client"];
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -2282,10 +2308,10 @@ export interface operations {
                      *       "timezone": "Europe/Moscow"
                      *     }
                      */
-                    "application/json": components["schemas"]["DirectoryClient"];
+                    "application/json": components["schemas"]["Client"];
                 };
             };
-            /** @description The body is missing or is not JSON. */
+            /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2497,6 +2523,11 @@ export interface operations {
             /** @description The changed client. */
             200: {
                 headers: {
+                    /**
+                     * @description The types of body that are accepted.
+                     * @example application/merge-patch+json, application/json
+                     */
+                    "Accept-Patch"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2509,10 +2540,10 @@ export interface operations {
                      *       "timezone": "Europe/Moscow"
                      *     }
                      */
-                    "application/json": components["schemas"]["DirectoryClient"];
+                    "application/json": components["schemas"]["Client"];
                 };
             };
-            /** @description The body is missing or is not JSON. */
+            /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2566,6 +2597,11 @@ export interface operations {
             /** @description The `Content-Type` is not one of those described. A body without one is read as JSON. */
             415: {
                 headers: {
+                    /**
+                     * @description The types of body that are accepted.
+                     * @example application/merge-patch+json, application/json
+                     */
+                    "Accept-Patch"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2805,7 +2841,7 @@ export interface operations {
                     "application/json": components["schemas"]["Mailing"];
                 };
             };
-            /** @description The body is missing or is not JSON. */
+            /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3067,7 +3103,7 @@ export interface operations {
                     "application/json": components["schemas"]["Preview"];
                 };
             };
-            /** @description The body is missing or is not JSON. */
+            /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3402,7 +3438,7 @@ export interface operations {
                     "application/json": components["schemas"]["Mailing"];
                 };
             };
-            /** @description The body is missing or is not JSON. */
+            /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3633,6 +3669,11 @@ export interface operations {
             200: {
                 headers: {
                     /**
+                     * @description The types of body that are accepted.
+                     * @example application/merge-patch+json, application/json
+                     */
+                    "Accept-Patch"?: string;
+                    /**
                      * @description The version, for If-Match.
                      * @example "1"
                      */
@@ -3672,7 +3713,7 @@ export interface operations {
                     "application/json": components["schemas"]["Mailing"];
                 };
             };
-            /** @description The body is missing or is not JSON. */
+            /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3727,6 +3768,11 @@ export interface operations {
             /** @description The `Content-Type` is not one of those described. A body without one is read as JSON. */
             415: {
                 headers: {
+                    /**
+                     * @description The types of body that are accepted.
+                     * @example application/merge-patch+json, application/json
+                     */
+                    "Accept-Patch"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4067,6 +4113,11 @@ export interface operations {
                  * @example
                  */
                 cursor?: string;
+                /**
+                 * @description Whether each page begins with a byte order mark. Spreadsheets need it to read the file as UTF-8.
+                 * @example true
+                 */
+                bom?: boolean;
                 /**
                  * @description Only messages of this status.
                  * @example sent
@@ -4500,7 +4551,7 @@ export interface operations {
                     "application/json": components["schemas"]["RetriedMailing"];
                 };
             };
-            /** @description The body is not JSON. */
+            /** @description The body is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4752,7 +4803,7 @@ export interface operations {
                     "application/json": components["schemas"]["Message"];
                 };
             };
-            /** @description The body is missing or is not JSON. */
+            /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5304,7 +5355,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description The body is missing or is not JSON. */
+            /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
             400: {
                 headers: {
                     [name: string]: unknown;

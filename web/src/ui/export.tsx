@@ -67,7 +67,8 @@ export function ExportDialog({ title, about, file, label, read, total, state, do
 }
 
 // exportPage returns one page of an export: its text, and the cursor in its Link header.
-export async function exportPage(request: Promise<{ data?: string; error?: unknown; response: Response }>): Promise<ExportPage> {
+// It keeps a byte order mark, which Response.text would remove.
+export async function exportPage(request: Promise<{ data?: ArrayBuffer; error?: unknown; response: Response }>): Promise<ExportPage> {
   const { data } = await call(request);
-  return { text: data, next: cursorOf((await request).response.headers.get('Link')) };
+  return { text: new TextDecoder('utf-8', { ignoreBOM: true }).decode(data), next: cursorOf((await request).response.headers.get('Link')) };
 }

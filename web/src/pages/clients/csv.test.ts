@@ -78,8 +78,8 @@ test('what is written is read again', () => {
 });
 
 test('a spreadsheet runs no cell as a formula', () => {
-  const written = Object.fromEntries(['=1+1', '+7900', '-1', '@a', "'a", 'a=1', 'x;=1', 'a\n=cmd', ''].map((t) => [t, safe(t)]));
+  const written = Object.fromEntries(['=1+1', '+7900', '-1', '@a', "'a", 'a=1', 'x;=1', 'a\n=cmd', 'a\r=cmd', 'a\n\r\t-b', ' =1', ''].map((t) => [t, safe(t)]));
   assert.deepEqual(written, {
-    '=1+1': "'=1+1", '+7900': "'+7900", '-1': "'-1", '@a': "'@a", "'a": "''a", 'a=1': 'a=1', 'x;=1': "x;'=1", 'a\n=cmd': "a\n'=cmd", '': '',
+    '=1+1': "'=1+1", '+7900': "'+7900", '-1': "'-1", '@a': "'@a", "'a": "''a", 'a=1': 'a=1', 'x;=1': "x;'=1", 'a\n=cmd': "a\n'=cmd", 'a\r=cmd': "a\r'=cmd", 'a\n\r\t-b': "a\n'\r'\t-b", ' =1': "' =1", '': '',
   });
 });

@@ -154,6 +154,5 @@ function cell(text: string, separator: string): string {
 // safe returns a text that a spreadsheet shows and does not run as a formula. The API
 // removes the apostrophes again, as it does with those of its exports.
 export function safe(text: string): string {
-  const start = /^[=+\-@\t\r']/.test(text) ? `'${text}` : text;
-  return start.replace(/([;\n])([ "]*[=+@\t\r'-])/g, "$1'$2");
+  return text.replace(/(^|[;\r\n])(?=[ "]*[=+\-@\t\r'])/g, "$1'");
 }

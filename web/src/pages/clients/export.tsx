@@ -25,8 +25,8 @@ export function ExportClients({ filters, close }: { filters: Filters; close: () 
       state={(rows) => (total && total >= rows ? t('export.of', { done: rows, total }) : t('export.progress', { n: rows }))}
       done={(rows) => t('export.done', { n: rows })}
       read={(cursor, signal) => {
-        const query = { ...set(filters), limit: pageSize, ...(cursor ? { cursor } : {}) };
-        return exportPage(api.GET('/api/clients/export', { params: { query }, parseAs: 'text', signal }));
+        const query = { ...set(filters), limit: pageSize, ...(cursor ? { cursor } : { bom: true }) };
+        return exportPage(api.GET('/api/clients/export', { params: { query }, parseAs: 'arrayBuffer', signal }));
       }}
       close={close}
     />

@@ -126,7 +126,7 @@ export function merge(part: Part, answer: Answer, seen: Seen): Merged {
       continue;
     }
     const why = errors.get(line);
-    line += e.text.match(/\n/g)!.length;
+    line += e.text.match(/\r\n|\r|\n/g)!.length;
     const key = phoneKey(e.phone);
     if (why) rejected.push({ row: e.row, reasons: why.map((w) => reasonOf(w, seen.get(key))) });
     else if (key === key && !seen.has(key)) seen.set(key, e.row.line);

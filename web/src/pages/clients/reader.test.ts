@@ -26,7 +26,7 @@ test('rows of separators and blanks are no rows', async () => {
 });
 
 test("Excel's line with the separator is no header", async () => {
-  for (const start of ['sep=;\r\n', '"sep=;"\r\n', 'SEP=;\n']) {
+  for (const start of ['sep=;\r\n', '"sep=;"\r\n', 'SEP=;\n', 'sep=;;;\n', '"sep=;";;\n']) {
     const { shape, header, rows } = await open(bytes(`${start}phone;tag;timezone\r\n79000000002;a,b,c,d,e;Europe/Moscow\r\n`));
     assert.equal(shape.separator, ';');
     assert.deepEqual(header, ['phone', 'tag', 'timezone']);

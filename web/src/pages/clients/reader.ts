@@ -24,7 +24,7 @@ export interface Sample {
 // separatorOf returns the separator of a file that begins with the text: the one that
 // Excel's line sep=; names, or the one that gives most names of columns, or most cells.
 export function separatorOf(text: string): string {
-  const named = /^"?sep=(.)"?[\r\n]/i.exec(text);
+  const named = /^[\r\n]*"?sep=(.)"?[,;\t| ]*[\r\n]/i.exec(text);
   if (named) return named[1]!;
   let best = ',';
   let bestScore = 0;
@@ -106,9 +106,10 @@ function blank(cells: string[]): boolean {
 }
 
 // isSepLine recognises the line by which Excel names the separator. Where it names the
-// separator that is used, the line is read as two cells.
+// separator that is used, the line is read as two cells. A spreadsheet that has saved the
+// file again has put more separators after it.
 function isSepLine(cells: string[], separator: string): boolean {
-  return /^sep=.$/i.test(cells.join(separator));
+  return /^sep=.[,;\t| ]*$/i.test(cells.join(separator));
 }
 
 // Survey is what a look through the whole file has found.

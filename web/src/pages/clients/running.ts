@@ -4,6 +4,7 @@ import { effect, signal, type Signal } from '@preact/signals';
 import { api, ApiError, call, isAway } from '../../api/client.ts';
 import { session } from '../../api/connection.ts';
 import { loadFacets } from '../../api/facets.ts';
+import { partsOf } from '../../i18n/rule.ts';
 import { said } from '../../i18n/said.ts';
 import { t } from '../../i18n/index.ts';
 import { chunksOf } from '../../files.ts';
@@ -170,8 +171,8 @@ function reasonText(reason: Reason): string {
   return `${field ? t(`field.${field}`) : reason.field}: ${said(reason.message)}`;
 }
 
-// kindText returns the reason without the numbers that differ from row to row.
+// kindText returns the reason without what differs from row to row: numbers, and hints.
 function kindText(reason: Reason): string {
   if ('key' in reason && (reason.key === 'twice' || reason.key === 'cells')) return t(`reject.kind.${reason.key}`);
-  return reasonText(reason);
+  return reasonText('key' in reason ? reason : { ...reason, message: partsOf(reason.message).rule });
 }

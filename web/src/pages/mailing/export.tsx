@@ -19,8 +19,8 @@ export function ExportMessages({ m, counts, status, close }: { m: Mailing; count
       state={(rows) => t('mailing.export.of', { done: rows, total: Math.max(total, rows) })}
       done={(rows) => t('mailing.export.done', { n: rows })}
       read={(cursor, signal) => {
-        const query = { limit: pageSize, ...(status ? { status } : {}), ...(cursor ? { cursor } : {}) };
-        return exportPage(api.GET('/api/mailings/{id}/messages/export', { params: { path: { id: m.id }, query }, parseAs: 'text', signal }));
+        const query = { limit: pageSize, ...(status ? { status } : {}), ...(cursor ? { cursor } : { bom: true }) };
+        return exportPage(api.GET('/api/mailings/{id}/messages/export', { params: { path: { id: m.id }, query }, parseAs: 'arrayBuffer', signal }));
       }}
       close={close}
     />
