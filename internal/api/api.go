@@ -20,7 +20,7 @@ import (
 )
 
 // Version is the version of the API's description.
-const Version = "1.5.0"
+const Version = "1.6.0"
 
 // MaxBody is the largest request body in bytes. Files have a limit of their own,
 // [MaxImport].

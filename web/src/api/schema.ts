@@ -185,7 +185,7 @@ export interface paths {
         };
         /**
          * Read overall statistics
-         * @description Returns mailings, newest first, with their counts, and the sums over all of them. `totals` and `mailings_by_status` are the same on each page: they cover all mailings that match `status`, without deleted ones. The counts of a mailing add up on every read.
+         * @description Returns mailings, newest first, with their counts, and the sums over all of them. `totals` and `mailings_by_status` are the same on each page: they cover all mailings that match `status`, without deleted ones. The counts of a mailing add up on every read. With the `ETag` of the last answer in `If-None-Match`, an answer that would be the same is 304, and costs one read of the tables with up to five mailings that have not ended.
          */
         get: operations["get-statistics"];
         put?: never;
@@ -297,7 +297,7 @@ export interface paths {
         };
         /**
          * Read the statistics and messages of a mailing
-         * @description Returns the progress of a mailing, with a page of its messages. `status` selects messages and does not change the counts. `limit=0` returns no messages, which is cheaper. While `expanded` is false, the audience is still being read, and `total` grows. Test messages are neither counted nor listed.
+         * @description Returns the progress of a mailing, with a page of its messages. `status` selects messages and does not change the counts. `limit=0` returns no messages, which is cheaper. While `expanded` is false, the audience is still being read, and `total` grows. Test messages are neither counted nor listed. With the `ETag` of the last answer in `If-None-Match`, an answer that would be the same is 304. With `limit=0` this costs one read of the tables.
          */
         get: operations["get-mailing-statistics"];
         put?: never;
@@ -2880,7 +2880,13 @@ export interface operations {
                  */
                 status?: "scheduled" | "running" | "paused" | "completed" | "cancelled";
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of the answer that you have, in quotes. If the answer would be the same, the status is 304, and there is no body.
+                 * @example "1"
+                 */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2889,6 +2895,11 @@ export interface operations {
             /** @description A page of mailings, and the sums over all of them. */
             200: {
                 headers: {
+                    /**
+                     * @description Changes with the answer, for If-None-Match.
+                     * @example "1"
+                     */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2959,6 +2970,18 @@ export interface operations {
                     "application/json": components["schemas"]["FullInfo"];
                 };
             };
+            /** @description The answer would be the one whose ETag is in `If-None-Match`. */
+            304: {
+                headers: {
+                    /**
+                     * @description Changes with the answer, for If-None-Match.
+                     * @example "1"
+                     */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description The cursor cannot be read, or it belongs to another list or to other filters. */
             400: {
                 headers: {
@@ -2976,7 +2999,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description A query parameter is unknown, empty, repeated, or has an invalid value. `errors` lists the invalid fields, all of them where possible. */
+            /** @description A query parameter is unknown, empty, repeated, or has an invalid value. `If-None-Match` is not an ETag in quotes. `errors` lists the invalid fields, all of them where possible. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3890,7 +3913,13 @@ export interface operations {
                  */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of the answer that you have, in quotes. If the answer would be the same, the status is 304, and there is no body.
+                 * @example "1"
+                 */
+                "If-None-Match"?: string;
+            };
             path: {
                 /**
                  * @description The id of the mailing.
@@ -3905,6 +3934,11 @@ export interface operations {
             /** @description The mailing, its counts and a page of its messages. */
             200: {
                 headers: {
+                    /**
+                     * @description Changes with the answer, for If-None-Match.
+                     * @example "1"
+                     */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3972,6 +4006,18 @@ export interface operations {
                     "application/json": components["schemas"]["Info"];
                 };
             };
+            /** @description The answer would be the one whose ETag is in `If-None-Match`. */
+            304: {
+                headers: {
+                    /**
+                     * @description Changes with the answer, for If-None-Match.
+                     * @example "1"
+                     */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description The cursor cannot be read, or it belongs to another list or to other filters. */
             400: {
                 headers: {
@@ -4005,7 +4051,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The id is not an integer. A query parameter is unknown, empty, repeated, or has an invalid value. `errors` lists the invalid fields, all of them where possible. */
+            /** @description The id is not an integer. A query parameter is unknown, empty, repeated, or has an invalid value. `If-None-Match` is not an ETag in quotes. `errors` lists the invalid fields, all of them where possible. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5507,7 +5553,7 @@ export interface operations {
                     /**
                      * @example # HELP postrider_build_info Always 1. The label is the version of the API.
                      *     # TYPE postrider_build_info gauge
-                     *     postrider_build_info{version="1.5.0"} 1
+                     *     postrider_build_info{version="1.6.0"} 1
                      *     # HELP postrider_mailings Mailings that are not deleted, by status.
                      *     # TYPE postrider_mailings gauge
                      *     postrider_mailings{status="scheduled"} 0
