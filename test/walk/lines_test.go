@@ -59,6 +59,7 @@ func (l *lines) Depths(context.Context) ([]mailing.QueueDepth, error) {
 		{Name: mailing.TasksQueue, Waiting: int64(len(l.tasks))},
 		{Name: mailing.DeliveriesQueue, Waiting: int64(len(l.deliveries))},
 		{Name: mailing.DeadLettersQueue, Waiting: int64(len(l.letters))},
+		{Name: mailing.DeadTasksQueue},
 	}, l.met()
 }
 

@@ -487,7 +487,7 @@ export interface paths {
         };
         /**
          * Read the queues and dead letters
-         * @description Returns the number of entries in the queues and the age of the oldest, and up to 50 dead letters: messages that are not retried automatically, with the reason. The numbers are approximate, because SQS cannot count exactly. An entry of `deliveries` is a batch of up to 50 messages, and an entry of `tasks` is a piece of work on a mailing. While the sending API is down, `provider` has the instant since when; messages then wait, and go on after its first valid answer. The request changes nothing. It hides the dead letters that it returns from a redrive for a few seconds, so a program that repeats the request should use `limit=0`.
+         * @description Returns the number of entries in the queues and the age of the oldest, and up to 50 dead letters: messages that are not retried automatically, with the reason. The numbers are approximate, because SQS cannot count exactly. An entry of `deliveries` is a batch of up to 50 messages, and an entry of `tasks` is a piece of work on a mailing. An entry of `dead-tasks` is a piece of work that failed five times; the next sweep does it again. While the sending API is down, `provider` has the instant since when; messages then wait, and go on after its first valid answer. The request changes nothing. It hides the dead letters that it returns from a redrive for a few seconds, so a program that repeats the request should use `limit=0`.
          */
         get: operations["get-queues"];
         put?: never;
@@ -1266,7 +1266,7 @@ export interface components {
              */
             in_flight: number;
             /** @enum {string} */
-            name: "tasks" | "deliveries" | "dead-letters";
+            name: "tasks" | "deliveries" | "dead-letters" | "dead-tasks";
             /**
              * Format: double
              * @description The time for which the oldest entry that can be processed has waited. Null if there is none, or if it is unknown.
@@ -5102,6 +5102,13 @@ export interface operations {
                      *           "in_flight": 0,
                      *           "delayed": 0,
                      *           "oldest_age_seconds": 12.5
+                     *         },
+                     *         {
+                     *           "name": "dead-tasks",
+                     *           "waiting": 0,
+                     *           "in_flight": 0,
+                     *           "delayed": 0,
+                     *           "oldest_age_seconds": null
                      *         }
                      *       ],
                      *       "dead_letters": [
@@ -5583,6 +5590,9 @@ export interface operations {
                      *     postrider_queue_messages{queue="dead-letters",state="waiting"} 1
                      *     postrider_queue_messages{queue="dead-letters",state="in_flight"} 0
                      *     postrider_queue_messages{queue="dead-letters",state="delayed"} 0
+                     *     postrider_queue_messages{queue="dead-tasks",state="waiting"} 0
+                     *     postrider_queue_messages{queue="dead-tasks",state="in_flight"} 0
+                     *     postrider_queue_messages{queue="dead-tasks",state="delayed"} 0
                      *     # HELP postrider_queue_oldest_age_seconds Seconds for which the oldest batch of running mailings that can be sent has waited. 0 if no batch waits, NaN if it is unknown.
                      *     # TYPE postrider_queue_oldest_age_seconds gauge
                      *     postrider_queue_oldest_age_seconds{queue="deliveries"} 12.5
