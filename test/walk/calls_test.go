@@ -10,7 +10,7 @@ import (
 )
 
 // calls returns how many calls to DynamoDB and to queues the API has made. Reading the
-// depths of the three queues counts as one.
+// depths of the four queues counts as one.
 func (w *world) calls() int {
 	w.lines.mu.Lock()
 	n := w.lines.calls
