@@ -135,7 +135,7 @@ test: ## everything that checks it: linters, unit, store, fault and integration 
 show = @go test -count=1 -v -timeout 20m -tags integration -run 'TestStack/$(1)$$' ./test/integration 2>&1 | $(figures)
 figures = sed -nE 's/^ *[a-z_]+_test\.go:[0-9]+: figure: //p; /^ *--- FAIL|^FAIL|_test\.go/p; s/^ok .*/passed/p'
 
-.PHONY: show-sample show-throughput show-end show-window show-outage show-rejected show-first show-purge show-input show-start show-pause show-cancel show-retry show-redrive show-kills show-stop show-test show-access show-walk show-files show-api show-report show-docs show-pages show-metrics show-clients show-schemathesis show-template show-sam
+.PHONY: show-sample show-throughput show-end show-window show-outage show-rejected show-first show-purge show-input show-start show-pause show-cancel show-retry show-redrive show-kills show-stop show-test show-access show-walk show-files show-api show-report show-docs show-pages show-metrics show-reads show-clients show-schemathesis show-template show-sam
 show-sample: tools ## 500 messages, each once; info and fullinfo agree with the ledger
 	$(call show,a_mailing_reaches_everyone_once)
 show-throughput: tools ## 5,000 messages with the sending API at 200 ms
@@ -198,6 +198,8 @@ show-pages: tools web-tools ## the admin pages in Chromium, by clicking and typi
 	$(call show,the_admin_pages)
 show-pages: export IMPORT_ROWS = 25000
 show-pages: export LOOKS = all
+show-reads: ## 40 reads a second for a minute at the stack that runs (RATE=, SECONDS=, KEY=): statuses and times
+	go run ./test/reads
 show-metrics: ## what GET /metrics gives, as parsers of Prometheus read it
 	@go test -count=1 -v -run 'TestPrometheusReadsTheMetrics$$' ./internal/api 2>&1 | $(figures)
 show-clients: gate-tools web-tools ## programs by all generators of clients pass one scenario (URL= and KEY=: with a stack that runs)

@@ -24,6 +24,7 @@ type config struct {
 	TasksURL       string `env:"TASKS_QUEUE_URL,required,notEmpty"`
 	DeliveriesURL  string `env:"DELIVERIES_QUEUE_URL,required,notEmpty"`
 	DeadLettersURL string `env:"DEAD_LETTERS_QUEUE_URL,required,notEmpty"`
+	DeadTasksURL   string `env:"DEAD_TASKS_QUEUE_URL,required,notEmpty"`
 	KeysParameter  string `env:"KEYS_PARAMETER,required,notEmpty"`
 	// Origins are those of the pages on other sites that may use the API; empty means
 	// none.
@@ -36,7 +37,9 @@ func main() {
 	var c config
 	cfg := function.Setup(context.Background(), "api", &c)
 	store, client := c.Store(cfg, mailing.ID(c.FirstMailing)), sqs.NewFromConfig(cfg)
-	queues := queue.NewQueues(client, queue.URLs{Tasks: c.TasksURL, Deliveries: c.DeliveriesURL, DeadLetters: c.DeadLettersURL})
+	queues := queue.NewQueues(client, queue.URLs{
+		Tasks: c.TasksURL, Deliveries: c.DeliveriesURL, DeadLetters: c.DeadLettersURL, DeadTasks: c.DeadTasksURL,
+	})
 	callers := keys.New(ssm.NewFromConfig(cfg), c.KeysParameter, clock.System{}.Now, slog.Default())
 	lambda.Start(gateway.New(api.New(store, store, queue.NewTasks(client, c.TasksURL, time.Now), queues, callers, api.Config{
 		Now: time.Now, Log: slog.Default(), Origins: c.Origins,

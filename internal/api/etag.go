@@ -1,6 +1,11 @@
 package api
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -63,3 +68,59 @@ const (
 	foreignTag = `the tag in If-Match is none of this API, whose tags are numbers in quotes, such as "3": ` +
 		"a proxy may have changed it"
 )
+
+// Polled is the input of operations that are read again and again: the answer that the
+// caller has.
+type Polled struct {
+	IfNoneMatch string `header:"If-None-Match" pattern:"^(\\*|(W/)?\"[^\"]*\"([ \\t]*,[ \\t]*(W/)?\"[^\"]*\")*)$" patternDescription:"an ETag with its quotes, such as \"2\", or several, or *" doc:"The ETag of the answer that you have, in quotes. If the answer would be the same, the status is 304, and there is no body."`
+}
+
+// Resolve refuses an empty header and several headers, as for If-Match.
+func (p *Polled) Resolve(ctx huma.Context) []error {
+	return singleHeader(ctx, "If-None-Match", p.IfNoneMatch)
+}
+
+// has reports whether the header names a tag. It compares weakly (RFC 9110, 13.1.2).
+func (p *Polled) has(tag string) bool {
+	for seen := range p.tags() {
+		if seen == "*" || seen == tag {
+			return true
+		}
+	}
+	return false
+}
+
+// tags yields the tags of the header without the mark of weak ones.
+func (p *Polled) tags() func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for tag := range strings.SplitSeq(p.IfNoneMatch, ",") {
+			if tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/"); tag != "" && !yield(tag) {
+				return
+			}
+		}
+	}
+}
+
+// polledAnswer is an answer with an ETag, or a 304 without a body.
+type polledAnswer[T any] struct {
+	Status int
+	ETag   string `header:"ETag" doc:"Changes with the answer, for If-None-Match."`
+	Body   T
+}
+
+// unchanged returns the 304 for a tag.
+func unchanged[T any](tag string) *polledAnswer[T] {
+	return &polledAnswer[T]{Status: http.StatusNotModified, ETag: tag}
+}
+
+// hashTag returns the entity tag of an answer that is made of parts: their hash. The
+// version of the API is a part of each tag, because another version may write the same
+// parts in another form.
+func hashTag(parts ...any) (string, error) {
+	written, err := json.Marshal(append([]any{Version}, parts...))
+	if err != nil {
+		return "", fmt.Errorf("make an entity tag: %w", err)
+	}
+	sum := sha256.Sum256(written)
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`, nil
+}

@@ -47,6 +47,7 @@ type stores struct {
 	listMailings  func(mailing.MailingQuery) (mailing.List[mailing.Mailing], error)
 	progress      []mailing.Progress
 	overall       func(mailing.Status) (mailing.Overall, error)
+	version       string // of the overview
 	series        []mailing.Point
 	listMessages  func(mailing.MessageQuery) (mailing.List[mailing.Message], error)
 	message       *mailing.Message
@@ -164,7 +165,38 @@ func (s *stores) Overall(_ context.Context, status mailing.Status) (mailing.Over
 	return s.overall(status)
 }
 
-func (s *stores) Rate(context.Context, mailing.ID) (float64, error) { return 812.500_04, s.fail }
+func (s *stores) Overview(ctx context.Context, q mailing.MailingQuery, seen string) (mailing.Overview, error) {
+	if seen != "" && seen == s.version {
+		return mailing.Overview{Version: seen, Unchanged: true}, nil
+	}
+	page, err := s.listMailings(q)
+	if err != nil {
+		return mailing.Overview{}, err
+	}
+	progress, err := s.Progress(ctx, page.Items)
+	if err != nil {
+		return mailing.Overview{}, err
+	}
+	overall, err := s.overall(q.Status)
+	return mailing.Overview{List: page, Progress: progress, Overall: overall, Version: s.version}, err
+}
+
+func (s *stores) Statistics(ctx context.Context, id mailing.ID) (mailing.Statistics, error) {
+	m, err := s.Mailing(ctx, id)
+	if err != nil {
+		return mailing.Statistics{}, err
+	}
+	progress, err := s.Progress(ctx, []mailing.Mailing{m})
+	if err != nil {
+		return mailing.Statistics{}, err
+	}
+	return mailing.Statistics{Mailing: m, Progress: progress[0], Rate: 812.500_04}, nil
+}
+
+func (s *stores) MessagesOf(_ context.Context, st mailing.Statistics, q mailing.MessageQuery) (mailing.List[mailing.Message], error) {
+	q.Mailing = st.Mailing.ID
+	return s.listMessages(q)
+}
 
 func (s *stores) Series(context.Context, mailing.Mailing) ([]mailing.Point, error) {
 	return s.series, s.fail

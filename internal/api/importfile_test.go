@@ -23,7 +23,7 @@ func TestAFormIsImportedLikeTheFileInIt(t *testing.T) {
 	t.Parallel()
 	d := &directory{}
 	v := serve(t, &stores{upsertClients: d.upsert})
-	const file = "phone,tag,timezone\r\n79001234560,\"a\r\n--y\",UTC\r\n7,,UTC\r\n"
+	const file = "phone,id,timezone\r\n79001234560,\"a\r\n--y\",UTC\r\n7,,UTC\r\n"
 	plain := v.importFile(t.Context(), file, "text/csv")
 	for _, contentType := range []string{formType, `Multipart/Form-Data; charset=UTF-8; boundary="x"`} {
 		w := v.importFile(t.Context(), form("file", file), contentType)

@@ -374,19 +374,19 @@ func (s *server) routeEdits() {
 	}, s.changeMailing)
 }
 
-// mailingFilters is the input of a list of mailings.
-type mailingFilters struct {
+// MailingFilters is the input of a list of mailings.
+type MailingFilters struct {
 	Paging
 	Status Status `query:"status" doc:"Only mailings with this status."`
 }
 
 // query returns the query for one page of mailings.
-func (f mailingFilters) query() mailing.MailingQuery {
+func (f MailingFilters) query() mailing.MailingQuery {
 	return mailing.MailingQuery{Status: mailing.Status(f.Status), Limit: f.Limit, Cursor: f.Cursor}
 }
 
 // listMailings returns one page of mailings, newest first.
-func (s *server) listMailings(ctx context.Context, in *mailingFilters) (*struct{ Body List[Mailing] }, error) {
+func (s *server) listMailings(ctx context.Context, in *MailingFilters) (*struct{ Body List[Mailing] }, error) {
 	found, err := s.mailings.ListMailings(ctx, in.query())
 	if err != nil {
 		return nil, err

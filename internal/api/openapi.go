@@ -111,6 +111,12 @@ func (s *server) describe(h *huma.Operation, op operation) {
 		describeAcceptPatch(success)
 		describeAcceptPatch(h.Responses[strconv.Itoa(http.StatusUnsupportedMediaType)])
 	}
+	if takes(h, "header", "If-None-Match") {
+		h.Responses[strconv.Itoa(http.StatusNotModified)] = &huma.Response{
+			Description: "The answer would be the one whose ETag is in `If-None-Match`.",
+			Headers:     map[string]*huma.Header{"ETag": success.Headers["ETag"]},
+		}
+	}
 	for target, param := range op.links {
 		if success.Links == nil {
 			success.Links = map[string]*huma.Link{}
@@ -151,7 +157,7 @@ func describeParam(op *huma.Operation, p *huma.Param) {
 		}
 	case "cursor":
 		p.Example = "" // only an empty cursor works in every list
-	case "If-Match":
+	case "If-Match", "If-None-Match":
 		p.Example = `"1"`
 	case "Idempotency-Key":
 		p.Example = "5f0b0c4e-6f0e-4f5e-9b7e-2f0a3a1d7c11"

@@ -212,6 +212,9 @@ func invalidText(op *huma.Operation) string {
 	if takes(op, "header", "If-Match") {
 		parts = append(parts, "`If-Match` is not an ETag in quotes.")
 	}
+	if takes(op, "header", "If-None-Match") {
+		parts = append(parts, "`If-None-Match` is not an ETag in quotes.")
+	}
 	if op.RequestBody != nil {
 		parts = append(parts, "A field of the body is missing, unknown or invalid.")
 	}

@@ -61,8 +61,16 @@ type Mailings interface {
 	Progress(ctx context.Context, ms []mailing.Mailing) ([]mailing.Progress, error)
 	// Overall sums up the mailings of one status, or all for "".
 	Overall(ctx context.Context, status mailing.Status) (mailing.Overall, error)
-	// Rate returns how many messages a second were sent over the last minute.
-	Rate(ctx context.Context, id mailing.ID) (float64, error)
+	// Overview returns a page of mailings with their progress, and the sums over the
+	// mailings of the status of q. If seen is the version of an earlier overview by
+	// the same query, and nothing has changed since, Unchanged is true. Any other
+	// text is ignored.
+	Overview(ctx context.Context, q mailing.MailingQuery, seen string) (mailing.Overview, error)
+	// Statistics reads a mailing, also a deleted one, with its counts and its rate.
+	// An unknown one is [mailing.KindNotFound].
+	Statistics(ctx context.Context, id mailing.ID) (mailing.Statistics, error)
+	// MessagesOf returns one page of the messages of the mailing of st.
+	MessagesOf(ctx context.Context, st mailing.Statistics, q mailing.MessageQuery) (mailing.List[mailing.Message], error)
 	// Series returns what happened in a mailing over time: the points of
 	// [mailing.SeriesStep] that are not zero, in the order of time.
 	Series(ctx context.Context, m mailing.Mailing) ([]mailing.Point, error)

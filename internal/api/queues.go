@@ -27,7 +27,7 @@ type Provider struct {
 
 // Queue is the approximate number of entries of one queue.
 type Queue struct {
-	Name      string   `json:"name" enum:"tasks,deliveries,dead-letters"`
+	Name      string   `json:"name" enum:"tasks,deliveries,dead-letters,dead-tasks"`
 	Waiting   int64    `json:"waiting" minimum:"0" doc:"Entries that can be taken now."`
 	InFlight  int64    `json:"in_flight" minimum:"0" doc:"Entries that are being processed, or that are retried within a minute."`
 	Delayed   int64    `json:"delayed" minimum:"0" doc:"Entries that wait for their time."`
@@ -60,6 +60,7 @@ func exampleQueues() QueueList {
 			{Name: mailing.TasksQueue},
 			{Name: mailing.DeliveriesQueue, Waiting: 40, InFlight: 5, OldestAge: &age},
 			{Name: mailing.DeadLettersQueue, Waiting: 1, OldestAge: &age},
+			{Name: mailing.DeadTasksQueue},
 		},
 		DeadLetters: []DeadLetter{{
 			MessageID: exampleMessage().ID, MailingID: 1, ClientID: 1, Reason: "http_400", Attempts: 1,
@@ -76,7 +77,8 @@ func (s *server) routeQueues() {
 		about: "Returns the number of entries in the queues and the age of the oldest, and up to 50 dead " +
 			"letters: messages that are not retried automatically, with the reason. The numbers are " +
 			"approximate, because SQS cannot count exactly. An entry of `deliveries` is a batch of up to 50 " +
-			"messages, and an entry of `tasks` is a piece of work on a mailing. While the sending API is down, " +
+			"messages, and an entry of `tasks` is a piece of work on a mailing. An entry of `dead-tasks` is a piece of work that " +
+			"failed five times; the next sweep does it again. While the sending API is down, " +
 			"`provider` has the instant since when; messages then wait, and go on after its first valid answer. " +
 			"The request changes nothing. It hides the dead letters that it returns from a redrive for a few " +
 			"seconds, so a program that repeats the request should use `limit=0`.",

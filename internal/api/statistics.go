@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"postrider/internal/mailing"
 )
@@ -67,7 +68,9 @@ func (s *server) routeStatistics() {
 		summary: "Read overall statistics",
 		about: "Returns mailings, newest first, with their counts, and the sums over all of them. `totals` and " +
 			"`mailings_by_status` are the same on each page: they cover all mailings that match `status`, " +
-			"without deleted ones. The counts of a mailing add up on every read.",
+			"without deleted ones. The counts of a mailing add up on every read. With the `ETag` of the last " +
+			"answer in `If-None-Match`, an answer that would be the same is 304, and costs one read of the " +
+			"tables with up to five mailings that have not ended.",
 		success: "A page of mailings, and the sums over all of them.",
 		answer: FullInfo{
 			Mailings: []CountedMailing{{running, exampleCounts()}}, Totals: exampleCounts(),
@@ -80,7 +83,8 @@ func (s *server) routeStatistics() {
 		about: "Returns the progress of a mailing, with a page of its messages. `status` selects messages and " +
 			"does not change the counts. `limit=0` returns no messages, which is cheaper. While `expanded` is " +
 			"false, the audience is still being read, and `total` grows. Test messages are neither counted nor " +
-			"listed.",
+			"listed. With the `ETag` of the last answer in `If-None-Match`, an answer that would be the same " +
+			"is 304. With `limit=0` this costs one read of the tables.",
 		success: "The mailing, its counts and a page of its messages.",
 		answer: Info{
 			Mailing: running, Counts: exampleCounts(), Expanded: true, Progress: &progress, Rate: 0.05,
@@ -91,29 +95,43 @@ func (s *server) routeStatistics() {
 
 // fullInfo returns one page of mailings with their counts, and the sums over all
 // mailings of the status. The sums do not depend on the page.
-func (s *server) fullInfo(ctx context.Context, in *mailingFilters) (*struct{ Body FullInfo }, error) {
-	page, err := s.mailings.ListMailings(ctx, in.query())
+//
+// The ETag is a hash of the query, a dot, and the version of the store. Only a tag of
+// the same query is compared.
+func (s *server) fullInfo(ctx context.Context, in *struct {
+	MailingFilters
+	Polled
+},
+) (*polledAnswer[FullInfo], error) {
+	query, err := hashTag(in.query())
 	if err != nil {
 		return nil, err
 	}
-	progress, err := s.mailings.Progress(ctx, page.Items)
+	prefix := strings.TrimSuffix(query, `"`) + "."
+	seen := ""
+	for tag := range in.tags() {
+		if version, ok := strings.CutPrefix(tag, prefix); ok {
+			seen = strings.TrimSuffix(version, `"`)
+		}
+	}
+	overview, err := s.mailings.Overview(ctx, in.query(), seen)
 	if err != nil {
 		return nil, err
 	}
-	overall, err := s.mailings.Overall(ctx, mailing.Status(in.Status))
-	if err != nil {
-		return nil, err
+	tag := prefix + overview.Version + `"`
+	if overview.Unchanged || in.has(tag) {
+		return unchanged[FullInfo](tag), nil
 	}
 	body := FullInfo{
-		Mailings:         make([]CountedMailing, 0, len(page.Items)),
-		Totals:           Counts(overall.Totals),
-		MailingsByStatus: byStatusJSON(overall.Mailings),
-		NextCursor:       Cursor(page.Next),
+		Mailings:         make([]CountedMailing, 0, len(overview.Items)),
+		Totals:           Counts(overview.Totals),
+		MailingsByStatus: byStatusJSON(overview.Mailings),
+		NextCursor:       Cursor(overview.Next),
 	}
-	for i, m := range page.Items {
-		body.Mailings = append(body.Mailings, CountedMailing{mailingJSON(m), Counts(progress[i].Counts)})
+	for i, m := range overview.Items {
+		body.Mailings = append(body.Mailings, CountedMailing{mailingJSON(m), Counts(overview.Progress[i].Counts)})
 	}
-	return &struct{ Body FullInfo }{body}, nil
+	return &polledAnswer[FullInfo]{Status: http.StatusOK, ETag: tag, Body: body}, nil
 }
 
 // byStatusJSON returns the numbers of mailings as answers have them.
@@ -128,46 +146,54 @@ func byStatusJSON(n map[mailing.Status]int64) MailingsByStatus {
 }
 
 // info returns the statistics of one mailing with a page of its messages. A limit of 0
-// leaves the messages out, which is cheaper.
+// leaves the messages out: then one call reads everything. The ETag is a hash of the
+// answer.
 func (s *server) info(ctx context.Context, in *struct {
 	MailingInput
+	Polled
 	Status MessageStatus `query:"status" doc:"Only messages of this status. The counts do not change."`
 	Limit  int           `query:"limit" minimum:"0" maximum:"100" default:"50" doc:"The maximum number of messages. 0 returns none."`
 	Cursor string        `query:"cursor" format:"cursor" doc:"The next_cursor of the previous page, with the same status. No other value is accepted. If it is empty or left out, the answer is the first page."`
 },
-) (*struct{ Body Info }, error) {
-	m, err := s.mailing(ctx, in.ID)
+) (*polledAnswer[Info], error) {
+	id, err := in.ID.mailing()
 	if err != nil {
 		return nil, err
 	}
-	progress, err := s.mailings.Progress(ctx, []mailing.Mailing{m})
-	if err != nil {
-		return nil, err
+	read, err := s.mailings.Statistics(ctx, id)
+	if err == nil && read.Mailing.Deleted {
+		err = mailing.NotFound("mailing")
 	}
-	rate, err := s.mailings.Rate(ctx, m.ID)
 	if err != nil {
 		return nil, err
 	}
 	var page mailing.List[mailing.Message]
 	if in.Limit > 0 {
-		page, err = s.mailings.ListMessages(ctx, mailing.MessageQuery{
-			Mailing: m.ID, Status: mailing.MessageStatus(in.Status), Limit: in.Limit, Cursor: in.Cursor,
+		page, err = s.mailings.MessagesOf(ctx, read, mailing.MessageQuery{
+			Mailing: id, Status: mailing.MessageStatus(in.Status), Limit: in.Limit, Cursor: in.Cursor,
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	counts := progress[0].Counts
-	return &struct{ Body Info }{Info{
-		Mailing:    mailingJSON(m),
-		Counts:     Counts(counts),
-		Expanded:   progress[0].Expanded,
-		Progress:   share(counts),
-		Rate:       thousandths(rate),
-		Rejected:   rejected(m),
+	body := Info{
+		Mailing:    mailingJSON(read.Mailing),
+		Counts:     Counts(read.Counts),
+		Expanded:   read.Expanded,
+		Progress:   share(read.Counts),
+		Rate:       thousandths(read.Rate),
+		Rejected:   rejected(read.Mailing),
 		Messages:   each(page.Items, messageJSON),
 		NextCursor: Cursor(page.Next),
-	}}, nil
+	}
+	tag, err := hashTag(body)
+	if err != nil {
+		return nil, err
+	}
+	if in.has(tag) {
+		return unchanged[Info](tag), nil
+	}
+	return &polledAnswer[Info]{Status: http.StatusOK, ETag: tag, Body: body}, nil
 }
 
 // rejected returns the share of rejections for which m was paused, nil if it is not

@@ -118,3 +118,45 @@ func TestAMessageThatIsNotSentHasNoSentAt(t *testing.T) {
 		`{"id": 12884901895, "mailing_id": 3, "client_id": 7, "phone": "", "status": "failed", "attempts": 1,
 		"uncertain_attempts": 0, "last_error": "http_400", "created_at": "2030-01-31T12:00:00.000Z", "sent_at": null}`)
 }
+
+func TestUnchangedStatisticsAreNotSentAgain(t *testing.T) {
+	t.Parallel()
+	m := sale()
+	stored := &stores{
+		mailing: &m, progress: []mailing.Progress{{Counts: some(), Expanded: true}}, version: "v1.1",
+		listMessages: func(mailing.MessageQuery) (mailing.List[mailing.Message], error) {
+			return mailing.List[mailing.Message]{Items: []mailing.Message{aMessage()}}, nil
+		},
+		listMailings: func(mailing.MailingQuery) (mailing.List[mailing.Mailing], error) {
+			return mailing.List[mailing.Mailing]{Items: []mailing.Mailing{m}}, nil
+		},
+		overall: func(mailing.Status) (mailing.Overall, error) { return mailing.Overall{}, nil },
+	}
+	v := serve(t, stored)
+	for _, target := range []string{"/api/mailings/3/info", "/api/mailings/3/info?limit=0", "/api/mailings/fullinfo"} {
+		first := v.call(http.MethodGet, target, "")
+		tag := first.Header().Get("ETag")
+		for _, seen := range []string{tag, "W/" + tag, `"other", ` + tag, "*"} {
+			again := v.call(http.MethodGet, target, "", "If-None-Match", seen)
+			if again.Code != http.StatusNotModified || again.Body.Len() > 0 || again.Header().Get("ETag") != tag {
+				t.Errorf("%s with %s: status %d, ETag %s: %s", target, seen, again.Code, again.Header().Get("ETag"), again.Body)
+			}
+		}
+		for _, seen := range []string{`"other"`, `""`, tag[:len(tag)-2] + `"`} {
+			if again := v.call(http.MethodGet, target, "", "If-None-Match", seen); again.Code != http.StatusOK {
+				t.Errorf("%s with %s: status %d", target, seen, again.Code)
+			}
+		}
+	}
+	tag := v.call(http.MethodGet, "/api/mailings/fullinfo", "").Header().Get("ETag")
+	if other := v.call(http.MethodGet, "/api/mailings/fullinfo?status=running", "", "If-None-Match", tag); other.Code != http.StatusOK {
+		t.Errorf("the tag of another query: status %d", other.Code)
+	}
+	tag = v.call(http.MethodGet, "/api/mailings/3/info?limit=0", "").Header().Get("ETag")
+	stored.progress[0].Counts.Retrying++
+	if changed := v.call(http.MethodGet, "/api/mailings/3/info?limit=0", "", "If-None-Match", tag); changed.Code != http.StatusOK {
+		t.Errorf("after a change: status %d", changed.Code)
+	}
+	wantProblem(t, v.call(http.MethodGet, "/api/mailings/3/info", "", "If-None-Match", "1"), http.StatusUnprocessableEntity, "header.If-None-Match")
+	wantProblem(t, v.call(http.MethodGet, "/api/mailings/3/info", "", "If-None-Match", ""), http.StatusUnprocessableEntity, "header.If-None-Match")
+}

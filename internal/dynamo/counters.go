@@ -62,6 +62,11 @@ func (s *Store) givenOut(ctx context.Context) (first, last mailing.ID, err error
 	if err != nil {
 		return 0, 0, err
 	}
+	return decodeCounter(it)
+}
+
+// decodeCounter returns the first and the last id from the counter of mailings.
+func decodeCounter(it item) (first, last mailing.ID, err error) {
 	from, err := number(it, firstAttr)
 	if err != nil {
 		return 0, 0, err

@@ -1,7 +1,6 @@
 package dynamo
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
@@ -129,16 +128,13 @@ type Totals struct {
 	Changes int64
 }
 
-// Totals returns the sums over finished mailings, strongly consistent.
-func (s *Store) Totals(ctx context.Context) (Totals, error) {
-	it, err := s.get(ctx, s.tables.Mailings, totalsKey(), "read the totals")
+// decodeTotals reads the sums over finished mailings. Without an item there are none.
+func decodeTotals(it item) (Totals, error) {
+	changes, err := number(it, changesAttr)
 	if err != nil {
 		return Totals{}, err
 	}
-	t := Totals{Mailings: map[mailing.Status]int64{}, Counts: map[mailing.Status]mailing.Counts{}}
-	if t.Changes, err = number(it, changesAttr); err != nil {
-		return Totals{}, err
-	}
+	t := Totals{Mailings: map[mailing.Status]int64{}, Counts: map[mailing.Status]mailing.Counts{}, Changes: changes}
 	for _, final := range []mailing.Status{mailing.StatusCompleted, mailing.StatusCancelled} {
 		n, err := number(it, string(final)+mailingsSuffix)
 		if err != nil {

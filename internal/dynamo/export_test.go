@@ -70,3 +70,12 @@ func (s *Store) KnownFacets() int {
 	defer s.facets.mu.Unlock()
 	return len(s.facets.known)
 }
+
+// Totals returns the sums over finished mailings.
+func (s *Store) Totals(ctx context.Context) (Totals, error) {
+	all, err := s.readEverything(ctx, nil)
+	return all.totals, err
+}
+
+// SliceKey returns the key of the state of a slice of a mailing.
+func SliceKey(id mailing.ID, slice int) map[string]types.AttributeValue { return sliceKey(id, slice) }

@@ -24,60 +24,87 @@ const mailingPages = 10
 // ListMailings returns a page of the mailings that are not deleted, newest first,
 // strongly consistent.
 func (s *Store) ListMailings(ctx context.Context, q mailing.MailingQuery) (mailing.List[mailing.Mailing], error) {
-	list := listKey("mailings", q.Status)
-	at := mailingPosition{mailing.MaxID}
-	if err := decodeCursor(list, q.Cursor, &at); err != nil {
-		return mailing.List[mailing.Mailing]{}, err
-	}
-	// Which rows are read depends on the status: only live mailings can be scheduled,
-	// running or paused.
-	read := s.mailingsDown
-	switch q.Status {
-	case mailing.StatusScheduled, mailing.StatusRunning, mailing.StatusPaused:
-		read = s.liveDown
-	case mailing.StatusCompleted, mailing.StatusCancelled:
-	}
-	found, next, err := read(ctx, at.At, q.Status, q.Limit)
+	return s.listMailings(ctx, q, s.Live, s.givenOut)
+}
+
+// listMailings is ListMailings. live and givenOut return the mailings that are not
+// finished, and the ids that were given out. Only what the list needs is called.
+func (s *Store) listMailings(ctx context.Context, q mailing.MailingQuery,
+	live func(context.Context) ([]mailing.Mailing, error), givenOut func(context.Context) (first, last mailing.ID, err error),
+) (mailing.List[mailing.Mailing], error) {
+	at, err := mailingsAt(q)
 	if err != nil {
 		return mailing.List[mailing.Mailing]{}, err
 	}
-	page := mailing.List[mailing.Mailing]{Items: found}
+	var page mailing.List[mailing.Mailing]
+	var next mailing.ID
+	// Which rows are read depends on the status: only live mailings can be scheduled,
+	// running or paused.
+	switch q.Status {
+	case mailing.StatusScheduled, mailing.StatusRunning, mailing.StatusPaused:
+		all, err := live(ctx)
+		if err != nil {
+			return page, err
+		}
+		page.Items, next = liveDown(all, at, q.Status, q.Limit)
+	case mailing.StatusCompleted, mailing.StatusCancelled:
+		fallthrough
+	default:
+		first, last, err := givenOut(ctx)
+		if err != nil {
+			return page, err
+		}
+		if page.Items, next, err = s.mailingsDown(ctx, first, min(at, last), q.Status, q.Limit); err != nil {
+			return page, err
+		}
+	}
 	if next > 0 {
-		page.Next, err = encodeCursor(list, &mailingPosition{next})
+		page.Next, err = encodeCursor(listOfMailings(q), &mailingPosition{next})
 	}
 	return page, err
 }
 
+// listOfMailings returns the name of a list of mailings.
+func listOfMailings(q mailing.MailingQuery) string { return listKey("mailings", q.Status) }
+
+// mailingsAt returns the id at which a page of mailings begins, downwards.
+func mailingsAt(q mailing.MailingQuery) (mailing.ID, error) {
+	at := mailingPosition{mailing.MaxID}
+	err := decodeCursor(listOfMailings(q), q.Cursor, &at)
+	return at.At, err
+}
+
 // liveDown returns mailings of a status that only live mailings have, from an id
-// downwards. It reads only the rows of live mailings, not all mailings. next is where
-// to continue, 0 at the end.
-func (s *Store) liveDown(ctx context.Context, from mailing.ID, status mailing.Status, limit int) (found []mailing.Mailing, next mailing.ID, err error) {
-	live, err := s.Live(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
+// downwards. live holds all live mailings, oldest first. next is where to continue, 0 at
+// the end.
+func liveDown(live []mailing.Mailing, from mailing.ID, status mailing.Status, limit int) (found []mailing.Mailing, next mailing.ID) {
 	for _, m := range slices.Backward(live) {
 		if m.ID > from || m.Deleted || m.Status != status {
 			continue
 		}
 		if len(found) == limit {
-			return found, m.ID, nil
+			return found, m.ID
 		}
 		found = append(found, m)
 	}
-	return found, 0, nil
+	return found, 0
 }
 
-// mailingsDown returns mailings of a status ("" for any) from an id downwards, one
-// partition of a thousand ids after the other, to the first id that was given out. next
-// is where to continue, 0 at the end.
-func (s *Store) mailingsDown(ctx context.Context, from mailing.ID, status mailing.Status, limit int) (found []mailing.Mailing, next mailing.ID, err error) {
-	first, newest, err := s.givenOut(ctx)
+// newestDown returns mailings of any status from an id downwards, which may be one that
+// was not given out yet. next is where to continue, 0 at the end.
+func (s *Store) newestDown(ctx context.Context, from mailing.ID, limit int) (found []mailing.Mailing, next mailing.ID, err error) {
+	first, last, err := s.givenOut(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
-	// No id above the newest one was given out, so the walk does not begin above it.
-	next = min(from, newest)
+	return s.mailingsDown(ctx, first, min(from, last), "", limit)
+}
+
+// mailingsDown returns mailings of a status ("" for any) from an id downwards, one
+// partition of a thousand ids after the other, to the id first, the first one that was
+// given out. next is where to continue, 0 at the end.
+func (s *Store) mailingsDown(ctx context.Context, first, from mailing.ID, status mailing.Status, limit int) (found []mailing.Mailing, next mailing.ID, err error) {
+	next = from
 	for pages := mailingPages; next > 0 && pages > 0 && len(found) < limit; {
 		part, err := s.walk(ctx, s.downFrom(next, status, limit-len(found), pages))
 		if err != nil {

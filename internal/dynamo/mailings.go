@@ -108,6 +108,15 @@ func (s *Store) Mailing(ctx context.Context, id mailing.ID) (mailing.Mailing, er
 // Mailings returns several mailings, strongly consistent. Unknown ids are left out. If
 // a mailing cannot be decoded, there is an error, and the others are still returned.
 func (s *Store) Mailings(ctx context.Context, ids []mailing.ID) (map[mailing.ID]mailing.Mailing, error) {
+	items, err := s.mailingItems(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	return decodeMailings(items)
+}
+
+// mailingItems reads the items of several mailings.
+func (s *Store) mailingItems(ctx context.Context, ids []mailing.ID) ([]item, error) {
 	keys := make([]item, len(ids))
 	for i, id := range ids {
 		keys[i] = mailingKey(id)
@@ -116,6 +125,12 @@ func (s *Store) Mailings(ctx context.Context, ids []mailing.ID) (map[mailing.ID]
 	if err != nil {
 		return nil, fmt.Errorf("read %d mailings: %w", len(ids), err)
 	}
+	return items, nil
+}
+
+// decodeMailings reads mailings from their items. With an error it still returns those
+// that can be decoded.
+func decodeMailings(items []item) (map[mailing.ID]mailing.Mailing, error) {
 	found := make(map[mailing.ID]mailing.Mailing, len(items))
 	var broken []error
 	for _, it := range items {
@@ -133,6 +148,19 @@ func (s *Store) Mailings(ctx context.Context, ids []mailing.ID) (map[mailing.ID]
 // be read is logged and left out, so that work on the others goes on. If none can be
 // read, that is an error.
 func (s *Store) Live(ctx context.Context) ([]mailing.Mailing, error) {
+	ids, err := s.liveIDs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	items, err := s.mailingItems(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	return readableLive(ctx, ids, items)
+}
+
+// liveIDs returns the ids of all mailings that are not finished, oldest first.
+func (s *Store) liveIDs(ctx context.Context) ([]mailing.ID, error) {
 	var ids []mailing.ID
 	w := walk{table: s.tables.Mailings, key: "#part = :live", values: item{":live": str(livePart)}}
 	for pages := dynamodb.NewQueryPaginator(s.api, w.input()); pages.HasMorePages(); {
@@ -150,7 +178,14 @@ func (s *Store) Live(ctx context.Context) ([]mailing.Mailing, error) {
 			ids = append(ids, row.ID)
 		}
 	}
-	found, err := s.Mailings(ctx, ids)
+	return ids, nil
+}
+
+// readableLive returns the mailings with these ids, in their order, from their items. A
+// mailing that cannot be read is logged and left out. If none can be read, that is an
+// error.
+func readableLive(ctx context.Context, ids []mailing.ID, items []item) ([]mailing.Mailing, error) {
+	found, err := decodeMailings(items)
 	switch {
 	case err != nil && len(found) == 0 && len(ids) > 0:
 		return nil, err

@@ -36,10 +36,32 @@ func (s *Store) ListMessages(ctx context.Context, q mailing.MessageQuery) (maili
 	if err != nil {
 		return mailing.List[mailing.Message]{}, err
 	}
+	return s.messagePage(ctx, list, found, next)
+}
+
+// MessagesOf returns a page of the messages of the mailing of st, as [Store.ListMessages]
+// does, without reading again what st holds. The client of q must be 0.
+func (s *Store) MessagesOf(ctx context.Context, st mailing.Statistics, q mailing.MessageQuery) (mailing.List[mailing.Message], error) {
+	q.Mailing = st.Mailing.ID
+	list := listKey("messages", q.Mailing, q.Client, q.Status)
+	at := messagePosition{Mailing: q.Mailing}
+	if err := decodeCursor(list, q.Cursor, &at); err != nil {
+		return mailing.List[mailing.Message]{}, err
+	}
+	found, next, err := s.messagesFrom(ctx, messageReader{m: st.Mailing, states: &st.Slices}, q, at)
+	if err != nil {
+		return mailing.List[mailing.Message]{}, err
+	}
+	return s.messagePage(ctx, list, found, next)
+}
+
+// messagePage returns a page of messages with their phones.
+func (s *Store) messagePage(ctx context.Context, list string, found []mailing.Message, next *messagePosition) (mailing.List[mailing.Message], error) {
 	if err := s.addPhones(ctx, found); err != nil {
 		return mailing.List[mailing.Message]{}, err
 	}
 	page := mailing.List[mailing.Message]{Items: found}
+	var err error
 	if next != nil {
 		page.Next, err = encodeCursor(list, next)
 	}
@@ -60,11 +82,16 @@ func (s *Store) mailingMessages(ctx context.Context, q mailing.MessageQuery, at 
 		found, err := s.messagesTo(ctx, m, q.Client)
 		return ofStatus(found, q.Status), nil, err
 	}
+	return s.messagesFrom(ctx, messageReader{m: m}, q, at)
+}
+
+// messagesFrom reads a page of the messages of the mailing of r, from at on.
+func (s *Store) messagesFrom(ctx context.Context, r messageReader, q mailing.MessageQuery, at messagePosition) ([]mailing.Message, *messagePosition, error) {
 	// One message more than the limit shows where the next page begins.
-	r := messageReader{store: s, m: m, status: q.Status, want: q.Limit + 1}
+	r.store, r.status, r.want = s, q.Status, q.Limit+1
 	// Without a cursor the position is not in this mailing.
-	if at.Mailing != m.ID {
-		at = messagePosition{Mailing: m.ID}
+	if at.Mailing != r.m.ID {
+		at = messagePosition{Mailing: r.m.ID}
 	}
 	if err := r.read(ctx, at); err != nil {
 		return nil, nil, err
@@ -76,7 +103,7 @@ func (s *Store) mailingMessages(ctx context.Context, q mailing.MessageQuery, at 
 // allMessages reads the messages of all mailings, one mailing after the other, newest
 // first.
 func (s *Store) allMessages(ctx context.Context, q mailing.MessageQuery, at messagePosition) ([]mailing.Message, *messagePosition, error) {
-	mailings, below, err := s.mailingsDown(ctx, at.Mailing, "", messageMailings)
+	mailings, below, err := s.newestDown(ctx, at.Mailing, messageMailings)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -114,7 +141,7 @@ func (s *Store) allMessages(ctx context.Context, q mailing.MessageQuery, at mess
 // clientMessages reads the messages to one client, newest mailing first. The ids of
 // mailing and client show where the message must be, so no list of messages is read.
 func (s *Store) clientMessages(ctx context.Context, q mailing.MessageQuery, at messagePosition) ([]mailing.Message, *messagePosition, error) {
-	mailings, below, err := s.mailingsDown(ctx, at.Mailing, "", messageMailings)
+	mailings, below, err := s.newestDown(ctx, at.Mailing, messageMailings)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,8 +1,10 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -50,6 +52,8 @@ type messageReader struct {
 	status mailing.MessageStatus
 	want   int
 
+	// states are the states of the slices. If they are nil, they are read.
+	states *mailing.SliceStates
 	// holds is how many messages of the status each slice has, by its counts.
 	holds [mailing.Slices]int64
 
@@ -67,17 +71,25 @@ type placed struct {
 	at messagePosition
 }
 
-// read collects messages from at on. It first reads one DynamoDB page of the first
-// slice that may hold any. If this page is a whole slice, the next slices are all read
+// read collects messages from at on. If the keys of all batches that are needed are
+// known and few, it reads them with one call. Otherwise it first reads one DynamoDB page
+// of the first slice that may hold any. If this page is a whole slice, the next slices are all read
 // at the same time; otherwise fewer are.
 func (r *messageReader) read(ctx context.Context, at messagePosition) error {
 	todo, err := r.slices(ctx, at)
 	if err != nil || len(todo) == 0 {
 		return err
 	}
+	if done, err := r.readSmall(ctx, todo); done || err != nil {
+		return err
+	}
 	// An unfiltered list finds 50 messages in nearly every batch, and at least one in
 	// each. With a filter, most batches may have none.
 	few := r.want/mailing.BatchSize + 2
+	if state := r.states[todo[0].Slice]; state.Batches > 0 {
+		// Windows make smaller batches.
+		few = max(few, r.want*state.Batches/int(state.Counts.Total)+2)
+	}
 	width, pages := mailing.Slices, 1
 	if r.status != "" {
 		few = anyBatches
@@ -100,6 +112,61 @@ func (r *messageReader) read(ctx context.Context, at messagePosition) error {
 	}
 	width = min(width, r.enough(todo))
 	return r.readTogether(ctx, todo, width, pages)
+}
+
+// readSmall reads slices of todo, from the first one on, whose batches are all known, if
+// they need more than one slice and one call can read them. It reports false if that is
+// not so, and then reads nothing or has found nothing.
+func (r *messageReader) readSmall(ctx context.Context, todo []messagePosition) (bool, error) {
+	width := r.enough(todo)
+	if width < 2 {
+		return false, nil // one query reads no more than is needed
+	}
+	var keys []item
+	for _, at := range todo[:width] {
+		ids, ok := r.states[at.Slice].BatchIDs()
+		if !ok || len(keys)+len(ids) > batchGetKeys {
+			return false, nil
+		}
+		for _, id := range ids {
+			keys = append(keys, key(batchPart(r.m.ID, at.Slice), batchSort(id)))
+		}
+	}
+	items, err := r.store.batchGet(ctx, r.store.tables.Batches, keys, true)
+	if err != nil {
+		return false, fmt.Errorf("read the messages of mailing %d: %w", r.m.ID, err)
+	}
+	batches, err := r.store.batches(r.m.ID, items)
+	if err != nil {
+		return false, err
+	}
+	var holds [mailing.Slices]int64
+	for _, b := range batches {
+		holds[b.Key.Slice] += int64(len(b.Recipients))
+	}
+	r.pages++
+	for _, at := range todo[:width] {
+		// Then the state does not name all batches of the slice.
+		if holds[at.Slice] != r.states[at.Slice].Counts.Total {
+			return false, nil
+		}
+	}
+	slices.SortFunc(batches, func(a, b mailing.Batch) int {
+		return cmp.Or(a.Key.Slice-b.Key.Slice, a.Key.Batch.N-b.Key.Batch.N)
+	})
+	for _, b := range batches {
+		from := todo[slices.IndexFunc(todo, func(at messagePosition) bool { return at.Slice == b.Key.Slice })]
+		if b.Key.Batch.String() < from.Batch {
+			continue
+		}
+		if r.take(messagePart{found: r.matching(b, from)}) {
+			return true, nil
+		}
+	}
+	if width < len(todo) {
+		r.next = &todo[width]
+	}
+	return true, nil
 }
 
 // readTogether reads the first width positions of todo at the same time, up to pages
@@ -151,13 +218,16 @@ func (r *messageReader) slices(ctx context.Context, at messagePosition) ([]messa
 	if r.m.Status == mailing.StatusScheduled || r.store.past(r.m) || (r.m.Finished && countOf(r.m.Counts, r.status) == 0) {
 		return nil, nil
 	}
-	states, err := r.store.Slices(ctx, []mailing.ID{r.m.ID})
-	if err != nil {
-		return nil, err
+	if r.states == nil {
+		read, err := r.store.Slices(ctx, []mailing.ID{r.m.ID})
+		if err != nil {
+			return nil, err
+		}
+		r.states = read[r.m.ID]
 	}
 	var todo []messagePosition
 	for slice := at.Slice; slice < mailing.Slices; slice++ {
-		r.holds[slice] = countOf(states[r.m.ID][slice].Counts, r.status)
+		r.holds[slice] = countOf(r.states[slice].Counts, r.status)
 		if r.holds[slice] > 0 {
 			todo = append(todo, messagePosition{Mailing: r.m.ID, Slice: slice})
 		}

@@ -3,6 +3,9 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
@@ -28,22 +31,56 @@ func (s *Store) batchGet(ctx context.Context, table string, keys []item, consist
 	if err != nil {
 		return nil, err
 	}
-	var (
-		mu    sync.Mutex
-		found []item
-	)
+	var parts []request
+	for part := range slices.Chunk(keys, batchGetKeys) {
+		parts = append(parts, request{table: projected(part, consistent, attributes)})
+	}
+	found, err := s.batchGetParts(ctx, parts)
+	return found[table], err
+}
+
+// keysOfTable are keys of items of one table.
+type keysOfTable struct {
+	table string
+	keys  []item
+}
+
+// readTables reads items of several tables, strongly consistent, with one call for each
+// [batchGetKeys] keys. No key may be repeated. The result has the items that exist, by
+// table, in no particular order. Each item is exact at its own instant.
+func (s *Store) readTables(ctx context.Context, wanted ...keysOfTable) (map[string][]item, error) {
+	var parts []request
+	room := 0
+	for _, w := range wanted {
+		for keys := w.keys; len(keys) > 0; {
+			if room == 0 {
+				parts, room = append(parts, request{}), batchGetKeys
+			}
+			n := min(room, len(keys))
+			parts[len(parts)-1][w.table] = projected(keys[:n], true, nil)
+			keys, room = keys[n:], room-n
+		}
+	}
+	return s.batchGetParts(ctx, parts)
+}
+
+// request is what one BatchGetItem asks for, by table.
+type request = map[string]types.KeysAndAttributes
+
+// batchGetParts makes some requests at the same time, and returns the items of all.
+func (s *Store) batchGetParts(ctx context.Context, parts []request) (map[string][]item, error) {
+	var mu sync.Mutex
+	found := map[string][]item{}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readConcurrency)
-	for len(keys) > 0 {
-		part := keys[:min(len(keys), batchGetKeys)]
-		keys = keys[len(part):]
+	for _, part := range parts {
 		// Each part repeats its own unprocessed keys.
 		group.Go(func() error {
-			items, err := s.batchGetPart(ctx, table, projected(part, consistent, attributes))
-			mu.Lock()
-			defer mu.Unlock()
-			found = append(found, items...)
-			return err
+			return s.batchGetPart(ctx, part, func(table string, items []item) {
+				mu.Lock()
+				defer mu.Unlock()
+				found[table] = append(found[table], items...)
+			})
 		})
 	}
 	return found, group.Wait()
@@ -51,33 +88,59 @@ func (s *Store) batchGet(ctx context.Context, table string, keys []item, consist
 
 // batchGetPart reads up to batchGetKeys items. It gives up after retryTries answers in
 // a row if none of them, except perhaps the first, processed a key.
-func (s *Store) batchGetPart(ctx context.Context, table string, w types.KeysAndAttributes) ([]item, error) {
-	var found []item
-	for idle := 0; len(w.Keys) > 0; {
+func (s *Store) batchGetPart(ctx context.Context, part request, take func(table string, items []item)) error {
+	for idle, asked := 0, countKeys(part); asked > 0; {
 		if idle == retryTries {
-			return nil, fmt.Errorf("batch read of %s: %d keys stay unprocessed after %d tries", table, len(w.Keys), idle)
+			return fmt.Errorf("batch read of %s: %d keys stay unprocessed after %d tries", tablesOf(part), asked, idle)
 		}
 		if idle > 0 {
 			if err := s.clock.Sleep(ctx, backoff(idle-1)); err != nil {
-				return nil, fmt.Errorf("batch read of %s: %w", table, err)
+				return fmt.Errorf("batch read of %s: %w", tablesOf(part), err)
 			}
 		}
-		out, err := s.api.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{table: w}})
+		out, err := s.api.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: part})
 		if err != nil {
-			return nil, fmt.Errorf("batch read of %s: %w", table, err)
+			return fmt.Errorf("batch read of %s: %w", tablesOf(part), err)
 		}
-		found = append(found, out.Responses[table]...)
-		left := out.UnprocessedKeys[table].Keys
+		for table, items := range out.Responses {
+			take(table, items)
+		}
+		left := remaining(part, out.UnprocessedKeys)
 		// DynamoDB also cuts an answer at 16 MB, so unprocessed keys alone are no sign
 		// of trouble. idle counts the answers without progress. After progress it is 1,
 		// so that the next call waits, too.
 		idle++
-		if len(left) < len(w.Keys) {
+		if countKeys(left) < asked {
 			idle = min(idle, 1)
 		}
-		w.Keys = left
+		part, asked = left, countKeys(left)
 	}
-	return found, nil
+	return nil
+}
+
+// remaining returns the request for the keys of part that were not processed.
+func remaining(part, unprocessed request) request {
+	left := request{}
+	for table, w := range part {
+		if w.Keys = unprocessed[table].Keys; len(w.Keys) > 0 {
+			left[table] = w
+		}
+	}
+	return left
+}
+
+// countKeys returns how many keys a request has.
+func countKeys(r request) int {
+	n := 0
+	for _, w := range r {
+		n += len(w.Keys)
+	}
+	return n
+}
+
+// tablesOf returns the names of the tables of a request, for errors.
+func tablesOf(r request) string {
+	return strings.Join(slices.Sorted(maps.Keys(r)), " and ")
 }
 
 // distinct returns keys without repetitions, because BatchGetItem refuses repeated

@@ -269,7 +269,7 @@ func TestTheLaterOfTwoRetriesStaysMarked(t *testing.T) {
 	s := dynamotest.Store(t, atNoon())
 	m := newMailing(t, s, noon)
 	writeSlice(t, s, m, 3, []mailing.Recipient{failedTo(19)})
-	want := mailing.SliceState{Cursor: 19, Done: true, Counts: counts(mailing.Failed, 1)}
+	want := mailing.SliceState{Cursor: 19, Done: true, Counts: counts(mailing.Failed, 1), Head: 19, HeadBatches: 1, Batches: 1}
 	for _, step := range []struct {
 		name       string
 		mark, stay time.Duration // after noon
@@ -299,7 +299,7 @@ func TestASliceCanBeMarkedAsRetriedBeforeItIsExpanded(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeSlice(t, s, m, 3, []mailing.Recipient{queuedTo(19)})
-	want := mailing.SliceState{Cursor: 19, Done: true, Counts: counts(mailing.Queued, 1), RetriedAt: noon}
+	want := mailing.SliceState{Cursor: 19, Done: true, Counts: counts(mailing.Queued, 1), RetriedAt: noon, Head: 19, HeadBatches: 1, Batches: 1}
 	if got, err := s.Slice(t.Context(), m.ID, 3); err != nil || !cmp.Equal(want, got) {
 		t.Errorf("%v, %s", err, cmp.Diff(want, got))
 	}

@@ -69,17 +69,22 @@ func (s *Store) CountSettled(ctx context.Context, m mailing.Mailing, settled mai
 	return err
 }
 
-// Rate returns how many messages a second a mailing has sent over the last minute. The
-// period begins with a step, so it is 60 to 70 seconds long. It reads two items.
-func (s *Store) Rate(ctx context.Context, id mailing.ID) (float64, error) {
-	now := s.now()
+// rateKeys returns the keys of the items that the rate of a mailing at now is computed
+// from: one or two.
+func rateKeys(id mailing.ID, now time.Time) []item {
 	last := stepAt(now)
-	first := last - rateSteps
-	items, err := s.batchGet(ctx, s.tables.Batches, []item{seriesKey(id, first/seriesSteps), seriesKey(id, last/seriesSteps)}, false)
-	if err != nil {
-		return 0, fmt.Errorf("read the rate of mailing %d: %w", id, err)
+	keys := []item{seriesKey(id, last/seriesSteps)}
+	if before := (last - rateSteps) / seriesSteps; before != last/seriesSteps {
+		keys = append(keys, seriesKey(id, before))
 	}
-	begun := time.Unix(first*int64(mailing.SeriesStep/time.Second), 0)
+	return keys
+}
+
+// rateOf returns how many messages a second a mailing has sent over the last minute, from
+// its items of rateKeys. The period begins with a step, so it is 60 to 70 seconds long.
+func rateOf(items []item, now time.Time) (float64, error) {
+	last := stepAt(now)
+	begun := time.Unix((last-rateSteps)*int64(mailing.SeriesStep/time.Second), 0)
 	var sent int64
 	for _, it := range items {
 		points, err := decodePoints(it)

@@ -24,6 +24,12 @@ type sliceItem struct {
 	// ExtendedAt is the extended_at of the mailing up to which the settled batches of
 	// the slice got a longer time to live.
 	ExtendedAt int64 `dynamodbav:"extended_at"`
+	// Head is the first client of the first page that has batches, HeadBatches is how
+	// many batches that page has, and Batches is how many the slice has. They are 0 in
+	// slices from before these attributes.
+	Head        mailing.ClientID `dynamodbav:"head"`
+	HeadBatches int              `dynamodbav:"head_batches"`
+	Batches     int              `dynamodbav:"batches"`
 	countsItem
 }
 
@@ -37,6 +43,7 @@ func decodeSlice(it item) (part string, state mailing.SliceState, err error) {
 	return stored.Part, mailing.SliceState{
 		Cursor: stored.Cursor, Done: stored.Done, Counts: stored.decode(),
 		RetriedAt: fromMillis(stored.RetriedAt), ExtendedAt: fromMillis(stored.ExtendedAt),
+		Head: stored.Head, HeadBatches: stored.HeadBatches, Batches: stored.Batches,
 	}, nil
 }
 
@@ -53,21 +60,36 @@ func (s *Store) Slice(ctx context.Context, id mailing.ID, slice int) (mailing.Sl
 
 // Slices returns the states of all slices of several mailings, strongly consistent.
 func (s *Store) Slices(ctx context.Context, ids []mailing.ID) (map[mailing.ID]*mailing.SliceStates, error) {
+	items, err := s.batchGet(ctx, s.tables.Batches, sliceKeys(ids), true)
+	if err != nil {
+		return nil, fmt.Errorf("read the slices of %d mailings: %w", len(ids), err)
+	}
+	return slicesIn(ids, items)
+}
+
+// sliceKeys returns the keys of all slices of several mailings.
+func sliceKeys(ids []mailing.ID) []item {
 	keys := make([]item, 0, len(ids)*mailing.Slices)
+	for _, id := range ids {
+		for slice := range mailing.Slices {
+			keys = append(keys, sliceKey(id, slice))
+		}
+	}
+	return keys
+}
+
+// slicesIn returns the states of all slices of several mailings from the items of slices
+// among items. Other items are left out.
+func slicesIn(ids []mailing.ID, items []item) (map[mailing.ID]*mailing.SliceStates, error) {
 	states := make(map[mailing.ID]*mailing.SliceStates, len(ids))
 	place := make(map[string]*mailing.SliceState, len(ids)*mailing.Slices)
 	for _, id := range ids {
 		all := new(mailing.SliceStates)
 		states[id] = all
 		for slice := range mailing.Slices {
-			keys = append(keys, sliceKey(id, slice))
 			// A slice without an item keeps its zero state: it was never begun.
 			place[batchPart(id, slice)] = &all[slice]
 		}
-	}
-	items, err := s.batchGet(ctx, s.tables.Batches, keys, true)
-	if err != nil {
-		return nil, fmt.Errorf("read the slices of %d mailings: %w", len(ids), err)
 	}
 	for _, it := range items {
 		part, state, err := decodeSlice(it)
@@ -97,12 +119,7 @@ func (s *Store) Progress(ctx context.Context, ms []mailing.Mailing) ([]mailing.P
 	}
 	progress := make([]mailing.Progress, len(ms))
 	for i, m := range ms {
-		if m.Finished {
-			// A finished mailing holds its own counts. Its slices are not read.
-			progress[i] = mailing.Progress{Counts: m.Counts, Expanded: true}
-			continue
-		}
-		progress[i] = states[m.ID].Sum()
+		progress[i] = progressOf(m, states[m.ID])
 	}
 	return progress, nil
 }
@@ -133,13 +150,20 @@ func (s *Store) WritePage(ctx context.Context, m mailing.Mailing, p mailing.Page
 func (s *Store) cursorMove(m mailing.Mailing, p mailing.Page) types.TransactWriteItem {
 	var a adder
 	a.addCounts("", p.Counts)
+	a.add("batches", int64(len(p.Batches)))
 	u := update{
 		table: s.tables.Batches, key: sliceKey(p.Mailing, p.Slice),
-		change: strings.TrimSpace("SET #cursor = :next, #done = :done " + a.expression()),
+		change: "SET #cursor = :next, #done = :done",
 		// The first page of a slice creates the cursor; later pages move it.
 		condition: "attribute_not_exists(#cursor)",
 		values:    item{":next": num(p.Next), ":done": boolean(p.Done), ":extended": num(toMillis(m.ExtendedAt))},
 	}
+	if len(p.Batches) > 0 {
+		// Readers of messages derive the keys of the first page's batches from these.
+		u.change += ", #head = if_not_exists(#head, :head), #head_batches = if_not_exists(#head_batches, :heads)"
+		u.values[":head"], u.values[":heads"] = num(p.Batches[0].Key.Batch.First), num(len(p.Batches))
+	}
+	u.change = strings.TrimSpace(u.change + " " + a.expression())
 	maps.Copy(u.values, a.values)
 	if p.Seen != 0 {
 		u.condition = "#cursor = :seen AND #done = :false"

@@ -21,6 +21,10 @@ const (
 	// read. A short outage of SSM must not lock out all callers. A long one must
 	// not keep a revoked key valid.
 	staleFor = 10 * time.Minute
+	// firstFor is how long a new process tries to read the keys before it refuses a
+	// request. When many start at once, SSM refuses some readings. API Gateway waits
+	// for 29 s.
+	firstFor = 10 * time.Second
 	// MaxLength is the length of the longest key that is looked up, in bytes.
 	MaxLength = 256
 )
@@ -32,7 +36,7 @@ type Keys struct{ rings *parameter.Value[ring] }
 // looked up.
 func New(api parameter.API, name string, now func() time.Time, log *slog.Logger) *Keys {
 	return &Keys{rings: parameter.New(parameter.Config[ring]{
-		API: api, Name: name, What: "the keys", StaleFor: staleFor, Now: now, Log: log,
+		API: api, Name: name, What: "the keys", StaleFor: staleFor, FirstFor: firstFor, Now: now, Log: log,
 		// A missing parameter holds no keys. A line that is wrong is logged, and
 		// the keys of the other lines count.
 		Parse: func(text string, _ bool) (ring, error) {

@@ -25,6 +25,7 @@ type parameter struct {
 	fail  error
 	reads int
 	hangs bool
+	mends time.Time // readings before it are throttled
 }
 
 func (p *parameter) GetParameter(ctx context.Context, in *ssm.GetParameterInput, _ ...func(*ssm.Options)) (*ssm.GetParameterOutput, error) {
@@ -38,6 +39,9 @@ func (p *parameter) GetParameter(ctx context.Context, in *ssm.GetParameterInput,
 	}
 	if p.fail != nil {
 		return nil, p.fail
+	}
+	if time.Now().Before(p.mends) {
+		return nil, errors.New("throttled")
 	}
 	return &ssm.GetParameterOutput{Parameter: &types.Parameter{Value: &p.text}}, nil
 }
@@ -150,36 +154,40 @@ func TestGuessingReadsTheKeysOnceInFiveSeconds(t *testing.T) {
 
 func TestOldKeysAreUsedForTenMinutesWhileNewOnesCannotBeRead(t *testing.T) {
 	t.Parallel()
-	f := newFixture(keys.Line(admin, "secret-a"))
-	f.want(t, "secret-a", admin)
-	f.parameter.fail = errors.New("throttled")
-	f.now = f.now.Add(9 * time.Minute)
-	reads := f.parameter.reads
-	for range 10 {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(keys.Line(admin, "secret-a"))
 		f.want(t, "secret-a", admin)
-		f.want(t, "guess", mailing.Caller{})
-	}
-	if n := f.parameter.reads - reads; n != 1 {
-		t.Errorf("what fails was tried %d times at once", n)
-	}
-	if !strings.Contains(f.log.String(), "throttled") {
-		t.Errorf("it is not logged: %s", f.log.String())
-	}
-	f.now = f.now.Add(time.Minute)
-	if _, known, err := f.Caller(t.Context(), "secret-a"); known || !errors.Is(err, f.parameter.fail) {
-		t.Errorf("after ten minutes: %t, %v", known, err)
-	}
-	f.parameter.fail = nil
-	f.want(t, "secret-a", admin)
+		f.parameter.fail = errors.New("throttled")
+		f.now = f.now.Add(9 * time.Minute)
+		reads := f.parameter.reads
+		for range 10 {
+			f.want(t, "secret-a", admin)
+			f.want(t, "guess", mailing.Caller{})
+		}
+		if n := f.parameter.reads - reads; n != 1 {
+			t.Errorf("what fails was tried %d times at once", n)
+		}
+		if !strings.Contains(f.log.String(), "throttled") {
+			t.Errorf("it is not logged: %s", f.log.String())
+		}
+		f.now = f.now.Add(time.Minute)
+		if _, known, err := f.Caller(t.Context(), "secret-a"); known || !errors.Is(err, f.parameter.fail) {
+			t.Errorf("after ten minutes: %t, %v", known, err)
+		}
+		f.parameter.fail = nil
+		f.want(t, "secret-a", admin)
+	})
 }
 
 func TestKeysThatWereNeverReadAreAnError(t *testing.T) {
 	t.Parallel()
-	f := newFixture()
-	f.parameter.fail = errors.New("no such parameter")
-	if _, known, err := f.Caller(t.Context(), "secret-a"); known || !errors.Is(err, f.parameter.fail) || !strings.Contains(err.Error(), "/keys") {
-		t.Errorf("%t, %v", known, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture()
+		f.parameter.fail = errors.New("no such parameter")
+		if _, known, err := f.Caller(t.Context(), "secret-a"); known || !errors.Is(err, f.parameter.fail) || !strings.Contains(err.Error(), "/keys") {
+			t.Errorf("%t, %v", known, err)
+		}
+	})
 }
 
 func TestAParameterThatIsGoneHoldsNoKeys(t *testing.T) {
@@ -227,23 +235,46 @@ func TestNoKeysMeansNobody(t *testing.T) {
 // negative, so it is unknown.
 func TestAClockThatIsSetBackMakesTheKeysStale(t *testing.T) {
 	t.Parallel()
-	f := newFixture(keys.Line(admin, "secret-a"), keys.Line(viewer, "secret-v"))
-	f.want(t, "secret-v", viewer)
-	f.now = f.now.Add(-time.Hour)
-	f.parameter.text = keys.Line(admin, "secret-a")
-	f.want(t, "secret-v", mailing.Caller{})
-	f.want(t, "secret-a", admin)
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(keys.Line(admin, "secret-a"), keys.Line(viewer, "secret-v"))
+		f.want(t, "secret-v", viewer)
+		f.now = f.now.Add(-time.Hour)
+		f.parameter.text = keys.Line(admin, "secret-a")
+		f.want(t, "secret-v", mailing.Caller{})
+		f.want(t, "secret-a", admin)
 
-	f.now = f.now.Add(-time.Hour)
-	f.parameter.fail = errors.New("throttled")
-	if _, known, err := f.Caller(t.Context(), "secret-a"); known || !errors.Is(err, f.parameter.fail) {
-		t.Errorf("keys of an unknown age are used while they cannot be read: %t, %v", known, err)
-	}
-	reads := f.parameter.reads
-	f.now = f.now.Add(-time.Hour)
-	f.parameter.fail = nil
-	f.want(t, "secret-a", admin)
-	if n := f.parameter.reads - reads; n != 1 {
-		t.Errorf("after a failure that is yet to come by the clock the keys are read %d times", n)
-	}
+		f.now = f.now.Add(-time.Hour)
+		f.parameter.fail = errors.New("throttled")
+		if _, known, err := f.Caller(t.Context(), "secret-a"); known || !errors.Is(err, f.parameter.fail) {
+			t.Errorf("keys of an unknown age are used while they cannot be read: %t, %v", known, err)
+		}
+		reads := f.parameter.reads
+		f.now = f.now.Add(-time.Hour)
+		f.parameter.fail = nil
+		f.want(t, "secret-a", admin)
+		if n := f.parameter.reads - reads; n != 1 {
+			t.Errorf("after a failure that is yet to come by the clock the keys are read %d times", n)
+		}
+	})
+}
+
+// TestANewProcessTriesForTenSecondsToReadTheKeys is about a burst of new processes, some
+// of whose readings SSM refuses.
+func TestANewProcessTriesForTenSecondsToReadTheKeys(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(keys.Line(admin, "secret-a"))
+		begun := time.Now()
+		f.parameter.mends = begun.Add(8 * time.Second)
+		f.want(t, "secret-a", admin)
+		if took := time.Since(begun); took < 8*time.Second || took > 10*time.Second || f.parameter.reads < 5 || f.parameter.reads > 40 {
+			t.Errorf("it took %v and %d readings", took, f.parameter.reads)
+		}
+		f = newFixture(keys.Line(admin, "secret-a"))
+		f.parameter.fail = errors.New("throttled")
+		begun = time.Now()
+		if _, known, err := f.Caller(t.Context(), "secret-a"); known || !errors.Is(err, f.parameter.fail) || time.Since(begun) > 11*time.Second {
+			t.Errorf("after %v: %t, %v", time.Since(begun), known, err)
+		}
+	})
 }

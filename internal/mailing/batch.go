@@ -99,6 +99,24 @@ type SliceState struct {
 	// ExtendedAt marks the last later end that is applied in this slice: it equals the
 	// mailing's ExtendedAt once the slice's settled batches have a longer time to live.
 	ExtendedAt time.Time
+	// Head is the first client of the first page with batches, HeadBatches the number of
+	// batches of that page, and Batches that of the slice. See [SliceState.BatchIDs].
+	Head                 ClientID
+	HeadBatches, Batches int
+}
+
+// BatchIDs returns the ids of all batches of the slice, in storage order. ok is false if
+// the state does not show them, because more than one page has batches. The pages of a
+// deployment from before this count are not in it. So a reader must compare the number of
+// messages in the batches with Counts.
+func (s SliceState) BatchIDs() (ids []BatchID, ok bool) {
+	if s.Batches != s.HeadBatches || s.Batches == 0 {
+		return nil, false
+	}
+	for n := range s.Batches {
+		ids = append(ids, BatchID{s.Head, n})
+	}
+	return ids, true
 }
 
 // Page is what one step of an expansion writes.

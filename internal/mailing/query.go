@@ -48,6 +48,31 @@ type Progress struct {
 	Expanded bool
 }
 
+// Statistics is a mailing with all that is counted of it, except its series.
+type Statistics struct {
+	Mailing Mailing
+	Progress
+	// Slices are the states of the slices that Counts were summed up from. For a
+	// finished mailing Counts are its own.
+	Slices SliceStates
+	// Rate is the number of messages a second that were sent over the last minute.
+	Rate float64
+}
+
+// Overview is a page of mailings with their progress, and the sums over all mailings.
+type Overview struct {
+	List[Mailing]
+	// Progress has the progress of each mailing of the page.
+	Progress []Progress
+	Overall
+	// Version changes when any of the mailings or counts above may have changed. It
+	// says nothing about the query.
+	Version string
+	// Unchanged reports that nothing has changed since the version that the caller
+	// has seen. The other fields, except Version, are then empty.
+	Unchanged bool
+}
+
 // Overall is the sum over mailings.
 type Overall struct {
 	Totals   Counts

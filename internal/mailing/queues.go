@@ -7,6 +7,7 @@ const (
 	TasksQueue       = "tasks"
 	DeliveriesQueue  = "deliveries"
 	DeadLettersQueue = "dead-letters"
+	DeadTasksQueue   = "dead-tasks"
 )
 
 // QueueDepth is the approximate content of a queue: queues cannot report it exactly.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -23,9 +24,12 @@ const (
 	// pause is how long after a failed reading no other one is made, while the value
 	// from before may be used.
 	pause = 5 * time.Second
-	// patience is how long a reading may take. A request that waits for it has little
-	// time.
+	// patience is how long one try of a reading may take. A request that waits for it
+	// has little time.
 	patience = 2 * time.Second
+	// longestWait is the longest time between two tries. SSM allows 40 readings a
+	// second, so tries of many new environments must spread.
+	longestWait = 2 * time.Second
 )
 
 // API is the part of the SSM client that this package calls.
@@ -47,6 +51,9 @@ type Config[T any] struct {
 	// StaleFor is how long a value is used while it cannot be read again; 0 is no
 	// limit.
 	StaleFor time.Duration
+	// FirstFor is how long a reading is tried again while no value may be used, for
+	// users that can wait; 0 is a single try.
+	FirstFor time.Duration
 	// Now is the wall clock. Go's monotonic clock may stand still while Lambda keeps an
 	// environment frozen.
 	Now func() time.Time
@@ -148,7 +155,11 @@ func (v *Value[T]) refresh(ctx context.Context, age time.Duration, readings int)
 		return is.value, is.err // a caller that waited for a failed reading does not begin another
 	}
 	begun := v.cfg.Now()
-	next, err := v.load(ctx)
+	load := v.load
+	if !is.usable && v.cfg.FirstFor > 0 {
+		load = v.loadFirst
+	}
+	next, err := load(ctx)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.err = err
@@ -164,6 +175,26 @@ func (v *Value[T]) refresh(ctx context.Context, age time.Duration, readings int)
 		return is.value, err
 	}
 	return is.value, nil
+}
+
+// loadFirst is load for a value without which no request is answered. It tries again
+// after a random time, until FirstFor is over.
+func (v *Value[T]) loadFirst(ctx context.Context) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, v.cfg.FirstFor)
+	defer cancel()
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, longestWait) {
+		value, err := v.load(ctx)
+		if err == nil {
+			return value, nil
+		}
+		pause := time.NewTimer(rand.N(wait)) //nolint:gosec // G404: it only has to differ between environments
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return value, err
+		}
+	}
 }
 
 // load reads the parameter. A parameter that does not exist is an answer, not an

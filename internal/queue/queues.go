@@ -31,6 +31,7 @@ type URLs struct {
 	Tasks       string
 	Deliveries  string
 	DeadLetters string
+	DeadTasks   string
 }
 
 // Queues is all queues, as an operator sees them.
@@ -48,7 +49,10 @@ func NewQueues(api AdminAPI, urls URLs) *Queues {
 // Depths returns the approximate content of the queues.
 func (q *Queues) Depths(ctx context.Context) ([]mailing.QueueDepth, error) {
 	queues := []struct{ name, url string }{
-		{mailing.TasksQueue, q.urls.Tasks}, {mailing.DeliveriesQueue, q.urls.Deliveries}, {mailing.DeadLettersQueue, q.urls.DeadLetters},
+		{mailing.TasksQueue, q.urls.Tasks},
+		{mailing.DeliveriesQueue, q.urls.Deliveries},
+		{mailing.DeadLettersQueue, q.urls.DeadLetters},
+		{mailing.DeadTasksQueue, q.urls.DeadTasks},
 	}
 	depths := make([]mailing.QueueDepth, len(queues))
 	group, ctx := errgroup.WithContext(ctx)

@@ -87,7 +87,7 @@ func (b *box) DeleteMessageBatch(_ context.Context, in *sqs.DeleteMessageBatchIn
 	return out, nil
 }
 
-var urls = queue.URLs{Tasks: "tasks-url", Deliveries: "deliveries-url", DeadLetters: "dead-url"}
+var urls = queue.URLs{Tasks: "tasks-url", Deliveries: "deliveries-url", DeadLetters: "dead-url", DeadTasks: "dead-tasks-url"}
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
@@ -125,11 +125,14 @@ func TestTheDepthOfEachQueueIsReturned(t *testing.T) {
 		}
 	}
 	api := &box{depths: map[string]map[string]string{
-		urls.Tasks: attributes("1", "2", "3"), urls.Deliveries: attributes("40", "50", "60"), urls.DeadLetters: attributes("0", "0", "0"),
+		urls.Tasks: attributes("1", "2", "3"), urls.Deliveries: attributes("40", "50", "60"), urls.DeadLetters: attributes("0", "0", "0"), urls.DeadTasks: attributes("7", "8", "0"),
 	}}
 	got, err := queue.NewQueues(api, urls).Depths(t.Context())
 	want := []mailing.QueueDepth{
-		{Name: "tasks", Waiting: 1, InFlight: 2, Delayed: 3}, {Name: "deliveries", Waiting: 40, InFlight: 50, Delayed: 60}, {Name: "dead-letters"},
+		{Name: "tasks", Waiting: 1, InFlight: 2, Delayed: 3},
+		{Name: "deliveries", Waiting: 40, InFlight: 50, Delayed: 60},
+		{Name: "dead-letters"},
+		{Name: "dead-tasks", Waiting: 7, InFlight: 8},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
@@ -139,7 +142,7 @@ func TestTheDepthOfEachQueueIsReturned(t *testing.T) {
 func TestAMissingDepthIsAnErrorAndNotZero(t *testing.T) {
 	all := func() map[string]map[string]string {
 		depths := map[string]map[string]string{}
-		for _, url := range []string{urls.Tasks, urls.Deliveries, urls.DeadLetters} {
+		for _, url := range []string{urls.Tasks, urls.Deliveries, urls.DeadLetters, urls.DeadTasks} {
 			depths[url] = map[string]string{
 				"ApproximateNumberOfMessages": "1", "ApproximateNumberOfMessagesNotVisible": "1", "ApproximateNumberOfMessagesDelayed": "1",
 			}

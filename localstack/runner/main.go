@@ -39,9 +39,9 @@ func interrupted(err error) bool {
 func do(ctx context.Context, end func(), args []string) error {
 	switch strings.Join(args, " ") {
 	case "run":
-		return run(ctx, end, os.Stdout, isTerminal(os.Stdout))
+		return run(ctx, end, os.Stdout, isTerminal(os.Stdout), false)
 	case "daemon": // `up` starts it
-		return run(ctx, end, os.Stdout, false)
+		return run(ctx, end, os.Stdout, false, true)
 	case "up":
 		return up(ctx)
 	case "down":

@@ -33,7 +33,7 @@ const limit = 20 * time.Second
 
 // run starts the stack, and returns after its end. end is called when `down` asks for
 // the end, and cancels ctx.
-func run(ctx context.Context, end func(), out io.Writer, terminal bool) error {
+func run(ctx context.Context, end func(), out io.Writer, terminal, background bool) error {
 	context.AfterFunc(ctx, func() {
 		time.AfterFunc(limit, func() {
 			fmt.Fprintln(out, "it takes too long: ending it by force")
@@ -60,7 +60,7 @@ func run(ctx context.Context, end func(), out io.Writer, terminal bool) error {
 	if err != nil {
 		return err
 	}
-	err = serve(ctx, s, config, control, out, terminal)
+	err = serve(ctx, s, config, control, out, terminal, background)
 	control.set(status{State: "ending"})
 	fmt.Fprintln(out, "\nending the stack; its data ends with it (again: at once) ...")
 	begun := time.Now()
@@ -81,16 +81,19 @@ func lockStack() (*os.File, error) {
 	return lock, err
 }
 
-// serve returns nil when ctx is done, and an error when LocalStack has ended by itself.
-func serve(ctx context.Context, s *stack.Stack, c config, control *control, out io.Writer, terminal bool) error {
+// serve returns nil when ctx is done, and an error when LocalStack has ended by itself. In
+// the background it prints no addresses: `make up` prints them when the API answers.
+func serve(ctx context.Context, s *stack.Stack, c config, control *control, out io.Writer, terminal, background bool) error {
 	control.ready(s, c)
-	fmt.Fprintf(out, "\n%s\n\n", addresses(s, c.Parameters["ProviderUrl"]))
+	if !background {
+		fmt.Fprintf(out, "\n%s\n\n", addresses(s, c.Parameters["ProviderUrl"]))
+	}
 	if c.Sample {
 		if err := send(ctx, s.BaseURL, out, terminal); err != nil && ctx.Err() == nil {
 			fmt.Fprintf(out, "the sample failed: %v\n%sThe stack stays up.\n", err, functionErrors())
 		}
 	}
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && !background {
 		fmt.Fprintln(out, "Ctrl-C, or `make down`, ends the stack. All local data ends with it.")
 	}
 	select {

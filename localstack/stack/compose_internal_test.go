@@ -63,7 +63,7 @@ func text(t *testing.T, path string) string {
 // TestComposeHasTheSettingsOfHostModeAndNoSecret compares the complete environment of each
 // service.
 func TestComposeHasTheSettingsOfHostModeAndNoSecret(t *testing.T) {
-	for _, name := range []string{"LS_LOG", "SSL_CERT_FILE", "SSL_CERT_DIR"} { // host mode passes them on
+	for _, name := range []string{"LS_LOG", "FUNCTION_PROCESSES", "SSL_CERT_FILE", "SSL_CERT_DIR"} { // host mode passes them on
 		t.Setenv(name, "")
 	}
 	ownOfHostMode := []string{
@@ -79,7 +79,9 @@ func TestComposeHasTheSettingsOfHostModeAndNoSecret(t *testing.T) {
 		}
 	}
 	localstack["GATEWAY_LISTEN"] = "0.0.0.0:4566" // published ports and the deployer connect from outside the container
-	localstack["LS_LOG"] = "${LS_LOG:-" + localstack["LS_LOG"] + "}"
+	for _, name := range []string{"LS_LOG", "FUNCTION_PROCESSES"} {
+		localstack[name] = "${" + name + ":-" + localstack[name] + "}"
+	}
 	template, err := readTemplate(filepath.Join(repository, "template.yaml"))
 	if err != nil {
 		t.Fatal(err)

@@ -93,7 +93,7 @@ func start(t *testing.T, program string, event []byte) (ready, answered time.Dur
 	function.Env = append(os.Environ(),
 		"AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(server.URL, "http://"), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
 		"CLIENTS_TABLE=c", "MAILINGS_TABLE=m", "BATCHES_TABLE=b", "TASKS_QUEUE_URL=http://localhost/t", "DELIVERIES_QUEUE_URL=http://localhost/d",
-		"DEAD_LETTERS_QUEUE_URL=http://localhost/l", "KEYS_PARAMETER=/keys",
+		"DEAD_LETTERS_QUEUE_URL=http://localhost/l", "DEAD_TASKS_QUEUE_URL=http://localhost/e", "KEYS_PARAMETER=/keys",
 	)
 	var said bytes.Buffer
 	function.Stderr = &said

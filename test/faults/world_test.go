@@ -160,7 +160,7 @@ func (w *world) over(h *apiHandler, of *worker) *apiHandler {
 	store, sqs := w.edges(of)
 	h.clients.Clients, h.mailings.Mailings, h.now = store, store, w.clock.Now
 	h.tasks.Tasks = queue.NewTasks(sqs, tasksURL, w.clock.Now)
-	h.queues.Queues = queue.NewQueues(sqs, queue.URLs{Tasks: tasksURL, Deliveries: deliveriesURL, DeadLetters: lettersURL})
+	h.queues.Queues = queue.NewQueues(sqs, queue.URLs{Tasks: tasksURL, Deliveries: deliveriesURL, DeadLetters: lettersURL, DeadTasks: lettersURL})
 	return h
 }
 

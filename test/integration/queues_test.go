@@ -45,7 +45,7 @@ func (s *service) queues(t *testing.T) queues {
 	t.Helper()
 	var q queues
 	s.call(t, http.MethodGet, "/api/queues", nil, http.StatusOK, &q)
-	if len(q.Queues) != 3 || q.Queues[tasksQueue].Name != "tasks" || q.Queues[deliveriesQueue].Name != "deliveries" || q.Queues[deadLettersQueue].Name != "dead-letters" {
+	if len(q.Queues) != 4 || q.Queues[tasksQueue].Name != "tasks" || q.Queues[deliveriesQueue].Name != "deliveries" || q.Queues[deadLettersQueue].Name != "dead-letters" {
 		t.Fatalf("queues %+v", q.Queues)
 	}
 	return q

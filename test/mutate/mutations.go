@@ -402,8 +402,8 @@ var ofHandOvers = []mutation{ //nolint:gochecknoglobals // as above
 	{
 		name: "a client that DynamoDB left unprocessed is taken for deleted",
 		file: "internal/dynamo/read.go",
-		old:  "w.Keys = left",
-		new:  "w.Keys = nil",
+		old:  "if w.Keys = unprocessed[table].Keys; len(w.Keys) > 0 {",
+		new:  "if w.Keys = unprocessed[table].Keys; len(w.Keys) < 0 {",
 		pkg:  store, test: "TestKeysThatDynamoDBLeavesUnprocessedAreReadAgain",
 	},
 	{

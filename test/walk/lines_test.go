@@ -21,11 +21,14 @@ type lines struct {
 	letters    []mailing.StoredLetter
 	taken      map[string]bool
 	count      int
+	// calls is how often the API has used a queue.
+	calls int
 	// meet, if not nil, is called in each call of the API, and returns its error.
 	meet func() error
 }
 
 func (l *lines) met() error {
+	l.calls++
 	if l.meet != nil {
 		return l.meet()
 	}
@@ -56,6 +59,7 @@ func (l *lines) Depths(context.Context) ([]mailing.QueueDepth, error) {
 		{Name: mailing.TasksQueue, Waiting: int64(len(l.tasks))},
 		{Name: mailing.DeliveriesQueue, Waiting: int64(len(l.deliveries))},
 		{Name: mailing.DeadLettersQueue, Waiting: int64(len(l.letters))},
+		{Name: mailing.DeadTasksQueue},
 	}, l.met()
 }
 

@@ -84,9 +84,9 @@ func (w *world) minute(*description) {
 	w.clock.Advance(time.Minute)
 }
 
-// walkStory calls each operation as documented, and returns the operations that it
-// called.
-func walkStory(t *testing.T, d *description) []string {
+// walkStory calls each operation as documented. It returns the operations that it called,
+// and how many calls to AWS each made.
+func walkStory(t *testing.T, d *description) ([]string, map[string]int) {
 	t.Helper()
 	w := newWorld(t)
 	var walked []string
@@ -100,7 +100,9 @@ func walkStory(t *testing.T, d *description) []string {
 			leg.before(w, d)
 		}
 		for _, media := range op.medias() {
+			called := w.calls()
 			answer := w.send(w.documented(op, media))
+			w.cost[leg.op] = max(w.cost[leg.op], w.calls()-called)
 			if err := d.conforms(op, answer); err != nil || answer.Code >= http.StatusMultipleChoices {
 				t.Fatalf("%s: status %d, %v\n%s", leg.op, answer.Code, err, answer.Body)
 			}
@@ -111,7 +113,7 @@ func walkStory(t *testing.T, d *description) []string {
 		}
 		walked = append(walked, leg.op)
 	}
-	return walked
+	return walked, w.cost
 }
 
 // listIn returns a list in an answer's body.
@@ -187,7 +189,8 @@ func TestPagesLeadToTheEnd(t *testing.T) {
 func TestTheAPIIsAsDescribed(t *testing.T) {
 	t.Parallel()
 	d := readDescription(t)
-	walked := walkStory(t, d)
+	walked, cost := walkStory(t, d)
+	wantCalls(t, d, cost)
 	for id := range d.operations {
 		if !slices.Contains(walked, id) {
 			t.Errorf("operation %s is not walked: give it its place in story", id)

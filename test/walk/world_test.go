@@ -54,6 +54,9 @@ type world struct {
 	key        string
 	unreadable error
 
+	// cost is how many calls to AWS an operation has made.
+	cost map[string]int
+
 	// linked holds the parameters that links have led to, by operation and name.
 	linked map[string]map[string]string
 }
@@ -67,7 +70,7 @@ func newWorld(t *testing.T) *world {
 	impatient := dynamotest.Impatient(clock.Now)
 	w := &world{
 		t: t, clock: clock, lines: &lines{clock: clock}, faults: dynamotest.NewFaults(env.Client),
-		store: env.StoreOver(env.Client, impatient), key: string(mailing.Admin), linked: map[string]map[string]string{},
+		store: env.StoreOver(env.Client, impatient), key: string(mailing.Admin), cost: map[string]int{}, linked: map[string]map[string]string{},
 	}
 	store := env.StoreOver(w.faults, impatient)
 	w.api = api.New(store, store, tasksLine{w.lines}, w.lines, w, api.Config{Now: clock.Now, Log: slog.New(slog.DiscardHandler)})

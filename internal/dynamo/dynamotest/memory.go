@@ -220,13 +220,14 @@ func (m *Memory) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInpu
 	}
 	defer m.mu.Unlock()
 	out := &dynamodb.BatchGetItemOutput{Responses: map[string][]item{}}
+	total := 0 // the limit holds for the keys of all tables
 	for name, want := range in.RequestItems {
 		t, err := m.table(&name)
 		if err != nil {
 			return nil, err
 		}
-		if len(want.Keys) == 0 || len(want.Keys) > batchLimit {
-			return nil, invalid("%d keys", len(want.Keys))
+		if total += len(want.Keys); len(want.Keys) == 0 || total > batchLimit {
+			return nil, invalid("%d keys", total)
 		}
 		seen := map[string]bool{}
 		for _, keys := range want.Keys {

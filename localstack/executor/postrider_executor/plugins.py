@@ -10,9 +10,10 @@ class ProcessExecutorPlugin(RuntimeExecutorPlugin):
     name = "process"
 
     def load(self, *args, **kwargs):
-        from postrider_executor import polling, thrift
+        from postrider_executor import bound, polling, thrift
         from postrider_executor.executor import ProcessExecutor
 
+        bound.install()
         polling.install()
         thrift.store_nothing_in_cloudwatch()
         return ProcessExecutor

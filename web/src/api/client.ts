@@ -1,6 +1,6 @@
 // The client of the JSON API. The pages use nothing else. Its types are generated from
 // the API's description (schema.ts).
-import createClient from 'openapi-fetch';
+import createClient, { type Middleware } from 'openapi-fetch';
 import type { components, paths } from './schema.ts';
 
 export type Schemas = components['schemas'];
@@ -17,6 +17,54 @@ export type MailingStatus = Mailing['status'];
 const base = new URL('.', document.baseURI).href.replace(/\/$/, '');
 
 export const api = createClient<paths>({ baseUrl: base, credentials: 'same-origin', cache: 'no-store' });
+
+interface Kept {
+  tag: string;
+  body: string;
+}
+
+// kept holds the last answers by address, oldest first. The oldest ones are dropped: a
+// page looks at a few addresses at a time.
+const kept = new Map<string, Kept>();
+const mostKept = 50;
+// asked holds the answer whose ETag a request has sent.
+const asked = new WeakMap<Request, Kept>();
+
+// conditional matches the operations that accept If-None-Match.
+const conditional = /\/api\/mailings\/(fullinfo|\d+\/info)$/;
+
+// unchanged asks for statistics only if they have changed: it sends the ETag of the last
+// answer from the same address, and gives that answer again for a 304.
+const unchanged: Middleware = {
+  onRequest({ request }) {
+    const last = request.method === 'GET' ? kept.get(request.url) : undefined;
+    if (last) {
+      asked.set(request, last);
+      request.headers.set('If-None-Match', last.tag);
+    }
+    return request;
+  },
+  async onResponse({ request, response }) {
+    const last = asked.get(request);
+    if (response.status === 304 && last) {
+      return new Response(last.body, { status: 200, headers: { 'Content-Type': 'application/json', ETag: last.tag } });
+    }
+    const tag = response.headers.get('ETag');
+    if (request.method === 'GET' && response.status === 200 && tag && conditional.test(new URL(request.url).pathname)) {
+      kept.delete(request.url);
+      kept.set(request.url, { tag, body: await response.clone().text() });
+      if (kept.size > mostKept) kept.delete(kept.keys().next().value as string);
+    }
+    return undefined;
+  },
+};
+
+api.use(unchanged);
+
+// forget drops all answers that were kept. The next person may not see them.
+export function forget() {
+  kept.clear();
+}
 
 // ApiError is an answer that is not a success. problem is the answer's document; its
 // detail and errors are written for people.

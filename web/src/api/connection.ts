@@ -1,6 +1,6 @@
 // Whether the API answers, and who the caller is.
 import { signal } from '@preact/signals';
-import { api, ApiError, call, isAway, onOutcome } from './client.ts';
+import { api, ApiError, call, forget, isAway, onOutcome } from './client.ts';
 
 export interface Session {
   name: string;
@@ -47,5 +47,6 @@ export async function signIn(key: string) {
 
 export async function signOut() {
   await call(api.DELETE('/api/session'));
+  forget();
   session.value = null;
 }

@@ -4,7 +4,7 @@
  */
 
 export interface paths {
-    "/api/": {
+    "/api": {
         parameters: {
             query?: never;
             header?: never;
@@ -109,7 +109,7 @@ export interface paths {
          * Import clients as CSV
          * @description Creates or changes a client for each row. A row belongs to the client with its phone. If there is none, the row creates a new client. Valid rows are stored even if other rows are invalid.
          *
-         *     The file is CSV, separated by commas, semicolons or tabs, up to 4 MiB. It is in UTF-8, in UTF-16 with a byte order mark, or in Windows-1251. Lines end with LF, CR or CRLF. If it is not clear which encoding the file has, it is refused. A first line such as `sep=;`, which Excel writes, names the separator.
+         *     The body is the file itself, or a form (`multipart/form-data`) whose part `file` holds it. The form has no other part. The file is CSV, separated by commas, semicolons or tabs, up to 4 MiB. It is in UTF-8, in UTF-16 with a byte order mark, or in Windows-1251. Lines end with LF, CR or CRLF. If it is not clear which encoding the file has, it is refused. A first line such as `sep=;`, which Excel writes, names the separator.
          *
          *     The header names the columns, in any order: `phone` (required), `operator_code`, `tag`, `timezone`, and `id`, which is ignored, so that an export can be imported. The names may be in Russian: `телефон`, `код оператора`, `тег`, `часовой пояс`. Columns without a name are ignored. A column with another name is refused, or ignored with `?ignore_unknown=true`. Rows of nothing but separators and blanks, and repetitions of the header, are skipped.
          *
@@ -206,7 +206,7 @@ export interface paths {
         };
         /**
          * Read overall statistics
-         * @description Returns mailings, newest first, with their counts, and the sums over all of them. `totals` and `mailings_by_status` are the same on each page: they cover all mailings that match `status`, without deleted ones. The counts of a mailing add up on every read.
+         * @description Returns mailings, newest first, with their counts, and the sums over all of them. `totals` and `mailings_by_status` are the same on each page: they cover all mailings that match `status`, without deleted ones. The counts of a mailing add up on every read. With the `ETag` of the last answer in `If-None-Match`, an answer that would be the same is 304, and costs one read of the tables with up to five mailings that have not ended.
          */
         get: operations["get-statistics"];
         put?: never;
@@ -318,7 +318,7 @@ export interface paths {
         };
         /**
          * Read the statistics and messages of a mailing
-         * @description Returns the progress of a mailing, with a page of its messages. `status` selects messages and does not change the counts. `limit=0` returns no messages, which is cheaper. While `expanded` is false, the audience is still being read, and `total` grows. Test messages are neither counted nor listed.
+         * @description Returns the progress of a mailing, with a page of its messages. `status` selects messages and does not change the counts. `limit=0` returns no messages, which is cheaper. While `expanded` is false, the audience is still being read, and `total` grows. Test messages are neither counted nor listed. With the `ETag` of the last answer in `If-None-Match`, an answer that would be the same is 304. With `limit=0` this costs one read of the tables.
          */
         get: operations["get-mailing-statistics"];
         put?: never;
@@ -512,7 +512,7 @@ export interface paths {
         };
         /**
          * Read the queues and dead letters
-         * @description Returns the number of entries in the queues and the age of the oldest, and up to 50 dead letters: messages that are not retried automatically, with the reason. The numbers are approximate, because SQS cannot count exactly. An entry of `deliveries` is a batch of up to 50 messages, and an entry of `tasks` is a piece of work on a mailing. While the sending API is down, `provider` has the instant since when; messages then wait, and go on after its first valid answer. The request changes nothing. It hides the dead letters that it returns from a redrive for a few seconds, so a program that repeats the request should use `limit=0`.
+         * @description Returns the number of entries in the queues and the age of the oldest, and up to 50 dead letters: messages that are not retried automatically, with the reason. The numbers are approximate, because SQS cannot count exactly. An entry of `deliveries` is a batch of up to 50 messages, and an entry of `tasks` is a piece of work on a mailing. An entry of `dead-tasks` is a piece of work that failed five times; the next sweep does it again. While the sending API is down, `provider` has the instant since when; messages then wait, and go on after its first valid answer. The request changes nothing. It hides the dead letters that it returns from a redrive for a few seconds, so a program that repeats the request should use `limit=0`.
          */
         get: operations["get-queues"];
         put?: never;
@@ -629,32 +629,6 @@ export interface components {
             /** @enum {string} */
             status: "accepted";
         };
-        Client: {
-            /**
-             * Format: int64
-             * @description Set by the service, never used again.
-             * @example 1
-             */
-            id: number;
-            /** @example 900 */
-            operator_code: string;
-            /**
-             * @description Unique in the directory.
-             * @example 79001234567
-             */
-            phone: string;
-            /**
-             * @description May be empty.
-             * @example vip
-             */
-            tag: string;
-            /**
-             * Format: iana-timezone
-             * @description A name of the IANA database.
-             * @example Europe/Moscow
-             */
-            timezone: string;
-        };
         ClientBody: {
             /** @description Set by the service. Any value in a request is ignored, so that a resource can be sent back as it was read. */
             id?: unknown;
@@ -679,6 +653,13 @@ export interface components {
              * @example Europe/Moscow
              */
             timezone: string;
+        };
+        ClientFile: {
+            /**
+             * Format: binary
+             * @description The file.
+             */
+            file: string;
         };
         ClientPatch: {
             /** @description Set by the service. Any value in a request is ignored, so that a resource can be sent back as it was read. */
@@ -759,12 +740,7 @@ export interface components {
              */
             version: number;
             /** @description Local hours of each client. Null means any time. */
-            window: {
-                /** @example 09:00 */
-                from: string;
-                /** @example 21:00 */
-                to: string;
-            } | null;
+            window: components["schemas"]["Window"] | null;
         };
         Counts: {
             /** Format: int64 */
@@ -813,6 +789,32 @@ export interface components {
             message_id: number;
             /** @example http_400 */
             reason: string;
+        };
+        DirectoryClient: {
+            /**
+             * Format: int64
+             * @description Set by the service, never used again.
+             * @example 1
+             */
+            id: number;
+            /** @example 900 */
+            operator_code: string;
+            /**
+             * @description Unique in the directory.
+             * @example 79001234567
+             */
+            phone: string;
+            /**
+             * @description May be empty.
+             * @example vip
+             */
+            tag: string;
+            /**
+             * Format: iana-timezone
+             * @description A name of the IANA database.
+             * @example Europe/Moscow
+             */
+            timezone: string;
         };
         Facets: {
             /** @description Whether there are more tags than are listed. A longer prefix finds them. */
@@ -909,9 +911,6 @@ export interface components {
              */
             updated: number;
         };
-        Index: {
-            links: components["schemas"]["Links"];
-        };
         Info: {
             counts: components["schemas"]["Counts"];
             /** @description Whether the whole audience is known, so that total is final. */
@@ -940,27 +939,27 @@ export interface components {
             rejected_share: number | null;
         };
         Links: {
-            /** @example ../api/clients */
+            /** @example api/clients */
             clients: string;
-            /** @example ../openapi.json */
+            /** @example openapi.json */
             description: string;
-            /** @example ../docs/ */
+            /** @example docs/ */
             docs: string;
-            /** @example ../healthz */
+            /** @example healthz */
             health: string;
-            /** @example ../api/mailings */
+            /** @example api/mailings */
             mailings: string;
-            /** @example ../api/messages */
+            /** @example api/messages */
             messages: string;
-            /** @example ../metrics */
+            /** @example metrics */
             metrics: string;
-            /** @example ../api/queues */
+            /** @example api/queues */
             queues: string;
-            /** @example ../api/mailings/fullinfo */
+            /** @example api/mailings/fullinfo */
             statistics: string;
         };
-        ListClient: {
-            items: components["schemas"]["Client"][];
+        ListDirectoryClient: {
+            items: components["schemas"]["DirectoryClient"][];
             /**
              * Format: cursor
              * @description The value of the parameter `cursor` for the next page. The last page does not have it.
@@ -1036,12 +1035,7 @@ export interface components {
              */
             version: number;
             /** @description Local hours of each client. Null means any time. */
-            window: {
-                /** @example 09:00 */
-                from: string;
-                /** @example 21:00 */
-                to: string;
-            } | null;
+            window: components["schemas"]["Window"] | null;
         };
         MailingBody: {
             /** @description Set by the service. Any value in a request is ignored, so that a resource can be sent back as it was read. */
@@ -1082,12 +1076,7 @@ export interface components {
             /** @description Set by the service. Any value in a request is ignored, so that a resource can be sent back as it was read. */
             version?: unknown;
             /** @description Local hours of each client. By default, and with null, any time. */
-            window?: {
-                /** @example 09:00 */
-                from: string;
-                /** @example 21:00 */
-                to: string;
-            } | null;
+            window?: components["schemas"]["WindowBody"] | null;
         };
         MailingPatch: {
             /** @description Set by the service. Any value in a request is ignored, so that a resource can be sent back as it was read. */
@@ -1143,12 +1132,7 @@ export interface components {
             /** @description Set by the service. Any value in a request is ignored, so that a resource can be sent back as it was read. */
             version?: unknown;
             /** @description Local hours of each client. By default, and with null, any time. */
-            window?: {
-                /** @example 09:00 */
-                from?: string;
-                /** @example 21:00 */
-                to?: string;
-            } | null;
+            window?: components["schemas"]["WindowPatch"] | null;
         };
         MailingsByStatus: {
             /** Format: int64 */
@@ -1291,7 +1275,7 @@ export interface components {
              */
             in_flight: number;
             /** @enum {string} */
-            name: "tasks" | "deliveries" | "dead-letters";
+            name: "tasks" | "deliveries" | "dead-letters" | "dead-tasks";
             /**
              * Format: double
              * @description The time for which the oldest entry that can be processed has waited. Null if there is none, or if it is unknown.
@@ -1392,12 +1376,7 @@ export interface components {
              */
             version: number;
             /** @description Local hours of each client. Null means any time. */
-            window: {
-                /** @example 09:00 */
-                from: string;
-                /** @example 21:00 */
-                to: string;
-            } | null;
+            window: components["schemas"]["Window"] | null;
         };
         RetryBody: {
             /** @description The messages that get new attempts. A message that is uncertain may have been delivered, so a retry may deliver it twice. By default, and with null, only failed. */
@@ -1456,12 +1435,33 @@ export interface components {
             /** @description A key of the API. */
             key: string;
         };
+        StartingPoints: {
+            links: components["schemas"]["Links"];
+        };
         TestBody: {
             /**
              * @description The recipient of the test message. It need not be the phone of a client.
              * @example 79001234567
              */
             phone: string;
+        };
+        Window: {
+            /** @example 09:00 */
+            from: string;
+            /** @example 21:00 */
+            to: string;
+        };
+        WindowBody: {
+            /** @example 09:00 */
+            from: string;
+            /** @example 21:00 */
+            to: string;
+        };
+        WindowPatch: {
+            /** @example 09:00 */
+            from?: string;
+            /** @example 21:00 */
+            to?: string;
         };
     };
     responses: {
@@ -1618,19 +1618,19 @@ export interface operations {
                     /**
                      * @example {
                      *       "links": {
-                     *         "clients": "../api/clients",
-                     *         "mailings": "../api/mailings",
-                     *         "statistics": "../api/mailings/fullinfo",
-                     *         "messages": "../api/messages",
-                     *         "queues": "../api/queues",
-                     *         "description": "../openapi.json",
-                     *         "docs": "../docs/",
-                     *         "health": "../healthz",
-                     *         "metrics": "../metrics"
+                     *         "clients": "api/clients",
+                     *         "mailings": "api/mailings",
+                     *         "statistics": "api/mailings/fullinfo",
+                     *         "messages": "api/messages",
+                     *         "queues": "api/queues",
+                     *         "description": "openapi.json",
+                     *         "docs": "docs/",
+                     *         "health": "healthz",
+                     *         "metrics": "metrics"
                      *       }
                      *     }
                      */
-                    "application/json": components["schemas"]["Index"];
+                    "application/json": components["schemas"]["StartingPoints"];
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -1715,7 +1715,7 @@ export interface operations {
                      *       ]
                      *     }
                      */
-                    "application/json": components["schemas"]["ListClient"];
+                    "application/json": components["schemas"]["ListDirectoryClient"];
                 };
             };
             /** @description The cursor cannot be read, or it belongs to another list or to other filters. */
@@ -1813,7 +1813,7 @@ export interface operations {
                      *       "timezone": "Europe/Moscow"
                      *     }
                      */
-                    "application/json": components["schemas"]["Client"];
+                    "application/json": components["schemas"]["DirectoryClient"];
                 };
             };
             /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
@@ -2077,7 +2077,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description The file, at most 4 MiB. */
+        /** @description The file, or a form with the file as its part `file`. The body has at most 4 MiB. */
         requestBody: {
             content: {
                 /**
@@ -2086,6 +2086,12 @@ export interface operations {
                  *     79007654321,,Europe/Moskow
                  */
                 "application/vnd.ms-excel": string;
+                /**
+                 * @example {
+                 *       "file": "phone,tag,timezone\n79001234567,vip,Europe/Moscow\n79007654321,,Europe/Moskow\n"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["ClientFile"];
                 /**
                  * @example phone,tag,timezone
                  *     79001234567,vip,Europe/Moscow
@@ -2129,9 +2135,25 @@ export interface operations {
                     "application/json": components["schemas"]["Imported"];
                 };
             };
+            /** @description The body is `multipart/form-data` and cannot be read as a form. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "the body is not a form (multipart/form-data) with its boundary"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
-            /** @description The file is larger than 4 MiB. The detail says how to split it. */
+            /** @description The body is larger than 4 MiB. The detail says how to split the file. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2157,13 +2179,13 @@ export interface operations {
                      * @example {
                      *       "title": "Unsupported Media Type",
                      *       "status": 415,
-                     *       "detail": "the body's Content-Type must be application/vnd.ms-excel or text/csv or text/tab-separated-values"
+                     *       "detail": "the body's Content-Type must be application/vnd.ms-excel or multipart/form-data or text/csv or text/tab-separated-values"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The first line of the file is not a valid header, the encoding is not read or not clear, or a query parameter is unknown or invalid. Nothing was changed. */
+            /** @description The first line of the file is not a valid header, the encoding is not read or not clear, a query parameter is unknown or invalid, or a form does not consist of the part `file`. Nothing was changed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2220,7 +2242,7 @@ export interface operations {
                      *       "timezone": "Europe/Moscow"
                      *     }
                      */
-                    "application/json": components["schemas"]["Client"];
+                    "application/json": components["schemas"]["DirectoryClient"];
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -2308,7 +2330,7 @@ export interface operations {
                      *       "timezone": "Europe/Moscow"
                      *     }
                      */
-                    "application/json": components["schemas"]["Client"];
+                    "application/json": components["schemas"]["DirectoryClient"];
                 };
             };
             /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
@@ -2540,7 +2562,7 @@ export interface operations {
                      *       "timezone": "Europe/Moscow"
                      *     }
                      */
-                    "application/json": components["schemas"]["Client"];
+                    "application/json": components["schemas"]["DirectoryClient"];
                 };
             };
             /** @description The body is missing or is not JSON. Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other. */
@@ -2938,7 +2960,13 @@ export interface operations {
                  */
                 status?: "scheduled" | "running" | "paused" | "completed" | "cancelled";
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of the answer that you have, in quotes. If the answer would be the same, the status is 304, and there is no body.
+                 * @example "1"
+                 */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2947,6 +2975,11 @@ export interface operations {
             /** @description A page of mailings, and the sums over all of them. */
             200: {
                 headers: {
+                    /**
+                     * @description Changes with the answer, for If-None-Match.
+                     * @example "1"
+                     */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3017,6 +3050,18 @@ export interface operations {
                     "application/json": components["schemas"]["FullInfo"];
                 };
             };
+            /** @description The answer would be the one whose ETag is in `If-None-Match`. */
+            304: {
+                headers: {
+                    /**
+                     * @description Changes with the answer, for If-None-Match.
+                     * @example "1"
+                     */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description The cursor cannot be read, or it belongs to another list or to other filters. */
             400: {
                 headers: {
@@ -3034,7 +3079,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description A query parameter is unknown, empty, repeated, or has an invalid value. `errors` lists the invalid fields, all of them where possible. */
+            /** @description A query parameter is unknown, empty, repeated, or has an invalid value. `If-None-Match` is not an ETag in quotes. `errors` lists the invalid fields, all of them where possible. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3958,7 +4003,13 @@ export interface operations {
                  */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of the answer that you have, in quotes. If the answer would be the same, the status is 304, and there is no body.
+                 * @example "1"
+                 */
+                "If-None-Match"?: string;
+            };
             path: {
                 /**
                  * @description The id of the mailing.
@@ -3973,6 +4024,11 @@ export interface operations {
             /** @description The mailing, its counts and a page of its messages. */
             200: {
                 headers: {
+                    /**
+                     * @description Changes with the answer, for If-None-Match.
+                     * @example "1"
+                     */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4040,6 +4096,18 @@ export interface operations {
                     "application/json": components["schemas"]["Info"];
                 };
             };
+            /** @description The answer would be the one whose ETag is in `If-None-Match`. */
+            304: {
+                headers: {
+                    /**
+                     * @description Changes with the answer, for If-None-Match.
+                     * @example "1"
+                     */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description The cursor cannot be read, or it belongs to another list or to other filters. */
             400: {
                 headers: {
@@ -4073,7 +4141,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The id is not an integer. A query parameter is unknown, empty, repeated, or has an invalid value. `errors` lists the invalid fields, all of them where possible. */
+            /** @description The id is not an integer. A query parameter is unknown, empty, repeated, or has an invalid value. `If-None-Match` is not an ETag in quotes. `errors` lists the invalid fields, all of them where possible. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5129,6 +5197,13 @@ export interface operations {
                      *           "in_flight": 0,
                      *           "delayed": 0,
                      *           "oldest_age_seconds": 12.5
+                     *         },
+                     *         {
+                     *           "name": "dead-tasks",
+                     *           "waiting": 0,
+                     *           "in_flight": 0,
+                     *           "delayed": 0,
+                     *           "oldest_age_seconds": null
                      *         }
                      *       ],
                      *       "dead_letters": [
@@ -5610,6 +5685,9 @@ export interface operations {
                      *     postrider_queue_messages{queue="dead-letters",state="waiting"} 1
                      *     postrider_queue_messages{queue="dead-letters",state="in_flight"} 0
                      *     postrider_queue_messages{queue="dead-letters",state="delayed"} 0
+                     *     postrider_queue_messages{queue="dead-tasks",state="waiting"} 0
+                     *     postrider_queue_messages{queue="dead-tasks",state="in_flight"} 0
+                     *     postrider_queue_messages{queue="dead-tasks",state="delayed"} 0
                      *     # HELP postrider_queue_oldest_age_seconds Seconds for which the oldest batch of running mailings that can be sent has waited. 0 if no batch waits, NaN if it is unknown.
                      *     # TYPE postrider_queue_oldest_age_seconds gauge
                      *     postrider_queue_oldest_age_seconds{queue="deliveries"} 12.5

@@ -8,6 +8,8 @@ export const queues = {
   'queues.deliveries.about': 'Batches of up to 50 messages that wait for a sender.',
   'queues.dead-letters': 'Dead letters',
   'queues.dead-letters.about': 'Messages that failed for good.',
+  'queues.dead-tasks': 'Dead tasks',
+  'queues.dead-tasks.about': 'Tasks that failed five times. The scheduler makes new ones each minute.',
   'queues.waiting': 'Waiting',
   'queues.in_flight': 'In flight',
   'queues.delayed': 'Delayed',

@@ -9,6 +9,8 @@ export const queues: Record<keyof typeof en, Message> = {
   'queues.deliveries.about': 'Пачки до 50 сообщений, которые ждут отправителя.',
   'queues.dead-letters': 'Недоставленные',
   'queues.dead-letters.about': 'Сообщения, которые не удалось отправить.',
+  'queues.dead-tasks': 'Сбойные задачи',
+  'queues.dead-tasks.about': 'Задачи, которые не удались пять раз. Планировщик каждую минуту создаёт новые.',
   'queues.waiting': 'Ждут',
   'queues.in_flight': 'В работе',
   'queues.delayed': 'Отложены',

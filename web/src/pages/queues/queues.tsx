@@ -34,7 +34,7 @@ export function Queues() {
 }
 
 function busy(d: Schemas['QueueList']): boolean {
-  return d.provider.down_since !== null || d.queues.some((q) => q.name !== 'dead-letters' && size(q) > 0);
+  return d.provider.down_since !== null || d.queues.some((q) => !q.name.startsWith('dead-') && size(q) > 0);
 }
 
 function size(q: Queue | undefined): number {
