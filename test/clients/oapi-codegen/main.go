@@ -128,7 +128,7 @@ func files(ctx context.Context, api *gen.ClientWithResponses, phones string) err
 	}
 	file := body.Bytes()
 	for _, created := range []int64{2, 0} {
-		done, err := api.ImportClientsWithBodyWithResponse(ctx, form.FormDataContentType(), bytes.NewReader(file))
+		done, err := api.ImportClientsWithBodyWithResponse(ctx, &gen.ImportClientsParams{}, form.FormDataContentType(), bytes.NewReader(file))
 		if err != nil || done.JSON200 == nil || done.JSON200.Created != created || done.JSON200.Rejected != 1 || done.JSON200.Rows[0].Line != 3 {
 			return fmt.Errorf("import: %v, %s", err, done.Body)
 		}

@@ -139,7 +139,7 @@ func files(ctx context.Context, api *gen.Client, phones string) error {
 		&gen.ClientFileMultipart{File: ht.MultipartFile{Name: "clients.csv", File: strings.NewReader(rows)}},
 		&gen.ImportClientsReqTextCsv{Data: strings.NewReader(rows)},
 	} {
-		answer, err := api.ImportClients(ctx, request)
+		answer, err := api.ImportClients(ctx, request, gen.ImportClientsParams{})
 		done, ok := answer.(*gen.Imported)
 		if err != nil || !ok || done.Created != int64(2-2*i) || done.Rejected != 1 || done.Rows[0].Line != 3 {
 			return fmt.Errorf("import: %v, %+v", err, answer)

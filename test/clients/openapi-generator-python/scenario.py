@@ -61,7 +61,7 @@ assert problem.errors[0].location == "body.timezone", problem
 
 ROWS = f"phone,tag,timezone\n{PHONES}1,{PHONES},UTC\n7,,UTC\n{PHONES}2,{PHONES},UTC\n".encode()
 for created in (2, 0):
-    done = clients.import_clients(("clients.csv", ROWS))
+    done = clients.import_clients(file=("clients.csv", ROWS))
     assert done.created == created and done.rejected == 1 and done.rows[0].line == 3, done
 assert PHONES + "1" in clients.export_clients(phone=PHONES + "1")
 print("passed")

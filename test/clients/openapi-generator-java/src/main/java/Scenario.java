@@ -87,7 +87,7 @@ public class Scenario {
 
     File rows = Files.writeString(Path.of("clients.csv"), String.format("phone,tag,timezone\n%1$s1,%1$s,UTC\n7,,UTC\n%1$s2,%1$s,UTC\n", PHONES)).toFile();
     for (long created : new long[] {2, 0}) {
-      Imported done = clients.importClients(rows);
+      Imported done = clients.importClients(rows, null);
       check(done.getCreated() == created && done.getRejected() == 1 && done.getRows().get(0).getLine() == 3, done);
     }
     check(clients.exportClients(null, null, PHONES + "1", null, null).contains(PHONES + "1"), "export");
