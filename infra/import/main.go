@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"time"
 
+	"postrider/internal/clock"
 	"postrider/internal/importer"
 )
 
@@ -43,18 +44,6 @@ func run(args []string) error {
 	defer stop()
 	return importer.Run(ctx, importer.Config{ //nolint:wrapcheck // it says all
 		URL: cmp.Or(url, localURL), Key: key, File: args[0], IgnoreUnknown: os.Getenv("IGNORE_UNKNOWN") == "1",
-		Out: os.Stdout, Client: &http.Client{Timeout: time.Minute}, Wait: wait,
+		Out: os.Stdout, Client: &http.Client{Timeout: time.Minute}, Wait: clock.Sleep,
 	})
-}
-
-// wait waits for a time, or until the command is interrupted.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"postrider/internal/assets"
 	"postrider/internal/mailing"
 )
 
@@ -82,12 +83,7 @@ func (p *Polled) Resolve(ctx huma.Context) []error {
 
 // has reports whether the header names a tag. It compares weakly (RFC 9110, 13.1.2).
 func (p *Polled) has(tag string) bool {
-	for seen := range p.tags() {
-		if seen == "*" || seen == tag {
-			return true
-		}
-	}
-	return false
+	return assets.Matches([]string{p.IfNoneMatch}, tag)
 }
 
 // tags yields the tags of the header without the mark of weak ones.

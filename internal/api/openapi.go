@@ -292,16 +292,17 @@ func errorHeaders(status int) map[string]*huma.Header {
 }
 
 // routeDescription serves the OpenAPI description of all operations that are
-// registered before. Each form is written once, with the first request for it.
+// registered before. It is made once, with the first request for one of its forms, so that
+// a start of the function does not pay for it. Each form is then written once.
 func (s *server) routeDescription(mux *http.ServeMux) {
-	description := published(s.api.OpenAPI())
+	description := sync.OnceValue(func() *huma.OpenAPI { return published(s.api.OpenAPI()) })
 	for _, form := range []struct {
 		path, contentType string
 		write             func() ([]byte, error)
 	}{
-		{"/openapi.json", "application/openapi+json", sync.OnceValues(description.MarshalJSON)},
-		{"/openapi.yaml", "application/openapi+yaml", sync.OnceValues(description.YAML)},
-		{"/openapi-3.0.json", "application/openapi+json", sync.OnceValues(func() ([]byte, error) { return downgraded(description) })},
+		{"/openapi.json", "application/openapi+json", sync.OnceValues(func() ([]byte, error) { return description().MarshalJSON() })},
+		{"/openapi.yaml", "application/openapi+yaml", sync.OnceValues(func() ([]byte, error) { return description().YAML() })},
+		{"/openapi-3.0.json", "application/openapi+json", sync.OnceValues(func() ([]byte, error) { return downgraded(description()) })},
 	} {
 		s.allow(http.MethodGet, form.path, everyone)
 		mux.HandleFunc("GET "+form.path, func(w http.ResponseWriter, r *http.Request) {

@@ -165,7 +165,8 @@ func keysUnreadableText() errorText {
 
 // bodyErrors returns the errors of a request with a body in JSON.
 func bodyErrors(body *huma.RequestBody) map[int]errorText {
-	const refused = " Or it has a key twice in one object, or is too deep: objects and lists may be 32 inside of each other."
+	refused := fmt.Sprintf(" Or it has a key twice in one object, or is too deep: objects and lists may be %d inside of each other.",
+		maxDepth)
 	unreadable := errorText{when: "The body is missing or is not JSON." + refused, detail: noBody}
 	if !body.Required {
 		unreadable = errorText{when: "The body is not JSON." + refused, detail: fmt.Sprintf(notJSON, 1, 1)}

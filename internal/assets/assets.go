@@ -96,7 +96,7 @@ func (s *Site) Serve(w http.ResponseWriter, r *http.Request, name string) bool {
 	h.Set("Content-Security-Policy", Policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	if matches(r.Header.Values("If-None-Match"), c.etag) {
+	if Matches(r.Header.Values("If-None-Match"), c.etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return true
 	}
@@ -106,9 +106,9 @@ func (s *Site) Serve(w http.ResponseWriter, r *http.Request, name string) bool {
 	return true
 }
 
-// matches reports whether If-None-Match (RFC 9110, 13.1.2) names the entity tag.
+// Matches reports whether If-None-Match (RFC 9110, 13.1.2) names the entity tag.
 // Caches on the way may have made a strong tag weak, so both forms match.
-func matches(header []string, etag string) bool {
+func Matches(header []string, etag string) bool {
 	for tag := range strings.SplitSeq(strings.Join(header, ","), ",") {
 		if tag = strings.TrimSpace(tag); tag == "*" || strings.TrimPrefix(tag, "W/") == etag {
 			return true

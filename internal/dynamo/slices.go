@@ -78,8 +78,8 @@ func sliceKeys(ids []mailing.ID) []item {
 	return keys
 }
 
-// slicesIn returns the states of all slices of several mailings from the items of slices
-// among items. Other items are left out.
+// slicesIn returns the states of all slices of several mailings from the items of slices.
+// Slices of other mailings are left out.
 func slicesIn(ids []mailing.ID, items []item) (map[mailing.ID]*mailing.SliceStates, error) {
 	states := make(map[mailing.ID]*mailing.SliceStates, len(ids))
 	place := make(map[string]*mailing.SliceState, len(ids)*mailing.Slices)

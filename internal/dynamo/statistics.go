@@ -3,7 +3,6 @@ package dynamo
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"postrider/internal/mailing"
 )
@@ -48,12 +47,12 @@ func (s *Store) Statistics(ctx context.Context, id mailing.ID) (mailing.Statisti
 func apart(id mailing.ID, items []item) (slices, series []item, err error) {
 	for _, it := range items {
 		part, err := text(it, partKey)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, nil, err
-		case part == seriesPart(id):
+		}
+		if part == seriesPart(id) {
 			series = append(series, it)
-		case strings.HasPrefix(part, fmt.Sprintf("%d#", id)):
+		} else {
 			slices = append(slices, it)
 		}
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
+
+	"postrider/internal/clock"
 )
 
 const (
@@ -187,11 +189,7 @@ func (v *Value[T]) loadFirst(ctx context.Context) (T, error) {
 		if err == nil {
 			return value, nil
 		}
-		pause := time.NewTimer(rand.N(wait)) //nolint:gosec // G404: it only has to differ between environments
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
+		if clock.Sleep(ctx, rand.N(wait)) != nil { //nolint:gosec // G404: it only has to differ between environments
 			return value, err
 		}
 	}

@@ -81,7 +81,7 @@ func scenario(ctx context.Context) error {
 // mailing creates a mailing, reads it, and sends it back as it was read, once with its
 // ETag and once with the one before.
 func mailing(ctx context.Context, api *gen.ClientWithResponses, window *gen.WindowBody) (int64, error) {
-	tags := []string{"nobody"}
+	tags := []string{"absent"}
 	created, err := api.CreateMailingWithResponse(ctx, nil, gen.MailingBody{
 		Text: "Hello", StartAt: time.Date(2090, 1, 2, 3, 4, 5, 0, time.UTC), EndAt: time.Date(2091, 1, 2, 3, 4, 5, 0, time.UTC),
 		Filter: gen.FilterBody{Tags: &tags}, Window: window,

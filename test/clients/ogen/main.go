@@ -97,7 +97,7 @@ func scenario(ctx context.Context) error {
 func mailing(ctx context.Context, api *gen.Client, window gen.OptNilWindowBody) (int64, error) {
 	answer, err := api.CreateMailing(ctx, &gen.MailingBody{
 		Text: "Hello", StartAt: time.Date(2090, 1, 2, 3, 4, 5, 0, time.UTC), EndAt: time.Date(2091, 1, 2, 3, 4, 5, 0, time.UTC),
-		Filter: gen.FilterBody{Tags: gen.NewOptNilStringArray([]string{"nobody"})}, Window: window,
+		Filter: gen.FilterBody{Tags: gen.NewOptNilStringArray([]string{"absent"})}, Window: window,
 	}, gen.CreateMailingParams{})
 	created, ok := answer.(*gen.MailingHeaders)
 	if err != nil || !ok {

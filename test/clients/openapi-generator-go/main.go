@@ -83,7 +83,7 @@ func scenario() error {
 // mailing creates a mailing, reads it, and sends it back as it was read, once with its
 // ETag and once with the one before.
 func mailing(ctx context.Context, api *gen.APIClient, window *gen.WindowBody) (int64, error) {
-	body := gen.NewMailingBody(time.Date(2091, 1, 2, 3, 4, 5, 0, time.UTC), gen.FilterBody{Tags: []string{"nobody"}},
+	body := gen.NewMailingBody(time.Date(2091, 1, 2, 3, 4, 5, 0, time.UTC), gen.FilterBody{Tags: []string{"absent"}},
 		time.Date(2090, 1, 2, 3, 4, 5, 0, time.UTC), "Hello")
 	if window == nil {
 		body.SetWindowNil()

@@ -26,7 +26,7 @@ def refused(status, call, *args, **more):
 
 def mailing(window):
     """Create a mailing, read it, and send it back with its ETag and with the one before."""
-    body = MailingBody(text="Hello", start_at=instant(2090), end_at=instant(2091), filter=FilterBody(tags=["nobody"]), window=window)
+    body = MailingBody(text="Hello", start_at=instant(2090), end_at=instant(2091), filter=FilterBody(tags=["absent"]), window=window)
     created = mailings.create_mailing(body)
     read = mailings.get_mailing_with_http_info(created.id)
     # The case of a header's name may be another one.

@@ -24,7 +24,7 @@ async function refused(status: number, call: Promise<unknown>): Promise<Response
 async function mailing(window: WindowBody | null): Promise<number> {
   const created = await mailings.createMailing({
     mailingBody: {
-      text: 'Hello', startAt: new Date('2090-01-02T03:04:05Z'), endAt: new Date('2091-01-02T03:04:05Z'), filter: { tags: ['nobody'] }, window,
+      text: 'Hello', startAt: new Date('2090-01-02T03:04:05Z'), endAt: new Date('2091-01-02T03:04:05Z'), filter: { tags: ['absent'] }, window,
     },
   });
   const { id } = created;

@@ -20,7 +20,7 @@ def instant(year):
 
 def mailing(window):
     """Create a mailing, read it, and send it back with its ETag and with the one before."""
-    body = MailingBody(text="Hello", start_at=instant(2090), end_at=instant(2091), filter_=FilterBody(tags=["nobody"]), window=window)
+    body = MailingBody(text="Hello", start_at=instant(2090), end_at=instant(2091), filter_=FilterBody(tags=["absent"]), window=window)
     created = create_mailing.sync(client=api, body=body)
     assert isinstance(created, Mailing), created
     read = get_mailing.sync_detailed(created.id, client=api)
